@@ -1,0 +1,37 @@
+"""Sphinx configuration. Build with warnings as errors, as .ci/run does:
+
+sphinx-build -W --keep-going docs docs/_build/html
+"""
+
+from importlib.metadata import version as installed_version
+
+project = "dynattrs"
+author = "the dynattrs contributors"
+copyright = author
+release = version = installed_version("dynattrs")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build", "examples"]
+
+html_theme = "furo"
+html_title = f"dynattrs {release}"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_class_signature = "separated"
+
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+# Docstrings describe attributes in an "Attributes:" section; autodoc documents the same fields.
+napoleon_use_ivar = True
+# Docstrings of this package say `name` for code, as Markdown does.
+default_role = "code"

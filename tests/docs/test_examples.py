@@ -1,0 +1,61 @@
+"""Every Python block of the README and the documentation, and every docstring example, runs.
+
+The blocks of one document share a namespace and run in order, against an empty
+embedded engine. ``<!--- skip: next -->`` before a block leaves it out.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sybil import Document
+from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+
+import dynattrs
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.parts]
+MODULES = ["dynattrs", *(m.name for m in pkgutil.walk_packages(dynattrs.__path__, "dynattrs."))]
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_examples_of_a_document_run(path: Path, monkeypatch: pytest.MonkeyPatch):
+    parsers = [PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS), SkipParser()]
+    document = Document.parse(str(path), *parsers)
+    # A real module, because annotations of classes are looked up in one.
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    document.namespace = vars(module)
+
+    for example in document.examples():
+        example.evaluate()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_python_block_escapes_by_another_name(path: Path):
+    """Only blocks that say ``python`` are run; doctests inside them are recognised."""
+    text = path.read_text(encoding="utf-8")
+
+    assert re.findall(r"^ *```+ *(pycon|py|python3|Python)\b", text, re.MULTILINE) == []
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_run(name: str):
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        pytest.skip(f"an optional dependency is missing: {error}")
+
+    outcome = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+
+    assert outcome.failed == 0

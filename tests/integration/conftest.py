@@ -1,0 +1,164 @@
+"""Fixtures that give integration tests an endpoint.
+
+A test that takes `endpoint` (or what builds on it: `client_arguments`, `client`)
+runs once on each engine: DynamoDB Local, the embedded one, and the service or
+emulator in ``DYNAMODB_ENDPOINT`` where that is set. An engine that is not
+installed skips its tests and says how to get it; in CI (``CI=true``) it fails
+them. ``--engine`` narrows the choice.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import boto3
+import pytest
+from botocore.config import Config
+
+import engines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dynattrs.local import Lease
+
+ENGINES = ("dynamodb-local", "embedded")
+
+
+@attrs.frozen
+class Endpoint:
+    """An engine that answers, and what a client needs to reach it.
+
+    Attributes:
+        engine: ``dynamodb-local``, ``embedded`` or ``environment``.
+        credentials: Keyword arguments for `boto3.client`.
+    """
+
+    engine: str
+    url: str
+    credentials: dict[str, str]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``--engine`` does not choose, without a line for each skipped test."""
+    chosen = config.getoption("--engine")
+    if not chosen:
+        return
+
+    def wanted(item: pytest.Item) -> bool:
+        needs = {
+            name.replace("_", "-")
+            for name in getattr(item, "fixturenames", ())
+            if name in {"dynamodb_local", "embedded"}
+        }
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "endpoint" in callspec.params:
+            needs.add(callspec.params["endpoint"])
+        return needs <= set(chosen)
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+def _start(enter: Callable[[], Any]) -> Any:
+    try:
+        return enter()
+    except engines.MissingEngine as error:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[str]:
+    """The endpoint of DynamoDB Local, shared by the whole test run."""
+    with ExitStack() as stack:
+        yield _start(lambda: stack.enter_context(engines.dynamodb_local()))
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[Lease]:
+    """A lease on the embedded engine, shared by the whole test run."""
+    with ExitStack() as stack:
+        yield _start(lambda: stack.enter_context(engines.embedded()))
+
+
+@pytest.fixture(params=[*ENGINES, *(["environment"] if "DYNAMODB_ENDPOINT" in os.environ else [])])
+def endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    """Each engine in turn."""
+    fake = {
+        "region_name": "us-east-1",
+        "aws_access_key_id": "testing",
+        "aws_secret_access_key": "testing",
+    }
+    if request.param == "dynamodb-local":
+        return Endpoint(request.param, request.getfixturevalue("dynamodb_local"), fake)
+    if request.param == "embedded":
+        lease: Lease = request.getfixturevalue("embedded")
+        own = {"aws_access_key_id": lease.access_key, "aws_secret_access_key": lease.secret_key}
+        return Endpoint(request.param, lease.endpoint_url, fake | own)
+    if "AWS_ACCESS_KEY_ID" in os.environ:  # botocore finds these by itself
+        fake = {"region_name": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
+    return Endpoint(request.param, os.environ["DYNAMODB_ENDPOINT"], fake)
+
+
+@pytest.fixture
+def client_arguments(endpoint: Endpoint) -> dict[str, Any]:
+    """Keyword arguments for `boto3.client`: no retry hides what an engine answers."""
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30
+    )
+    return {"endpoint_url": endpoint.url, "config": config, **endpoint.credentials}
+
+
+@pytest.fixture
+def client(client_arguments: dict[str, Any]) -> Iterator[Any]:
+    """A botocore client, for arranging and looking behind the library's back."""
+    client = boto3.client("dynamodb", **client_arguments)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def table_prefix(request: pytest.FixtureRequest, client: Any) -> Iterator[str]:
+    """A prefix that no other test's table names have; such tables are deleted at the end.
+
+    For example ``test_query-3f9a1c0b-``, from the test's name.
+    """
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", request.node.originalname or request.node.name)[:60]
+    prefix = f"{stem}-{secrets.token_hex(4)}-"
+    yield prefix
+    for page in client.get_paginator("list_tables").paginate():
+        for name in page["TableNames"]:
+            if name.startswith(prefix):
+                client.delete_table(TableName=name)
+
+
+@pytest.fixture(scope="session")
+def fault_proxies() -> Iterator[Callable[[str], engines.Faults]]:
+    """One proxy for each upstream, started when the first test asks for it."""
+    running: dict[str, engines.Faults] = {}
+    with ExitStack() as stack:
+
+        def proxy(upstream: str) -> engines.Faults:
+            if upstream not in running:
+                running[upstream] = stack.enter_context(engines.faults(upstream))
+            return running[upstream]
+
+        yield proxy
+
+
+@pytest.fixture
+def faults(
+    endpoint: Endpoint, fault_proxies: Callable[[str], engines.Faults]
+) -> Iterator[engines.Faults]:
+    """A proxy before the endpoint that injects faults; use its `endpoint` as the URL."""
+    proxy = _start(lambda: fault_proxies(endpoint.url))
+    proxy.clear()
+    yield proxy
+    proxy.clear()
