@@ -1,0 +1,453 @@
+"""Every exception that dynattrs raises, each with what the caller can do about it.
+
+One root, `DynattrsError`. A class of its own stands where a caller would write a different
+`except`. The facts are attributes, botocore's error is the `__cause__`, and every error pickles
+(without its cause, which Python does not pickle).
+
+The service's error codes:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "AccessDenied",
+    "AmbiguousIndex",
+    "ConditionError",
+    "ConditionFailed",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "CorruptReply",
+    "CursorError",
+    "DynattrsError",
+    "InvalidRequest",
+    "ItemExists",
+    "MappingError",
+    "MissingExtra",
+    "ModelError",
+    "MultipleItems",
+    "NoIndex",
+    "NoSuchItem",
+    "NoSuchTable",
+    "PartialIndex",
+    "QueryError",
+    "Reason",
+    "ServiceError",
+    "ServiceUnavailable",
+    "SessionClosed",
+    "SparseIndex",
+    "TableDiffers",
+    "Throttled",
+    "TransactionError",
+    "TransactionFailed",
+    "Unsent",
+    "UnsentWrites",
+]
+
+
+class DynattrsError(Exception):
+    """The root of all errors that dynattrs raises on purpose."""
+
+
+# --- Declarations -----------------------------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class ModelError(DynattrsError, TypeError):
+    """A model cannot mean what its declaration says. Raised when the class is decorated."""
+
+    model: str
+    problem: str
+    field: str | None = None
+
+    def __str__(self) -> str:
+        subject = f"{self.model}.{self.field}" if self.field else self.model
+        return f"{subject}: {self.problem}"
+
+
+@attrs.define(eq=False, slots=False)
+class MissingExtra(DynattrsError, ImportError):
+    """A part of dynattrs was used whose optional dependency is not installed."""
+
+    extra: str
+    module: str
+
+    def __str__(self) -> str:
+        return (
+            f"the module {self.module!r} is needed here and is not installed; "
+            f"install it with: pip install 'dynattrs[{self.extra}]'"
+        )
+
+
+# --- Mapping ----------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class MappingError(DynattrsError, ValueError):
+    """A value has no place in DynamoDB, or a stored value has none in the model.
+
+    Attributes:
+        path: Where, from the model inwards: `Order.lines[3].price`.
+        expected: What would have been right there.
+        found: What was there, shortened.
+        key: The stored item's key attributes as an attribute map, when an item was being read.
+        hint: What to do, where that is not plain from the rest.
+        item: The stored item as an attribute map, when one was being read.
+    """
+
+    path: str
+    expected: str
+    found: str
+    key: Mapping[str, Any] | None = None
+    hint: str = ""
+    item: Mapping[str, Any] | None = None
+
+    @property
+    def model(self) -> str:
+        """The name of the model, the first part of `path`."""
+        return self.path.split(".", 1)[0].split("[", 1)[0]
+
+    def __str__(self) -> str:
+        text = f"{self.path}: expected {self.expected}, found {self.found}"
+        if self.key is not None:
+            text += f" (item with key {_plain_key(self.key)})"
+        if self.hint:
+            text += f"; {self.hint}"
+        return text
+
+
+def _plain_key(key: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={next(iter(value.values()))!r}" for name, value in key.items())
+
+
+# --- Requests refused before they are sent --------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class ConditionError(DynattrsError, TypeError):
+    """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@attrs.define(eq=False, slots=False)
+class QueryError(DynattrsError, ValueError):
+    """A query cannot be sent as it is written. The message says what would serve."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class CursorError(QueryError):
+    """A cursor is damaged, forged, or belongs to another query."""
+
+
+class NoIndex(QueryError):
+    """No partition key, of the table or of an index, is bound by the conditions."""
+
+
+class AmbiguousIndex(QueryError):
+    """Several indexes would serve equally well; `.using(...)` names one."""
+
+
+class SparseIndex(QueryError):
+    """The index that would serve leaves out items that a scan would find."""
+
+
+class PartialIndex(QueryError):
+    """The index that would serve does not hold all the attributes that the model needs."""
+
+
+@attrs.define(eq=False, slots=False)
+class SessionClosed(DynattrsError, RuntimeError):
+    """A session, or the handle of a block that has ended, was used again."""
+
+    what: str = "session"
+
+    def __str__(self) -> str:
+        if self.what == "block":
+            return (
+                "the `with session as s:` block of this handle has ended; "
+                "what is written through it now would never be stored: use the session itself, "
+                "or open another block"
+            )
+        return "this session is closed; make another Session"
+
+
+@attrs.define(eq=False, slots=False)
+class ConfigurationError(DynattrsError):
+    """boto3 lacks something that every request needs: credentials, a region, a profile."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
+
+
+# --- What the service answered ----------------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class ServiceError(DynattrsError):
+    """The service refused a request. Subclasses name the refusals a caller can act on.
+
+    Attributes:
+        operation: The API operation, as the service calls it (`PutItem`).
+        code: The service's error code (`ValidationException`).
+        message: The service's message.
+        table: The table's name, where the request was for one table.
+    """
+
+    operation: str
+    code: str
+    message: str
+    table: str | None = None
+
+    def __str__(self) -> str:
+        where = f" on table {self.table!r}" if self.table else ""
+        text = f"{self.operation}{where}: {self.code}: {self.message}"
+        remedy = self._remedy()
+        return f"{text}; {remedy}" if remedy else text
+
+    def _remedy(self) -> str:
+        return ""
+
+
+class NoSuchTable(ServiceError):
+    """The table, or the index, that a request names does not exist in this account and region."""
+
+    def __str__(self) -> str:
+        name = repr(self.table) if self.table else "the table"
+        return (
+            f"{self.operation}: table {name} does not exist (or is still being created) in this "
+            f"account and region; create it with session.tables.create(...), or check the "
+            f"session's region, endpoint, table_prefix and tables"
+        )
+
+
+class Throttled(ServiceError):
+    """The service asked for fewer requests, still after botocore's own retries."""
+
+    def _remedy(self) -> str:
+        return "try again later, raise the table's capacity, or spread the partition keys"
+
+
+class ServiceUnavailable(ServiceError):
+    """The service failed (HTTP 5xx), still after botocore's own retries. A write may have been
+    applied.
+    """
+
+    def _remedy(self) -> str:
+        return "try again later; a write may have been applied"
+
+
+class InvalidRequest(ServiceError):
+    """The service refused the request as invalid; sending it again cannot help."""
+
+
+class AccessDenied(ServiceError):
+    """The credentials are missing a permission, are expired, or are not known."""
+
+    def _remedy(self) -> str:
+        return "check the credentials and their policy"
+
+
+@attrs.define(eq=False, slots=False)
+class ConnectionFailed(DynattrsError, ConnectionError):
+    """No answer came: no connection, a connection lost, or a time-out. A write may have been
+    applied.
+    """
+
+    operation: str
+    problem: str
+    table: str | None = None
+
+    def __str__(self) -> str:
+        where = f" on table {self.table!r}" if self.table else ""
+        return (
+            f"{self.operation}{where}: {self.problem}; check the endpoint and the network "
+            f"(a write may have been applied)"
+        )
+
+
+class CorruptReply(ConnectionFailed):
+    """A reply came damaged: it does not match its checksum. A write was probably applied."""
+
+
+# --- Items ------------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class NoSuchItem(DynattrsError, KeyError):
+    """There is no item with that key."""
+
+    model: str
+    key: Any
+
+    def __str__(self) -> str:
+        return f"there is no {self.model} with the key {self.key!r}"
+
+
+@attrs.define(eq=False, slots=False)
+class MultipleItems(DynattrsError):
+    """`one()` found more than one item."""
+
+    model: str
+    query: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.query} found more than one {self.model}; "
+            f"use first() for any of them, or state more conditions"
+        )
+
+
+@attrs.define(eq=False, slots=False)
+class ConditionFailed(DynattrsError):
+    """A condition was false, so nothing was written.
+
+    Attributes:
+        operation: The API operation (`PutItem`).
+        model: The model's name.
+        key: The key of the item that was to be written, as it was given or as a dict of fields.
+        condition: The condition, as the Python that makes it.
+        item: The item that is stored, as an object of the model; None if there is none.
+    """
+
+    operation: str
+    model: str
+    key: Any
+    condition: str
+    item: Any = None
+
+    def __str__(self) -> str:
+        found = "there is no such item" if self.item is None else "see .item for what is stored"
+        return (
+            f"{self.operation}: the condition {self.condition} was false for "
+            f"{self.model} {self.key!r}, nothing was written; {found}"
+        )
+
+
+class ItemExists(ConditionFailed):
+    """`insert` found an item with that key."""
+
+    def __str__(self) -> str:
+        return (
+            f"insert: there is a {self.model} with the key {self.key!r} already; "
+            f"see .item, or use save() to replace it"
+        )
+
+
+@attrs.define(eq=False, slots=False)
+class TransactionError(DynattrsError, ValueError):
+    """A transaction cannot be sent as it is written: too many actions, two on one item, too large."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@attrs.frozen
+class Reason:
+    """Why one action made a transaction fail.
+
+    Attributes:
+        action: The action, as Python.
+        code: The service's code: `ConditionalCheckFailed`, `TransactionConflict`, …
+        message: The service's message.
+        item: The item that was found, as an object of the model; None if there is none.
+    """
+
+    action: str
+    code: str
+    message: str
+    item: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
+
+
+@attrs.define(eq=False, slots=False)
+class TransactionFailed(DynattrsError):
+    """A transaction did not happen: none of its actions was done.
+
+    Attributes:
+        reasons: One entry for each action, in the caller's order; None where that action was not
+            at fault.
+    """
+
+    reasons: Sequence[Reason | None]
+
+    def __str__(self) -> str:
+        at_fault = [str(reason) for reason in self.reasons if reason is not None]
+        return f"the transaction did not happen: {'; '.join(at_fault)}; nothing was written"
+
+
+@attrs.frozen
+class Unsent:
+    """One write that was not stored: the object, what was asked for, and the cause."""
+
+    object: Any
+    action: str
+    cause: BaseException
+
+    def __str__(self) -> str:
+        cause = f"{type(self.cause).__name__}: {self.cause}"
+        return f"{self.action} of a {type(self.object).__name__}: {cause}"
+
+
+@attrs.define(eq=False, slots=False)
+class UnsentWrites(DynattrsError):
+    """Some writes were not stored, or nobody can tell. Everything else of the block is stored.
+
+    Attributes:
+        unsent: One `Unsent` for each write, in the order of the calls.
+    """
+
+    unsent: Sequence[Unsent]
+
+    @property
+    def objects(self) -> list[Any]:
+        """The very objects that were given to `save` and `delete` and are not stored."""
+        return [entry.object for entry in self.unsent]
+
+    def __str__(self) -> str:
+        count = len(self.unsent)
+        shown = "; ".join(str(entry) for entry in self.unsent[:3])
+        more = f"; and {count - 3} more" if count > 3 else ""
+        return (
+            f"{count} write{'s were' if count != 1 else ' was'} not stored: {shown}{more}; "
+            f"the objects are in .objects, each with its cause in .unsent"
+        )
+
+
+# --- Tables -----------------------------------------------------------------------------------
+
+
+@attrs.define(eq=False, slots=False)
+class TableDiffers(DynattrsError):
+    """A table exists and is not as it is declared.
+
+    Attributes:
+        table: The table's name.
+        differences: One sentence each.
+    """
+
+    table: str
+    differences: Sequence[str]
+
+    def __str__(self) -> str:
+        listing = "; ".join(self.differences)
+        return f"table {self.table!r} exists and differs from its declaration: {listing}"

@@ -1,0 +1,43 @@
+"""The service's limits, with their sources. Sizes are in bytes.
+
+Unless a line says otherwise:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# One BatchWriteItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+BATCH_WRITE_ITEMS: Final = 25
+BATCH_WRITE_BYTES: Final = 16 * 1024 * 1024
+
+# One BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+BATCH_GET_ITEMS: Final = 100
+
+# One TransactWriteItems or TransactGetItems:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+TRANSACTION_ACTIONS: Final = 100
+TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+
+ITEM_BYTES: Final = 400 * 1024
+PARTITION_KEY_BYTES: Final = 2048
+SORT_KEY_BYTES: Final = 1024
+NESTING_DEPTH: Final = 32
+
+# Numbers: up to 38 digits, 1E-130 to 9.9999999999999999999999999999999999999E+125 either sign.
+NUMBER_DIGITS: Final = 38
+NUMBER_LEAST_EXPONENT: Final = -130
+NUMBER_MOST_EXPONENT: Final = 125
+
+# Expressions.
+EXPRESSION_BYTES: Final = 4096
+EXPRESSION_OPERATORS: Final = 300
+IN_OPERANDS: Final = 100
+
+# Index keys may have up to four attributes each, for the partition and for the sort key, since
+# November 2025, on global secondary indexes:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+INDEX_KEY_ATTRIBUTES: Final = 4
+GLOBAL_INDEXES: Final = 20
+LOCAL_INDEXES: Final = 5

@@ -1,0 +1,324 @@
+"""Tables, keys and indexes as plain data, and what a model declares about its fields.
+
+Names in a `Table` and its indexes are *attribute names* (as stored). In the `indexes=` of
+`@model("name", ...)` they are *field names*; the model turns them into attribute names.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import ModelError
+
+__all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
+
+KeyType: TypeAlias = Literal["S", "N", "B"]
+Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
+Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
+AttributeValue: TypeAlias = "dict[str, Any]"
+AttributeMap: TypeAlias = "dict[str, AttributeValue]"
+
+KEY_TYPES: Final = ("S", "N", "B")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _indexes(value: Iterable[Index]) -> tuple[Index, ...]:
+    return tuple(value)
+
+
+def _projection(value: Projection) -> Projection:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> None:
+    if not _NAME.fullmatch(str(value)):
+        what = "table" if isinstance(instance, Table) else "index"
+        raise ModelError(
+            f"{type(instance).__name__}({value!r})",
+            f"a name of a {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
+        )
+
+
+def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
+    if isinstance(value, str) and value not in ("all", "keys"):
+        raise ModelError(
+            f"{type(instance).__name__}({instance.name!r})",
+            f"projection={value!r}: write 'all', 'keys' or a list of names",
+        )
+
+
+@attrs.frozen
+class GlobalIndex:
+    """A global secondary index: another partition key, and perhaps sort key, over the table.
+
+    Args:
+        name: The index's name.
+        partition_key: One name, or one to four: then every one of them must be stated in a query.
+        sort_key: None, one name, or up to four: a query states them from the left.
+        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
+            the keys.
+
+    Example:
+        >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
+        ('year',)
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    partition_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
+    sort_key: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
+            if len(names) > limits.INDEX_KEY_ATTRIBUTES:
+                raise ModelError(
+                    f"GlobalIndex({self.name!r})",
+                    f"a {role} key has at most {limits.INDEX_KEY_ATTRIBUTES} attributes, "
+                    f"{len(names)} are given",
+                )
+        if not self.partition_key:
+            raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
+        _refuse_twice(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
+
+
+@attrs.frozen
+class LocalIndex:
+    """A local secondary index: another sort key within the table's partitions.
+
+    It is made with the table and never changed, and it is the only kind of index that can be
+    read consistently.
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    sort_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+
+    def __attrs_post_init__(self) -> None:
+        # The service gives multi-attribute keys to global indexes only.
+        if len(self.sort_key) != 1:
+            raise ModelError(
+                f"LocalIndex({self.name!r})",
+                f"a local index has one attribute as its sort key, {len(self.sort_key)} are given",
+            )
+
+
+Index: TypeAlias = "GlobalIndex | LocalIndex"
+
+
+def _refuse_twice(subject: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ModelError(subject, f"{name!r} is named twice in its key")
+        seen.add(name)
+
+
+@attrs.frozen
+class Table:
+    """A table: its name, keys, indexes and the attribute that holds the time to live.
+
+    Args:
+        name: The table's name, before the session's `table_prefix` and `tables`.
+        partition_key: The attribute that is the partition key.
+        sort_key: The attribute that is the sort key, if there is one.
+        indexes: Global and local indexes; their names are attribute names.
+        ttl: The attribute with the time to live (epoch seconds).
+        types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
+
+    Example:
+        >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
+        >>> app.type_of("pk"), app.type_of("sk")
+        ('S', 'N')
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    partition_key: str = attrs.field(kw_only=True)
+    sort_key: str | None = attrs.field(kw_only=True, default=None)
+    indexes: tuple[Index, ...] = attrs.field(kw_only=True, default=(), converter=_indexes)
+    ttl: str | None = attrs.field(kw_only=True, default=None)
+    types: Mapping[str, KeyType] = attrs.field(kw_only=True, factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        subject = f"Table({self.name!r})"
+        if not self.partition_key:
+            raise ModelError(subject, "it needs a partition_key")
+        _refuse_twice(subject, self.key)
+        names = [index.name for index in self.indexes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ModelError(subject, f"two indexes are named {name!r}")
+        if self.local_indexes and self.sort_key is None:
+            raise ModelError(
+                subject, "a local index needs a table with a sort key; make it a GlobalIndex"
+            )
+        for name, kind in self.types.items():
+            if kind not in KEY_TYPES:
+                raise ModelError(
+                    subject, f"types[{name!r}] is {kind!r}; a key attribute is 'S', 'N' or 'B'"
+                )
+            if name not in self.key_attributes:
+                raise ModelError(
+                    subject, f"types names {name!r}, which is no key attribute of it or its indexes"
+                )
+        counts = (
+            (len(self.indexes) - len(self.local_indexes), limits.GLOBAL_INDEXES, "global"),
+            (len(self.local_indexes), limits.LOCAL_INDEXES, "local"),
+        )
+        for count, most, kind_of_index in counts:
+            if count > most:
+                raise ModelError(
+                    subject, f"{count} {kind_of_index} indexes; the service allows {most}"
+                )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The attributes of the primary key: one or two names."""
+        return (
+            (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
+        )
+
+    @property
+    def local_indexes(self) -> tuple[LocalIndex, ...]:
+        return tuple(index for index in self.indexes if isinstance(index, LocalIndex))
+
+    @property
+    def key_attributes(self) -> tuple[str, ...]:
+        """Every attribute that is part of a key, of the table first, then of the indexes."""
+        names = dict.fromkeys(self.key)
+        for index in self.indexes:
+            names.update(dict.fromkeys(key_of(self, index)))
+        return tuple(names)
+
+    def type_of(self, attribute: str) -> KeyType:
+        """The type of a key attribute: `"S"` unless `types` says otherwise."""
+        return self.types.get(attribute, "S")
+
+
+def partition_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """The attributes of the partition key of *index*, or of the table if that is None."""
+    return index.partition_key if isinstance(index, GlobalIndex) else (table.partition_key,)
+
+
+def sort_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """The attributes of the sort key of *index*, or of the table if that is None."""
+    if index is None:
+        return table.key[1:]
+    return index.sort_key
+
+
+def key_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """All key attributes of *index*, or of the table if that is None."""
+    return (*partition_of(table, index), *sort_of(table, index))
+
+
+@attrs.frozen
+class FieldOptions:
+    """What `field(...)`, `partition_key(...)` and `sort_key(...)` add to an attrs field."""
+
+    name: str | None = None
+    key: Literal["partition", "sort"] | None = None
+    ttl: bool = False
+    version: bool = False
+    created: bool = False
+    updated: bool = False
+
+
+#: Where `FieldOptions` live in the metadata of an attrs field.
+METADATA_KEY: Final = "dynattrs"
+
+NO_OPTIONS: Final = FieldOptions()
+
+
+def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
+    return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
+
+
+@attrs.define(eq=False)
+class ModelInfo:
+    """What dynattrs knows of one model class. One for each decorated or mapped class."""
+
+    cls: type[Any]
+    table: Table
+    unknown: Unknown
+    mapper: Any
+    #: Attribute names by field name.
+    names: dict[str, str]
+    #: Whether instances have a place for attributes that the class does not know.
+    carries: bool
+    version: str | None = None
+    created: str | None = None
+    updated: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.cls.__name__
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The fields of the primary key, partition first."""
+        by_attribute = {stored: name for name, stored in self.names.items()}
+        return tuple(by_attribute[attribute] for attribute in self.table.key)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a save changes the object: a version or a timestamp."""
+        return bool(self.version or self.created or self.updated)
+
+
+INFO_ATTRIBUTE: Final = "__dynattrs__"
+UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"
+
+_mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictionary()
+
+
+def register(info: ModelInfo) -> None:
+    """Remember what is known of a class that carries no mark itself (`map_class`)."""
+    _mapped[info.cls] = info
+
+
+def info_of(cls: Any) -> ModelInfo | None:
+    """What is known of exactly this class; None if it was neither decorated nor mapped."""
+    if not isinstance(cls, type):
+        return None
+    found = cls.__dict__.get(INFO_ATTRIBUTE)
+    return found if found is not None else _mapped.get(cls)
+
+
+def model_info(cls: Any) -> ModelInfo:
+    """What is known of a model class.
+
+    Raises:
+        ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
+    """
+    info = info_of(cls)
+    if info is not None:
+        return info
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), "this is not a model class; pass a class with @model")
+    for base in cls.__mro__[1:]:
+        if info_of(base) is not None:
+            raise ModelError(
+                cls.__name__,
+                f"it is a subclass of the model {base.__name__} and not decorated itself, so its "
+                f"own fields would be lost; decorate it with @model(...)",
+            )
+    raise ModelError(cls.__name__, "it is no model; decorate it with @model(...) or use map_class")
