@@ -1,0 +1,679 @@
+"""Conditions: comparisons of paths with values and with each other, joined by `&`, `|` and `~`.
+
+Operands go through the codec of the field that they are compared with, so that an enum, a date or
+a renamed field compares as it is stored; a wrong one is refused where it is written.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import ConditionError
+from dynattrs.expressions.paths import Form, Path, data_of, is_path, no_truth
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.schema import AttributeValue
+
+T = TypeVar("T")
+
+__all__ = [
+    "Condition",
+    "all_of",
+    "any_of",
+    "attribute_type",
+    "begins_with",
+    "between",
+    "contains",
+    "exists",
+    "in_",
+    "is_none",
+    "not_",
+    "not_exists",
+    "not_none",
+    "size",
+]
+
+Operator: TypeAlias = Literal["=", "<>", "<", "<=", ">", ">="]
+TypeTag: TypeAlias = Literal["S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"]
+
+_PYTHON: Final[dict[str, str]] = {"=": "==", "<>": "!="}
+_MIRROR: Final[dict[Operator, Operator]] = {
+    "=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="
+}  # fmt: skip
+_ORDERED: Final = frozenset({"S", "N", "B"})
+_SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
+
+
+# --- Operands ---------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class Value:
+    """A value as it is stored, and as it was written."""
+
+    stored: AttributeValue
+    written: Any
+
+    def render(self, placeholders: Placeholders) -> str:
+        return placeholders.value(self.stored)
+
+    def __str__(self) -> str:
+        return repr(self.written)
+
+
+@attrs.frozen(eq=False)
+class PathOperand:
+    path: Path
+
+    @property
+    def steps(self) -> tuple[str | int, ...]:
+        return data_of(self.path).steps
+
+    @property
+    def form(self) -> Form:
+        return data_of(self.path).form
+
+    def render(self, placeholders: Placeholders) -> str:
+        return placeholders.path(self.steps)
+
+    def __str__(self) -> str:
+        return data_of(self.path).label
+
+
+@attrs.frozen(eq=False)
+class Size:
+    """`size(path)`: characters, bytes or members. Compared with numbers."""
+
+    path: Path
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        return f"size({placeholders.path(data_of(self.path).steps)})"
+
+    def __str__(self) -> str:
+        return f"size({data_of(self.path).label})"
+
+    def __bool__(self) -> bool:
+        raise no_truth(str(self))
+
+    def __eq__(self, other: object) -> Any:
+        return self._compare("=", other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._compare("<>", other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(">=", other)
+
+    __hash__ = object.__hash__
+
+    def _compare(self, operator: Operator, other: Any) -> Condition:
+        return Comparison(operator, self, self.operand(other))
+
+    def operand(self, other: Any) -> Operand:
+        if isinstance(other, Size):
+            return other
+        if is_path(other):
+            if "N" not in data_of(other).form.kinds:
+                raise ConditionError(
+                    f"{self} is a number, {other!r} is {data_of(other).form.expected}"
+                )
+            return PathOperand(other)
+        if type(other) is not int:
+            raise ConditionError(f"{self} is compared with an int, not {other!r}")
+        return Value({"N": str(other)}, other)
+
+
+Operand: TypeAlias = "Value | PathOperand | Size"
+
+
+def encode_at(label: str, form: Form, value: Any) -> Value:
+    """*value* as it is stored in a place, whose *label* is for the message.
+
+    Raises:
+        ConditionError: It has another type.
+    """
+    try:
+        return Value(form.dump(value), value)
+    except Exception as error:
+        expected = getattr(error, "expected", form.expected)
+        found = getattr(error, "found", None) or f"{type(value).__name__} {value!r}"
+        hint = getattr(error, "hint", "")
+        raise ConditionError(
+            f"{label} goes with {expected}; found {found}" + (f"; {hint}" if hint else "")
+        ) from None
+
+
+def _operand(path: Path, value: Any, form: Form | None = None) -> Operand:
+    """What stands on the other side of a comparison with *path*."""
+    own = form or data_of(path).form
+    if is_path(value):
+        other = data_of(value)
+        if other.model is not data_of(path).model:
+            raise ConditionError(
+                f"{data_of(path).label} and {other.label} are of different models; "
+                f"a condition speaks of one item"
+            )
+        if not own.kinds & other.form.kinds:
+            raise ConditionError(
+                f"{data_of(path).label} is {own.expected} and {other.label} is "
+                f"{other.form.expected}; they are never equal and have no order"
+            )
+        return PathOperand(value)
+    if isinstance(value, Size):
+        return value
+    if isinstance(value, Condition):
+        raise ConditionError(
+            f"{data_of(path).label} is compared with the condition {value}; "
+            f"put parentheses around comparisons: (a == b) & (c == d)"
+        )
+    return encode_at(data_of(path).label, own, value)
+
+
+# --- Conditions -------------------------------------------------------------------------------
+
+
+class Condition:
+    """What must be true of an item. Joined with `&`, `|` and `~` (or `not_`)."""
+
+    __slots__ = ()
+
+    def render(self, placeholders: Placeholders) -> str:
+        """The expression string, its names and values put into *placeholders*."""
+        raise NotImplementedError
+
+    def __and__(self, other: Any) -> Condition:
+        return all_conditions((self, condition(other)))
+
+    def __rand__(self, other: Any) -> Condition:
+        return all_conditions((condition(other), self))
+
+    def __or__(self, other: Any) -> Condition:
+        return any_conditions((self, condition(other)))
+
+    def __ror__(self, other: Any) -> Condition:
+        return any_conditions((condition(other), self))
+
+    def __invert__(self) -> Condition:
+        return Not(self)
+
+    def __bool__(self) -> bool:
+        raise no_truth(f"the condition {self}")
+
+    def __repr__(self) -> str:
+        return f"<condition {self}>"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Comparison(Condition):
+    operator: Operator
+    left: Operand
+    right: Operand
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        left, right = self.left.render(placeholders), self.right.render(placeholders)
+        return f"{left} {self.operator} {right}"
+
+    def __str__(self) -> str:
+        return f"{self.left} {_PYTHON.get(self.operator, self.operator)} {self.right}"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Between(Condition):
+    operand: PathOperand | Size
+    low: Operand
+    high: Operand
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        operand = self.operand.render(placeholders)
+        low, high = self.low.render(placeholders), self.high.render(placeholders)
+        return f"{operand} BETWEEN {low} AND {high}"
+
+    def __str__(self) -> str:
+        return f"between({self.operand}, {self.low}, {self.high})"
+
+
+@attrs.frozen(eq=False, repr=False)
+class In(Condition):
+    operand: PathOperand | Size
+    values: tuple[Operand, ...]
+
+    def render(self, placeholders: Placeholders) -> str:
+        operand = self.operand.render(placeholders)
+        parts = []
+        for start in range(0, len(self.values), limits.IN_OPERANDS):
+            placeholders.operator()
+            chunk = self.values[start : start + limits.IN_OPERANDS]
+            parts.append(f"{operand} IN ({', '.join(each.render(placeholders) for each in chunk)})")
+        return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
+
+    def __str__(self) -> str:
+        return f"in_({self.operand}, [{', '.join(map(str, self.values))}])"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Function(Condition):
+    """`begins_with`, `contains`, `attribute_exists`, `attribute_not_exists`, `attribute_type`."""
+
+    service_name: str
+    name: str
+    operand: PathOperand
+    argument: Operand | None = None
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        arguments = [self.operand.render(placeholders)]
+        if self.argument is not None:
+            arguments.append(self.argument.render(placeholders))
+        return f"{self.service_name}({', '.join(arguments)})"
+
+    def __str__(self) -> str:
+        argument = f", {self.argument}" if self.argument is not None else ""
+        return f"{self.name}({self.operand}{argument})"
+
+
+@attrs.frozen(eq=False, repr=False)
+class IsNone(Condition):
+    """Absent or NULL, which are the two ways None is stored; or, negated, neither."""
+
+    operand: PathOperand
+    negated: bool = False
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        placeholders.operator()
+        path = self.operand.render(placeholders)
+        null = placeholders.value({"S": "NULL"})
+        if self.negated:
+            placeholders.operator()
+            return f"(attribute_exists({path}) AND NOT attribute_type({path}, {null}))"
+        return f"(attribute_not_exists({path}) OR attribute_type({path}, {null}))"
+
+    def __invert__(self) -> Condition:
+        return IsNone(self.operand, not self.negated)
+
+    def __str__(self) -> str:
+        return f"{'not_none' if self.negated else 'is_none'}({self.operand})"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Joined(Condition):
+    """Two or more conditions that must all be true, or of which one must be."""
+
+    word: Literal["AND", "OR"]
+    parts: tuple[Condition, ...]
+
+    def render(self, placeholders: Placeholders) -> str:
+        for _ in self.parts[1:]:
+            placeholders.operator()
+        return f" {self.word} ".join(_grouped(part, placeholders) for part in self.parts)
+
+    def __str__(self) -> str:
+        sign = " & " if self.word == "AND" else " | "
+        return sign.join(f"({part})" for part in self.parts)
+
+
+def _grouped(part: Condition, placeholders: Placeholders) -> str:
+    text = part.render(placeholders)
+    return f"({text})" if isinstance(part, Joined) else text
+
+
+@attrs.frozen(eq=False, repr=False)
+class Not(Condition):
+    part: Condition
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        return f"NOT ({self.part.render(placeholders)})"
+
+    def __invert__(self) -> Condition:
+        return self.part
+
+    def __str__(self) -> str:
+        return f"not_({self.part})"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Constant(Condition):
+    """Known without asking: `in_` of nothing. It is folded away and never sent."""
+
+    value: bool
+    written: str
+
+    def render(self, placeholders: Placeholders) -> str:
+        raise AssertionError("a constant condition is folded, not rendered")
+
+    def __invert__(self) -> Condition:
+        return Constant(not self.value, f"not_({self.written})")
+
+    def __str__(self) -> str:
+        return self.written
+
+
+def models_of(part: Any) -> set[type[Any]]:
+    """The models whose fields a condition speaks of."""
+    return {data_of(path).model for path in paths_in(part)}
+
+
+def paths_in(part: Any) -> Iterator[Path]:
+    """Every path inside a condition."""
+    if isinstance(part, Path):
+        yield part
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from paths_in(each)
+    elif isinstance(part, (Condition, PathOperand, Size)) and attrs.has(type(part)):
+        for field in attrs.fields(cast("Any", type(part))):
+            yield from paths_in(getattr(part, field.name))
+
+
+def condition(value: Any) -> Condition:
+    """A condition from what stands where one is expected: itself, or a bare boolean field.
+
+    Raises:
+        ConditionError: *value* is neither. A real `bool` comes from `is None`, `in`, or a
+            comparison of values in place of paths.
+    """
+    if isinstance(value, Condition):
+        return value
+    if is_path(value):
+        if data_of(value).form.kinds != {"BOOL"}:
+            raise ConditionError(
+                f"{value!r} stands alone where a condition is expected, and is no boolean field; "
+                f"compare it, or use exists({value!r})"
+            )
+        return _compare(value, "=", True)
+    if isinstance(value, bool):
+        raise ConditionError(
+            f"a condition is expected, found the plain {value}: `is None`, `in`, `not` and `and` "
+            f"are decided by Python and never reach DynamoDB; use is_none(...), in_(...), "
+            f"not_(...) and `&`"
+        )
+    raise ConditionError(f"a condition is expected, found {type(value).__name__} {value!r}")
+
+
+def conjunctions(conditions: Iterable[Condition]) -> list[Condition]:
+    """The conditions that must all be true, with `&` taken apart."""
+    flat: list[Condition] = []
+    for each in conditions:
+        if isinstance(each, Joined) and each.word == "AND":
+            flat.extend(conjunctions(each.parts))
+        else:
+            flat.append(each)
+    return flat
+
+
+def all_conditions(parts: Iterable[Condition]) -> Condition:
+    return _join("AND", conjunctions(parts))
+
+
+def any_conditions(parts: Iterable[Condition]) -> Condition:
+    flat: list[Condition] = []
+    for each in parts:
+        flat.extend(each.parts if isinstance(each, Joined) and each.word == "OR" else (each,))
+    return _join("OR", flat)
+
+
+def _join(word: Literal["AND", "OR"], parts: list[Condition]) -> Condition:
+    # False decides an AND, True an OR; the other one says nothing.
+    decides = word == "OR"
+    kept = []
+    for part in parts:
+        if isinstance(part, Constant):
+            if part.value is decides:
+                return part
+        else:
+            kept.append(part)
+    if not kept:
+        return parts[0]
+    return kept[0] if len(kept) == 1 else Joined(word, tuple(kept))
+
+
+def render(found: Condition, placeholders: Placeholders, what: str) -> str:
+    """The expression of a condition, checked against the service's limits."""
+    return placeholders.check(found.render(placeholders), what)
+
+
+# --- A path's operators -------------------------------------------------------------------------
+
+
+def _compare(path: Path, operator: Operator, value: Any) -> Condition:
+    data = data_of(path)
+    if value is None:
+        if operator == "=":
+            return IsNone(PathOperand(path))
+        if operator == "<>":
+            return IsNone(PathOperand(path), negated=True)
+        raise ConditionError(f"{data.label} {operator} None: None has no order")
+    if operator not in ("=", "<>") and not data.form.kinds & _ORDERED:
+        raise ConditionError(
+            f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
+        )
+    empty = data.form.is_set and isinstance(value, (set, frozenset)) and not value
+    if empty and data.is_field and not data.form.optional:
+        # An empty set is not stored: such a field is absent.
+        function = not_exists if operator == "=" else exists
+        return cast("Condition", function(path))
+    return Comparison(operator, PathOperand(path), _operand(path, value))
+
+
+def _install() -> None:
+    """Give `Path` its operators."""
+
+    def comparison(operator: Operator) -> Any:
+        def compare(self: Path, other: Any) -> Any:
+            if isinstance(other, Size):
+                return Comparison(_MIRROR[operator], other, other.operand(self))
+            return _compare(self, operator, other)
+
+        return compare
+
+    operators: dict[str, Operator] = {
+        "__eq__": "=", "__ne__": "<>", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="
+    }  # fmt: skip
+    for name, operator in operators.items():
+        setattr(Path, name, comparison(operator))
+    methods: dict[str, Any] = {
+        "__and__": lambda self, other: condition(self) & other,
+        "__rand__": lambda self, other: condition(other) & self,
+        "__or__": lambda self, other: condition(self) | other,
+        "__ror__": lambda self, other: condition(other) | self,
+        "__invert__": lambda self: ~condition(self),
+    }
+    for name, method in methods.items():
+        setattr(Path, name, method)
+
+
+_install()
+
+
+# --- Functions ----------------------------------------------------------------------------------
+
+
+def path_of(value: Any, function: str) -> Path:
+    if not is_path(value):
+        raise ConditionError(
+            f"{function} speaks of a field, such as {function}(Song.title, ...), "
+            f"found {type(value).__name__} {value!r}"
+        )
+    return cast("Path", value)
+
+
+def _subject(value: Any, function: str) -> PathOperand | Size:
+    return value if isinstance(value, Size) else PathOperand(path_of(value, function))
+
+
+def _other(subject: PathOperand | Size, value: Any) -> Operand:
+    return subject.operand(value) if isinstance(subject, Size) else _operand(subject.path, value)
+
+
+def between(operand: T, low: T, high: T) -> bool:
+    """True where *operand* lies between *low* and *high*, both included.
+
+    Raises:
+        ConditionError: *operand* is no path, has no order, or a bound has another type.
+    """
+    subject = _subject(operand, "between")
+    if isinstance(subject, PathOperand) and not subject.form.kinds & _ORDERED:
+        raise ConditionError(
+            f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
+        )
+    if low is None or high is None:
+        raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
+    return cast("bool", Between(subject, _other(subject, low), _other(subject, high)))
+
+
+def in_(operand: T, values: Iterable[T]) -> bool:
+    """True where *operand* equals one of *values*. Of no values, nothing matches and nothing is
+    sent; more than 100 are split, as one IN takes 100.
+    """
+    subject = _subject(operand, "in_")
+    if isinstance(values, (str, bytes)):
+        raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
+    given = list(values)
+    if not given:
+        return cast("bool", Constant(value=False, written=f"in_({subject}, [])"))
+    # (A size is never None: its operand refuses that.)
+    some = [value for value in given if value is not None or isinstance(subject, Size)]
+    none = len(some) != len(given)
+    found: list[Condition] = []
+    if some:
+        found.append(In(subject, tuple(_other(subject, value) for value in some)))
+    if none and isinstance(subject, PathOperand):
+        found.append(IsNone(subject))
+    return cast("bool", any_conditions(found))
+
+
+def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
+    """True where text or bytes begin with *prefix*.
+
+    Raises:
+        ConditionError: The field is not stored as text or bytes.
+    """
+    path = path_of(operand, "begins_with")
+    form = data_of(path).form
+    if not form.kinds & {"S", "B"}:
+        raise ConditionError(
+            f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
+            f"only text and bytes have a beginning"
+        )
+    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
+    if isinstance(prefix, str) and "S" in form.kinds:
+        stored: AttributeValue = {"S": str.__str__(prefix)}
+    elif isinstance(prefix, bytes) and "B" in form.kinds:
+        stored = {"B": prefix}
+    elif is_path(prefix):
+        return cast(
+            "bool",
+            Function("begins_with", "begins_with", PathOperand(path), _operand(path, prefix)),
+        )
+    else:
+        raise ConditionError(f"begins_with({path!r}, {prefix!r}): the prefix has another type")
+    return cast(
+        "bool", Function("begins_with", "begins_with", PathOperand(path), Value(stored, prefix))
+    )
+
+
+def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
+    """True where a set or list has *value* as a member, or text has it as a part.
+
+    Raises:
+        ConditionError: The field is none of these, or *value* is not of its members' type.
+    """
+    path = path_of(operand, "contains")
+    form = data_of(path).form
+    if form.element is not None and "M" not in form.kinds:
+        argument = _operand(path, value, form.element)
+    elif form.kinds & {"S", "B", "L", "SS", "NS", "BS"}:
+        argument = _operand(path, value, form)
+    else:
+        raise ConditionError(
+            f"contains({path!r}, ...): {path!r} is {form.expected}; "
+            f"only text, bytes, lists and sets contain something"
+        )
+    return cast("bool", Function("contains", "contains", PathOperand(path), argument))
+
+
+def exists(operand: object) -> bool:
+    """True where the attribute is stored, be it NULL."""
+    return cast(
+        "bool", Function("attribute_exists", "exists", PathOperand(path_of(operand, "exists")))
+    )
+
+
+def not_exists(operand: object) -> bool:
+    """True where the attribute is not stored at all."""
+    path = path_of(operand, "not_exists")
+    return cast("bool", Function("attribute_not_exists", "not_exists", PathOperand(path)))
+
+
+def attribute_type(operand: object, type: TypeTag) -> bool:
+    """True where the attribute is stored with this type tag, such as `"S"` or `"NULL"`."""
+    path = path_of(operand, "attribute_type")
+    if type not in ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"):
+        raise ConditionError(
+            f"attribute_type({path!r}, {type!r}): a type tag such as 'S' is expected"
+        )
+    return cast(
+        "bool",
+        Function("attribute_type", "attribute_type", PathOperand(path), Value({"S": type}, type)),
+    )
+
+
+def is_none(operand: object) -> bool:
+    """True where the attribute is absent or NULL: the two ways None is stored."""
+    return cast("bool", IsNone(PathOperand(path_of(operand, "is_none"))))
+
+
+def not_none(operand: object) -> bool:
+    """True where the attribute is stored and is not NULL."""
+    return cast("bool", IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
+
+
+def size(operand: object) -> int:
+    """How large: the length of text and bytes, the members of lists, maps and sets.
+
+    Raises:
+        ConditionError: The field is a number, a boolean or None, which have no size.
+    """
+    path = path_of(operand, "size")
+    if not data_of(path).form.kinds & _SIZED:
+        raise ConditionError(
+            f"size({path!r}): {path!r} is {data_of(path).form.expected}, without a size"
+        )
+    return cast("int", Size(path))
+
+
+def not_(operand: bool) -> bool:
+    """The opposite of a condition. Checkers know `~condition` as an `int`; this is a `bool`."""
+    return cast("bool", ~condition(operand))
+
+
+def all_of(*conditions: bool) -> bool:
+    """True where every one of *conditions* is."""
+    if not conditions:
+        raise ConditionError("all_of() needs at least one condition")
+    return cast("bool", all_conditions(condition(each) for each in conditions))
+
+
+def any_of(*conditions: bool) -> bool:
+    """True where one of *conditions* is."""
+    if not conditions:
+        raise ConditionError("any_of() needs at least one condition")
+    return cast("bool", any_conditions(condition(each) for each in conditions))

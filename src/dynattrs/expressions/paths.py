@@ -1,0 +1,196 @@
+"""Document paths: what `Song.year` is where `Song` is a class, and how it is compared.
+
+A checker sees the field's own type there. At run time it is a `Path`, whose operators make
+conditions. Everything a path needs to know of the stored form comes through `Form`, which the
+mapper's codecs are.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Attributes.html
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import attrs
+
+from dynattrs.errors import ConditionError
+from dynattrs.schema import AttributeValue
+
+T = TypeVar("T")
+
+_NO_TRUTH = (
+    "{what} has no truth value: Python's `and`, `or`, `not`, `if` and chained comparisons cannot "
+    "be sent to DynamoDB; use `&`, `|` and `not_(...)`, with parentheses around comparisons"
+)
+
+
+class Form(Protocol):
+    """How values at a path are stored. The mapper's `Codec` is one."""
+
+    @property
+    def kinds(self) -> frozenset[str]: ...
+    @property
+    def expected(self) -> str: ...
+    @property
+    def optional(self) -> bool: ...
+    @property
+    def is_set(self) -> bool: ...
+    @property
+    def element(self) -> Form | None: ...
+    @property
+    def fields(self) -> Mapping[str, Form] | None: ...
+    @property
+    def names(self) -> Mapping[str, str] | None: ...
+    @property
+    def sparse(self) -> frozenset[str]: ...
+    @property
+    def dump(self) -> Callable[[Any], AttributeValue]: ...
+    @property
+    def load(self) -> Callable[[AttributeValue], Any]: ...
+
+
+def _no_form() -> tuple[Form, str]:
+    raise LookupError
+
+
+@attrs.define(eq=False)
+class PathData:
+    """What a path is: whose, where, and how it is stored there.
+
+    Attributes:
+        model: The model class.
+        steps: Attribute names and list positions, as stored, from the item inwards.
+        label: The path as Python, `Song.lines[0].price`.
+        find: Gives the form of what the last step is taken in, and the field's name or position
+            there; asked for at the first use, so that forward references can wait.
+        is_field: Whether it is a field of a class, not a member of a list or map.
+    """
+
+    model: type[Any]
+    steps: tuple[str | int, ...]
+    label: str
+    find: Callable[[], tuple[Form, str]]
+    _form: Form | None = None
+    _sparse: bool = False
+    is_field: bool = True
+
+    @property
+    def form(self) -> Form:
+        if self._form is None:
+            holder, name = self.find()
+            self._sparse = name in holder.sparse
+            self._form = (holder.fields or {})[name]
+        return self._form
+
+    @property
+    def sparse(self) -> bool:
+        """Whether None is left out here when it is saved."""
+        return bool(self.form) and self._sparse
+
+
+class Path:
+    """A place in the items of a model. Comparing it makes a condition.
+
+    Its only own attribute is the dunder below, so that nested fields of any name can be reached.
+    """
+
+    __slots__ = ("__dynattrs_path__",)
+
+    __dynattrs_path__: PathData
+
+    def __init__(self, data: PathData) -> None:
+        self.__dynattrs_path__ = data
+
+    # --- Going deeper ---
+
+    def __getattr__(self, name: str) -> Path:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        data = self.__dynattrs_path__
+        fields = data.form.fields
+        if fields is None:
+            raise AttributeError(
+                f"{data.label} is {data.form.expected} and has no field {name!r}; "
+                f"conditions are made with operators and with functions such as "
+                f"begins_with({data.label}, ...)"
+            )
+        if name not in fields:
+            raise AttributeError(f"{data.label} has no field {name!r}{did_you_mean(name, fields)}")
+        stored = (data.form.names or {}).get(name, name)
+        form = data.form
+        return _child(data, stored, f"{data.label}.{name}", fields[name], name in form.sparse)
+
+    def __getitem__(self, position: int | str) -> Path:
+        data = self.__dynattrs_path__
+        form = data.form
+        label = f"{data.label}[{position!r}]"
+        if isinstance(position, bool) or not isinstance(position, (int, str)):
+            raise ConditionError(
+                f"{label}: a path goes on with a list position or a map key, "
+                f"not {type(position).__name__}"
+            )
+        if isinstance(position, int):
+            if position < 0:
+                raise ConditionError(
+                    f"{label}: list positions count from 0; DynamoDB has no others"
+                )
+            if "L" not in form.kinds:
+                raise ConditionError(f"{label}: {data.label} is {form.expected}, not a list")
+        else:
+            if "M" not in form.kinds:
+                raise ConditionError(f"{label}: {data.label} is {form.expected}, not a map")
+            if not position:
+                raise ConditionError(f"{label}: a map key is not empty")
+        inner = (form.fields or {}).get(str(position), form.element)
+        if inner is None:
+            if form.fields is not None:
+                known = did_you_mean(str(position), form.fields)
+                raise ConditionError(f"{label}: there is nothing at {position!r}{known}")
+            inner = form
+        return _child(data, position, label, inner, sparse=False, is_field=False)
+
+    # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
+    __iter__: ClassVar[None] = None
+    __contains__: ClassVar[None] = None
+
+    # --- Conditions. `conditions` fills these in, to keep this module free of their shapes. ---
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        raise TypeError(_NO_TRUTH.format(what=f"the path {self.__dynattrs_path__.label}"))
+
+    def __repr__(self) -> str:
+        return self.__dynattrs_path__.label
+
+
+def _child(
+    data: PathData, step: str | int, label: str, form: Form, sparse: bool, is_field: bool = True
+) -> Path:
+    return Path(
+        PathData(data.model, (*data.steps, step), label, _no_form, form, sparse, is_field)
+    )
+
+
+def is_path(value: object) -> bool:
+    return type(value) is Path
+
+
+def data_of(path: Path) -> PathData:
+    """What a path is. (A path's own attributes are the model's fields.)"""
+    return path.__dynattrs_path__
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """`; did you mean 'x'?` or the list of what there is."""
+    names = [str(each) for each in known]
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are {', '.join(map(repr, names))}" if names else ""
+
+
+def no_truth(what: str) -> TypeError:
+    return TypeError(_NO_TRUTH.format(what=what))

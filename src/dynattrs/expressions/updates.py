@@ -1,0 +1,325 @@
+"""Update actions: what one UpdateItem changes.
+
+    session.update(Song, key, set_(Song.plays, Song.plays + 1), remove(Song.year))
+
+Values go through the codec of the field that they are written to, and a wrong one is refused where
+it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+
+from dynattrs.errors import ConditionError
+from dynattrs.expressions.conditions import PathOperand, Value, encode_at, path_of
+from dynattrs.expressions.paths import Form, Path, data_of, is_path, no_truth
+from dynattrs.expressions.rendering import Placeholders
+
+T = TypeVar("T")
+
+__all__ = ["Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_"]
+
+Clause: TypeAlias = Literal["SET", "REMOVE", "ADD", "DELETE"]
+
+_CLAUSES: Final[tuple[Clause, ...]] = ("SET", "REMOVE", "ADD", "DELETE")
+_SETS: Final = frozenset({"SS", "NS", "BS"})
+
+
+class Computed:
+    """A value that the service computes: `Song.plays + 1`, `if_not_exists(...)`, `list_append(...)`.
+
+    It has no truth value and is no condition.
+    """
+
+    def bind(self, form: Form, target: str) -> Computed:
+        """Encode the plain values inside as *form*'s type, which is the target's."""
+        raise NotImplementedError
+
+    def render(self, placeholders: Placeholders) -> str:
+        raise NotImplementedError
+
+    def __bool__(self) -> bool:
+        raise no_truth(f"the update value {self}")
+
+    def __add__(self, other: Any) -> Any:
+        return arithmetic("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return arithmetic("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return arithmetic("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return arithmetic("-", other, self)
+
+
+def _bound(value: Any, form: Form, target: str) -> Any:
+    if isinstance(value, Computed):
+        return value.bind(form, target)
+    if is_path(value):
+        _check_kinds(value, form, target)
+        return PathOperand(value)
+    return encode_at(target, form, value)
+
+
+def _check_kinds(path: Path, form: Form, target: str) -> None:
+    other = data_of(path).form
+    if not form.kinds & other.kinds:
+        raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
+
+
+@attrs.frozen(eq=False)
+class Arithmetic(Computed):
+    operator: Literal["+", "-"]
+    left: Any
+    right: Any
+
+    def bind(self, form: Form, target: str) -> Computed:
+        if "N" not in form.kinds:
+            raise ConditionError(
+                f"{target} is {form.expected}; only numbers are computed with + and - "
+                f"(lists with list_append, sets with add and delete)"
+            )
+        return attrs.evolve(
+            self, left=_bound(self.left, form, target), right=_bound(self.right, form, target)
+        )
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        left, right = self.left.render(placeholders), self.right.render(placeholders)
+        return f"{left} {self.operator} {right}"
+
+    def __str__(self) -> str:
+        return f"{_shown(self.left)} {self.operator} {_shown(self.right)}"
+
+
+@attrs.frozen(eq=False)
+class IfNotExists(Computed):
+    path: Path
+    default: Any
+
+    def bind(self, form: Form, target: str) -> Computed:
+        _check_kinds(self.path, form, target)
+        return attrs.evolve(self, default=_bound(self.default, form, target))
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        path = placeholders.path(data_of(self.path).steps)
+        return f"if_not_exists({path}, {self.default.render(placeholders)})"
+
+    def __str__(self) -> str:
+        return f"if_not_exists({self.path!r}, {_shown(self.default)})"
+
+
+@attrs.frozen(eq=False)
+class ListAppend(Computed):
+    first: Any
+    second: Any
+
+    def bind(self, form: Form, target: str) -> Computed:
+        if "L" not in form.kinds:
+            raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
+        return attrs.evolve(
+            self, first=_bound(self.first, form, target), second=_bound(self.second, form, target)
+        )
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        first, second = self.first.render(placeholders), self.second.render(placeholders)
+        return f"list_append({first}, {second})"
+
+    def __str__(self) -> str:
+        return f"list_append({_shown(self.first)}, {_shown(self.second)})"
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (Computed, Value, PathOperand)) else repr(value)
+
+
+def arithmetic(operator: Literal["+", "-"], left: Any, right: Any) -> Arithmetic:
+    """`left + right`, of which the service takes one in a value."""
+    for side in (left, right):
+        if isinstance(side, (Arithmetic, ListAppend)):
+            raise ConditionError(
+                f"{_shown(left)} {operator} {_shown(right)}: DynamoDB takes one + or - in a value; "
+                f"add the constants up in Python"
+            )
+        if is_path(side) and "N" not in data_of(side).form.kinds:
+            raise ConditionError(
+                f"{side!r} is {data_of(side).form.expected}; only numbers are computed with + and - "
+                f"(lists with list_append, sets with add and delete)"
+            )
+    return Arithmetic(operator, left, right)
+
+
+def _install() -> None:
+    """Give `Path` its arithmetic."""
+
+    def method(operator: Literal["+", "-"], mirrored: bool) -> Any:
+        def compute(self: Path, other: Any) -> Any:
+            return arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
+
+        return compute
+
+    signs: tuple[tuple[Literal["+", "-"], str], ...] = (("+", "add"), ("-", "sub"))
+    for sign, name in signs:
+        setattr(Path, f"__{name}__", method(sign, mirrored=False))
+        setattr(Path, f"__r{name}__", method(sign, mirrored=True))
+
+
+_install()
+
+
+# --- Actions ------------------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class Action:
+    """One change of an update: made by `set_`, `remove`, `add` and `delete`.
+
+    Attributes:
+        clause: Which clause of the update expression it belongs to.
+        path: What is changed.
+        value: The operand, or None for a removal.
+    """
+
+    clause: Clause
+    path: Path
+    value: Value | PathOperand | Computed | None = None
+    written: str = ""
+
+    @property
+    def steps(self) -> tuple[str | int, ...]:
+        return data_of(self.path).steps
+
+    def render(self, placeholders: Placeholders) -> str:
+        placeholders.operator()
+        path = placeholders.path(self.steps)
+        if self.value is None:
+            return path
+        value = self.value.render(placeholders)
+        return f"{path} = {value}" if self.clause == "SET" else f"{path} {value}"
+
+    def __str__(self) -> str:
+        return self.written
+
+
+def set_(target: T, value: T) -> Action:
+    """Set a field, or a place inside one, to a value or to what the service computes.
+
+    None and the empty set follow the model's rule: where a save would leave the field out, it is
+    removed.
+
+    Raises:
+        ConditionError: *target* is no path, or *value* has another type.
+    """
+    path = path_of(target, "set_")
+    data = data_of(path)
+    written = f"set_({data.label}, {_shown(value)})"
+    if _is_left_out(path, value):
+        return Action("REMOVE", path, None, written)
+    if value is None and not data.form.optional:
+        raise ConditionError(
+            f"{written}: {data.label} is {data.form.expected} and never None; use remove(...)"
+        )
+    return Action("SET", path, _bound(value, data.form, data.label), written)
+
+
+def _is_left_out(path: Path, value: Any) -> bool:
+    data = data_of(path)
+    if value is None:
+        return data.sparse
+    empty_set = isinstance(value, (set, frozenset)) and not value
+    return empty_set and data.form.is_set and not data.form.optional and data.is_field
+
+
+def remove(target: object) -> Action:
+    """Remove an attribute, a map's key or a list's element. It is no error if there is none."""
+    path = path_of(target, "remove")
+    return Action("REMOVE", path, None, f"remove({path!r})")
+
+
+def add(target: Any, value: Any) -> Action:
+    """Add to a number, or members to a set; an absent one begins at 0, or empty.
+
+    Raises:
+        ConditionError: The field is neither, or *value* has another type.
+    """
+    path = path_of(target, "add")
+    data = data_of(path)
+    written = f"add({data.label}, {value!r})"
+    if not data.form.kinds <= _SETS | {"N"}:
+        raise ConditionError(
+            f"{written}: {data.label} is {data.form.expected}; add works on numbers and on sets of "
+            f"text, numbers or bytes"
+        )
+    return Action("ADD", path, _members(data.label, data.form, value, written), written)
+
+
+def delete(target: Any, value: Any) -> Action:
+    """Delete members from a set.
+
+    Raises:
+        ConditionError: The field is no set of text, numbers or bytes.
+    """
+    path = path_of(target, "delete")
+    data = data_of(path)
+    written = f"delete({data.label}, {value!r})"
+    if not data.form.kinds <= _SETS:
+        raise ConditionError(
+            f"{written}: {data.label} is {data.form.expected}; delete works on sets of text, "
+            f"numbers or bytes; to remove the attribute use remove(...)"
+        )
+    return Action("DELETE", path, _members(data.label, data.form, value, written), written)
+
+
+def _members(label: str, form: Form, value: Any, written: str) -> Value:
+    if value is None or isinstance(value, Computed) or is_path(value):
+        raise ConditionError(f"{written}: a plain value is expected here, {form.expected}")
+    if isinstance(value, (set, frozenset)) and not value:
+        raise ConditionError(f"{written}: the set is empty; leave this action out")
+    return encode_at(label, form, value)
+
+
+def if_not_exists(target: T, default: T) -> T:
+    """What is stored at *target*, or *default* where nothing is: for `set_`."""
+    return cast("T", IfNotExists(path_of(target, "if_not_exists"), default))
+
+
+def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T]:
+    """The members of both lists, one of which is a path: for `set_`."""
+    for side in (first, second):
+        if is_path(side) and "L" not in data_of(cast("Path", side)).form.kinds:
+            raise ConditionError(
+                f"list_append: {side!r} is {data_of(cast('Path', side)).form.expected}, not a list"
+            )
+    return cast("list[T]", ListAppend(first, second))
+
+
+def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:
+    """The update expression: `SET … REMOVE … ADD … DELETE …`."""
+    clauses = []
+    for clause in _CLAUSES:
+        parts = [each.render(placeholders) for each in actions if each.clause == clause]
+        if parts:
+            clauses.append(f"{clause} {', '.join(parts)}")
+    return placeholders.check(" ".join(clauses), "update")
+
+
+def check_overlap(actions: Sequence[Action]) -> None:
+    """Refuse two actions of which one changes what contains the other's place.
+
+    Raises:
+        ConditionError: Names both.
+    """
+    for position, one in enumerate(actions):
+        for other in actions[position + 1 :]:
+            shared = min(len(one.steps), len(other.steps))
+            if one.steps[:shared] == other.steps[:shared]:
+                raise ConditionError(
+                    f"{one} and {other} change the same place; DynamoDB takes one action for it"
+                )
