@@ -1,0 +1,228 @@
+"""`Any`: values by their own type, and attribute maps as plain Python and JSON.
+
+Plain here is what `Any` reads: `str`, `int` where integral else `Decimal`, `bytes`, `bool`, None,
+`list`, `dict`, `set`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from dynattrs.mapper import numbers, scalars
+from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show
+from dynattrs.schema import AttributeMap, AttributeValue
+
+_LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
+    "S": lambda value: value["S"],
+    "N": numbers.load_number,
+    "B": scalars.load_bytes,
+    "BOOL": scalars.load_bool,
+    "NULL": scalars.load_null,
+    "L": lambda value: [load_any(member) for member in value["L"]],
+    "M": lambda value: {name: load_any(member) for name, member in value["M"].items()},
+    "SS": lambda value: set(value["SS"]),
+    "NS": lambda value: {numbers.load_number({"N": member}) for member in value["NS"]},
+    "BS": lambda value: {scalars.binary(member) for member in value["BS"]},
+}
+
+
+def load_any(value: AttributeValue) -> Any:
+    """An attribute value as plain Python."""
+    ((tag, _),) = value.items()
+    return _LOADERS[tag](value)
+
+
+def native(value: AttributeValue) -> AttributeValue:
+    """An attribute value with bytes where the wire has base64 text: what botocore sends."""
+    ((tag, payload),) = value.items()
+    if tag == "B":
+        return {tag: scalars.binary(payload)}
+    if tag == "BS":
+        return {tag: [scalars.binary(member) for member in payload]}
+    if tag == "L":
+        return {tag: [native(member) for member in payload]}
+    if tag == "M":
+        return {tag: native_map(payload)}
+    return value
+
+
+def native_map(item: Mapping[str, AttributeValue]) -> AttributeMap:
+    """An attribute map with bytes where the wire has base64 text."""
+    return {name: native(value) for name, value in item.items()}
+
+
+def dump_set(members: list[AttributeValue]) -> AttributeValue:
+    """A set by the kind of its members: SS, NS or BS where they are all of that kind, else L."""
+    tags = {tag for member in members for tag in member}
+    if len(tags) == 1 and (tag := next(iter(tags))) in SETS:
+        return {SETS[tag]: [member[tag] for member in members]}
+    return {"L": members}
+
+
+def check_name(name: Any) -> str:
+    """A name inside a map: any text but the empty one, which the service refuses."""
+    if not isinstance(name, str):
+        raise Refused("a str as the key of a map", show(name))
+    if not name:
+        raise Refused("a key that is not empty", "''", "DynamoDB has no empty attribute names")
+    return str.__str__(name)
+
+
+def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
+    """The codec of `Any`. *codec_of* gives the codec of a class, for what is not plain."""
+    scalar: dict[type[Any], Callable[[Any], AttributeValue]] = {
+        str: scalars.dump_str,
+        int: numbers.dump_int,
+        bool: scalars.dump_bool,
+        float: numbers.dump_float,
+        Decimal: numbers.dump_decimal,
+        bytes: scalars.dump_bytes,
+        bytearray: scalars.dump_bytes,
+        type(None): scalars.dump_null,
+    }
+
+    def dump(value: Any) -> AttributeValue:
+        simple = scalar.get(type(value))
+        if simple is not None:
+            return simple(value)
+        if type(value) in (list, tuple):
+            return {"L": [dump(member) for member in value]}
+        if type(value) is dict:
+            return {"M": {check_name(name): dump(member) for name, member in value.items()}}
+        if isinstance(value, (set, frozenset)):
+            return dump_set([dump(member) for member in value])
+        if isinstance(value, Mapping):
+            return dump(dict(value))
+        return codec_of(type(value)).dump(value)
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        if type(value) in (list, tuple):
+            members = []
+            for position, member in enumerate(value):
+                trail.parts.append(f"[{position}]")
+                members.append(dump_at(member, trail))
+                trail.parts.pop()
+            return {"L": members}
+        if isinstance(value, Mapping):
+            named = {}
+            for name, member in value.items():
+                trail.parts.append(f"[{name!r}]")
+                named[check_name(name)] = dump_at(member, trail)
+                trail.parts.pop()
+            return {"M": named}
+        if type(value) in scalar or isinstance(value, (set, frozenset)):
+            return dump(value)
+        return codec_of(type(value)).dump_at(value, trail)
+
+    return Codec(
+        Any,
+        ANY,
+        dump,
+        load_any,
+        expected="a value that DynamoDB can hold",
+        dump_at=dump_at,
+        optional=True,
+    )
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+
+def plain_json(value: AttributeValue) -> str:
+    """An attribute value as plain JSON: numbers with all their digits, bytes as base64."""
+    ((tag, payload),) = value.items()
+    if tag == "N":
+        return str(payload)
+    if tag == "B":
+        return json.dumps(_base64(payload))
+    if tag == "NULL":
+        return "null"
+    if tag == "L":
+        return f"[{', '.join(map(plain_json, payload))}]"
+    if tag == "M":
+        members = (f"{_text(name)}: {plain_json(member)}" for name, member in payload.items())
+        return f"{{{', '.join(members)}}}"
+    if tag == "NS":
+        return f"[{', '.join(sorted(payload, key=Decimal))}]"
+    if tag == "SS":
+        return _text(sorted(payload))
+    if tag == "BS":
+        return _text(sorted(map(_base64, payload)))
+    return _text(payload)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _base64(payload: Any) -> str:
+    return base64.b64encode(scalars.binary(payload)).decode()
+
+
+def dynamodb_json(item: AttributeMap) -> str:
+    """An attribute map as DynamoDB JSON: `{"id": {"S": "test"}}`, bytes as base64."""
+    return _text({name: _typed(value) for name, value in item.items()})
+
+
+def _typed(value: AttributeValue) -> AttributeValue:
+    ((tag, payload),) = value.items()
+    if tag == "B":
+        return {tag: _base64(payload)}
+    if tag == "BS":
+        return {tag: sorted(map(_base64, payload))}
+    if tag == "L":
+        return {tag: [_typed(member) for member in payload]}
+    if tag == "M":
+        return {tag: {name: _typed(member) for name, member in payload.items()}}
+    return {tag: payload}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON as plain Python, with exact numbers: `int`, or `Decimal` where there is a point."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise Refused("JSON that DynamoDB can hold", name, "there is no NaN and no infinity")
+
+
+def from_plain(value: Any, codec: Codec) -> AttributeValue:
+    """Plain JSON as an attribute value, read as *codec*'s type: it tells base64 from text."""
+    if codec.plain is not None:
+        return codec.plain(value)
+    if isinstance(value, list):
+        member = codec.element or ANY_CODEC
+        return {"L": [from_plain(each, member) for each in value]}
+    if isinstance(value, dict):
+        fields = _by_stored_name(codec)
+        element = codec.element or ANY_CODEC
+        return {
+            "M": {
+                check_name(name): from_plain(each, fields.get(name, element))
+                for name, each in value.items()
+            }
+        }
+    if isinstance(value, str) and "B" in codec.kinds and "S" not in codec.kinds:
+        return {"B": scalars.binary(value)}
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and codec.kinds == {"N"}:
+        return {"N": str(value)}
+    return ANY_CODEC.dump(value)
+
+
+def _by_stored_name(codec: Codec) -> Mapping[str, Codec]:
+    if not codec.fields:
+        return {}
+    names = codec.names or {}
+    return {names.get(name, name): field for name, field in codec.fields.items()}
+
+
+def _no_class(cls: Any) -> Codec:
+    raise Refused("plain JSON", f"a {cls.__name__}")
+
+
+#: The codec of plain values, which knows no classes.
+ANY_CODEC: Final = any_codec(_no_class)

@@ -1,0 +1,451 @@
+"""Codecs of classes: one generated straight-line function for each class and direction.
+
+The generated functions handle what is right. When one fails, the same item goes through the
+interpreted functions below, which know the place of every value, and which also handle what has no
+fast path: attributes that a nested class does not know and has no place for.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.mapper.anything import check_name, native_map
+from dynattrs.mapper.codec import (
+    Codec,
+    NeedsTrail,
+    Refused,
+    Trail,
+    explain_load,
+    names_of,
+    show,
+    show_stored,
+)
+from dynattrs.mapper.records import MISSING, Member, Record
+from dynattrs.schema import UNKNOWN_ATTRIBUTE, AttributeMap, AttributeValue, Unknown
+
+AttributeDump = Callable[[Any], AttributeMap]
+AttributeLoad = Callable[[AttributeMap], Any]
+
+_set_attribute: Final = object.__setattr__
+
+# `attrs.Factory` is a class that its stubs declare as a function.
+_FACTORY: Final[Any] = attrs.Factory
+
+
+@attrs.frozen
+class Carried:
+    """What an instance carries of its stored item besides its fields.
+
+    Attributes:
+        attributes: Attributes that the class does not know.
+        lost: Places of attributes that a nested class did not know and could not keep.
+        base: What is stored, after an edit whose changes were not: the next edit begins there.
+    """
+
+    attributes: AttributeMap = attrs.field(factory=dict)
+    lost: tuple[str, ...] = ()
+    base: AttributeMap | None = None
+
+
+NOTHING_CARRIED: Final = Carried()
+
+
+def carried_by(instance: Any) -> Carried:
+    """What *instance* carries; an unset slot is nothing."""
+    carried: Carried = getattr(instance, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
+    return carried
+
+
+def carry(instance: Any, carried: Carried) -> None:
+    """Give *instance*, frozen or not, what it carries."""
+    _set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
+
+
+@attrs.frozen
+class FieldCodec:
+    """A member with its codec and the rule for what is left out."""
+
+    member: Member
+    codec: Codec
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    @property
+    def stored(self) -> str:
+        return self.member.stored
+
+    @property
+    def always_set(self) -> bool:
+        """A set that is never None: never stored empty, absent reads as empty."""
+        return self.codec.is_set and not self.codec.optional
+
+    def left_out(self, value: Any) -> bool:
+        """The one rule for None and empty sets (see the mapping guide)."""
+        if value is None:
+            return self.member.defaults_to_none
+        return self.always_set and not value and isinstance(value, (set, frozenset))
+
+
+class ClassCodec(Codec):
+    """The codec of a class. `dump_map` and `load_map` work on attribute maps without the M.
+
+    It is made without its members and completed with `fill`, so that the codec of a class that
+    holds itself can be named by those of its own fields.
+    """
+
+    __slots__ = (
+        "_fields",
+        "carries",
+        "dump_map",
+        "known",
+        "load_map",
+        "members",
+        "record",
+        "unknown",
+    )
+
+    def __init__(
+        self,
+        type: Any,
+        record: Record,
+        *,
+        unknown: Unknown | None,
+        carries: bool,
+    ) -> None:
+        self.record = record
+        self.members: tuple[FieldCodec, ...] = ()
+        self.unknown = unknown
+        self.carries = carries
+        self.known = frozenset(member.stored for member in record.members)
+        self._fields: dict[str, Codec] = {}
+        # Generated at first use: a program declares many classes and may use few.
+        self.dump_map: AttributeDump = self._first_dump
+        self.load_map: AttributeLoad = self._first_load
+        super().__init__(
+            type,
+            frozenset({"M"}),
+            lambda value: {"M": self.dump_map(value)},
+            lambda value: self.load_map(value["M"]),
+            expected=f"a {record.cls.__name__}",
+            dump_at=lambda value, trail: {"M": self.dump_map_at(value, trail)},
+            load_at=lambda value, trail: self.load_map_at(value["M"], trail),
+            fields=self._fields,
+            names={member.name: member.stored for member in record.members},
+            sparse=frozenset(each.name for each in record.members if each.defaults_to_none),
+        )
+
+    def fill(self, members: tuple[FieldCodec, ...]) -> None:
+        self.members = members
+        self._fields.update({member.name: member.codec for member in members})
+
+    def _first_dump(self, value: Any) -> AttributeMap:
+        self.dump_map = generate_dump(self)
+        return self.dump_map(value)
+
+    def _first_load(self, item: AttributeMap) -> Any:
+        self.load_map = generate_load(self)
+        return self.load_map(item)
+
+    # --- The slow way ---
+
+    def check_class(self, value: Any) -> None:
+        if type(value) is not self.record.cls:
+            hint = ""
+            if isinstance(value, self.record.cls):
+                hint = (
+                    "a subclass would lose its own fields; declare a union of the classes, or "
+                    "apply cattrs' include_subclasses to the mapper"
+                )
+            raise Refused(f"a {self.record.cls.__name__}", show(value), hint)
+
+    def dump_map_at(self, value: Any, trail: Trail) -> AttributeMap:
+        self.check_class(value)
+        item: AttributeMap = {}
+        for field in self.members:
+            trail.parts.append(f".{field.name}")
+            each = getattr(value, field.name)
+            if not field.left_out(each):
+                item[field.stored] = field.codec.dump_at(each, trail)
+            trail.parts.pop()
+        if self.carries:
+            item.update(self.kept_by(value))
+        return item
+
+    def kept_by(self, value: Any) -> AttributeMap:
+        """The unknown attributes to write back.
+
+        Raises:
+            Refused: Some were in nested classes, which could not keep them.
+        """
+        carried = carried_by(value)
+        if carried.lost:
+            raise Refused(
+                "an item whose attributes are all known where they are nested",
+                f"unknown attributes at {', '.join(carried.lost)}",
+                "saving the whole item would erase them: declare the model with "
+                "unknown='drop' if that is meant, or add the fields to the nested class",
+            )
+        # What an old pickle carries may have become a field since.
+        return {name: value for name, value in carried.attributes.items() if name not in self.known}
+
+    def load_member(self, name: str, item: AttributeMap) -> Any:
+        """One field of an item, with its default where it is absent; None where it has none.
+
+        Raises:
+            MappingError: It is stored as something else.
+        """
+        field = next(each for each in self.members if each.name == name)
+        if field.stored in item:
+            trail = Trail(f"{self.record.cls.__name__}.{name}")
+            return explain_load(field.codec, item[field.stored], trail)
+        if field.always_set:
+            return field.codec.load({"L": []})
+        default = field.member.default
+        if isinstance(default, _FACTORY):
+            return None if default.takes_self else default.factory()
+        return None if default is MISSING else default
+
+    def load_map_at(self, item: AttributeMap, trail: Trail) -> Any:
+        if not isinstance(item, Mapping):
+            raise Refused("an attribute map", show(item))
+        mode: Unknown = self.unknown or trail.unknown
+        outer = trail.unknown
+        trail.unknown = mode
+        lost_before = len(trail.lost)
+        arguments: dict[str, Any] = {}
+        later: dict[str, Any] = {}
+        for field in self.members:
+            trail.parts.append(f".{field.name}")
+            target = arguments if field.member.init else later
+            name = field.member.argument if field.member.init else field.name
+            if field.stored in item:
+                target[name] = field.codec.load_at(item[field.stored], trail)
+            elif field.always_set:
+                target[name] = field.codec.load({"L": []})
+            elif field.member.default is MISSING and field.member.init:
+                kinds = names_of(field.codec.kinds)
+                raise Refused(
+                    f"{kinds if len(field.codec.kinds) < 4 else 'a value'} in the attribute "
+                    f"{field.stored!r}",
+                    "no such attribute",
+                    "give the field a default if items may lack it",
+                )
+            trail.parts.pop()
+        instance = self.record.build(**arguments)
+        for name, value in later.items():
+            _set_attribute(instance, name, value)
+        extra = {name: value for name, value in item.items() if name not in self.known}
+        if extra and mode == "forbid":
+            raise Refused(
+                f"only attributes that {self.record.cls.__name__} knows",
+                f"also {', '.join(map(repr, extra))}",
+                "the model is declared with unknown='forbid'",
+            )
+        if mode == "keep":
+            if self.carries:
+                lost = tuple(trail.lost[lost_before:])
+                del trail.lost[lost_before:]
+                if extra or lost:
+                    carry(instance, Carried(native_map(extra), lost))
+            elif extra:
+                trail.lost.extend(f"{trail}.{name}" for name in extra)
+        trail.unknown = outer
+        return instance
+
+
+# --- The fast way -----------------------------------------------------------------------------
+
+
+class _Source:
+    """Lines of a function and the objects they name."""
+
+    def __init__(self, name: str, argument: str) -> None:
+        self.name = name
+        self.lines = [f"def {name}({argument}):"]
+        self.globals: dict[str, Any] = {}
+
+    def bind(self, name: str, value: Any) -> str:
+        self.globals[name] = value
+        return name
+
+    def add(self, *lines: str) -> None:
+        self.lines.extend("    " + line for line in lines)
+
+    def function(self, cls: type[Any]) -> Any:
+        text = "\n".join(self.lines)
+        filename = f"<dynattrs {self.name} {cls.__module__}.{cls.__qualname__}>"
+        exec(compile(text, filename, "exec"), self.globals)  # noqa: S102 - names are ours, or repr
+        return self.globals[self.name]
+
+
+def generate_dump(codec: ClassCodec) -> AttributeDump:
+    """The function that turns an instance into its attribute map."""
+    source = _Source("dump", "value")
+    source.bind("cls", codec.record.cls)
+    source.bind("check_class", codec.check_class)
+    source.add("if type(value) is not cls:", "    check_class(value)", "item = {}")
+    for position, field in enumerate(codec.members):
+        dump = source.bind(f"dump{position}", field.codec.dump)
+        store = f"item[{field.stored!r}] = {dump}(each)"
+        source.add(f"each = value.{field.name}")
+        if field.codec.kind == "S" and field.codec.type is str:
+            store = f"item[{field.stored!r}] = {{'S': each}} if type(each) is str else {dump}(each)"
+        if field.always_set:
+            # What is falsy and no set goes to its codec, which refuses it.
+            sets = source.bind("SETS", (set, frozenset))
+            source.add(f"if each or not isinstance(each, {sets}):", f"    {store}")
+        elif field.member.defaults_to_none:
+            source.add("if each is not None:", f"    {store}")
+        else:
+            source.add(store)
+    if codec.carries:
+        source.bind("carried_by", carried_by)
+        source.bind("NOTHING_CARRIED", NOTHING_CARRIED)
+        source.bind("kept_by", codec.kept_by)
+        source.add(
+            "if carried_by(value) is not NOTHING_CARRIED:", "    item.update(kept_by(value))"
+        )
+    source.add("return item")
+    function: AttributeDump = source.function(codec.record.cls)
+    return function
+
+
+def generate_load(codec: ClassCodec) -> AttributeLoad:
+    """The function that turns an attribute map into an instance."""
+    source = _Source("load", "item")
+    source.bind("build", codec.record.build)
+    source.bind("known", codec.known.issuperset)
+    arguments: list[str] = []
+    sometimes: list[str] = []
+    later: list[str] = []
+    for position, field in enumerate(codec.members):
+        load = source.bind(f"load{position}", field.codec.load)
+        value = f"{load}(item[{field.stored!r}])"
+        present = f"{field.stored!r} in item"
+        member = field.member
+        if field.always_set:
+            value = f"{load}(item[{field.stored!r}] if {present} else {{'L': []}})"
+        if not member.init:
+            source.bind("set_attribute", _set_attribute)
+            store = f"set_attribute(instance, {field.name!r}, {value})"
+            later.append(store if field.always_set else f"if {present}: {store}")
+        elif not member.argument.isidentifier() or keyword.iskeyword(member.argument):
+            # An alias of pydantic's may be any text.
+            store = f"rest[{member.argument!r}] = {value}"
+            if member.default is not MISSING and not field.always_set:
+                store = f"if {present}: {store}"
+            sometimes.append(store)
+        elif member.default is MISSING or field.always_set:
+            arguments.append(f"{member.argument}={value}")
+        elif (default := _default_expression(source, position, codec, member)) is not None:
+            arguments.append(f"{member.argument}={value} if {present} else {default}")
+        else:
+            # The constructor makes this default, perhaps out of the other fields.
+            sometimes += [f"if {present}:", f"    rest[{member.argument!r}] = {value}"]
+    if sometimes:
+        source.add("rest = {}", *sometimes)
+        arguments.append("**rest")
+    source.add(f"instance = build({', '.join(arguments)})", *later)
+    mode = codec.unknown
+    if mode != "drop":
+        source.bind("keep", _keeper(codec))
+        source.add("if not known(item):", "    keep(instance, item)")
+    source.add("return instance")
+    function: AttributeLoad = source.function(codec.record.cls)
+    return function
+
+
+def _default_expression(
+    source: _Source, position: int, codec: ClassCodec, member: Member
+) -> str | None:
+    """What makes the default of a member, or None where only the constructor can."""
+    default = member.default
+    if codec.record.lazy_defaults:
+        return None
+    if not isinstance(default, _FACTORY):
+        return source.bind(f"default{position}", default)
+    if default.takes_self:
+        return None
+    return source.bind(f"default{position}", default.factory) + "()"
+
+
+def _keeper(codec: ClassCodec) -> Callable[[Any, AttributeMap], None]:
+    known = codec.known
+
+    def keep(instance: Any, item: AttributeMap) -> None:
+        if not codec.carries or codec.unknown != "keep":
+            raise NeedsTrail
+        extra = {name: value for name, value in item.items() if name not in known}
+        carry(instance, Carried(native_map(extra)))
+
+    return keep
+
+
+# --- Typed dicts ------------------------------------------------------------------------------
+
+
+def typed_dict_codec(
+    type_: Any,
+    names: Iterable[str],
+    members: Mapping[str, Codec],
+    required: frozenset[str],
+    other: Codec,
+) -> Codec:
+    """M of named members. A key that the type does not name is kept as `Any`: a dict has room.
+
+    *members* may be filled later, so that a typed dict can hold itself.
+    """
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        if not isinstance(value, Mapping):
+            raise Refused("a dict", show(value))
+        missing = required - value.keys()
+        if missing:
+            raise Refused(f"the keys {_listed(required)}", f"no {_listed(missing)}")
+        out = {}
+        for name, each in value.items():
+            trail.parts.append(f"[{name!r}]")
+            out[check_name(name)] = members.get(name, other).dump_at(each, trail)
+            trail.parts.pop()
+        return {"M": out}
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        missing = required - value["M"].keys()
+        if missing:
+            raise Refused(f"the keys {_listed(required)}", f"no {_listed(missing)}")
+        out = {}
+        for name, each in value["M"].items():
+            trail.parts.append(f"[{name!r}]")
+            out[name] = members.get(name, other).load_at(each, trail)
+            trail.parts.pop()
+        return out
+
+    def dump(value: Any) -> AttributeValue:
+        if not isinstance(value, Mapping) or not required <= value.keys():
+            raise Refused("a dict", show(value))
+        return {
+            "M": {
+                check_name(name): members.get(name, other).dump(each)
+                for name, each in value.items()
+            }
+        }
+
+    def load(value: AttributeValue) -> Any:
+        if not required <= value["M"].keys():
+            raise Refused("a map", show_stored(value))
+        return {name: members.get(name, other).load(each) for name, each in value["M"].items()}
+
+    return Codec(
+        type_, frozenset({"M"}), dump, load, expected="a dict",
+        dump_at=dump_at, load_at=load_at, fields=members, names={name: name for name in names},
+    )  # fmt: skip
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))

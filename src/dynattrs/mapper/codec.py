@@ -1,0 +1,236 @@
+"""What one Python type and its stored form have to do with each other.
+
+A `Codec` turns values of one type into attribute values (`{"S": "text"}`) and back. It has two
+pairs of functions. `dump` and `load` are fast and say nothing useful when they fail. `dump_at` and
+`load_at` do the same slowly and keep a `Trail`, so that the error can name the place inside the
+item (`Order.lines[3].price`); they run only after a fast one has failed, and they are what decides:
+a value that only the slow way can read is read.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.errors import MappingError
+from dynattrs.schema import AttributeValue, Unknown
+
+SCALARS: Final = frozenset({"S", "N", "B"})
+SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}
+ANY: Final = frozenset({"S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"})
+
+_TYPE_NAMES: Final[dict[str, str]] = {
+    "S": "a string (S)",
+    "N": "a number (N)",
+    "B": "bytes (B)",
+    "BOOL": "a boolean (BOOL)",
+    "NULL": "NULL",
+    "L": "a list (L)",
+    "M": "a map (M)",
+    "SS": "a string set (SS)",
+    "NS": "a number set (NS)",
+    "BS": "a binary set (BS)",
+}
+
+
+class Refused(Exception):
+    """A value was refused. The trail knows where; this knows what was expected there."""
+
+    def __init__(self, expected: str, found: str, hint: str = "") -> None:
+        super().__init__(expected, found, hint)
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+
+class NeedsTrail(Exception):
+    """The fast way met what only the slow way handles: attributes with no place to be kept."""
+
+
+@attrs.define
+class Trail:
+    """The way from a model to the value at hand."""
+
+    model: str
+    unknown: Unknown = "keep"
+    parts: list[str] = attrs.field(factory=list)
+    #: Places of nested attributes that the class there does not know and cannot keep.
+    lost: list[str] = attrs.field(factory=list)
+
+    def __str__(self) -> str:
+        return self.model + "".join(self.parts)
+
+    def error(self, cause: Exception) -> MappingError:
+        if isinstance(cause, Refused):
+            return MappingError(str(self), cause.expected, cause.found, None, cause.hint)
+        return MappingError(
+            str(self), "a value the model accepts", f"{type(cause).__name__}: {cause}"
+        )
+
+
+def show(value: object) -> str:
+    """A Python value for an error message: its type and at most 60 characters of it."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = "…"
+    if len(text) > 60:
+        text = text[:57] + "..."
+    return f"{type(value).__name__} {text}"
+
+
+def show_stored(value: object) -> str:
+    """An attribute value for an error message."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        tag, payload = next(iter(value.items()))
+        if tag == "NULL":
+            return "NULL"
+        if tag in ("L", "M"):
+            return f"{tag} of {len(payload)}" if hasattr(payload, "__len__") else str(tag)
+        text = repr(payload)
+        return f"{tag} {text if len(text) <= 60 else text[:57] + '...'}"
+    return f"{show(value)}, which is no attribute value"
+
+
+def is_value(value: object) -> bool:
+    """Whether something is an attribute value: one type tag with its payload."""
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in ANY
+
+
+def names_of(kinds: frozenset[str]) -> str:
+    return " or ".join(_TYPE_NAMES[kind] for kind in sorted(kinds))
+
+
+Dump = Callable[[Any], AttributeValue]
+Load = Callable[[AttributeValue], Any]
+DumpAt = Callable[[Any, Trail], AttributeValue]
+LoadAt = Callable[[AttributeValue, Trail], Any]
+Plain = Callable[[Any], AttributeValue]
+
+
+class Codec:
+    """How values of `type` are stored.
+
+    Attributes:
+        type: The annotation it was made for.
+        kinds: The type tags a stored value can have. None of an optional is not counted.
+        expected: What a value should be, for messages.
+        element: The codec of the members of a list, set or map.
+        fields: The codecs of a class's fields, by attribute name in Python.
+        names: The stored names of a class's fields, by attribute name in Python.
+        optional: Whether None is among the values.
+        is_set: Whether the values are sets, which are never stored empty.
+        sparse: The fields of a class that are left out where they are None.
+        plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
+    """
+
+    __slots__ = (
+        "_dump_at",
+        "_load_at",
+        "dump",
+        "element",
+        "expected",
+        "fields",
+        "is_set",
+        "kinds",
+        "load",
+        "names",
+        "optional",
+        "plain",
+        "sparse",
+        "type",
+    )
+
+    def __init__(
+        self,
+        type: Any,
+        kinds: frozenset[str],
+        dump: Dump,
+        load: Load,
+        *,
+        expected: str,
+        dump_at: DumpAt | None = None,
+        load_at: LoadAt | None = None,
+        element: Codec | None = None,
+        fields: Mapping[str, Codec] | None = None,
+        names: Mapping[str, str] | None = None,
+        optional: bool = False,
+        is_set: bool = False,
+        plain: Plain | None = None,
+        sparse: frozenset[str] = frozenset(),
+    ) -> None:
+        self.type = type
+        self.kinds = kinds
+        self.dump = dump
+        self.load = load
+        self.expected = expected
+        self._dump_at = dump_at
+        self._load_at = load_at
+        self.element = element
+        self.fields = fields
+        self.names = names
+        self.optional = optional
+        self.is_set = is_set
+        self.plain = plain
+        self.sparse = sparse
+
+    @property
+    def kind(self) -> str | None:
+        """The one type tag that stored values have, or None if there may be several."""
+        return next(iter(self.kinds)) if len(self.kinds) == 1 else None
+
+    def dump_at(self, value: Any, trail: Trail) -> AttributeValue:
+        if self._dump_at is not None:
+            return self._dump_at(value, trail)
+        try:
+            return self.dump(value)
+        except (Refused, MappingError):
+            raise
+        except Exception as error:
+            raise Refused(self.expected, show(value), _reason(error)) from error
+
+    def load_at(self, value: Any, trail: Trail) -> Any:
+        if not is_value(value) or not self._accepts(value):
+            raise Refused(names_of(self.kinds), show_stored(value))
+        if self._load_at is not None:
+            return self._load_at(value, trail)
+        try:
+            return self.load(value)
+        except (Refused, MappingError):
+            raise
+        except Exception as error:
+            raise Refused(self.expected, show_stored(value), _reason(error)) from error
+
+    def _accepts(self, value: Mapping[str, Any]) -> bool:
+        tag = next(iter(value))
+        return (
+            tag in self.kinds or (self.optional and tag == "NULL") or (self.is_set and tag == "L")
+        )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else ""
+
+
+def explain_dump(codec: Codec, value: Any, trail: Trail) -> AttributeValue:
+    """Dump slowly, turning what goes wrong into a `MappingError` that names the place."""
+    try:
+        return codec.dump_at(value, trail)
+    except MappingError:
+        raise
+    except Exception as error:
+        raise trail.error(error) from error.__cause__
+
+
+def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
+    """Load slowly, turning what goes wrong into a `MappingError` that names the place."""
+    try:
+        return codec.load_at(value, trail)
+    except MappingError:
+        raise
+    except Exception as error:
+        raise trail.error(error) from (error.__cause__ or error)

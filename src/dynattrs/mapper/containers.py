@@ -1,0 +1,346 @@
+"""Codecs of lists, tuples, sets, maps, optionals and wrapped values."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+from dynattrs.mapper import scalars
+from dynattrs.mapper.anything import (
+    check_name,
+    dump_set,
+    from_plain,
+    parse_json,
+    plain_json,
+)
+from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
+from dynattrs.schema import AttributeValue
+
+_TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
+
+
+def list_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]) -> Codec:
+    """L of one kind of member. *build* makes the sequence: `list`, `tuple`, …"""
+
+    def dump(value: Any) -> AttributeValue:
+        member = element.dump
+        if type(value) is not list:
+            _check_sequence(value)
+        return {"L": [member(each) for each in value]}
+
+    def load(value: AttributeValue) -> Any:
+        member = element.load
+        return build([member(each) for each in value["L"]])
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        _check_sequence(value)
+        return {"L": _each(value, element.dump_at, trail)}
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        return build(_each(value["L"], element.load_at, trail))
+
+    return Codec(
+        type_, frozenset({"L"}), dump, load,
+        expected=f"a {getattr(build, '__name__', 'list')}",
+        dump_at=dump_at, load_at=load_at, element=element,
+    )  # fmt: skip
+
+
+def _check_sequence(value: Any) -> None:
+    # Text is a sequence of text to Python; nobody who stores it as a list means that. An iterator
+    # is gone once it is read, and a list was promised.
+    if isinstance(value, (str, bytes, Mapping, AbstractSet)) or not isinstance(value, Collection):
+        raise Refused("a list or another sequence", show(value))
+
+
+def _each(values: Iterable[Any], one: Callable[[Any, Trail], Any], trail: Trail) -> list[Any]:
+    out = []
+    for position, value in enumerate(values):
+        trail.parts.append(f"[{position}]")
+        out.append(one(value, trail))
+        trail.parts.pop()
+    return out
+
+
+def tuple_codec(type_: Any, elements: tuple[Codec, ...]) -> Codec:
+    """L of a fixed length, each place with its own type."""
+    length = len(elements)
+    expected = f"a tuple of {length}"
+
+    def check(values: Any, found: str) -> None:
+        if len(values) != length:
+            raise Refused(expected, found)
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        _check_sequence(value)
+        check(value, f"a sequence of {len(value)}")
+        return {"L": _zip(elements, value, lambda codec: codec.dump_at, trail)}
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        check(value["L"], show_stored(value))
+        return tuple(_zip(elements, value["L"], lambda codec: codec.load_at, trail))
+
+    def dump(value: Any) -> AttributeValue:
+        _check_sequence(value)
+        check(value, f"a sequence of {len(value)}")
+        return {"L": [codec.dump(each) for codec, each in zip(elements, value, strict=True)]}
+
+    def load(value: AttributeValue) -> Any:
+        check(value["L"], show_stored(value))
+        return tuple(codec.load(each) for codec, each in zip(elements, value["L"], strict=True))
+
+    def plain(value: Any) -> AttributeValue:
+        if not isinstance(value, list) or len(value) != length:
+            raise Refused(expected, show(value))
+        return {"L": [from_plain(each, codec) for codec, each in zip(elements, value, strict=True)]}
+
+    return Codec(
+        type_, frozenset({"L"}), dump, load,
+        expected=expected, dump_at=dump_at, load_at=load_at, plain=plain,
+    )  # fmt: skip
+
+
+def _zip(elements: tuple[Codec, ...], values: Any, way: Any, trail: Trail) -> list[Any]:
+    out = []
+    for position, (codec, value) in enumerate(zip(elements, values, strict=True)):
+        trail.parts.append(f"[{position}]")
+        out.append(way(codec)(value, trail))
+        trail.parts.pop()
+    return out
+
+
+def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]) -> Codec:
+    """SS, NS or BS by the member's type; L where members have another form, and for the empty set.
+
+    The service has no empty sets. A field leaves an empty set out (see `classes`); everywhere else
+    it is an empty list, and a list is read as a set wherever a set is declared.
+    """
+    kind = element.kind if not element.optional else None
+    tag = SETS.get(kind or "")
+    # A type with hooks of its own is known only by what it dumps.
+    open_ended = element.kinds == ANY
+
+    def pack(members: list[AttributeValue]) -> AttributeValue:
+        if not members:
+            return {"L": []}
+        if tag is not None and kind is not None:
+            return {tag: [member[kind] for member in members]}
+        return dump_set(members) if open_ended else {"L": members}
+
+    def members_of(value: AttributeValue) -> list[AttributeValue]:
+        ((stored, payload),) = value.items()
+        if stored == "L":
+            return list(payload)
+        if stored not in SETS.values():
+            raise Refused("a set", show_stored(value))
+        return [{stored[0]: member} for member in payload]
+
+    def check(value: Any) -> None:
+        if not isinstance(value, (set, frozenset)):
+            raise Refused("a set", show(value))
+
+    def dump(value: Any) -> AttributeValue:
+        check(value)
+        member = element.dump
+        return pack([member(each) for each in value])
+
+    def load(value: AttributeValue) -> Any:
+        member = element.load
+        return build([member(each) for each in members_of(value)])
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        check(value)
+        members = []
+        for each in value:
+            # A set has no positions: the member itself says which one it is.
+            trail.parts.append(f"{{{show(each)}}}")
+            members.append(element.dump_at(each, trail))
+            trail.parts.pop()
+        return pack(members)
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        return build(_each(members_of(value), element.load_at, trail))
+
+    kinds = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
+    return Codec(
+        type_, kinds, dump, load, expected="a set",
+        dump_at=dump_at, load_at=load_at, element=element, is_set=True,
+    )  # fmt: skip
+
+
+def dict_codec(
+    type_: Any, key: Codec, element: Codec, build: Callable[[dict[Any, Any]], Any]
+) -> Codec:
+    """M with one kind of member. Keys are text, or what is stored as text or number."""
+    if key.kinds not in _TEXT_KINDS or key.optional:
+        raise Refused(
+            "a dict whose keys have a text form",
+            f"keys of type {_name(key.type)}",
+            "use str keys, or a list of pairs",
+        )
+    (kind,) = key.kinds
+    plain = key.type is str
+
+    def name_of(each: Any) -> str:
+        return check_name(key.dump(each)[kind])
+
+    def check(value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise Refused("a dict", show(value))
+
+    def whole(named: dict[str, AttributeValue], value: Any) -> AttributeValue:
+        if len(named) != len(value):
+            raise Refused(
+                "keys that stay different as text",
+                f"{len(value)} keys with {len(named)} text forms",
+            )
+        return {"M": named}
+
+    def dump(value: Any) -> AttributeValue:
+        check(value)
+        member = element.dump
+        return whole({name_of(each): member(value[each]) for each in value}, value)
+
+    def all_of(loaded: dict[Any, Any], stored: Mapping[str, AttributeValue]) -> Any:
+        if len(loaded) != len(stored):
+            raise Refused(
+                f"keys that stay different as {_name(key.type)}",
+                f"{len(stored)} keys that are {len(loaded)}: {', '.join(map(repr, stored))}",
+            )
+        return build(loaded)
+
+    def load(value: AttributeValue) -> Any:
+        member = element.load
+        stored = value["M"]
+        if plain:
+            return build({name: member(each) for name, each in stored.items()})
+        as_key = key.load
+        return all_of({as_key({kind: name}): member(each) for name, each in stored.items()}, stored)
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        check(value)
+        named = {}
+        for each in value:
+            trail.parts.append(f"[{each!r}]")
+            name = check_name(key.dump_at(each, trail)[kind])
+            named[name] = element.dump_at(value[each], trail)
+            trail.parts.pop()
+        return whole(named, value)
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        loaded = {}
+        for name, each in value["M"].items():
+            trail.parts.append(f"[{name!r}]")
+            loaded[key.load_at({kind: name}, trail)] = element.load_at(each, trail)
+            trail.parts.pop()
+        return all_of(loaded, value["M"])
+
+    return Codec(
+        type_, frozenset({"M"}), dump, load, expected="a dict",
+        dump_at=dump_at, load_at=load_at, element=element,
+    )  # fmt: skip
+
+
+def _name(type_: Any) -> str:
+    return getattr(type_, "__name__", None) or str(type_)
+
+
+def optional_codec(type_: Any, inner: Codec) -> Codec:
+    """`T | None`: NULL or what T is. The codecs below are reached through it.
+
+    Raises:
+        Refused: A value of T other than None is stored as NULL too.
+    """
+    if inner.optional and inner.load({"NULL": True}) is not None:
+        raise Refused(
+            "a type of which nothing but None is stored as NULL",
+            f"{inner.expected}, and None",
+            "nobody could tell them apart when reading: give that member another value",
+        )
+
+    def dump(value: Any) -> AttributeValue:
+        return {"NULL": True} if value is None else inner.dump(value)
+
+    def load(value: AttributeValue) -> Any:
+        return None if "NULL" in value else inner.load(value)
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        return {"NULL": True} if value is None else inner.dump_at(value, trail)
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        return None if "NULL" in value else inner.load_at(value, trail)
+
+    def plain(value: Any) -> AttributeValue:
+        return {"NULL": True} if value is None else from_plain(value, inner)
+
+    return Codec(
+        type_, inner.kinds, dump, load, expected=f"{inner.expected} or None",
+        dump_at=dump_at, load_at=load_at, element=inner.element, fields=inner.fields,
+        names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
+        sparse=inner.sparse,
+    )  # fmt: skip
+
+
+def json_codec(type_: Any, inner: Codec) -> Codec:
+    """`Annotated[T, Json]`: a string with the plain JSON of T."""
+
+    def dump(value: Any) -> AttributeValue:
+        return {"S": plain_json(inner.dump(value))}
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        return {"S": plain_json(inner.dump_at(value, trail))}
+
+    def load(value: AttributeValue) -> Any:
+        return inner.load(_parse(value["S"], inner))
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        return inner.load_at(_parse(value["S"], inner), trail)
+
+    return Codec(
+        type_, frozenset({"S"}), dump, load,
+        expected=f"{inner.expected} as JSON", dump_at=dump_at, load_at=load_at,
+    )  # fmt: skip
+
+
+def _parse(text: str | bytes, inner: Codec) -> AttributeValue:
+    try:
+        return from_plain(parse_json(text), inner)
+    except ValueError as error:
+        shown = text if isinstance(text, str) else text.decode(errors="replace")
+        raise Refused("JSON", show(shown), str(error)) from error
+
+
+def compressed_codec(type_: Any, inner: Codec) -> Codec:
+    """`Annotated[T, Compressed]`: B, the gzip of bytes, of UTF-8 text, or of the JSON of T.
+
+    The service's guide stores large values so:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-use-s3-too.html
+    """
+    raw = inner.kind in ("S", "B") and not inner.optional
+
+    def pack(value: AttributeValue) -> AttributeValue:
+        ((tag, payload),) = value.items()
+        text: Any = payload if raw else plain_json(value)
+        data: bytes = text if tag == "B" and raw else text.encode()
+        # No time stamp inside, so that equal values have equal bytes.
+        return {"B": gzip.compress(data, mtime=0)}
+
+    def unpack(value: AttributeValue) -> AttributeValue:
+        try:
+            data = gzip.decompress(scalars.binary(value["B"]))
+        except (OSError, EOFError) as error:
+            raise Refused("gzip data (B)", "bytes that are not", str(error)) from error
+        if not raw:
+            return _parse(data, inner)
+        return {"B": data} if inner.kinds == {"B"} else {"S": data.decode()}
+
+    return Codec(
+        type_, frozenset({"B"}),
+        lambda value: pack(inner.dump(value)),
+        lambda value: inner.load(unpack(value)),
+        expected=inner.expected,
+        dump_at=lambda value, trail: pack(inner.dump_at(value, trail)),
+        load_at=lambda value, trail: inner.load_at(unpack(value), trail),
+    )  # fmt: skip

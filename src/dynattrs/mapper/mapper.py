@@ -1,0 +1,840 @@
+"""The mapper: a cattrs `Converter` whose unstructured form is DynamoDB's.
+
+`dump` and `load` work on attribute maps. `unstructure` and `structure`, which cattrs users know,
+work on the plain form of the same (`str`, `int`, `Decimal`, `bytes`, `list`, `dict`, `set`, …), and
+so do the hooks that people register: a type with hooks of its own goes through them, everything
+else through generated codecs.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as abc
+import enum
+import operator
+import threading
+import types
+import typing
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import StructureHandlerNotFoundError
+
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.mapper import anything, containers, scalars, unions
+from dynattrs.mapper.classes import (
+    NOTHING_CARRIED,
+    Carried,
+    ClassCodec,
+    FieldCodec,
+    carried_by,
+    carry,
+    typed_dict_codec,
+)
+from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, explain_dump, explain_load, show
+from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.keys import check_keys, key_of_item
+from dynattrs.mapper.records import MISSING, Member, Record, record_of
+from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
+
+T = TypeVar("T")
+
+__all__ = ["Compressed", "Epoch", "Json", "Mapper"]
+
+
+class _Marker:
+    """A mark inside `Annotated[...]`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+#: `Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.
+Epoch: Final = _Marker("Epoch")
+#: `Annotated[T, Json]` is stored as S: the plain JSON of T.
+Json: Final = _Marker("Json")
+#: `Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.
+Compressed: Final = _Marker("Compressed")
+
+_LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
+    list: list,
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Collection: list,
+    abc.Iterable: list,
+    collections.deque: collections.deque,
+}
+_SETS: Final[dict[Any, Callable[[Any], Any]]] = {
+    set: set,
+    frozenset: frozenset,
+    abc.Set: frozenset,
+    abc.MutableSet: set,
+}
+_DICTS: Final[dict[Any, Callable[[Any], Any]]] = {
+    dict: dict,
+    abc.Mapping: dict,
+    abc.MutableMapping: dict,
+    collections.OrderedDict: collections.OrderedDict,
+}
+_SUBCLASSABLE: Final = (str, int, float, bytes, Decimal)
+_UNIONS: Final = (typing.Union, types.UnionType)
+_WRAPPERS: Final = frozenset({"Final", "Required", "NotRequired", "ReadOnly", "ClassVar"})
+
+# cattrs dispatches these by class before it asks any predicate.
+_BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
+
+
+class Mapper(cattrs.Converter):
+    """Turns models into attribute maps and back.
+
+    It is a cattrs `Converter`, so hooks, `override(rename=...)` and strategies work on it. Register
+    hooks before the models that need them are declared: a declaration is checked at once.
+
+    Example:
+        >>> from dynattrs import Mapper, model, partition_key
+        >>> @model("songs")
+        ... class Song:
+        ...     title: str = partition_key()
+        ...     plays: int = 0
+        >>> mapper = Mapper()
+        >>> mapper.dump(Song("Sinnerman", plays=3))
+        {'title': {'S': 'Sinnerman'}, 'plays': {'N': '3'}}
+        >>> mapper.load({"title": {"S": "Sinnerman"}}, Song)
+        Song(title='Sinnerman', plays=0)
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._lock = threading.RLock()
+        self._codecs: dict[Any, Codec] = {}
+        # What is being made: not to be seen by other threads, and dropped where one part fails.
+        self._making: dict[Any, Codec] = {}
+        # Types with hooks of somebody's, and their codecs without these.
+        self._customised: set[Any] = set()
+        self._owns: dict[Any, Codec] = {}
+        super().__init__(*args, **options)
+        self._any = anything.any_codec(self.codec)
+        self._codecs[Any] = self._any
+        for cls in _BY_CLASS:
+            self._own_class(cls)
+        super().register_unstructure_hook_factory(_is_ours, self._unstructure_factory)
+        super().register_structure_hook_factory(_is_ours, self._structure_factory)
+        # `copy` hands on what was registered after this.
+        self._unstruct_copy_skip = self._unstructure_func.get_num_fns()
+        self._struct_copy_skip = self._structure_func.get_num_fns()
+
+    # --- Objects and attribute maps ---
+
+    def dump(self, obj: Any) -> AttributeMap:
+        """*obj*, a model or any other class with fields, as an attribute map.
+
+        Raises:
+            MappingError: A value has no place in DynamoDB. It names the path inside the item.
+            ModelError: *obj* has no fields, or is a subclass of a model and not decorated.
+        """
+        cls = type(obj)
+        info = info_of(cls)
+        codec = self._codec_of_model(cls)
+        try:
+            item = (
+                codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
+            )
+        except MappingError:
+            raise
+        except Exception as error:
+            item = self._explain_dump(codec, obj, error)
+        if info is not None:
+            check_keys(info, item)
+        return item
+
+    def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T:
+        """The object of class *model* that is stored as *item*.
+
+        Raises:
+            MappingError: An attribute is missing, or has another type than the field. It carries
+                the item's key, the path, what was expected and what was found.
+            ModelError: *model* has no fields, or is a subclass of a model and not decorated.
+        """
+        codec = self._codec_of_model(model)
+        try:
+            if isinstance(codec, ClassCodec):
+                return cast("T", codec.load_map(cast("AttributeMap", item)))
+            return cast("T", _load_custom(codec, cast("AttributeMap", item)))
+        except Exception:
+            return cast("T", self._explain_load(codec, cast("AttributeMap", item), model))
+
+    def _codec_of_model(self, model: Any) -> Codec:
+        """The codec of a class whose objects are items.
+
+        Raises:
+            ModelError: It is none, or one of its annotations cannot be stored or resolved.
+        """
+        found = self._codecs.get(model)
+        if isinstance(found, ClassCodec):
+            return found
+        cls = get_origin(model) or model
+        if not isinstance(cls, type):
+            raise ModelError(_show_type(model), "a class is expected, with @model or with fields")
+        try:
+            codec = self.codec(model)
+        except Refused as refusal:
+            raise as_model_error(cls, refusal) from None
+        except NameError as error:
+            raise ModelError(
+                cls.__name__,
+                f"an annotation of it or of one of its fields' classes is not defined: {error}; "
+                f"define that name in the module of the class before the first use",
+            ) from error
+        if "M" not in codec.kinds or codec is self._any:
+            raise ModelError(
+                cls.__name__, "its objects are no items: an item is a class with fields"
+            )
+        return codec
+
+    def _explain_dump(self, codec: Codec, obj: Any, error: Exception) -> AttributeMap:
+        trail = Trail(type(obj).__name__)
+        try:
+            value = explain_dump(codec, obj, trail)
+            return value["M"] if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
+        except Exception as again:
+            explained = again if isinstance(again, MappingError) else trail.error(again)
+            raise explained from (explained.__cause__ or _cause(error))
+
+    def _explain_load(self, codec: Codec, item: AttributeMap, model: Any) -> Any:
+        info = info_of(get_origin(model) or model)
+        name = getattr(get_origin(model) or model, "__name__", str(model))
+        trail = Trail(name, unknown=info.unknown if info else "keep")
+        try:
+            if isinstance(codec, ClassCodec):
+                return codec.load_map_at(item, trail)
+            return explain_load(codec, {"M": item}, trail)
+        except Exception as error:
+            explained = error if isinstance(error, MappingError) else trail.error(error)
+            if info is not None and isinstance(item, Mapping):
+                explained.key = key_of_item(info, item)
+                explained.item = _native_or_raw(item)
+            raise explained from (error.__cause__ or _cause(error))
+
+    # --- JSON ---
+
+    def to_json(self, obj: Any) -> str:
+        """*obj* as plain JSON: exact numbers, bytes as base64, sets as sorted lists."""
+        return anything.plain_json({"M": self.dump(obj)})
+
+    def from_json(self, text: str | bytes, model: type[T]) -> T:
+        """The object of class *model* in plain JSON, as `to_json` makes it."""
+        codec = self._codec_of_model(model)
+        try:
+            value = anything.from_plain(_object(anything.parse_json(text)), codec)
+        except (Refused, ValueError, RecursionError) as error:
+            raise Trail(_show_type(model)).error(_refusal(error)) from error
+        return self.load(value["M"], model)
+
+    def to_dynamodb_json(self, obj: Any) -> str:
+        """*obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as the service's exports have it."""
+        return anything.dynamodb_json(self.dump(obj))
+
+    def from_dynamodb_json(self, text: str | bytes, model: type[T]) -> T:
+        """The object of class *model* in DynamoDB JSON; an outer `{"Item": …}` is taken off."""
+        codec = self._codec_of_model(model)
+        try:
+            item = _object(anything.parse_json(text))
+            if item.keys() == {"Item"} and "Item" not in (codec.names or {}).values():
+                item = _object(item["Item"])
+        except (Refused, ValueError, RecursionError) as error:
+            raise Trail(_show_type(model)).error(_refusal(error)) from error
+        return self.load(item, model)
+
+    # --- Codecs ---
+
+    def codec(self, type_: Any) -> Codec:
+        """How values of *type_* are stored.
+
+        Raises:
+            Refused: The type has no stored form (turned into `ModelError` by declarations).
+            NameError: An annotation inside is not defined yet.
+        """
+        try:
+            return self._codecs[type_]
+        except KeyError:
+            pass
+        except TypeError:  # not hashable, such as Annotated with a dict inside
+            return self._make(type_)
+        with self._lock:
+            found = self._codecs.get(type_) or self._making.get(type_)
+            if found is not None:
+                return found
+            outermost = not self._making
+            before = self._codecs
+            placeholder = self._making[type_] = _Placeholder(type_)
+            try:
+                codec = self._making[type_] = self._make(type_)
+                placeholder.fill(codec)
+                # A hook that was registered in the meantime has made all of this stale.
+                if outermost and self._codecs is before:
+                    self._codecs.update(self._making)
+            finally:
+                if outermost:
+                    self._making = {}
+            return codec
+
+    def _make(self, type_: Any) -> Codec:
+        if self._is_customised(type_):
+            self._customised.add(type_)
+            return self._custom(type_)
+        return self._build(type_)
+
+    def _name(self, type_: Any, codec: Codec) -> None:
+        """Let the codecs of its parts find the unfinished codec of a type that holds itself."""
+        if type_ in self._making:
+            self._making[type_] = codec
+
+    def _build(self, type_: Any) -> Codec:
+        if type_ in (Any, object):
+            return self._any
+        if type_ is None:
+            return scalars.PLAIN[type(None)]
+        if is_class(type_) and type_ in scalars.PLAIN:
+            return scalars.PLAIN[type_]
+        if isinstance(type_, TypeVar):
+            return self.codec(type_.__bound__ if type_.__bound__ is not None else Any)
+        if hasattr(type_, "__supertype__"):
+            return self.codec(type_.__supertype__)
+        if type(type_).__name__ == "TypeAliasType":
+            return self.codec(type_.__value__)
+        origin, arguments = get_origin(type_), get_args(type_)
+        if origin is Annotated:
+            return self._annotated(type_, arguments)
+        if origin in _UNIONS:
+            return self._union(type_, arguments)
+        if origin is typing.Literal:
+            return scalars.literal_codec(type_, arguments, self._any.dump)
+        if getattr(origin, "_name", getattr(origin, "__name__", "")) in _WRAPPERS and arguments:
+            return self.codec(arguments[0])
+        found = self._container(type_, origin or type_, arguments)
+        if found is not None:
+            return found
+        if _is_typed_dict(origin or type_):
+            return self._typed_dict(type_)
+        if is_class(type_) and issubclass(type_, enum.Enum):
+            return scalars.enum_codec(type_, self._any.dump)
+        record = record_of(type_)
+        if record is not None:
+            return self._class(type_, record)
+        for base in _SUBCLASSABLE:
+            if is_class(type_) and issubclass(type_, base):
+                return _subclass_codec(type_, scalars.PLAIN[base])
+        return self._from_cattrs(type_)
+
+    def _annotated(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
+        inner = self.codec(arguments[0])
+        for mark in arguments[1:]:
+            if mark is Epoch:
+                inner = self._epoch(type_, inner)
+            elif mark is Json:
+                inner = containers.json_codec(type_, inner)
+            elif mark is Compressed:
+                inner = containers.compressed_codec(type_, inner)
+        return inner
+
+    def _epoch(self, type_: Any, inner: Codec) -> Codec:
+        if inner is scalars.PLAIN[_DATETIME]:
+            return scalars.EPOCH
+        if inner.optional and inner.kinds == {"S"} and _DATETIME in _arms(inner.type):
+            return containers.optional_codec(type_, scalars.EPOCH)
+        raise Refused("Epoch on a datetime", f"Epoch on {_show_type(get_args(type_)[0])}")
+
+    def _union(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
+        arms = tuple(self.codec(arm) for arm in arguments if arm is not type(None))
+        if not arms:
+            return scalars.PLAIN[type(None)]
+        inner = arms[0] if len(arms) == 1 else unions.union_codec(type_, arms)
+        return containers.optional_codec(type_, inner) if type(None) in arguments else inner
+
+    def _container(self, type_: Any, origin: Any, arguments: tuple[Any, ...]) -> Codec | None:
+        if origin is tuple:
+            if not arguments and type_ is not tuple:
+                return containers.tuple_codec(type_, ())
+            if arguments == ((),):
+                return containers.tuple_codec(type_, ())
+            if not arguments or (len(arguments) == 2 and arguments[1] is Ellipsis):
+                return containers.list_codec(
+                    type_, self.codec(arguments[0] if arguments else Any), tuple
+                )
+            return containers.tuple_codec(type_, tuple(map(self.codec, arguments)))
+        try:
+            makers = [makers.get(origin) for makers in (_LISTS, _SETS, _DICTS)]
+        except TypeError:
+            return None
+        element = self.codec(arguments[0]) if any(makers) and arguments else self._any
+        if makers[0]:
+            return containers.list_codec(type_, element, makers[0])
+        if makers[1]:
+            return containers.set_codec(type_, element, makers[1])
+        if makers[2]:
+            key, value = map(self.codec, arguments or (str, Any))
+            return containers.dict_codec(type_, key, value, makers[2])
+        return None
+
+    def _typed_dict(self, type_: Any) -> Codec:
+        cls = get_origin(type_) or type_
+        types = field_types(type_)
+        # What each annotation says wins over `__required_keys__`, which is wrong for annotations
+        # that are strings.
+        required = {
+            name
+            for name, hint in types.items()
+            if _marked(hint, "Required")
+            or (name in cls.__required_keys__ and not _marked(hint, "NotRequired"))
+        }
+        members: dict[str, Codec] = {}
+        codec = typed_dict_codec(type_, types, members, frozenset(required), self._any)
+        self._name(type_, codec)
+        members.update({name: self.codec(hint) for name, hint in types.items()})
+        return codec
+
+    def _class(self, type_: Any, record: Record) -> ClassCodec:
+        info = info_of(record.cls)
+        if info is None and not vars(record.cls).keys() & _DECORATED:
+            _refuse_undecorated(record.cls)
+        codec = ClassCodec(
+            type_, record,
+            unknown=info.unknown if info else None, carries=info.carries if info else False,
+        )  # fmt: skip
+        self._name(type_, codec)
+        members = []
+        stored: dict[str, str] = {}
+        for member in record.members:
+            try:
+                member_codec = self.member_codec(member)
+            except Refused as refusal:
+                raise _under(f".{member.name}", refusal, record.cls) from refusal
+            if not member.stored:
+                raise _under(
+                    f".{member.name}", Refused("a stored name that is not empty", "''"), record.cls
+                )
+            if member.stored in stored:
+                raise _under(
+                    f".{member.name}",
+                    Refused(
+                        "a stored name of its own",
+                        f"{member.stored!r}, which {stored[member.stored]} has already",
+                        "give one of the two another name with field(name=...)",
+                    ),
+                    record.cls,
+                )
+            stored[member.stored] = member.name
+            members.append(FieldCodec(member, member_codec))
+        codec.fill(tuple(members))
+        return codec
+
+    def member_codec(self, member: Member) -> Codec:
+        """The codec of one field, with what `dynattrs.field` says of it."""
+        codec = self._time_to_live(member) if member.options.ttl else self.codec(member.type)
+        if codec.is_set and not codec.optional:
+            _refuse_full_default(member)
+        return codec
+
+    def _time_to_live(self, member: Member) -> Codec:
+        whole, types = self.codec(member.type), self.types_of(member.type)
+        if types == {int}:
+            return whole
+        if types == {_DATETIME}:
+            return (
+                containers.optional_codec(member.type, scalars.TTL)
+                if whole.optional
+                else scalars.TTL
+            )
+        raise Refused(
+            "a datetime or an int as the time to live",
+            _show_type(member.type),
+            "the service reads whole epoch seconds",
+        )
+
+    def types_of(self, type_: Any) -> set[Any]:
+        """The types of the values of an annotation, None apart: `{int}` for `Count | None`."""
+        return {self.codec(arm).type for arm in _arms(type_) if arm is not type(None)}
+
+    # --- cattrs ---
+
+    def _is_customised(self, type_: Any) -> bool:
+        """Whether somebody registered hooks that speak for *type_*."""
+        try:
+            dump: Any = self.get_unstructure_hook(type_)
+            load: Any = self.get_structure_hook(type_)
+        except StructureHandlerNotFoundError:
+            return False
+        except TypeError:
+            return False
+        ours = (getattr(dump, "__dynattrs__", False), getattr(load, "__dynattrs__", False))
+        if all(ours):
+            return False
+        return _is_ours(type_) or not self._is_cattrs_own(dump)
+
+    @staticmethod
+    def _is_cattrs_own(hook: Any) -> bool:
+        return (getattr(hook, "__module__", None) or "").partition(".")[0] == "cattrs"
+
+    def _custom(self, type_: Any) -> Codec:
+        """A type that goes through cattrs hooks, in the plain form."""
+        unstructure = self.get_unstructure_hook(type_)
+        structure = self.get_structure_hook(type_)
+        anything_codec = self._any
+
+        def dump(value: Any) -> AttributeValue:
+            return anything_codec.dump(unstructure(value))
+
+        def load(value: AttributeValue) -> Any:
+            return structure(anything.load_any(value), type_)
+
+        def dump_at(value: Any, trail: Trail) -> AttributeValue:
+            try:
+                plain = unstructure(value)
+            except Exception as error:
+                raise Refused(
+                    f"a {_show_type(type_)}", show(value), f"its hook raised {error!r}"
+                ) from error
+            return anything_codec.dump_at(plain, trail)
+
+        names = self._renamed(type_, structure) or self._renamed(type_, unstructure)
+        return Codec(
+            type_, ANY, dump, load, expected=f"a {_show_type(type_)}", dump_at=dump_at, names=names,
+            fields=self._custom_fields(type_) if names is not None else None,
+        )  # fmt: skip
+
+    def _renamed(self, type_: Any, hook: Any) -> dict[str, str] | None:
+        """The stored names of a class whose hooks cattrs generated with `override(rename=...)`."""
+        overrides = getattr(hook, "overrides", None)
+        cls = get_origin(type_) or type_
+        if overrides is None or not isinstance(cls, type) or not attrs.has(cls):
+            return None
+        return {
+            field.name: getattr(overrides.get(field.name), "rename", None) or field.name
+            for field in attrs.fields(cls)
+        }
+
+    def _custom_fields(self, type_: Any) -> dict[str, Codec]:
+        return {name: self.codec(hint) for name, hint in field_types(type_).items()}
+
+    def _own_codec(self, type_: Any) -> Codec:
+        """The codec of a type as if nobody had registered hooks for it, which may wrap ours."""
+        codec = self.codec(type_)
+        if type_ not in self._customised:
+            return codec
+        with self._lock:
+            own = self._owns.get(type_)
+            if own is None:
+                own = self._owns[type_] = self._build(type_)
+            return own
+
+    def _from_cattrs(self, type_: Any) -> Codec:
+        """A type that dynattrs does not know and cattrs may."""
+        try:
+            self.get_structure_hook(type_)
+        except StructureHandlerNotFoundError:
+            raise Refused(
+                "a type that can be stored",
+                _show_type(type_),
+                "register an unstructure and a structure hook for it on the mapper before the "
+                "class is declared",
+            ) from None
+        return self._custom(type_)
+
+    def _own_class(self, cls: type[Any]) -> None:
+        super().register_unstructure_hook(cls, self._unstructure_factory(None))
+        super().register_structure_hook(cls, self._structure_factory(None))
+
+    def _unstructure_factory(self, type_: Any) -> Callable[[Any], Any]:
+        def unstructure(value: Any) -> Any:
+            codec = self._own_codec(type(value) if type_ is None else type_)
+            try:
+                return anything.load_any(codec.dump(value))
+            except Exception:
+                trail = Trail(_show_type(codec.type))
+                return anything.load_any(explain_dump(codec, value, trail))
+
+        unstructure.__dynattrs__ = True  # type: ignore[attr-defined]
+        return unstructure
+
+    def _structure_factory(self, type_: Any) -> Callable[[Any, Any], Any]:
+        def structure(value: Any, target: Any) -> Any:
+            codec = self._own_codec(target if type_ is None else type_)
+            stored = anything.ANY_CODEC.dump(value)
+            try:
+                return codec.load(stored)
+            except Exception:
+                return explain_load(codec, stored, Trail(_show_type(codec.type)))
+
+        structure.__dynattrs__ = True  # type: ignore[attr-defined]
+        return structure
+
+    def _forget(self) -> None:
+        """Drop the codecs: what they were made of may have changed."""
+        with self._lock:
+            self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
+            self._customised = set()
+            self._owns = {}
+
+    def copy(self, *args: Any, **options: Any) -> Mapper:
+        """Another mapper with the same hooks, as cattrs' `Converter.copy`."""
+        other = super().copy(*args, **options)
+        for cls in _BY_CLASS:
+            if getattr(other.get_unstructure_hook(cls), "__dynattrs__", False):
+                cattrs.Converter.register_unstructure_hook(
+                    other, cls, other._unstructure_factory(None)
+                )
+            if getattr(other.get_structure_hook(cls), "__dynattrs__", False):
+                cattrs.Converter.register_structure_hook(other, cls, other._structure_factory(None))
+        other._forget()
+        return other
+
+    def _changed(self, registered: Any) -> Any:
+        self._forget()
+        return registered
+
+    if not TYPE_CHECKING:
+        # Whatever is registered may change any codec. The signatures stay those of cattrs.
+
+        def register_unstructure_hook(self, *args, **options):
+            return self._changed(super().register_unstructure_hook(*args, **options))
+
+        def register_unstructure_hook_func(self, *args, **options):
+            return self._changed(super().register_unstructure_hook_func(*args, **options))
+
+        def register_unstructure_hook_factory(self, *args, **options):
+            return self._changed(super().register_unstructure_hook_factory(*args, **options))
+
+        def register_structure_hook(self, *args, **options):
+            registered = super().register_structure_hook(*args, **options)
+            # cattrs keeps hooks of unions apart, where they count less than ours and are not
+            # copied. A predicate is asked before all that was there.
+            while self._union_struct_registry:
+                union, hook = self._union_struct_registry.popitem()
+                super().register_structure_hook_func(partial(operator.eq, union), hook)
+            return self._changed(registered)
+
+        def register_structure_hook_func(self, *args, **options):
+            return self._changed(super().register_structure_hook_func(*args, **options))
+
+        def register_structure_hook_factory(self, *args, **options):
+            return self._changed(super().register_structure_hook_factory(*args, **options))
+
+    def check(self, info: ModelInfo) -> None:
+        """Find out now whether every field of a model can be stored.
+
+        Raises:
+            ModelError: A field cannot; it names the field and what to do.
+            NameError: An annotation is not defined yet.
+        """
+        if info.cls in self._codecs:
+            # It was used before it was mapped: what was made then knows nothing of it.
+            self._forget()
+        try:
+            self.codec(info.cls)
+        except Refused as refusal:
+            raise as_model_error(info.cls, refusal) from None
+
+
+class _Placeholder(Codec):
+    """Stands for the codec of a recursive type alias while that is being made."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, type_: Any) -> None:
+        self.target: Codec | None = None
+        super().__init__(
+            type_,
+            ANY,
+            self._late("dump"),
+            self._late("load"),
+            expected=f"a {_show_type(type_)}",
+            dump_at=self._late("dump_at"),
+            load_at=self._late("load_at"),
+        )
+
+    def _late(self, way: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            return getattr(self._made, way)(*arguments)
+
+        return call
+
+    @property
+    def _made(self) -> Codec:
+        assert self.target is not None
+        return self.target
+
+    def fill(self, codec: Codec) -> None:
+        self.target = codec
+        for name in (
+            "kinds",
+            "element",
+            "fields",
+            "names",
+            "optional",
+            "is_set",
+            "expected",
+            "plain",
+            "sparse",
+        ):
+            setattr(self, name, getattr(codec, name))
+
+
+def _dump_custom(codec: Codec, obj: Any) -> AttributeMap:
+    """A class with hooks of its own: what they make, and what the instance carries."""
+    value = codec.dump(obj)
+    if "M" not in value:
+        raise Refused("hooks that make a dict", f"hooks that make {show(anything.load_any(value))}")
+    item = cast("AttributeMap", value["M"])
+    carried = carried_by(obj)
+    return item if carried is NOTHING_CARRIED else {**carried.attributes, **item}
+
+
+def _load_custom(codec: Codec, item: AttributeMap) -> Any:
+    instance = codec.load({"M": item})
+    info = info_of(type(instance))
+    if info is not None and info.carries and info.unknown == "keep":
+        known = set((codec.names or info.names).values())
+        extra = {name: value for name, value in item.items() if name not in known}
+        if extra:
+            carry(instance, Carried(anything.native_map(extra)))
+    return instance
+
+
+def _native_or_raw(item: AttributeMap) -> AttributeMap:
+    try:
+        return anything.native_map(item)
+    except Exception:
+        return item
+
+
+def _refuse_undecorated(cls: type[Any]) -> None:
+    """Refuse a subclass of a model that has no fields of its own, whatever it annotates."""
+    if any(info_of(base) is not None for base in cls.__mro__[1:]):
+        model_info(cls)
+
+
+_DECORATED: Final = {"__attrs_attrs__", "__dataclass_fields__"}
+_DATETIME: Final = scalars.EPOCH.type
+
+
+def _arms(type_: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, through `Annotated`; of anything else itself."""
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    return get_args(type_) if get_origin(type_) in _UNIONS else (type_,)
+
+
+def _is_ours(type_: Any) -> bool:
+    """Whether dynattrs itself knows how values of *type_* are stored."""
+    if type_ in (Any, object, None) or isinstance(type_, TypeVar):
+        return True
+    if is_class(type_) and (type_ in scalars.PLAIN or issubclass(type_, enum.Enum)):
+        return True
+    if hasattr(type_, "__supertype__") or type(type_).__name__ == "TypeAliasType":
+        return True
+    origin = get_origin(type_)
+    if origin in (Annotated, typing.Literal, *_UNIONS):
+        return True
+    base = origin or type_
+    if getattr(base, "_name", getattr(base, "__name__", "")) in _WRAPPERS:
+        return True
+    if base is tuple or base in _LISTS or base in _SETS or base in _DICTS:
+        return True
+    if _is_typed_dict(base):
+        return True
+    if not isinstance(base, type):
+        return False
+    if issubclass(base, _SUBCLASSABLE):
+        return True
+    return attrs.has(base) or hasattr(base, "__dataclass_fields__") or _has_record(base)
+
+
+def _is_typed_dict(type_: Any) -> bool:
+    # `typing.is_typeddict` does not know those of typing_extensions.
+    return is_class(type_) and issubclass(type_, dict) and hasattr(type_, "__required_keys__")
+
+
+def _has_record(cls: type[Any]) -> bool:
+    return (
+        hasattr(cls, "_fields") or hasattr(cls, "__struct_fields__") or hasattr(cls, "model_fields")
+    )
+
+
+def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
+    """A subclass of a plain type: stored as that, read by calling the class."""
+
+    def load(value: AttributeValue) -> Any:
+        return cls(base.load(value))
+
+    return Codec(cls, base.kinds, base.dump, load, expected=f"a {cls.__name__}")
+
+
+def _refuse_full_default(member: Member) -> None:
+    default = member.default
+    factory: Any = attrs.Factory
+    if isinstance(default, factory):
+        if default.takes_self:
+            return
+        default = default.factory()
+    if default is not MISSING and default is not None and default:
+        raise Refused(
+            "no default, or an empty one, for a set",
+            show(default),
+            "an empty set is not stored and reads back as empty; "
+            "declare the field as `set[...] | None`, or fill it where the object is made",
+        )
+
+
+def _marked(hint: Any, name: str) -> bool:
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _marked(get_args(hint)[0], name)
+    return getattr(origin, "_name", getattr(origin, "__name__", "")) == name
+
+
+def _show_type(type_: Any) -> str:
+    if is_class(type_):
+        return cast("str", type_.__name__)
+    return str(type_).replace("typing.", "")
+
+
+def _under(part: str, refusal: Refused, cls: type[Any]) -> Refused:
+    refused = Refused(refusal.expected, refusal.found, refusal.hint)
+    inner: list[tuple[str, str]] = getattr(refusal, "trail", [])
+    refused.trail = [(cls.__name__, part), *inner]  # type: ignore[attr-defined]
+    return refused
+
+
+def as_model_error(cls: type[Any], refusal: Refused) -> ModelError:
+    """A refused field of a declaration as the error that names it."""
+    trail: list[tuple[str, str]] = getattr(refusal, "trail", [])
+    field = "".join(part for _, part in trail).lstrip(".") or None
+    hint = f"; {refusal.hint}" if refusal.hint else ""
+    return ModelError(
+        cls.__name__, f"expected {refusal.expected}, found {refusal.found}{hint}", field
+    )
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, (Refused, MappingError)) else error
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refused("a JSON object", show(value))
+    return value
+
+
+def _refusal(error: Exception) -> Refused:
+    return error if isinstance(error, Refused) else Refused("JSON", str(error))
+
+
+def mapper_of(model: Any) -> Mapper:
+    """The mapper that a model was declared with."""
+    return cast("Mapper", model_info(model).mapper)

@@ -1,0 +1,190 @@
+"""Dates and times: stored so that strings sort as time does, and read in all common ISO forms.
+
+A `datetime` is stored in UTC with six digits of microseconds, always: offsets and optional
+fractions do not sort (`…00Z` comes after `…00.5Z`). A naive one is refused, because taking it for
+UTC, or for local time, is a guess that data do not survive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+from decimal import Context, Decimal, Inexact
+from typing import Any, Final
+
+from dynattrs.mapper.codec import Refused, show
+from dynattrs.schema import AttributeValue
+
+AWARE: Final = "a datetime with a time zone"
+INSTANT: Final = "an ISO 8601 date and time with a zone (S)"
+
+_INSTANT = re.compile(
+    r"(\d{4})-?(\d{2})-?(\d{2})[T ]"
+    r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?"
+    r" ?(?:(Z|z)|([+-])(\d{2}):?(\d{2})?(?::?(\d{2}))?)?",
+    re.ASCII,
+)
+_TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?", re.ASCII)
+_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+_SECOND = dt.timedelta(seconds=1)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+_UTC = dt.timezone.utc
+
+# The exponent of timedelta.max in seconds.
+_MOST_SECONDS: Final = 13
+# Decimal's arithmetic rounds as the caller's context says. This one rounds nothing that N can hold.
+_EXACT: Final = Context(prec=100, traps=[Inexact])
+
+
+def dump_datetime(value: Any) -> AttributeValue:
+    return {"S": _in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
+
+
+def _in_utc(value: Any) -> dt.datetime:
+    if not isinstance(value, dt.datetime):
+        raise Refused(AWARE, show(value))
+    if value.utcoffset() is None:
+        raise Refused(
+            AWARE,
+            f"the naive {value.isoformat()}",
+            "say which zone it is in: datetime.now(timezone.utc), value.replace(tzinfo=...)",
+        )
+    if value.tzinfo is _UTC:
+        return value
+    try:
+        return value.astimezone(_UTC)
+    except OverflowError:
+        raise Refused("a datetime of the years 1 to 9999 in UTC", show(value)) from None
+
+
+def load_datetime(value: AttributeValue) -> dt.datetime:
+    text: str = value["S"]
+    if len(text) == 27 and text[26] == "Z" and text[19] == "." and text[4] == "-":
+        # The form that dynattrs writes. 3.10 knows no "Z".
+        with contextlib.suppress(ValueError):
+            instant = dt.datetime.fromisoformat(text[:26])
+            if instant.tzinfo is None:
+                return instant.replace(tzinfo=_UTC)
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise Refused(INSTANT, f"S {text!r}")
+    year, month, day, hour, minute, second, fraction, zulu, sign, *offset = match.groups()
+    if zulu is None and sign is None:
+        raise Refused(
+            INSTANT,
+            f"S {text!r}, which has no zone",
+            "register a structure hook on the mapper that says which zone is meant",
+        )
+    instant = dt.datetime(
+        int(year), int(month), int(day), int(hour), int(minute), int(second or 0),
+        _microseconds(fraction, text), _UTC,
+    )  # fmt: skip
+    if sign is None:
+        return instant
+    hours, minutes, seconds = (int(part or 0) for part in offset)
+    shift = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return instant - shift if sign == "+" else instant + shift
+
+
+def _microseconds(fraction: str | None, text: str) -> int:
+    if not fraction:
+        return 0
+    if fraction[6:].strip("0"):
+        raise Refused(
+            "at most six digits of a second",
+            f"S {text!r}",
+            "Python counts microseconds; declare the field as str to keep more",
+        )
+    return int(fraction[:6].ljust(6, "0"))
+
+
+def dump_date(value: Any) -> AttributeValue:
+    if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
+        raise Refused("a date", show(value))
+    return {"S": value.isoformat()}
+
+
+def load_date(value: AttributeValue) -> dt.date:
+    match = _DATE.fullmatch(value["S"])
+    if match is None:
+        raise Refused("an ISO 8601 date (S)", f"S {value['S']!r}")
+    return dt.date(*map(int, match.groups()))
+
+
+def dump_time(value: Any) -> AttributeValue:
+    if not isinstance(value, dt.time):
+        raise Refused("a naive time", show(value))
+    if value.tzinfo is not None:
+        raise Refused(
+            "a naive time", show(value), "a time of day has no instant; store a datetime, or strip"
+        )
+    return {"S": value.isoformat(timespec="microseconds")}
+
+
+def load_time(value: AttributeValue) -> dt.time:
+    match = _TIME.fullmatch(value["S"])
+    if match is None:
+        raise Refused("an ISO 8601 time without zone (S)", f"S {value['S']!r}")
+    hour, minute, second, fraction = match.groups()
+    return dt.time(int(hour), int(minute), int(second or 0), _microseconds(fraction, value["S"]))
+
+
+def dump_timedelta(value: Any) -> AttributeValue:
+    if not isinstance(value, dt.timedelta):
+        raise Refused("a timedelta", show(value))
+    return {"N": _seconds(value)}
+
+
+def load_timedelta(value: AttributeValue) -> dt.timedelta:
+    return _from_seconds(value["N"])
+
+
+def dump_epoch(value: Any) -> AttributeValue:
+    """A datetime as N: the seconds since 1970, exact to the microsecond."""
+    return {"N": _seconds(_in_utc(value) - _EPOCH)}
+
+
+def load_epoch(value: AttributeValue) -> dt.datetime:
+    try:
+        return _EPOCH + _from_seconds(value["N"])
+    except OverflowError:
+        raise Refused("epoch seconds of the years 1 to 9999 (N)", f"N {value['N']}") from None
+
+
+def dump_ttl(value: Any) -> AttributeValue:
+    """A time to live: whole epoch seconds, which is all that the service reads.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
+    """
+    since = _in_utc(value) - _EPOCH
+    if since % _SECOND:
+        raise Refused(
+            "a time to live in whole seconds",
+            show(value),
+            "the service reads whole seconds only: value.replace(microsecond=0)",
+        )
+    return {"N": str(since // _SECOND)}
+
+
+def _seconds(value: dt.timedelta) -> str:
+    microseconds = value // _MICROSECOND
+    whole, micro = divmod(abs(microseconds), 1_000_000)
+    sign = "-" if microseconds < 0 else ""
+    return f"{sign}{whole}.{micro:06}".rstrip("0").rstrip(".") if micro else f"{sign}{whole}"
+
+
+def _from_seconds(text: str) -> dt.timedelta:
+    seconds = Decimal(text)
+    if not seconds.is_finite() or seconds.adjusted() > _MOST_SECONDS:
+        raise Refused("seconds within a timedelta's range (N)", f"N {text}")
+    microseconds = seconds.scaleb(6, _EXACT)
+    if microseconds != microseconds.to_integral_value():
+        raise Refused("seconds, exact to the microsecond (N)", f"N {text}")
+    try:
+        return dt.timedelta(microseconds=int(microseconds))
+    except OverflowError:
+        raise Refused("seconds within a timedelta's range (N)", f"N {text}") from None

@@ -1,0 +1,201 @@
+"""Codecs of unions: told apart by what is stored, or by a tag where several classes are maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Final, get_origin
+
+from dynattrs.mapper.anything import from_plain, load_any
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_stored
+from dynattrs.schema import AttributeValue
+
+#: The name of the tag, and its value the class's name: as cattrs' tagged unions have it.
+TAG: Final = "_type"
+
+# What a value of plain JSON may have been. Where both text and bytes may, it is read as text.
+_FORMS: Final[dict[type[Any], tuple[str, ...]]] = {
+    str: ("S", "B"),
+    bool: ("BOOL",),
+    int: ("N",),
+    Decimal: ("N",),
+    type(None): ("NULL",),
+    list: ("L", "SS", "NS", "BS"),
+    dict: ("M",),
+}
+
+
+def union_codec(type_: Any, members: tuple[Codec, ...]) -> Codec:
+    """The codec of a union of two or more types, None apart.
+
+    Raises:
+        Refused: Two members look the same when they are stored.
+    """
+    tagged = tuple(member for member in members if isinstance(member, ClassCodec))
+    if len(tagged) > 1:
+        together = tagged_codec(type_, tagged)
+        if len(tagged) == len(members):
+            return together
+        members = (*(member for member in members if member not in tagged), together)
+    return _by_form(type_, members)
+
+
+def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
+    """Members with different stored forms: the type tag tells which one it is."""
+    by_tag: dict[str, Codec] = {}
+    for member in members:
+        for tag in member.kinds | ({"L"} if member.is_set else frozenset()):
+            if tag in by_tag:
+                raise Refused(
+                    "a union whose members are stored differently",
+                    f"{by_tag[tag].expected} and {member.expected}, which are both stored as {tag}",
+                    "nobody could tell them apart when reading: keep one of them, or register "
+                    "hooks for the union on the mapper",
+                )
+            by_tag[tag] = member
+    exact = {get_origin(member.type) or member.type: member for member in members}
+    expected = " or ".join(member.expected for member in members)
+
+    def choose(value: Any) -> Codec:
+        found = exact.get(type(value))
+        return _first_that_takes(value, members, expected) if found is None else found
+
+    def chosen(value: AttributeValue) -> Codec:
+        try:
+            return by_tag[next(iter(value))]
+        except (KeyError, StopIteration, TypeError):
+            raise Refused(expected, show_stored(value)) from None
+
+    def plain(value: Any) -> AttributeValue:
+        for tag in _FORMS.get(type(value), ()):
+            if tag in by_tag:
+                return from_plain(value, by_tag[tag])
+        raise Refused(expected, show(value))
+
+    return Codec(
+        type_, frozenset(by_tag), lambda value: choose(value).dump(value),
+        lambda value: chosen(value).load(value), expected=expected,
+        dump_at=lambda value, trail: choose(value).dump_at(value, trail),
+        load_at=lambda value, trail: chosen(value).load_at(value, trail),
+        plain=plain, **_merged(members),
+    )  # fmt: skip
+
+
+def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
+    """Several classes, each a map: M with the class's name in `_type`."""
+    by_class = {member.record.cls: member for member in members}
+    by_name = {cls.__name__: member for cls, member in by_class.items()}
+    if len(by_name) != len(members):
+        raise Refused(
+            "a union of classes with different names",
+            " and ".join(member.record.cls.__name__ for member in members),
+            "the name is the tag; rename one, or apply cattrs' configure_tagged_union to the mapper",
+        )
+    for member in members:
+        if TAG in member.known:
+            raise Refused(
+                f"classes without an attribute {TAG!r}, which is the union's tag",
+                f"{member.record.cls.__name__} with one",
+                "store that field under another name, or apply cattrs' configure_tagged_union",
+            )
+    expected = " or ".join(member.expected for member in members)
+
+    def choose(value: Any) -> ClassCodec:
+        try:
+            return by_class[type(value)]
+        except KeyError:
+            raise Refused(expected, show(value)) from None
+
+    def tag_of(cls: type[Any]) -> AttributeValue:
+        return {"S": cls.__name__}
+
+    def dump(value: Any) -> AttributeValue:
+        member = choose(value)
+        return {"M": {TAG: tag_of(member.record.cls), **member.dump_map(value)}}
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        member = choose(value)
+        return {"M": {TAG: tag_of(member.record.cls), **member.dump_map_at(value, trail)}}
+
+    def open_(value: AttributeValue) -> tuple[ClassCodec, dict[str, AttributeValue]]:
+        item = dict(value["M"])
+        tag = item.pop(TAG, None)
+        name = tag.get("S") if tag else None
+        if name not in by_name:
+            found = f"{TAG} {name!r}" if tag else f"a map without {TAG!r}"
+            raise Refused(expected, found)
+        return by_name[name], item
+
+    def load(value: AttributeValue) -> Any:
+        member, item = open_(value)
+        return member.load_map(item)
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        member, item = open_(value)
+        return member.load_map_at(item, trail)
+
+    def plain(value: Any) -> AttributeValue:
+        name = value.get(TAG) if isinstance(value, dict) else None
+        if name not in by_name:
+            raise Refused(expected, show(value))
+        inner = {each: part for each, part in value.items() if each != TAG}
+        return {"M": {TAG: {"S": name}, **from_plain(inner, by_name[name])["M"]}}
+
+    return Codec(
+        type_, frozenset({"M"}), dump, load, expected=expected, dump_at=dump_at, load_at=load_at,
+        plain=plain, **_merged(members),
+    )  # fmt: skip
+
+
+class _Fields(Mapping[str, Codec]):
+    """The fields that a path through a union can name. Asked for late, because a class in a union
+    that it holds itself is not complete yet.
+    """
+
+    def __init__(self, members: tuple[Codec, ...]) -> None:
+        self._members = members
+
+    def __getitem__(self, name: str) -> Codec:
+        found = [fields[name] for each in self._members if name in (fields := each.fields or {})]
+        # One name for two places has no path.
+        if not found or len({_stored(each, name) for each in self._members} - {None}) != 1:
+            raise KeyError(name)
+        if all(each.kinds == found[0].kinds for each in found):
+            return found[0]
+        expected = " or ".join(each.expected for each in found)
+
+        def dump(value: Any) -> AttributeValue:
+            return _first_that_takes(value, found, expected).dump(value)
+
+        return Codec(Any, ANY, dump, load_any, expected=expected)
+
+    def __iter__(self) -> Iterator[str]:
+        names = dict.fromkeys(name for each in self._members for name in each.fields or ())
+        return (name for name in names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _stored(member: Codec, name: str) -> str | None:
+    return (member.names or {}).get(name, name) if name in (member.fields or {}) else None
+
+
+def _first_that_takes(value: Any, members: Iterable[Codec], expected: str) -> Codec:
+    for member in members:
+        try:
+            member.dump(value)
+        except Exception:  # noqa: S112 - what it does not take, another member may
+            continue
+        return member
+    raise Refused(expected, show(value))
+
+
+def _merged(members: tuple[Codec, ...]) -> dict[str, Any]:
+    if all(member.fields is None for member in members):
+        return {}
+    names: dict[str, str] = {}
+    for member in members:
+        names.update(member.names or {})
+    return {"fields": _Fields(members), "names": names}
