@@ -1,0 +1,803 @@
+"""`@model`: an attrs class that knows its table.
+
+What it cannot mean is refused here, when the class is decorated, naming the model, the field and
+what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, TypeVar, cast, overload
+
+import attrs
+
+from dynattrs.errors import ModelError
+from dynattrs.expressions.paths import Path, PathData, did_you_mean
+from dynattrs.mapper import Mapper, default
+from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
+from dynattrs.mapper.codec import ANY, Codec, Refused
+from dynattrs.mapper.hints import field_type_now, remember_scope, resolving_in
+from dynattrs.mapper.mapper import as_model_error
+from dynattrs.mapper.records import Member
+from dynattrs.metaclass import PATHS_ATTRIBUTE, give_paths, point_cells_to, with_paths_meta
+from dynattrs.schema import (
+    INFO_ATTRIBUTE,
+    METADATA_KEY,
+    UNKNOWN_ATTRIBUTE,
+    FieldOptions,
+    GlobalIndex,
+    Index,
+    KeyType,
+    LocalIndex,
+    ModelInfo,
+    Projection,
+    Table,
+    Unknown,
+    info_of,
+    model_info,
+    options_of,
+    register,
+)
+
+if sys.version_info >= (3, 11):
+    from typing import dataclass_transform
+else:  # attrs and cattrs bring it
+    from typing_extensions import dataclass_transform
+
+__all__ = [
+    "asdict",
+    "evolve",
+    "field",
+    "fields",
+    "map_class",
+    "model",
+    "partition_key",
+    "path",
+    "sort_key",
+]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+KeyRole: TypeAlias = Literal["partition", "sort"]
+
+
+class _Dataclass(Protocol):
+    """What checkers see in a model: they take `dataclass_transform` classes for dataclasses."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class _AttrsClass(Protocol):
+    """What mypy's attrs plugin sees in an attrs class. `attrs.AttrsInstance` will not do: to other
+    checkers it is empty, and so is everything's.
+    """
+
+    __attrs_attrs__: ClassVar[Any]
+
+
+#: A model's instance, to checkers: `session.save("text")` is an error to them.
+M = TypeVar("M", bound="_Dataclass | _AttrsClass")
+#: The same, for signatures that speak of it once.
+Instance: TypeAlias = "_Dataclass | _AttrsClass"
+#: One of the classes of a query, for signatures that need a second variable.
+AnyModel: Final = M
+
+
+# --- Field specifiers ---------------------------------------------------------------------------
+
+
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    default: T,
+    converter: Callable[[Any], T] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+) -> T: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    factory: Callable[[], T],
+    converter: Callable[[Any], T] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+) -> T: ...
+# The library sets these fields, and gives them a default that checkers cannot see. To them they are
+# no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    version: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    created: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    updated: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+) -> Any: ...
+def field(
+    *,
+    name: str | None = None,
+    ttl: bool = False,
+    version: bool = False,
+    created: bool = False,
+    updated: bool = False,
+    metadata: Mapping[Any, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """An attrs field with what DynamoDB adds. Everything else is `attrs.field`'s.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        ttl: The time to live: a datetime or an int, stored as epoch seconds.
+        version: Optimistic locking: an int that every save raises, under the condition that the
+            stored one is still the one that was read. Its default is 0, "not stored yet".
+        created: A datetime that the first save sets. Its default is None.
+        updated: A datetime that every save sets. Its default is None.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    if not ("default" in options or "factory" in options):
+        if version:
+            options["default"] = 0
+        elif created or updated:
+            options["default"] = None
+    return _field(FieldOptions(name, None, ttl, version, created, updated), metadata, options)
+
+
+@overload
+def partition_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+@overload
+def partition_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+@overload
+def partition_key(
+    *,
+    name: str | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    **options: Any,
+) -> Any: ...
+def partition_key(
+    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+) -> Any:
+    """The field that is the table's partition key: text, a number or bytes when stored.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    return _field(FieldOptions(name, "partition"), metadata, options)
+
+
+@overload
+def sort_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+@overload
+def sort_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+@overload
+def sort_key(
+    *,
+    name: str | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    **options: Any,
+) -> Any: ...
+def sort_key(
+    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+) -> Any:
+    """The field that is the table's sort key, by which the items of a partition are ordered.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    return _field(FieldOptions(name, "sort"), metadata, options)
+
+
+def _field(options: FieldOptions, metadata: Mapping[Any, Any] | None, rest: dict[str, Any]) -> Any:
+    return attrs.field(metadata={**(metadata or {}), METADATA_KEY: options}, **rest)
+
+
+# --- Declarations -------------------------------------------------------------------------------
+
+
+@dataclass_transform(field_specifiers=(attrs.field, field, partition_key, sort_key))
+def model(
+    table: str | Table,
+    /,
+    *,
+    indexes: Iterable[Index] = (),
+    unknown: Unknown = "keep",
+    mapper: Mapper | None = None,
+    **attrs_options: Any,
+) -> Callable[[C], C]:
+    """Make an attrs class whose instances are items of a table.
+
+    It takes the place of `@attrs.define`, and may also stand above it.
+
+    Args:
+        table: The table's name, or a `Table`. With a name, `partition_key()` and `sort_key()` mark
+            the key's fields; with a `Table`, they are the fields stored under its key's names.
+        indexes: The table's indexes, by field names. With a `Table` they are declared there.
+        unknown: What to do with stored attributes that the class does not know: `"keep"` carries
+            them on the instance and writes them back, `"drop"` ignores them, `"forbid"` refuses.
+        mapper: The mapper, where the default one will not do.
+        attrs_options: `frozen`, `kw_only`, `slots`, … as in `attrs.define`.
+
+    Raises:
+        ModelError: The declaration cannot mean anything.
+
+    Example:
+        >>> @model("music", indexes=[GlobalIndex("by-genre", partition_key="genre")])
+        ... class Song:
+        ...     artist: str = partition_key()
+        ...     title: str = sort_key()
+        ...     genre: str = "unknown"
+        >>> Song.genre == "jazz"
+        <condition Song.genre == 'jazz'>
+        >>> Song("Nina Simone", "Sinnerman").genre
+        'unknown'
+    """
+    if not isinstance(table, (str, Table)):
+        raise ModelError(
+            "@model", f"its first argument is a table's name or a Table, not {table!r}"
+        )
+    frame = sys._getframe(1)
+    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+
+    def decorate(cls: C) -> C:
+        return cast(
+            "C",
+            _declare(cls, table, tuple(indexes), unknown, mapper or default, attrs_options, scope),
+        )
+
+    return decorate
+
+
+def _declare(
+    cls: type[Any],
+    table: str | Table,
+    indexes: tuple[Index, ...],
+    unknown: Unknown,
+    mapper: Mapper,
+    attrs_options: dict[str, Any],
+    scope: Mapping[str, Any] | None,
+) -> type[Any]:
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), "@model decorates a class")
+    if INFO_ATTRIBUTE in cls.__dict__:
+        raise ModelError(cls.__name__, "it is decorated with @model twice")
+    if "__attrs_attrs__" in cls.__dict__:
+        if attrs_options:
+            raise ModelError(
+                cls.__name__,
+                f"it is decorated with attrs already, so {', '.join(attrs_options)} cannot be "
+                f"applied; give that to @attrs.define",
+            )
+        made = with_paths_meta(cls)
+    elif dataclasses.is_dataclass(cls) and "__dataclass_fields__" in cls.__dict__:
+        raise ModelError(
+            cls.__name__, "it is a dataclass; remove @dataclass, or use map_class(...) on it"
+        )
+    else:
+        rebuilt = with_paths_meta(cls)
+        made = attrs.define(**attrs_options)(rebuilt)
+        point_cells_to(made, (cls, rebuilt))
+    _keep_state(made, cls)
+    if scope is not None:
+        remember_scope(made, scope)
+    with resolving_in(scope):
+        info = _inform(made, table, indexes, unknown, mapper, carries=_has_room(made))
+    type.__setattr__(made, INFO_ATTRIBUTE, info)
+    with resolving_in(scope):
+        _check_fields(info)
+    give_paths(made, _paths(info))
+    return made
+
+
+def map_class(
+    cls: type[Any],
+    table: str | Table,
+    /,
+    *,
+    partition_key: str | None = None,
+    sort_key: str | None = None,
+    indexes: Iterable[Index] = (),
+    unknown: Unknown = "keep",
+    mapper: Mapper | None = None,
+) -> None:
+    """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
+
+    Its instances have no place for attributes that the class does not know, so with
+    `unknown="keep"` (the default) they are read, updated and deleted, but `save` refuses them: it
+    would erase those attributes. Say `unknown="drop"` or `"forbid"` to save. Conditions start with
+    `path(cls)`.
+
+    Raises:
+        ModelError: The class has no fields, or the declaration cannot mean anything.
+    """
+    given: Any = cls
+    if not isinstance(given, type) or not (attrs.has(cls) or dataclasses.is_dataclass(cls)):
+        raise ModelError(repr(cls), "map_class takes an attrs class or a dataclass")
+    if info_of(cls) is not None:
+        raise ModelError(cls.__name__, "it is mapped already")
+    keys: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
+    frame = sys._getframe(1)
+    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+    if scope is not None:
+        remember_scope(cls, scope)
+    with resolving_in(scope):
+        info = _inform(
+            cls, table, tuple(indexes), unknown, mapper or default, carries=False,
+            keys={name: role for name, role in keys.items() if name is not None},
+        )  # fmt: skip
+        register(info)
+        _check_fields(info)
+
+
+def _keep_state(made: type[Any], cls: type[Any]) -> None:
+    """Let pickling and copying keep what an instance carries, which attrs does not know of."""
+    get, put = made.__dict__.get("__getstate__"), made.__dict__.get("__setstate__")
+    own = cls.__dict__ if "__attrs_attrs__" not in cls.__dict__ else {}
+    if get is None or put is None or "__getstate__" in own or "__setstate__" in own:
+        return
+    if getattr(get, "__module__", "").partition(".")[0] not in ("attr", "attrs"):
+        return
+
+    def __getstate__(self: Any) -> dict[str, Any]:  # noqa: N807
+        state: dict[str, Any] = get(self)
+        carried = carried_by(self)
+        return state if carried is NOTHING_CARRIED else {**state, UNKNOWN_ATTRIBUTE: carried}
+
+    def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
+        put(self, state)
+        if isinstance(state, dict) and UNKNOWN_ATTRIBUTE in state:
+            carry(self, state[UNKNOWN_ATTRIBUTE])
+
+    for name, method in (("__getstate__", __getstate__), ("__setstate__", __setstate__)):
+        type.__setattr__(made, name, method)
+
+
+def _has_room(cls: type[Any]) -> bool:
+    return any(
+        UNKNOWN_ATTRIBUTE in vars(klass) or "__dict__" in vars(klass) for klass in cls.__mro__
+    )
+
+
+def _inform(
+    cls: type[Any],
+    table: str | Table,
+    indexes: tuple[Index, ...],
+    unknown: Unknown,
+    mapper: Mapper,
+    *,
+    carries: bool,
+    keys: Mapping[str, KeyRole] | None = None,
+) -> ModelInfo:
+    """Find out what a declaration says, and refuse what it cannot say."""
+    if unknown not in ("keep", "drop", "forbid"):
+        raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
+    found = _Fields(cls, mapper, keys or {})
+    if isinstance(table, Table):
+        if indexes:
+            raise ModelError(
+                cls.__name__, f"declare its indexes on the Table {table.name!r}, not on the model"
+            )
+        made = found.on_table(table)
+    else:
+        made = found.new_table(table, indexes)
+    return ModelInfo(
+        cls, made, unknown, mapper, dict(found.names), carries,
+        version=found.one("version"), created=found.one("created"), updated=found.one("updated"),
+    )  # fmt: skip
+
+
+_KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
+
+
+class _Fields:
+    """The fields of a class that is being declared."""
+
+    def __init__(self, cls: type[Any], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
+        self.cls = cls
+        self._mapper = mapper
+        self._defaults: dict[str, Any] = {}
+        self._options: dict[str, FieldOptions] = {}
+        self.names: dict[str, str] = {}
+        for each in _attributes(cls):
+            options = options_of(each.metadata)
+            if each.name in keys:
+                options = attrs.evolve(options, key=keys[each.name])
+            self._options[each.name] = options
+            self._defaults[each.name] = each.default
+            self._add_name(each.name, each.name if options.name is None else options.name)
+        for name in keys:
+            self._known(name, "the key")
+
+    def _add_name(self, name: str, stored: Any) -> None:
+        if not isinstance(stored, str) or not stored:
+            raise self.error(f"name={stored!r}: an attribute's name is text and not empty", name)
+        for other, taken in self.names.items():
+            if taken == stored:
+                raise self.error(
+                    f"it is stored as {stored!r}, and so is {self.cls.__name__}.{other}; "
+                    f"give one of the two another name with field(name=...)",
+                    name,
+                )
+        self.names[name] = stored
+
+    def error(self, problem: str, name: str | None = None) -> ModelError:
+        return ModelError(self.cls.__name__, problem, name)
+
+    def one(self, role: str) -> str | None:
+        """The one field with a role, or None; two are refused."""
+        found = [
+            name
+            for name, options in self._options.items()
+            if getattr(options, role, None) is True or options.key == role
+        ]
+        if len(found) > 1:
+            what = {"partition": "partition_key()", "sort": "sort_key()"}.get(role, f"{role}=True")
+            raise self.error(
+                f"a second {what}; {self.cls.__name__}.{found[0]} has it already, and there can "
+                f"be only one",
+                found[1],
+            )
+        if found and role == "version":
+            self._must_be(found[0], int, "an int", "a version")
+        if found and role in ("created", "updated"):
+            self._must_be(found[0], dt.datetime, "a datetime", f"{role}=True")
+        return found[0] if found else None
+
+    def _must_be(self, name: str, type_: type[Any], what: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is None or codec.kinds == ANY:
+            return
+        if self._mapper.types_of(field_type_now(self.cls, name)) != {type_}:
+            raise self.error(f"{role} is {what}; this is {codec.expected}", name)
+
+    def _codec(self, name: str) -> Codec | None:
+        """The codec of a field, or None while its annotation is not defined."""
+        try:
+            type_ = field_type_now(self.cls, name)
+            return self._mapper.member_codec(
+                Member(name, name, name, type_, self._defaults[name], options=self._options[name])
+            )
+        except NameError:
+            return None
+        except Refused as refusal:
+            refused = Refused(refusal.expected, refusal.found, refusal.hint)
+            inner = getattr(refusal, "trail", [])
+            refused.trail = [(self.cls.__name__, f".{name}"), *inner]  # type: ignore[attr-defined]
+            raise as_model_error(self.cls, refused) from None
+
+    def key_type(self, name: str, role: str) -> KeyType:
+        """`"S"`, `"N"` or `"B"`: how a key's field is stored."""
+        codec = self._codec(name)
+        if codec is None or codec.kinds == ANY:
+            # Not known yet, or known to somebody's hooks only: text, unless a Table says more.
+            # What is dumped is compared with it every time.
+            return "S"
+        kind = _KEY_TYPES.get(codec.kind)
+        if kind is None:
+            raise self.error(
+                f"{role} is stored as text, a number or bytes; this is {codec.expected}", name
+            )
+        return kind
+
+    def check_key_field(self, name: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is not None and codec.optional and codec.kinds != ANY:
+            raise self.error(f"{role} is never None; remove `| None`", name)
+
+    def check_index_field(self, name: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is not None and codec.optional and self._defaults[name] is not None:
+            raise self.error(
+                f"{role} may be None only with None as its default: such an item is left out of "
+                f"the index; write `= None`, or remove `| None`",
+                name,
+            )
+
+    def _known(self, name: str, where: str) -> str:
+        if name not in self.names:
+            raise self.error(
+                f"{where} names {name!r}, which is no field{did_you_mean(name, self.names)}"
+            )
+        return self.names[name]
+
+    # --- The table ---
+
+    def new_table(self, name: str, indexes: tuple[Index, ...]) -> Table:
+        """The table of a model that names it: keys from the fields, names translated."""
+        partition, sort = self.one("partition"), self.one("sort")
+        if partition is None:
+            raise self.error(
+                "no field is the partition key; write `id: str = partition_key()` for one of them"
+            )
+        types: dict[str, KeyType] = {}
+        for field_name, role in ((partition, "a partition key"), (sort, "a sort key")):
+            if field_name is not None:
+                types[self.names[field_name]] = self.key_type(field_name, role)
+                self.check_key_field(field_name, role)
+        translated = tuple(self._translate(index, types) for index in indexes)
+        ttl = self.one("ttl")
+        try:
+            return Table(
+                name,
+                partition_key=self.names[partition],
+                sort_key=self.names[sort] if sort else None,
+                indexes=translated,
+                ttl=self.names[ttl] if ttl else None,
+                types={attribute: kind for attribute, kind in types.items() if kind != "S"},
+            )
+        except ModelError as error:
+            raise self.error(error.problem) from None
+
+    def _translate(self, index: Index, types: dict[str, KeyType]) -> Index:
+        if not isinstance(index, (GlobalIndex, LocalIndex)):
+            raise self.error(f"indexes holds {index!r}; write GlobalIndex(...) or LocalIndex(...)")
+        where = f"index {index.name!r}"
+
+        def attributes(names: Sequence[str], role: str) -> tuple[str, ...]:
+            stored = []
+            for name in names:
+                attribute = self._known(name, where)
+                types[attribute] = self.key_type(name, f"the {role} key of {where}")
+                self.check_index_field(name, f"the {role} key of {where}")
+                stored.append(attribute)
+            return tuple(stored)
+
+        projection: Projection = index.projection
+        if not isinstance(projection, str):
+            projection = tuple(
+                self._known(name, f"{where}, its projection,") for name in projection
+            )
+        sort = attributes(index.sort_key, "sort")
+        if isinstance(index, LocalIndex):
+            return attrs.evolve(index, sort_key=sort, projection=projection)
+        return attrs.evolve(
+            index,
+            partition_key=attributes(index.partition_key, "partition"),
+            sort_key=sort,
+            projection=projection,
+        )
+
+    def on_table(self, table: Table) -> Table:
+        """Check the fields against a table that is declared by itself."""
+        by_attribute = {stored: name for name, stored in self.names.items()}
+        for attribute, role in zip(table.key, ("partition", "sort"), strict=False):
+            name = by_attribute.get(attribute)
+            if name is None:
+                raise self.error(
+                    f"the {role} key of Table({table.name!r}) is {attribute!r}, and no field is "
+                    f"stored under that name{did_you_mean(attribute, self.names.values())}; "
+                    f"add the field, or give one field(name={attribute!r})"
+                )
+            self.check_key_field(name, f"a {role} key")
+        for role in ("partition", "sort"):
+            marked = self.one(role)
+            expected = dict(zip(("partition", "sort"), table.key, strict=False)).get(role)
+            if marked is not None and self.names[marked] != expected:
+                raise self.error(
+                    f"it is marked {role}_key(), and Table({table.name!r}) has {expected!r} there",
+                    marked,
+                )
+        for attribute in table.key_attributes:
+            name = by_attribute.get(attribute)
+            if name is None:
+                continue
+            kind, declared = self.key_type(name, "a key"), table.type_of(attribute)
+            codec = self._codec(name)
+            if kind != declared and codec is not None and codec.kinds != ANY:
+                raise self.error(
+                    f"it is stored as {kind}, and Table({table.name!r}) has the key attribute "
+                    f"{attribute!r} as {declared}; write Table(..., types={{{attribute!r}: {kind!r}}})",
+                    name,
+                )
+            if attribute not in table.key:
+                self.check_index_field(name, "the key of an index")
+        ttl = self.one("ttl")
+        if ttl is not None and self.names[ttl] != table.ttl:
+            raise self.error(
+                f"it is marked ttl=True, and Table({table.name!r}) has ttl={table.ttl!r}", ttl
+            )
+        return table
+
+
+def _attributes(cls: type[Any]) -> Iterable[Any]:
+    """The fields of an attrs class or a dataclass; they have the same four facts we need."""
+    if attrs.has(cls):
+        return cast("Iterable[Any]", attrs.fields(cls))
+    return (_PlainField(each.name, each.metadata, each.default) for each in dataclasses.fields(cls))
+
+
+@attrs.frozen
+class _PlainField:
+    name: str
+    metadata: Mapping[Any, Any]
+    default: Any
+
+
+def _check_fields(info: ModelInfo) -> None:
+    try:
+        cast("Mapper", info.mapper).check(info)
+    except NameError:
+        # A forward reference. It is resolved, and the field checked, at the first use.
+        return
+
+
+# --- Paths --------------------------------------------------------------------------------------
+
+
+def _paths(info: ModelInfo) -> dict[str, Path]:
+    return {name: _root_path(info, info.cls, name, stored) for name, stored in info.names.items()}
+
+
+def _root_path(info: ModelInfo, type_: Any, name: str, stored: str) -> Path:
+    def find() -> tuple[Codec, str]:
+        codec = cast("Mapper", info.mapper).codec(type_)
+        if name not in (codec.fields or {}):
+            raise ModelError(info.name, "its hooks do not say how it is stored", name)
+        return codec, name
+
+    return Path(PathData(info.cls, (stored,), f"{info.name}.{name}", find))
+
+
+class _Root:
+    """`path(Model)`: the fields of a model as attributes, whatever they are called."""
+
+    __slots__ = ("_fields", "_info")
+
+    def __init__(self, info: ModelInfo, fields: Mapping[str, Path]) -> None:
+        self._info = info
+        self._fields = fields
+
+    def __getattribute__(self, name: str) -> Any:
+        fields: Mapping[str, Path] = object.__getattribute__(self, "_fields")
+        if name in fields:
+            return fields[name]
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        info: ModelInfo = object.__getattribute__(self, "_info")
+        raise AttributeError(f"{info.name} has no field {name!r}{did_you_mean(name, fields)}")
+
+    def __repr__(self) -> str:
+        info: ModelInfo = object.__getattribute__(self, "_info")
+        return f"path({info.name})"
+
+
+@overload
+def path(subject: type[T], /) -> T: ...
+@overload
+def path(subject: T | None, /) -> T: ...
+def path(subject: Any, /) -> Any:
+    """A path for checkers and for classes whose own attributes give none.
+
+    `path(Song.year)` is `Song.year` itself, and takes the None away for checkers: `path(Song.year)
+    > 1960`. `path(Song)`, `path(Box[int])` has all fields of a model as attributes; so it reaches
+    fields of mapped classes, of generics, and fields called like attributes of classes (`mro`).
+    """
+    if isinstance(subject, Path):
+        return subject
+    cls = getattr(subject, "__origin__", subject)
+    info = info_of(cls)
+    if info is None:
+        # A model class that is no model gives the error that says so.
+        info = model_info(cls)
+    paths = {name: _root_path(info, subject, name, stored) for name, stored in info.names.items()}
+    if subject is info.cls and PATHS_ATTRIBUTE in info.cls.__dict__:
+        paths = info.cls.__dict__[PATHS_ATTRIBUTE]
+    return _Root(info, paths)
+
+
+# --- Instances ----------------------------------------------------------------------------------
+
+
+def evolve(obj: M, /, **changes: Any) -> M:
+    """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
+    that the class does not know.
+    """
+    made = attrs.evolve(cast("Any", obj), **changes)
+    carried = carried_by(obj)
+    if carried is not NOTHING_CARRIED:
+        carry(made, carried)
+    return cast("M", made)
+
+
+def asdict(obj: Instance, /, **options: Any) -> dict[str, Any]:
+    """The fields of *obj* as a dict, as `attrs.asdict`."""
+    return attrs.asdict(cast("Any", obj), **options)
+
+
+def fields(model: type[M], /) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields of a model class, as `attrs.fields`."""
+    return cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cast("Any", model)))
