@@ -1,0 +1,1 @@
+"""What a session does, as sans-IO flows: each operation written once, for any driver."""

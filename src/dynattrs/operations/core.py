@@ -1,0 +1,173 @@
+"""What all verbs of a session share: names of tables, settings, and how writes are prepared."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import MappingError
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.operations.flows import Environment
+from dynattrs.schema import AttributeMap, ModelInfo, Table, model_info
+
+
+@attrs.define
+class Core:
+    """Settings that the handles of one session share.
+
+    Attributes:
+        environment: Clock and randomness.
+        deadline: How long to go on without any acknowledgement.
+        concurrency: How many batches may be in flight.
+        table_prefix: Put before the declared name of every table.
+        tables: Names to use in place of declared ones, before any prefix.
+        cursor_secret: What cursors are signed with.
+    """
+
+    environment: Environment
+    deadline: timedelta
+    concurrency: int
+    table_prefix: str = ""
+    tables: Mapping[str, str] = attrs.field(factory=dict)
+    cursor_secret: bytes | None = attrs.field(default=None, repr=False)
+    #: How many transactions each caller has open.
+    transactions: Counter[Hashable] = attrs.field(factory=Counter)
+
+    def table_name(self, table: Table) -> str:
+        """The real name of a declared table. A name in `tables` is taken as it is."""
+        renamed = self.tables.get(table.name)
+        return renamed if renamed is not None else self.table_prefix + table.name
+
+
+@attrs.define
+class Encoded:
+    """An object as it is at the moment of a `save`.
+
+    Attributes:
+        item: The attribute map to be stored, with the new version and time stamps.
+        size: The item's bytes.
+        moves: The fields that the save changes, with their new values.
+    """
+
+    info: ModelInfo
+    obj: Any
+    item: AttributeMap
+    size: int = 0
+    moves: dict[str, Any] = attrs.field(factory=dict)
+
+    def stored(self) -> Any:
+        """The object as it is stored. A frozen one is copied, others are returned as they are:
+        they change when the service has said yes (`settle`).
+        """
+        return self._moved(copy.copy(self.obj)) if self.moves and is_frozen(self.info) else self.obj
+
+    def settle(self) -> None:
+        """The service has said yes: move version and time stamps of a mutable object."""
+        settle_edit(self.obj)
+        if self.moves and not is_frozen(self.info):
+            self._moved(self.obj)
+
+    def _moved(self, obj: Any) -> Any:
+        for name, value in self.moves.items():
+            # Neither validators nor hooks: these are the library's fields.
+            object.__setattr__(obj, name, value)
+        return obj
+
+
+def settle_edit(obj: Any) -> None:
+    """What *obj* holds is stored: edits of it begin at what it is now."""
+    carried = carried_by(obj)
+    if carried.base is not None:
+        carry(obj, attrs.evolve(carried, base=None))
+
+
+def is_frozen(info: ModelInfo) -> bool:
+    parameters = getattr(info.cls, "__dataclass_params__", None)
+    if parameters is not None:
+        return bool(parameters.frozen)
+    # How attrs marks a frozen class, one that inherits it included.
+    return getattr(info.cls.__setattr__, "__name__", "") == "_frozen_setattrs"
+
+
+def encode(core: Core, obj: Any) -> Encoded:
+    """An object as the item to store, with what a save changes.
+
+    Raises:
+        MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
+        ModelError: *obj* is no model.
+    """
+    info = model_info(type(obj))
+    if not info.carries and info.unknown == "keep":
+        raise MappingError(
+            info.name,
+            "a class that can keep attributes it does not know",
+            "a class mapped with map_class, which cannot",
+            hint="saving could erase attributes of the stored item; "
+            "say unknown='drop' in map_class",
+        )
+    mapper = cast("Mapper", info.mapper)
+    item = mapper.dump(obj)
+    encoded = Encoded(info, obj, item)
+    if info.moves:
+        stamp(core, encoded)
+    encoded.size = check_size(info, item)
+    return encoded
+
+
+def stamp(core: Core, encoded: Encoded) -> None:
+    """Put the next version and the time stamps into the item, and remember them for the object."""
+    info, obj = encoded.info, encoded.obj
+    now = core.environment.now()
+    if info.version is not None:
+        encoded.moves[info.version] = (getattr(obj, info.version) or 0) + 1
+    if info.created is not None and getattr(obj, info.created) is None:
+        encoded.moves[info.created] = now
+    if info.updated is not None:
+        encoded.moves[info.updated] = now
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    for name, value in encoded.moves.items():
+        encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
+
+
+def check_size(info: ModelInfo, item: AttributeMap) -> int:
+    """The item's size in bytes.
+
+    Raises:
+        MappingError: It is over 400 KB, or nested more than 32 levels deep.
+    """
+    try:
+        size = item_size(item)
+    except TooDeep:
+        deep = max(item, key=lambda name: _depth(item[name]))
+        field = next((name for name, stored in info.names.items() if stored == deep), deep)
+        raise MappingError(
+            f"{info.name}.{field}",
+            f"at most {limits.NESTING_DEPTH} levels of lists and maps",
+            "more",
+            hint="store the inner part as Annotated[..., Json]",
+        ) from None
+    if size > limits.ITEM_BYTES:
+        raise MappingError(
+            info.name,
+            f"an item of at most {limits.ITEM_BYTES:,} bytes",
+            f"one of {size:,}",
+            hint="split it, or store a large field as Annotated[..., Compressed]",
+        )
+    return size
+
+
+def _depth(value: Any) -> int:
+    ((tag, payload),) = value.items()
+    if tag == "L":
+        return 1 + max(map(_depth, payload), default=0)
+    if tag == "M":
+        return 1 + max(map(_depth, payload.values()), default=0)
+    return 0

@@ -1,0 +1,242 @@
+"""Edits: the difference between an object before and after, as one UpdateItem.
+
+Both states are attribute maps, so in-place changes count (`tags.add`, `lines.append`, a nested
+field), and what the model does not know stays as it is stored.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any, cast
+
+import attrs
+
+from dynattrs.errors import ConditionError, MappingError, NoSuchItem
+from dynattrs.expressions.conditions import Comparison, Condition, Function, PathOperand, Value
+from dynattrs.expressions.paths import Path, PathData
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.expressions.updates import Action, render_update
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.classes import Carried, carried_by, carry
+from dynattrs.operations.core import (
+    Core,
+    Encoded,
+    check_size,
+    is_frozen,
+    settle_edit,
+    stamp,
+)
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.keys import key_in, plain_key
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    add_condition,
+    condition_failed,
+    exists,
+    field_path,
+    joined,
+    version_is,
+)
+from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, model_info
+
+_SETS = ("SS", "NS", "BS")
+
+
+@attrs.frozen(eq=False)
+class Edit:
+    """An object that is being edited, and what it was before."""
+
+    info: ModelInfo
+    obj: Any
+    before: AttributeMap
+    version: Condition | None
+    guard: bool
+
+
+def begin(obj: Any, *, guard: bool) -> Edit:
+    """Remember what *obj* is now.
+
+    Raises:
+        ModelError: It is frozen, so nothing could change, or no model.
+    """
+    info = model_info(type(obj))
+    if is_frozen(info):
+        raise ConditionError(f"edit: {info.name} is frozen; use update(obj, set_(...))")
+    base = carried_by(obj).base
+    before = _dumped(info, obj) if base is None else base
+    return Edit(info, obj, before, version_is(info, obj), guard)
+
+
+def failed(edit: Edit) -> None:
+    """The changes were not stored: the next edit of the object still has to write them."""
+    if edit.info.carries:
+        carry(edit.obj, attrs.evolve(carried_by(edit.obj), base=edit.before))
+
+
+def finish(core: Core, edit: Edit) -> Flow[None]:
+    """Write what has changed since, if anything has.
+
+    Raises:
+        NoSuchItem: The item is gone; nothing is written.
+        ConditionFailed: The version is another one, or a changed field is not as it was read.
+        ConditionError: The key was changed.
+        MappingError: A value has no place in DynamoDB.
+    """
+    info, obj = edit.info, edit.obj
+    after = _dumped(info, obj)
+    for name in info.key_fields:
+        attribute = info.names[name]
+        if edit.before[attribute] != after[attribute]:
+            raise ConditionError(
+                f"edit: {info.name}.{name} is part of the key, which never changes; save the "
+                f"object under its new key and delete the old one"
+            )
+    check_size(info, after)
+    changes = list(_changes(edit.before, after, ()))
+    if not changes:
+        settle_edit(obj)
+        return
+    _check_lost(info, obj, changes)
+    encoded = Encoded(info, obj, after)
+    stamp(core, encoded)
+    actions = [_action(info, change) for change in changes]
+    actions += [
+        Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
+        for name in encoded.moves
+    ]
+    guard = joined(*(_as_read(info, change) for change in changes)) if edit.guard else None
+    asked = joined(edit.version, guard)
+    placeholders = Placeholders()
+    key = key_in(info, after)
+    parameters: dict[str, Any] = {
+        "TableName": core.table_name(info.table),
+        "Key": key,
+        "UpdateExpression": render_update(actions, placeholders),
+    }
+    add_condition(parameters, joined(exists(info), asked), placeholders)
+    placeholders.into(parameters)
+    try:
+        yield Call("update_item", parameters)
+    except ConditionFalse as error:
+        if not error.item or asked is None:
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        raise condition_failed(error, info, key, asked) from error
+    encoded.settle()
+
+
+def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
+    carried = carried_by(obj)
+    if carried.lost:
+        # What nested classes could not keep is not touched by an edit, so it is no obstacle here.
+        obj = copy.copy(obj)
+        carry(obj, Carried(carried.attributes))
+    return cast("Mapper", info.mapper).dump(obj)
+
+
+# --- Differences --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Change:
+    """One difference.
+
+    Attributes:
+        steps: Where, from the item inwards.
+        clause: `SET`, `REMOVE`, or for members of a set `ADD` or `DELETE`.
+        value: The operand; None for a removal.
+        before: What is stored there as far as was read; None if nothing.
+    """
+
+    steps: tuple[str | int, ...]
+    clause: Any
+    value: AttributeValue | None
+    before: AttributeValue | None
+
+
+def _changes(
+    before: AttributeMap, after: AttributeMap, steps: tuple[str | int, ...]
+) -> Iterator[Change]:
+    for name in before.keys() - after.keys():
+        yield Change((*steps, name), "REMOVE", None, before[name])
+    for name, value in after.items():
+        if name not in before:
+            yield Change((*steps, name), "SET", value, None)
+        else:
+            yield from _change(before[name], value, (*steps, name))
+
+
+def _change(
+    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...]
+) -> Iterator[Change]:
+    if before == after:
+        return
+    ((tag_before, was),) = before.items()
+    ((tag, now),) = after.items()
+    if tag == tag_before == "M":
+        yield from _changes(was, now, steps)
+    elif tag == tag_before == "L" and len(was) == len(now):
+        for position, (one, other) in enumerate(zip(was, now, strict=True)):
+            yield from _change(one, other, (*steps, position))
+    elif tag == tag_before and tag in _SETS:
+        yield from _set_change(before, after, steps, tag)
+    else:
+        yield Change(steps, "SET", after, before)
+
+
+def _set_change(
+    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], tag: str
+) -> Iterator[Change]:
+    was, now = set(before[tag]), set(after[tag])
+    added, removed = sorted(now - was), sorted(was - now)
+    # ADD and DELETE work on top-level attributes, and only one of them on each.
+    if len(steps) > 1 or (added and removed):
+        yield Change(steps, "SET", after, before)
+    elif added:
+        yield Change(steps, "ADD", {tag: added}, before)
+    elif removed:
+        yield Change(steps, "DELETE", {tag: removed}, before)
+
+
+def _check_lost(info: ModelInfo, obj: Any, changes: list[Change]) -> None:
+    """Refuse to replace a whole value inside which there are attributes that nobody knows."""
+    for place in carried_by(obj).lost:
+        for change in changes:
+            if len(change.steps) == 1 and place.startswith(f"{_label(info, change.steps)}"):
+                raise MappingError(
+                    _label(info, change.steps),
+                    "a value whose nested attributes are all known",
+                    f"an unknown one at {place}",
+                    hint="replacing it would erase that; change fields inside it, or add the "
+                    "field to the nested class",
+                )
+
+
+def _stored(value: AttributeValue) -> Value:
+    return Value(value, value)
+
+
+def _path(info: ModelInfo, steps: tuple[str | int, ...]) -> Path:
+    def no_form() -> Any:
+        raise LookupError("this path is rendered only")
+
+    return Path(PathData(info.cls, steps, _label(info, steps), no_form))
+
+
+def _label(info: ModelInfo, steps: tuple[str | int, ...]) -> str:
+    by_attribute = {stored: name for name, stored in info.names.items()}
+    text = f"{info.name}.{by_attribute.get(str(steps[0]), steps[0])}"
+    return text + "".join(f"[{step!r}]" for step in steps[1:])
+
+
+def _action(info: ModelInfo, change: Change) -> Action:
+    value = None if change.value is None else _stored(change.value)
+    return Action(change.clause, _path(info, change.steps), value, str(change.steps))
+
+
+def _as_read(info: ModelInfo, change: Change) -> Condition:
+    """The condition that the place of a change is still as it was read."""
+    operand = PathOperand(_path(info, change.steps))
+    if change.before is None:
+        return Function("attribute_not_exists", "not_exists", operand)
+    return Comparison("=", operand, _stored(change.before))

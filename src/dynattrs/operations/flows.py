@@ -1,0 +1,143 @@
+"""Flows: what to do, as generators that leave the doing to a driver.
+
+A flow yields what it wants done and is sent the outcome; an error is thrown into it. So each
+operation is written once, serves `Session` and `AsyncSession` alike, and a test can step it by
+hand. Nothing here or in the flows does I/O, sleeps, or reads a clock.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import uuid
+from collections.abc import Callable, Coroutine, Generator, Hashable
+from datetime import datetime
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+
+import attrs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@attrs.frozen
+class Call:
+    """Send a request; the outcome is the response, or an error of `dynattrs.errors`.
+
+    Attributes:
+        operation: The client's method (`put_item`).
+        parameters: Its keyword arguments.
+    """
+
+    operation: str
+    parameters: dict[str, Any]
+
+
+@attrs.frozen
+class Pause:
+    """Wait."""
+
+    seconds: float
+
+
+class Task(Protocol):
+    """A flow that runs beside its starter."""
+
+    def cancel(self) -> bool:
+        """Do not begin it, if it has not begun."""
+        ...
+
+    def done(self) -> bool: ...
+
+
+@attrs.frozen
+class Start:
+    """Run a flow beside this one; the outcome is a `Task`."""
+
+    flow: Generator[Any, Any, Any]
+
+
+@attrs.frozen
+class Wait:
+    """Wait for a task; the outcome is its result, or its error."""
+
+    task: Task
+
+
+@attrs.frozen
+class WaitAny:
+    """Wait until one of some tasks is done; the outcome is that task."""
+
+    tasks: tuple[Task, ...]
+
+
+Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny"
+Flow: TypeAlias = Generator[Effect, Any, R]
+
+
+@attrs.frozen
+class Environment:
+    """What flows need and do not fetch themselves.
+
+    Attributes:
+        monotonic: Seconds that never go back.
+        random: A float in [0, 1).
+        now: The time for time stamps, aware.
+        token: A new idempotency token.
+        caller: Who is calling: a thread, or a task.
+    """
+
+    monotonic: Callable[[], float]
+    random: Callable[[], float]
+    now: Callable[[], datetime]
+    token: Callable[[], str] = lambda: str(uuid.uuid4())
+    caller: Callable[[], Hashable] = threading.get_ident
+
+
+class Sync:
+    """An owner of verbs whose flows are driven while the caller waits."""
+
+    def _drive(self, flow: Flow[R]) -> R:
+        raise NotImplementedError
+
+
+class Async:
+    """An owner of verbs whose flows are driven by awaiting them."""
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        raise NotImplementedError
+
+
+class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
+    """A method written once as a flow: a plain method on a `Sync` owner, a coroutine on `Async`."""
+
+    def __init__(self, flow: Callable[Concatenate[Any, P], Flow[R]]) -> None:
+        self._flow = flow
+        functools.update_wrapper(self, flow)  # type: ignore[arg-type]
+
+    @overload
+    def __get__(self, owner: None, cls: object = None) -> verb[P, R]: ...
+    @overload
+    def __get__(self, owner: Sync, cls: object = None) -> Callable[P, R]: ...
+    @overload
+    def __get__(self, owner: Async, cls: object = None) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, owner: Any, cls: object = None) -> Any:
+        if owner is None:
+            return self
+        flow = self._flow
+
+        @functools.wraps(flow)
+        def method(*args: P.args, **options: P.kwargs) -> Any:
+            return owner._drive(flow(owner, *args, **options))
+
+        return method
+
+
+def pause_before(attempt: int, environment: Environment, *, cap: float = 5.0) -> Pause:
+    """How long to wait before another attempt: full jitter, so that many clients spread.
+
+    Between nothing and 50 ms doubled with each attempt, at most *cap* seconds.
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    return Pause(environment.random() * min(cap, 0.05 * 2.0 ** min(attempt, 16)))

@@ -1,0 +1,99 @@
+"""Keys: from what callers write to attribute maps, and to what the service compares.
+
+A key is one argument: a scalar, a tuple `(partition, sort)`, or a dict of fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+from dynattrs.errors import MappingError
+from dynattrs.expressions.paths import did_you_mean
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.codec import Refused, show
+from dynattrs.mapper.keys import check_key, key_of_item
+from dynattrs.mapper.scalars import binary
+from dynattrs.schema import AttributeMap, ModelInfo
+
+
+def key_of(info: ModelInfo, key: Any) -> AttributeMap:
+    """What a caller gave as the key, as the attribute map of the primary key.
+
+    Raises:
+        MappingError: A part is missing, too many, unknown, or has another type than its field.
+    """
+    names = info.key_fields
+    values = _parts(info, names, key)
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    item: AttributeMap = {}
+    for name, value in zip(names, values, strict=True):
+        field = (codec.fields or {})[name]
+        try:
+            item[info.names[name]] = field.dump(value)
+        except MappingError:
+            raise
+        except Exception as error:
+            expected = getattr(error, "expected", field.expected)
+            found = getattr(error, "found", show(value))
+            hint = error.hint if isinstance(error, Refused) else ""
+            raise MappingError(f"{info.name}.{name}", expected, found, hint=hint) from None
+    check_key(info, item)
+    return item
+
+
+def _parts(info: ModelInfo, names: tuple[str, ...], key: Any) -> tuple[Any, ...]:
+    shape = f"the key of {info.name}: {_shape(names)}"
+    if isinstance(key, Mapping):
+        for name in key:
+            if name not in names:
+                raise MappingError(info.name, shape, f"{name!r}{did_you_mean(name, names)}")
+        missing = [name for name in names if name not in key]
+        if missing:
+            raise MappingError(info.name, shape, f"no {' and no '.join(map(repr, missing))}")
+        return tuple(key[name] for name in names)
+    if len(names) == 1:
+        if isinstance(key, tuple) and len(key) == 1:
+            return key
+        return (key,)
+    # A NamedTuple that is the key is as good as a tuple.
+    if not isinstance(key, tuple) or len(key) != len(names):
+        raise MappingError(info.name, shape, show(key))
+    return tuple(key)
+
+
+def _shape(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"a value for {names[0]!r}, or a dict {{{names[0]!r}: …}}"
+    return f"a tuple ({', '.join(names)}) or a dict of these"
+
+
+def plain_key(info: ModelInfo, item: AttributeMap) -> dict[str, Any]:
+    """The key of an item as a dict of fields, for messages; what is not readable stays raw."""
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    plain: dict[str, Any] = {}
+    for name in info.key_fields:
+        value = item.get(info.names[name])
+        try:
+            plain[name] = (codec.fields or {})[name].load(value or {})
+        except Exception:
+            plain[name] = value
+    return plain
+
+
+def identity(table: str, key: AttributeMap) -> Hashable:
+    """What makes two keys the same to the service: 1 and 1.0 are one number."""
+    return (table, *sorted((name, *_comparable(value)) for name, value in key.items()))
+
+
+def _comparable(value: Mapping[str, Any]) -> tuple[str, Hashable]:
+    ((tag, payload),) = value.items()
+    if tag == "N":
+        return tag, Decimal(payload)
+    return tag, binary(payload) if tag == "B" else payload
+
+
+def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    """The primary key of an item."""
+    return key_of_item(info, item)

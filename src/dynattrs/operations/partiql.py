@@ -1,0 +1,56 @@
+"""PartiQL statements with typed rows.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExecuteStatement.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from dynattrs.errors import ConditionError
+from dynattrs.mapper import default
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.schema import AttributeMap, AttributeValue
+
+R = TypeVar("R")
+
+
+class Statement(Generic[R]):
+    """The rows of one statement, page by page."""
+
+    def __init__(
+        self,
+        statement: str,
+        parameters: Sequence[object],
+        read: Callable[[AttributeMap], R],
+        *,
+        consistent: bool,
+    ) -> None:
+        self._parameters: dict[str, Any] = {"Statement": statement}
+        if parameters:
+            self._parameters["Parameters"] = [_encoded(each) for each in parameters]
+        if consistent:
+            self._parameters["ConsistentRead"] = True
+        self._read = read
+        self._done = False
+
+    def next(self) -> Flow[list[R] | None]:
+        """The rows of the next page, or None at the end."""
+        if self._done:
+            return None
+        response = yield Call("execute_statement", dict(self._parameters))
+        token = response.get("NextToken")
+        self._done = token is None
+        self._parameters["NextToken"] = token
+        return [self._read(item) for item in response.get("Items", [])]
+
+
+def _encoded(value: object) -> AttributeValue:
+    try:
+        return default.codec(Any).dump(value)
+    except Exception as error:
+        expected = getattr(error, "expected", "a value that DynamoDB can hold")
+        raise ConditionError(
+            f"a statement's parameter is {value!r}; expected {expected}"
+        ) from error

@@ -1,0 +1,554 @@
+"""Queries and scans: immutable descriptions of what is wanted, and their ends.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, Literal, TypeVar, cast, overload
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Not,
+    PathOperand,
+    Value,
+    condition,
+    models_of,
+    render,
+)
+from dynattrs.expressions.paths import Path, PathData
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.operations import batch, cursors
+from dynattrs.operations.batch import Buffer, Write
+from dynattrs.operations.batch_get import WantedKey
+from dynattrs.operations.batch_get import fetch as fetch_by_keys
+from dynattrs.operations.flows import Flow, verb
+from dynattrs.operations.keys import identity, key_in
+from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
+from dynattrs.operations.readers import Keys, OnError, Reader
+from dynattrs.operations.verbs import Verbs
+from dynattrs.planner import Plan, Wanted, plan
+from dynattrs.schema import AttributeMap, ModelInfo, key_of
+
+M_co = TypeVar("M_co", covariant=True)
+Self = TypeVar("Self", bound="QueryVerbs[Any]")
+
+
+@attrs.frozen
+class Page(Sequence[M_co]):
+    """The items of one page of a query; a sequence of them.
+
+    Attributes:
+        items: The items, in stored order.
+        cursor: Where to go on, for `after(...)`, in this process or another; None at the end.
+        consumed: Read capacity units; 0 where the engine does not say.
+        scanned: How many items the service read, before the filter.
+    """
+
+    items: tuple[M_co, ...]
+    cursor: str | None
+    consumed: float
+    scanned: int
+
+    @overload
+    def __getitem__(self, index: int) -> M_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[M_co]: ...
+    def __getitem__(self, index: int | slice) -> M_co | Sequence[M_co]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[M_co]:
+        return iter(self.items)
+
+
+@attrs.frozen(eq=False, repr=False)
+class QueryVerbs(Generic[M_co]):
+    """What is wanted of a table. Every method returns a new query and changes nothing."""
+
+    _handle: Verbs
+    _info: ModelInfo
+    _operation: Literal["query", "scan"]
+    _reader: Reader[M_co]
+    _where: tuple[Condition, ...] = ()
+    _filters: tuple[Condition, ...] = ()
+    _using: str | None = None
+    _reverse: bool = False
+    _limit: int | None = None
+    _page_size: int | None = None
+    _consistent: bool = False
+    _after: str | None = None
+    _segments: int | None = None
+    _rate: float | None = None
+    _unexpired: bool = False
+    _hydrate: bool = False
+    _on_error: OnError = "raise"
+
+    # --- Saying what is wanted ---
+
+    def where(self: Self, *conditions: bool) -> Self:
+        """Only items for which all *conditions* are true. The planner makes keys of them if it can.
+
+        Raises:
+            ConditionError: One is no condition (`is None`, `in` and `not` are decided by Python),
+            QueryError: One speaks of another model.
+        """
+        return self._with(_where=(*self._where, *self._checked(conditions)))
+
+    def filter(self: Self, *conditions: bool) -> Self:
+        """Only items for which all *conditions* are true, never used as a key: the service reads
+        the rest and leaves it out.
+        """
+        return self._with(_filters=(*self._filters, *self._checked(conditions)))
+
+    def using(self: Self, index: str) -> Self:
+        """Read this index and no other."""
+        if not isinstance(cast("object", index), str):
+            raise QueryError(f"using({index!r}): the name of an index is expected")
+        return self._with(_using=index)
+
+    def reverse(self: Self) -> Self:
+        """In descending order of the sort key. Twice is the ascending order again."""
+        if self._operation == "scan":
+            raise QueryError("a scan has no order to reverse; query a partition")
+        return self._with(_reverse=not self._reverse)
+
+    def limit(self: Self, count: int) -> Self:
+        """At most *count* items, counted as they are returned, after the filter."""
+        return self._with(_limit=_positive("limit", count))
+
+    def page_size(self: Self, count: int) -> Self:
+        """At most *count* items read by one request, before the filter. The service reads at most
+        1 MB anyway.
+        """
+        return self._with(_page_size=_positive("page_size", count))
+
+    def consistent(self: Self) -> Self:
+        """Read what every earlier acknowledged write left, at twice the capacity. Not on global
+        indexes.
+        """
+        return self._with(_consistent=True)
+
+    def after(self: Self, cursor: str | None) -> Self:
+        """Go on where a page ended, in this process or another. None is the beginning."""
+        return self._with(_after=cursor)
+
+    def parallel(self: Self, segments: int) -> Self:
+        """Scan with that many requests at once. Items come in the order in which they arrive."""
+        if self._operation != "scan":
+            raise QueryError("parallel() is for scans: a query reads one partition, in order")
+        return self._with(_segments=_positive("parallel", segments))
+
+    def rate_limit(self: Self, units_per_second: float) -> Self:
+        """Read at most that many capacity units a second, beside live traffic."""
+        if not units_per_second > 0:
+            raise QueryError(f"rate_limit({units_per_second!r}): a positive number is expected")
+        return self._with(_rate=float(units_per_second))
+
+    def unexpired(self: Self) -> Self:
+        """Without items whose time to live is over and that the service has not removed yet."""
+        if self._info.table.ttl is None:
+            raise QueryError(
+                f"unexpired(): {self._info.name} has no time to live; declare field(ttl=True)"
+            )
+        return self._with(_unexpired=True)
+
+    def hydrate(self: Self) -> Self:
+        """Fetch the whole items by their keys, where the index does not hold all attributes: one
+        BatchGetItem for each 100 of them.
+        """
+        return self._with(_hydrate=True)
+
+    def on_error(self: Self, what: OnError, /) -> Self:
+        """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
+        `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it.
+        """
+        if what not in ("raise", "skip") and not callable(what):
+            raise QueryError(f"on_error({what!r}): write 'raise', 'skip' or a function")
+        return self._with(_on_error=what)
+
+    def _with(self: Self, **changes: Any) -> Self:
+        # attrs takes the underscore off in __init__ and `evolve`.
+        return attrs.evolve(self, **{name.lstrip("_"): value for name, value in changes.items()})
+
+    def _checked(self, conditions: tuple[object, ...]) -> tuple[Condition, ...]:
+        checked = tuple(condition(each) for each in conditions)
+        for each in checked:
+            for model in models_of(each):
+                if not issubclass(self._info.cls, model):
+                    raise QueryError(
+                        f"the condition {each} speaks of {model.__name__}, the query of "
+                        f"{self._info.name}"
+                    )
+        return checked
+
+    # --- What will be asked ---
+
+    @property
+    def _table(self) -> str:
+        return self._handle._core.table_name(self._info.table)
+
+    def _plan(self) -> Plan:
+        filters = (*self._filters, self._alive()) if self._unexpired else self._filters
+        return plan(
+            Wanted(
+                self._info,
+                self._where,
+                filters,
+                self._using,
+                self._consistent,
+                self._operation == "scan",
+                self._reader.needs,
+                self._hydrate,
+            )
+        )
+
+    def _alive(self) -> Condition:
+        """The condition that the time to live is not over. It holds the clock, so it is made when
+        the query runs.
+        """
+        attribute = cast("str", self._info.table.ttl)
+        now = int(self._handle._core.environment.now().timestamp())
+        names = self._info.names
+        name = next((name for name in names if names[name] == attribute), attribute)
+        path = PathOperand(
+            Path(PathData(self._info.cls, (attribute,), f"{self._info.name}.{name}", _no_form))
+        )
+        # Not ">": what has no time to live, or none that is a number, never expires.
+        return Not(Comparison("<=", path, Value({"N": str(now)}, now)))
+
+    def explain(self) -> str:
+        """What would be asked, and why: operation, index, key condition, filter, projection, the
+        request. Sends nothing.
+
+        Raises:
+            QueryError: The query cannot be sent as it is written; a subclass says why.
+        """
+        found = self._plan()
+        lines = [f"operation: {found.operation}"]
+        if found.operation != "nothing":
+            reading = self._reading(found)
+            parameters = dict(reading.parameters)
+            del parameters["TableName"]
+            if (size := reading.request_size(self._limit)) is not None:
+                parameters["Limit"] = size
+            lines += [
+                f"table: {self._table}",
+                f"index: {found.index.name if found.index else 'none, the table itself'}",
+                f"key condition: {' & '.join(f'({each})' for each in found.key) or 'none'}",
+                f"filter: {'none' if found.filter is None else found.filter}",
+                f"projection: {', '.join(self._projection(found)) or 'all attributes'}",
+                f"request: {parameters}",
+            ]
+            if found.partial:
+                lines.append("then: BatchGetItem for the whole items, 100 at a time")
+        lines += [f"because {reason}" for reason in found.why]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        text = f"{self._operation}({self._info.name})"
+        for name, conditions in (("where", self._where), ("filter", self._filters)):
+            if conditions:
+                text += f".{name}({', '.join(map(str, conditions))})"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    def _projection(self, found: Plan) -> tuple[str, ...]:
+        """The attributes to be returned; none of them means all. Keys are always among them: they
+        make cursors.
+        """
+        needs = frozenset[str]() if found.partial else self._reader.needs
+        if needs is None:
+            return ()
+        return tuple(dict.fromkeys((*self._cursor_names(found), *sorted(needs))))
+
+    def _parameters(self, found: Plan, *, counting: bool = False) -> dict[str, Any]:
+        placeholders = Placeholders()
+        parameters: dict[str, Any] = {"TableName": self._table}
+        if found.index is not None:
+            parameters["IndexName"] = found.index.name
+        if found.key:
+            parameters["KeyConditionExpression"] = _key_expression(found, placeholders)
+        if found.filter is not None:
+            parameters["FilterExpression"] = render(found.filter, placeholders, "filter")
+        if counting and found.excluded is None and not found.partial:
+            parameters["Select"] = "COUNT"
+        elif projection := self._projection(found):
+            parameters["ProjectionExpression"] = ", ".join(map(placeholders.name, projection))
+        placeholders.into(parameters)
+        if self._reverse:
+            parameters["ScanIndexForward"] = False
+        if self._consistent:
+            parameters["ConsistentRead"] = True
+        return parameters
+
+    def _reading(
+        self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
+    ) -> Reading:
+        if self._segments is not None and self._after is not None:
+            raise QueryError("a parallel scan has no one place to go on from; remove after(...)")
+        nothing = found.operation == "nothing"
+        return Reading(
+            found,
+            {} if nothing else self._parameters(found, counting=counting),
+            self._handle._core.environment,
+            limit=self._limit if limit is None else limit,
+            page_size=self._page_size,
+            start=None if nothing else self._start(found),
+            eager=eager,
+            rate=self._rate,
+            segments=self._segments,
+            hydrate=self._whole_items if found.partial else None,
+            accepts=None if counting or self._on_error == "raise" else self._accepts,
+        )
+
+    def _whole_items(self, items: list[AttributeMap]) -> Flow[Whole]:
+        """The whole items behind an index's page, in its order. What was deleted since is left
+        out.
+        """
+        core, table = self._handle._core, self._table
+        whole = Whole([], [], 0.0)
+        for start in range(0, len(items), limits.BATCH_GET_ITEMS):
+            places = items[start : start + limits.BATCH_GET_ITEMS]
+            chunk = [WantedKey(None, key_in(self._info, place)) for place in places]
+            found = yield from fetch_by_keys(core, table, chunk, self._consistent)
+            for key, place in zip(chunk, places, strict=True):
+                item = found.items.get(identity(table, key.stored))
+                if item is not None:
+                    whole.items.append(item)
+                    whole.places.append(place)
+            whole = attrs.evolve(whole, consumed=whole.consumed + found.consumed)
+        return whole
+
+    def _accepts(self, item: AttributeMap) -> bool:
+        return bool(self._tried(item))
+
+    # --- Cursors ---
+
+    def _cursor_names(self, found: Plan) -> tuple[str, ...]:
+        own = (*self._info.table.key, *key_of(self._info.table, found.index))
+        return tuple(dict.fromkeys(own))
+
+    def _cursor_context(self, found: Plan) -> Any:
+        placeholders = Placeholders()
+        expressions: dict[str, Any] = {}
+        if found.key:
+            expressions["KeyConditionExpression"] = _key_expression(found, placeholders)
+        placeholders.into(expressions)
+        return [
+            self._table,
+            found.index.name if found.index else None,
+            found.operation,
+            cursors.plain_condition(expressions),
+            self._reverse,
+        ]
+
+    def _start(self, found: Plan) -> AttributeMap | None:
+        if self._after is None:
+            return None
+        secret = self._handle._core.cursor_secret
+        names, context = self._cursor_names(found), self._cursor_context(found)
+        return cursors.decode(self._after, names, context, secret)
+
+    def _cursor(self, found: Plan, item: AttributeMap) -> str:
+        key = {name: item[name] for name in self._cursor_names(found)}
+        return cursors.encode(key, self._cursor_context(found), self._handle._core.cursor_secret)
+
+    # --- Reading ---
+
+    def _begin(self) -> Flow[None]:
+        self._handle._check_open()
+        yield from self._handle._settle_table(self._table)
+
+    def _read(self, items: Iterable[AttributeMap]) -> tuple[M_co, ...]:
+        if self._on_error == "raise":
+            return tuple(map(self._reader.read, items))
+        return tuple(result for item in items for result in self._tried(item))
+
+    def _tried(self, item: AttributeMap) -> tuple[M_co, ...]:
+        """What is read, or nothing if that cannot be read, which is then reported."""
+        try:
+            return (self._reader.read(item),)
+        except MappingError as error:
+            if callable(self._on_error):
+                self._on_error(error)
+            return ()
+
+    def _to_page(self, found: Plan, raw: RawPage) -> Page[M_co]:
+        cursor = None
+        if raw.cut:
+            cursor = self._cursor(found, raw.places[-1])
+        elif raw.last_key is not None:
+            cursor = self._cursor(found, raw.last_key)
+        return Page(self._read(raw.items), cursor, raw.consumed, raw.scanned)
+
+    # --- Ends ---
+
+    @verb
+    def all(self) -> Flow[list[M_co]]:
+        """All items, in a list."""
+        stream = Stream(self)
+        items: list[M_co] = []
+        while (page := (yield from stream.next())) is not None:
+            items += page
+        return items
+
+    @verb
+    def first(self) -> Flow[M_co | None]:
+        """The first item, or None. It reads no more than it must."""
+        stream = Stream(self.limit(1), eager=False)
+        while (page := (yield from stream.next())) is not None:
+            if page.items:
+                return page.items[0]
+        return None
+
+    @verb
+    def one(self) -> Flow[M_co]:
+        """The only item.
+
+        Raises:
+            NoSuchItem: There is none.
+            MultipleItems: There are more.
+        """
+        stream = Stream(self.limit(2 if self._limit is None else min(self._limit, 2)), eager=False)
+        found: list[M_co] = []
+        while (page := (yield from stream.next())) is not None:
+            found += page
+        if not found:
+            raise NoSuchItem(self._info.name, str(self))
+        if len(found) > 1:
+            raise MultipleItems(self._info.name, str(self))
+        return found[0]
+
+    @verb
+    def count(self) -> Flow[int]:
+        """How many items there are. The service reads them all, and sends only their number."""
+        # Of what is counted nothing is read, so any index will do, and no whole items are fetched.
+        keys = self._with(_reader=Keys(self._info), _hydrate=False)
+        pages = pages_of(keys._reading(keys._plan(), counting=True))
+        yield from self._begin()
+        count = 0
+        while (raw := (yield from pages.next())) is not None:
+            count += raw.count
+        return count
+
+    @verb
+    def page(self, size: int, *, max_requests: int | None = None) -> Flow[Page[M_co]]:
+        """Exactly *size* items, unless the data end or *max_requests* are spent, and a cursor.
+
+        The cursor is None where the data have ended. Look-ahead stops with the request that filled
+        the page, so the last page may be empty.
+
+        Raises:
+            CursorError: The cursor given to `after(...)` is not this query's.
+        """
+        _positive("page", size)
+        if max_requests is not None:
+            _positive("max_requests", max_requests)
+        if self._segments is not None:
+            raise QueryError("page() needs an order to go on in; remove parallel(...)")
+        if self._limit is not None:
+            raise QueryError("page(n) says how many; remove limit(...)")
+        found = self._plan()
+        pages = pages_of(self._reading(found, eager=False, limit=size))
+        yield from self._begin()
+        items: list[AttributeMap] = []
+        places: list[AttributeMap] = []
+        whole = RawPage([], 0, 0, 0.0, None, [])
+        requests = 0
+        while max_requests is None or requests < max_requests:
+            raw = yield from pages.next()
+            if raw is None:
+                break
+            requests += 1
+            items += raw.items
+            places += raw.places
+            whole = RawPage(
+                items,
+                len(items),
+                whole.scanned + raw.scanned,
+                whole.consumed + raw.consumed,
+                raw.last_key,
+                places,
+                raw.cut,
+            )
+        return self._to_page(found, whole)
+
+    @verb
+    def delete(self) -> Flow[int]:
+        """Delete what the query finds, in batches. Only keys are read.
+
+        Versions are not checked, and an item that is written meanwhile is deleted all the same.
+
+        Returns:
+            How many items were found and deleted.
+
+        Raises:
+            UnsentWrites: Some deletes were not done.
+        """
+        handle, info, table = self._handle, self._info, self._table
+        handle._check_open()
+        if handle._buffer is not None:
+            yield from batch.flush(handle._core, handle._buffer)
+        keys = self._with(_reader=Keys(info), _hydrate=False)
+        pages = pages_of(keys._reading(keys._plan()))
+        buffer = Buffer()
+        count = 0
+        try:
+            while (raw := (yield from pages.next())) is not None:
+                for item in raw.items:
+                    key = key_in(info, item)
+                    request = {"DeleteRequest": {"Key": key}}
+                    write = Write(table, key, request, 100, key, "delete")
+                    yield from batch.gather(handle._core, buffer, write)
+                    count += 1
+        finally:
+            pages.close()
+            yield from batch.flush(handle._core, buffer)
+        return count
+
+
+class Stream(Generic[M_co]):
+    """The pages of a query as results."""
+
+    def __init__(self, query: QueryVerbs[M_co], *, eager: bool = True) -> None:
+        self._query = query
+        self._plan = query._plan()
+        self._pages: Pages = pages_of(query._reading(self._plan, eager=eager))
+        self._begun = False
+
+    def next(self) -> Flow[Page[M_co] | None]:
+        """The next page, which may be empty under a filter, or None at the end."""
+        if not self._begun:
+            self._begun = True
+            yield from self._query._begin()
+        raw = yield from self._pages.next()
+        return None if raw is None else self._query._to_page(self._plan, raw)
+
+    def close(self) -> None:
+        """Forget a page that is being fetched; nobody waits for it."""
+        self._pages.close()
+
+
+def _key_expression(found: Plan, placeholders: Placeholders) -> str:
+    return " AND ".join(render(each, placeholders, "key condition") for each in found.key)
+
+
+def _positive(name: str, count: int) -> int:
+    if type(count) is not int or count < 1:
+        raise QueryError(f"{name}({count!r}): a positive int is expected")
+    return count
+
+
+def _no_form() -> Any:
+    raise LookupError("this path is rendered only")

@@ -1,0 +1,186 @@
+"""What a query makes of each stored item: objects, other classes, tuples, keys, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+
+import attrs
+
+from dynattrs.errors import MappingError, QueryError
+from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.anything import native_map
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.codec import Codec
+from dynattrs.operations.keys import key_in
+from dynattrs.schema import AttributeMap, ModelInfo
+
+R_co = TypeVar("R_co", covariant=True)
+
+#: What to do with an item that cannot be read.
+OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MappingError], object]
+
+
+class Reader(Protocol[R_co]):
+    """Turns attribute maps into results."""
+
+    @property
+    def needs(self) -> frozenset[str] | None:
+        """The attributes it reads; None is the whole item."""
+        ...
+
+    def read(self, item: AttributeMap) -> R_co: ...
+
+
+@attrs.frozen(eq=False)
+class Objects(Generic[R_co]):
+    """Objects of the model."""
+
+    info: ModelInfo
+    model: type[R_co]
+    needs: None = None
+
+    def read(self, item: AttributeMap) -> R_co:
+        return cast("Mapper", self.info.mapper).load(item, self.model)
+
+
+@attrs.frozen(eq=False)
+class Raw:
+    """Attribute maps, as they are stored."""
+
+    needs: None = None
+
+    def read(self, item: AttributeMap) -> AttributeMap:
+        return native_map(item)
+
+
+@attrs.frozen(eq=False)
+class Keys:
+    """Keys, as dicts of fields: what `session.get` and `session.delete` take."""
+
+    info: ModelInfo
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(self.info.table.key)
+
+    def read(self, item: AttributeMap) -> dict[str, Any]:
+        info = self.info
+        codec = cast("Mapper", info.mapper).codec(info.cls)
+        fields = codec.fields or {}
+        return {name: _load(fields[name], item, info, name) for name in info.key_fields}
+
+
+@attrs.frozen(eq=False)
+class Projected(Generic[R_co]):
+    """Objects of another class, which has some of the model's fields."""
+
+    info: ModelInfo
+    cls: type[R_co]
+    #: Its stored names by the model's.
+    names: Mapping[str, str]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    def read(self, item: AttributeMap) -> R_co:
+        part = {self.names[name]: value for name, value in item.items() if name in self.names}
+        try:
+            return cast("Mapper", self.info.mapper).load(part, self.cls)
+        except MappingError as error:
+            error.key, error.item = key_in(self.info, item), item
+            raise
+
+
+def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
+    """A reader of *cls*, whose fields are some of the model's, by name.
+
+    Raises:
+        QueryError: It is no class with fields, or has one that the model has not.
+    """
+    codec = cast("Mapper", info.mapper).codec(cls)
+    if not isinstance(codec, ClassCodec):
+        raise QueryError(f"as_({cls!r}): a class with fields is expected")
+    names: dict[str, str] = {}
+    for member in codec.members:
+        if member.name not in info.names:
+            raise QueryError(
+                f"as_({cls.__name__}): {cls.__name__}.{member.name} is no field of "
+                f"{info.name}{did_you_mean(member.name, info.names)}"
+            )
+        names[info.names[member.name]] = member.stored
+    return Projected(info, cls, names)
+
+
+@attrs.frozen(eq=False)
+class Selected:
+    """Tuples of the values at some paths; None where there is nothing."""
+
+    info: ModelInfo
+    paths: tuple[Path, ...]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(str(data_of(path).steps[0]) for path in self.paths)
+
+    def read(self, item: AttributeMap) -> tuple[Any, ...]:
+        return tuple(self._value(data_of(path), item) for path in self.paths)
+
+    def _value(self, data: PathData, item: AttributeMap) -> Any:
+        if len(data.steps) == 1:
+            name = next(name for name, stored in self.info.names.items() if stored == data.steps[0])
+            return _load(cast("Codec", data.form), item, self.info, name)
+        value = value_at(item, data.steps)
+        if value is None or (data.form.optional and "NULL" in value):
+            return None
+        try:
+            return data.form.load(value)
+        except Exception as error:
+            raise MappingError(
+                data.label, data.form.expected, repr(value), key_in(self.info, item), item=item
+            ) from error
+
+
+def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
+    """A reader of tuples.
+
+    Raises:
+        QueryError: Nothing is named, or something that is no path of the model.
+    """
+    if not paths:
+        raise QueryError("select() needs at least one field")
+    for path in paths:
+        if not is_path(path):
+            raise QueryError(f"select({path!r}): a field such as {info.name}.… is expected")
+        if not issubclass(info.cls, data_of(cast("Path", path)).model):
+            raise QueryError(f"select({path!r}): it is no field of {info.name}")
+    return Selected(info, tuple(cast("Sequence[Path]", paths)))
+
+
+def _load(codec: Codec, item: AttributeMap, info: ModelInfo, name: str) -> Any:
+    """One field as the model would read it: its default where it is absent."""
+    whole = cast("Mapper", info.mapper).codec(info.cls)
+    if isinstance(whole, ClassCodec):
+        try:
+            return whole.load_member(name, item)
+        except MappingError as error:
+            error.key, error.item = key_in(info, item), item
+            raise
+    stored = info.names[name]
+    return codec.load(item[stored]) if stored in item else None
+
+
+def value_at(item: AttributeMap, steps: Sequence[str | int]) -> dict[str, Any] | None:
+    """The attribute value at a path, or None if there is nothing."""
+    value: Any = {"M": item}
+    for step in steps:
+        inside = value.get("L" if isinstance(step, int) else "M")
+        if inside is None:
+            return None
+        try:
+            value = inside[step]
+        except LookupError:
+            return None
+    return cast("dict[str, Any]", value)

@@ -1,0 +1,122 @@
+"""Pieces of requests that several operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from dynattrs.errors import ConditionFailed, ItemExists, MappingError, ServiceError
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Constant,
+    Function,
+    PathOperand,
+    Value,
+    all_conditions,
+    condition,
+    render,
+)
+from dynattrs.expressions.paths import Path, PathData
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.mapper import Mapper
+from dynattrs.operations.keys import plain_key
+from dynattrs.schema import AttributeMap, ModelInfo
+
+
+class ConditionFalse(ServiceError):
+    """The service found a condition false. Flows turn it into `ConditionFailed`."""
+
+    item: AttributeMap | None = None
+
+
+class TransactionCanceled(ServiceError):
+    """The service did not do a transaction. Flows turn it into `TransactionFailed`."""
+
+    reasons: Sequence[dict[str, Any]] = ()
+
+
+def field_path(info: ModelInfo, name: str) -> PathOperand:
+    """A field as an operand, for conditions of the library's own."""
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    data = PathData(info.cls, (info.names[name],), f"{info.name}.{name}", lambda: (codec, name))
+    return PathOperand(Path(data))
+
+
+def absent(info: ModelInfo, name: str) -> Condition:
+    return Function("attribute_not_exists", "not_exists", field_path(info, name))
+
+
+def version_is(info: ModelInfo, obj: Any) -> Condition | None:
+    """The condition that the stored version is the one that *obj* was read with."""
+    if info.version is None:
+        return None
+    version = getattr(obj, info.version) or 0
+    if not version:
+        return absent(info, info.version)
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    stored = (codec.fields or {})[info.version].dump(version)
+    return Comparison("=", field_path(info, info.version), Value(stored, version))
+
+
+def joined(*conditions: Condition | None) -> Condition | None:
+    stated = [each for each in conditions if each is not None]
+    return all_conditions(stated) if stated else None
+
+
+def as_condition(when: object) -> Condition | None:
+    return None if when is None else condition(when)
+
+
+def with_condition(parameters: dict[str, Any], found: Condition | None) -> dict[str, Any]:
+    """Add a ConditionExpression, and ask for the item if it is false."""
+    placeholders = Placeholders()
+    add_condition(parameters, found, placeholders)
+    placeholders.into(parameters)
+    return parameters
+
+
+def add_condition(
+    parameters: dict[str, Any], found: Condition | None, placeholders: Placeholders
+) -> None:
+    """Add a ConditionExpression, and ask for the item if it is false."""
+    if found is not None and not isinstance(found, Constant):
+        parameters["ConditionExpression"] = render(found, placeholders, "condition")
+        parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+
+
+def exists(info: ModelInfo) -> Condition:
+    """The condition that there is an item."""
+    return Function("attribute_exists", "exists", field_path(info, info.key_fields[0]))
+
+
+def condition_failed(
+    error: ConditionFalse,
+    info: ModelInfo,
+    key: AttributeMap,
+    found: Condition,
+    kind: type[ConditionFailed] = ConditionFailed,
+) -> ConditionFailed:
+    """The error for callers: with the item found as an object, where it can be read."""
+    item = None
+    if error.item:
+        try:
+            item = cast("Mapper", info.mapper).load(error.item, info.cls)
+        except MappingError:
+            # It is there and not readable. The raw map tells more than nothing.
+            item = error.item
+    return kind(error.operation, info.name, plain_key(info, key), str(found), item)
+
+
+def item_exists(
+    error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition
+) -> ConditionFailed:
+    return condition_failed(error, info, key, found, ItemExists)
+
+
+def check_constant(
+    operation: str, info: ModelInfo, key: AttributeMap, found: Condition | None
+) -> None:
+    """A condition that is false without asking, such as `in_` of nothing, needs no request."""
+    if isinstance(found, Constant) and not found.value:
+        raise ConditionFailed(operation, info.name, plain_key(info, key), str(found))

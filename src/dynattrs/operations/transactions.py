@@ -1,0 +1,279 @@
+"""Transactions: up to 100 writes that happen all or not at all.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, cast, overload
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import (
+    MappingError,
+    Reason,
+    SessionClosed,
+    TransactionError,
+    TransactionFailed,
+)
+from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.updates import Action
+from dynattrs.mapper import Mapper
+from dynattrs.model import M
+from dynattrs.operations.consistent_reads import PASSING_REASONS
+from dynattrs.operations.core import Core, Encoded, encode
+from dynattrs.operations.flows import Call, Flow, pause_before
+from dynattrs.operations.keys import identity, key_in, plain_key
+from dynattrs.operations.requests import (
+    TransactionCanceled,
+    absent,
+    as_condition,
+    check_constant,
+    joined,
+    version_is,
+    with_condition,
+)
+from dynattrs.operations.updates import prepare
+from dynattrs.operations.verbs import NO_KEY, Verbs, target
+from dynattrs.schema import AttributeMap, ModelInfo
+
+
+def _nothing() -> None:
+    return None
+
+
+@attrs.frozen(eq=False)
+class Part:
+    """One action of a transaction.
+
+    Attributes:
+        written: The action as Python, for messages: `save(Song {...})`.
+        request: What TransactWriteItems takes: `{"Put": {...}}`.
+        info: The model.
+        key: The item's primary key.
+        size: The bytes of it.
+        settle: Called when the service has said yes.
+    """
+
+    written: str
+    request: dict[str, Any]
+    info: ModelInfo
+    key: AttributeMap
+    size: int = 0
+    settle: Callable[[], None] = _nothing
+
+
+@attrs.define(eq=False)
+class Parts:
+    """The actions of one transaction, in the caller's order."""
+
+    core: Core
+    _parts: list[Part] = attrs.field(factory=list, init=False)
+    _by_item: dict[Hashable, Part] = attrs.field(factory=dict, init=False)
+    _size: int = attrs.field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, part: Part) -> None:
+        """Take an action in.
+
+        Raises:
+            TransactionError: It is the 101st, makes the transaction larger than 4 MB, or acts on
+                an item that another action acts on already.
+        """
+        table = self.core.table_name(part.info.table)
+        which = identity(table, part.key)
+        other = self._by_item.get(which)
+        if other is not None:
+            raise TransactionError(
+                f"{part.written} and {other.written} act on the same item; DynamoDB takes one "
+                f"action for each item of a transaction"
+            )
+        if len(self._parts) == limits.TRANSACTION_ACTIONS:
+            raise TransactionError(
+                f"{part.written} would be action {len(self._parts) + 1}; a transaction has at most "
+                f"{limits.TRANSACTION_ACTIONS}, and is never split, which would not be atomic"
+            )
+        if self._size + part.size > limits.TRANSACTION_BYTES:
+            raise TransactionError(
+                f"{part.written} would make the transaction {self._size + part.size:,} bytes "
+                f"large; at most {limits.TRANSACTION_BYTES:,} are possible"
+            )
+        self._by_item[which] = part
+        self._parts.append(part)
+        self._size += part.size
+
+    def items(self) -> list[tuple[str, AttributeMap]]:
+        """The table and key of each item that is acted on."""
+        return [(self.core.table_name(part.info.table), part.key) for part in self._parts]
+
+    def commit(self, token: str) -> Flow[None]:
+        """Send the transaction. Conflicts with others are retried until the deadline.
+
+        Raises:
+            TransactionFailed: It did not happen; it has a reason for each action at fault.
+        """
+        if not self._parts:
+            return
+        environment = self.core.environment
+        began = environment.monotonic()
+        parameters = {
+            "TransactItems": [part.request for part in self._parts],
+            "ClientRequestToken": token,
+        }
+        attempt = 0
+        while True:
+            try:
+                yield Call("transact_write_items", parameters)
+            except TransactionCanceled as error:
+                reasons = [
+                    self._reason(part, reason)
+                    for part, reason in zip(self._parts, error.reasons, strict=True)
+                ]
+                at_fault = {reason.code for reason in reasons if reason is not None}
+                gone = environment.monotonic() - began
+                if at_fault <= PASSING_REASONS and gone < self.core.deadline.total_seconds():
+                    attempt += 1
+                    yield pause_before(attempt, environment)
+                    continue
+                raise TransactionFailed(reasons) from error
+            break
+        for part in self._parts:
+            part.settle()
+
+    def _reason(self, part: Part, reason: dict[str, Any]) -> Reason | None:
+        code = reason.get("Code") or "None"
+        if code == "None":
+            return None
+        item: Any = reason.get("Item")
+        if item:
+            # What cannot be read as an object is given as it is stored.
+            with contextlib.suppress(MappingError):
+                item = cast("Mapper", part.info.mapper).load(item, part.info.cls)
+        return Reason(part.written, code, reason.get("Message") or "", item or None)
+
+
+class TransactionVerbs:
+    """The actions of a transaction. Nothing is sent before its block ends; then all, or nothing.
+
+    What is given here is encoded at once, and mapping errors are raised at once.
+    """
+
+    def __init__(self, handle: Verbs, token: str | None) -> None:
+        self._handle = handle
+        self._token = token
+        self._parts = Parts(handle._core)
+        self._ended = False
+
+    def save(self, obj: M, *, when: bool | None = None) -> M:
+        """Put an object, in place of what is stored under its key.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one to be stored.
+        """
+        encoded = encode(self._handle._core, obj)
+        found = joined(as_condition(when), version_is(encoded.info, obj))
+        self._add_put(encoded, found, f"save({encoded.info.name} ...)")
+        return cast("M", encoded.stored())
+
+    def insert(self, obj: M) -> M:
+        """Put an object if there is no item with its key; else the transaction fails."""
+        encoded = encode(self._handle._core, obj)
+        found = absent(encoded.info, encoded.info.key_fields[0])
+        self._add_put(encoded, found, f"insert({encoded.info.name} ...)")
+        return cast("M", encoded.stored())
+
+    def _add_put(self, encoded: Encoded, found: Condition | None, written: str) -> None:
+        info, key = encoded.info, key_in(encoded.info, encoded.item)
+        parameters = {"TableName": self._table(info), "Item": encoded.item}
+        self._add("Put", written, info, key, parameters, found, encoded.size, encoded.settle)
+
+    def update(
+        self,
+        subject: Any,
+        key: Any = NO_KEY,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+    ) -> None:
+        """Change an item where it is: `update(Song, key, *actions)` or `update(song, *actions)`."""
+        if not isinstance(subject, type) and key is not NO_KEY:
+            actions, key = (key, *actions), NO_KEY
+        info, item_key, version = target(subject, key)
+        prepared = prepare(
+            self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert
+        )
+        written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
+        self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key))
+
+    def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
+        """Delete an object's item, or the one with a key."""
+        info, item_key, version = target(subject, key)
+        written = f"delete({info.name} {plain_key(info, item_key)})"
+        parameters = {"TableName": self._table(info), "Key": item_key}
+        found = joined(as_condition(when), version)
+        self._add("Delete", written, info, item_key, parameters, found)
+
+    @overload
+    def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...
+    @overload
+    def check(self, subject: object, condition: bool, /) -> None: ...
+    def check(self, subject: Any, *rest: Any) -> None:
+        """Demand a condition of an item that the transaction does not write: `check(Song, key,
+        Song.plays > 3)` or `check(song, ...)`, which also checks the object's version.
+        """
+        key, given = rest if len(rest) == 2 else (NO_KEY, rest[0])
+        info, item_key, version = target(subject, key)
+        written = f"check({info.name} {plain_key(info, item_key)})"
+        parameters = {"TableName": self._table(info), "Key": item_key}
+        found = joined(as_condition(given), version)
+        self._add("ConditionCheck", written, info, item_key, parameters, found)
+
+    def _table(self, info: ModelInfo) -> str:
+        return self._handle._core.table_name(info.table)
+
+    def _add(
+        self,
+        kind: str,
+        written: str,
+        info: ModelInfo,
+        key: AttributeMap,
+        parameters: dict[str, Any],
+        found: Condition | None,
+        size: int = 0,
+        settle: Callable[[], None] = _nothing,
+    ) -> None:
+        check_constant("TransactWriteItems", info, key, found)
+        with_condition(parameters, found)
+        if "ReturnValuesOnConditionCheckFailure" not in parameters and kind == "ConditionCheck":
+            raise TransactionError(f"{written}: its condition is always true; leave it out")
+        self._open_part(Part(written, {kind: parameters}, info, key, size, settle))
+
+    def _open_part(self, part: Part) -> None:
+        if self._ended:
+            raise SessionClosed("transaction")
+        self._parts.add(part)
+
+    def _begin(self) -> None:
+        core = self._handle._core
+        core.transactions[core.environment.caller()] += 1
+
+    def _end(self) -> None:
+        self._ended = True
+        core = self._handle._core
+        core.transactions[core.environment.caller()] -= 1
+
+    def _commit(self) -> Flow[None]:
+        handle = self._handle
+        for table, key in self._parts.items():
+            yield from handle._settle_pending(table, key)
+        yield from self._parts.commit(self._token or handle._core.environment.token())
+
+
+def _listed(actions: Sequence[object]) -> str:
+    return ", ".join(map(str, actions))

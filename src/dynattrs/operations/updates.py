@@ -1,0 +1,199 @@
+"""One UpdateItem: actions, the conditions they run under, and what comes back.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from dynattrs.errors import ConditionError, NoSuchItem
+from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.expressions.paths import Path, data_of
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.expressions.updates import (
+    Action,
+    Arithmetic,
+    IfNotExists,
+    check_overlap,
+    render_update,
+)
+from dynattrs.mapper import Mapper
+from dynattrs.operations.core import Core
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.keys import plain_key
+from dynattrs.operations.readers import value_at
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    add_condition,
+    as_condition,
+    check_constant,
+    condition_failed,
+    exists,
+    field_path,
+    joined,
+)
+from dynattrs.schema import AttributeMap, ModelInfo
+
+Returns: TypeAlias = Literal["new", "old", "changed"] | None
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """An update that is ready to be sent.
+
+    Attributes:
+        parameters: Of UpdateItem, without what it returns.
+        stated: The actions as the caller gave them.
+        asked: What the caller's condition and the version ask; None if nothing.
+    """
+
+    parameters: dict[str, Any]
+    stated: list[Action]
+    asked: Condition | None
+
+
+def prepare(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    actions: Sequence[object],
+    *,
+    version: Condition | None,
+    when: object,
+    upsert: bool,
+) -> Prepared:
+    """The request of an update.
+
+    Raises:
+        ConditionError: Actions that DynamoDB would refuse.
+        ConditionFailed: The condition is false without asking.
+    """
+    stated = checked(info, actions)
+    asked = joined(as_condition(when), version)
+    check_constant("UpdateItem", info, key, asked)
+    placeholders = Placeholders()
+    parameters: dict[str, Any] = {
+        "TableName": core.table_name(info.table),
+        "Key": key,
+        "UpdateExpression": render_update([*stated, *stamps(core, info)], placeholders),
+    }
+    add_condition(parameters, joined(None if upsert else exists(info), asked), placeholders)
+    placeholders.into(parameters)
+    return Prepared(parameters, stated, asked)
+
+
+def update(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    actions: Sequence[object],
+    *,
+    version: Condition | None,
+    when: object,
+    upsert: bool,
+    returns: Returns,
+) -> Flow[Any]:
+    """Send an update; the result is what *returns* asks for."""
+    if returns not in ("new", "old", "changed", None):
+        raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
+    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert)
+    values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
+    try:
+        response = yield Call("update_item", {**prepared.parameters, "ReturnValues": values})
+    except ConditionFalse as error:
+        # The service returns the item that was found: that tells "no such item" from "not so".
+        asked = prepared.asked
+        if asked is None or (not error.item and not upsert):
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        raise condition_failed(error, info, key, asked) from error
+    item: AttributeMap | None = response.get("Attributes")
+    if returns is None or not item:
+        return None
+    if returns == "changed":
+        return {data_of(each.path).label: _changed(each.path, item) for each in prepared.stated}
+    return cast("Mapper", info.mapper).load(item, info.cls)
+
+
+def _changed(path: Path, item: AttributeMap) -> Any:
+    """The new value at the place that an action changed; None where there is nothing now."""
+    data = data_of(path)
+    value = value_at(item, data.steps)
+    if value is not None:
+        return data.form.load(value)
+    # A set that has lost its last member is absent, and reads as empty.
+    always_set = data.is_field and data.form.is_set and not data.form.optional
+    return data.form.load({"L": []}) if always_set else None
+
+
+def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
+    """The actions, refused where the service would refuse them.
+
+    Raises:
+        ConditionError: There is none; one is no action, of another model, changes a key attribute,
+            or two change the same place.
+    """
+    if not actions:
+        raise ConditionError(
+            f"update of {info.name}: no action is given; write set_(...), remove(...), add(...) or "
+            f"delete(...)"
+        )
+    stated: list[Action] = []
+    for each in actions:
+        if not isinstance(each, Action):
+            raise ConditionError(
+                f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
+            )
+        data = data_of(each.path)
+        if not issubclass(info.cls, data.model):
+            raise ConditionError(f"{each} speaks of {data.model.__name__}, not of {info.name}")
+        attribute = data.steps[0]
+        if attribute in info.table.key:
+            raise ConditionError(
+                f"{each}: {data.label} is part of the key, which never changes; save the object "
+                f"under its new key and delete the old one"
+            )
+        if info.version is not None and attribute == info.names[info.version]:
+            raise ConditionError(f"{each}: {data.label} is the version; every update raises it")
+        _check_index_key(info, each)
+        stated.append(each)
+    check_overlap(stated)
+    return stated
+
+
+def _check_index_key(info: ModelInfo, action: Action) -> None:
+    """An index key that is empty is refused by the service, with a message that names no field."""
+    data = data_of(action.path)
+    if len(data.steps) > 1 or data.steps[0] not in info.table.key_attributes:
+        return
+    value = action.value
+    if isinstance(value, Value):
+        kind = info.table.type_of(str(data.steps[0]))
+        if kind not in value.stored or value.stored[kind] in ("", b""):
+            raise ConditionError(
+                f"{action}: {data.label} is the key of an index and goes with a {kind} that is not "
+                f"empty; remove(...) leaves the item out of the index"
+            )
+
+
+def stamps(core: Core, info: ModelInfo) -> list[Action]:
+    """What every update changes: the version goes up, time stamps are set."""
+    actions = []
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    fields = codec.fields or {}
+    if info.version is not None:
+        path = field_path(info, info.version).path
+        zero, one = (Value(fields[info.version].dump(number), number) for number in (0, 1))
+        raised = Arithmetic("+", IfNotExists(path, zero), one)
+        actions.append(Action("SET", path, raised, "the version goes up"))
+    now = core.environment.now()
+    for name, keep in ((info.updated, False), (info.created, True)):
+        if name is not None:
+            path = field_path(info, name).path
+            value = Value(fields[name].dump(now), now)
+            operand = IfNotExists(path, value) if keep else value
+            actions.append(Action("SET", path, operand, f"the time stamp {name}"))
+    return actions

@@ -1,0 +1,412 @@
+"""What a session does with single items and with gathered writes, each verb written once.
+
+A handle is a session, which writes each item at once, or the handle of a block, which gathers puts
+and deletes in its buffer. What is done at once first sends and awaits what is pending for its key,
+so that nothing overtakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from dynattrs.errors import ModelError, NoSuchItem, SessionClosed, TransactionError
+from dynattrs.expressions.conditions import Condition
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.anything import load_any
+from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.model import M
+from dynattrs.operations import batch, edits, updates
+from dynattrs.operations.batch import Buffer, Write
+from dynattrs.operations.batch_get import BatchGet, WantedKey
+from dynattrs.operations.consistent_reads import transact_get
+from dynattrs.operations.core import Core, Encoded, encode, is_frozen
+from dynattrs.operations.edits import Edit
+from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.keys import identity, key_in, key_of, plain_key
+from dynattrs.operations.partiql import Statement
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    absent,
+    as_condition,
+    check_constant,
+    condition_failed,
+    item_exists,
+    joined,
+    version_is,
+    with_condition,
+)
+from dynattrs.operations.updates import Returns
+from dynattrs.schema import AttributeMap, ModelInfo, model_info
+
+
+class Verbs:
+    """The verbs of a session and of the handle of a block."""
+
+    _core: Core
+    #: None where every write goes out at once.
+    _buffer: Buffer | None
+    _closed: str | None
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise SessionClosed(self._closed)
+
+    def _check_writable(self) -> None:
+        """Refuse a write inside a transaction's block: it would not be part of it."""
+        self._check_open()
+        if self._core.transactions[self._core.environment.caller()]:
+            raise TransactionError(
+                "a transaction is open here, and this write would not be part of it; "
+                "use the transaction's own handle: `with session.transaction() as t: t.save(...)`"
+            )
+
+    # --- Writing ---
+
+    @verb
+    def save(self, obj: M, *, when: bool | None = None) -> Flow[M]:
+        """Put an object: store it whole, in place of what is stored under its key.
+
+        Inside a block it is gathered, 25 to a BatchWriteItem, and stored when the block has ended;
+        its state now is what is stored. With *when*, or where the model has a version, and outside
+        a block, it is one PutItem now.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one that is stored.
+
+        Raises:
+            MappingError: A value has no place in DynamoDB. Nothing is sent.
+            ConditionFailed: *when* is false, or another writer has changed the stored version.
+            UnsentWrites: Inside a block: earlier writes have failed for good.
+        """
+        self._check_writable()
+        encoded = encode(self._core, obj)
+        found = joined(as_condition(when), version_is(encoded.info, obj))
+        if self._buffer is not None and found is None:
+            yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
+        else:
+            yield from self._put_now(encoded, found)
+        return cast("M", encoded.stored())
+
+    @verb
+    def save_all(self, objects: Iterable[M]) -> Flow[None]:
+        """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
+
+        Outside a block all of them are stored on return. Objects with a version are sent one by
+        one, each under its condition.
+
+        Raises:
+            UnsentWrites: Some were not stored; it carries the very objects.
+        """
+        self._check_writable()
+        buffer = self._buffer if self._buffer is not None else Buffer()
+        try:
+            for obj in objects:
+                encoded = encode(self._core, obj)
+                version = version_is(encoded.info, obj)
+                if version is None:
+                    yield from batch.gather(self._core, buffer, _put(self._core, encoded))
+                else:
+                    yield from self._put_now(encoded, version)
+        finally:
+            # What was taken is stored, also where *objects* raised, as at the end of a block.
+            if self._buffer is None:
+                yield from batch.flush(self._core, buffer)
+
+    @verb
+    def insert(self, obj: M) -> Flow[M]:
+        """Put an object only if there is no item with its key: one PutItem now.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one that is stored.
+
+        Raises:
+            ItemExists: There is one; it carries it as `.item`.
+        """
+        self._check_writable()
+        encoded = encode(self._core, obj)
+        info = encoded.info
+        yield from self._put_now(encoded, absent(info, info.key_fields[0]), inserting=True)
+        return cast("M", encoded.stored())
+
+    def _put_now(
+        self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
+    ) -> Flow[None]:
+        info, item = encoded.info, encoded.item
+        table, key = self._core.table_name(info.table), key_in(info, item)
+        yield from self._settle_pending(table, key)
+        parameters = with_condition({"TableName": table, "Item": item}, found)
+        check_constant("PutItem", info, key, found)
+        try:
+            yield Call("put_item", parameters)
+        except ConditionFalse as error:
+            assert found is not None
+            explain = item_exists if inserting else condition_failed
+            raise explain(error, info, key, found) from error
+        encoded.settle()
+
+    def _delete(self, subject: Any, key: Any, *, when: object, returning: bool) -> Flow[Any]:
+        self._check_writable()
+        info, item_key, version = target(subject, key)
+        table = self._core.table_name(info.table)
+        found = joined(as_condition(when), version)
+        if self._buffer is not None and found is None and not returning:
+            what = subject if key is _NO_KEY else (subject, key)
+            write = Write(
+                table, item_key, {"DeleteRequest": {"Key": item_key}}, 100, what, "delete"
+            )
+            yield from batch.gather(self._core, self._buffer, write)
+            return None
+        yield from self._settle_pending(table, item_key)
+        parameters = with_condition({"TableName": table, "Key": item_key}, found)
+        if returning:
+            parameters["ReturnValues"] = "ALL_OLD"
+        check_constant("DeleteItem", info, item_key, found)
+        try:
+            response = yield Call("delete_item", parameters)
+        except ConditionFalse as error:
+            assert found is not None
+            raise condition_failed(error, info, item_key, found) from error
+        old = response.get("Attributes")
+        return cast("Mapper", info.mapper).load(old, info.cls) if returning and old else None
+
+    def _update(
+        self,
+        subject: Any,
+        key: Any,
+        actions: tuple[object, ...],
+        *,
+        when: object,
+        upsert: bool,
+        returns: Returns,
+    ) -> Flow[Any]:
+        self._check_writable()
+        if not isinstance(subject, type) and key is not _NO_KEY:
+            # update(obj, *actions): what stands in the key's place is the first action.
+            actions, key = (key, *actions), _NO_KEY
+        info, item_key, version = target(subject, key)
+        yield from self._settle_pending(self._core.table_name(info.table), item_key)
+        return (
+            yield from updates.update(
+                self._core, info, item_key, actions,
+                version=version, when=when, upsert=upsert, returns=returns,
+            )
+        )  # fmt: skip
+
+    # --- Reading ---
+
+    @verb
+    def get(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[M | None]:
+        """The item with a key, or None.
+
+        Args:
+            model: The model class.
+            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
+            consistent: Read what every earlier acknowledged write left, at twice the capacity.
+
+        Raises:
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+        """
+        self._check_open()
+        info = model_info(model)
+        item = yield from self._get(info, key_of(info, key), consistent)
+        return None if item is None else cast("Mapper", info.mapper).load(item, model)
+
+    @verb
+    def get_one(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[M]:
+        """The item with a key.
+
+        Raises:
+            NoSuchItem: There is none.
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+        """
+        self._check_open()
+        info = model_info(model)
+        item = yield from self._get(info, key_of(info, key), consistent)
+        if item is None:
+            raise NoSuchItem(info.name, key)
+        return cast("Mapper", info.mapper).load(item, model)
+
+    @verb
+    def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
+        """Whether there is an item with a key. It reads the key only (and costs as a whole read)."""
+        self._check_open()
+        info = model_info(model)
+        names = {"#0": info.table.partition_key}
+        extra = {"ProjectionExpression": "#0", "ExpressionAttributeNames": names}
+        item = yield from self._get(info, key_of(info, key), consistent, extra)
+        return item is not None
+
+    @verb
+    def refresh(self, obj: M) -> Flow[M]:
+        """Read an object's item again, consistently, into the object itself.
+
+        Returns:
+            The object; for a frozen class a new one.
+
+        Raises:
+            NoSuchItem: The item is gone. The object is as before.
+        """
+        self._check_open()
+        info, key, _ = target(obj, _NO_KEY)
+        item = yield from self._get(info, key, consistent=True)
+        if item is None:
+            raise NoSuchItem(info.name, plain_key(info, key))
+        fresh = cast("Mapper", info.mapper).load(item, type(obj))
+        if is_frozen(info):
+            return fresh
+        _copy_fields(info, fresh, obj)
+        return obj
+
+    @verb
+    def _finish_edit(self, edit: Edit) -> Flow[None]:
+        table = self._core.table_name(edit.info.table)
+        try:
+            self._check_writable()
+            yield from self._settle_pending(table, key_in(edit.info, edit.before))
+            yield from edits.finish(self._core, edit)
+        except BaseException:
+            edits.failed(edit)
+            raise
+
+    @verb
+    def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:
+        self._check_open()
+        asked = []
+        for model, key in wanted:
+            info = model_info(getattr(model, "__origin__", model))
+            asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
+        for _, _, table, key in asked:
+            yield from self._settle_pending(table, key)
+        items = yield from transact_get(self._core, [(table, key) for _, _, table, key in asked])
+        return tuple(
+            cast("Mapper", info.mapper).load(item, model) if item else None
+            for (model, info, _, _), item in zip(asked, items, strict=True)
+        )
+
+    def _batch_get(
+        self,
+        model: Any,
+        keys: Iterable[object],
+        *,
+        consistent: bool,
+        ordered: bool,
+        none_for_missing: bool,
+    ) -> BatchGet[Any]:
+        self._check_open()
+        info = model_info(getattr(model, "__origin__", model))
+        table = self._core.table_name(info.table)
+        mapper = cast("Mapper", info.mapper)
+        return BatchGet(
+            self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
+            lambda item: mapper.load(item, model), consistent=consistent, ordered=ordered,
+            none_for_missing=none_for_missing, before=lambda: self._settle_table(table),
+        )  # fmt: skip
+
+    def _statement(
+        self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
+    ) -> Flow[tuple[Statement[Any], list[Any]]]:
+        """A statement with its first page of rows: what writes is done when this returns."""
+        self._check_open()
+        if self._buffer is not None:
+            yield from batch.flush(self._core, self._buffer)
+        if model is None:
+            read: Any = _plain_row
+        else:
+            info = model_info(getattr(model, "__origin__", model))
+            mapper = cast("Mapper", info.mapper)
+
+            def read(item: AttributeMap) -> Any:
+                return mapper.load(item, model)
+
+        found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
+        return found, (yield from found.next()) or []
+
+    def _get(
+        self,
+        info: ModelInfo,
+        key: AttributeMap,
+        consistent: bool,
+        extra: dict[str, Any] | None = None,
+    ) -> Flow[AttributeMap | None]:
+        table = self._core.table_name(info.table)
+        yield from self._settle_pending(table, key)
+        parameters: dict[str, Any] = {"TableName": table, "Key": key, **(extra or {})}
+        if consistent:
+            parameters["ConsistentRead"] = True
+        response = yield Call("get_item", parameters)
+        return cast("AttributeMap | None", response.get("Item"))
+
+    # --- The buffer ---
+
+    @verb
+    def flush(self) -> Flow[None]:
+        """Send what is gathered, and wait until the service has acknowledged all of it.
+
+        Raises:
+            UnsentWrites: Some writes were not stored; it carries the very objects.
+        """
+        self._check_open()
+        if self._buffer is not None:
+            yield from batch.flush(self._core, self._buffer)
+
+    def discard(self) -> list[Any]:
+        """Drop what is gathered and not sent yet.
+
+        Returns:
+            The objects that were dropped.
+        """
+        return self._buffer.discard() if self._buffer is not None else []
+
+    def _settle_pending(self, table: str, key: AttributeMap) -> Flow[None]:
+        """Send and await what is pending for a key, so that nothing overtakes."""
+        if self._buffer is not None and self._buffer.holds(identity(table, key)):
+            yield from batch.flush(self._core, self._buffer)
+
+    def _settle_table(self, table: str) -> Flow[None]:
+        if self._buffer is not None and self._buffer.holds_table(table):
+            yield from batch.flush(self._core, self._buffer)
+
+
+class _NoKey:
+    def __repr__(self) -> str:
+        return "..."
+
+
+#: Stands for "the key is the object's own".
+_NO_KEY: Any = _NoKey()
+NO_KEY = _NO_KEY
+
+
+def _plain_row(item: AttributeMap) -> dict[str, Any]:
+    return {name: load_any(value) for name, value in item.items()}
+
+
+def _put(core: Core, encoded: Encoded) -> Write:
+    info, item = encoded.info, encoded.item
+    return Write(
+        core.table_name(info.table), key_in(info, item), {"PutRequest": {"Item": item}},
+        encoded.size, encoded.obj, "save", encoded.settle,
+    )  # fmt: skip
+
+
+def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
+    """Which item is meant: an object's own, or that of a class and a key."""
+    if isinstance(subject, type):
+        info = model_info(subject)
+        if key is _NO_KEY:
+            raise ModelError(info.name, "a model class needs a key here: (Model, key)")
+        return info, key_of(info, key), None
+    info = model_info(type(subject))
+    if key is not _NO_KEY:
+        raise ModelError(info.name, "an object has its key already; pass the object alone")
+    own = {name: getattr(subject, name) for name in info.key_fields}
+    return info, key_of(info, own), version_is(info, subject)
+
+
+def _copy_fields(info: ModelInfo, source: Any, target: Any) -> None:
+    for name in info.names:
+        # Past validators and hooks: the values come from the class's own constructor.
+        object.__setattr__(target, name, getattr(source, name))
+    if info.carries:
+        carry(target, carried_by(source))
