@@ -1,0 +1,302 @@
+"""From a `Call` to the botocore client and back: requests sent, errors translated, replies counted.
+
+The client is used as it is given and never changed; see `replies` for how replies come in.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import attrs
+import botocore.exceptions as botocore_errors
+
+from dynattrs.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    CorruptReply,
+    DynattrsError,
+    InvalidRequest,
+    NoSuchTable,
+    ServiceError,
+    ServiceUnavailable,
+    Throttled,
+)
+from dynattrs.operations.flows import Call
+from dynattrs.operations.paging import consumed_by
+from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
+from dynattrs.replies import twin
+
+R = TypeVar("R")
+
+_log = logging.getLogger("dynattrs")
+
+_KINDS: dict[str, type[ServiceError]] = {
+    "ResourceNotFoundException": NoSuchTable,
+    "ConditionalCheckFailedException": ConditionFalse,
+    "TransactionCanceledException": TransactionCanceled,
+    "ValidationException": InvalidRequest,
+    "SerializationException": InvalidRequest,
+    "ItemCollectionSizeLimitExceededException": InvalidRequest,
+    "ProvisionedThroughputExceededException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "ThrottlingException": Throttled,
+    "Throttling": Throttled,
+    "InternalServerError": ServiceUnavailable,
+    "InternalServerException": ServiceUnavailable,
+    "ServiceUnavailable": ServiceUnavailable,
+    "ServiceUnavailableException": ServiceUnavailable,
+    "AccessDeniedException": AccessDenied,
+    "UnrecognizedClientException": AccessDenied,
+    "InvalidSignatureException": AccessDenied,
+    "MissingAuthenticationTokenException": AccessDenied,
+    "IncompleteSignatureException": AccessDenied,
+    "ExpiredTokenException": AccessDenied,
+}
+
+
+_LOGIN_ERRORS = (
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.SSOError,
+    botocore_errors.TokenRetrievalError,
+    botocore_errors.MetadataRetrievalError,
+)
+
+# Operations that say what they cost when they are asked to.
+_METERED: Final = frozenset(
+    {
+        "batch_get_item",
+        "batch_write_item",
+        "delete_item",
+        "execute_statement",
+        "get_item",
+        "put_item",
+        "query",
+        "scan",
+        "transact_get_items",
+        "transact_write_items",
+        "update_item",
+    }
+)
+
+# Requests that change nothing: a damaged reply is asked for again.
+_REPEATABLE: Final = frozenset(
+    {
+        "batch_get_item",
+        "describe_table",
+        "describe_time_to_live",
+        "get_item",
+        "query",
+        "scan",
+        "transact_get_items",
+    }
+)
+_ATTEMPTS: Final = 4
+
+
+@attrs.define
+class Stats:
+    """What a session has asked of the service so far.
+
+    Attributes:
+        requests: Requests that were answered, by operation (`PutItem`).
+        retries: Attempts of botocore's beyond the first.
+        unprocessed: Writes and keys that answers left to be sent again.
+        capacity: Capacity units consumed, by operation, as far as the engine says.
+        scanned: Items that queries and scans read.
+        returned: Items that queries and scans gave for them, after filters.
+    """
+
+    requests: Counter[str] = attrs.field(factory=Counter)
+    retries: int = 0
+    unprocessed: int = 0
+    capacity: Counter[str] = attrs.field(factory=Counter)
+    scanned: int = 0
+    returned: int = 0
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
+
+    @property
+    def total(self) -> int:
+        """All requests that were answered."""
+        return sum(self.requests.values())
+
+    def retry(self) -> None:
+        """Count an attempt of our own beyond the first."""
+        with self._lock:
+            self.retries += 1
+
+    def count(self, operation: str, response: dict[str, Any]) -> None:
+        metadata = response.get("ResponseMetadata", {})
+        writes = response.get("UnprocessedItems") or {}
+        reads = response.get("UnprocessedKeys") or {}
+        left = sum(map(len, writes.values())) + sum(len(each["Keys"]) for each in reads.values())
+        units: Any = consumed_by(response)
+        with self._lock:
+            self.requests[operation] += 1
+            self.retries += metadata.get("RetryAttempts", 0)
+            self.unprocessed += left
+            if units:
+                self.capacity[operation] += units
+            self.scanned += response.get("ScannedCount", 0)
+            self.returned += response.get("Count", 0) if "ScannedCount" in response else 0
+
+
+class Wire:
+    """Sends calls over one botocore client. Safe between threads, as the client is."""
+
+    def __init__(self, client: Any, *, fast: bool = True) -> None:
+        self.client = client
+        self._sender = twin(client) if fast else client
+        self.stats = Stats()
+
+    def call(self, call: Call) -> dict[str, Any]:
+        """The response to *call*.
+
+        Raises:
+            DynattrsError: The translated error, botocore's as its cause.
+        """
+        operation = operation_name(call.operation)
+        parameters = call.parameters
+        if call.operation in _METERED:
+            parameters = {**parameters, "ReturnConsumedCapacity": "TOTAL"}
+        send = getattr(self._sender, call.operation)
+        attempts = _ATTEMPTS if call.operation in _REPEATABLE else 1
+        began = time.perf_counter()
+        while True:
+            attempts -= 1
+            try:
+                response: dict[str, Any] = send(**parameters)
+            except CorruptReply as error:
+                error.table = table_in(parameters)
+                if not attempts:
+                    raise
+                self.stats.retry()
+            except Exception as error:
+                translated = translate(error, operation, table_in(call.parameters))
+                if translated is None:
+                    raise
+                raise translated from error
+            else:
+                self.stats.count(operation, response)
+                if _log.isEnabledFor(logging.DEBUG):
+                    _log_request(operation, parameters, response, time.perf_counter() - began)
+                return response
+
+
+def _log_request(
+    operation: str, parameters: Mapping[str, Any], response: dict[str, Any], seconds: float
+) -> None:
+    """One line for each request, without anything of what items hold."""
+    count = response.get("Count")
+    _log.debug(
+        "%s table=%s count=%s capacity=%s retries=%s ms=%.1f",
+        operation,
+        table_in(parameters) or "several",
+        "-" if count is None else count,
+        consumed_by(response) or "-",
+        response.get("ResponseMetadata", {}).get("RetryAttempts", 0),
+        seconds * 1000,
+    )
+
+
+def operation_name(method: str) -> str:
+    """`PutItem` for `put_item`."""
+    return "".join(word.capitalize() for word in method.split("_"))
+
+
+def table_in(parameters: Mapping[str, Any]) -> str | None:
+    """The table that a request is for; None if it is for several."""
+    name = parameters.get("TableName")
+    if name is not None:
+        return str(name)
+    tables = list(parameters.get("RequestItems", ()))
+    return str(tables[0]) if len(tables) == 1 else None
+
+
+def translate(error: Exception, operation: str, table: str | None) -> DynattrsError | None:
+    """A botocore error as one of ours, or None if it is none of botocore's."""
+    if isinstance(error, botocore_errors.ClientError):
+        return _service_error(error, operation, table)
+    configuration = configuration_error(error)
+    if configuration is not None:
+        return configuration
+    if isinstance(error, botocore_errors.ParamValidationError):
+        return InvalidRequest(operation, "ParamValidation", str(error), table)
+    if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        return ConnectionFailed(operation, str(error), table)
+    if isinstance(error, botocore_errors.BotoCoreError):
+        return ServiceError(operation, type(error).__name__, str(error), table)
+    return None
+
+
+def _service_error(
+    error: botocore_errors.ClientError, operation: str, table: str | None
+) -> ServiceError:
+    response: Mapping[str, Any] = error.response
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    kind = _KINDS.get(code)
+    if kind is None:
+        # 413: a request too large. It is answered before DynamoDB itself sees it, without a code.
+        kind = InvalidRequest if status == 413 else ServiceError
+        kind = ServiceUnavailable if status >= 500 else kind
+    translated = kind(operation, code, message, table)
+    if isinstance(translated, ConditionFalse):
+        translated.item = response.get("Item")
+    if isinstance(translated, TransactionCanceled):
+        translated.reasons = response.get("CancellationReasons") or ()
+    return translated
+
+
+def configuration_error(error: Exception) -> ConfigurationError | None:
+    """What boto3 lacks, in one sentence, or None if *error* is something else."""
+    if isinstance(error, botocore_errors.NoRegionError):
+        return ConfigurationError(
+            "no AWS region is configured",
+            "pass Session(region_name=...), set AWS_DEFAULT_REGION, or add a region to the profile",
+        )
+    if isinstance(
+        error, (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError)
+    ):
+        return ConfigurationError(
+            "no AWS credentials were found, or only part of them",
+            "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a "
+            "role, or use Session.local() for an embedded engine",
+        )
+    if isinstance(error, botocore_errors.ProfileNotFound):
+        return ConfigurationError(
+            str(error).rstrip("."), "check profile_name and AWS_PROFILE, or run aws configure"
+        )
+    if isinstance(error, _LOGIN_ERRORS):
+        return ConfigurationError(
+            str(error).rstrip("."), "log in again (aws sso login), or check the profile"
+        )
+    if isinstance(error, (botocore_errors.ConfigNotFound, botocore_errors.ConfigParseError)):
+        return ConfigurationError(str(error).rstrip("."), "repair the AWS configuration file")
+    if isinstance(error, botocore_errors.InvalidRegionError):
+        return ConfigurationError(
+            str(error).rstrip("."), "check region_name and AWS_DEFAULT_REGION"
+        )
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):
+        return ConfigurationError(
+            str(error).rstrip("."),
+            "write endpoint_url with its scheme, as in http://localhost:8000",
+        )
+    return None
+
+
+def configured(make: Callable[[], R]) -> R:
+    """The result of *make*, with boto3's complaints about configuration translated."""
+    try:
+        return make()
+    except Exception as error:
+        translated = configuration_error(error)
+        if translated is None:
+            raise
+        raise translated from error

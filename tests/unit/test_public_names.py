@@ -1,0 +1,164 @@
+"""What `import dynattrs` gives, and what it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import types
+
+import pytest
+
+import dynattrs
+from dynattrs import local
+
+NAMES = sorted(dynattrs.__all__)
+
+
+def imported_by(code: str) -> set[str]:
+    """The modules that a fresh interpreter has after running *code*."""
+    report = f"import sys\n{code}\nprint(*sys.modules)"
+    # -I: neither the environment nor the working folder has a say.
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", report], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+# --- Names --------------------------------------------------------------------------------------
+
+
+def test_all_is_sorted_and_names_nothing_twice():
+    assert list(dynattrs.__all__) == sorted(set(dynattrs.__all__))
+
+
+def test_all_names_everything_that_dynattrs_imports_for_its_users():
+    public = {
+        name
+        for name, value in vars(dynattrs).items()
+        if not name.startswith("_")
+        and name != "annotations"
+        # Submodules are attributes of a package as soon as somebody has imported them.
+        and (not isinstance(value, types.ModuleType) or name in NAMES)
+    }
+
+    assert sorted(public) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_exists_and_has_a_docstring_of_its_own(name: str):
+    value = getattr(dynattrs, name)
+    # Not `inspect.getdoc`, which would find the docstring of a base class.
+    text = value.__dict__.get("__doc__") if isinstance(value, type) else value.__doc__
+
+    assert text
+    assert inspect.cleandoc(text)[0].isupper() or text[0] == "`"
+    assert not text.startswith(f"{name}("), "a signature that attrs made up is no docstring"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in NAMES
+        if isinstance(getattr(dynattrs, name), type)
+        and issubclass(getattr(dynattrs, name), BaseException)
+    ],
+)
+def test_every_error_has_the_one_root(name: str):
+    assert issubclass(getattr(dynattrs, name), dynattrs.DynattrsError)
+
+
+@pytest.mark.parametrize(
+    ("owner", "member"),
+    [
+        (owner, member)
+        for owner in (
+            dynattrs.Session,
+            dynattrs.Block,
+            dynattrs.Query,
+            dynattrs.Tables,
+            dynattrs.Transaction,
+            dynattrs.Mapper,
+            dynattrs.Table,
+            dynattrs.Page,
+        )
+        for klass in owner.__mro__
+        if klass.__module__.startswith("dynattrs")
+        for member, value in vars(klass).items()
+        if not member.startswith("_")
+        and (callable(value) or hasattr(value, "__get__"))
+        # Slots, which the docstring of their class describes.
+        and not isinstance(value, types.MemberDescriptorType)
+    ],
+)
+def test_every_public_method_has_a_docstring(owner: type, member: str):
+    found = inspect.getattr_static(owner, member)
+
+    assert found.__doc__, f"{owner.__name__}.{member}"
+
+
+def test_every_exported_name_of_the_documented_modules_exists():
+    for module in (dynattrs.mapper, local):
+        for name in getattr(module, "__all__", ()):
+            assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+# --- The cost of an import ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def imported() -> set[str]:
+    return imported_by("import dynattrs")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        # Clients are made by sessions; `boto3` is most of a cold start.
+        "boto3",
+        "botocore.session",
+        "botocore.client",
+        "botocore.parsers",
+        "urllib3",
+        "ssl",
+        "http.client",
+        # What only some programs use.
+        "asyncio",
+        "aiobotocore",
+        "ministack",
+        "dynattrs.local",
+        "pydantic",
+        "sqlite3",
+        "zoneinfo",
+        # What only this library's development uses.
+        "hypothesis",
+        "pytest",
+        "mypy_boto3_dynamodb",
+        pytest.param(
+            "msgspec",
+            marks=pytest.mark.xfail(
+                strict=True, reason="dynattrs.replies imports it, needed for the first reply only"
+            ),
+        ),
+    ],
+)
+def test_the_import_leaves_alone_what_it_does_not_need(module: str, imported: set[str]):
+    assert "dynattrs.session" in imported
+    assert module not in imported
+
+
+def test_a_model_is_declared_and_mapped_without_a_client():
+    code = """
+from dynattrs import mapper, model, partition_key
+
+@model("things")
+class Thing:
+    id: str = partition_key()
+
+assert mapper.load(mapper.dump(Thing("a")), Thing) == Thing("a")
+assert repr(Thing.id == "a") == "<condition Thing.id == 'a'>"
+"""
+    imported = imported_by(code)
+
+    assert not {"boto3", "botocore.client", "pydantic", "asyncio"} & imported

@@ -1,0 +1,172 @@
+"""Replies: integrity, raw attribute maps, and a client that is never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from zlib import crc32
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.config import Config
+
+from dynattrs import ConnectionFailed, CorruptReply, Session, model, partition_key
+from dynattrs.replies import twin
+
+
+@model("things")
+class Thing:
+    id: str = partition_key()
+    data: bytes = b""
+
+
+class Canned:
+    """Answers requests before they are sent, as an engine would: JSON with its CRC32."""
+
+    def __init__(self, *, attempts: int = 1, mode: str = "standard") -> None:
+        self.client: Any = boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            config=Config(retries={"mode": mode, "total_max_attempts": attempts}),
+        )
+        self.client.meta.events.register("before-send.dynamodb", self._answer)
+        self.bodies: list[bytes] = []
+        self.checksums: list[int | None] = []
+        self.sent = 0
+
+    def add(self, reply: dict[str, Any], *, cut: int | None = None, checksum: bool = True) -> None:
+        body = json.dumps(reply).encode()
+        self.checksums.append(crc32(body) if checksum else None)
+        self.bodies.append(body if cut is None else body[:cut])
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        self.sent += 1
+        body, checksum = self.bodies.pop(0), self.checksums.pop(0)
+        headers = {"x-amzn-RequestId": "r1"}
+        if checksum is not None:
+            headers["x-amz-crc32"] = str(checksum)
+        response = AWSResponse(request.url, 200, headers, None)
+        response._content = body
+        return response
+
+
+ITEM = {"Item": {"id": {"S": "a"}, "data": {"B": "AAEC"}}}
+
+
+@pytest.fixture(params=["legacy", "standard", "adaptive"])
+def canned(request: pytest.FixtureRequest) -> Iterator[Canned]:
+    canned = Canned(mode=request.param)
+    yield canned
+    canned.client.close()
+
+
+def test_a_truncated_reply_never_reads_as_no_such_item(canned: Canned) -> None:
+    """A trap: in botocore's standard mode a cut GetItem reply says "no such item"."""
+    for _ in range(4):
+        canned.add(ITEM, cut=12)
+
+    with pytest.raises(ConnectionFailed) as failed:
+        Session(client=canned.client).get(Thing, "a")
+
+    assert "things" in str(failed.value)
+
+
+def test_a_read_whose_reply_came_damaged_is_sent_again() -> None:
+    canned = Canned()
+    canned.add(ITEM, cut=20)
+    canned.add(ITEM)
+    session = Session(client=canned.client)
+
+    assert session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+    assert canned.sent == 2
+    assert session.stats.retries == 1
+
+
+def test_a_write_whose_reply_came_damaged_is_reported_and_not_sent_twice() -> None:
+    canned = Canned()
+    canned.add({}, cut=1)
+    canned.add({})
+
+    with pytest.raises(CorruptReply, match="CRC32") as failed:
+        Session(client=canned.client).insert(Thing("a"))
+
+    assert failed.value.operation == "PutItem"
+    assert failed.value.table == "things"
+    assert canned.sent == 1
+
+
+def test_a_reply_without_a_checksum_is_taken_as_it_is() -> None:
+    canned = Canned()
+    canned.add(ITEM, checksum=False)
+
+    assert Session(client=canned.client).get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+
+
+def test_the_client_that_is_handed_in_is_not_changed() -> None:
+    canned = Canned()
+    before = dict(canned.client.__dict__), dict(canned.client._endpoint.__dict__)
+
+    made = twin(canned.client)
+
+    assert made is not canned.client
+    assert (canned.client.__dict__, canned.client._endpoint.__dict__) == before
+    assert made.meta.events is canned.client.meta.events
+    canned.add(ITEM)
+    assert canned.client.get_item(TableName="things", Key={"id": {"S": "a"}})["Item"]["data"] == {
+        "B": b"\x00\x01\x02"
+    }
+
+
+def test_what_is_no_botocore_client_is_used_as_it_is() -> None:
+    class Other:
+        def get_item(self, **_: Any) -> dict[str, Any]:
+            return {"Item": {"id": {"S": "a"}, "data": {"B": b"\x07"}}}
+
+    other: Any = Other()
+
+    assert twin(other) is other
+    assert Session(client=other).get(Thing, "a") == Thing("a", b"\x07")
+
+
+def test_a_botocore_that_is_built_differently_gets_one_warning_and_the_ordinary_way() -> None:
+    canned = Canned()
+    made: Any = object.__new__(type(canned.client))
+    made.__dict__.update(canned.client.__dict__)
+    made._endpoint = object()
+    assert isinstance(made, BaseClient)
+
+    with pytest.warns(RuntimeWarning, match="botocore"):
+        assert twin(made) is made
+
+
+def test_without_the_fast_way_botocore_parses() -> None:
+    canned = Canned()
+    canned.add(ITEM)
+    session = Session(client=canned.client, fast=False)
+
+    assert session._driver.wire._sender is canned.client
+    assert session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+
+
+def test_binary_attributes_that_the_class_does_not_know_are_written_back_as_they_were() -> None:
+    canned = Canned()
+    unknown = {"B": "AAEC"}
+    nested = {"L": [{"M": {"x": {"BS": ["AAEC"]}}}]}
+    canned.add({"Item": {"id": {"S": "a"}, "extra": unknown, "deep": nested}})
+    canned.add({})
+    session = Session(client=canned.client)
+    found = session.get_one(Thing, "a")
+    sent: list[Any] = []
+    canned.client.meta.events.register(
+        "before-call.dynamodb.PutItem", lambda params, **_: sent.append(json.loads(params["body"]))
+    )
+
+    session.save(found)
+
+    assert sent[0]["Item"]["extra"] == unknown
+    assert sent[0]["Item"]["deep"] == nested
