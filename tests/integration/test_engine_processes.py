@@ -1,0 +1,57 @@
+"""The processes that tests/engines.py starts: they end, and the proxy does what it is told."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+
+def test_engine_processes_do_not_outlive_a_killed_test_run(dynamodb_local: str):
+    """The guard ends what it started as soon as its starter is gone, however that happened."""
+    tests = str(Path(__file__).parents[1])
+    script = f"""
+        import sys, time
+        sys.path.insert(0, {tests!r})
+        import engines
+        with engines.dynamodb_local() as endpoint:
+            print(endpoint, flush=True)
+            time.sleep(60)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        process.send_signal(signal.SIGKILL)
+
+    for _ in range(100):
+        connection = HTTPConnection(url.removeprefix("http://"), timeout=5)
+        try:
+            connection.connect()
+        except OSError:
+            return
+        finally:
+            connection.close()
+        time.sleep(0.1)
+    pytest.fail(f"{url} still answers")
+
+
+def test_faults_reach_the_client(faults: Any, client_arguments: dict[str, Any]):
+    faults.throttle("ListTables", times=1)
+    client = boto3.client("dynamodb", **(client_arguments | {"endpoint_url": faults.endpoint}))
+
+    with pytest.raises(client.exceptions.ProvisionedThroughputExceededException):
+        client.list_tables()
+
+    client.list_tables()
+    assert [event["operation"] for event in faults.fired] == ["ListTables"]
+    client.close()

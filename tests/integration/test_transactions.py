@@ -1,0 +1,207 @@
+"""Transactions: all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from dynattrs import (
+    ConditionFailed,
+    Session,
+    SessionClosed,
+    TransactionError,
+    TransactionFailed,
+    add,
+    field,
+    in_,
+    model,
+    partition_key,
+    set_,
+    sort_key,
+)
+
+
+@model("accounts")
+class Account:
+    owner: str = partition_key()
+    balance: int = 0
+    labels: set[str] = attrs.field(factory=set)
+
+
+@model("lines")
+class Line:
+    owner: str = partition_key()
+    number: int = sort_key()
+    version: int = field(version=True)
+
+
+@pytest.fixture
+def session(client: Any, table_prefix: str) -> Iterator[Session]:
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Account, Line)
+    session.save(Account("ann", 10))
+    yield session
+    session.close()
+
+
+def balance(session: Session, owner: str) -> int | None:
+    found = session.get(Account, owner, consistent=True)
+    return None if found is None else found.balance
+
+
+def test_all_actions_happen_with_one_request(session: Session) -> None:
+    session.save(Account("old"))
+    session.save(Account("watched", 7))
+    before = session.stats.requests["TransactWriteItems"]
+
+    with session.transaction() as t:
+        t.save(Account("bob", 1))
+        t.insert(Account("cid", 2))
+        t.update(Account, "ann", add(Account.balance, -3), when=Account.balance >= 3)
+        t.update(Account, "dan", set_(Account.balance, 4), upsert=True)
+        t.delete(Account, "old")
+        t.check(Account, "watched", Account.balance == 7)
+
+    assert session.stats.requests["TransactWriteItems"] == before + 1
+    found = [balance(session, owner) for owner in ("ann", "bob", "cid", "dan", "old")]
+    assert found == [7, 1, 2, 4, None]
+
+
+def test_nothing_happens_where_one_condition_is_false_and_reasons_are_in_order(
+    session: Session,
+) -> None:
+    with pytest.raises(TransactionFailed) as failed, session.transaction() as t:
+        t.save(Account("bob"))
+        t.update(Account, "ann", add(Account.balance, 1), when=Account.balance > 100)
+        t.delete(Account, "cid")
+
+    first, second, third = failed.value.reasons
+    assert first is None
+    assert third is None
+    assert second is not None
+    assert second.code == "ConditionalCheckFailed"
+    assert second.item == Account("ann", 10)
+    assert "update(Account {'owner': 'ann'}" in second.action
+    assert balance(session, "bob") is None
+    assert balance(session, "ann") == 10
+
+
+def test_an_update_of_a_missing_item_fails_the_transaction(session: Session) -> None:
+    with pytest.raises(TransactionFailed), session.transaction() as t:
+        t.update(Account, "nobody", add(Account.balance, 1))
+
+    assert balance(session, "nobody") is None
+
+
+def test_an_exception_in_the_block_sends_nothing(session: Session) -> None:
+    with pytest.raises(ZeroDivisionError), session.transaction() as t:
+        t.save(Account("bob"))
+        raise ZeroDivisionError
+
+    assert balance(session, "bob") is None
+    assert session.stats.requests["TransactWriteItems"] == 0
+
+
+def test_an_empty_transaction_sends_nothing(session: Session) -> None:
+    with session.transaction():
+        pass
+
+    assert session.stats.requests["TransactWriteItems"] == 0
+
+
+def test_versions_are_checked_and_move_only_when_the_transaction_happened(session: Session) -> None:
+    line = session.save(Line("ann", 1))
+    stale = session.get_one(Line, ("ann", 1), consistent=True)
+    with session.transaction() as t:
+        t.save(line)
+        assert line.version == 1
+    assert line.version == 2
+
+    with pytest.raises(TransactionFailed), session.transaction() as t:
+        t.save(stale)
+    with pytest.raises(TransactionFailed), session.transaction() as t:
+        t.delete(stale)
+    assert stale.version == 1
+    with session.transaction() as t:
+        t.check(line, Line.version == 2)
+        t.update(Account, "ann", set_(Account.balance, 0))
+    assert balance(session, "ann") == 0
+
+
+def test_two_actions_on_one_item_are_refused_naming_both(session: Session) -> None:
+    with pytest.raises(TransactionError, match=r"delete\(Account .*save\(Account"):
+        with session.transaction() as t:
+            t.save(Account("bob"))
+            t.delete(Account, "bob")
+
+
+def test_more_than_a_hundred_actions_are_refused_and_never_split(session: Session) -> None:
+    with pytest.raises(TransactionError, match="action 101"), session.transaction() as t:
+        for number in range(101):
+            t.save(Account(f"a{number}"))
+
+    assert session.stats.requests["TransactWriteItems"] == 0
+
+
+def test_more_than_four_megabytes_are_refused(session: Session) -> None:
+    with pytest.raises(TransactionError, match="4,194,304"), session.transaction() as t:
+        for number in range(12):
+            t.save(Account(f"a{number}", labels={"x" * 390_000}))
+
+
+def test_writing_through_the_session_inside_is_refused(session: Session) -> None:
+    with session.transaction() as t:
+        t.save(Account("bob"))
+        with pytest.raises(TransactionError, match="would not be part of it"):
+            session.save(Account("cid"))
+        assert session.get(Account, "ann") is not None
+
+    assert balance(session, "bob") == 0
+    assert balance(session, "cid") is None
+    session.save(Account("cid"))
+
+
+def test_an_action_after_the_end_is_refused(session: Session) -> None:
+    with session.transaction() as t:
+        pass
+
+    with pytest.raises(SessionClosed):
+        t.save(Account("bob"))
+
+
+def test_a_condition_that_is_false_without_asking_is_refused_at_once(session: Session) -> None:
+    with pytest.raises(ConditionFailed), session.transaction() as t:
+        t.delete(Account, "ann", when=in_(Account.balance, []))
+
+
+def test_the_same_token_happens_once(session: Session) -> None:
+    for _ in range(2):
+        with session.transaction(token="order-17") as t:
+            t.update(Account, "ann", add(Account.balance, 5))
+
+    assert balance(session, "ann") == 15
+
+
+def test_pending_writes_of_the_same_keys_are_stored_first(session: Session) -> None:
+    with session as block:
+        block.save(Account("ann", 1))
+        with block.transaction() as t:
+            t.update(Account, "ann", add(Account.balance, 1))
+
+    assert balance(session, "ann") == 2
+
+
+def test_many_items_are_read_at_one_moment(session: Session) -> None:
+    session.save(Line("ann", 3))
+
+    ann, line, nobody = session.transact_get((Account, "ann"), (Line, ("ann", 3)), (Account, "x"))
+
+    assert ann == Account("ann", 10)
+    assert line == Line("ann", 3, version=1)
+    assert nobody is None
+    assert session.transact_get() == ()
+    with pytest.raises(TransactionError, match="101 items"):
+        session.transact_get(*((Account, f"a{number}") for number in range(101)))
