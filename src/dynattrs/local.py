@@ -54,6 +54,7 @@ _CREDENTIAL = re.compile(r"Credential=(\d{12})/\d{8}/([a-z0-9-]+)/")
 # A request takes milliseconds. Who waits longer waits for a client that has
 # stopped in the middle of one; the server's thread then ends when that client does.
 _STOP_SECONDS = 5.0
+_DAY = 86400.0
 
 
 @attrs.frozen(eq=False)
@@ -277,18 +278,28 @@ class _Server:
             errorlog = log
             include_server_header = False
             # Clients keep connections in a pool and use them after any pause.
-            keep_alive_timeout = 86400.0
+            keep_alive_timeout = _DAY
             keep_alive_max_requests = sys.maxsize
+            graceful_timeout = _DAY  # `end` has a limit of its own, and cancels nothing
 
             def create_sockets(self) -> Sockets:
                 return Sockets([], [listener], [])
 
-        self._loop = asyncio.new_event_loop()
+        # Not the policy's choice, which may lack remove_reader.
+        self._loop = asyncio.SelectorEventLoop()
         self._ending = asyncio.Event()
 
+        # Closing a server, asyncio and hypercorn forget connections that are just
+        # being accepted, whose clients would wait in vain. So it accepts no more
+        # in good time, and whatever has begun is seen to its end.
+
+        async def ended() -> None:
+            await self._ending.wait()
+            self._loop.remove_reader(listener)
+            await asyncio.sleep(0)
+
         async def run() -> None:
-            await serve(app, Settings(), shutdown_trigger=self._ending.wait, mode="asgi")
-            # hypercorn forgets connections that are just being accepted.
+            await serve(app, Settings(), shutdown_trigger=ended, mode="asgi")
             while others := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(others)
 

@@ -126,7 +126,7 @@ def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
     if index is not None:
         lacking = _may_lack(wanted, index, parts)
         if lacking:
-            why.append(f"items without {_listed(lacking)} are not in the index")
+            why.append(f"items without {_fields(wanted, lacking)} are not in the index")
     return Plan(
         "scan", index, (), all_conditions(parts) if parts else None, None, partial, tuple(why)
     )
@@ -414,11 +414,18 @@ def _query(wanted: Wanted, choice: _Choice, parts: list[Condition], also: list[C
                 why=(f"the conditions on {_fields(wanted, (name,))} contradict each other",),
             )
         condition, left_out = folded
-        key.append(condition)
+        if condition is not None:
+            key.append(condition)
         if left_out is not None:
             excluded = (name, left_out)
-    rest = [part for part in parts if _key_attribute(part) not in used]
-    rest += also
+    rest = []
+    for part in [*(part for part in parts if _key_attribute(part) not in used), *also]:
+        present = _says_present(part, own)
+        if present is False:
+            reason = f"no item of the {_place(index)} lacks it, so {part} matches nothing"
+            return Plan("nothing", index, why=(reason,))
+        if present is None:
+            rest.append(part)
     for part in rest:
         touched = {name for name in _touches(part) if name in own}
         if touched:
@@ -443,6 +450,20 @@ def _query(wanted: Wanted, choice: _Choice, parts: list[Condition], also: list[C
         partial,
         tuple(why),
     )
+
+
+def _says_present(part: Condition, own: Sequence[str]) -> bool | None:
+    """Whether *part* says of one of these attributes that it is there, or that it is not."""
+    if isinstance(part, IsNone):
+        present = part.negated
+    elif isinstance(part, Function) and part.service_name == "attribute_exists":
+        present = True
+    elif isinstance(part, Function) and part.service_name == "attribute_not_exists":
+        present = False
+    else:
+        return None
+    steps = part.operand.steps
+    return present if len(steps) == 1 and steps[0] in own else None
 
 
 def _bound_equal(bounds: dict[str, _Bound], names: Iterable[str]) -> list[str]:
@@ -477,10 +498,11 @@ class _Range:
     high_included: bool = True
 
 
-def _fold(bound: _Bound) -> tuple[Condition, AttributeValue | None] | None:
-    """One condition for all that is said of an attribute, and a value to leave out on receipt.
+def _fold(bound: _Bound) -> tuple[Condition | None, AttributeValue | None] | None:
+    """One condition for all that is said of a key attribute, and a value to leave out on receipt.
 
-    None where no value satisfies them all.
+    The condition is None where every value satisfies them all, the result where none does. Key
+    values are never empty, and the service refuses a key condition that names the empty value.
     """
     if bound.equal:
         first = bound.equal[0]
@@ -489,9 +511,12 @@ def _fold(bound: _Bound) -> tuple[Condition, AttributeValue | None] | None:
             _order(cast("Value", each.right).stored) == _order(value) for each in bound.equal
         )
         within = _intersect([_as_range(each) for each in bound.ranges])
-        return (first, None) if same and _contains(within, value) else None
+        fits = same and not _empty(value) and _contains(within, value)
+        return (first, None) if fits else None
     if len(bound.ranges) == 1 and not _reversed(bound.ranges[0]):
-        return bound.ranges[0], None
+        only = _stated_range(bound.ranges[0])
+        if not any(end and _empty(end) for end in (only.low, only.high)):
+            return bound.ranges[0], None
     operand = _operand_of(bound.ranges[0])
     return _as_condition(operand, _intersect([_as_range(each) for each in bound.ranges]))
 
@@ -519,7 +544,17 @@ def _order(value: AttributeValue) -> Any:
     return payload.encode() if tag == "S" else binary(payload)
 
 
+def _empty(value: AttributeValue) -> bool:
+    return next(iter(value.values())) in ("", b"")
+
+
 def _as_range(part: Condition) -> _Range:
+    found = _stated_range(part)
+    # Everything is above the empty value.
+    return attrs.evolve(found, low=None) if found.low and _empty(found.low) else found
+
+
+def _stated_range(part: Condition) -> _Range:
     if isinstance(part, Between):
         return _Range(low=_stored(part.low), high=_stored(part.high))
     if isinstance(part, Comparison):
@@ -578,10 +613,12 @@ def _contains(range_: _Range, value: AttributeValue) -> bool:
 
 def _as_condition(
     operand: PathOperand, range_: _Range
-) -> tuple[Condition, AttributeValue | None] | None:
+) -> tuple[Condition | None, AttributeValue | None] | None:
     low, high = range_.low, range_.high
     if low is None and high is None:
-        raise AssertionError("a range without bounds")
+        return None, None
+    if high is not None and _empty(high):
+        return None
     if high is None:
         assert low is not None
         return Comparison(">=" if range_.low_included else ">", operand, _value(low)), None
@@ -641,7 +678,3 @@ def _fields(wanted: Wanted, attributes: Sequence[str]) -> str:
         f"{wanted.info.name}.{by_attribute[each]}" if each in by_attribute else repr(each)
         for each in attributes
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -14,10 +14,8 @@ itself where anything about it is not as expected.
 from __future__ import annotations
 
 import warnings
-from typing import Any, Final
+from typing import Any, Final, cast
 from zlib import crc32
-
-import msgspec
 
 from dynattrs.errors import CorruptReply
 
@@ -62,7 +60,8 @@ def twin(client: Any) -> Any:
     # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
     made = _again(client)
     made._endpoint = _again(endpoint)
-    made._endpoint._response_parser_factory = _ParserFactory(endpoint._response_parser_factory)
+    ordinary = cast("Any", endpoint)._response_parser_factory
+    made._endpoint._response_parser_factory = _ParserFactory(ordinary)
     return made
 
 
@@ -91,7 +90,12 @@ class _Parser:
     """Reads replies that hold items, and hands the others on."""
 
     def __init__(self, ordinary: Any) -> None:
+        # Imported with the first reply: a program may import this library and ask nothing.
+        import msgspec
+
         self._ordinary = ordinary
+        self._decode = msgspec.json.decode
+        self._damaged = msgspec.DecodeError
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         name = getattr(shape, "name", "")
@@ -100,9 +104,11 @@ class _Parser:
             parsed: dict[str, Any] = self._ordinary.parse(response, shape)
             return parsed
         try:
-            reply = msgspec.json.decode(response["body"] or b"{}")
-        except msgspec.DecodeError as error:
-            raise CorruptReply(name.removesuffix("Output"), f"the reply is no JSON: {error}") from error
+            reply = self._decode(response["body"] or b"{}")
+        except self._damaged as error:
+            raise CorruptReply(
+                name.removesuffix("Output"), f"the reply is no JSON: {error}"
+            ) from error
         headers = {key.lower(): value for key, value in response["headers"].items()}
         reply["ResponseMetadata"] = {
             "RequestId": headers.get("x-amzn-requestid", ""),

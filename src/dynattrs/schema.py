@@ -198,6 +198,7 @@ class Table:
 
     @property
     def local_indexes(self) -> tuple[LocalIndex, ...]:
+        """Those of its indexes that are local."""
         return tuple(index for index in self.indexes if isinstance(index, LocalIndex))
 
     @property

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from dynattrs.errors import ModelError, QueryError, SessionClosed
 from dynattrs.expressions.updates import Action
-from dynattrs.model import M
+from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits
 from dynattrs.operations.batch import Buffer
 from dynattrs.operations.batch_get import BatchGet
@@ -279,7 +279,7 @@ class _Handle(Verbs, Sync):
         returning: Literal[True],
     ) -> M | None: ...
     @overload
-    def delete(self, subject: M, /, *, when: bool | None = None) -> None: ...
+    def delete(self, subject: Instance, /, *, when: bool | None = None) -> None: ...
     @overload
     def delete(
         self, subject: M, /, *, when: bool | None = None, returning: Literal[True]
@@ -373,7 +373,7 @@ class _Handle(Verbs, Sync):
     @overload
     def update(
         self,
-        subject: M,
+        subject: Instance,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -383,7 +383,7 @@ class _Handle(Verbs, Sync):
     @overload
     def update(
         self,
-        subject: M,
+        subject: Instance,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -731,7 +731,7 @@ class Session(_Handle):
             client = configured(
                 lambda: _make_client(boto3_session, profile_name, region_name, endpoint_url, config)
             )
-            self._closing.append(client.close)
+            self._closing.append(cast("Any", client).close)
         environment = Environment(time.monotonic, random.random, clock or _utc_now)
         secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
         if secret is not None and not secret:

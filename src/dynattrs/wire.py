@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 import botocore.exceptions as botocore_errors
@@ -250,7 +250,7 @@ def _service_error(
     if isinstance(translated, ConditionFalse):
         translated.item = response.get("Item")
     if isinstance(translated, TransactionCanceled):
-        translated.reasons = response.get("CancellationReasons") or ()
+        translated.reasons = cast("Any", response.get("CancellationReasons")) or ()
     return translated
 
 

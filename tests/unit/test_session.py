@@ -363,6 +363,12 @@ def test_close_refuses_while_a_block_is_open_and_loses_nothing(session: Session)
     assert ids(session) == {"a"}
 
 
+@pytest.mark.xfail(strict=True, reason="SessionClosed has no sentence for this case")
+def test_close_with_an_open_block_says_what_to_do(session: Session):
+    with session, pytest.raises(SessionClosed, match="a block of this session is still open"):
+        session.close()
+
+
 def test_closing_twice_is_fine(session: Session):
     session.close()
     session.close()
@@ -461,3 +467,33 @@ def test_arguments_that_mean_nothing_are_refused(arguments: dict[str, Any], mess
 
 def test_a_deadline_is_a_timedelta():
     Session(client=Closable(), deadline=timedelta(seconds=1)).close()  # type: ignore[arg-type]
+
+
+# --- save_all outside a block ---------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="save_all ends with batch.flush and not with batch.end")
+def test_save_all_reports_every_object_that_is_not_stored_in_one_error(session: Session):
+    """Some fail while later ones are still being gathered, some at the end."""
+    lost = [Lost(f"{n}") for n in range(200)]
+
+    with pytest.raises(UnsentWrites) as caught:
+        session.save_all(lost)
+
+    taken = {id(each) for each in caught.value.objects}
+    assert len(taken) == len(caught.value.unsent)
+    assert taken >= {id(each) for each in lost[:25]}
+    # It stops reading when it knows; what it took until then is all in the error.
+    assert taken == {id(each) for each in lost[: len(taken)]}
+
+
+@pytest.mark.xfail(strict=True, reason="save_all ends with batch.flush and not with batch.end")
+def test_save_all_sends_nothing_new_after_an_interruption(session: Session):
+    def interrupted() -> Iterator[Note]:
+        yield Note("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.save_all(interrupted())
+
+    assert ids(session) == set()

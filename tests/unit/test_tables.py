@@ -300,7 +300,8 @@ GENRE, LABEL = create_arguments(TABLE, "music")["GlobalSecondaryIndexes"]
                     {
                         **PLAYS,
                         "Projection": {
-                            "ProjectionType": "INCLUDE", "NonKeyAttributes": ["title", "mood"]
+                            "ProjectionType": "INCLUDE",
+                            "NonKeyAttributes": ["title", "mood"],
                         },
                     }
                 ]

@@ -99,19 +99,25 @@ def test_a_false_condition_brings_the_item_that_was_found():
     [
         (
             NoSuchTable("PutItem", "ResourceNotFoundException", "x", "music"),
-            ("PutItem: table 'music' does not exist (or is still being created) in this account and "
-            "region; create it with session.tables.create(...), or check the session's region, "
-            "endpoint, table_prefix and tables"),
+            (
+                "PutItem: table 'music' does not exist (or is still being created) in this account and "
+                "region; create it with session.tables.create(...), or check the session's region, "
+                "endpoint, table_prefix and tables"
+            ),
         ),
         (
             Throttled("PutItem", "ThrottlingException", "slow down", "music"),
-            ("PutItem on table 'music': ThrottlingException: slow down; try again later, raise the "
-            "table's capacity, or spread the partition keys"),
+            (
+                "PutItem on table 'music': ThrottlingException: slow down; try again later, raise the "
+                "table's capacity, or spread the partition keys"
+            ),
         ),
         (
             ServiceUnavailable("PutItem", "InternalServerError", "oops", "music"),
-            ("PutItem on table 'music': InternalServerError: oops; try again later; a write may "
-            "have been applied"),
+            (
+                "PutItem on table 'music': InternalServerError: oops; try again later; a write may "
+                "have been applied"
+            ),
         ),
         (
             AccessDenied("Scan", "AccessDeniedException", "not yours", None),
@@ -170,25 +176,33 @@ def test_errors_that_are_not_botocores_are_left_alone():
     [
         (
             botocore_errors.NoRegionError(),
-            ("no AWS region is configured; pass Session(region_name=...), set AWS_DEFAULT_REGION, "
-            "or add a region to the profile"),
+            (
+                "no AWS region is configured; pass Session(region_name=...), set AWS_DEFAULT_REGION, "
+                "or add a region to the profile"
+            ),
         ),
         (
             botocore_errors.NoCredentialsError(),
-            ("no AWS credentials were found, or only part of them; set AWS_PROFILE or "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a role, or use "
-            "Session.local() for an embedded engine"),
+            (
+                "no AWS credentials were found, or only part of them; set AWS_PROFILE or "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a role, or use "
+                "Session.local() for an embedded engine"
+            ),
         ),
         (
             botocore_errors.ProfileNotFound(profile="work"),
-            ("The config profile (work) could not be found; check profile_name and AWS_PROFILE, or "
-            "run aws configure"),
+            (
+                "The config profile (work) could not be found; check profile_name and AWS_PROFILE, or "
+                "run aws configure"
+            ),
         ),
         (
             botocore_errors.UnauthorizedSSOTokenError(),
-            ("The SSO session associated with this profile has expired or is otherwise invalid. "
-            "To refresh this SSO session run aws sso login with the corresponding profile; log in "
-            "again (aws sso login), or check the profile"),
+            (
+                "The SSO session associated with this profile has expired or is otherwise invalid. "
+                "To refresh this SSO session run aws sso login with the corresponding profile; log in "
+                "again (aws sso login), or check the profile"
+            ),
         ),
         (
             botocore_errors.ConfigParseError(path="config"),
@@ -196,13 +210,17 @@ def test_errors_that_are_not_botocores_are_left_alone():
         ),
         (
             botocore_errors.InvalidRegionError(region_name="eu west"),
-            ("Provided region_name 'eu west' doesn't match a supported format; check region_name "
-            "and AWS_DEFAULT_REGION"),
+            (
+                "Provided region_name 'eu west' doesn't match a supported format; check region_name "
+                "and AWS_DEFAULT_REGION"
+            ),
         ),
         (
             ValueError("Invalid endpoint: localhost:8000"),
-            ("Invalid endpoint: localhost:8000; write endpoint_url with its scheme, as in "
-            "http://localhost:8000"),
+            (
+                "Invalid endpoint: localhost:8000; write endpoint_url with its scheme, as in "
+                "http://localhost:8000"
+            ),
         ),
     ],
 )

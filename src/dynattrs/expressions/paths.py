@@ -169,9 +169,7 @@ class Path:
 def _child(
     data: PathData, step: str | int, label: str, form: Form, sparse: bool, is_field: bool = True
 ) -> Path:
-    return Path(
-        PathData(data.model, (*data.steps, step), label, _no_form, form, sparse, is_field)
-    )
+    return Path(PathData(data.model, (*data.steps, step), label, _no_form, form, sparse, is_field))
 
 
 def is_path(value: object) -> bool:

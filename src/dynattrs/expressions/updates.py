@@ -161,7 +161,9 @@ def _install() -> None:
 
     def method(operator: Literal["+", "-"], mirrored: bool) -> Any:
         def compute(self: Path, other: Any) -> Any:
-            return arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
+            return (
+                arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
+            )
 
         return compute
 
@@ -298,6 +300,19 @@ def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T
                 f"list_append: {side!r} is {data_of(cast('Path', side)).form.expected}, not a list"
             )
     return cast("list[T]", ListAppend(first, second))
+
+
+def operands(value: object) -> tuple[PathOperand | Path, ...]:
+    """The paths that an action's value is computed from."""
+    if isinstance(value, (Path, PathOperand)):
+        return (value,)
+    if isinstance(value, Arithmetic):
+        return (*operands(value.left), *operands(value.right))
+    if isinstance(value, IfNotExists):
+        return (value.path, *operands(value.default))
+    if isinstance(value, ListAppend):
+        return (*operands(value.first), *operands(value.second))
+    return ()
 
 
 def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:

@@ -120,7 +120,7 @@ class ClassCodec(Codec):
     ) -> None:
         self.record = record
         self.members: tuple[FieldCodec, ...] = ()
-        self.unknown = unknown
+        self.unknown: Unknown | None = unknown
         self.carries = carries
         self.known = frozenset(member.stored for member in record.members)
         self._fields: dict[str, Codec] = {}
@@ -214,7 +214,7 @@ class ClassCodec(Codec):
     def load_map_at(self, item: AttributeMap, trail: Trail) -> Any:
         if not isinstance(item, Mapping):
             raise Refused("an attribute map", show(item))
-        mode: Unknown = self.unknown or trail.unknown
+        mode = self.unknown or trail.unknown
         outer = trail.unknown
         trail.unknown = mode
         lost_before = len(trail.lost)

@@ -146,13 +146,18 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
     try:
         size = item_size(item)
     except TooDeep:
-        deep = max(item, key=lambda name: _depth(item[name]))
-        field = next((name for name, stored in info.names.items() if stored == deep), deep)
         raise MappingError(
-            f"{info.name}.{field}",
+            _culprit(info, item, TooDeep),
             f"at most {limits.NESTING_DEPTH} levels of lists and maps",
             "more",
             hint="store the inner part as Annotated[..., Json]",
+        ) from None
+    except UnicodeEncodeError as error:
+        raise MappingError(
+            _culprit(info, item, UnicodeEncodeError),
+            "text that has a UTF-8 form",
+            f"a lone surrogate, {error.object[error.start]!r}",
+            hint="it is half of a character: decode the text with errors='replace'",
         ) from None
     if size > limits.ITEM_BYTES:
         raise MappingError(
@@ -164,10 +169,12 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
     return size
 
 
-def _depth(value: Any) -> int:
-    ((tag, payload),) = value.items()
-    if tag == "L":
-        return 1 + max(map(_depth, payload), default=0)
-    if tag == "M":
-        return 1 + max(map(_depth, payload.values()), default=0)
-    return 0
+def _culprit(info: ModelInfo, item: AttributeMap, kind: type[Exception]) -> str:
+    """The field whose value cannot be measured."""
+    by_attribute = {stored: name for name, stored in info.names.items()}
+    for attribute, value in item.items():
+        try:
+            item_size({attribute: value})
+        except kind:
+            return f"{info.name}.{by_attribute.get(attribute, attribute)}"
+    return info.name

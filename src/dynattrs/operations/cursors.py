@@ -14,11 +14,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dynattrs.errors import CursorError
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema import AttributeMap
+from dynattrs.schema import KEY_TYPES, AttributeMap
 
 _VERSION: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
@@ -31,7 +31,9 @@ def encode(key: AttributeMap, context: Any, secret: bytes | None) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def decode(cursor: object, names: Iterable[str], context: Any, secret: bytes | None) -> AttributeMap:
+def decode(
+    cursor: object, names: Iterable[str], context: Any, secret: bytes | None
+) -> AttributeMap:
     """The key attributes in a cursor.
 
     Raises:
@@ -53,7 +55,11 @@ def decode(cursor: object, names: Iterable[str], context: Any, secret: bytes | N
             "this cursor is damaged, or belongs to a query with another table, index, key condition "
             "or direction" + (", or has a wrong signature" if secret else "")
         )
-    key = _typed(json.loads(payload))
+    try:
+        key = _typed(json.loads(payload))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        # Without a secret anybody can make the checksum of anything.
+        raise CursorError("this is no cursor; start from the beginning") from None
     if key.keys() != set(names):
         raise CursorError("this cursor is of a table whose keys have changed since")
     return key
@@ -77,10 +83,12 @@ def _plain(key: AttributeMap) -> dict[str, list[str]]:
 
 
 def _typed(plain: dict[str, list[str]]) -> AttributeMap:
-    return {
-        name: {tag: base64.b64decode(text) if tag == "B" else text}
-        for name, (tag, text) in plain.items()
-    }
+    key: AttributeMap = {}
+    for name, (tag, text) in plain.items():
+        if tag not in KEY_TYPES or not isinstance(cast("object", text), str):
+            raise ValueError(plain)
+        key[name] = {tag: base64.b64decode(text, validate=True) if tag == "B" else text}
+    return key
 
 
 def plain_condition(expressions: dict[str, Any]) -> Any:

@@ -149,7 +149,8 @@ class QueryVerbs(Generic[M_co]):
 
     def rate_limit(self: Self, units_per_second: float) -> Self:
         """Read at most that many capacity units a second, beside live traffic."""
-        if not units_per_second > 0:
+        number = isinstance(cast("object", units_per_second), (int, float))
+        if not (number and units_per_second > 0):
             raise QueryError(f"rate_limit({units_per_second!r}): a positive number is expected")
         return self._with(_rate=float(units_per_second))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from dynattrs.errors import ConditionFailed, ItemExists, MappingError, ServiceError
+from dynattrs.errors import ConditionError, ConditionFailed, ItemExists, MappingError, ServiceError
 from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
@@ -15,6 +15,7 @@ from dynattrs.expressions.conditions import (
     Value,
     all_conditions,
     condition,
+    models_of,
     render,
 )
 from dynattrs.expressions.paths import Path, PathData
@@ -64,8 +65,28 @@ def joined(*conditions: Condition | None) -> Condition | None:
     return all_conditions(stated) if stated else None
 
 
-def as_condition(when: object) -> Condition | None:
-    return None if when is None else condition(when)
+def as_condition(when: object, info: ModelInfo) -> Condition | None:
+    """What was given as `when=`.
+
+    Raises:
+        ConditionError: It is no condition, or speaks of another model.
+    """
+    if when is None:
+        return None
+    found = condition(when)
+    check_models(found, info, found)
+    return found
+
+
+def check_models(part: Any, info: ModelInfo, whole: object) -> None:
+    """Refuse paths of another model inside *part* of *whole*.
+
+    Raises:
+        ConditionError: It names the model.
+    """
+    for model in models_of(part):
+        if not issubclass(info.cls, model):
+            raise ConditionError(f"{whole} speaks of {model.__name__}, not of {info.name}")
 
 
 def with_condition(parameters: dict[str, Any], found: Condition | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Subject: TypeAlias = "type[Any] | Table"
 
 _BETWEEN_LOOKS = 0.1
 _MOST_BETWEEN_LOOKS = 5.0
-_LOOKS_AT_A_FRESH_TTL = 8
+_LOOKS_AT_A_MISSING_TTL = 8
 _CHANGING = frozenset(("CREATING", "UPDATING", "DELETING"))
 
 
@@ -54,19 +54,14 @@ class TableVerbs:
         """
         tables = _merged(self._core, subjects)
         made: set[str] = set()
-        fresh: set[str] = set()
         # All of them at once, then the waiting.
         for name, table in tables.items():
             description = yield from _describe(name)
             if description is not None and description["TableStatus"] == "DELETING":
                 yield from _until_gone(name)
                 description = None
-            if description is None:
-                fresh.add(name)
-                if (yield from _created(table, name)):
-                    made.add(name)
-            elif description["TableStatus"] == "CREATING":
-                fresh.add(name)
+            if description is None and (yield from _created(table, name)):
+                made.add(name)
         for name, table in tables.items():
             description = yield from _until_active(self._core, name)
             if name in made:
@@ -78,7 +73,7 @@ class TableVerbs:
                     )
                 continue
             differences = list(_differences(table, description))
-            differences += yield from _ttl_difference(table, name, fresh=name in fresh)
+            differences += yield from _ttl_difference(table, name)
             if differences:
                 raise TableDiffers(name, differences)
 
@@ -345,20 +340,26 @@ def _shown_projection(projection: Mapping[str, Any]) -> str:
     return ", ".join(sorted(projection.get("NonKeyAttributes", ())))
 
 
-def _ttl_difference(table: Table, name: str, *, fresh: bool) -> Flow[list[str]]:
-    """*fresh*: somebody else is creating it now, and may be about to set the time to live."""
-    looks = _LOOKS_AT_A_FRESH_TTL if fresh and table.ttl is not None else 1
-    stored = None
-    for _, pause in zip(range(looks), _pauses(), strict=False):
-        response = yield Call("describe_time_to_live", {"TableName": name})
-        description = response.get("TimeToLiveDescription", {})
-        enabled = description.get("TimeToLiveStatus", "DISABLED") in ("ENABLED", "ENABLING")
-        stored = description.get("AttributeName") if enabled else None
-        if stored == table.ttl:
-            return []
-        if looks > 1:
-            yield pause
+def _ttl_difference(table: Table, name: str) -> Flow[list[str]]:
+    stored = yield from _ttl(name)
+    for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), _pauses(), strict=False):
+        if stored is not None or table.ttl is None:
+            break
+        # Somebody else may be creating the table just now: the time to live comes last.
+        yield pause
+        stored = yield from _ttl(name)
+    if stored == table.ttl:
+        return []
     return [f"its time to live is {_shown_ttl(stored)}, declared is {_shown_ttl(table.ttl)}"]
+
+
+def _ttl(name: str) -> Flow[str | None]:
+    """The attribute of the time to live, or None if it is off."""
+    response = yield Call("describe_time_to_live", {"TableName": name})
+    description = response.get("TimeToLiveDescription", {})
+    if description.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return None
+    return cast("str", description["AttributeName"])
 
 
 def _shown_ttl(attribute: str | None) -> str:

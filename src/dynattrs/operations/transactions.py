@@ -176,7 +176,7 @@ class TransactionVerbs:
             The object; for a frozen class with a version or time stamps, the one to be stored.
         """
         encoded = encode(self._handle._core, obj)
-        found = joined(as_condition(when), version_is(encoded.info, obj))
+        found = joined(as_condition(when, encoded.info), version_is(encoded.info, obj))
         self._add_put(encoded, found, f"save({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 
@@ -216,7 +216,7 @@ class TransactionVerbs:
         info, item_key, version = target(subject, key)
         written = f"delete({info.name} {plain_key(info, item_key)})"
         parameters = {"TableName": self._table(info), "Key": item_key}
-        found = joined(as_condition(when), version)
+        found = joined(as_condition(when, info), version)
         self._add("Delete", written, info, item_key, parameters, found)
 
     @overload
@@ -231,7 +231,7 @@ class TransactionVerbs:
         info, item_key, version = target(subject, key)
         written = f"check({info.name} {plain_key(info, item_key)})"
         parameters = {"TableName": self._table(info), "Key": item_key}
-        found = joined(as_condition(given), version)
+        found = joined(as_condition(given, info), version)
         self._add("ConditionCheck", written, info, item_key, parameters, found)
 
     def _table(self, info: ModelInfo) -> str:

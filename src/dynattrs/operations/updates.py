@@ -19,6 +19,7 @@ from dynattrs.expressions.updates import (
     Arithmetic,
     IfNotExists,
     check_overlap,
+    operands,
     render_update,
 )
 from dynattrs.mapper import Mapper
@@ -31,6 +32,7 @@ from dynattrs.operations.requests import (
     add_condition,
     as_condition,
     check_constant,
+    check_models,
     condition_failed,
     exists,
     field_path,
@@ -73,7 +75,7 @@ def prepare(
         ConditionFailed: The condition is false without asking.
     """
     stated = checked(info, actions)
-    asked = joined(as_condition(when), version)
+    asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     placeholders = Placeholders()
     parameters: dict[str, Any] = {
@@ -147,9 +149,8 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
             raise ConditionError(
                 f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
             )
+        check_models((each.path, *operands(each.value)), info, each)
         data = data_of(each.path)
-        if not issubclass(info.cls, data.model):
-            raise ConditionError(f"{each} speaks of {data.model.__name__}, not of {info.name}")
         attribute = data.steps[0]
         if attribute in info.table.key:
             raise ConditionError(
@@ -158,6 +159,8 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
             )
         if info.version is not None and attribute == info.names[info.version]:
             raise ConditionError(f"{each}: {data.label} is the version; every update raises it")
+        if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
+            raise ConditionError(f"{each}: {data.label} is a time stamp; every update sees to it")
         _check_index_key(info, each)
         stated.append(each)
     check_overlap(stated)
@@ -167,11 +170,12 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
 def _check_index_key(info: ModelInfo, action: Action) -> None:
     """An index key that is empty is refused by the service, with a message that names no field."""
     data = data_of(action.path)
-    if len(data.steps) > 1 or data.steps[0] not in info.table.key_attributes:
+    attribute = str(data.steps[0])
+    if len(data.steps) != 1 or attribute not in info.table.key_attributes:
         return
     value = action.value
     if isinstance(value, Value):
-        kind = info.table.type_of(str(data.steps[0]))
+        kind = info.table.type_of(attribute)
         if kind not in value.stored or value.stored[kind] in ("", b""):
             raise ConditionError(
                 f"{action}: {data.label} is the key of an index and goes with a {kind} that is not "

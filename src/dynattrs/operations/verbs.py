@@ -7,7 +7,8 @@ so that nothing overtakes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from dynattrs.errors import ModelError, NoSuchItem, SessionClosed, TransactionError
@@ -81,7 +82,7 @@ class Verbs:
         """
         self._check_writable()
         encoded = encode(self._core, obj)
-        found = joined(as_condition(when), version_is(encoded.info, obj))
+        found = joined(as_condition(when, encoded.info), version_is(encoded.info, obj))
         if self._buffer is not None and found is None:
             yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
         else:
@@ -149,7 +150,7 @@ class Verbs:
         self._check_writable()
         info, item_key, version = target(subject, key)
         table = self._core.table_name(info.table)
-        found = joined(as_condition(when), version)
+        found = joined(as_condition(when, info), version)
         if self._buffer is not None and found is None and not returning:
             what = subject if key is _NO_KEY else (subject, key)
             write = Write(
@@ -310,15 +311,10 @@ class Verbs:
         self._check_open()
         if self._buffer is not None:
             yield from batch.flush(self._core, self._buffer)
-        if model is None:
-            read: Any = _plain_row
-        else:
+        read: Callable[[AttributeMap], Any] = _plain_row
+        if model is not None:
             info = model_info(getattr(model, "__origin__", model))
-            mapper = cast("Mapper", info.mapper)
-
-            def read(item: AttributeMap) -> Any:
-                return mapper.load(item, model)
-
+            read = functools.partial(cast("Mapper", info.mapper).load, model=model)
         found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
         return found, (yield from found.next()) or []
 

@@ -1,0 +1,643 @@
+"""The planner: which request answers a query, and why."""
+
+from __future__ import annotations
+
+import textwrap
+from datetime import date
+from typing import Any
+
+import attrs
+import pytest
+
+from by_hand import ByHand, result
+from dynattrs import (
+    AmbiguousIndex,
+    GlobalIndex,
+    LocalIndex,
+    NoIndex,
+    PartialIndex,
+    QueryError,
+    SparseIndex,
+    Table,
+    all_of,
+    any_of,
+    begins_with,
+    between,
+    contains,
+    exists,
+    field,
+    in_,
+    is_none,
+    model,
+    not_,
+    not_exists,
+    not_none,
+    partition_key,
+    path,
+    sort_key,
+)
+
+
+@model(
+    "music",
+    indexes=[
+        LocalIndex("by-year", sort_key="year"),
+        GlobalIndex("by-genre", partition_key="genre", sort_key="plays"),
+        GlobalIndex("by-label", partition_key="label", sort_key="year"),
+        GlobalIndex("keys-of-mood", partition_key="mood", projection="keys"),
+        GlobalIndex("some-of-key", partition_key="tone", projection=["year"]),
+    ],
+)
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key()
+    genre: str = ""
+    plays: int = field(name="play.count", default=0)
+    year: int | None = None
+    label: str | None = None
+    mood: str = ""
+    tone: str = ""
+    released: date | None = None
+    expires: int | None = field(ttl=True, default=None)
+
+
+@model(
+    "events",
+    indexes=[
+        GlobalIndex("wide", partition_key=["a", "b"], sort_key=["c", "d", "e"]),
+        GlobalIndex("one", partition_key="a", sort_key="e"),
+        GlobalIndex("two", partition_key="a", sort_key="d"),
+    ],
+)
+class Event:
+    id: bytes = partition_key()
+    at: int = sort_key()
+    a: str = ""
+    b: str = ""
+    c: str = ""
+    d: int = 0
+    e: int = 0
+
+
+@attrs.define
+class Title:
+    title: str
+    genre: str
+
+
+hand = ByHand()
+
+
+def query(*conditions: Any) -> Any:
+    return hand.query(Song).where(*conditions)
+
+
+def events(*conditions: Any) -> Any:
+    return hand.query(Event).where(*conditions)
+
+
+def explained(asked: Any) -> dict[str, Any]:
+    """What `explain` says, by the word before the colon; the reasons in a list."""
+    found: dict[str, Any] = {"because": []}
+    for line in asked.explain().splitlines():
+        if line.startswith("because "):
+            found["because"].append(line.removeprefix("because "))
+        else:
+            name, _, text = line.partition(": ")
+            found[name] = text
+    return found
+
+
+# --- 1. The table first ---------------------------------------------------------------------------
+
+
+def test_explain_of_a_query_by_key_and_filter():
+    asked = query(Song.artist == "Nina", begins_with(Song.title, "S"), Song.plays > 3)
+
+    assert asked.explain() == textwrap.dedent("""\
+        operation: query
+        table: music
+        index: none, the table itself
+        key condition: (Song.artist == 'Nina') & (begins_with(Song.title, 'S'))
+        filter: Song.plays > 3
+        projection: all attributes
+        request: {'KeyConditionExpression': '#0 = :0 AND begins_with(#1, :1)', \
+'FilterExpression': '#2 > :2', \
+'ExpressionAttributeNames': {'#0': 'artist', '#1': 'title', '#2': 'play.count'}, \
+'ExpressionAttributeValues': {':0': {'S': 'Nina'}, ':1': {'S': 'S'}, ':2': {'N': '3'}}}
+        because the table's partition key is bound""")
+
+
+def test_the_table_is_used_where_its_partition_key_is_bound_and_a_better_index_named():
+    found = explained(query(Song.artist == "Nina", path(Song.year) > 1960))
+
+    assert found["index"] == "none, the table itself"
+    assert found["filter"] == "Song.year > 1960"
+    assert found["because"] == [
+        "the table's partition key is bound",
+        "index 'by-year' binds Song.year as well and would read less; pin it with using('by-year')",
+    ]
+
+
+def test_a_whole_key_could_be_a_get():
+    assert explained(query(Song.artist == "Nina", Song.title == "x"))["because"] == [
+        "the table's partition key is bound",
+        "the whole key is bound: get(Song, key) reads the same item with one GetItem",
+    ]
+    filtered = explained(query(Song.artist == "Nina", Song.title == "x", Song.plays > 1))
+    assert filtered["because"][1] == (
+        "the whole key is bound: at most one item is read; a GetItem would not filter, so this "
+        "stays a query"
+    )
+
+
+def test_conditions_joined_with_and_are_taken_apart():
+    joined = query(all_of(Song.artist == "Nina", Song.title > "S", Song.plays > 1))
+
+    assert explained(joined)["key condition"] == "(Song.artist == 'Nina') & (Song.title > 'S')"
+
+
+def test_an_or_over_keys_is_not_guessed():
+    with pytest.raises(NoIndex):
+        query(any_of(Song.artist == "Nina", Song.artist == "Ella")).explain()
+
+
+def test_in_on_a_partition_key_is_no_equality():
+    with pytest.raises(NoIndex):
+        query(in_(Song.artist, ["Nina", "Ella"])).explain()
+
+
+def test_a_path_on_the_other_side_is_no_key_condition():
+    found = explained(query(Song.artist == "Nina", Song.genre == Song.label))
+
+    assert found["filter"] == "Song.genre == Song.label"
+    with pytest.raises(NoIndex):
+        query(Song.artist == Song.title).explain()
+
+
+# --- 2. The index that binds most -----------------------------------------------------------------
+
+
+def test_explain_of_a_query_that_an_index_answers():
+    asked = query(Song.genre == "jazz", Song.plays >= 3).reverse().limit(5)
+
+    assert asked.explain() == textwrap.dedent("""\
+        operation: query
+        table: music
+        index: by-genre
+        key condition: (Song.genre == 'jazz') & (Song.plays >= 3)
+        filter: none
+        projection: all attributes
+        request: {'IndexName': 'by-genre', 'KeyConditionExpression': '#0 = :0 AND #1 >= :1', \
+'ExpressionAttributeNames': {'#0': 'genre', '#1': 'play.count'}, \
+'ExpressionAttributeValues': {':0': {'S': 'jazz'}, ':1': {'N': '3'}}, \
+'ScanIndexForward': False, 'Limit': 5}
+        because index 'by-genre' binds most key attributes: Song.genre and Song.plays""")
+
+
+def test_the_index_that_binds_most_key_attributes_is_used():
+    found = explained(query(Song.genre == "jazz", Song.plays > 1, Song.mood == "calm"))
+
+    assert found["index"] == "by-genre"
+    assert found["filter"] == "Song.mood == 'calm'"
+    assert found["because"] == [
+        "index 'by-genre' binds most key attributes: Song.genre and Song.plays",
+        "index 'keys-of-mood' binds fewer",
+    ]
+
+
+def test_a_tie_is_refused_and_named():
+    with pytest.raises(AmbiguousIndex) as caught:
+        query(Song.genre == "jazz", Song.mood == "calm").explain()
+
+    assert str(caught.value) == (
+        "the indexes 'by-genre' and 'keys-of-mood' of Song would serve equally well; "
+        "name one with using(...)"
+    )
+
+
+def test_using_pins_an_index_against_the_rules():
+    found = explained(query(Song.artist == "x", Song.genre == "jazz").using("by-genre"))
+
+    assert found["index"] == "by-genre"
+    assert found["filter"] == "Song.artist == 'x'"
+    assert found["because"] == ["index 'by-genre' is pinned by using()"]
+
+
+def test_using_an_index_whose_partition_key_is_not_bound_is_refused():
+    with pytest.raises(NoIndex) as caught:
+        query(Song.artist == "x").using("by-genre").explain()
+
+    assert str(caught.value) == (
+        "a query on index 'by-genre' needs an equality on its partition key: state "
+        "Song.genre == ..., or scan(Song).using('by-genre')"
+    )
+
+
+def test_using_an_unknown_index_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(
+        QueryError, match=r"Song has no index 'by-gener'; did you mean 'by-genre'\?"
+    ):
+        query(Song.genre == "x").using("by-gener").explain()
+    with pytest.raises(QueryError, match=r"using\(5\): the name of an index is expected"):
+        query().using(5)
+
+
+def test_a_consistent_read_of_a_global_index_is_refused_a_local_one_is_not():
+    with pytest.raises(QueryError) as found:
+        query(Song.genre == "jazz").consistent().explain()
+    with pytest.raises(QueryError) as pinned:
+        query(Song.genre == "jazz").using("by-genre").consistent().explain()
+
+    assert str(found.value) == (
+        "only index 'by-genre' would serve, and a global index cannot be read consistently; remove "
+        "consistent(), or state Song.artist == ..."
+    )
+    assert "a global index, such as 'by-genre', cannot be read consistently" in str(pinned.value)
+    local = query(Song.artist == "x").using("by-year").consistent()
+    assert "'ConsistentRead': True" in explained(local)["request"]
+
+
+# --- Multi-attribute keys -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conditions", "key", "filtered"),
+    [
+        (["A", "B"], "(Event.a == 'x') & (Event.b == 'y')", "none"),
+        (["A", "B", "C"], "(Event.a == 'x') & (Event.b == 'y') & (Event.c == 'z')", "none"),
+        (
+            ["A", "B", "C", "D", "E"],
+            "(Event.a == 'x') & (Event.b == 'y') & (Event.c == 'z') & (Event.d == 1) & (Event.e > 2)",
+            "none",
+        ),
+    ],
+)
+def test_keys_of_several_attributes_are_bound_from_the_left(
+    conditions: list[str], key: str, filtered: str
+):
+    stated = {
+        "A": Event.a == "x",
+        "B": Event.b == "y",
+        "C": Event.c == "z",
+        "D": Event.d == 1,
+        "E": Event.e > 2,
+    }
+    found = explained(events(*(stated[each] for each in conditions)))
+
+    assert found["index"] == "wide"
+    assert found["key condition"] == key
+    assert found["filter"] == filtered
+
+
+def test_what_comes_after_a_gap_or_a_range_in_a_sort_key_cannot_be_sent():
+    """The service takes no filter on attributes of the key that it queries."""
+    for conditions in (
+        (Event.a == "x", Event.b == "y", Event.d == 1),
+        (Event.a == "x", Event.b == "y", Event.c > "z", Event.d == 1),
+    ):
+        with pytest.raises(QueryError, match=r"Event.d == 1 cannot be sent: .* \(Event.d of index"):
+            events(*conditions).using("wide").explain()
+
+
+def test_every_attribute_of_a_partition_key_must_be_bound():
+    with pytest.raises(NoIndex, match=r"state Event.b == \.\.\."):
+        events(Event.a == "x").using("wide").explain()
+    with pytest.raises(AmbiguousIndex, match=r"'one' and 'two' of Event"):
+        events(Event.a == "x").explain()
+
+
+# --- 3. Sparse indexes ----------------------------------------------------------------------------
+
+
+def test_an_index_that_may_lack_matching_items_is_not_chosen_by_itself():
+    with pytest.raises(SparseIndex) as caught:
+        query(Song.label == "Verve").explain()
+
+    assert str(caught.value) == (
+        "index 'by-label' would serve, but it holds only items that have all its key attributes, "
+        "and Song.year may be absent: the answer could lack items that match; state a condition "
+        "that implies it, such as exists(Song.year), or pin the index with using('by-label')"
+    )
+
+
+@pytest.mark.parametrize(
+    "implied",
+    [
+        exists(Song.year),
+        not_none(Song.year),
+        path(Song.year) > 1900,
+        Song.year == 1960,
+        between(Song.year, 1900, 2000),
+    ],
+    ids=str,
+)
+def test_a_condition_that_implies_the_attributes_makes_the_index_safe(implied: Any):
+    """What the message of SparseIndex advises must work."""
+    found = explained(query(Song.label == "Verve", implied))
+
+    assert found["index"] == "by-label"
+    assert found["filter"] == "none"
+
+
+@pytest.mark.parametrize("absent", [not_exists(Song.year), is_none(Song.year)], ids=str)
+def test_what_an_index_never_holds_is_not_asked_for(absent: Any):
+    found = explained(query(Song.label == "Verve", absent).using("by-label"))
+
+    assert found["operation"] == "nothing"
+    assert found["because"] == [
+        f"no item of the index 'by-label' lacks it, so {absent} matches nothing"
+    ]
+
+
+def test_using_accepts_a_sparse_index():
+    assert explained(query(Song.label == "Verve").using("by-label"))["index"] == "by-label"
+
+
+# --- 4. Partial indexes ---------------------------------------------------------------------------
+
+
+def test_an_index_that_lacks_attributes_is_refused_for_whole_objects():
+    """Items read from an index of keys load with defaults, and a save destroys the rest."""
+    with pytest.raises(PartialIndex) as caught:
+        query(Song.mood == "calm").explain()
+
+    assert str(caught.value) == (
+        "index 'keys-of-mood' does not hold Song.genre and Song.plays and Song.year and Song.label "
+        "and Song.tone and Song.released and Song.expires, and a Song that lacks them must not be "
+        "saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "
+        "with hydrate(), or give the index projection='all'"
+    )
+
+
+def test_hydrate_reads_the_keys_and_then_the_whole_items():
+    found = explained(query(Song.mood == "calm").hydrate())
+
+    assert found["projection"] == "artist, title, mood"
+    assert found["then"] == "BatchGetItem for the whole items, 100 at a time"
+
+
+def test_hydrate_of_an_index_that_holds_everything_fetches_nothing_more():
+    found = explained(query(Song.genre == "jazz").hydrate())
+
+    assert found["projection"] == "all attributes"
+    assert "then" not in found
+
+
+def test_what_an_index_holds_may_be_selected():
+    assert explained(query(Song.mood == "calm").keys())["projection"] == "artist, title, mood"
+    assert explained(query(Song.mood == "calm").select(Song.title))["index"] == "keys-of-mood"
+    with pytest.raises(PartialIndex, match="does not hold Song.genre, "):
+        query(Song.mood == "calm").as_(Title).explain()
+    with pytest.raises(PartialIndex):
+        query(Song.mood == "calm").raw().explain()
+
+
+@pytest.mark.parametrize("asked", ["where", "filter"])
+def test_a_filter_on_what_the_index_does_not_hold_is_refused(asked: str):
+    """To the index it is absent everywhere: the answer would be silently wrong."""
+    refused = getattr(query(Song.mood == "calm").hydrate(), asked)(not_(Song.plays > 3))
+
+    with pytest.raises(PartialIndex) as caught:
+        refused.explain()
+
+    assert "speaks of Song.plays, which index 'keys-of-mood' does not hold" in str(caught.value)
+    held = query(Song.tone == "c", path(Song.year) > 1).hydrate()
+    assert explained(held)["filter"] == "Song.year > 1"
+
+
+# --- 5. Nothing bound -------------------------------------------------------------------------------
+
+
+def test_a_query_without_a_partition_key_is_no_silent_scan():
+    with pytest.raises(NoIndex) as caught:
+        query(Song.plays > 3).explain()
+
+    assert str(caught.value) == (
+        "a query for Song needs an equality on a partition key: Song.artist (the table) or "
+        "Song.genre (index 'by-genre') or Song.label (index 'by-label') or Song.mood (index "
+        "'keys-of-mood') or Song.tone (index 'some-of-key'); got conditions on Song.plays only. "
+        "To read everything and filter, use scan(Song)"
+    )
+    with pytest.raises(NoIndex, match="none is stated"):
+        query().explain()
+
+
+def test_an_unresolved_query_sends_nothing_from_any_end():
+    for end in ("all", "first", "one", "count", "delete"):
+        with pytest.raises(NoIndex):
+            next(getattr(query(Song.plays > 3), end)())
+    with pytest.raises(NoIndex):
+        next(query(Song.plays > 3).page(5))
+
+
+def test_a_scan_filters_on_anything():
+    found = explained(hand.scan(Song).where(Song.artist == "x", Song.plays > 1))
+
+    assert found["operation"] == "scan"
+    assert found["key condition"] == "none"
+    assert found["filter"] == "(Song.artist == 'x') & (Song.plays > 1)"
+    assert found["because"] == ["a scan was asked for: it reads the whole table"]
+
+
+def test_a_scan_of_a_sparse_index_says_so():
+    found = explained(hand.scan(Song).using("by-label"))
+
+    assert found["because"] == [
+        "a scan was asked for: it reads the whole index 'by-label'",
+        "items without Song.label and Song.year are not in the index",
+    ]
+
+
+# --- 6. Contradictions and folding ----------------------------------------------------------------
+
+_FOLDED: list[tuple[tuple[Any, ...], str]] = [
+    ((Song.title > "a", Song.title < "c", Song.title != "z"), "refused"),
+    ((Song.title >= "a", Song.title <= "c"), "between(Song.title, 'a', 'c')"),
+    ((Song.title > "a", Song.title <= "c"), "between(Song.title, 'a\\x00', 'c')"),
+    ((Song.title > "a", Song.title > "b"), "Song.title > 'b'"),
+    ((Song.title >= "b", Song.title > "b"), "Song.title > 'b'"),
+    ((Song.title < "a", Song.title < "b"), "Song.title < 'a'"),
+    ((begins_with(Song.title, "ab"), begins_with(Song.title, "a")), "left out 'ac'"),
+    ((begins_with(Song.title, "ab"), Song.title == "abc"), "Song.title == 'abc'"),
+    ((begins_with(Song.title, "ab"), Song.title >= "abc"), "left out 'ac'"),
+    ((between(Song.title, "a", "m"), Song.title >= "c"), "between(Song.title, 'c', 'm')"),
+    ((Song.title == "a", Song.title == "a"), "Song.title == 'a'"),
+    ((Song.title == "a", Song.title >= "a"), "Song.title == 'a'"),
+    # Keys are never empty, and the service refuses a condition that names the empty value.
+    ((Song.title > "",), ""),
+    ((Song.title >= "",), ""),
+    ((begins_with(Song.title, ""),), ""),
+    ((begins_with(Song.title, ""), Song.title < "c"), "Song.title < 'c'"),
+    ((between(Song.title, "", "c"),), "Song.title <= 'c'"),
+    # Contradictions.
+    ((Song.title == "",), "nothing"),
+    ((Song.title < "",), "nothing"),
+    ((Song.title <= "",), "nothing"),
+    ((Song.title == "a", Song.title == "b"), "nothing"),
+    ((Song.title == "a", Song.title > "a"), "nothing"),
+    ((Song.title == "b", begins_with(Song.title, "a")), "nothing"),
+    ((Song.title > "c", Song.title < "a"), "nothing"),
+    ((Song.title > "a", Song.title < "a"), "nothing"),
+    ((between(Song.title, "z", "a"),), "nothing"),
+    ((begins_with(Song.title, "a"), begins_with(Song.title, "b")), "nothing"),
+]
+
+
+@pytest.mark.parametrize(("conditions", "expected"), _FOLDED, ids=str)
+def test_all_that_is_said_of_a_key_attribute_becomes_one_range(
+    conditions: tuple[Any, ...], expected: str
+):
+    asked = query(Song.artist == "x", *conditions)
+    if expected == "refused":
+        with pytest.raises(QueryError, match="takes no filter on the attributes of the key"):
+            asked.explain()
+        return
+    found = explained(asked)
+
+    if expected == "nothing":
+        assert found == {
+            "operation": "nothing",
+            "because": ["the conditions on Song.title contradict each other"],
+        }
+    elif expected.startswith("left out"):
+        assert found["because"][-1] == (
+            "BETWEEN includes its upper end: items equal to it are left out on receipt"
+        )
+        assert asked._plan().excluded == ("title", {"S": "ac"})
+    else:
+        key = "(Song.artist == 'x')" + (f" & ({expected})" if expected else "")
+        assert found["key condition"] == key
+        assert asked._plan().excluded is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "key"),
+    [
+        ((Song.plays > 1, Song.plays < 3), "between(Song.plays, '"),
+        ((Song.plays > 1, Song.plays <= 3), "between(Song.plays, '1.0000"),
+    ],
+)
+def test_numbers_have_a_next_one_so_nothing_is_left_out(conditions: tuple[Any, ...], key: str):
+    asked = query(Song.genre == "jazz", *conditions)
+
+    assert key in explained(asked)["key condition"]
+    assert asked._plan().excluded is None
+
+
+def test_bytes_fold_by_their_order():
+    found = explained(events(Event.id == b"\x01", Event.at == 1, Event.at < 2))
+
+    assert found["key condition"] == "(Event.id == b'\\x01') & (Event.at == 1)"
+
+
+def test_nothing_matches_so_nothing_is_sent():
+    for asked in (
+        query(Song.artist == "x", in_(Song.plays, [])),
+        query(Song.artist == "x").filter(in_(Song.plays, [])),
+        query(Song.artist == "x", Song.artist == "y"),
+        query(in_(Song.plays, [])),
+        hand.scan(Song).where(in_(Song.plays, [])),
+        hand.scan(Song).where(in_(Song.plays, [])).parallel(4),
+    ):
+        assert explained(asked)["operation"] == "nothing"
+        assert result(asked.all()) == []
+        assert result(asked.first()) is None
+        assert result(asked.count()) == 0
+        assert result(asked.delete()) == 0
+
+
+def test_a_page_of_nothing_is_empty_and_the_last():
+    page = result(query(Song.artist == "x", Song.artist == "y").page(5))
+
+    assert (page.items, page.cursor, page.scanned) == ((), None, 0)
+
+
+def test_a_condition_that_is_always_true_is_not_sent():
+    found = explained(query(Song.artist == "x", not_(in_(Song.plays, []))))
+
+    assert found["filter"] == "none"
+
+
+# --- Filters on the key that is queried -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Song.title != "x",
+        in_(Song.title, ["a", "b"]),
+        contains(Song.title, "a"),
+        any_of(Song.title == "a", Song.plays > 1),
+        not_(Song.title == "a"),
+        Song.title == Song.genre,
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["where", "filter"])
+def test_a_filter_on_the_queried_keys_attributes_is_refused(condition: Any, method: str):
+    asked = getattr(query(Song.artist == "Nina"), method)(condition)
+
+    with pytest.raises(QueryError) as caught:
+        asked.explain()
+
+    assert str(caught.value) == (
+        f"the condition {condition} cannot be sent: DynamoDB takes no filter on the attributes of "
+        f"the key that it queries (Song.title of table); state an equality or a range there, filter "
+        f"in Python, or use scan(Song)"
+    )
+
+
+def test_filter_is_never_planned_as_a_key():
+    with pytest.raises(NoIndex):
+        hand.query(Song).filter(Song.artist == "Nina").explain()
+    found = explained(query(Song.genre == "jazz").filter(Song.artist == "Nina"))
+    assert found["filter"] == "Song.artist == 'Nina'"
+
+
+def test_the_tables_key_may_be_filtered_on_an_index():
+    found = explained(query(Song.genre == "jazz", begins_with(Song.title, "S")))
+
+    assert found["filter"] == "begins_with(Song.title, 'S')"
+
+
+def test_a_condition_on_another_model_is_refused():
+    with pytest.raises(QueryError, match=r"Event.a == 'x' speaks of Event, the query of Song"):
+        query(Event.a == "x")
+
+
+# --- What is read ---------------------------------------------------------------------------------
+
+
+def test_unexpired_is_a_filter_with_the_clock():
+    """What has no time to live, or none that is a number, never expires."""
+    found = explained(query(Song.artist == "x").unexpired())
+
+    assert found["filter"] == "not_(Song.expires <= 1795435200)"
+    with pytest.raises(QueryError, match=r"unexpired\(\): Event has no time to live"):
+        events().unexpired()
+
+
+def test_a_projection_always_has_the_keys_that_cursors_are_made_of():
+    selected = query(Song.genre == "jazz").select(Song.released, Song.plays)
+
+    assert explained(selected)["projection"] == "artist, title, genre, play.count, released"
+
+
+def test_a_prefix_puts_the_real_table_into_explain():
+    own = ByHand()
+    own._core.table_prefix = "dev-"
+
+    asked = own.query(Song).where(Song.artist == "x")
+
+    assert explained(asked)["table"] == "dev-music"
+
+
+def test_a_table_of_one_key_attribute():
+    @model(Table("flat", partition_key="id"))
+    class Flat:
+        id: str = partition_key()
+
+    found = explained(hand.query(Flat).where(Flat.id == "x"))
+
+    assert found["because"][-1].startswith("the whole key is bound: get(Flat, key)")

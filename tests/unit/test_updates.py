@@ -1,0 +1,484 @@
+"""Update actions and the one request that they become."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from by_hand import NOON, ByHand, result
+from dynattrs import (
+    ConditionError,
+    ConditionFailed,
+    GlobalIndex,
+    MappingError,
+    ModelError,
+    NoSuchItem,
+    add,
+    delete,
+    field,
+    if_not_exists,
+    in_,
+    list_append,
+    model,
+    partition_key,
+    path,
+    remove,
+    set_,
+    sort_key,
+)
+from dynattrs.expressions import Placeholders
+from dynattrs.expressions.updates import render_update
+from dynattrs.operations.flows import Call
+from dynattrs.operations.requests import ConditionFalse
+
+
+@attrs.define
+class Label:
+    name: str
+    zip_code: str | None = field(name="zip", default=None)
+    since: int | None = attrs.field(default=attrs.Factory(lambda: 2000))
+
+
+@model("songs", indexes=[GlobalIndex("by-genre", partition_key="genre")])
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key()
+    genre: str | None = None
+    year: int | None = None
+    rank: int | None = 5
+    plays: int = field(name="play.count", default=0)
+    tags: set[str] = attrs.field(factory=set)
+    limits: set[int] | None = None
+    notes: list[str] = attrs.field(factory=list)
+    scores: dict[str, int] = attrs.field(factory=dict)
+    label: Label | None = None
+    labels: list[Label] = attrs.field(factory=list)
+
+
+@model("documents")
+class Document:
+    id: str = partition_key()
+    text: str = ""
+    version: int | None = field(version=True, default=None)
+    made: datetime | None = field(created=True, default=None)
+    changed: datetime | None = field(updated=True, default=None)
+
+
+@model("albums")
+class Album:
+    id: str = partition_key()
+    plays: int = 0
+
+
+_S: Any = Song
+
+
+def shown(*actions: Any) -> str:
+    """The update expression with names and values in their places."""
+    placeholders = Placeholders()
+    text = render_update(actions, placeholders)
+    parameters: dict[str, Any] = {}
+    placeholders.into(parameters)
+    for placeholder, value in reversed(parameters.get("ExpressionAttributeValues", {}).items()):
+        text = text.replace(placeholder, repr(value))
+    for placeholder, name in reversed(parameters.get("ExpressionAttributeNames", {}).items()):
+        text = text.replace(placeholder, name)
+    return text
+
+
+ACTIONS: list[tuple[Any, str, str]] = [
+    (
+        set_(Song.plays, 3),
+        "SET play.count = {'N': '3'}",
+        "set_(Song.plays, 3)",
+    ),
+    (
+        set_(Song.plays, Song.plays + 1),
+        "SET play.count = play.count + {'N': '1'}",
+        "set_(Song.plays, Song.plays + 1)",
+    ),
+    (
+        set_(Song.plays, 10 - Song.plays),
+        "SET play.count = {'N': '10'} - play.count",
+        "set_(Song.plays, 10 - Song.plays)",
+    ),
+    (
+        set_(Song.plays, Song.plays - Song.scores["a"]),
+        "SET play.count = play.count - scores.a",
+        "set_(Song.plays, Song.plays - Song.scores['a'])",
+    ),
+    (
+        set_(Song.year, if_not_exists(Song.year, 1960)),
+        "SET year = if_not_exists(year, {'N': '1960'})",
+        "set_(Song.year, if_not_exists(Song.year, 1960))",
+    ),
+    (
+        set_(Song.plays, if_not_exists(Song.plays, 0) + 1),
+        "SET play.count = if_not_exists(play.count, {'N': '0'}) + {'N': '1'}",
+        "set_(Song.plays, if_not_exists(Song.plays, 0) + 1)",
+    ),
+    (
+        set_(Song.notes, list_append(Song.notes, ["x"])),
+        "SET notes = list_append(notes, {'L': [{'S': 'x'}]})",
+        "set_(Song.notes, list_append(Song.notes, ['x']))",
+    ),
+    (
+        set_(Song.notes, list_append(["x"], Song.notes)),
+        "SET notes = list_append({'L': [{'S': 'x'}]}, notes)",
+        "set_(Song.notes, list_append(['x'], Song.notes))",
+    ),
+    (
+        set_(Song.notes, list_append(if_not_exists(Song.notes, []), ["x"])),
+        "SET notes = list_append(if_not_exists(notes, {'L': []}), {'L': [{'S': 'x'}]})",
+        "set_(Song.notes, list_append(if_not_exists(Song.notes, []), ['x']))",
+    ),
+    (
+        set_(Song.year, Song.plays),
+        "SET year = play.count",
+        "set_(Song.year, Song.plays)",
+    ),
+    (
+        set_(path(Song.label).zip_code, "1"),
+        "SET label.zip = {'S': '1'}",
+        "set_(Song.label.zip_code, '1')",
+    ),
+    (
+        set_(Song.labels[1].name, "x"),
+        "SET labels[1].name = {'S': 'x'}",
+        "set_(Song.labels[1].name, 'x')",
+    ),
+    (
+        set_(Song.scores["a.b"], 1),
+        "SET scores.a.b = {'N': '1'}",
+        "set_(Song.scores['a.b'], 1)",
+    ),
+    (
+        set_(Song.label, Label("x")),
+        "SET label = {'M': {'name': {'S': 'x'}, 'since': {'N': '2000'}}}",
+        "set_(Song.label, Label(name='x', zip_code=None, since=2000))",
+    ),
+    (remove(Song.year), "REMOVE year", "remove(Song.year)"),
+    (remove(Song.notes[0]), "REMOVE notes[0]", "remove(Song.notes[0])"),
+    (remove(path(Song.label).zip_code), "REMOVE label.zip", "remove(Song.label.zip_code)"),
+    (add(Song.plays, 2), "ADD play.count {'N': '2'}", "add(Song.plays, 2)"),
+    (add(Song.tags, {"x"}), "ADD tags {'SS': ['x']}", "add(Song.tags, {'x'})"),
+    (add(Song.limits, {1}), "ADD limits {'NS': ['1']}", "add(Song.limits, {1})"),
+    (delete(Song.tags, {"x"}), "DELETE tags {'SS': ['x']}", "delete(Song.tags, {'x'})"),
+    # None and empty sets, by the rule that a save has too.
+    (set_(Song.year, None), "REMOVE year", "set_(Song.year, None)"),
+    (set_(Song.rank, None), "SET rank = {'NULL': True}", "set_(Song.rank, None)"),
+    (set_(path(Song.label).zip_code, None), "REMOVE label.zip", "set_(Song.label.zip_code, None)"),
+    (
+        set_(path(Song.label).since, None),
+        "SET label.since = {'NULL': True}",
+        "set_(Song.label.since, None)",
+    ),
+    (set_(Song.tags, set()), "REMOVE tags", "set_(Song.tags, set())"),
+    (set_(Song.limits, set()), "SET limits = {'L': []}", "set_(Song.limits, set())"),
+    (set_(Song.limits, None), "REMOVE limits", "set_(Song.limits, None)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("action", "expression", "text"), ACTIONS, ids=[text for _, _, text in ACTIONS]
+)
+def test_an_action_is_sent_and_shown_as_it_was_meant(action: Any, expression: str, text: str):
+    assert shown(action) == expression
+    assert str(action) == text
+
+
+def test_actions_are_grouped_by_clause_and_share_placeholders():
+    placeholders = Placeholders()
+
+    text = render_update(
+        [
+            set_(Song.plays, Song.plays + 1),
+            remove(Song.year),
+            set_(Song.scores["x"], 1),
+            add(Song.tags, {"a"}),
+            remove(Song.rank),
+        ],
+        placeholders,
+    )
+
+    assert text == "SET #0 = #0 + :0, #1.#2 = :0 REMOVE #3, #4 ADD #5 :1"
+
+
+REFUSED: list[tuple[str, str]] = [
+    ("set_(S.plays, 'x')", "Song.plays goes with an int of up to 38 digits; found str 'x'"),
+    ("set_(S.plays, S.artist)", "Song.plays is an int of up to 38 digits; Song.artist is a str"),
+    ("set_(S.plays, None)", "Song.plays is an int of up to 38 digits and never None"),
+    ("set_(S.tags, None)", "and never None"),
+    ("set_('plays', 1)", "set_ speaks of a field, such as set_(Song.title, ...)"),
+    ("set_(S.plays, S.plays + 1 + 1)", "Song.plays + 1 + 1: DynamoDB takes one + or - in a value"),
+    ("set_(S.plays, 1 - (S.plays - 1))", "DynamoDB takes one + or - in a value"),
+    ("set_(S.artist, S.artist + 'x')", "only numbers are computed with + and -"),
+    ("set_(S.notes, S.notes + ['x'])", "lists with list_append"),
+    ("set_(S.genre, S.plays + 1)", "only numbers are computed with + and -"),
+    ("set_(S.plays, S.plays + 'x')", "Song.plays goes with an int"),
+    ("set_(S.plays, list_append(S.notes, ['x']))", "list_append makes lists"),
+    ("set_(S.notes, list_append(S.notes, [1]))", "Song.notes goes with a str; found int 1"),
+    ("set_(S.notes, list_append(S.plays, ['x']))", "not a list"),
+    ("set_(S.year, if_not_exists(S.year, 'x'))", "Song.year goes with"),
+    ("set_(S.year, if_not_exists(S.artist, 1))", "Song.artist is a str"),
+    ("if_not_exists('year', 1)", "if_not_exists speaks of a field"),
+    ("remove('year')", "remove speaks of a field"),
+    ("add(S.artist, 'x')", "add works on numbers and on sets of text, numbers or bytes"),
+    ("add(S.notes, ['x'])", "add works on numbers and on sets"),
+    ("add(S.plays, 'x')", "Song.plays goes with an int"),
+    ("add(S.plays, None)", "add(Song.plays, None): a plain value is expected here"),
+    ("add(S.plays, S.plays)", "a plain value is expected here"),
+    ("add(S.plays, S.plays + 1)", "a plain value is expected here"),
+    ("add(S.tags, set())", "add(Song.tags, set()): the set is empty; leave this action out"),
+    ("add(S.tags, 'x')", "Song.tags goes with a set"),
+    ("add(S.tags, {1})", "Song.tags goes with a str; found int 1"),
+    ("delete(S.plays, 1)", "to remove the attribute use remove(...)"),
+    ("delete(S.notes, ['x'])", "delete works on sets of text, numbers or bytes"),
+    ("delete(S.tags, set())", "the set is empty"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), REFUSED, ids=[code for code, _ in REFUSED])
+def test_an_action_that_cannot_be_meant_is_refused_where_it_is_written(code: str, message: str):
+    with pytest.raises(ConditionError) as caught:
+        eval(code, {**globals(), "S": _S})
+
+    assert message in str(caught.value)
+
+
+def test_a_computed_value_has_no_truth_value():
+    with pytest.raises(TypeError, match="the update value Song.plays \\+ 1 has no truth value"):
+        bool(Song.plays + 1)
+
+
+# --- The request ------------------------------------------------------------------------------
+
+KEY = {"artist": {"S": "Nina"}, "title": {"S": "Sinnerman"}}
+
+
+def update(subject: Any, *actions: Any, **options: Any) -> Any:
+    return ByHand().update(subject, *actions, **options)
+
+
+def test_an_update_is_one_request_for_an_item_that_exists():
+    flow = update(Song, ("Nina", "Sinnerman"), set_(Song.plays, Song.plays + 1))
+
+    assert next(flow) == Call(
+        "update_item",
+        {
+            "TableName": "songs",
+            "Key": KEY,
+            "UpdateExpression": "SET #0 = #0 + :0",
+            "ConditionExpression": "attribute_exists(#1)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            "ReturnValues": "ALL_NEW",
+            "ExpressionAttributeNames": {"#0": "play.count", "#1": "artist"},
+            "ExpressionAttributeValues": {":0": {"N": "1"}},
+        },
+    )
+    new = {**KEY, "play.count": {"N": "7"}}
+    assert result(flow, {"Attributes": new}) == Song("Nina", "Sinnerman", plays=7)
+
+
+def test_an_upsert_asks_for_nothing():
+    call = next(update(Song, ("Nina", "Sinnerman"), remove(Song.year), upsert=True))
+
+    assert "ConditionExpression" not in call.parameters
+    assert "ReturnValuesOnConditionCheckFailure" not in call.parameters
+
+
+@pytest.mark.parametrize(
+    ("returns", "asked"),
+    [("new", "ALL_NEW"), ("old", "ALL_OLD"), ("changed", "ALL_NEW"), (None, "NONE")],
+)
+def test_what_is_returned_is_asked_for(returns: Any, asked: str):
+    call = next(update(Song, ("a", "b"), remove(Song.year), returns=returns))
+
+    assert call.parameters["ReturnValues"] == asked
+
+
+def test_changed_are_the_new_values_by_path():
+    flow = update(
+        Song, ("Nina", "Sinnerman"), set_(Song.plays, 7), remove(Song.year),
+        delete(Song.tags, {"x"}), set_(path(Song.label).zip_code, "1"), remove(Song.scores["a"]),
+        returns="changed",
+    )  # fmt: skip
+    next(flow)
+    new = {
+        **KEY,
+        "play.count": {"N": "7"},
+        "label": {"M": {"name": {"S": "x"}, "zip": {"S": "1"}}},
+        "scores": {"M": {}},
+    }
+
+    assert result(flow, {"Attributes": new}) == {
+        "Song.plays": 7,
+        "Song.year": None,
+        "Song.tags": set(),
+        "Song.label.zip_code": "1",
+        "Song.scores['a']": None,
+    }
+
+
+def test_a_missing_item_is_told_from_a_false_condition_by_what_the_service_returns():
+    """Update of an item that is gone creates a fragment that cannot be read, elsewhere."""
+    false = ConditionFalse("UpdateItem", "ConditionalCheckFailedException", "no", "songs")
+    missing = update(Song, ("Nina", "Sinnerman"), remove(Song.year), when=Song.plays > 1)
+    next(missing)
+    with pytest.raises(NoSuchItem) as nothing:
+        missing.throw(false)
+
+    assert nothing.value.key == {"artist": "Nina", "title": "Sinnerman"}
+
+    false.item = {**KEY, "play.count": {"N": "1"}}
+    other = update(Song, ("Nina", "Sinnerman"), remove(Song.year), when=Song.plays > 1)
+    next(other)
+    with pytest.raises(ConditionFailed) as failed:
+        other.throw(false)
+
+    assert failed.value.item == Song("Nina", "Sinnerman", plays=1)
+    assert str(failed.value) == (
+        "UpdateItem: the condition Song.plays > 1 was false for Song "
+        "{'artist': 'Nina', 'title': 'Sinnerman'}, nothing was written; see .item for what is stored"
+    )
+
+
+def test_a_condition_that_is_false_without_asking_sends_nothing():
+    flow = update(Song, ("a", "b"), remove(Song.year), when=in_(Song.plays, []))
+
+    with pytest.raises(ConditionFailed, match=r"in_\(Song.plays, \[\]\)"):
+        next(flow)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        ((), "update of Song: no action is given; write set_(...)"),
+        ((Song.plays == 1,), "is no action; write set_(Song.…, value)"),
+        ((set_(Album.plays, 1),), "set_(Album.plays, 1) speaks of Album, not of Song"),
+        ((set_(Song.plays, Album.plays),), "Album"),
+        ((set_(Song.plays, Album.plays + 1),), "Album"),
+        ((set_(Song.plays, if_not_exists(Album.plays, 1)),), "Album"),
+        ((set_(Song.artist, "x"),), "Song.artist is part of the key, which never changes"),
+        ((remove(Song.title),), "Song.title is part of the key, which never changes"),
+        (
+            (set_(Song.plays, 1), remove(Song.plays)),
+            "set_(Song.plays, 1) and remove(Song.plays) change the same place",
+        ),
+        (
+            (set_(Song.label, Label("x")), set_(path(Song.label).name, "y")),
+            "change the same place; DynamoDB takes one action for it",
+        ),
+        (
+            (set_(Song.labels[0].name, "x"), remove(Song.labels)),
+            "change the same place",
+        ),
+        ((set_(Song.genre, ""),), "Song.genre is the key of an index and goes with a S"),
+    ],
+)
+def test_what_the_service_would_refuse_is_refused_before_sending(actions: Any, message: str):
+    flow = update(Song, ("a", "b"), *actions)
+
+    with pytest.raises(ConditionError) as caught:
+        next(flow)
+
+    assert message in str(caught.value)
+
+
+def test_neighbours_in_a_list_or_map_do_not_overlap():
+    flow = update(
+        Song, ("a", "b"), set_(Song.labels[0].name, "x"), set_(Song.labels[1].name, "y"),
+        remove(Song.scores["a"]), set_(Song.scores["b"], 1),
+    )  # fmt: skip
+
+    assert next(flow).operation == "update_item"
+
+
+def test_a_condition_on_another_model_is_refused():
+    for flow in (
+        update(Song, ("a", "b"), remove(Song.year), when=Album.plays > 1),
+        ByHand().save(Song("a", "b"), when=Album.plays > 1),
+        ByHand().delete(Song, ("a", "b"), when=Album.plays > 1),
+    ):
+        with pytest.raises(ConditionError, match=r"Album.plays > 1 speaks of Album, not of Song"):
+            next(flow)
+
+
+@pytest.mark.parametrize("when", [True, False, 1, "x", Song.year])
+def test_a_plain_value_is_no_condition(when: Any):
+    with pytest.raises(ConditionError, match=r"a condition is expected"):
+        next(update(Song, ("a", "b"), remove(Song.plays), when=when))
+
+
+def test_returns_is_checked_before_anything_is_sent():
+    with pytest.raises(
+        ConditionError, match=r"returns='all': write 'new', 'old', 'changed' or None"
+    ):
+        next(update(Song, ("a", "b"), remove(Song.year), returns="all"))
+
+
+def test_a_class_needs_a_key_and_an_object_has_its_own():
+    with pytest.raises(ModelError, match=r"a model class needs a key here"):
+        next(update(Song))
+    with pytest.raises(MappingError, match=r"the key of Song: a tuple \(artist, title\)"):
+        next(update(Song, "a", remove(Song.year)))
+
+    flow = update(Song("Nina", "Sinnerman"), remove(Song.year))
+
+    assert next(flow).parameters["Key"] == KEY
+
+
+def test_an_action_in_the_place_of_a_key_is_no_key():
+    with pytest.raises(MappingError, match=r"the key of Song"):
+        next(update(Song, remove(Song.year)))
+
+
+# --- Versions and time stamps -------------------------------------------------------------------
+
+
+def test_an_update_by_key_raises_the_version_unchecked_and_stamps():
+    """Updating an unread object resets the version to 1, elsewhere: here the service adds."""
+    call = next(update(Document, "a", set_(Document.text, "x")))
+    parameters = call.parameters
+
+    assert parameters["UpdateExpression"] == (
+        "SET #0 = :0, #1 = if_not_exists(#1, :1) + :2, #2 = :3, #3 = if_not_exists(#3, :3)"
+    )
+    assert parameters["ConditionExpression"] == "attribute_exists(#4)"
+    names = {"#0": "text", "#1": "version", "#2": "changed", "#3": "made", "#4": "id"}
+    assert parameters["ExpressionAttributeNames"] == names
+    assert parameters["ExpressionAttributeValues"] == {
+        ":0": {"S": "x"},
+        ":1": {"N": "0"},
+        ":2": {"N": "1"},
+        ":3": {"S": NOON.strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
+    }
+
+
+def test_an_update_of_an_object_checks_its_version_and_leaves_it_alone():
+    document = Document("a", version=3)
+    flow = update(document, set_(Document.text, "x"))
+    parameters = next(flow).parameters
+
+    assert parameters["ConditionExpression"].startswith("attribute_exists(")
+    assert "AND #1 = :" in parameters["ConditionExpression"]
+    assert {"N": "3"} in parameters["ExpressionAttributeValues"].values()
+    new = {"id": {"S": "a"}, "text": {"S": "x"}, "version": {"N": "4"}}
+    assert result(flow, {"Attributes": new}).version == 4
+    assert document == Document("a", version=3)
+
+
+def test_the_version_is_not_the_callers_to_set():
+    with pytest.raises(
+        ConditionError, match=r"Document.version is the version; every update raises it"
+    ):
+        next(update(Document, "a", set_(Document.version, 5)))
+
+
+@pytest.mark.parametrize("stamp", [Document.made, Document.changed])
+def test_a_time_stamp_is_not_the_callers_to_set(stamp: Any):
+    with pytest.raises(ConditionError, match="time stamp"):
+        next(update(Document, "a", set_(stamp, NOON)))
