@@ -3,7 +3,12 @@
 sphinx-build -W --keep-going docs docs/_build/html
 """
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+# The reference shows a model of docs/examples.
+sys.path.insert(0, str(Path(__file__).parent / "examples"))
 
 project = "dynattrs"
 author = "the dynattrs contributors"

@@ -1,10 +1,19 @@
-"""What all tests share: an AWS environment that reaches nothing, Hypothesis profiles."""
+"""What all tests share: an AWS environment that reaches nothing, Hypothesis profiles, engines."""
 
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
+
+import engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dynattrs.local import Lease
 
 # Nobody's real profile, role or credentials take part in a test. What a test
 # against a real endpoint needs, it takes from AWS_ACCESS_KEY_ID and its kin.
@@ -48,3 +57,38 @@ def pytest_configure(config: pytest.Config) -> None:
         "search", max_examples=5000, deadline=None, suppress_health_check=slow
     )
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "dev"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``--engine`` does not choose, without a line for each skipped test."""
+    chosen = config.getoption("--engine")
+    if not chosen:
+        return
+
+    def wanted(item: pytest.Item) -> bool:
+        needs = {
+            name.replace("_", "-")
+            for name in getattr(item, "fixturenames", ())
+            if name in {"dynamodb_local", "embedded"}
+        }
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "endpoint" in callspec.params:
+            needs.add(callspec.params["endpoint"])
+        return needs <= set(chosen)
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[str]:
+    """The endpoint of DynamoDB Local, shared by the whole test run."""
+    with ExitStack() as stack:
+        yield engines.entered(lambda: stack.enter_context(engines.dynamodb_local()))
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[Lease]:
+    """A lease on the embedded engine, shared by the whole test run."""
+    with ExitStack() as stack:
+        yield engines.entered(lambda: stack.enter_context(engines.embedded()))

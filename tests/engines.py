@@ -49,6 +49,18 @@ class MissingEngine(Exception):
     """An engine is not installed here; the message names the command that gets it."""
 
 
+def entered(enter: Callable[[], Any]) -> Any:
+    """What *enter* gives; without the engine the test is skipped, or fails in CI, saying why."""
+    import pytest  # not needed to run this file
+
+    try:
+        return enter()
+    except MissingEngine as error:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
 # --- DynamoDB Local ---------------------------------------------------------------------------
 
 

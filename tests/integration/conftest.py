@@ -4,7 +4,8 @@ A test that takes `endpoint` (or what builds on it: `client_arguments`, `client`
 runs once on each engine: DynamoDB Local, the embedded one, and the service or
 emulator in ``DYNAMODB_ENDPOINT`` where that is set. An engine that is not
 installed skips its tests and says how to get it; in CI (``CI=true``) it fails
-them. ``--engine`` narrows the choice.
+them. ``--engine`` narrows the choice. The engines themselves are fixtures of
+`tests/conftest.py`.
 """
 
 from __future__ import annotations
@@ -42,50 +43,6 @@ class Endpoint:
     engine: str
     url: str
     credentials: dict[str, str]
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``--engine`` does not choose, without a line for each skipped test."""
-    chosen = config.getoption("--engine")
-    if not chosen:
-        return
-
-    def wanted(item: pytest.Item) -> bool:
-        needs = {
-            name.replace("_", "-")
-            for name in getattr(item, "fixturenames", ())
-            if name in {"dynamodb_local", "embedded"}
-        }
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and "endpoint" in callspec.params:
-            needs.add(callspec.params["endpoint"])
-        return needs <= set(chosen)
-
-    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
-    items[:] = [item for item in items if wanted(item)]
-
-
-def _start(enter: Callable[[], Any]) -> Any:
-    try:
-        return enter()
-    except engines.MissingEngine as error:
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def dynamodb_local() -> Iterator[str]:
-    """The endpoint of DynamoDB Local, shared by the whole test run."""
-    with ExitStack() as stack:
-        yield _start(lambda: stack.enter_context(engines.dynamodb_local()))
-
-
-@pytest.fixture(scope="session")
-def embedded() -> Iterator[Lease]:
-    """A lease on the embedded engine, shared by the whole test run."""
-    with ExitStack() as stack:
-        yield _start(lambda: stack.enter_context(engines.embedded()))
 
 
 @pytest.fixture(params=[*ENGINES, *(["environment"] if "DYNAMODB_ENDPOINT" in os.environ else [])])
@@ -158,7 +115,7 @@ def faults(
     endpoint: Endpoint, fault_proxies: Callable[[str], engines.Faults]
 ) -> Iterator[engines.Faults]:
     """A proxy before the endpoint that injects faults; use its `endpoint` as the URL."""
-    proxy = _start(lambda: fault_proxies(endpoint.url))
+    proxy = engines.entered(lambda: fault_proxies(endpoint.url))
     proxy.clear()
     yield proxy
     proxy.clear()

@@ -158,7 +158,10 @@ def test_an_exception_inside_sends_nothing_and_the_next_edit_writes_the_change(
 def test_a_changed_key_is_refused(session: Session) -> None:
     person = session.save(full())
 
-    with pytest.raises(ConditionError, match=r"Person\.name is part of the key"), session.edit(person):
+    with (
+        pytest.raises(ConditionError, match=r"Person\.name is part of the key"),
+        session.edit(person),
+    ):
         person.name = "bob"
 
     assert not session.exists(Person, "bob")
@@ -230,7 +233,9 @@ def test_attributes_that_the_class_does_not_know_stay(session: Session, client: 
         assert person.address is not None
         person.address.street = "Three"
 
-    found = client.get_item(TableName=table, Key={"name": {"S": "ann"}}, ConsistentRead=True)["Item"]
+    found = client.get_item(TableName=table, Key={"name": {"S": "ann"}}, ConsistentRead=True)[
+        "Item"
+    ]
     assert found["shoe"] == {"N": "39"}
     assert found["address"]["M"] == {
         "city": {"S": "Oslo"}, "planet": {"S": "Earth"}, "street": {"S": "Three"}

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
@@ -15,6 +17,9 @@ import pytest
 from botocore.config import Config
 
 from dynattrs import local
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TABLE = {
     "TableName": "things",
@@ -101,6 +106,20 @@ def test_a_stopped_lease_is_refused_and_its_data_gone():
                 assert lease.access_key not in {owner for (owner, *_), _ in store.all_items()}
 
 
+def test_a_response_arrives_in_one_go():
+    """Between a head and a body sent apart, Nagle's algorithm would put 40 ms."""
+    with local.start() as lease:
+        client = client_for(lease)
+        client.create_table(**TABLE)
+        seconds: list[float] = []
+        for _ in range(25):
+            start = time.perf_counter()
+            client.get_item(TableName="things", Key={"id": {"S": "a"}})
+            seconds.append(time.perf_counter() - start)
+
+        assert median(seconds) < 0.03
+
+
 def test_an_unknown_operation_is_an_error_of_the_service():
     with local.start() as lease:
         sqs = boto3.client("sqs", **lease.client_arguments)
@@ -172,7 +191,7 @@ def test_the_last_lease_ends_the_server_and_a_new_one_starts_it_again():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_starting_leaves_the_process_as_it_was():
+def test_starting_leaves_the_process_as_it_was(tmp_path: Path):
     """No logging set up, no signal handler, environment variable, file, child or second port."""
     result = run(
         """
@@ -218,7 +237,8 @@ def test_starting_leaves_the_process_as_it_was():
         assert "ministack.app" not in sys.modules
     """
         if sys.platform == "linux"
-        else ""
+        else "",
+        env=os.environ | {"TMPDIR": str(tmp_path)},  # where nobody else leaves files
     )
 
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -238,7 +258,8 @@ def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own():
     result = run("""
-        import os, sys, threading, warnings
+        import os, socket, threading, warnings
+        from urllib.parse import urlsplit
         import boto3
         from dynattrs import local
 
@@ -258,7 +279,7 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
                 other.put_item(TableName="things", Item={"id": {"S": "x"}})
         thread = threading.Thread(target=load)
         thread.start()
-        for _ in range(20):
+        for _ in range(10):
             child = os.fork()
             if child == 0:
                 try:
@@ -278,7 +299,19 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
         busy.set()
         thread.join()
         assert client.list_tables()["TableNames"] == ["things"]
+
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(write)
+            os.read(read, 1)
+            os._exit(0)
         lease.stop()
+        address = ("127.0.0.1", urlsplit(lease.endpoint_url).port)
+        with socket.socket() as probe:
+            assert probe.connect_ex(address) != 0, "a child that lives on keeps the port open"
+        os.close(write)
+        os.waitpid(child, 0)
     """)
 
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -290,7 +323,7 @@ def test_requests_under_way_are_answered_when_the_server_ends():
         from botocore.config import Config
         from dynattrs import local
 
-        for _ in range(10):
+        for _ in range(30):
             lease = local.start()
             outcomes, started = [], threading.Barrier(5)
             def load():
@@ -311,6 +344,63 @@ def test_requests_under_way_are_answered_when_the_server_ends():
             # Refused, not connected, or closed between two requests; never half an answer.
             assert set(outcomes) <= {
                 "ClientError", "EndpointConnectionError", "ConnectionClosedError"}, outcomes
+    """)
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_client_in_the_middle_of_a_request_does_not_hold_up_the_end():
+    """The server's thread may have to wait for that client; whoever stops the lease need not."""
+    result = run("""
+        import socket, threading, time
+        from urllib.parse import urlsplit
+        from dynattrs import local
+
+        local._STOP_SECONDS = 0.1
+        lease = local.start()
+        [thread] = [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
+        address = ("127.0.0.1", urlsplit(lease.endpoint_url).port)
+        with socket.create_connection(address) as connection:
+            connection.sendall(b"POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 9\\r\\n\\r\\n{")
+            time.sleep(0.2)
+            lease.stop()
+            with socket.socket() as probe:
+                assert probe.connect_ex(address) != 0
+            with local.start() as other:
+                assert other.endpoint_url != lease.endpoint_url
+        thread.join(10)
+        assert not thread.is_alive()
+    """)
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_lease_can_be_stopped_in_the_middle_of_anything():
+    """The garbage collector stops the lease of a forgotten session, in whatever thread it runs."""
+    result = run("""
+        import gc, threading
+        import boto3
+        from dynattrs import local
+
+        lease = local.start()
+        server = local._engine._server
+        server._loop.call_soon_threadsafe(lease.stop)
+        server._thread.join(10)
+        assert not server._thread.is_alive()
+
+        class Forgotten:
+            def __init__(self):
+                self.lease, self.cycle = local.start(), self
+            def __del__(self):
+                self.lease.stop()
+
+        gc.set_threshold(5)
+        for _ in range(50):
+            Forgotten()
+            with local.start() as lease:
+                client = boto3.client("sts", **lease.client_arguments)
+        gc.collect()
+        assert not [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
     """)
 
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,0 +1,146 @@
+"""`session.tables` on each engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from dynattrs import (
+    GlobalIndex,
+    LocalIndex,
+    NoSuchTable,
+    Session,
+    Table,
+    TableDiffers,
+    field,
+    model,
+    partition_key,
+    sort_key,
+)
+
+
+@model(
+    "music",
+    indexes=[
+        GlobalIndex("by-genre", partition_key="genre", sort_key="year"),
+        GlobalIndex("by-label", partition_key="label", projection="keys"),
+        LocalIndex("by-year", sort_key="year", projection=["genre", "plays"]),
+    ],
+)
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key(name="t")
+    genre: str = "unknown"
+    label: bytes = b"?"
+    year: int = 0
+    plays: int = 0
+    expires: datetime | None = field(ttl=True, default=None)
+
+
+@pytest.fixture
+def session(client: Any, table_prefix: str) -> Iterator[Session]:
+    session = Session(client=client, table_prefix=table_prefix)
+    yield session
+    session.close()
+
+
+def test_create_makes_the_table_as_declared(session: Session, client: Any, table_prefix: str):
+    session.tables.create(Song)
+
+    found = client.describe_table(TableName=f"{table_prefix}music")["Table"]
+    assert found["TableStatus"] == "ACTIVE"
+    assert {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]} == {
+        "artist": "S", "t": "S", "genre": "S", "label": "B", "year": "N"
+    }  # fmt: skip
+    assert {each["IndexName"] for each in found["GlobalSecondaryIndexes"]} == {
+        "by-genre",
+        "by-label",
+    }
+    [local] = found["LocalSecondaryIndexes"]
+    assert sorted(local["Projection"]["NonKeyAttributes"]) == ["genre", "plays"]
+    ttl = client.describe_time_to_live(TableName=f"{table_prefix}music")["TimeToLiveDescription"]
+    assert ttl["AttributeName"] == "expires"
+    assert ttl["TimeToLiveStatus"] in {"ENABLED", "ENABLING"}
+
+
+def test_create_again_does_nothing(session: Session):
+    session.tables.create(Song)
+    session.save(Song("Nina", "x"))
+
+    session.tables.create(Song)
+
+    assert session.exists(Song, ("Nina", "x"))
+    assert session.stats.requests["CreateTable"] == 1
+
+
+def test_create_in_several_threads_at_once_makes_one_table(session: Session):
+    failures = []
+
+    def create() -> None:
+        try:
+            session.tables.create(Song)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert session.stats.requests["CreateTable"] == 1
+
+
+def test_a_table_that_differs_is_said_and_left(session: Session):
+    session.tables.create(Song)
+    declared = Table(
+        "music",
+        partition_key="artist",
+        indexes=[
+            GlobalIndex("by-genre", partition_key="genre"),
+            GlobalIndex("new", partition_key="x"),
+        ],
+    )
+
+    with pytest.raises(TableDiffers) as caught:
+        session.tables.create(declared)
+
+    assert set(caught.value.differences) == {
+        "its key is (artist, t), declared is (artist)",
+        "the key of index 'by-genre' is (genre, year), declared is (genre)",
+        "it has no global index 'new', which is declared",
+        "it has the global index 'by-label', not declared",
+        "it has the local index 'by-year', not declared",
+        "its time to live is on attribute 'expires', declared is off",
+    }
+
+
+def test_exists_describe_and_delete(session: Session, table_prefix: str):
+    assert session.tables.exists(Song) is False
+    with pytest.raises(NoSuchTable, match=f"{table_prefix}music"):
+        session.tables.describe(Song)
+
+    session.tables.create(Song)
+    assert session.tables.exists(Song) is True
+    assert session.tables.describe(Song)["TableName"] == f"{table_prefix}music"
+
+    session.tables.delete(Song)
+    assert session.tables.exists(Song) is False
+    with pytest.raises(NoSuchTable):
+        session.tables.delete(Song)
+    session.tables.delete(Song, missing_ok=True)
+
+
+def test_a_table_may_be_made_again_after_delete(session: Session):
+    session.tables.create(Song)
+    session.save(Song("Nina", "x"))
+    session.tables.delete(Song)
+
+    session.tables.create(Song)
+
+    assert session.scan(Song).count() == 0
