@@ -59,7 +59,11 @@ class DynattrsError(Exception):
 
 @attrs.define(eq=False, slots=False)
 class ModelError(DynattrsError, TypeError):
-    """A model cannot mean what its declaration says. Raised when the class is decorated."""
+    """A model cannot mean what its declaration says. Raised when the class is decorated.
+
+    Also raised where something that is no model is used as one, and for arguments of a `Session` or
+    a `Table` that contradict each other.
+    """
 
     model: str
     problem: str
@@ -180,6 +184,13 @@ class SessionClosed(DynattrsError, RuntimeError):
                 "the `with session as s:` block of this handle has ended; "
                 "what is written through it now would never be stored: use the session itself, "
                 "or open another block"
+            )
+        if self.what == "transaction":
+            return "the block of this transaction has ended; open another one"
+        if self.what == "session with open blocks":
+            return (
+                "a block of this session is still open, and closing now would lose what it has "
+                "gathered; leave the block first"
             )
         return "this session is closed; make another Session"
 

@@ -47,10 +47,10 @@ def _projection(value: Projection) -> Projection:
 
 def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> None:
     if not _NAME.fullmatch(str(value)):
-        what = "table" if isinstance(instance, Table) else "index"
+        what = "a table" if isinstance(instance, Table) else "an index"
         raise ModelError(
             f"{type(instance).__name__}({value!r})",
-            f"a name of a {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
+            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
         )
 
 

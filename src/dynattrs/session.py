@@ -263,6 +263,12 @@ class _Handle(Verbs, Sync):
 
     _driver: _Driver
 
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"a {type(self).__name__} holds connections and threads and cannot be pickled; make a "
+            f"Session in each process"
+        )
+
     def _drive(self, flow: Flow[R]) -> R:
         return self._driver.run(flow)
 

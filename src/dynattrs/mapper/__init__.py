@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from dynattrs.mapper.mapper import Compressed, Epoch, Json, Mapper, mapper_of
+from dynattrs.mapper.annotations import Compressed, Epoch, Json
+from dynattrs.mapper.mapper import Mapper, mapper_of
 
 __all__ = [
     "Compressed",

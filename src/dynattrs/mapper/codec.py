@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.errors import MappingError
+from dynattrs.errors import MappingError, ModelError
 from dynattrs.schema import AttributeValue, Unknown
 
 SCALARS: Final = frozenset({"S", "N", "B"})
@@ -234,3 +234,21 @@ def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
         raise
     except Exception as error:
         raise trail.error(error) from (error.__cause__ or error)
+
+
+def under(part: str, refusal: Refused, cls: type[Any]) -> Refused:
+    """The refusal of something inside a class, with the way to it."""
+    refused = Refused(refusal.expected, refusal.found, refusal.hint)
+    inner: list[tuple[str, str]] = getattr(refusal, "trail", [])
+    refused.trail = [(cls.__name__, part), *inner]  # type: ignore[attr-defined]
+    return refused
+
+
+def as_model_error(cls: type[Any], refusal: Refused) -> ModelError:
+    """A refused field of a declaration as the error that names it."""
+    trail: list[tuple[str, str]] = getattr(refusal, "trail", [])
+    field = "".join(part for _, part in trail).lstrip(".") or None
+    hint = f"; {refusal.hint}" if refusal.hint else ""
+    return ModelError(
+        cls.__name__, f"expected {refusal.expected}, found {refusal.found}{hint}", field
+    )

@@ -8,12 +8,9 @@ else through generated codecs.
 
 from __future__ import annotations
 
-import collections
-import collections.abc as abc
 import enum
 import operator
 import threading
-import types
 import typing
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -26,6 +23,24 @@ from cattrs.errors import StructureHandlerNotFoundError
 
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import anything, containers, scalars, unions
+from dynattrs.mapper.annotations import (
+    DATETIME,
+    DECORATED,
+    DICTS,
+    LISTS,
+    SETS,
+    SUBCLASSABLE,
+    UNIONS,
+    WRAPPERS,
+    Compressed,
+    Epoch,
+    Json,
+    arms,
+    is_ours,
+    is_typed_dict,
+    marked,
+    show_type,
+)
 from dynattrs.mapper.classes import (
     NOTHING_CARRIED,
     Carried,
@@ -35,7 +50,17 @@ from dynattrs.mapper.classes import (
     carry,
     typed_dict_codec,
 )
-from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, explain_dump, explain_load, show
+from dynattrs.mapper.codec import (
+    ANY,
+    Codec,
+    Refused,
+    Trail,
+    as_model_error,
+    explain_dump,
+    explain_load,
+    show,
+    under,
+)
 from dynattrs.mapper.hints import field_types, is_class
 from dynattrs.mapper.keys import check_keys, key_of_item
 from dynattrs.mapper.records import MISSING, Member, Record, record_of
@@ -45,47 +70,6 @@ T = TypeVar("T")
 
 __all__ = ["Compressed", "Epoch", "Json", "Mapper"]
 
-
-class _Marker:
-    """A mark inside `Annotated[...]`."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
-
-
-#: `Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.
-Epoch: Final = _Marker("Epoch")
-#: `Annotated[T, Json]` is stored as S: the plain JSON of T.
-Json: Final = _Marker("Json")
-#: `Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.
-Compressed: Final = _Marker("Compressed")
-
-_LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
-    list: list,
-    abc.Sequence: list,
-    abc.MutableSequence: list,
-    abc.Collection: list,
-    abc.Iterable: list,
-    collections.deque: collections.deque,
-}
-_SETS: Final[dict[Any, Callable[[Any], Any]]] = {
-    set: set,
-    frozenset: frozenset,
-    abc.Set: frozenset,
-    abc.MutableSet: set,
-}
-_DICTS: Final[dict[Any, Callable[[Any], Any]]] = {
-    dict: dict,
-    abc.Mapping: dict,
-    abc.MutableMapping: dict,
-    collections.OrderedDict: collections.OrderedDict,
-}
-_SUBCLASSABLE: Final = (str, int, float, bytes, Decimal)
-_UNIONS: Final = (typing.Union, types.UnionType)
-_WRAPPERS: Final = frozenset({"Final", "Required", "NotRequired", "ReadOnly", "ClassVar"})
 
 # cattrs dispatches these by class before it asks any predicate.
 _BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
@@ -123,8 +107,8 @@ class Mapper(cattrs.Converter):
         self._codecs[Any] = self._any
         for cls in _BY_CLASS:
             self._own_class(cls)
-        super().register_unstructure_hook_factory(_is_ours, self._unstructure_factory)
-        super().register_structure_hook_factory(_is_ours, self._structure_factory)
+        super().register_unstructure_hook_factory(is_ours, self._unstructure_factory)
+        super().register_structure_hook_factory(is_ours, self._structure_factory)
         # `copy` hands on what was registered after this.
         self._unstruct_copy_skip = self._unstructure_func.get_num_fns()
         self._struct_copy_skip = self._structure_func.get_num_fns()
@@ -180,7 +164,7 @@ class Mapper(cattrs.Converter):
             return found
         cls = get_origin(model) or model
         if not isinstance(cls, type):
-            raise ModelError(_show_type(model), "a class is expected, with @model or with fields")
+            raise ModelError(show_type(model), "a class is expected, with @model or with fields")
         try:
             codec = self.codec(model)
         except Refused as refusal:
@@ -233,7 +217,7 @@ class Mapper(cattrs.Converter):
         try:
             value = anything.from_plain(_object(anything.parse_json(text)), codec)
         except (Refused, ValueError, RecursionError) as error:
-            raise Trail(_show_type(model)).error(_refusal(error)) from error
+            raise Trail(show_type(model)).error(_refusal(error)) from error
         return self.load(value["M"], model)
 
     def to_dynamodb_json(self, obj: Any) -> str:
@@ -248,7 +232,7 @@ class Mapper(cattrs.Converter):
             if item.keys() == {"Item"} and "Item" not in (codec.names or {}).values():
                 item = _object(item["Item"])
         except (Refused, ValueError, RecursionError) as error:
-            raise Trail(_show_type(model)).error(_refusal(error)) from error
+            raise Trail(show_type(model)).error(_refusal(error)) from error
         return self.load(item, model)
 
     # --- Codecs ---
@@ -311,23 +295,23 @@ class Mapper(cattrs.Converter):
         origin, arguments = get_origin(type_), get_args(type_)
         if origin is Annotated:
             return self._annotated(type_, arguments)
-        if origin in _UNIONS:
+        if origin in UNIONS:
             return self._union(type_, arguments)
         if origin is typing.Literal:
             return scalars.literal_codec(type_, arguments, self._any.dump)
-        if getattr(origin, "_name", getattr(origin, "__name__", "")) in _WRAPPERS and arguments:
+        if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS and arguments:
             return self.codec(arguments[0])
         found = self._container(type_, origin or type_, arguments)
         if found is not None:
             return found
-        if _is_typed_dict(origin or type_):
+        if is_typed_dict(origin or type_):
             return self._typed_dict(type_)
         if is_class(type_) and issubclass(type_, enum.Enum):
             return scalars.enum_codec(type_, self._any.dump)
         record = record_of(type_)
         if record is not None:
             return self._class(type_, record)
-        for base in _SUBCLASSABLE:
+        for base in SUBCLASSABLE:
             if is_class(type_) and issubclass(type_, base):
                 return _subclass_codec(type_, scalars.PLAIN[base])
         return self._from_cattrs(type_)
@@ -344,11 +328,11 @@ class Mapper(cattrs.Converter):
         return inner
 
     def _epoch(self, type_: Any, inner: Codec) -> Codec:
-        if inner is scalars.PLAIN[_DATETIME]:
+        if inner is scalars.PLAIN[DATETIME]:
             return scalars.EPOCH
-        if inner.optional and inner.kinds == {"S"} and _DATETIME in _arms(inner.type):
+        if inner.optional and inner.kinds == {"S"} and DATETIME in arms(inner.type):
             return containers.optional_codec(type_, scalars.EPOCH)
-        raise Refused("Epoch on a datetime", f"Epoch on {_show_type(get_args(type_)[0])}")
+        raise Refused("Epoch on a datetime", f"Epoch on {show_type(get_args(type_)[0])}")
 
     def _union(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
         arms = tuple(self.codec(arm) for arm in arguments if arm is not type(None))
@@ -369,7 +353,7 @@ class Mapper(cattrs.Converter):
                 )
             return containers.tuple_codec(type_, tuple(map(self.codec, arguments)))
         try:
-            makers = [makers.get(origin) for makers in (_LISTS, _SETS, _DICTS)]
+            makers = [makers.get(origin) for makers in (LISTS, SETS, DICTS)]
         except TypeError:
             return None
         element = self.codec(arguments[0]) if any(makers) and arguments else self._any
@@ -390,8 +374,8 @@ class Mapper(cattrs.Converter):
         required = {
             name
             for name, hint in types.items()
-            if _marked(hint, "Required")
-            or (name in cls.__required_keys__ and not _marked(hint, "NotRequired"))
+            if marked(hint, "Required")
+            or (name in cls.__required_keys__ and not marked(hint, "NotRequired"))
         }
         members: dict[str, Codec] = {}
         codec = typed_dict_codec(type_, types, members, frozenset(required), self._any)
@@ -401,7 +385,7 @@ class Mapper(cattrs.Converter):
 
     def _class(self, type_: Any, record: Record) -> ClassCodec:
         info = info_of(record.cls)
-        if info is None and not vars(record.cls).keys() & _DECORATED:
+        if info is None and not vars(record.cls).keys() & DECORATED:
             _refuse_undecorated(record.cls)
         codec = ClassCodec(
             type_, record,
@@ -414,13 +398,13 @@ class Mapper(cattrs.Converter):
             try:
                 member_codec = self.member_codec(member)
             except Refused as refusal:
-                raise _under(f".{member.name}", refusal, record.cls) from refusal
+                raise under(f".{member.name}", refusal, record.cls) from refusal
             if not member.stored:
-                raise _under(
+                raise under(
                     f".{member.name}", Refused("a stored name that is not empty", "''"), record.cls
                 )
             if member.stored in stored:
-                raise _under(
+                raise under(
                     f".{member.name}",
                     Refused(
                         "a stored name of its own",
@@ -445,7 +429,7 @@ class Mapper(cattrs.Converter):
         whole, types = self.codec(member.type), self.types_of(member.type)
         if types == {int}:
             return whole
-        if types == {_DATETIME}:
+        if types == {DATETIME}:
             return (
                 containers.optional_codec(member.type, scalars.TTL)
                 if whole.optional
@@ -453,13 +437,13 @@ class Mapper(cattrs.Converter):
             )
         raise Refused(
             "a datetime or an int as the time to live",
-            _show_type(member.type),
+            show_type(member.type),
             "the service reads whole epoch seconds",
         )
 
     def types_of(self, type_: Any) -> set[Any]:
         """The types of the values of an annotation, None apart: `{int}` for `Count | None`."""
-        return {self.codec(arm).type for arm in _arms(type_) if arm is not type(None)}
+        return {self.codec(arm).type for arm in arms(type_) if arm is not type(None)}
 
     # --- cattrs ---
 
@@ -475,7 +459,7 @@ class Mapper(cattrs.Converter):
         ours = (getattr(dump, "__dynattrs__", False), getattr(load, "__dynattrs__", False))
         if all(ours):
             return False
-        return _is_ours(type_) or not self._is_cattrs_own(dump)
+        return is_ours(type_) or not self._is_cattrs_own(dump)
 
     @staticmethod
     def _is_cattrs_own(hook: Any) -> bool:
@@ -498,13 +482,13 @@ class Mapper(cattrs.Converter):
                 plain = unstructure(value)
             except Exception as error:
                 raise Refused(
-                    f"a {_show_type(type_)}", show(value), f"its hook raised {error!r}"
+                    f"a {show_type(type_)}", show(value), f"its hook raised {error!r}"
                 ) from error
             return anything_codec.dump_at(plain, trail)
 
         names = self._renamed(type_, structure) or self._renamed(type_, unstructure)
         return Codec(
-            type_, ANY, dump, load, expected=f"a {_show_type(type_)}", dump_at=dump_at, names=names,
+            type_, ANY, dump, load, expected=f"a {show_type(type_)}", dump_at=dump_at, names=names,
             fields=self._custom_fields(type_) if names is not None else None,
         )  # fmt: skip
 
@@ -540,7 +524,7 @@ class Mapper(cattrs.Converter):
         except StructureHandlerNotFoundError:
             raise Refused(
                 "a type that can be stored",
-                _show_type(type_),
+                show_type(type_),
                 "register an unstructure and a structure hook for it on the mapper before the "
                 "class is declared",
             ) from None
@@ -556,7 +540,7 @@ class Mapper(cattrs.Converter):
             try:
                 return anything.load_any(codec.dump(value))
             except Exception:
-                trail = Trail(_show_type(codec.type))
+                trail = Trail(show_type(codec.type))
                 return anything.load_any(explain_dump(codec, value, trail))
 
         unstructure.__dynattrs__ = True  # type: ignore[attr-defined]
@@ -569,7 +553,7 @@ class Mapper(cattrs.Converter):
             try:
                 return codec.load(stored)
             except Exception:
-                return explain_load(codec, stored, Trail(_show_type(codec.type)))
+                return explain_load(codec, stored, Trail(show_type(codec.type)))
 
         structure.__dynattrs__ = True  # type: ignore[attr-defined]
         return structure
@@ -653,7 +637,7 @@ class _Placeholder(Codec):
             ANY,
             self._late("dump"),
             self._late("load"),
-            expected=f"a {_show_type(type_)}",
+            expected=f"a {show_type(type_)}",
             dump_at=self._late("dump_at"),
             load_at=self._late("load_at"),
         )
@@ -719,53 +703,6 @@ def _refuse_undecorated(cls: type[Any]) -> None:
         model_info(cls)
 
 
-_DECORATED: Final = {"__attrs_attrs__", "__dataclass_fields__"}
-_DATETIME: Final = scalars.EPOCH.type
-
-
-def _arms(type_: Any) -> tuple[Any, ...]:
-    """The alternatives of a union, through `Annotated`; of anything else itself."""
-    if get_origin(type_) is Annotated:
-        type_ = get_args(type_)[0]
-    return get_args(type_) if get_origin(type_) in _UNIONS else (type_,)
-
-
-def _is_ours(type_: Any) -> bool:
-    """Whether dynattrs itself knows how values of *type_* are stored."""
-    if type_ in (Any, object, None) or isinstance(type_, TypeVar):
-        return True
-    if is_class(type_) and (type_ in scalars.PLAIN or issubclass(type_, enum.Enum)):
-        return True
-    if hasattr(type_, "__supertype__") or type(type_).__name__ == "TypeAliasType":
-        return True
-    origin = get_origin(type_)
-    if origin in (Annotated, typing.Literal, *_UNIONS):
-        return True
-    base = origin or type_
-    if getattr(base, "_name", getattr(base, "__name__", "")) in _WRAPPERS:
-        return True
-    if base is tuple or base in _LISTS or base in _SETS or base in _DICTS:
-        return True
-    if _is_typed_dict(base):
-        return True
-    if not isinstance(base, type):
-        return False
-    if issubclass(base, _SUBCLASSABLE):
-        return True
-    return attrs.has(base) or hasattr(base, "__dataclass_fields__") or _has_record(base)
-
-
-def _is_typed_dict(type_: Any) -> bool:
-    # `typing.is_typeddict` does not know those of typing_extensions.
-    return is_class(type_) and issubclass(type_, dict) and hasattr(type_, "__required_keys__")
-
-
-def _has_record(cls: type[Any]) -> bool:
-    return (
-        hasattr(cls, "_fields") or hasattr(cls, "__struct_fields__") or hasattr(cls, "model_fields")
-    )
-
-
 def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
     """A subclass of a plain type: stored as that, read by calling the class."""
 
@@ -789,36 +726,6 @@ def _refuse_full_default(member: Member) -> None:
             "an empty set is not stored and reads back as empty; "
             "declare the field as `set[...] | None`, or fill it where the object is made",
         )
-
-
-def _marked(hint: Any, name: str) -> bool:
-    origin = get_origin(hint)
-    if origin is Annotated:
-        return _marked(get_args(hint)[0], name)
-    return getattr(origin, "_name", getattr(origin, "__name__", "")) == name
-
-
-def _show_type(type_: Any) -> str:
-    if is_class(type_):
-        return cast("str", type_.__name__)
-    return str(type_).replace("typing.", "")
-
-
-def _under(part: str, refusal: Refused, cls: type[Any]) -> Refused:
-    refused = Refused(refusal.expected, refusal.found, refusal.hint)
-    inner: list[tuple[str, str]] = getattr(refusal, "trail", [])
-    refused.trail = [(cls.__name__, part), *inner]  # type: ignore[attr-defined]
-    return refused
-
-
-def as_model_error(cls: type[Any], refusal: Refused) -> ModelError:
-    """A refused field of a declaration as the error that names it."""
-    trail: list[tuple[str, str]] = getattr(refusal, "trail", [])
-    field = "".join(part for _, part in trail).lstrip(".") or None
-    hint = f"; {refusal.hint}" if refusal.hint else ""
-    return ModelError(
-        cls.__name__, f"expected {refusal.expected}, found {refusal.found}{hint}", field
-    )
 
 
 def _cause(error: BaseException) -> BaseException | None:

@@ -513,9 +513,14 @@ class QueryVerbs(Generic[M_co]):
                     write = Write(table, key, request, 100, key, "delete")
                     yield from batch.gather(handle._core, buffer, write)
                     count += 1
-        finally:
+        except GeneratorExit:
             pages.close()
-            yield from batch.flush(handle._core, buffer)
+            raise  # this flow itself is dropped, and cannot wait
+        except BaseException as error:
+            pages.close()
+            yield from batch.end(handle._core, buffer, error)
+            raise
+        yield from batch.end(handle._core, buffer, None)
         return count
 
 

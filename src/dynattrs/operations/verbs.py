@@ -109,10 +109,15 @@ class Verbs:
                     yield from batch.gather(self._core, buffer, _put(self._core, encoded))
                 else:
                     yield from self._put_now(encoded, version)
-        finally:
+        except GeneratorExit:
+            raise  # this flow itself is dropped, and cannot wait
+        except BaseException as error:
             # What was taken is stored, also where *objects* raised, as at the end of a block.
             if self._buffer is None:
-                yield from batch.flush(self._core, buffer)
+                yield from batch.end(self._core, buffer, error)
+            raise
+        if self._buffer is None:
+            yield from batch.end(self._core, buffer, None)
 
     @verb
     def insert(self, obj: M) -> Flow[M]:

@@ -1,0 +1,118 @@
+"""Annotations: the marks that dynattrs adds, and what it knows of types without looking inside."""
+
+from __future__ import annotations
+
+import collections
+import collections.abc as abc
+import enum
+import types
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
+
+import attrs
+
+from dynattrs.mapper import scalars
+from dynattrs.mapper.hints import is_class
+
+
+class _Marker:
+    """A mark inside `Annotated[...]`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+#: `Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.
+Epoch: Final = _Marker("Epoch")
+#: `Annotated[T, Json]` is stored as S: the plain JSON of T.
+Json: Final = _Marker("Json")
+#: `Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.
+Compressed: Final = _Marker("Compressed")
+
+LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
+    list: list,
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Collection: list,
+    abc.Iterable: list,
+    collections.deque: collections.deque,
+}
+SETS: Final[dict[Any, Callable[[Any], Any]]] = {
+    set: set,
+    frozenset: frozenset,
+    abc.Set: frozenset,
+    abc.MutableSet: set,
+}
+DICTS: Final[dict[Any, Callable[[Any], Any]]] = {
+    dict: dict,
+    abc.Mapping: dict,
+    abc.MutableMapping: dict,
+    collections.OrderedDict: collections.OrderedDict,
+}
+SUBCLASSABLE: Final = (str, int, float, bytes, Decimal)
+UNIONS: Final = (typing.Union, types.UnionType)
+WRAPPERS: Final = frozenset({"Final", "Required", "NotRequired", "ReadOnly", "ClassVar"})
+
+DECORATED: Final = {"__attrs_attrs__", "__dataclass_fields__"}
+DATETIME: Final = scalars.EPOCH.type
+
+
+def arms(type_: Any) -> tuple[Any, ...]:
+    """The alternatives of a union, through `Annotated`; of anything else itself."""
+    if get_origin(type_) is Annotated:
+        type_ = get_args(type_)[0]
+    return get_args(type_) if get_origin(type_) in UNIONS else (type_,)
+
+
+def is_ours(type_: Any) -> bool:
+    """Whether dynattrs itself knows how values of *type_* are stored."""
+    if type_ in (Any, object, None) or isinstance(type_, TypeVar):
+        return True
+    if is_class(type_) and (type_ in scalars.PLAIN or issubclass(type_, enum.Enum)):
+        return True
+    if hasattr(type_, "__supertype__") or type(type_).__name__ == "TypeAliasType":
+        return True
+    origin = get_origin(type_)
+    if origin in (Annotated, typing.Literal, *UNIONS):
+        return True
+    base = origin or type_
+    if getattr(base, "_name", getattr(base, "__name__", "")) in WRAPPERS:
+        return True
+    if base is tuple or base in LISTS or base in SETS or base in DICTS:
+        return True
+    if is_typed_dict(base):
+        return True
+    if not isinstance(base, type):
+        return False
+    if issubclass(base, SUBCLASSABLE):
+        return True
+    return attrs.has(base) or hasattr(base, "__dataclass_fields__") or has_record(base)
+
+
+def is_typed_dict(type_: Any) -> bool:
+    # `typing.is_typeddict` does not know those of typing_extensions.
+    return is_class(type_) and issubclass(type_, dict) and hasattr(type_, "__required_keys__")
+
+
+def has_record(cls: type[Any]) -> bool:
+    return (
+        hasattr(cls, "_fields") or hasattr(cls, "__struct_fields__") or hasattr(cls, "model_fields")
+    )
+
+
+def marked(hint: Any, name: str) -> bool:
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return marked(get_args(hint)[0], name)
+    return getattr(origin, "_name", getattr(origin, "__name__", "")) == name
+
+
+def show_type(type_: Any) -> str:
+    if is_class(type_):
+        return cast("str", type_.__name__)
+    return str(type_).replace("typing.", "")
