@@ -3,18 +3,9 @@
 sphinx-build -W --keep-going docs docs/_build/html
 """
 
-import functools
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from types import FunctionType
-
-from sphinx.application import Sphinx
-
-from dynattrs.operations.flows import verb
-from dynattrs.operations.query import QueryVerbs
-from dynattrs.operations.tables import TableVerbs
-from dynattrs.operations.verbs import Verbs
 
 # The reference shows a model of docs/examples.
 sys.path.insert(0, str(Path(__file__).parent / "examples"))
@@ -48,21 +39,3 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Docstrings of this package say `name` for code, as Markdown does.
 default_role = "code"
-
-
-def setup(app: Sphinx) -> None:
-    """Show verbs, which are flows behind a descriptor, as the methods that they are to a caller."""
-    for cls in (Verbs, QueryVerbs, TableVerbs):
-        for name, member in list(vars(cls).items()):
-            if isinstance(member, verb):
-                setattr(cls, name, _method(member.__wrapped__))
-
-
-def _method(flow: FunctionType) -> FunctionType:
-    method = FunctionType(flow.__code__, flow.__globals__, flow.__name__, flow.__defaults__)
-    functools.update_wrapper(method, flow)
-    del method.__wrapped__
-    method.__kwdefaults__ = flow.__kwdefaults__
-    returned = flow.__annotations__["return"].removeprefix("Flow[").removesuffix("]")
-    method.__annotations__ = {**flow.__annotations__, "return": returned}
-    return method

@@ -7,7 +7,7 @@ from typing import Any
 
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Environment
-from dynattrs.session import _Handle
+from dynattrs.session.handles import Handle
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -22,7 +22,7 @@ class Clock:
         return self.seconds
 
 
-class ByHand(_Handle):
+class ByHand(Handle):
     """A handle that drives nothing: every verb and every end of a query returns its flow."""
 
     def __init__(self, *, cursor_secret: bytes | None = None, concurrency: int = 4) -> None:

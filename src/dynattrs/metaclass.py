@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from dynattrs.expressions.paths import Path
+from dynattrs.expressions.paths import Path, did_you_mean
 from dynattrs.schema import UNKNOWN_ATTRIBUTE
 
 #: Where a model class keeps its paths, by field name.
@@ -52,6 +52,12 @@ class ModelMeta(_Base):
             named = (slots,) if isinstance(slots, str) else tuple(slots)
             namespace["__slots__"] = (*named, UNKNOWN_ATTRIBUTE)
         return super().__new__(mcls, name, bases, namespace, **options)
+
+    def __getattr__(cls, name: str) -> Any:
+        paths = cls.__dict__.get(PATHS_ATTRIBUTE)
+        if paths is None or name.startswith("__"):
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"{cls.__name__} has no field {name!r}{did_you_mean(name, paths)}")
 
     # Models are never protocols themselves: the plain checks of ABCs, which are written in C.
     __instancecheck__ = ABCMeta.__instancecheck__

@@ -129,7 +129,9 @@ def model(
     """
     if not isinstance(table, (str, Table)):
         raise ModelError(
-            "@model", f"its first argument is a table's name or a Table, not {table!r}"
+            "@model",
+            f"its first argument is a table's name or a Table, not {table!r}; "
+            f'write @model("table-name")',
         )
     frame = sys._getframe(1)
     scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
@@ -170,7 +172,7 @@ def _declare(
         )
     else:
         rebuilt = with_paths_meta(cls)
-        made = attrs.define(**attrs_options)(rebuilt)
+        made = _defined(rebuilt, attrs_options)
         point_cells_to(made, (cls, rebuilt))
     _keep_state(made, cls)
     if scope is not None:
@@ -182,6 +184,16 @@ def _declare(
         _check_fields(info)
     give_paths(made, _paths(info))
     return made
+
+
+def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
+    try:
+        define = attrs.define(**options)
+    except TypeError as error:
+        raise ModelError(
+            cls.__name__, f"@model hands its other arguments to attrs.define, which says: {error}"
+        ) from error
+    return cast("type[Any]", define(cls))
 
 
 def map_class(

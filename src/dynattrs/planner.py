@@ -35,6 +35,7 @@ from dynattrs.expressions.conditions import (
     Value,
     all_conditions,
     conjunctions,
+    order_of,
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
@@ -508,23 +509,17 @@ def _fold(bound: _Bound) -> tuple[Condition | None, AttributeValue | None] | Non
         first = bound.equal[0]
         value = cast("Value", first.right).stored
         same = all(
-            _order(cast("Value", each.right).stored) == _order(value) for each in bound.equal
+            order_of(cast("Value", each.right).stored) == order_of(value) for each in bound.equal
         )
         within = _intersect([_as_range(each) for each in bound.ranges])
         fits = same and not _empty(value) and _contains(within, value)
         return (first, None) if fits else None
-    if len(bound.ranges) == 1 and not _reversed(bound.ranges[0]):
+    if len(bound.ranges) == 1:
         only = _stated_range(bound.ranges[0])
         if not any(end and _empty(end) for end in (only.low, only.high)):
             return bound.ranges[0], None
     operand = _operand_of(bound.ranges[0])
     return _as_condition(operand, _intersect([_as_range(each) for each in bound.ranges]))
-
-
-def _reversed(part: Condition) -> bool:
-    if not isinstance(part, Between):
-        return False
-    return bool(_order(_stored(part.low)) > _order(_stored(part.high)))
 
 
 def _operand_of(part: Condition) -> PathOperand:
@@ -534,14 +529,6 @@ def _operand_of(part: Condition) -> PathOperand:
 
 def _stored(operand: Operand | None) -> AttributeValue:
     return cast("Value", operand).stored
-
-
-def _order(value: AttributeValue) -> Any:
-    """A key value as the service orders it: text by UTF-8 bytes, numbers by value."""
-    ((tag, payload),) = value.items()
-    if tag == "N":
-        return Decimal(payload)
-    return payload.encode() if tag == "S" else binary(payload)
 
 
 def _empty(value: AttributeValue) -> bool:
@@ -586,26 +573,27 @@ def _intersect(ranges: list[_Range]) -> _Range:
     for each in ranges:
         if each.low is not None and (
             result.low is None
-            or (_order(each.low), not each.low_included)
-            > (_order(result.low), not result.low_included)
+            or (order_of(each.low), not each.low_included)
+            > (order_of(result.low), not result.low_included)
         ):
             result = attrs.evolve(result, low=each.low, low_included=each.low_included)
         if each.high is not None and (
             result.high is None
-            or (_order(each.high), each.high_included) < (_order(result.high), result.high_included)
+            or (order_of(each.high), each.high_included)
+            < (order_of(result.high), result.high_included)
         ):
             result = attrs.evolve(result, high=each.high, high_included=each.high_included)
     return result
 
 
 def _contains(range_: _Range, value: AttributeValue) -> bool:
-    order = _order(value)
+    order = order_of(value)
     if range_.low is not None:
-        low = _order(range_.low)
+        low = order_of(range_.low)
         if order < low or (order == low and not range_.low_included):
             return False
     if range_.high is not None:
-        high = _order(range_.high)
+        high = order_of(range_.high)
         if order > high or (order == high and not range_.high_included):
             return False
     return True
@@ -633,7 +621,9 @@ def _as_condition(
         before = _previous(high)
         if before is not None:
             high, range_ = before, attrs.evolve(range_, high_included=True)
-    if _order(low) > _order(high) or (_order(low) == _order(high) and not range_.high_included):
+    if order_of(low) > order_of(high) or (
+        order_of(low) == order_of(high) and not range_.high_included
+    ):
         return None
     left_out = None if range_.high_included else high
     return Between(operand, _value(low), _value(high)), left_out

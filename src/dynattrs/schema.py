@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast, get_origin
 
 import attrs
 
@@ -310,6 +310,7 @@ def model_info(cls: Any) -> ModelInfo:
     Raises:
         ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
     """
+    cls = get_origin(cls) or cls
     info = info_of(cls)
     if info is not None:
         return info

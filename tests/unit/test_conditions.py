@@ -311,7 +311,7 @@ def test_in_of_more_than_a_hundred_is_split_in_one_group():
     expression, names, values = sent(not_(in_(Song.plays, range(201))))
 
     assert expression.count(" IN (") == 3
-    assert expression.startswith("NOT ((#0 IN (:0, :1,")
+    assert expression.startswith("NOT (#0 IN (:0, :1,")
     assert expression.count(" OR ") == 2
     assert len(values) == 201
     assert names == {"#0": "plays"}
@@ -486,6 +486,14 @@ def test_three_hundred_operators_are_taken():
     condition = not_(any_of(*(Song.plays > 1 for _ in range(150))))
 
     assert sent(condition)[0].count(">") == 150
+
+
+def test_the_limit_is_each_expressions_own():
+    placeholders = Placeholders()
+    many = any_of(*(Song.plays > 1 for _ in range(150)))
+
+    for what in ("condition", "filter"):
+        render(many, placeholders, what)
 
 
 def test_every_reserved_word_and_prefix_like_name_is_a_placeholder():

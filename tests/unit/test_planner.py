@@ -340,6 +340,16 @@ def test_a_condition_that_implies_the_attributes_makes_the_index_safe(implied: A
     assert found["filter"] == "none"
 
 
+def test_bounds_that_are_the_wrong_way_round_ask_for_nothing():
+    """The service refuses them, in key conditions and in filters."""
+    asked = query(Song.artist == "x", between(Song.title, "z", "a"))
+
+    assert explained(asked) == {
+        "operation": "nothing",
+        "because": ["between(Song.title, 'z', 'a') matches nothing"],
+    }
+
+
 @pytest.mark.parametrize("absent", [not_exists(Song.year), is_none(Song.year)], ids=str)
 def test_what_an_index_never_holds_is_not_asked_for(absent: Any):
     found = explained(query(Song.label == "Verve", absent).using("by-label"))
@@ -387,7 +397,7 @@ def test_hydrate_of_an_index_that_holds_everything_fetches_nothing_more():
 def test_what_an_index_holds_may_be_selected():
     assert explained(query(Song.mood == "calm").keys())["projection"] == "artist, title, mood"
     assert explained(query(Song.mood == "calm").select(Song.title))["index"] == "keys-of-mood"
-    with pytest.raises(PartialIndex, match="does not hold Song.genre, "):
+    with pytest.raises(PartialIndex, match=r"does not hold Song\.genre, and"):
         query(Song.mood == "calm").as_(Title).explain()
     with pytest.raises(PartialIndex):
         query(Song.mood == "calm").raw().explain()
@@ -479,7 +489,6 @@ _FOLDED: list[tuple[tuple[Any, ...], str]] = [
     ((Song.title == "b", begins_with(Song.title, "a")), "nothing"),
     ((Song.title > "c", Song.title < "a"), "nothing"),
     ((Song.title > "a", Song.title < "a"), "nothing"),
-    ((between(Song.title, "z", "a"),), "nothing"),
     ((begins_with(Song.title, "a"), begins_with(Song.title, "b")), "nothing"),
 ]
 

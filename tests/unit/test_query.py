@@ -16,9 +16,9 @@ from dynattrs import (
     NoSuchItem,
     QueryError,
     SessionClosed,
+    TransactionError,
     field,
     model,
-    not_,
     partition_key,
     path,
     sort_key,
@@ -636,6 +636,18 @@ def test_deleting_and_counting_read_no_fields():
     next(flow)
     assert result(flow, page(BAD)) == 1
     assert next(query().delete()).parameters["ProjectionExpression"] == "#0, #1"
+
+
+def test_inside_a_transaction_nothing_is_written_beside_it():
+    session = ByHand()
+    session._core.transactions[session._core.environment.caller()] += 1
+
+    assert next(query(session).all()).operation == "query"
+    with pytest.raises(TransactionError, match="a transaction is open here"):
+        next(query(session).delete())
+    assert next(session._statement("select 1", (), None, consistent=False)).parameters
+    with pytest.raises(TransactionError, match="a transaction is open here"):
+        next(session._statement("DELETE FROM x", (), None, consistent=False))
 
 
 # --- What is made of items ------------------------------------------------------------------------

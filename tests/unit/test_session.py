@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import pickle
 import threading
 from collections.abc import Iterator
@@ -495,6 +496,32 @@ def test_save_all_sends_nothing_new_after_an_interruption(session: Session):
         session.save_all(interrupted())
 
     assert ids(session) == set()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Note, r"an object is saved, not its class; write Note\(\.\.\.\)"),
+        ("text", "str: an object of a model is expected, found str 'text'"),
+        (None, "an object of a model is expected, found NoneType None"),
+    ],
+)
+def test_saving_what_is_no_object_of_a_model_says_what_was_expected(
+    session: Session, wrong: Any, message: str
+):
+    with pytest.raises(ModelError, match=message):
+        session.save(wrong)
+
+
+def test_a_query_that_was_not_asked_has_no_truth_value(session: Session):
+    """A trap: `if session.query(...)` would always be true."""
+    with pytest.raises(TypeError, match=r"use first\(\), one\(\), all\(\) or count\(\)"):
+        bool(session.query(Note))
+
+
+def test_a_verb_can_be_looked_up_and_called_on_the_class(session: Session):
+    assert str(inspect.signature(Session.get)).endswith("-> 'M | None'")
+    assert Session.exists(session, Note, "nobody") is False
 
 
 def test_pickling_a_session_is_refused_with_what_to_do(session: Session):

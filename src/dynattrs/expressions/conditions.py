@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Ope
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
@@ -173,6 +174,11 @@ def _operand(path: Path, value: Any, form: Form | None = None) -> Operand:
                 f"{data_of(path).label} is {own.expected} and {other.label} is "
                 f"{other.form.expected}; they are never equal and have no order"
             )
+        if other.steps == data_of(path).steps:
+            raise ConditionError(
+                f"{other.label} is compared with itself, which DynamoDB refuses; "
+                f"use exists({other.label}) or not_exists({other.label})"
+            )
         return PathOperand(value)
     if isinstance(value, Size):
         return value
@@ -261,7 +267,9 @@ class In(Condition):
             placeholders.operator()
             chunk = self.values[start : start + limits.IN_OPERANDS]
             parts.append(f"{operand} IN ({', '.join(each.render(placeholders) for each in chunk)})")
-        return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
+        for _ in parts[1:]:
+            placeholders.operator()
+        return " OR ".join(parts)
 
     def __str__(self) -> str:
         return f"in_({self.operand}, [{', '.join(map(str, self.values))}])"
@@ -331,7 +339,9 @@ class Joined(Condition):
 
 def _grouped(part: Condition, placeholders: Placeholders) -> str:
     text = part.render(placeholders)
-    return f"({text})" if isinstance(part, Joined) else text
+    several = isinstance(part, In) and len(part.values) > limits.IN_OPERANDS
+    # Not around everything: the service refuses parentheses that change nothing.
+    return f"({text})" if several or isinstance(part, Joined) else text
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -351,7 +361,9 @@ class Not(Condition):
 
 @attrs.frozen(eq=False, repr=False)
 class Constant(Condition):
-    """Known without asking: `in_` of nothing. It is folded away and never sent."""
+    """Known without asking: `in_` of nothing, `between` bounds that are the wrong way round. It is
+    folded away and never sent.
+    """
 
     value: bool
     written: str
@@ -470,7 +482,26 @@ def _compare(path: Path, operator: Operator, value: Any) -> Condition:
         # An empty set is not stored: such a field is absent.
         function = not_exists if operator == "=" else exists
         return cast("Condition", function(path))
-    return Comparison(operator, PathOperand(path), _operand(path, value))
+    operand = _operand(path, value)
+    if operator not in ("=", "<>"):
+        _check_order(data.label, operand)
+    return Comparison(operator, PathOperand(path), operand)
+
+
+def _check_order(label: str, operand: Operand) -> None:
+    """Refuse a value without an order, of a field that may hold several types."""
+    if isinstance(operand, Value) and operand.stored.keys().isdisjoint(_ORDERED):
+        raise ConditionError(
+            f"{label} is compared with {operand}; only text, numbers and bytes have an order"
+        )
+
+
+def order_of(value: AttributeValue) -> Any:
+    """Text, a number or bytes as the service orders values of one type: text by UTF-8 bytes."""
+    ((tag, payload),) = value.items()
+    if tag == "N":
+        return Decimal(payload)
+    return payload.encode() if tag == "S" else payload
 
 
 def _install() -> None:
@@ -524,7 +555,8 @@ def _other(subject: PathOperand | Size, value: Any) -> Operand:
 
 
 def between(operand: T, low: T, high: T) -> bool:
-    """True where *operand* lies between *low* and *high*, both included.
+    """True where *operand* lies between *low* and *high*, both included. Where *low* is above
+    *high*, nothing matches and nothing is sent.
 
     Raises:
         ConditionError: *operand* is no path, has no order, or a bound has another type.
@@ -536,7 +568,17 @@ def between(operand: T, low: T, high: T) -> bool:
         )
     if low is None or high is None:
         raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
-    return cast("bool", Between(subject, _other(subject, low), _other(subject, high)))
+    first, last = _other(subject, low), _other(subject, high)
+    for bound in (first, last):
+        _check_order(str(subject), bound)
+    if isinstance(first, Value) and isinstance(last, Value):
+        written = f"between({subject}, {first}, {last})"
+        if first.stored.keys() != last.stored.keys():
+            raise ConditionError(f"{written}: the bounds are stored as values of different types")
+        # The service refuses such bounds, though what they mean is clear.
+        if order_of(first.stored) > order_of(last.stored):
+            return cast("bool", Constant(value=False, written=written))
+    return cast("bool", Between(subject, first, last))
 
 
 def in_(operand: T, values: Iterable[T]) -> bool:

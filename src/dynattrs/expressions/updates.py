@@ -44,6 +44,15 @@ class Computed:
     def __bool__(self) -> bool:
         raise no_truth(f"the update value {self}")
 
+    def _not_compared(self, other: Any) -> Any:
+        raise ConditionError(
+            f"{self} is compared with {_shown(other)}: DynamoDB's conditions do not compute; compare "
+            f"the field itself, with the constant on the other side"
+        )
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _not_compared
+    __hash__ = object.__hash__
+
     def __add__(self, other: Any) -> Any:
         return arithmetic("+", self, other)
 
@@ -199,7 +208,7 @@ class Action:
         return data_of(self.path).steps
 
     def render(self, placeholders: Placeholders) -> str:
-        placeholders.operator()
+        # SET and its kin do not count as operators (tried).
         path = placeholders.path(self.steps)
         if self.value is None:
             return path
@@ -289,7 +298,12 @@ def _members(label: str, form: Form, value: Any, written: str) -> Value:
 
 def if_not_exists(target: T, default: T) -> T:
     """What is stored at *target*, or *default* where nothing is: for `set_`."""
-    return cast("T", IfNotExists(path_of(target, "if_not_exists"), default))
+    path = path_of(target, "if_not_exists")
+    if is_path(default) and data_of(cast("Path", default)).steps == data_of(path).steps:
+        raise ConditionError(
+            f"if_not_exists({path!r}, {path!r}) is {path!r} itself, and DynamoDB refuses it"
+        )
+    return cast("T", IfNotExists(path, default))
 
 
 def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T]:

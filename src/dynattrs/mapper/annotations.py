@@ -20,19 +20,23 @@ from dynattrs.mapper.hints import is_class
 class _Marker:
     """A mark inside `Annotated[...]`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, doc: str) -> None:
         self._name = name
+        self.__doc__ = doc
 
     def __repr__(self) -> str:
         return self._name
 
 
-#: `Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.
-Epoch: Final = _Marker("Epoch")
-#: `Annotated[T, Json]` is stored as S: the plain JSON of T.
-Json: Final = _Marker("Json")
-#: `Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.
-Compressed: Final = _Marker("Compressed")
+Epoch: Final = _Marker(
+    "Epoch",
+    "`Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.",
+)
+Json: Final = _Marker("Json", "`Annotated[T, Json]` is stored as S: the plain JSON of T.")
+Compressed: Final = _Marker(
+    "Compressed",
+    "`Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.",
+)
 
 LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
     list: list,

@@ -11,12 +11,13 @@ from typing import Any, cast
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import MappingError
+from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.flows import Environment
-from dynattrs.schema import AttributeMap, ModelInfo, Table, model_info
+from dynattrs.schema import AttributeMap, ModelInfo, Table, info_of, model_info
 
 
 @attrs.define
@@ -104,6 +105,12 @@ def encode(core: Core, obj: Any) -> Encoded:
         MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
         ModelError: *obj* is no model.
     """
+    if isinstance(obj, type):
+        raise ModelError(
+            obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
+        )
+    if info_of(type(obj)) is None and not _has_model_base(type(obj)):
+        raise ModelError(type(obj).__name__, f"an object of a model is expected, found {show(obj)}")
     info = model_info(type(obj))
     if not info.carries and info.unknown == "keep":
         raise MappingError(
@@ -120,6 +127,10 @@ def encode(core: Core, obj: Any) -> Encoded:
         stamp(core, encoded)
     encoded.size = check_size(info, item)
     return encoded
+
+
+def _has_model_base(cls: type[Any]) -> bool:
+    return any(info_of(base) is not None for base in cls.__mro__)
 
 
 def stamp(core: Core, encoded: Encoded) -> None:

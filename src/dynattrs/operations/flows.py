@@ -8,7 +8,9 @@ hand. Nothing here or in the flows does I/O, sleeps, or reads a clock.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
+import types
 import uuid
 from collections.abc import Callable, Coroutine, Generator, Hashable
 from datetime import datetime
@@ -113,25 +115,25 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
     """A method written once as a flow: a plain method on a `Sync` owner, a coroutine on `Async`."""
 
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[R]]) -> None:
-        self._flow = flow
-        functools.update_wrapper(self, flow)  # type: ignore[arg-type]
+        @functools.wraps(flow)
+        def method(owner: Any, *args: P.args, **options: P.kwargs) -> Any:
+            return owner._drive(flow(owner, *args, **options))
+
+        # What callers get is the flow's result, and so documentation should say.
+        signature = inspect.signature(flow)
+        result = str(signature.return_annotation).removeprefix("Flow[").removesuffix("]")
+        vars(method)["__signature__"] = signature.replace(return_annotation=result)
+        self._method = method
+        self.__doc__ = flow.__doc__
 
     @overload
-    def __get__(self, owner: None, cls: object = None) -> verb[P, R]: ...
+    def __get__(self, owner: None, cls: object = None) -> Callable[Concatenate[Any, P], Any]: ...
     @overload
     def __get__(self, owner: Sync, cls: object = None) -> Callable[P, R]: ...
     @overload
     def __get__(self, owner: Async, cls: object = None) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, owner: Any, cls: object = None) -> Any:
-        if owner is None:
-            return self
-        flow = self._flow
-
-        @functools.wraps(flow)
-        def method(*args: P.args, **options: P.kwargs) -> Any:
-            return owner._drive(flow(owner, *args, **options))
-
-        return method
+        return self._method if owner is None else types.MethodType(self._method, owner)
 
 
 def pause_before(attempt: int, environment: Environment, *, cap: float = 5.0) -> Pause:

@@ -5,15 +5,19 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExecuteStatem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from dynattrs.errors import ConditionError
+from dynattrs.errors import ConditionError, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.schema import AttributeMap, AttributeValue
 
 R = TypeVar("R")
+
+_SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+_SELECT_ALL: Final = re.compile(r"\s*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
 
 
 class Statement(Generic[R]):
@@ -44,6 +48,19 @@ class Statement(Generic[R]):
         self._done = token is None
         self._parameters["NextToken"] = token
         return [self._read(item) for item in response.get("Items", [])]
+
+
+def check_whole(statement: str, model: str) -> None:
+    """Refuse to read objects from a statement that selects only some attributes.
+
+    Raises:
+        QueryError: Fields that were not read would be defaults, and a save would store those.
+    """
+    if _SELECT.match(statement) and not _SELECT_ALL.match(statement):
+        raise QueryError(
+            f"the statement selects some attributes, and a {model} that lacks the others must not be "
+            f"saved back; write SELECT *, or leave model out for plain rows"
+        )
 
 
 def _encoded(value: object) -> AttributeValue:

@@ -498,7 +498,7 @@ class QueryVerbs(Generic[M_co]):
             UnsentWrites: Some deletes were not done.
         """
         handle, info, table = self._handle, self._info, self._table
-        handle._check_open()
+        handle._check_writable()
         if handle._buffer is not None:
             yield from batch.flush(handle._core, handle._buffer)
         keys = self._with(_reader=Keys(info), _hydrate=False)

@@ -37,7 +37,7 @@ from dynattrs.operations.requests import (
     with_condition,
 )
 from dynattrs.operations.updates import prepare
-from dynattrs.operations.verbs import NO_KEY, Verbs, target
+from dynattrs.operations.verbs import NO_KEY, Verbs, is_class_of, target
 from dynattrs.schema import AttributeMap, ModelInfo
 
 
@@ -202,7 +202,7 @@ class TransactionVerbs:
         upsert: bool = False,
     ) -> None:
         """Change an item where it is: `update(Song, key, *actions)` or `update(song, *actions)`."""
-        if not isinstance(subject, type) and key is not NO_KEY:
+        if not is_class_of(subject) and key is not NO_KEY:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
         prepared = prepare(

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 from dynattrs.errors import ModelError, NoSuchItem, SessionClosed, TransactionError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.classes import carried_by, carry
-from dynattrs.model import M
+from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits, updates
 from dynattrs.operations.batch import Buffer, Write
 from dynattrs.operations.batch_get import BatchGet, WantedKey
@@ -25,7 +25,7 @@ from dynattrs.operations.core import Core, Encoded, encode, is_frozen
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.keys import identity, key_in, key_of, plain_key
-from dynattrs.operations.partiql import Statement
+from dynattrs.operations.partiql import Statement, check_whole
 from dynattrs.operations.requests import (
     ConditionFalse,
     absent,
@@ -90,7 +90,7 @@ class Verbs:
         return cast("M", encoded.stored())
 
     @verb
-    def save_all(self, objects: Iterable[M]) -> Flow[None]:
+    def save_all(self, objects: Iterable[Instance]) -> Flow[None]:
         """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
 
         Outside a block all of them are stored on return. Objects with a version are sent one by
@@ -187,7 +187,7 @@ class Verbs:
         returns: Returns,
     ) -> Flow[Any]:
         self._check_writable()
-        if not isinstance(subject, type) and key is not _NO_KEY:
+        if not is_class_of(subject) and key is not _NO_KEY:
             # update(obj, *actions): what stands in the key's place is the first action.
             actions, key = (key, *actions), _NO_KEY
         info, item_key, version = target(subject, key)
@@ -280,7 +280,7 @@ class Verbs:
         self._check_open()
         asked = []
         for model, key in wanted:
-            info = model_info(getattr(model, "__origin__", model))
+            info = model_info(model)
             asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
         for _, _, table, key in asked:
             yield from self._settle_pending(table, key)
@@ -300,7 +300,7 @@ class Verbs:
         none_for_missing: bool,
     ) -> BatchGet[Any]:
         self._check_open()
-        info = model_info(getattr(model, "__origin__", model))
+        info = model_info(model)
         table = self._core.table_name(info.table)
         mapper = cast("Mapper", info.mapper)
         return BatchGet(
@@ -313,12 +313,16 @@ class Verbs:
         self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
     ) -> Flow[tuple[Statement[Any], list[Any]]]:
         """A statement with its first page of rows: what writes is done when this returns."""
-        self._check_open()
+        if statement.lstrip()[:6].upper() == "SELECT":
+            self._check_open()
+        else:
+            self._check_writable()
         if self._buffer is not None:
             yield from batch.flush(self._core, self._buffer)
         read: Callable[[AttributeMap], Any] = _plain_row
         if model is not None:
-            info = model_info(getattr(model, "__origin__", model))
+            info = model_info(model)
+            check_whole(statement, info.name)
             read = functools.partial(cast("Mapper", info.mapper).load, model=model)
         found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
         return found, (yield from found.next()) or []
@@ -391,9 +395,14 @@ def _put(core: Core, encoded: Encoded) -> Write:
     )  # fmt: skip
 
 
+def is_class_of(subject: Any) -> bool:
+    """Whether a subject is a model class, with arguments if it is generic, and not an object."""
+    return isinstance(get_origin(subject) or subject, type)
+
+
 def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
     """Which item is meant: an object's own, or that of a class and a key."""
-    if isinstance(subject, type):
+    if is_class_of(subject):
         info = model_info(subject)
         if key is _NO_KEY:
             raise ModelError(info.name, "a model class needs a key here: (Model, key)")

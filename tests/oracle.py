@@ -90,9 +90,9 @@ def holds(condition: tuple[Any, ...], item: dict[str, Any]) -> bool:
     if word == "not":
         return not holds(rest[0], item)
     if word == "and":
-        return all([holds(part, item) for part in rest])
+        return all(holds(part, item) for part in rest)
     if word == "or":
-        return any([holds(part, item) for part in rest])
+        return any(holds(part, item) for part in rest)
     first = _operand(rest[0], item)
     if word == "exists":
         return first is not None
@@ -221,7 +221,7 @@ def _computed(operand: tuple[Any, ...], item: dict[str, Any]) -> dict[str, Any]:
     word, *rest = operand
     if word in ("+", "-"):
         left, right = (_number(_computed(each, item)) for each in rest)
-        return _sum(left, right if word == "+" else -right)
+        return _sum(left, right if word == "+" else right.copy_negate())
     if word == "list_append":
         left, right = (_computed(each, item) for each in rest)
         if tag_of(left) != "L" or tag_of(right) != "L":
@@ -264,7 +264,7 @@ def _added(old: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _deleted(old: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any] | None:
-    ((tag, payload),) = value.items()
+    tag = tag_of(value)
     if old is None:
         return None
     if tag not in old:

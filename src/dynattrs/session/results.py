@@ -1,0 +1,127 @@
+"""What a session's reads give: lazy queries, items by their keys, rows of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from dynattrs.operations.batch_get import BatchGet
+from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.partiql import Statement
+from dynattrs.operations.query import Page, QueryVerbs, Stream
+from dynattrs.operations.readers import Keys, Raw, projected, selected
+from dynattrs.schema import AttributeMap
+
+if TYPE_CHECKING:
+    from dynattrs.session.handles import Handle
+
+R = TypeVar("R")
+M_co = TypeVar("M_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class Query(QueryVerbs[M_co], Sync):
+    """A lazy query or scan: iterate over it, or call one of its ends. No request before that."""
+
+    _handle: Handle
+
+    def _drive(self, flow: Flow[R]) -> R:
+        return self._handle._drive(flow)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self} has no truth value, it has not been asked yet; use first(), one(), all() or "
+            f"count()"
+        )
+
+    def __iter__(self) -> Iterator[M_co]:
+        for page in self.pages():
+            yield from page.items
+
+    def pages(self) -> Iterator[Page[M_co]]:
+        """The pages as the service returns them. Under a filter a page may be empty."""
+        stream = Stream(self)
+        try:
+            while (page := self._drive(stream.next())) is not None:
+                yield page
+        finally:
+            stream.close()
+
+    # What changes the type of the results is declared here, and once more for asyncio.
+
+    def as_(self, cls: type[A], /) -> Query[A]:
+        """Objects of another class, which has some of the model's fields; only these are read.
+
+        Raises:
+            QueryError: It has a field that the model has not.
+        """
+        return cast("Query[A]", self._with(_reader=projected(self._info, cls)))
+
+    @overload
+    def select(self, one: A, /) -> Query[tuple[A]]: ...
+    @overload
+    def select(self, one: A, two: B, /) -> Query[tuple[A, B]]: ...
+    @overload
+    def select(self, one: A, two: B, three: C, /) -> Query[tuple[A, B, C]]: ...
+    @overload
+    def select(self, one: A, two: B, three: C, four: D, /) -> Query[tuple[A, B, C, D]]: ...
+    @overload
+    def select(self, *paths: object) -> Query[tuple[Any, ...]]: ...
+    def select(self, *paths: object) -> Query[Any]:
+        """Tuples of some fields, or of places inside them; only these are read.
+
+        Raises:
+            QueryError: One is no field of the model.
+        """
+        return cast("Query[Any]", self._with(_reader=selected(self._info, paths)))
+
+    def keys(self) -> Query[dict[str, Any]]:
+        """The keys only, as dicts of fields: what `get` and `delete` take."""
+        return cast("Query[dict[str, Any]]", self._with(_reader=Keys(self._info)))
+
+    def raw(self) -> Query[AttributeMap]:
+        """Attribute maps, as they are stored."""
+        return cast("Query[AttributeMap]", self._with(_reader=Raw()))
+
+
+class Items(Generic[M_co]):
+    """A lazy stream of the items of many keys. It can be iterated once."""
+
+    def __init__(self, handle: Handle, found: BatchGet[M_co]) -> None:
+        self._handle = handle
+        self._found = found
+
+    def __iter__(self) -> Iterator[M_co]:
+        try:
+            while (items := self._handle._drive(self._found.next())) is not None:
+                yield from cast("list[M_co]", items)
+        finally:
+            self._found.close()
+
+    @property
+    def missing(self) -> list[Any]:
+        """The keys, as they were given, of which there was no item so far; all of them at the
+        end.
+        """
+        return self._found.missing
+
+
+class Rows(Generic[M_co]):
+    """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
+    once.
+    """
+
+    def __init__(self, handle: Handle, statement: Statement[M_co], first: list[M_co]) -> None:
+        self._handle = handle
+        self._statement = statement
+        self._first = first
+
+    def __iter__(self) -> Iterator[M_co]:
+        rows: list[M_co] | None = self._first
+        self._first = []
+        while rows is not None:
+            yield from rows
+            rows = self._handle._drive(self._statement.next())

@@ -1,0 +1,202 @@
+"""`Session`: where connections are opened and settings are kept."""
+
+from __future__ import annotations
+
+import random
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from dynattrs.errors import ModelError, SessionClosed
+from dynattrs.operations.core import Core
+from dynattrs.operations.flows import Environment
+from dynattrs.session.blocks import Block, Enter, Exit
+from dynattrs.session.driver import Driver
+from dynattrs.session.handles import Handle
+from dynattrs.wire import Wire, configured
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+R = TypeVar("R")
+M_co = TypeVar("M_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class Session(Handle):
+    """The way to the service: saves, reads, queries, tables.
+
+    One session serves a whole program, in all threads. Outside a block it writes each item at once;
+    `with session as s:` opens a block whose handle `s` gathers writes.
+
+    Args:
+        client: A botocore client to use as it is. The five that follow are for making one.
+        boto3_session: A boto3 session to make the client from.
+        region_name: As boto3's, as are the next three.
+        profile_name: A profile of the AWS configuration.
+        endpoint_url: Another endpoint, such as DynamoDB Local's.
+        config: A `botocore.config.Config`.
+        table_prefix: Put before the declared name of every table: `"dev-"`.
+        tables: Real names of tables by declared name; they take no prefix.
+        concurrency: How many batches may be in flight at once.
+        deadline: How long batches are retried without any acknowledgement.
+        cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
+            every process that resumes them.
+        clock: Gives the aware time for `created=True` and `updated=True`.
+        fast: Read replies past botocore's parser, and check their CRC32 in every retry mode. False
+            takes botocore's own ways throughout.
+
+    Raises:
+        ConfigurationError: There is no region, or no such profile.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: DynamoDBClient | None = None,
+        boto3_session: Any = None,
+        region_name: str | None = None,
+        profile_name: str | None = None,
+        endpoint_url: str | None = None,
+        config: Any = None,
+        table_prefix: str = "",
+        tables: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        deadline: timedelta = timedelta(seconds=60),
+        cursor_secret: str | bytes | None = None,
+        clock: Callable[[], datetime] | None = None,
+        fast: bool = True,
+    ) -> None:
+        options = {
+            "boto3_session": boto3_session, "region_name": region_name,
+            "profile_name": profile_name, "endpoint_url": endpoint_url, "config": config,
+        }  # fmt: skip
+        given = [name for name, value in options.items() if value is not None]
+        if client is not None and given:
+            raise ModelError("Session", f"client is given, so {', '.join(given)} would be ignored")
+        if boto3_session is not None and profile_name is not None:
+            raise ModelError("Session", "boto3_session is given, so profile_name would be ignored")
+        if type(concurrency) is not int or concurrency < 1:
+            raise ModelError("Session", f"concurrency={concurrency!r}: a positive int is expected")
+        if not isinstance(cast("object", deadline), timedelta):
+            raise ModelError("Session", f"deadline={deadline!r}: a timedelta is expected")
+        # A client that was handed in is its owner's to close.
+        self._closing: list[Callable[[], object]] = []
+        if client is None:
+            client = configured(
+                lambda: _make_client(boto3_session, profile_name, region_name, endpoint_url, config)
+            )
+            self._closing.append(cast("Any", client).close)
+        environment = Environment(time.monotonic, random.random, clock or _utc_now)
+        secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
+        if secret is not None and not secret:
+            raise ModelError("Session", "cursor_secret is empty; leave it out, or give a secret")
+        self._core = Core(
+            environment, deadline, concurrency, table_prefix, dict(tables or {}), secret
+        )
+        # Besides the batches in flight, queries fetch one page ahead.
+        self._driver = Driver(Wire(client, fast=fast), workers=concurrency + 4)
+        self._buffer = None
+        self._closed = None
+        self._blocks: list[Block] = []
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        table_prefix: str = "",
+        tables: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        cursor_secret: str | bytes | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> Session:
+        """A session on an engine embedded in this process, empty and gone with the session.
+
+        It needs `dynattrs[local]`, no Java, no account and no network. It listens on a free port of
+        the loopback interface. It is for trying out and for tests; it is more lenient than the
+        service, which the tests of what matters should know.
+
+        Raises:
+            MissingExtra: The extra is not installed.
+        """
+        import boto3
+
+        from dynattrs.local import start
+
+        lease = start()
+        try:
+            session = cls(
+                client=boto3.client("dynamodb", **cast("Any", lease.client_arguments)),
+                table_prefix=table_prefix,
+                tables=tables,
+                concurrency=concurrency,
+                cursor_secret=cursor_secret,
+                clock=clock,
+            )
+        except BaseException:
+            lease.stop()
+            raise
+        # The engine also goes when everybody has forgotten the session without closing it.
+        session._closing += (
+            session.client.close,
+            weakref.finalize(session._driver, lease.stop),
+        )
+        return session
+
+    def close(self) -> None:
+        """End the session: threads, connections, and after `Session.local()` the engine.
+
+        A client that was handed in stays open. Closing twice is fine.
+
+        Raises:
+            SessionClosed: A block of it is still open.
+        """
+        if self._blocks:
+            raise SessionClosed("session with open blocks")
+        self._closed = "session"
+        self._driver.close()
+        closing, self._closing = self._closing, []
+        for close in closing:
+            close()
+
+    if TYPE_CHECKING:
+
+        def __enter__(self) -> Block:
+            """Begin a block: what is written through its handle is gathered, and stored when the
+            block has ended.
+            """
+            raise NotImplementedError
+
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None: ...
+
+    else:
+        __enter__ = Enter()
+        __exit__ = Exit()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _make_client(
+    boto3_session: Any, profile_name: str | None, region_name: str | None,
+    endpoint_url: str | None, config: Any,
+) -> Any:  # fmt: skip
+    import boto3
+
+    if boto3_session is None:
+        boto3_session = boto3.session.Session(profile_name=profile_name)
+    return boto3_session.client(
+        "dynamodb", region_name=region_name, endpoint_url=endpoint_url, config=config
+    )
