@@ -156,7 +156,7 @@ def test_objects_are_not_read_from_parts_of_items(session: Session, table: str):
 def test_a_row_that_is_no_song_is_an_error(session: Session, client: Any, table: str):
     name = table.strip('"')
     client.put_item(
-        TableName=name, Item={"artist": {"S": "Nina"}, "title": {"S": "x"}, "plays": {"S": "many"}}
+        TableName=name, Item={"artist": {"S": "Nina"}, "title": {"S": "x"}, "played": {"S": "many"}}
     )
 
     with pytest.raises(MappingError, match=r"Song\.plays: expected .*found S 'many'"):

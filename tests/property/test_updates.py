@@ -75,10 +75,10 @@ def plain(draw: st.DrawFn) -> DrawnAction:
     other = draw(st.sampled_from(others))
     if kind == "path":
         return DrawnAction(set_(place.path, other.path), ("SET", place.steps, read(other)))
-    if draw(st.booleans()):
-        written, known = pair[0], value(pair)
-    else:
-        default = draw(st.sampled_from([each for each in others if each != other] or [place]))
+    written, known = pair[0], value(pair)
+    defaults = [each for each in others if each.steps != other.steps]
+    if defaults and draw(st.booleans()):
+        default = draw(st.sampled_from(defaults))
         written, known = default.path, read(default)
     return DrawnAction(
         set_(place.path, if_not_exists(other.path, written)),
