@@ -125,6 +125,8 @@ def test_explain_of_a_query_by_key_and_filter():
 'FilterExpression': '#2 > :2', \
 'ExpressionAttributeNames': {'#0': 'artist', '#1': 'title', '#2': 'play.count'}, \
 'ExpressionAttributeValues': {':0': {'S': 'Nina'}, ':1': {'S': 'S'}, ':2': {'N': '3'}}}
+        cost: reads what the key condition matches; half a unit for each 4 KB, a request for each 1 MB; \
+the filter does not lower that
         because the table's partition key is bound""")
 
 
@@ -192,6 +194,8 @@ def test_explain_of_a_query_that_an_index_answers():
 'ExpressionAttributeNames': {'#0': 'genre', '#1': 'play.count'}, \
 'ExpressionAttributeValues': {':0': {'S': 'jazz'}, ':1': {'N': '3'}}, \
 'ScanIndexForward': False, 'Limit': 5}
+        cost: reads what the key condition matches, until 5 items are found; half a unit for each 4 KB, \
+a request for each 1 MB
         because index 'by-genre' binds most key attributes: Song.genre and Song.plays""")
 
 
@@ -650,3 +654,16 @@ def test_a_table_of_one_key_attribute():
     found = explained(hand.query(Flat).where(Flat.id == "x"))
 
     assert found["because"][-1].startswith("the whole key is bound: get(Flat, key)")
+
+
+def test_explain_says_what_the_service_will_read():
+    def cost(asked: Any) -> str:
+        (line,) = (line for line in asked.explain().splitlines() if line.startswith("cost: "))
+        return line.removeprefix("cost: ")
+
+    assert cost(hand.scan(Song).page_size(7)) == (
+        "reads everything there; half a unit for each 4 KB, a request for each 1 MB or 7 items"
+    )
+    assert cost(query(Song.artist == "x").consistent()) == (
+        "reads what the key condition matches; a unit for each 4 KB, a request for each 1 MB"
+    )

@@ -248,11 +248,24 @@ class QueryVerbs(Generic[M_co]):
                 f"filter: {'none' if found.filter is None else found.filter}",
                 f"projection: {', '.join(self._projection(found)) or 'all attributes'}",
                 f"request: {parameters}",
+                f"cost: {self._cost(found)}",
             ]
             if found.partial:
                 lines.append("then: BatchGetItem for the whole items, 100 at a time")
         lines += [f"because {reason}" for reason in found.why]
         return "\n".join(lines)
+
+    def _cost(self, found: Plan) -> str:
+        """What the service will read, in words: how much that is, only the table knows."""
+        units = "a unit" if self._consistent else "half a unit"
+        what = "what the key condition matches" if found.key else "everything there"
+        stop = f", until {self._limit} items are found" if self._limit is not None else ""
+        text = f"reads {what}{stop}; {units} for each 4 KB, a request for each 1 MB"
+        if self._page_size is not None:
+            text += f" or {self._page_size} items"
+        if found.filter is not None:
+            text += "; the filter does not lower that"
+        return text
 
     def __str__(self) -> str:
         text = f"{self._operation}({self._info.name})"
