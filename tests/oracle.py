@@ -228,8 +228,9 @@ def _computed(operand: tuple[Any, ...], item: dict[str, Any]) -> dict[str, Any]:
             raise Refused(operand)
         return {"L": copy.deepcopy(left["L"] + right["L"])}
     if word == "if_not_exists":
-        found = _operand(rest[0], item)
-        return copy.deepcopy(found) if found is not None else _computed(rest[1], item)
+        # The default is computed in any case: where it is absent itself, the update is refused.
+        found, default = _operand(rest[0], item), _computed(rest[1], item)
+        return default if found is None else copy.deepcopy(found)
     found = _operand(operand, item)
     if found is None:
         raise Refused(operand)

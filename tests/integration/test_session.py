@@ -199,7 +199,7 @@ def test_an_object_has_its_key_and_a_class_needs_one(session: Session):
 
 
 def test_what_is_no_model_is_refused(session: Session):
-    with pytest.raises(ModelError, match="str: it is no model"):
+    with pytest.raises(ModelError, match="str: an object of a model is expected, found str"):
         session.save("text")  # type: ignore[type-var]
 
 
