@@ -12,7 +12,6 @@ An operand is ``("value", v)``, ``("path", *steps)`` or ``("size", *steps)``. A 
 
 from __future__ import annotations
 
-import copy
 import operator
 from decimal import Decimal, localcontext
 from typing import Any
@@ -168,7 +167,7 @@ def update(actions: list[tuple[Any, ...]], item: dict[str, Any]) -> dict[str, An
     Raises:
         Refused: An operand is absent or has the wrong type, or a place's container is absent.
     """
-    new = copy.deepcopy(item)
+    new = fresh({"M": item})["M"]
     # Values are all computed before anything changes; lists shrink only at the end.
     changes = [_change(action, item) for action in actions]
     appended = []
@@ -188,6 +187,16 @@ def update(actions: list[tuple[Any, ...]], item: dict[str, Any]) -> dict[str, An
     for steps, _, value in sorted(appended, key=lambda each: each[1]):
         _container(new, (*steps, 0)).append(value)
     return _without_gaps({"M": new})["M"]  # type: ignore[no-any-return]
+
+
+def fresh(value: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing, not even with itself: `copy.deepcopy` keeps what is one object."""
+    ((tag, payload),) = value.items()
+    if tag == "L":
+        return {tag: [fresh(member) for member in payload]}
+    if tag == "M":
+        return {tag: {name: fresh(member) for name, member in payload.items()}}
+    return {tag: payload}
 
 
 def _container(item: dict[str, Any], steps: tuple[str | int, ...]) -> Any:
@@ -226,15 +235,15 @@ def _computed(operand: tuple[Any, ...], item: dict[str, Any]) -> dict[str, Any]:
         left, right = (_computed(each, item) for each in rest)
         if tag_of(left) != "L" or tag_of(right) != "L":
             raise Refused(operand)
-        return {"L": copy.deepcopy(left["L"] + right["L"])}
+        return {"L": [fresh(member) for member in left["L"] + right["L"]]}
     if word == "if_not_exists":
         # The default is computed in any case: where it is absent itself, the update is refused.
         found, default = _operand(rest[0], item), _computed(rest[1], item)
-        return default if found is None else copy.deepcopy(found)
+        return default if found is None else fresh(found)
     found = _operand(operand, item)
     if found is None:
         raise Refused(operand)
-    return copy.deepcopy(found)
+    return fresh(found)
 
 
 def _number(value: dict[str, Any]) -> Decimal:

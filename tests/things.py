@@ -7,7 +7,6 @@ of other types than the model says.
 
 from __future__ import annotations
 
-import copy
 import datetime as dt
 import enum
 import random
@@ -253,9 +252,9 @@ def item_of(partition: int, number: int, chance: random.Random) -> dict[str, Any
         if kind < 0.3:
             item[name] = {"NULL": True}
         elif kind < 0.45:
-            item[name] = copy.deepcopy(chance.choice(chance.choice(PLACES).values)[1])
+            item[name] = chance.choice(chance.choice(PLACES).values)[1]
         else:
-            item[name] = copy.deepcopy(chance.choice(place.values)[1])
+            item[name] = chance.choice(place.values)[1]
     return item
 
 
