@@ -641,7 +641,7 @@ def _next(value: AttributeValue) -> AttributeValue | None:
     number = Decimal(payload).next_plus(_CONTEXT)
     if not number.is_finite():
         return None
-    if 0 < abs(number) < _LEAST:
+    if 0 < number.copy_abs() < _LEAST:
         number = _LEAST if number > 0 else Decimal(0)
     return {"N": str(number)}
 
@@ -651,8 +651,12 @@ def _previous(value: AttributeValue) -> AttributeValue | None:
     ((tag, payload),) = value.items()
     if tag != "N":
         return None
-    negated = _next({"N": str(-Decimal(payload))})
-    return None if negated is None else {"N": str(-Decimal(negated["N"]))}
+    # `-number` would round to the digits of the caller's context.
+    negated = _next({"N": str(Decimal(payload).copy_negate())})
+    if negated is None:
+        return None
+    number = Decimal(negated["N"]).copy_negate()
+    return {"N": str(number) if number else "0"}
 
 
 # --- Words --------------------------------------------------------------------------------------

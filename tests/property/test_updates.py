@@ -10,7 +10,7 @@ import attrs
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import oracle
@@ -244,6 +244,7 @@ def test_the_service_makes_of_an_item_what_the_oracle_makes_of_it(
         store.delete(key)
 
     outcome = attempt(store, drawn, when, upsert)
+    event(outcome)
 
     expected = expectation(item if there else None, key, drawn, when, upsert)
     described = " ".join(str(each.written) for each in drawn)
