@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, cast
 
 import attrs
 
+from dynattrs import limits
 from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
 from dynattrs.expressions.conditions import (
     Between,
@@ -555,17 +556,21 @@ def _stated_range(part: Condition) -> _Range:
 
 
 def _after_prefix(prefix: AttributeValue) -> AttributeValue | None:
-    """The least value above everything that begins with *prefix*; None if there is no such."""
+    """The least key above everything that begins with *prefix*; None if there is no such."""
     ((tag, payload),) = prefix.items()
     if tag == "B":
-        data = binary(payload).rstrip(b"\xff")
+        data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")
         return {"B": data[:-1] + bytes([data[-1] + 1])} if data else None
     text = payload.rstrip("\U0010ffff")
-    if not text:
-        return None
-    code = ord(text[-1]) + 1
-    # Surrogates are no characters of UTF-8.
-    return {"S": text[:-1] + chr(0xE000 if code == 0xD800 else code)}
+    while text:
+        code = ord(text[-1]) + 1
+        # Surrogates are no characters of UTF-8.
+        after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
+        if len(after.encode()) <= limits.SORT_KEY_BYTES:
+            return {"S": after}
+        # A key is not that long, so the next one has another character further left.
+        text = text[:-1].rstrip("\U0010ffff")
+    return None
 
 
 def _intersect(ranges: list[_Range]) -> _Range:
@@ -634,10 +639,13 @@ def _value(stored: AttributeValue) -> Value:
 
 
 def _next(value: AttributeValue) -> AttributeValue | None:
-    """The least value above *value*; None above the greatest number."""
+    """The least key above *value*; None above the greatest."""
     ((tag, payload),) = value.items()
     if tag != "N":
-        return {"S": payload + "\0"} if tag == "S" else {"B": binary(payload) + b"\0"}
+        data = payload.encode() if tag == "S" else binary(payload)
+        if len(data) >= limits.SORT_KEY_BYTES:
+            return _after_prefix(value)
+        return {"S": payload + "\0"} if tag == "S" else {"B": data + b"\0"}
     number = Decimal(payload).next_plus(_CONTEXT)
     if not number.is_finite():
         return None
