@@ -1,49 +1,20 @@
 """Real sample data: loaded into models, saved, read back equal, and dumped as it was.
 
-The files are not part of the repository. They are looked for in the folder that
-``DYNATTRS_SHARED_DATA`` names, or in ``shared/data`` beside the checkout or above it.
+The files are not part of the repository; `shared_data` knows where they are looked for.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timezone
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from dynattrs import Session, Table, begins_with, field, mapper, model, partition_key, sort_key
-
-
-def folder() -> Path | None:
-    named = os.environ.get("DYNATTRS_SHARED_DATA")
-    if named:
-        return Path(named)
-    for parent in Path(__file__).resolve().parents:
-        if (parent / "shared" / "data").is_dir():
-            return parent / "shared" / "data"
-    return None
-
-
-def read(name: str) -> str:
-    data = folder()
-    if data is None or not (data / name).is_file():
-        pytest.skip(
-            f"{name} is not here: set DYNATTRS_SHARED_DATA to the folder of the sample data, or put "
-            f"it into ../shared/data beside the checkout"
-        )
-    return (data / name).read_text(encoding="utf-8")
-
-
-def guide_items(table: str) -> list[dict[str, Any]]:
-    """The items of a file of the developer guide: a BatchWriteItem request."""
-    requests = json.loads(read(f"{table}.json"))[table]
-    return [request["PutRequest"]["Item"] for request in requests]
-
+from shared_data import guide_items, read
 
 # --- The developer guide's tables -----------------------------------------------------------------
 

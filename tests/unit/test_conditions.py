@@ -317,6 +317,18 @@ def test_in_of_more_than_a_hundred_is_split_in_one_group():
     assert names == {"#0": "plays"}
 
 
+def test_bounds_that_are_the_wrong_way_round_match_nothing_and_are_not_sent():
+    """The service refuses them, where what they mean is clear."""
+    for reversed_ in (
+        between(Song.plays, 2, 1),
+        between(Song.title, "\U0001f3b8", "\uffff"),
+        between(Song.cover, b"\xff", b"a"),
+        between(size(Song.title), 2, 1),
+    ):
+        assert all_of(reversed_, Song.plays == 1) is reversed_
+        assert sent(any_of(reversed_, Song.plays == 1))[0] == "#0 = :0"
+
+
 def test_in_of_a_hundred_is_one():
     assert sent(in_(Song.plays, range(100)))[0].count("IN") == 1
 
@@ -385,6 +397,23 @@ REFUSED: list[tuple[str, str]] = [
     ("is_none(None)", "is_none speaks of a field"),
     ("S.plays == Album.plays", "Song.plays and Album.plays are of different models"),
     ("S.plays > S.title", "they are never equal and have no order"),
+    (
+        "S.title == S.title",
+        "Song.title is compared with itself, which DynamoDB refuses; use exists(",
+    ),
+    ("between(S.plays, 1, S.plays)", "Song.plays is compared with itself"),
+    ("in_(S.title, ['a', S.title])", "Song.title is compared with itself"),
+    ("contains(S.title, S.title)", "Song.title is compared with itself"),
+    ("begins_with(S.title, S.title)", "Song.title is compared with itself"),
+    ("path(S.other) < True", "Song.other is compared with True; only text, numbers and bytes have"),
+    (
+        "between(S.other, [], [1])",
+        "Song.other is compared with []; only text, numbers and bytes have",
+    ),
+    (
+        "between(S.other, 1, 'a')",
+        "between(Song.other, 1, 'a'): the bounds are stored as values of diff",
+    ),
     ("S.title == (S.artist == 'x')", "put parentheses around comparisons"),
     ("all_of()", "all_of() needs at least one condition"),
     ("any_of()", "any_of() needs at least one condition"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import decimal
 import textwrap
 from datetime import date
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -536,6 +538,40 @@ def test_numbers_have_a_next_one_so_nothing_is_left_out(conditions: tuple[Any, .
 
     assert key in explained(asked)["key condition"]
     assert asked._plan().excluded is None
+
+
+@pytest.mark.parametrize(
+    ("below", "previous"),
+    [
+        (1, Decimal("0.99999999999999999999999999999999999999")),
+        (10**37 + 1, Decimal("10000000000000000000000000000000000000")),
+    ],
+)
+def test_neighbours_of_numbers_do_not_depend_on_the_callers_precision(
+    below: int, previous: Decimal
+):
+    with decimal.localcontext() as context:
+        context.prec = 3
+        [_, bounds] = query(Song.genre == "jazz", Song.plays > -5, Song.plays < below)._plan().key
+
+    assert Decimal(cast("Any", bounds).high.stored["N"]) == previous
+
+
+@pytest.mark.parametrize(
+    ("above", "least"),
+    [
+        ("z" * 1023, "z" * 1023 + "\0"),
+        ("z" * 1024, "z" * 1023 + "{"),
+        # One character more takes two bytes, which would be too many.
+        ("a" + "\x7f" * 1023, "b"),
+        ("a" + "\U0010ffff" * 255 + "\x7f" * 3, "b"),
+    ],
+    ids=["room", "none", "longer", "last"],
+)
+def test_a_bound_is_never_longer_than_a_sort_key_can_be(above: str, least: str):
+    [_, bounds] = query(Song.artist == "x", Song.title > above, Song.title <= "~")._plan().key
+
+    assert cast("Any", bounds).low.stored == {"S": least}
 
 
 def test_bytes_fold_by_their_order():

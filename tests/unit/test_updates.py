@@ -232,6 +232,7 @@ REFUSED: list[tuple[str, str]] = [
     ("set_(S.notes, list_append(S.plays, ['x']))", "not a list"),
     ("set_(S.year, if_not_exists(S.year, 'x'))", "Song.year goes with"),
     ("set_(S.year, if_not_exists(S.artist, 1))", "Song.artist is a str"),
+    ("if_not_exists(S.year, S.year)", "is Song.year itself, and DynamoDB refuses it"),
     ("if_not_exists('year', 1)", "if_not_exists speaks of a field"),
     ("remove('year')", "remove speaks of a field"),
     ("add(S.artist, 'x')", "add works on numbers and on sets of text, numbers or bytes"),

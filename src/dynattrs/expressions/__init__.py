@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dynattrs.expressions.conditions import (
-    Condition,
+from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.functions import (
     all_of,
     any_of,
     attribute_type,

@@ -22,22 +22,7 @@ from dynattrs.schema import AttributeValue
 
 T = TypeVar("T")
 
-__all__ = [
-    "Condition",
-    "all_of",
-    "any_of",
-    "attribute_type",
-    "begins_with",
-    "between",
-    "contains",
-    "exists",
-    "in_",
-    "is_none",
-    "not_",
-    "not_exists",
-    "not_none",
-    "size",
-]
+__all__ = ["Condition"]
 
 Operator: TypeAlias = Literal["=", "<>", "<", "<=", ">", ">="]
 TypeTag: TypeAlias = Literal["S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"]
@@ -46,8 +31,8 @@ _PYTHON: Final[dict[str, str]] = {"=": "==", "<>": "!="}
 _MIRROR: Final[dict[Operator, Operator]] = {
     "=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="
 }  # fmt: skip
-_ORDERED: Final = frozenset({"S", "N", "B"})
-_SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
+ORDERED: Final = frozenset({"S", "N", "B"})
+SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
 
 
 # --- Operands ---------------------------------------------------------------------------------
@@ -159,7 +144,7 @@ def encode_at(label: str, form: Form, value: Any) -> Value:
         ) from None
 
 
-def _operand(path: Path, value: Any, form: Form | None = None) -> Operand:
+def operand_for(path: Path, value: Any, form: Form | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
     own = form or data_of(path).form
     if is_path(value):
@@ -462,6 +447,15 @@ def render(found: Condition, placeholders: Placeholders, what: str) -> str:
     return placeholders.check(found.render(placeholders), what)
 
 
+def path_of(value: Any, function: str) -> Path:
+    if not is_path(value):
+        raise ConditionError(
+            f"{function} speaks of a field, such as {function}(Song.title, ...), "
+            f"found {type(value).__name__} {value!r}"
+        )
+    return cast("Path", value)
+
+
 # --- A path's operators -------------------------------------------------------------------------
 
 
@@ -473,24 +467,25 @@ def _compare(path: Path, operator: Operator, value: Any) -> Condition:
         if operator == "<>":
             return IsNone(PathOperand(path), negated=True)
         raise ConditionError(f"{data.label} {operator} None: None has no order")
-    if operator not in ("=", "<>") and not data.form.kinds & _ORDERED:
+    if operator not in ("=", "<>") and not data.form.kinds & ORDERED:
         raise ConditionError(
             f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
         )
     empty = data.form.is_set and isinstance(value, (set, frozenset)) and not value
     if empty and data.is_field and not data.form.optional:
         # An empty set is not stored: such a field is absent.
-        function = not_exists if operator == "=" else exists
-        return cast("Condition", function(path))
-    operand = _operand(path, value)
+        if operator == "=":
+            return Function("attribute_not_exists", "not_exists", PathOperand(path))
+        return Function("attribute_exists", "exists", PathOperand(path))
+    operand = operand_for(path, value)
     if operator not in ("=", "<>"):
-        _check_order(data.label, operand)
+        check_order(data.label, operand)
     return Comparison(operator, PathOperand(path), operand)
 
 
-def _check_order(label: str, operand: Operand) -> None:
+def check_order(label: str, operand: Operand) -> None:
     """Refuse a value without an order, of a field that may hold several types."""
-    if isinstance(operand, Value) and operand.stored.keys().isdisjoint(_ORDERED):
+    if isinstance(operand, Value) and operand.stored.keys().isdisjoint(ORDERED):
         raise ConditionError(
             f"{label} is compared with {operand}; only text, numbers and bytes have an order"
         )
@@ -532,190 +527,3 @@ def _install() -> None:
 
 
 _install()
-
-
-# --- Functions ----------------------------------------------------------------------------------
-
-
-def path_of(value: Any, function: str) -> Path:
-    if not is_path(value):
-        raise ConditionError(
-            f"{function} speaks of a field, such as {function}(Song.title, ...), "
-            f"found {type(value).__name__} {value!r}"
-        )
-    return cast("Path", value)
-
-
-def _subject(value: Any, function: str) -> PathOperand | Size:
-    return value if isinstance(value, Size) else PathOperand(path_of(value, function))
-
-
-def _other(subject: PathOperand | Size, value: Any) -> Operand:
-    return subject.operand(value) if isinstance(subject, Size) else _operand(subject.path, value)
-
-
-def between(operand: T, low: T, high: T) -> bool:
-    """True where *operand* lies between *low* and *high*, both included. Where *low* is above
-    *high*, nothing matches and nothing is sent.
-
-    Raises:
-        ConditionError: *operand* is no path, has no order, or a bound has another type.
-    """
-    subject = _subject(operand, "between")
-    if isinstance(subject, PathOperand) and not subject.form.kinds & _ORDERED:
-        raise ConditionError(
-            f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
-        )
-    if low is None or high is None:
-        raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
-    first, last = _other(subject, low), _other(subject, high)
-    for bound in (first, last):
-        _check_order(str(subject), bound)
-    if isinstance(first, Value) and isinstance(last, Value):
-        written = f"between({subject}, {first}, {last})"
-        if first.stored.keys() != last.stored.keys():
-            raise ConditionError(f"{written}: the bounds are stored as values of different types")
-        # The service refuses such bounds, though what they mean is clear.
-        if order_of(first.stored) > order_of(last.stored):
-            return cast("bool", Constant(value=False, written=written))
-    return cast("bool", Between(subject, first, last))
-
-
-def in_(operand: T, values: Iterable[T]) -> bool:
-    """True where *operand* equals one of *values*. Of no values, nothing matches and nothing is
-    sent; more than 100 are split, as one IN takes 100.
-    """
-    subject = _subject(operand, "in_")
-    if isinstance(values, (str, bytes)):
-        raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
-    given = list(values)
-    if not given:
-        return cast("bool", Constant(value=False, written=f"in_({subject}, [])"))
-    # (A size is never None: its operand refuses that.)
-    some = [value for value in given if value is not None or isinstance(subject, Size)]
-    none = len(some) != len(given)
-    found: list[Condition] = []
-    if some:
-        found.append(In(subject, tuple(_other(subject, value) for value in some)))
-    if none and isinstance(subject, PathOperand):
-        found.append(IsNone(subject))
-    return cast("bool", any_conditions(found))
-
-
-def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
-    """True where text or bytes begin with *prefix*.
-
-    Raises:
-        ConditionError: The field is not stored as text or bytes.
-    """
-    path = path_of(operand, "begins_with")
-    form = data_of(path).form
-    if not form.kinds & {"S", "B"}:
-        raise ConditionError(
-            f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
-            f"only text and bytes have a beginning"
-        )
-    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
-    if isinstance(prefix, str) and "S" in form.kinds:
-        stored: AttributeValue = {"S": str.__str__(prefix)}
-    elif isinstance(prefix, bytes) and "B" in form.kinds:
-        stored = {"B": prefix}
-    elif is_path(prefix):
-        return cast(
-            "bool",
-            Function("begins_with", "begins_with", PathOperand(path), _operand(path, prefix)),
-        )
-    else:
-        raise ConditionError(f"begins_with({path!r}, {prefix!r}): the prefix has another type")
-    return cast(
-        "bool", Function("begins_with", "begins_with", PathOperand(path), Value(stored, prefix))
-    )
-
-
-def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
-    """True where a set or list has *value* as a member, or text has it as a part.
-
-    Raises:
-        ConditionError: The field is none of these, or *value* is not of its members' type.
-    """
-    path = path_of(operand, "contains")
-    form = data_of(path).form
-    if form.element is not None and "M" not in form.kinds:
-        argument = _operand(path, value, form.element)
-    elif form.kinds & {"S", "B", "L", "SS", "NS", "BS"}:
-        argument = _operand(path, value, form)
-    else:
-        raise ConditionError(
-            f"contains({path!r}, ...): {path!r} is {form.expected}; "
-            f"only text, bytes, lists and sets contain something"
-        )
-    return cast("bool", Function("contains", "contains", PathOperand(path), argument))
-
-
-def exists(operand: object) -> bool:
-    """True where the attribute is stored, be it NULL."""
-    return cast(
-        "bool", Function("attribute_exists", "exists", PathOperand(path_of(operand, "exists")))
-    )
-
-
-def not_exists(operand: object) -> bool:
-    """True where the attribute is not stored at all."""
-    path = path_of(operand, "not_exists")
-    return cast("bool", Function("attribute_not_exists", "not_exists", PathOperand(path)))
-
-
-def attribute_type(operand: object, type: TypeTag) -> bool:
-    """True where the attribute is stored with this type tag, such as `"S"` or `"NULL"`."""
-    path = path_of(operand, "attribute_type")
-    if type not in ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"):
-        raise ConditionError(
-            f"attribute_type({path!r}, {type!r}): a type tag such as 'S' is expected"
-        )
-    return cast(
-        "bool",
-        Function("attribute_type", "attribute_type", PathOperand(path), Value({"S": type}, type)),
-    )
-
-
-def is_none(operand: object) -> bool:
-    """True where the attribute is absent or NULL: the two ways None is stored."""
-    return cast("bool", IsNone(PathOperand(path_of(operand, "is_none"))))
-
-
-def not_none(operand: object) -> bool:
-    """True where the attribute is stored and is not NULL."""
-    return cast("bool", IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
-
-
-def size(operand: object) -> int:
-    """How large: the length of text and bytes, the members of lists, maps and sets.
-
-    Raises:
-        ConditionError: The field is a number, a boolean or None, which have no size.
-    """
-    path = path_of(operand, "size")
-    if not data_of(path).form.kinds & _SIZED:
-        raise ConditionError(
-            f"size({path!r}): {path!r} is {data_of(path).form.expected}, without a size"
-        )
-    return cast("int", Size(path))
-
-
-def not_(operand: bool) -> bool:
-    """The opposite of a condition. Checkers know `~condition` as an `int`; this is a `bool`."""
-    return cast("bool", ~condition(operand))
-
-
-def all_of(*conditions: bool) -> bool:
-    """True where every one of *conditions* is."""
-    if not conditions:
-        raise ConditionError("all_of() needs at least one condition")
-    return cast("bool", all_conditions(condition(each) for each in conditions))
-
-
-def any_of(*conditions: bool) -> bool:
-    """True where one of *conditions* is."""
-    if not conditions:
-        raise ConditionError("any_of() needs at least one condition")
-    return cast("bool", any_conditions(condition(each) for each in conditions))

@@ -1,0 +1,228 @@
+"""The functions that make conditions: `between`, `in_`, `begins_with`, `contains`, `exists`, …
+
+Checkers see a `bool`, or an `int` for `size`; at run time they are conditions and operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar, cast
+
+from dynattrs.errors import ConditionError
+from dynattrs.expressions.conditions import (
+    ORDERED,
+    SIZED,
+    Between,
+    Condition,
+    Constant,
+    Function,
+    In,
+    IsNone,
+    Operand,
+    PathOperand,
+    Size,
+    TypeTag,
+    Value,
+    all_conditions,
+    any_conditions,
+    check_order,
+    condition,
+    operand_for,
+    order_of,
+    path_of,
+)
+from dynattrs.expressions.paths import data_of, is_path
+from dynattrs.schema import AttributeValue
+
+T = TypeVar("T")
+
+__all__ = [
+    "all_of",
+    "any_of",
+    "attribute_type",
+    "begins_with",
+    "between",
+    "contains",
+    "exists",
+    "in_",
+    "is_none",
+    "not_",
+    "not_exists",
+    "not_none",
+    "size",
+]
+
+
+def _subject(value: Any, function: str) -> PathOperand | Size:
+    return value if isinstance(value, Size) else PathOperand(path_of(value, function))
+
+
+def _other(subject: PathOperand | Size, value: Any) -> Operand:
+    return subject.operand(value) if isinstance(subject, Size) else operand_for(subject.path, value)
+
+
+def between(operand: T, low: T, high: T) -> bool:
+    """True where *operand* lies between *low* and *high*, both included. Where *low* is above
+    *high*, nothing matches and nothing is sent.
+
+    Raises:
+        ConditionError: *operand* is no path, has no order, or a bound has another type.
+    """
+    subject = _subject(operand, "between")
+    if isinstance(subject, PathOperand) and not subject.form.kinds & ORDERED:
+        raise ConditionError(
+            f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
+        )
+    if low is None or high is None:
+        raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
+    first, last = _other(subject, low), _other(subject, high)
+    for bound in (first, last):
+        check_order(str(subject), bound)
+    if isinstance(first, Value) and isinstance(last, Value):
+        written = f"between({subject}, {first}, {last})"
+        if first.stored.keys() != last.stored.keys():
+            raise ConditionError(f"{written}: the bounds are stored as values of different types")
+        # The service refuses such bounds, though what they mean is clear.
+        if order_of(first.stored) > order_of(last.stored):
+            return cast("bool", Constant(value=False, written=written))
+    return cast("bool", Between(subject, first, last))
+
+
+def in_(operand: T, values: Iterable[T]) -> bool:
+    """True where *operand* equals one of *values*. Of no values, nothing matches and nothing is
+    sent; more than 100 are split, as one IN takes 100.
+    """
+    subject = _subject(operand, "in_")
+    if isinstance(values, (str, bytes)):
+        raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
+    given = list(values)
+    if not given:
+        return cast("bool", Constant(value=False, written=f"in_({subject}, [])"))
+    # (A size is never None: its operand refuses that.)
+    some = [value for value in given if value is not None or isinstance(subject, Size)]
+    none = len(some) != len(given)
+    found: list[Condition] = []
+    if some:
+        found.append(In(subject, tuple(_other(subject, value) for value in some)))
+    if none and isinstance(subject, PathOperand):
+        found.append(IsNone(subject))
+    return cast("bool", any_conditions(found))
+
+
+def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
+    """True where text or bytes begin with *prefix*.
+
+    Raises:
+        ConditionError: The field is not stored as text or bytes.
+    """
+    path = path_of(operand, "begins_with")
+    form = data_of(path).form
+    if not form.kinds & {"S", "B"}:
+        raise ConditionError(
+            f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
+            f"only text and bytes have a beginning"
+        )
+    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
+    if isinstance(prefix, str) and "S" in form.kinds:
+        stored: AttributeValue = {"S": str.__str__(prefix)}
+    elif isinstance(prefix, bytes) and "B" in form.kinds:
+        stored = {"B": prefix}
+    elif is_path(prefix):
+        return cast(
+            "bool",
+            Function("begins_with", "begins_with", PathOperand(path), operand_for(path, prefix)),
+        )
+    else:
+        raise ConditionError(f"begins_with({path!r}, {prefix!r}): the prefix has another type")
+    return cast(
+        "bool", Function("begins_with", "begins_with", PathOperand(path), Value(stored, prefix))
+    )
+
+
+def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
+    """True where a set or list has *value* as a member, or text has it as a part.
+
+    Raises:
+        ConditionError: The field is none of these, or *value* is not of its members' type.
+    """
+    path = path_of(operand, "contains")
+    form = data_of(path).form
+    if form.element is not None and "M" not in form.kinds:
+        argument = operand_for(path, value, form.element)
+    elif form.kinds & {"S", "B", "L", "SS", "NS", "BS"}:
+        argument = operand_for(path, value, form)
+    else:
+        raise ConditionError(
+            f"contains({path!r}, ...): {path!r} is {form.expected}; "
+            f"only text, bytes, lists and sets contain something"
+        )
+    return cast("bool", Function("contains", "contains", PathOperand(path), argument))
+
+
+def exists(operand: object) -> bool:
+    """True where the attribute is stored, be it NULL."""
+    return cast(
+        "bool", Function("attribute_exists", "exists", PathOperand(path_of(operand, "exists")))
+    )
+
+
+def not_exists(operand: object) -> bool:
+    """True where the attribute is not stored at all."""
+    path = path_of(operand, "not_exists")
+    return cast("bool", Function("attribute_not_exists", "not_exists", PathOperand(path)))
+
+
+def attribute_type(operand: object, type: TypeTag) -> bool:
+    """True where the attribute is stored with this type tag, such as `"S"` or `"NULL"`."""
+    path = path_of(operand, "attribute_type")
+    if type not in ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"):
+        raise ConditionError(
+            f"attribute_type({path!r}, {type!r}): a type tag such as 'S' is expected"
+        )
+    return cast(
+        "bool",
+        Function("attribute_type", "attribute_type", PathOperand(path), Value({"S": type}, type)),
+    )
+
+
+def is_none(operand: object) -> bool:
+    """True where the attribute is absent or NULL: the two ways None is stored."""
+    return cast("bool", IsNone(PathOperand(path_of(operand, "is_none"))))
+
+
+def not_none(operand: object) -> bool:
+    """True where the attribute is stored and is not NULL."""
+    return cast("bool", IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
+
+
+def size(operand: object) -> int:
+    """How large: the length of text and bytes, the members of lists, maps and sets.
+
+    Raises:
+        ConditionError: The field is a number, a boolean or None, which have no size.
+    """
+    path = path_of(operand, "size")
+    if not data_of(path).form.kinds & SIZED:
+        raise ConditionError(
+            f"size({path!r}): {path!r} is {data_of(path).form.expected}, without a size"
+        )
+    return cast("int", Size(path))
+
+
+def not_(operand: bool) -> bool:
+    """The opposite of a condition. Checkers know `~condition` as an `int`; this is a `bool`."""
+    return cast("bool", ~condition(operand))
+
+
+def all_of(*conditions: bool) -> bool:
+    """True where every one of *conditions* is."""
+    if not conditions:
+        raise ConditionError("all_of() needs at least one condition")
+    return cast("bool", all_conditions(condition(each) for each in conditions))
+
+
+def any_of(*conditions: bool) -> bool:
+    """True where one of *conditions* is."""
+    if not conditions:
+        raise ConditionError("any_of() needs at least one condition")
+    return cast("bool", any_conditions(condition(each) for each in conditions))
