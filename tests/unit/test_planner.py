@@ -544,7 +544,7 @@ def test_numbers_have_a_next_one_so_nothing_is_left_out(conditions: tuple[Any, .
     ("below", "previous"),
     [
         (1, Decimal("0.99999999999999999999999999999999999999")),
-        (10**37 + 1, Decimal("10000000000000000000000000000000000000")),
+        (10**37 + 1, Decimal(10000000000000000000000000000000000000)),
     ],
 )
 def test_neighbours_of_numbers_do_not_depend_on_the_callers_precision(
@@ -563,8 +563,8 @@ def test_neighbours_of_numbers_do_not_depend_on_the_callers_precision(
         ("z" * 1023, "z" * 1023 + "\0"),
         ("z" * 1024, "z" * 1023 + "{"),
         # One character more takes two bytes, which would be too many.
-        ("a" + "\x7f" * 1023, "b"),
-        ("a" + "\U0010ffff" * 255 + "\x7f" * 3, "b"),
+        ("a" + "\x7f" * 1023, "a" + "\x7f" * 1021 + "\x80"),
+        ("abcd" + "\U0010ffff" * 255, "abce"),
     ],
     ids=["room", "none", "longer", "last"],
 )
