@@ -11,6 +11,7 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from dynattrs import CursorError, QueryError, Session
+from dynattrs.expressions.conditions import Between
 from schemas import SCHEMAS, SEVERAL, Place, Stored, asked_of, connect, questions
 
 if TYPE_CHECKING:
@@ -69,8 +70,21 @@ def pages_of(query: Any, size: int, max_requests: int | None) -> Iterator[Any]:
             return
 
 
-def check(stored: Stored, cls: Any, data: st.DataObject) -> None:
-    query = drawn_query(stored, cls, data)
+def ends_closed(query: Any) -> bool:
+    """Whether the key condition is a range on an index that includes the value it ends with.
+
+    Where several items have that value, DynamoDB Local 1.25 ends at the first of them when it is
+    asked for pages, and refuses to go on after one ("starting key does not match the range key
+    predicate"). boto3 alone sees the same.
+    """
+    plan = query._plan()
+    if plan.index is None or not plan.key:
+        return False
+    last = plan.key[-1]
+    return isinstance(last, Between) or getattr(last, "operator", None) in ("<=", ">=")
+
+
+def check(query: Any, data: st.DataObject) -> None:
     whole = query.all()
     size = data.draw(st.integers(1, len(whole) + 2))
     max_requests = data.draw(st.sampled_from([None, None, 1, 2]))
@@ -99,14 +113,16 @@ def check(stored: Stored, cls: Any, data: st.DataObject) -> None:
 @given(st.data())
 def test_pages_of_any_size_are_one_uninterrupted_read(stored: Stored, data: st.DataObject) -> None:
     schema = data.draw(st.sampled_from(SCHEMAS))
-    check(stored, schema.cls, data)
+    query = drawn_query(stored, schema.cls, data)
+    assume(not ends_closed(query))
+    check(query, data)
 
 
 @given(st.data())
 def test_pages_on_keys_of_several_attributes_are_one_uninterrupted_read(
     stored_embedded: Stored, data: st.DataObject
 ) -> None:
-    check(stored_embedded, Place, data)
+    check(drawn_query(stored_embedded, Place, data), data)
 
 
 @given(st.data())

@@ -107,7 +107,7 @@ def test_what_is_no_text_is_refused(given: Any):
 
 def test_every_changed_character_is_noticed():
     cursor = cursors.encode(KEY, CONTEXT, None)
-    for position in range(len(cursor) - 1):
+    for position in range(len(cursor)):
         other = "A" if cursor[position] != "A" else "B"
         with pytest.raises(CursorError):
             cursors.decode(cursor[:position] + other + cursor[position + 1 :], KEY, CONTEXT, None)

@@ -27,7 +27,10 @@ _DIGEST_BYTES: Final = 16
 def encode(key: AttributeMap, context: Any, secret: bytes | None) -> str:
     """The cursor for going on after the item with these key attributes."""
     payload = json.dumps(_plain(key), separators=(",", ":"), ensure_ascii=False).encode()
-    raw = _VERSION + _digest(payload, context, secret) + payload
+    return _text(_VERSION + _digest(payload, context, secret) + payload)
+
+
+def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
@@ -49,6 +52,9 @@ def decode(
         raise CursorError("this is no cursor; start from the beginning")
     if raw[:1] != _VERSION:
         raise CursorError("this cursor is of another version of dynattrs; start from the beginning")
+    # Base64 leaves the last letter some bits without a meaning: one cursor is one text.
+    if _text(raw) != cursor:
+        raise CursorError("this is no cursor; start from the beginning")
     digest, payload = raw[1 : 1 + _DIGEST_BYTES], raw[1 + _DIGEST_BYTES :]
     if not hmac.compare_digest(digest, _digest(payload, context, secret)):
         raise CursorError(
