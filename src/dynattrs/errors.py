@@ -34,6 +34,7 @@ __all__ = [
     "NoIndex",
     "NoSuchItem",
     "NoSuchTable",
+    "OutcomeUnknown",
     "PartialIndex",
     "QueryError",
     "Reason",
@@ -218,12 +219,15 @@ class ServiceError(DynattrsError):
         code: The service's error code (`ValidationException`).
         message: The service's message.
         table: The table's name, where the request was for one table.
+        uncertain: Whether an attempt may have been applied: its reply was lost, or was a failure
+            of the service's own.
     """
 
     operation: str
     code: str
     message: str
     table: str | None = None
+    uncertain: bool = False
 
     def __str__(self) -> str:
         where = f" on table {self.table!r}" if self.table else ""
@@ -276,20 +280,24 @@ class AccessDenied(ServiceError):
 
 @attrs.define(eq=False, slots=False)
 class ConnectionFailed(DynattrsError, ConnectionError):
-    """No answer came: no connection, a connection lost, or a time-out. A write may have been
-    applied.
+    """No answer came: no connection, a connection lost, or a time-out.
+
+    Attributes:
+        operation: The API operation, as the service calls it (`PutItem`).
+        problem: What went wrong.
+        table: The table's name, where the request was for one table.
+        uncertain: Whether a write may have been applied. False where no connection was made.
     """
 
     operation: str
     problem: str
     table: str | None = None
+    uncertain: bool = True
 
     def __str__(self) -> str:
         where = f" on table {self.table!r}" if self.table else ""
-        return (
-            f"{self.operation}{where}: {self.problem}; check the endpoint and the network "
-            f"(a write may have been applied)"
-        )
+        so = "a write may have been applied" if self.uncertain else "nothing was sent"
+        return f"{self.operation}{where}: {self.problem}; check the endpoint and the network ({so})"
 
 
 class CorruptReply(ConnectionFailed):
@@ -321,6 +329,34 @@ class MultipleItems(DynattrsError):
         return (
             f"{self.query} found more than one {self.model}; "
             f"use first() for any of them, or state more conditions"
+        )
+
+
+@attrs.define(eq=False, slots=False)
+class OutcomeUnknown(DynattrsError):
+    """A write may or may not have been applied, and nothing can tell.
+
+    A reply was lost, and sending the write again would not be the same as sending it once (an `add`
+    would count twice), or what was found afterwards proves neither. Look at the item, and decide.
+
+    Attributes:
+        operation: The API operation (`UpdateItem`).
+        model: The model's name, or what was sent where there is none.
+        key: The key of the item, as a dict of fields; None where the write has no single one.
+        item: The item that was found afterwards, as an object of the model; None if there was none,
+            or nobody looked.
+    """
+
+    operation: str
+    model: str
+    key: Any = None
+    item: Any = None
+
+    def __str__(self) -> str:
+        which = self.model if self.key is None else f"{self.model} {self.key!r}"
+        return (
+            f"{self.operation}: a reply was lost, and nothing tells whether {which} was written; "
+            f"read it again (get with consistent=True, or refresh) and decide whether to repeat"
         )
 
 

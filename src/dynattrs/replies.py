@@ -13,9 +13,14 @@ itself where anything about it is not as expected.
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final, cast
 from zlib import crc32
+
+import attrs
 
 from dynattrs.errors import CorruptReply
 
@@ -37,8 +42,77 @@ _ITEM_BEARING: Final = frozenset(
 )
 
 
-def twin(client: Any) -> Any:
-    """A client like *client* whose replies are checked and left raw.
+@attrs.define
+class Attempts:
+    """What is known of the attempts of one call, botocore's own included.
+
+    Attributes:
+        repeat: Whether it may be sent again after an attempt that may have been applied.
+        uncertain: Whether there was such an attempt.
+        watched: Whether anybody looks; without a twin nobody does.
+    """
+
+    repeat: bool = True
+    uncertain: bool = False
+    watched: bool = False
+
+
+#: The attempts of the call that this thread or task is making.
+under_way: ContextVar[Attempts | None] = ContextVar("under_way", default=None)
+
+
+def watch(needs_retry: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an `Endpoint._needs_retry` tell of attempts that may have been applied, and not repeat
+    what must not be.
+    """
+
+    @functools.wraps(needs_retry)
+    def watching(
+        attempts: int,
+        operation_model: Any,
+        request_dict: Any,
+        response: Any = None,
+        caught_exception: Exception | None = None,
+    ) -> Any:
+        known = under_way.get()
+        if known is not None:
+            known.watched = True
+            if may_be_applied(response, caught_exception):
+                known.uncertain = True
+                if not known.repeat:
+                    return False
+        return needs_retry(attempts, operation_model, request_dict, response, caught_exception)
+
+    return watching
+
+
+def may_be_applied(response: Any, error: Exception | None) -> bool:
+    """Whether an attempt that ended so may have been applied without our knowing.
+
+    Args:
+        response: botocore's pair of the HTTP response and the parsed one; None if there was none.
+        error: What was raised in its place.
+    """
+    if error is not None:
+        return not isinstance(error, never_sent())
+    return bool(response) and response[0].status_code >= 500
+
+
+@functools.cache
+def never_sent() -> tuple[type[Exception], ...]:
+    """The errors of botocore for requests that did not reach the service."""
+    import botocore.exceptions as errors
+
+    return (
+        errors.EndpointConnectionError,
+        errors.ConnectTimeoutError,
+        errors.ProxyConnectionError,
+    )
+
+
+def twin(client: Any, *, raw: bool = True) -> Any:
+    """A client like *client* whose attempts are watched and whose replies are checked and, with
+    *raw*, left raw.
 
     It shares the event emitter, the connections and the credentials, and registers nothing. What is
     not botocore's own DynamoDB client over JSON is returned as it is.
@@ -49,10 +123,12 @@ def twin(client: Any) -> Any:
     if not isinstance(client, BaseClient) or client.meta.service_model.service_name != "dynamodb":
         return client
     endpoint = getattr(client, "_endpoint", None)
-    if type(endpoint) is not Endpoint or not hasattr(endpoint, "_response_parser_factory"):
+    expected = ("_response_parser_factory", "_needs_retry")
+    if type(endpoint) is not Endpoint or not all(hasattr(endpoint, name) for name in expected):
         warnings.warn(
             "this version of botocore is built differently than dynattrs expects: replies go the "
-            "slower way, and their CRC32 is checked as botocore does it",
+            "slower way, their CRC32 is checked as botocore does it, and botocore repeats writes "
+            "that may have been applied",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -60,8 +136,9 @@ def twin(client: Any) -> Any:
     # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
     made = _again(client)
     made._endpoint = _again(endpoint)
+    made._endpoint._needs_retry = watch(made._endpoint._needs_retry)
     ordinary = cast("Any", endpoint)._response_parser_factory
-    made._endpoint._response_parser_factory = _ParserFactory(ordinary)
+    made._endpoint._response_parser_factory = _ParserFactory(ordinary, raw=raw)
     return made
 
 
@@ -74,33 +151,35 @@ def _again(original: Any) -> Any:
 class _ParserFactory:
     """Stands where botocore's factory stood."""
 
-    def __init__(self, ordinary: Any) -> None:
+    def __init__(self, ordinary: Any, *, raw: bool) -> None:
         self._ordinary = ordinary
+        self._raw = raw
         self._parser: _Parser | None = None
 
     def create_parser(self, protocol: str) -> Any:
         if protocol != "json":
             return self._ordinary.create_parser(protocol)
         if self._parser is None:
-            self._parser = _Parser(self._ordinary.create_parser(protocol))
+            self._parser = _Parser(self._ordinary.create_parser(protocol), raw=self._raw)
         return self._parser
 
 
 class _Parser:
-    """Reads replies that hold items, and hands the others on."""
+    """Checks replies, reads those that hold items, and hands the others on."""
 
-    def __init__(self, ordinary: Any) -> None:
+    def __init__(self, ordinary: Any, *, raw: bool) -> None:
         # Imported with the first reply: a program may import this library and ask nothing.
         import msgspec
 
         self._ordinary = ordinary
+        self._raw = _ITEM_BEARING if raw else frozenset[str]()
         self._decode = msgspec.json.decode
         self._damaged = msgspec.DecodeError
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         name = getattr(shape, "name", "")
         check(response, name.removesuffix("Output"))
-        if response["status_code"] != 200 or name not in _ITEM_BEARING:
+        if response["status_code"] != 200 or name not in self._raw:
             parsed: dict[str, Any] = self._ordinary.parse(response, shape)
             return parsed
         try:

@@ -30,7 +30,7 @@ from dynattrs.errors import (
 from dynattrs.operations.flows import Call
 from dynattrs.operations.paging import consumed_by
 from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
-from dynattrs.replies import twin
+from dynattrs.replies import Attempts, never_sent, twin, under_way
 
 R = TypeVar("R")
 
@@ -84,18 +84,7 @@ _METERED: Final = frozenset(
     }
 )
 
-# Requests that change nothing: a damaged reply is asked for again.
-_REPEATABLE: Final = frozenset(
-    {
-        "batch_get_item",
-        "describe_table",
-        "describe_time_to_live",
-        "get_item",
-        "query",
-        "scan",
-        "transact_get_items",
-    }
-)
+#: How often a call is made whose reply comes damaged. botocore does not repeat these.
 _ATTEMPTS: Final = 4
 
 
@@ -146,12 +135,74 @@ class Stats:
             self.returned += response.get("Count", 0) if "ScannedCount" in response else 0
 
 
+class Exchange:
+    """One call and its attempts, without the sending: what a sender tells, and asks."""
+
+    def __init__(self, stats: Stats, call: Call) -> None:
+        self._stats = stats
+        self.operation = operation_name(call.operation)
+        self.parameters = call.parameters
+        if call.operation in _METERED:
+            self.parameters = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
+        self.attempts = Attempts(call.repeat)
+        self._table = table_in(call.parameters)
+        self._left = _ATTEMPTS
+        self._began = time.perf_counter()
+
+    def failed(self, error: Exception) -> None:
+        """An attempt failed with *error*, after botocore's own retries.
+
+        Returns:
+            If the call is to be made once more.
+
+        Raises:
+            DynattrsError: The translated error, botocore's as its cause.
+        """
+        if isinstance(error, CorruptReply):
+            # The parser found it, past botocore's retries.
+            error.table = self._table
+            self.attempts.uncertain = True
+            self._left -= 1
+            if not self._left or not self.attempts.repeat:
+                raise error
+            self._stats.retry()
+            return
+        translated = translate(error, self.operation, self._table)
+        if translated is None:
+            raise error
+        if isinstance(translated, (ServiceError, ConnectionFailed)):
+            translated.uncertain = self._uncertain(error, translated)
+        raise translated from error
+
+    def _uncertain(self, error: Exception, translated: DynattrsError) -> bool:
+        if self.attempts.watched:
+            return self.attempts.uncertain
+        # Nobody watched: any attempt before the last one may have been lost.
+        metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+        return (
+            self.attempts.uncertain
+            or metadata.get("RetryAttempts", 0) > 0
+            or isinstance(translated, ServiceUnavailable)
+            or (isinstance(translated, ConnectionFailed) and not isinstance(error, never_sent()))
+        )
+
+    def answered(self, response: dict[str, Any]) -> dict[str, Any]:
+        """The response to hand on."""
+        self._stats.count(self.operation, response)
+        if self.attempts.uncertain:
+            response.setdefault("ResponseMetadata", {})["Uncertain"] = True
+        if _log.isEnabledFor(logging.DEBUG):
+            seconds = time.perf_counter() - self._began
+            _log_request(self.operation, self.parameters, response, seconds)
+        return response
+
+
 class Wire:
     """Sends calls over one botocore client. Safe between threads, as the client is."""
 
     def __init__(self, client: Any, *, fast: bool = True) -> None:
         self.client = client
-        self._sender = twin(client) if fast else client
+        self._sender = twin(client, raw=fast)
         self.stats = Stats()
 
     def call(self, call: Call) -> dict[str, Any]:
@@ -160,32 +211,19 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        operation = operation_name(call.operation)
-        parameters = call.parameters
-        if call.operation in _METERED:
-            parameters = {**parameters, "ReturnConsumedCapacity": "TOTAL"}
+        exchange = Exchange(self.stats, call)
         send = getattr(self._sender, call.operation)
-        attempts = _ATTEMPTS if call.operation in _REPEATABLE else 1
-        began = time.perf_counter()
-        while True:
-            attempts -= 1
-            try:
-                response: dict[str, Any] = send(**parameters)
-            except CorruptReply as error:
-                error.table = table_in(parameters)
-                if not attempts:
-                    raise
-                self.stats.retry()
-            except Exception as error:
-                translated = translate(error, operation, table_in(call.parameters))
-                if translated is None:
-                    raise
-                raise translated from error
-            else:
-                self.stats.count(operation, response)
-                if _log.isEnabledFor(logging.DEBUG):
-                    _log_request(operation, parameters, response, time.perf_counter() - began)
-                return response
+        before = under_way.set(exchange.attempts)
+        try:
+            while True:
+                try:
+                    response: dict[str, Any] = send(**exchange.parameters)
+                except Exception as error:
+                    exchange.failed(error)
+                else:
+                    return exchange.answered(response)
+        finally:
+            under_way.reset(before)
 
 
 def _log_request(

@@ -13,7 +13,16 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
 
-from dynattrs import ConnectionFailed, CorruptReply, Session, model, partition_key
+from dynattrs import (
+    ConnectionFailed,
+    CorruptReply,
+    OutcomeUnknown,
+    Session,
+    add,
+    model,
+    partition_key,
+)
+from dynattrs.operations.flows import Call
 from dynattrs.replies import twin
 
 
@@ -21,6 +30,7 @@ from dynattrs.replies import twin
 class Thing:
     id: str = partition_key()
     data: bytes = b""
+    count: int = 0
 
 
 class Canned:
@@ -87,16 +97,27 @@ def test_a_read_whose_reply_came_damaged_is_sent_again() -> None:
     assert session.stats.retries == 1
 
 
-def test_a_write_whose_reply_came_damaged_is_reported_and_not_sent_twice() -> None:
+def test_a_put_whose_reply_came_damaged_is_sent_again() -> None:
     canned = Canned()
     canned.add({}, cut=1)
     canned.add({})
 
-    with pytest.raises(CorruptReply, match="CRC32") as failed:
-        Session(client=canned.client).insert(Thing("a"))
+    Session(client=canned.client).save(Thing("a"))
 
-    assert failed.value.operation == "PutItem"
-    assert failed.value.table == "things"
+    assert canned.sent == 2
+
+
+def test_an_update_that_computes_is_not_sent_again_after_a_damaged_reply() -> None:
+    canned = Canned()
+    canned.add({}, cut=1)
+    canned.add({})
+
+    with pytest.raises(OutcomeUnknown) as failed:
+        Session(client=canned.client).update(Thing, "a", add(Thing.count, 1))
+
+    assert (failed.value.operation, failed.value.key) == ("UpdateItem", {"id": "a"})
+    assert isinstance(failed.value.__cause__, CorruptReply)
+    assert failed.value.__cause__.table == "things"
     assert canned.sent == 1
 
 
@@ -147,10 +168,20 @@ def test_a_botocore_that_is_built_differently_gets_one_warning_and_the_ordinary_
 def test_without_the_fast_way_botocore_parses() -> None:
     canned = Canned()
     canned.add(ITEM)
+    canned.add(ITEM)
     session = Session(client=canned.client, fast=False)
 
-    assert session._driver.wire._sender is canned.client
     assert session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+    reply = session._driver.wire.call(Call("get_item", {"TableName": "things", "Key": {}}))
+    assert reply["Item"]["data"] == {"B": b"\x00\x01\x02"}
+
+
+def test_the_checksum_is_checked_without_the_fast_way_too(canned: Canned) -> None:
+    canned.add(ITEM, cut=12)
+    canned.add(ITEM)
+
+    assert Session(client=canned.client, fast=False).get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+    assert canned.sent == 2
 
 
 def test_binary_attributes_that_the_class_does_not_know_are_written_back_as_they_were() -> None:

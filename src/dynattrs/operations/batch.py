@@ -40,7 +40,7 @@ from dynattrs.schema import AttributeMap
 #: Failures that pass: the same request may succeed later.
 PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
 #: The same, without a class: somebody else, a transaction or another region, was at an item.
-_CONFLICTS: Final = frozenset(
+CONFLICTS: Final = frozenset(
     (
         "ReplicatedWriteConflictException",
         "TransactionConflictException",
@@ -410,7 +410,7 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
                 yield from send(core, buffer, part)
             return
         except Exception as error:
-            if getattr(error, "code", None) not in _CONFLICTS:
+            if getattr(error, "code", None) not in CONFLICTS:
                 buffer.fail(remaining, error)
                 return
             left, cause = remaining, error

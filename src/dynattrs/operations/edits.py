@@ -19,6 +19,7 @@ from dynattrs.expressions.rendering import Placeholders
 from dynattrs.expressions.updates import Action, render_update
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import Carried, carried_by, carry
+from dynattrs.operations import outcomes
 from dynattrs.operations.core import (
     Core,
     Encoded,
@@ -116,12 +117,18 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     }
     add_condition(parameters, joined(exists(info), asked), placeholders)
     placeholders.into(parameters)
+    once = not outcomes.repeatable(actions)
     try:
-        yield Call("update_item", parameters)
+        yield Call("update_item", parameters, repeat=edit.version is not None or not once)
     except ConditionFalse as error:
         if not error.item or asked is None:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
-        raise condition_failed(error, info, key, asked) from error
+        if not outcomes.update_was_applied(info, key, edit.version, actions, error):
+            raise condition_failed(error, info, key, asked) from error
+    except outcomes.FAILURES as error:
+        if not error.uncertain or (asked is None and not once):
+            raise
+        raise outcomes.unknown(error, info, key) from error
     encoded.settle()
 
 

@@ -30,10 +30,13 @@ class Call:
     Attributes:
         operation: The client's method (`put_item`).
         parameters: Its keyword arguments.
+        repeat: Whether it may be sent again after an attempt that may have been applied. What may
+            not is sent once more only after attempts that surely were not.
     """
 
     operation: str
     parameters: dict[str, Any]
+    repeat: bool = True
 
 
 @attrs.frozen

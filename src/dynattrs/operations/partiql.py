@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from dynattrs.errors import ConditionError, QueryError
+from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
+from dynattrs.operations import outcomes
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.schema import AttributeMap, AttributeValue
 
@@ -37,17 +38,29 @@ class Statement(Generic[R]):
         if consistent:
             self._parameters["ConsistentRead"] = True
         self._read = read
+        self._reads = reads(statement)
         self._done = False
 
     def next(self) -> Flow[list[R] | None]:
         """The rows of the next page, or None at the end."""
         if self._done:
             return None
-        response = yield Call("execute_statement", dict(self._parameters))
+        call = Call("execute_statement", dict(self._parameters), repeat=self._reads)
+        try:
+            response = yield call
+        except outcomes.FAILURES as error:
+            if self._reads or not error.uncertain:
+                raise
+            raise OutcomeUnknown(error.operation, "what the statement says") from error
         token = response.get("NextToken")
         self._done = token is None
         self._parameters["NextToken"] = token
         return [self._read(item) for item in response.get("Items", [])]
+
+
+def reads(statement: str) -> bool:
+    """Whether a statement changes nothing."""
+    return _SELECT.match(statement) is not None
 
 
 def check_whole(statement: str, model: str) -> None:
@@ -56,7 +69,7 @@ def check_whole(statement: str, model: str) -> None:
     Raises:
         QueryError: Fields that were not read would be defaults, and a save would store those.
     """
-    if _SELECT.match(statement) and not _SELECT_ALL.match(statement):
+    if reads(statement) and not _SELECT_ALL.match(statement):
         raise QueryError(
             f"the statement selects some attributes, and a {model} that lacks the others must not be "
             f"saved back; write SELECT *, or leave model out for plain rows"

@@ -14,6 +14,7 @@ import attrs
 from dynattrs import limits
 from dynattrs.errors import (
     MappingError,
+    OutcomeUnknown,
     Reason,
     SessionClosed,
     TransactionError,
@@ -23,6 +24,8 @@ from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper import Mapper
 from dynattrs.model import M
+from dynattrs.operations import outcomes
+from dynattrs.operations.batch import CONFLICTS, PASSING
 from dynattrs.operations.consistent_reads import PASSING_REASONS
 from dynattrs.operations.core import Core, Encoded, encode
 from dynattrs.operations.flows import Call, Flow, pause_before
@@ -112,15 +115,19 @@ class Parts:
         return [(self.core.table_name(part.info.table), part.key) for part in self._parts]
 
     def commit(self, token: str) -> Flow[None]:
-        """Send the transaction. Conflicts with others are retried until the deadline.
+        """Send the transaction. Conflicts with others, and failures that pass, are retried until the
+        deadline: the token makes that safe, also where a reply was lost.
 
         Raises:
             TransactionFailed: It did not happen; it has a reason for each action at fault.
+            OutcomeUnknown: A reply was lost, and no later one told what became of it.
         """
         if not self._parts:
             return
         environment = self.core.environment
-        began = environment.monotonic()
+        patience = min(self.core.deadline.total_seconds(), limits.TRANSACTION_TOKEN_SECONDS)
+        until = environment.monotonic() + patience
+        uncertain = False
         parameters = {
             "TransactItems": [part.request for part in self._parts],
             "ClientRequestToken": token,
@@ -135,13 +142,19 @@ class Parts:
                     for part, reason in zip(self._parts, error.reasons, strict=True)
                 ]
                 at_fault = {reason.code for reason in reasons if reason is not None}
-                gone = environment.monotonic() - began
-                if at_fault <= PASSING_REASONS and gone < self.core.deadline.total_seconds():
-                    attempt += 1
-                    yield pause_before(attempt, environment)
-                    continue
-                raise TransactionFailed(reasons) from error
-            break
+                if not at_fault <= PASSING_REASONS or environment.monotonic() >= until:
+                    raise TransactionFailed(reasons) from error
+            except outcomes.FAILURES as error:
+                uncertain = uncertain or error.uncertain
+                passing = isinstance(error, PASSING) or getattr(error, "code", "") in CONFLICTS
+                if not passing or environment.monotonic() >= until:
+                    if not uncertain:
+                        raise
+                    raise OutcomeUnknown("TransactWriteItems", "the transaction") from error
+            else:
+                break
+            attempt += 1
+            yield pause_before(attempt, environment)
         for part in self._parts:
             part.settle()
 

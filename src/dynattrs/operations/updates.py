@@ -23,6 +23,7 @@ from dynattrs.expressions.updates import (
     render_update,
 )
 from dynattrs.mapper import Mapper
+from dynattrs.operations import outcomes
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import plain_key
@@ -50,11 +51,13 @@ class Prepared:
     Attributes:
         parameters: Of UpdateItem, without what it returns.
         stated: The actions as the caller gave them.
+        done: All that the update does: these, and what it does for the version and time stamps.
         asked: What the caller's condition and the version ask; None if nothing.
     """
 
     parameters: dict[str, Any]
     stated: list[Action]
+    done: list[Action]
     asked: Condition | None
 
 
@@ -77,15 +80,16 @@ def prepare(
     stated = checked(info, actions)
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
+    done = [*stated, *stamps(core, info)]
     placeholders = Placeholders()
     parameters: dict[str, Any] = {
         "TableName": core.table_name(info.table),
         "Key": key,
-        "UpdateExpression": render_update([*stated, *stamps(core, info)], placeholders),
+        "UpdateExpression": render_update(done, placeholders),
     }
     add_condition(parameters, joined(None if upsert else exists(info), asked), placeholders)
     placeholders.into(parameters)
-    return Prepared(parameters, stated, asked)
+    return Prepared(parameters, stated, done, asked)
 
 
 def update(
@@ -104,14 +108,25 @@ def update(
         raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
     prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert)
     values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
+    parameters = {**prepared.parameters, "ReturnValues": values}
+    # A second time the old item would be the new one.
+    once = returns == "old" or not outcomes.repeatable(prepared.stated)
     try:
-        response = yield Call("update_item", {**prepared.parameters, "ReturnValues": values})
+        response = yield Call("update_item", parameters, repeat=version is not None or not once)
     except ConditionFalse as error:
         # The service returns the item that was found: that tells "no such item" from "not so".
         asked = prepared.asked
         if asked is None or (not error.item and not upsert):
             raise NoSuchItem(info.name, plain_key(info, key)) from error
-        raise condition_failed(error, info, key, asked) from error
+        if not outcomes.update_was_applied(info, key, version, prepared.done, error):
+            raise condition_failed(error, info, key, asked) from error
+        if returns == "old":
+            raise outcomes.unknown(error, info, key, error.item) from error
+        response = {"Attributes": error.item}
+    except outcomes.FAILURES as error:
+        if not error.uncertain or (prepared.asked is None and not once):
+            raise
+        raise outcomes.unknown(error, info, key) from error
     item: AttributeMap | None = response.get("Attributes")
     if returns is None or not item:
         return None

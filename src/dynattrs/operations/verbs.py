@@ -11,13 +11,19 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, cast, get_origin
 
-from dynattrs.errors import ModelError, NoSuchItem, SessionClosed, TransactionError
+from dynattrs.errors import (
+    ModelError,
+    NoSuchItem,
+    OutcomeUnknown,
+    SessionClosed,
+    TransactionError,
+)
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.model import Instance, M
-from dynattrs.operations import batch, edits, updates
+from dynattrs.operations import batch, edits, outcomes, updates
 from dynattrs.operations.batch import Buffer, Write
 from dynattrs.operations.batch_get import BatchGet, WantedKey
 from dynattrs.operations.consistent_reads import transact_get
@@ -25,7 +31,7 @@ from dynattrs.operations.core import Core, Encoded, encode, is_frozen
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.keys import identity, key_in, key_of, plain_key
-from dynattrs.operations.partiql import Statement, check_whole
+from dynattrs.operations.partiql import Statement, check_whole, reads
 from dynattrs.operations.requests import (
     ConditionFalse,
     absent,
@@ -147,8 +153,13 @@ class Verbs:
             yield Call("put_item", parameters)
         except ConditionFalse as error:
             assert found is not None
-            explain = item_exists if inserting else condition_failed
-            raise explain(error, info, key, found) from error
+            if not outcomes.put_was_applied(encoded, key, error):
+                explain = item_exists if inserting else condition_failed
+                raise explain(error, info, key, found) from error
+        except outcomes.FAILURES as error:
+            if found is None or not error.uncertain:
+                raise
+            raise outcomes.unknown(error, info, key) from error
         encoded.settle()
 
     def _delete(self, subject: Any, key: Any, *, when: object, returning: bool) -> Flow[Any]:
@@ -172,8 +183,18 @@ class Verbs:
             response = yield Call("delete_item", parameters)
         except ConditionFalse as error:
             assert found is not None
-            raise condition_failed(error, info, item_key, found) from error
+            if not outcomes.delete_was_applied(info, item_key, version, error):
+                raise condition_failed(error, info, item_key, found) from error
+            if returning:  # it is gone, and what it was went with the lost reply
+                raise outcomes.unknown(error, info, item_key) from error
+            return None
+        except outcomes.FAILURES as error:
+            if (found is None and not returning) or not error.uncertain:
+                raise
+            raise outcomes.unknown(error, info, item_key) from error
         old = response.get("Attributes")
+        if returning and not old and response.get("ResponseMetadata", {}).get("Uncertain"):
+            raise OutcomeUnknown("DeleteItem", info.name, plain_key(info, item_key))
         return cast("Mapper", info.mapper).load(old, info.cls) if returning and old else None
 
     def _update(
@@ -313,7 +334,7 @@ class Verbs:
         self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
     ) -> Flow[tuple[Statement[Any], list[Any]]]:
         """A statement with its first page of rows: what writes is done when this returns."""
-        if statement.lstrip()[:6].upper() == "SELECT":
+        if reads(statement):
             self._check_open()
         else:
             self._check_writable()

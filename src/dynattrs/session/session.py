@@ -49,8 +49,7 @@ class Session(Handle):
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
             every process that resumes them.
         clock: Gives the aware time for `created=True` and `updated=True`.
-        fast: Read replies past botocore's parser, and check their CRC32 in every retry mode. False
-            takes botocore's own ways throughout.
+        fast: Read replies past botocore's parser. False leaves that to botocore, which is slower.
 
     Raises:
         ConfigurationError: There is no region, or no such profile.

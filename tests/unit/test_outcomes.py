@@ -1,0 +1,481 @@
+"""Writes whose reply was lost: sent again, recognised, or reported as unknown.
+
+The engine is scripted where botocore would send: it applies nothing, it only answers. That attempts
+are lost after they were applied by a real engine is tested in tests/integration/test_faults.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+
+from dynattrs import (
+    ConditionFailed,
+    ConnectionFailed,
+    ItemExists,
+    NoSuchItem,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    Session,
+    Throttled,
+    add,
+    delete,
+    field,
+    if_not_exists,
+    list_append,
+    model,
+    partition_key,
+    remove,
+    set_,
+)
+from dynattrs.operations.outcomes import repeatable, same
+
+NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
+
+
+@model("things")
+class Thing:
+    id: str = partition_key()
+    count: int = 0
+    tags: set[str] = attrs.field(factory=set)
+    lines: list[str] = attrs.field(factory=list)
+
+
+@model("papers")
+class Paper:
+    id: str = partition_key()
+    text: str = ""
+    version: int = field(version=True)
+
+
+@model("stamped")
+class Stamped:
+    id: str = partition_key()
+    text: str = ""
+    changed: datetime | None = field(updated=True)
+
+
+LOST = ConnectionClosedError(endpoint_url="http://x")
+REFUSED = EndpointConnectionError(endpoint_url="http://x")
+BROKEN = (500, {"__type": "x#InternalServerError", "message": "oops"})
+THROTTLED = (400, {"__type": "x#ProvisionedThroughputExceededException", "message": "slow"})
+DONE = (200, {})
+
+
+def condition_false(**item: Any) -> tuple[int, dict[str, Any]]:
+    return 400, {"__type": "x#ConditionalCheckFailedException", "message": "no", "Item": item}
+
+
+GONE = (400, {"__type": "x#ConditionalCheckFailedException", "message": "no"})
+
+
+class Scripted:
+    """A client whose attempts end one after the other as the script says."""
+
+    def __init__(self, *script: Any) -> None:
+        self.client: Any = boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
+        )
+        self.client.meta.events.register("before-send.dynamodb", self._answer)
+        self.client.meta.events.register_first("needs-retry.dynamodb", self._at_once)
+        self.script = list(script)
+        self.sent: list[dict[str, Any]] = []
+
+    def _at_once(self, attempts: int, **_: Any) -> float | None:
+        return 0.0001 if attempts < 3 and self._again else None
+
+    def _answer(self, request: Any, **_: Any) -> AWSResponse:
+        self.sent.append(json.loads(request.body))
+        outcome = self.script.pop(0)
+        self._again = isinstance(outcome, Exception) or outcome in (BROKEN, THROTTLED)
+        if isinstance(outcome, Exception):
+            raise outcome
+        status, body = outcome
+        response = AWSResponse(request.url, status, {}, None)
+        response._content = json.dumps(body).encode()
+        return response
+
+
+@pytest.fixture
+def scripted() -> Iterator[Any]:
+    made = []
+
+    def script(*outcomes: Any) -> tuple[Session, Scripted]:
+        engine = Scripted(*outcomes)
+        session = Session(client=engine.client, clock=lambda: NOW, deadline=timedelta(seconds=0))
+        made.append((session, engine))
+        return session, engine
+
+    yield script
+    for session, engine in made:
+        assert engine.script == [], "not everything of the script was asked for"
+        session.close()
+        engine.client.close()
+
+
+# --- Plain puts and deletes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [LOST, BROKEN])
+def test_plain_puts_and_deletes_are_sent_again(scripted: Any, fault: Any) -> None:
+    session, engine = scripted(fault, DONE, fault, DONE)
+
+    session.save(Thing("a"))
+    session.delete(Thing, "a")
+
+    assert len(engine.sent) == 4
+
+
+def test_a_plain_put_that_gets_no_answer_is_a_failed_connection(scripted: Any) -> None:
+    session, _ = scripted(LOST, LOST, LOST)
+
+    with pytest.raises(ConnectionFailed) as failed:
+        session.save(Thing("a"))
+
+    assert failed.value.uncertain
+    assert "a write may have been applied" in str(failed.value)
+
+
+# --- Inserts --------------------------------------------------------------------------------------
+
+
+def test_an_insert_recognises_its_own_item(scripted: Any) -> None:
+    """A trap: botocore's retry turns a success into "the item exists"."""
+    stored = {"id": {"S": "a"}, "count": {"N": "1.0"}, "lines": {"L": []}}
+    session, _ = scripted(LOST, condition_false(**stored))
+
+    assert session.insert(Thing("a", 1)) == Thing("a", 1)
+
+
+def test_an_insert_that_finds_another_item_after_a_lost_reply_cannot_tell(scripted: Any) -> None:
+    """The other one may have been there before, or have taken the place of ours."""
+    stored = {"id": {"S": "a"}, "count": {"N": "2"}, "lines": {"L": []}}
+    session, _ = scripted(BROKEN, condition_false(**stored))
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        session.insert(Thing("a", 1))
+
+    assert unknown.value.key == {"id": "a"}
+    assert unknown.value.item == Thing("a", 2)
+    assert "read it again" in str(unknown.value)
+
+
+@pytest.mark.parametrize("before", [[], [THROTTLED], [REFUSED]])
+def test_an_insert_whose_attempts_were_never_applied_is_sure(scripted: Any, before: Any) -> None:
+    session, _ = scripted(*before, condition_false(id={"S": "a"}, count={"N": "2"}))
+
+    with pytest.raises(ItemExists):
+        session.insert(Thing("a", 1))
+
+
+@pytest.mark.parametrize("last", [LOST, THROTTLED, BROKEN])
+def test_an_insert_that_never_gets_an_answer_is_unknown(scripted: Any, last: Any) -> None:
+    session, _ = scripted(LOST, LOST, last)
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        session.insert(Thing("a"))
+
+    assert unknown.value.__cause__ is not None
+
+
+def test_an_insert_that_reached_nobody_is_a_failed_connection(scripted: Any) -> None:
+    session, _ = scripted(REFUSED, REFUSED, REFUSED)
+
+    with pytest.raises(ConnectionFailed) as failed:
+        session.insert(Thing("a"))
+
+    assert not failed.value.uncertain
+    assert "nothing was sent" in str(failed.value)
+
+
+# --- Versions -------------------------------------------------------------------------------------
+
+
+def paper(version: int, text: str) -> dict[str, Any]:
+    return {"id": {"S": "a"}, "text": {"S": text}, "version": {"N": str(version)}}
+
+
+def test_a_versioned_save_recognises_its_own_write(scripted: Any) -> None:
+    session, _ = scripted(LOST, condition_false(**paper(4, "mine")))
+    mine = Paper("a", "mine", version=3)
+
+    session.save(mine)
+
+    assert mine.version == 4
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (paper(4, "theirs"), ConditionFailed),  # ours would read "mine"
+        (paper(5, "theirs"), OutcomeUnknown),  # it may have been made of ours
+        (paper(1, "theirs"), OutcomeUnknown),  # a new item, made after ours or before
+        ({}, OutcomeUnknown),
+    ],
+)
+def test_a_versioned_save_after_a_lost_reply_judges_by_the_version_found(
+    scripted: Any, found: dict[str, Any], expected: type[Exception]
+) -> None:
+    session, _ = scripted(LOST, condition_false(**found))
+    mine = Paper("a", "mine", version=3)
+
+    with pytest.raises(expected):
+        session.save(mine)
+
+    assert mine.version == 3
+
+
+def test_a_versioned_delete_that_finds_nothing_after_a_lost_reply_is_done(scripted: Any) -> None:
+    session, _ = scripted(LOST, GONE)
+
+    session.delete(Paper("a", "mine", version=3))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [(paper(4, "theirs"), ConditionFailed), (paper(1, "theirs"), OutcomeUnknown)],
+)
+def test_a_versioned_delete_after_a_lost_reply_judges_by_the_version_found(
+    scripted: Any, found: dict[str, Any], expected: type[Exception]
+) -> None:
+    session, _ = scripted(LOST, condition_false(**found))
+
+    with pytest.raises(expected):
+        session.delete(Paper("a", "mine", version=3))
+
+
+def test_a_versioned_update_is_sent_again_also_where_it_computes(scripted: Any) -> None:
+    session, engine = scripted(LOST, (200, {"Attributes": paper(4, "x")}))
+
+    session.update(Paper("a", "y", version=3), set_(Paper.text, "x"))
+
+    assert len(engine.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (paper(4, "theirs"), ConditionFailed),
+        (paper(5, "mine"), OutcomeUnknown),
+    ],
+)
+def test_a_versioned_update_after_a_lost_reply_judges_by_what_is_found(
+    scripted: Any, found: dict[str, Any], expected: type[Exception]
+) -> None:
+    session, _ = scripted(LOST, condition_false(**found))
+
+    with pytest.raises(expected):
+        session.update(Paper("a", "old", version=3), set_(Paper.text, "mine"))
+
+
+def test_a_versioned_update_recognises_what_it_did(scripted: Any) -> None:
+    session, _ = scripted(LOST, condition_false(**paper(4, "mine")))
+
+    new = session.update(Paper("a", "old", version=3), set_(Paper.text, "mine"))
+
+    assert new == Paper("a", "mine", version=4)
+
+
+def test_an_edit_recognises_what_it_did(scripted: Any) -> None:
+    session, _ = scripted(LOST, condition_false(**paper(4, "mine")))
+    found = Paper("a", "old", version=3)
+
+    with session.edit(found):
+        found.text = "mine"
+
+    assert found.version == 4
+
+
+# --- Updates --------------------------------------------------------------------------------------
+
+
+def test_an_update_that_is_the_same_twice_is_sent_again(scripted: Any) -> None:
+    attributes = {"id": {"S": "a"}, "count": {"N": "3"}, "lines": {"L": []}}
+    session, engine = scripted(LOST, (200, {"Attributes": attributes}))
+
+    assert session.update(Thing, "a", set_(Thing.count, 3)).count == 3
+    assert len(engine.sent) == 2
+
+
+@pytest.mark.parametrize("fault", [LOST, BROKEN])
+@pytest.mark.parametrize(
+    "action",
+    [
+        add(Thing.count, 1),
+        set_(Thing.count, Thing.count + 1),
+        set_(Thing.lines, list_append(Thing.lines, ["x"])),
+        remove(Thing.lines[0]),
+    ],
+    ids=str,
+)
+def test_an_update_that_would_count_twice_is_not_sent_again(
+    scripted: Any, action: Any, fault: Any
+) -> None:
+    session, engine = scripted(fault)
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        session.update(Thing, "a", action)
+
+    assert isinstance(unknown.value.__cause__, (ConnectionFailed, ServiceUnavailable))
+    assert len(engine.sent) == 1
+
+
+@pytest.mark.parametrize("fault", [THROTTLED, REFUSED])
+def test_an_update_that_counts_is_sent_again_after_what_was_surely_not_applied(
+    scripted: Any, fault: Any
+) -> None:
+    attributes = {"id": {"S": "a"}, "count": {"N": "3"}, "lines": {"L": []}}
+    session, engine = scripted(fault, (200, {"Attributes": attributes}))
+
+    session.update(Thing, "a", add(Thing.count, 1))
+
+    assert len(engine.sent) == 2
+
+
+def test_an_update_that_was_throttled_throughout_was_not_done(scripted: Any) -> None:
+    session, _ = scripted(THROTTLED, THROTTLED, THROTTLED)
+
+    with pytest.raises(Throttled):
+        session.update(Thing, "a", add(Thing.count, 1))
+
+
+def test_the_old_item_cannot_be_asked_for_twice(scripted: Any) -> None:
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Thing, "a", set_(Thing.count, 1), returns="old")
+
+    assert len(engine.sent) == 1
+
+
+def test_a_conditional_update_is_recognised_by_its_time_stamp(scripted: Any) -> None:
+    stored = {"id": {"S": "a"}, "text": {"S": "x"}, "changed": {"S": "2026-11-25T00:00:00.000000Z"}}
+    session, _ = scripted(LOST, condition_false(**stored))
+
+    new = session.update(Stamped, "a", set_(Stamped.text, "x"), when=Stamped.text == "w")
+
+    assert new == Stamped("a", "x", NOW)
+
+
+def test_a_conditional_update_without_a_time_stamp_cannot_tell_itself_from_another(
+    scripted: Any,
+) -> None:
+    """Two workers that claim a job with the same words must not both believe they have it."""
+    session, _ = scripted(LOST, condition_false(id={"S": "a"}, count={"N": "1"}))
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Thing, "a", set_(Thing.count, 1), when=Thing.count == 0)
+
+
+def test_an_update_whose_item_is_gone_after_a_lost_reply_finds_no_such_item(scripted: Any) -> None:
+    session, _ = scripted(LOST, GONE)
+
+    with pytest.raises(NoSuchItem):
+        session.update(Thing, "a", set_(Thing.count, 1))
+
+
+def test_what_a_lost_delete_removed_cannot_be_returned(scripted: Any) -> None:
+    session, _ = scripted(LOST, DONE)
+
+    with pytest.raises(OutcomeUnknown):
+        session.delete(Thing, "a", returning=True)
+
+
+def test_a_delete_that_returns_the_item_was_not_done_before(scripted: Any) -> None:
+    stored = {"id": {"S": "a"}, "count": {"N": "1"}, "lines": {"L": []}}
+    session, _ = scripted(LOST, (200, {"Attributes": stored}))
+
+    assert session.delete(Thing, "a", returning=True) == Thing("a", 1)
+
+
+# --- Transactions and statements ------------------------------------------------------------------
+
+
+def test_a_transaction_is_sent_again_with_the_same_token(scripted: Any) -> None:
+    session, engine = scripted(LOST, BROKEN, DONE)
+
+    with session.transaction() as t:
+        t.update(Thing, "a", add(Thing.count, 1))
+
+    tokens = {body["ClientRequestToken"] for body in engine.sent}
+    assert len(engine.sent) == 3
+    assert len(tokens) == 1
+
+
+def test_a_transaction_without_an_answer_is_unknown(scripted: Any) -> None:
+    session, _ = scripted(LOST, THROTTLED, THROTTLED)
+
+    with pytest.raises(OutcomeUnknown, match="the transaction"):
+        with session.transaction() as t:
+            t.save(Thing("a"))
+
+
+def test_a_statement_that_writes_is_not_sent_again(scripted: Any) -> None:
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.execute('UPDATE "things" SET "count" = "count" + 1 WHERE "id" = ?', "a")
+
+    assert len(engine.sent) == 1
+
+
+def test_a_statement_that_reads_is_sent_again(scripted: Any) -> None:
+    session, engine = scripted(LOST, (200, {"Items": []}))
+
+    assert list(session.execute('SELECT * FROM "things"')) == []
+    assert len(engine.sent) == 2
+
+
+# --- The rules --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (set_(Thing.count, 1), True),
+        (remove(Thing.count), True),
+        (add(Thing.tags, {"a"}), True),
+        (delete(Thing.tags, {"a"}), True),
+        (set_(Thing.count, if_not_exists(Thing.count, 1)), True),
+        (set_(Thing.count, if_not_exists(Thing.count, Thing.count + 1)), False),
+        (add(Thing.count, 1), False),
+        (set_(Thing.count, Thing.count + 1), False),
+        (set_(Thing.lines[0], "x"), False),
+        (remove(Thing.lines[0]), False),
+    ],
+    ids=str,
+)
+def test_what_may_be_done_twice(action: Any, expected: bool) -> None:
+    assert repeatable([action]) is expected
+
+
+def test_attribute_maps_are_compared_as_the_service_does() -> None:
+    one = {
+        "n": {"N": "1.0"},
+        "s": {"NS": ["1", "2e0"]},
+        "b": {"B": b"\x00"},
+        "m": {"M": {"x": {"L": [{"BS": [b"\x01", b"\x02"]}]}}},
+    }
+    other = {
+        "m": {"M": {"x": {"L": [{"BS": ["Ag==", "AQ=="]}]}}},
+        "b": {"B": "AA=="},
+        "s": {"NS": ["2", "1.00"]},
+        "n": {"N": "1"},
+    }
+
+    assert same(one, other)
+    assert not same(one, {**other, "n": {"S": "1"}})
+    assert not same(one, {**other, "m": {"M": {}}})
