@@ -77,6 +77,7 @@ from dynattrs.model import (
     path,
     sort_key,
 )
+from dynattrs.operations.pace import Progress
 from dynattrs.operations.query import Page
 from dynattrs.schema import GlobalIndex, LocalIndex, Table
 from dynattrs.session import Block, Editing, Items, Query, Rows, Session, Tables, Transaction
@@ -115,6 +116,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "PartialIndex",
+    "Progress",
     "Query",
     "QueryError",
     "Reason",

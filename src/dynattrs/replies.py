@@ -142,6 +142,24 @@ def twin(client: Any, *, raw: bool = True) -> Any:
     return made
 
 
+def renew_connections(client: Any) -> Any:
+    """Give a twin connections of its own, made as those it shares with its client; the HTTP session.
+
+    In a forked process the two would read each other's replies over one connection.
+    """
+    endpoint = getattr(client, "_endpoint", None)
+    session = getattr(endpoint, "http_session", None)
+    if "_needs_retry" not in getattr(endpoint, "__dict__", ()) or session is None:
+        return None  # no twin, or no HTTP
+    made = _again(session)
+    manager = type(session._manager)(**session._get_pool_manager_kwargs())
+    manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+    made._manager = manager
+    made._proxy_managers = {}
+    cast("Any", endpoint).http_session = made
+    return made
+
+
 def _again(original: Any) -> Any:
     made = object.__new__(type(original))
     made.__dict__.update(original.__dict__)

@@ -30,7 +30,7 @@ from dynattrs.errors import (
 from dynattrs.operations.flows import Call
 from dynattrs.operations.paging import consumed_by
 from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
-from dynattrs.replies import Attempts, never_sent, twin, under_way
+from dynattrs.replies import Attempts, never_sent, renew_connections, twin, under_way
 
 R = TypeVar("R")
 
@@ -203,7 +203,18 @@ class Wire:
     def __init__(self, client: Any, *, fast: bool = True) -> None:
         self.client = client
         self._sender = twin(client, raw=fast)
+        self._renewed: Any = None
         self.stats = Stats()
+
+    def renew(self) -> None:
+        """Use connections of our own from now on: those there are belong to another process."""
+        self._renewed = renew_connections(self._sender)
+        self.stats = Stats()
+
+    def close(self) -> None:
+        """Close the connections that are not the client's."""
+        if self._renewed is not None:
+            self._renewed.close()
 
     def call(self, call: Call) -> dict[str, Any]:
         """The response to *call*.

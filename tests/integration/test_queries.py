@@ -334,6 +334,22 @@ def test_expired_items_are_left_out_on_request(session: Session):
     assert query.unexpired().count() == 3
 
 
+def test_expired_items_are_missing_to_reads_by_key_on_request(session: Session):
+    session.save(Song("Etta", "old", expires=NOON - timedelta(days=1)))
+    session.save(Song("Etta", "new", expires=NOON + timedelta(days=1)))
+    session.save(Song("Etta", "ever"))
+    keys = [("Etta", title) for title in ("old", "new", "ever")]
+
+    assert session.get_one(Song, keys[0]).title == "old"
+    assert session.get(Song, keys[0], unexpired=True) is None
+    assert session.get_one(Song, keys[1], unexpired=True).title == "new"
+    with pytest.raises(NoSuchItem):
+        session.get_one(Song, keys[0], unexpired=True)
+    found = session.get_many(Song, keys, unexpired=True, missing="none")
+    assert [song and song.title for song in found] == [None, "new", "ever"]
+    assert found.missing == [keys[0]]
+
+
 def test_an_unreadable_item_ends_no_scan_unless_wanted(session: Session):
     put_unreadable(session)
     query = session.query(Song).where(Song.artist == "Nina")

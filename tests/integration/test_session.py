@@ -21,6 +21,7 @@ from dynattrs import (
     MultipleItems,
     NoSuchItem,
     NoSuchTable,
+    Progress,
     ServiceUnavailable,
     Session,
     Throttled,
@@ -309,6 +310,64 @@ def test_save_all_of_versioned_objects(session: Session):
 
     assert {account.version for account in accounts} == {1}
     assert session.scan(Account).count() == 30
+
+
+def test_save_all_reports_every_conflict_and_stores_the_others(session: Session):
+    stale = [session.save(Account(f"{n}")) for n in range(3)]
+    for account in stale:
+        session.save(session.get_one(Account, account.id))
+    fresh = [Account(f"new-{n}") for n in range(30)]
+
+    with pytest.raises(UnsentWrites) as failed:
+        session.save_all([stale[0], *fresh[:20], stale[1], *fresh[20:], stale[2]])
+
+    assert failed.value.objects == stale
+    assert all(isinstance(unsent.cause, ConditionFailed) for unsent in failed.value.unsent)
+    assert {account.version for account in stale} == {1}
+    assert {account.version for account in fresh} == {1}
+    assert session.scan(Account).consistent().count() == 33
+
+
+def test_save_all_of_one_versioned_object_several_times_keeps_their_order(session: Session):
+    account = Account("a")
+
+    def states() -> Iterator[Account]:
+        for balance in range(20):
+            account.balance = balance
+            yield account
+
+    session.save_all(states())
+
+    assert account.version == 20
+    assert session.get_one(Account, "a", consistent=True) == account
+    assert account.balance == 19
+
+
+def test_save_all_of_versioned_objects_inside_a_block_follows_what_is_pending(session: Session):
+    session.save(Account("a", 5))
+
+    with session as s:
+        s.delete(Account, "a")
+        s.save_all([Account("a", 7), Account("b", 8)])
+        assert session.get_one(Account, "a", consistent=True).balance == 7
+
+    assert session.get_one(Account, "a", consistent=True).balance == 7
+
+
+def test_progress_hears_of_every_write_of_a_save_all_and_of_blocks(client: Any, session: Session):
+    heard: list[Progress] = []
+    session.save_all(songs(60), on_progress=heard.append)
+    assert heard[-1] == Progress(taken=60, stored=60, replaced=0, failed=0)
+    assert [each.done for each in heard] == sorted(each.done for each in heard)
+
+    heard.clear()
+    telling = Session(
+        client=client, table_prefix=session._core.table_prefix, on_progress=heard.append
+    )
+    with telling as s:
+        s.save_all(songs(30))
+        s.save(next(iter(songs(1))))
+    assert (heard[-1].taken, heard[-1].waiting, heard[-1].failed) == (31, 0, 0)
 
 
 def test_a_frozen_object_comes_back_as_it_is_stored(session: Session):

@@ -21,7 +21,7 @@ from dynattrs import (
     UnsentWrites,
 )
 from dynattrs.operations import batch
-from dynattrs.operations.batch import Buffer, Write
+from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
 from dynattrs.operations.keys import identity

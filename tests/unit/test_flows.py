@@ -12,7 +12,7 @@ import pytest
 
 from dynattrs import SessionClosed, model, partition_key
 from dynattrs.operations import batch
-from dynattrs.operations.batch import Buffer
+from dynattrs.operations.buffer import Buffer
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import (
     Async,

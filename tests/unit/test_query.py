@@ -145,7 +145,7 @@ def test_a_query_shows_its_conditions():
         (lambda: query().rate_limit(-1), "rate_limit(-1): a positive number is expected"),
         (lambda: query().rate_limit(float("nan")), "rate_limit(nan): a positive number"),
         (lambda: query().rate_limit("5"), "rate_limit('5'): a positive number"),
-        (lambda: query().unexpired(), "unexpired(): Song has no time to live"),
+        (lambda: query().unexpired(), "unexpired: Song has no time to live"),
         (lambda: query().on_error("ignore"), "write 'raise', 'skip' or a function"),
         (lambda: query().select(), "select() needs at least one field"),
         (lambda: query().select("title"), "select('title'): a field such as Song.… is expected"),

@@ -1,8 +1,7 @@
-"""Gathered writes: the buffer, batches, and what is left over.
+"""Gathered writes on their way: batches, and what is left over.
 
-`Buffer` is plain data behind a lock. The flows around it send 25 writes to a BatchWriteItem,
-several batches at once, and send again what the service left unprocessed. A write leaves the buffer
-when the service has acknowledged it and not before.
+The flows send 25 writes of a `Buffer` to a BatchWriteItem, several batches at once, and send again
+what the service left unprocessed.
 
 Retrying a call that failed outright is botocore's job first; what still fails then is retried here
 only because puts and deletes without a condition are safe to repeat.
@@ -13,13 +12,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeVar, cast
 
-import attrs
-
-from dynattrs import limits
 from dynattrs.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -32,10 +27,12 @@ from dynattrs.errors import (
     Unsent,
     UnsentWrites,
 )
+from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Call, Flow, Pause, Start, Task, Wait, pause_before
+from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.keys import identity
-from dynattrs.schema import AttributeMap
+
+R = TypeVar("R")
 
 #: Failures that pass: the same request may succeed later.
 PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
@@ -51,213 +48,6 @@ CONFLICTS: Final = frozenset(
 _BETWEEN_LOOKS: Final = 0.005
 
 _log = logging.getLogger("dynattrs")
-
-
-def _nothing() -> None:
-    return None
-
-
-@attrs.define(eq=False)
-class Write:
-    """One put or delete that waits to be sent.
-
-    Attributes:
-        table: The table's real name.
-        key: The primary key.
-        request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`.
-        size: The bytes of it.
-        obj: The very object that was given to `save` or `delete`.
-        action: `"save"` or `"delete"`.
-        acknowledged: Called when the service has said yes.
-        place: Its place among the writes of a buffer, which gives it.
-    """
-
-    table: str
-    key: AttributeMap
-    request: dict[str, Any]
-    size: int
-    obj: Any
-    action: str
-    acknowledged: Callable[[], None] = _nothing
-    place: int = attrs.field(default=0, init=False)
-    identity: Hashable = attrs.field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.identity = identity(self.table, self.key)
-
-
-@attrs.define(eq=False)
-class Buffer:
-    """The writes of one block that are not stored yet. Safe between threads."""
-
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
-    _pending: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
-    #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
-    _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
-    _tasks: list[Task] = attrs.field(factory=list, init=False)
-    _failed: list[tuple[int, Unsent]] = attrs.field(factory=list, init=False)
-    _places: int = attrs.field(default=0, init=False)
-    #: When the service last acknowledged a write.
-    _last_success: float = attrs.field(default=float("-inf"), init=False)
-    _sealed: bool = attrs.field(default=False, init=False)
-    #: Why nothing new may be sent any more: an interruption.
-    abandoned: BaseException | None = attrs.field(default=None, init=False)
-    #: The error that `gather` raised last.
-    raised: UnsentWrites | None = attrs.field(default=None, init=False)
-
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._pending.keys() | self._in_flight.keys())
-
-    def add(self, write: Write) -> None:
-        """Take a write.
-
-        Raises:
-            SessionClosed: The block is ending. What is taken now would not be sent.
-        """
-        key = write.identity
-        with self._lock:
-            if self._sealed:
-                raise SessionClosed("block")
-            self._places += 1
-            earlier = self._pending.get(key)
-            # It takes the place of what it replaces, so that a key that is written all the time is
-            # sent at some time.
-            write.place = self._places if earlier is None else earlier.place
-            self._pending[key] = write
-
-    def seal(self) -> None:
-        """Take no more writes."""
-        with self._lock:
-            self._sealed = True
-
-    def holds(self, key: Hashable) -> bool:
-        """Whether a write to this key is not acknowledged yet."""
-        with self._lock:
-            return key in self._pending or key in self._in_flight
-
-    def holds_table(self, table: str) -> bool:
-        with self._lock:
-            return any(
-                write.table == table
-                for writes in (self._pending, self._in_flight)
-                for write in writes.values()
-            )
-
-    def last_place(self) -> int:
-        """The place of the latest write."""
-        with self._lock:
-            return self._places
-
-    def outstanding(self, place: int) -> bool:
-        """Whether a write up to this place is neither acknowledged nor given up."""
-        with self._lock:
-            return any(
-                write.place <= place
-                for writes in (self._in_flight, self._pending)
-                for write in writes.values()
-            )
-
-    def has_whole(self) -> bool:
-        """Whether a whole batch could be taken."""
-        with self._lock:
-            return bool(self._next(whole=True))
-
-    def take(self, *, whole: bool) -> list[Write]:
-        """The next batch, moved into flight; empty if there is none.
-
-        With *whole* only a full one: 25 writes, or as many as reach 16 MB.
-        """
-        with self._lock:
-            batch = self._next(whole=whole)
-            for write in batch:
-                # In this order: an interruption between the two loses nothing.
-                self._in_flight[write.identity] = write
-                del self._pending[write.identity]
-            return batch
-
-    def _next(self, *, whole: bool) -> list[Write]:
-        if self.abandoned is not None or (whole and len(self._pending) < limits.BATCH_WRITE_ITEMS):
-            return []
-        batch: list[Write] = []
-        size = 0
-        for key, write in self._pending.items():
-            if key in self._in_flight:
-                continue
-            size += write.size
-            if size > limits.BATCH_WRITE_BYTES:
-                return batch
-            batch.append(write)
-            if len(batch) == limits.BATCH_WRITE_ITEMS:
-                return batch
-        return [] if whole else batch
-
-    def acknowledge(self, writes: Iterable[Write], now: float) -> None:
-        done = list(writes)
-        with self._lock:
-            for write in done:
-                self._land(write)
-            if done:
-                self._last_success = max(self._last_success, now)
-        for write in done:
-            write.acknowledged()
-
-    def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
-        """Give up on *writes*, and remember why. A newer write to the same key stands."""
-        with self._lock:
-            for write in writes:
-                if self._land(write):
-                    self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
-
-    def _land(self, write: Write) -> bool:
-        if self._in_flight.get(write.identity) is not write:
-            return False
-        del self._in_flight[write.identity]
-        return True
-
-    def is_abandoned(self) -> bool:
-        return self.abandoned is not None
-
-    def last_success(self) -> float:
-        with self._lock:
-            return self._last_success
-
-    def discard(self) -> list[Any]:
-        """Drop what is not sent yet; the objects."""
-        with self._lock:
-            dropped = [write.obj for write in self._pending.values()]
-            self._pending.clear()
-            return dropped
-
-    def drain(self, cause: BaseException) -> list[Unsent]:
-        """Take everything that is not stored, pending, in flight and failed, to report it."""
-        with self._lock:
-            left = {id(each): each for each in (*self._in_flight.values(), *self._pending.values())}
-            self._failed += [
-                (each.place, Unsent(each.obj, each.action, cause)) for each in left.values()
-            ]
-            self._pending.clear()
-            self._in_flight.clear()
-        return self.failures()
-
-    def failures(self) -> list[Unsent]:
-        """Take what has failed for good, in the order of the calls."""
-        with self._lock:
-            failed, self._failed = self._failed, []
-        return [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
-
-    # Tasks: batches that are being sent beside the caller.
-
-    def began(self, task: Task) -> None:
-        with self._lock:
-            self._tasks.append(task)
-
-    def running(self, fewer_than: int) -> Task | None:
-        """The oldest running task, unless fewer than that many run."""
-        with self._lock:
-            self._tasks = [task for task in self._tasks if not task.done()]
-            return self._tasks[0] if len(self._tasks) >= fewer_than else None
 
 
 def gather(core: Core, buffer: Buffer, write: Write) -> Flow[None]:
@@ -277,22 +67,43 @@ def gather(core: Core, buffer: Buffer, write: Write) -> Flow[None]:
         raise buffer.raised from cause
     buffer.add(write)
     while buffer.has_whole():
-        task = buffer.running(core.concurrency)
+        task = buffer.running(core.pace.allowed)
         if task is not None:
             yield Wait(task)
             continue
-        yield from _begin(core, buffer, buffer.take(whole=True))
+        batch = buffer.take(whole=True)
+        if batch:  # else another thread was faster
+            yield from _begin(buffer, batch, send(core, buffer, batch))
 
 
-def _begin(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
-    if not batch:
-        return  # another thread was faster
+def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
     try:
-        task = yield Start(send(core, buffer, batch))
+        task = yield Start(sending)
     except BaseException as error:
         buffer.fail(batch, error)
         raise
     buffer.began(task)
+
+
+def gather_alone(
+    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
+) -> Flow[None]:
+    """Send a write by a request of its own, beside the caller: one that has a condition.
+
+    Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
+    key is in flight: `await_key` saw to that.
+    """
+    while (task := buffer.running(core.pace.allowed)) is not None:
+        yield Wait(task)
+    buffer.take_alone(write)
+    yield from _begin(buffer, [write], _send_alone(core, buffer, write, put))
+
+
+def await_key(buffer: Buffer, key: Hashable) -> Flow[None]:
+    """Wait until no write to a key is in flight."""
+    while buffer.holds(key):
+        task = buffer.running(1)
+        yield Wait(task) if task is not None else Pause(_BETWEEN_LOOKS)
 
 
 def flush(core: Core, buffer: Buffer) -> Flow[None]:
@@ -305,7 +116,7 @@ def flush(core: Core, buffer: Buffer) -> Flow[None]:
     """
     last = buffer.last_place()
     while buffer.outstanding(last):
-        task = buffer.running(core.concurrency)
+        task = buffer.running(core.pace.allowed)
         if task is not None:
             yield Wait(task)
             continue
@@ -314,7 +125,7 @@ def flush(core: Core, buffer: Buffer) -> Flow[None]:
             # The only one: no thread, no task.
             yield from send(core, buffer, batch)
         elif batch:
-            yield from _begin(core, buffer, batch)
+            yield from _begin(buffer, batch, send(core, buffer, batch))
         elif (task := buffer.running(1)) is not None:
             yield Wait(task)
         else:
@@ -323,6 +134,9 @@ def flush(core: Core, buffer: Buffer) -> Flow[None]:
     failed = buffer.failures()
     if failed:
         raise UnsentWrites(failed) from failed[0].cause
+    complaint, buffer.complaint = buffer.complaint, None
+    if complaint is not None:
+        raise complaint
 
 
 def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
@@ -366,10 +180,21 @@ def _interrupt(buffer: Buffer, error: BaseException) -> Flow[None]:
     buffer.abandoned = error
     while (task := buffer.running(1)) is not None:
         yield Wait(task)
-    unsent = buffer.drain(error)
+    report_left(buffer, error)
+
+
+def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
+    """Log what a buffer still holds, and put it at the end of the context of *error*.
+
+    Without an error the buffer was forgotten: nobody ended its block.
+    """
+    unsent = buffer.drain(error or SessionClosed("block"))
     if not unsent:
         return
     report = UnsentWrites(unsent)
+    if error is None:
+        _log.error("a block was never ended, and what it had gathered is lost: %s", report)
+        return
     _log.error("a block was interrupted: %s", report)
     last, seen = error, {id(error)}
     while last.__context__ is not None and id(last.__context__) not in seen:
@@ -394,7 +219,8 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
             buffer.fail(remaining, buffer.abandoned)
             return
         try:
-            response = yield Call("batch_write_item", {"RequestItems": _request_items(remaining)})
+            call = Call("batch_write_item", {"RequestItems": _request_items(remaining)})
+            response = yield from _at_pace(core, _call(call), attempt)
             left = _unprocessed(response, remaining)
             cause = Throttled(
                 "BatchWriteItem", "UnprocessedItems", f"{len(left)} writes were left unprocessed"
@@ -434,6 +260,72 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
         except BaseException as error:
             buffer.fail(remaining, error)
             raise
+
+
+def _send_alone(
+    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
+) -> Flow[None]:
+    """Send one write until it is acknowledged or has failed. It raises interruptions, nothing else."""
+    environment = core.environment
+    silent_since = environment.monotonic()
+    attempt = 0
+    while True:
+        if buffer.abandoned is not None:
+            buffer.fail([write], buffer.abandoned)
+            return
+        try:
+            yield from _at_pace(core, put(), attempt)
+        except Exception as error:
+            now = environment.monotonic()
+            silent_since = max(silent_since, buffer.last_success())
+            late = now - silent_since >= core.deadline.total_seconds()
+            # What may have been applied must not be put again: its condition would fail.
+            if late or not isinstance(error, PASSING) or error.uncertain:
+                buffer.fail([write], error)
+                return
+            attempt += 1
+        except BaseException as error:
+            buffer.fail([write], error)
+            raise
+        else:
+            buffer.acknowledge([write], environment.monotonic())
+            return
+        try:
+            yield pause_before(attempt, environment)
+        except BaseException as error:
+            buffer.fail([write], error)
+            raise
+
+
+def _call(call: Call) -> Flow[dict[str, Any]]:
+    response: dict[str, Any] = yield call
+    return response
+
+
+def _left_some(response: dict[str, Any] | None) -> bool:
+    return response is not None and bool(response.get("UnprocessedItems"))
+
+
+def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
+    """The result of *flow*, which makes one request and is begun when the pace allows it."""
+    environment, pace = core.environment, core.pace
+    while not pace.begin():
+        yield pause_before(attempt + 1, environment)
+    began = environment.monotonic()
+    throttled = False
+    try:
+        result = yield from flow
+        throttled = _left_some(cast("Any", result))
+    except Throttled:
+        throttled = True
+        raise
+    finally:
+        pace.end()
+        if throttled:
+            pace.slow_down(began, environment.monotonic())
+    if not throttled:
+        pace.go_on()
+    return result
 
 
 def _request_items(writes: list[Write]) -> dict[str, list[dict[str, Any]]]:

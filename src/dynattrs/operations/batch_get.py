@@ -55,6 +55,7 @@ class BatchGet(Generic[R]):
         keys: Iterable[WantedKey],
         read: Callable[[AttributeMap], R],
         *,
+        skip: Callable[[AttributeMap], bool] | None = None,
         consistent: bool,
         ordered: bool,
         none_for_missing: bool,
@@ -64,6 +65,7 @@ class BatchGet(Generic[R]):
         self._table = table
         self._chunks = _chunks(table, keys)
         self._read = read
+        self._skip = skip
         self._consistent = consistent
         self._ordered = ordered
         self._none_for_missing = none_for_missing
@@ -105,6 +107,8 @@ class BatchGet(Generic[R]):
         self, chunk: list[WantedKey], found: dict[Hashable, AttributeMap]
     ) -> list[R | None]:
         wanted = {identity(self._table, key.stored): key for key in chunk}
+        if self._skip is not None:
+            found = {which: item for which, item in found.items() if not self._skip(item)}
         absent = [key.given for which, key in wanted.items() if which not in found]
         self.missing += absent
         results: list[R | None] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import timedelta
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.flows import Environment
+from dynattrs.operations.pace import Pace, Progress
 from dynattrs.schema import AttributeMap, ModelInfo, Table, info_of, model_info
 
 
@@ -31,6 +32,8 @@ class Core:
         table_prefix: Put before the declared name of every table.
         tables: Names to use in place of declared ones, before any prefix.
         cursor_secret: What cursors are signed with.
+        on_progress: Told how far a block or a `save_all` is.
+        pace: How many batches may be under way at the moment.
     """
 
     environment: Environment
@@ -39,6 +42,10 @@ class Core:
     table_prefix: str = ""
     tables: Mapping[str, str] = attrs.field(factory=dict)
     cursor_secret: bytes | None = attrs.field(default=None, repr=False)
+    on_progress: Callable[[Progress], object] | None = None
+    pace: Pace = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
+    )
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 

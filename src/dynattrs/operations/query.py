@@ -25,9 +25,10 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.operations import batch, cursors
-from dynattrs.operations.batch import Buffer, Write
 from dynattrs.operations.batch_get import WantedKey
 from dynattrs.operations.batch_get import fetch as fetch_by_keys
+from dynattrs.operations.buffer import Buffer, Write
+from dynattrs.operations.expiry import now, time_to_live
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
@@ -156,10 +157,7 @@ class QueryVerbs(Generic[M_co]):
 
     def unexpired(self: Self) -> Self:
         """Without items whose time to live is over and that the service has not removed yet."""
-        if self._info.table.ttl is None:
-            raise QueryError(
-                f"unexpired(): {self._info.name} has no time to live; declare field(ttl=True)"
-            )
+        time_to_live(self._info)
         return self._with(_unexpired=True)
 
     def hydrate(self: Self) -> Self:
@@ -216,15 +214,15 @@ class QueryVerbs(Generic[M_co]):
         """The condition that the time to live is not over. It holds the clock, so it is made when
         the query runs.
         """
-        attribute = cast("str", self._info.table.ttl)
-        now = int(self._handle._core.environment.now().timestamp())
+        attribute = time_to_live(self._info)
+        seconds = now(self._handle._core)
         names = self._info.names
         name = next((name for name in names if names[name] == attribute), attribute)
         path = PathOperand(
             Path(PathData(self._info.cls, (attribute,), f"{self._info.name}.{name}", _no_form))
         )
         # Not ">": what has no time to live, or none that is a number, never expires.
-        return Not(Comparison("<=", path, Value({"N": str(now)}, now)))
+        return Not(Comparison("<=", path, Value({"N": str(seconds)}, seconds)))
 
     def explain(self) -> str:
         """What would be asked, and why: operation, index, key condition, filter, projection, the

@@ -24,13 +24,15 @@ from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits, outcomes, updates
-from dynattrs.operations.batch import Buffer, Write
 from dynattrs.operations.batch_get import BatchGet, WantedKey
+from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.consistent_reads import transact_get
 from dynattrs.operations.core import Core, Encoded, encode, is_frozen
 from dynattrs.operations.edits import Edit
+from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.keys import identity, key_in, key_of, plain_key
+from dynattrs.operations.pace import Progress
 from dynattrs.operations.partiql import Statement, check_whole, reads
 from dynattrs.operations.requests import (
     ConditionFalse,
@@ -96,34 +98,66 @@ class Verbs:
         return cast("M", encoded.stored())
 
     @verb
-    def save_all(self, objects: Iterable[Instance]) -> Flow[None]:
+    def save_all(
+        self,
+        objects: Iterable[Instance],
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Flow[None]:
         """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
 
-        Outside a block all of them are stored on return. Objects with a version are sent one by
-        one, each under its condition.
+        Outside a block all of them are stored on return. Objects with a version are sent each by
+        itself, under its condition, several at once; they are stored on return in a block too.
+
+        Args:
+            objects: Objects of any models.
+            on_progress: Called with a `Progress` after every answer, from whatever thread had it,
+                never twice at once. Inside a block it hears of objects with a version only: the
+                others are the block's. What it raises is raised when all is stored.
 
         Raises:
-            UnsentWrites: Some were not stored; it carries the very objects.
+            UnsentWrites: Some were not stored; it carries the very objects, each with its cause,
+                which is `ConditionFailed` where another writer changed a stored version.
         """
         self._check_writable()
-        buffer = self._buffer if self._buffer is not None else Buffer()
+        own = Buffer(on_progress or self._core.on_progress)
+        buffer = self._buffer if self._buffer is not None else own
+        try:
+            yield from self._gather_all(objects, buffer, own)
+        except BaseException as error:
+            # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
+            batch.report_left(own, error)
+            raise
+
+    def _gather_all(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         try:
             for obj in objects:
                 encoded = encode(self._core, obj)
-                version = version_is(encoded.info, obj)
-                if version is None:
+                if encoded.info.version is None:
                     yield from batch.gather(self._core, buffer, _put(self._core, encoded))
                 else:
-                    yield from self._put_now(encoded, version)
+                    yield from self._put_beside(own, encoded)
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
             # What was taken is stored, also where *objects* raised, as at the end of a block.
-            if self._buffer is None:
-                yield from batch.end(self._core, buffer, error)
+            yield from batch.end(self._core, own, error)
             raise
-        if self._buffer is None:
-            yield from batch.end(self._core, buffer, None)
+        yield from batch.end(self._core, own, None)
+
+    def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
+        """Put an object with a version while the caller goes on."""
+        write = _put(self._core, encoded)
+        yield from self._settle_pending(write.table, write.key)
+        if buffer.holds(write.identity):
+            # The same object again, perhaps: its version moves when the first one is stored.
+            yield from batch.await_key(buffer, write.identity)
+            encoded = encode(self._core, encoded.obj)
+            write = _put(self._core, encoded)
+        found = version_is(encoded.info, encoded.obj)
+        yield from batch.gather_alone(
+            self._core, buffer, write, lambda: self._put(encoded, write.key, found)
+        )
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -144,10 +178,23 @@ class Verbs:
     def _put_now(
         self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
     ) -> Flow[None]:
-        info, item = encoded.info, encoded.item
-        table, key = self._core.table_name(info.table), key_in(info, item)
+        info = encoded.info
+        table, key = self._core.table_name(info.table), key_in(info, encoded.item)
         yield from self._settle_pending(table, key)
-        parameters = with_condition({"TableName": table, "Item": item}, found)
+        yield from self._put(encoded, key, found, inserting=inserting)
+        encoded.settle()
+
+    def _put(
+        self,
+        encoded: Encoded,
+        key: AttributeMap,
+        found: Condition | None,
+        *,
+        inserting: bool = False,
+    ) -> Flow[None]:
+        info = encoded.info
+        parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
+        with_condition(parameters, found)
         check_constant("PutItem", info, key, found)
         try:
             yield Call("put_item", parameters)
@@ -160,7 +207,6 @@ class Verbs:
             if found is None or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, key) from error
-        encoded.settle()
 
     def _delete(self, subject: Any, key: Any, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
@@ -223,33 +269,40 @@ class Verbs:
     # --- Reading ---
 
     @verb
-    def get(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[M | None]:
+    def get(
+        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+    ) -> Flow[M | None]:
         """The item with a key, or None.
 
         Args:
             model: The model class.
             key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
             consistent: Read what every earlier acknowledged write left, at twice the capacity.
+            unexpired: None also for an item whose time to live is over and that is not removed yet.
 
         Raises:
             MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: *unexpired* is said of a model without a time to live.
         """
         self._check_open()
         info = model_info(model)
-        item = yield from self._get(info, key_of(info, key), consistent)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired)
         return None if item is None else cast("Mapper", info.mapper).load(item, model)
 
     @verb
-    def get_one(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[M]:
-        """The item with a key.
+    def get_one(
+        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+    ) -> Flow[M]:
+        """The item with a key. The arguments are those of `get`.
 
         Raises:
             NoSuchItem: There is none.
             MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: *unexpired* is said of a model without a time to live.
         """
         self._check_open()
         info = model_info(model)
-        item = yield from self._get(info, key_of(info, key), consistent)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired)
         if item is None:
             raise NoSuchItem(info.name, key)
         return cast("Mapper", info.mapper).load(item, model)
@@ -317,6 +370,7 @@ class Verbs:
         keys: Iterable[object],
         *,
         consistent: bool,
+        unexpired: bool,
         ordered: bool,
         none_for_missing: bool,
     ) -> BatchGet[Any]:
@@ -324,10 +378,15 @@ class Verbs:
         info = model_info(model)
         table = self._core.table_name(info.table)
         mapper = cast("Mapper", info.mapper)
+        skip = None
+        if unexpired:
+            time_to_live(info)
+            skip = functools.partial(is_expired, self._core, info)
         return BatchGet(
             self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
-            lambda item: mapper.load(item, model), consistent=consistent, ordered=ordered,
-            none_for_missing=none_for_missing, before=lambda: self._settle_table(table),
+            lambda item: mapper.load(item, model), skip=skip, consistent=consistent,
+            ordered=ordered, none_for_missing=none_for_missing,
+            before=lambda: self._settle_table(table),
         )  # fmt: skip
 
     def _statement(
@@ -347,6 +406,14 @@ class Verbs:
             read = functools.partial(cast("Mapper", info.mapper).load, model=model)
         found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
         return found, (yield from found.next()) or []
+
+    def _read(
+        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool
+    ) -> Flow[AttributeMap | None]:
+        if unexpired:
+            time_to_live(info)
+        item = yield from self._get(info, key, consistent)
+        return None if unexpired and item and is_expired(self._core, info, item) else item
 
     def _get(
         self,

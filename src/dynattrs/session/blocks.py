@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynattrs.errors import SessionClosed
 from dynattrs.operations import batch
-from dynattrs.operations.batch import Buffer
+from dynattrs.operations.buffer import Buffer
 from dynattrs.session.handles import Handle
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ class Block(Handle):
         self._session = session
         self._core = session._core
         self._driver = session._driver
-        self._buffer = Buffer()
+        self._buffer = Buffer(self._core.on_progress)
         self._closed = None
+        # Where nobody ends it, not even an exception: `__enter__` by hand, an exiting interpreter.
+        weakref.finalize(self, batch.report_left, self._buffer)
 
     def _end(self, error: BaseException | None) -> None:
         assert self._buffer is not None
@@ -103,8 +106,14 @@ class Exit:
             block = pairing.block or next(reversed(session._blocks), None)
             if block is None or block not in session._blocks:
                 raise SessionClosed("block")
-            session._blocks.remove(block)
-            block._end(error)
+            try:
+                session._blocks.remove(block)
+                block._end(error)
+            except BaseException as failure:
+                # A second interruption, while the end was waiting, or had not quite begun.
+                assert block._buffer is not None
+                batch.report_left(block._buffer, failure)
+                raise
 
         if session is None:
             return leave

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny
+from dynattrs.operations.forks import forget_at_fork
 from dynattrs.wire import Wire
 
 R = TypeVar("R")
@@ -29,17 +30,35 @@ class Driver:
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self.closed = False
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: its parent's threads are not here, its connections not ours."""
+        self._lock = threading.Lock()
+        self._pool = None
+        self.wire.renew()
 
     def run(self, flow: Flow[R]) -> R:
+        """The result of *flow*, or its error.
+
+        An interruption reaches the flow wherever it strikes, between two steps too: the flow says
+        what becomes of what it holds.
+        """
+        # Emptied when it is thrown: a frame that keeps an error is a cycle with its traceback.
+        thrown: list[BaseException] = []
+        while True:
+            try:
+                return self._steps(flow, thrown)
+            except BaseException as error:
+                if cast("Any", flow).gi_frame is None:  # it has ended, with this error
+                    raise
+                thrown.append(error)
+
+    def _steps(self, flow: Flow[R], thrown: list[BaseException]) -> R:
         try:
-            effect = next(flow)
+            effect = flow.throw(thrown.pop()) if thrown else next(flow)
             while True:
-                try:
-                    outcome = self._perform(effect)
-                except BaseException as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(outcome)
+                effect = flow.send(self._perform(effect))
         except StopIteration as stop:
             return cast("R", stop.value)
 
@@ -74,3 +93,4 @@ class Driver:
         if pool is not None:
             # Batches of a save_all in another thread are still sent.
             pool.shutdown(wait=True)
+        self.wire.close()

@@ -283,6 +283,7 @@ class Handle(Verbs, Sync):
         ordered: bool = False,
         missing: Literal["skip"] = "skip",
         consistent: bool = False,
+        unexpired: bool = False,
     ) -> Items[M]: ...
     @overload
     def get_many(
@@ -294,6 +295,7 @@ class Handle(Verbs, Sync):
         ordered: bool = False,
         missing: Literal["none"],
         consistent: bool = False,
+        unexpired: bool = False,
     ) -> Items[M | None]: ...
     def get_many(
         self,
@@ -304,6 +306,7 @@ class Handle(Verbs, Sync):
         ordered: bool = False,
         missing: Literal["skip", "none"] = "skip",
         consistent: bool = False,
+        unexpired: bool = False,
     ) -> Items[Any]:
         """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight.
 
@@ -316,12 +319,14 @@ class Handle(Verbs, Sync):
             missing: `"skip"` keys without an item, or give None in their place, in the order of
                 the keys. Either way they are in `.missing` afterwards.
             consistent: Read what every earlier acknowledged write left, at twice the capacity.
+            unexpired: Items whose time to live is over, and that are not removed yet, are missing.
         """
         if missing not in ("skip", "none"):
             raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
         found = self._batch_get(
-            model, keys, consistent=consistent, ordered=ordered, none_for_missing=missing == "none"
-        )
+            model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
+            none_for_missing=missing == "none",
+        )  # fmt: skip
         return Items(self, found)
 
     @overload

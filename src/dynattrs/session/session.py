@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from dynattrs.errors import ModelError, SessionClosed
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Environment
+from dynattrs.operations.pace import Progress
 from dynattrs.session.blocks import Block, Enter, Exit
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
@@ -49,6 +50,8 @@ class Session(Handle):
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
             every process that resumes them.
         clock: Gives the aware time for `created=True` and `updated=True`.
+        on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
+            writes, from whatever thread had it; each block counts for itself.
         fast: Read replies past botocore's parser. False leaves that to botocore, which is slower.
 
     Raises:
@@ -70,6 +73,7 @@ class Session(Handle):
         deadline: timedelta = timedelta(seconds=60),
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
         fast: bool = True,
     ) -> None:
         options = {
@@ -97,8 +101,9 @@ class Session(Handle):
         if secret is not None and not secret:
             raise ModelError("Session", "cursor_secret is empty; leave it out, or give a secret")
         self._core = Core(
-            environment, deadline, concurrency, table_prefix, dict(tables or {}), secret
-        )
+            environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,
+            on_progress,
+        )  # fmt: skip
         # Besides the batches in flight, queries fetch one page ahead.
         self._driver = Driver(Wire(client, fast=fast), workers=concurrency + 4)
         self._buffer = None
@@ -114,6 +119,7 @@ class Session(Handle):
         concurrency: int = 4,
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
     ) -> Session:
         """A session on an engine embedded in this process, empty and gone with the session.
 
@@ -137,6 +143,7 @@ class Session(Handle):
                 concurrency=concurrency,
                 cursor_secret=cursor_secret,
                 clock=clock,
+                on_progress=on_progress,
             )
         except BaseException:
             lease.stop()

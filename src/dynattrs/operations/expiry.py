@@ -1,0 +1,35 @@
+"""Items whose time to live is over, and that the service has not removed yet.
+
+It removes them within a few days; until then they are read as any other.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from dynattrs.errors import QueryError
+from dynattrs.operations.core import Core
+from dynattrs.schema import AttributeMap, ModelInfo
+
+
+def time_to_live(info: ModelInfo) -> str:
+    """The attribute that holds a model's time to live.
+
+    Raises:
+        QueryError: It has none, so nothing ever expires.
+    """
+    if info.table.ttl is None:
+        raise QueryError(f"unexpired: {info.name} has no time to live; declare field(ttl=True)")
+    return info.table.ttl
+
+
+def now(core: Core) -> int:
+    """The time that expiry is judged by, in epoch seconds."""
+    return int(core.environment.now().timestamp())
+
+
+def is_expired(core: Core, info: ModelInfo, item: AttributeMap) -> bool:
+    """Whether an item's time to live is over. What has none, or none that is a number, never ends."""
+    value = item.get(time_to_live(info), {}).get("N")
+    return value is not None and Decimal(value) <= now(core)

@@ -1,0 +1,98 @@
+"""How gathered writes come along: how far they are, and how many batches are sent at once.
+
+Fewer after throttling, slowly more again. The rule is TCP's: halved by throttling, at most once for
+what was under way together, and raised by about one for every round that went well.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import attrs
+
+from dynattrs.operations.forks import forget_at_fork
+
+
+@attrs.define(eq=False)
+class Pace:
+    """How many batches of a session may be under way. Safe between threads.
+
+    Attributes:
+        most: The most there ever are: the session's `concurrency`.
+    """
+
+    most: int
+    _allowed: float = attrs.field(init=False)
+    _under_way: int = attrs.field(default=0, init=False)
+    _slowed_at: float = attrs.field(default=float("-inf"), init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._allowed = float(self.most)
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: nothing is under way in it."""
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    @property
+    def allowed(self) -> int:
+        """How many may be under way now, from 1 to `most`."""
+        return int(self._allowed)
+
+    def begin(self) -> bool:
+        """Whether another request may be made now. Each yes is followed by an `end`."""
+        with self._lock:
+            if self._under_way >= int(self._allowed):
+                return False
+            self._under_way += 1
+            return True
+
+    def end(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+
+    def slow_down(self, began: float, now: float) -> None:
+        """A request that began at *began* was throttled, or left something unprocessed."""
+        with self._lock:
+            # What was sent before the last slowing says nothing of the new pace.
+            if began >= self._slowed_at:
+                self._allowed = max(1.0, self._allowed / 2)
+                self._slowed_at = now
+
+    def go_on(self) -> None:
+        """A request was done wholly."""
+        with self._lock:
+            self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
+
+
+@attrs.frozen
+class Progress:
+    """How far the writes of a block, or of a `save_all`, are.
+
+    Attributes:
+        taken: Writes that were given so far.
+        stored: Writes that the service has acknowledged.
+        replaced: Writes whose place a later one to the same key took before they were sent.
+        failed: Writes that were given up.
+
+    Example:
+        >>> Progress(taken=50, stored=25, replaced=1, failed=0).waiting
+        24
+    """
+
+    taken: int
+    stored: int
+    replaced: int
+    failed: int
+
+    @property
+    def waiting(self) -> int:
+        """Writes that are pending or in flight."""
+        return self.taken - self.done
+
+    @property
+    def done(self) -> int:
+        """Writes of which nothing more will be heard."""
+        return self.stored + self.replaced + self.failed

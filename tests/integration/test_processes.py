@@ -1,0 +1,147 @@
+"""Forks, interpreters that exit, and processes that are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from dynattrs import Session, model, partition_key
+
+
+@model("counts")
+class Count:
+    id: str = partition_key()
+    by: int = 0
+
+
+PRELUDE = """
+import json, logging, os, sys
+import boto3
+from dynattrs import Session, model, partition_key
+
+@model("counts")
+class Count:
+    id: str = partition_key()
+    by: int = 0
+
+arguments = json.loads(sys.argv[1])
+prefix = arguments.pop("prefix")
+def session(**options):
+    return Session(boto3_session=boto3.session.Session(**arguments["credentials"]),
+                   endpoint_url=arguments["url"], table_prefix=prefix, **options)
+"""
+
+
+@pytest.fixture
+def session(client: Any, table_prefix: str) -> Session:
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Count)
+    return session
+
+
+@pytest.fixture
+def run(endpoint: Any, table_prefix: str) -> Any:
+    """Run a program in a process of its own, after the prelude; its output."""
+
+    def run(program: str, *, expect: int = 0) -> tuple[str, str]:
+        arguments = {
+            "url": endpoint.url, "prefix": table_prefix, "credentials": endpoint.credentials
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PRELUDE + program,
+             json.dumps(arguments)],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == expect, done.stderr
+        return done.stdout, done.stderr
+
+    return run
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_sends_nothing_of_its_parent_and_has_its_own_connections(
+    session: Session, run: Any
+) -> None:
+    out, _ = run("""
+s = session()
+s.save(Count("warm"))
+with s as block:
+    for n in range(30):
+        block.save(Count(f"parent-{n}", by=os.getpid()))
+    block.flush()
+    for n in range(3):
+        block.save(Count(f"late-{n}", by=os.getpid()))
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        assert block.discard() == []
+        assert s.stats.total == 0
+        for n in range(200):
+            s.save(Count("child", by=n))
+            assert s.get(Count, "child", consistent=True).by == n
+        with s as own:
+            for n in range(60):
+                own.save(Count(f"child-{n}", by=os.getpid()))
+        print(json.dumps({"child": os.getpid()}), flush=True)
+        os._exit(0)
+    for n in range(200):
+        block.save(Count("parent", by=n), when=~(Count.id == "nobody"))
+        assert s.get(Count, "parent", consistent=True).by == n
+    _, status = os.waitpid(child, 0)
+    assert status == 0, status
+print(json.dumps({"parent": parent}))
+""")
+    child, parent = (json.loads(line) for line in out.splitlines())
+    stored = {count.id: count.by for count in session.scan(Count).consistent()}
+
+    assert {stored[f"late-{n}"] for n in range(3)} == {parent["parent"]}
+    assert {stored[f"child-{n}"] for n in range(60)} == {child["child"]}
+    assert stored["child"] == stored["parent"] == 199
+
+
+def test_a_block_that_nobody_ends_is_reported_when_the_interpreter_exits(
+    session: Session, run: Any
+) -> None:
+    _, errors = run("""
+block = session().__enter__()
+block.save(Count("lost"))
+""")
+
+    assert "a block was never ended, and what it had gathered is lost" in errors
+    assert "1 write was not stored: save of a Count" in errors
+    assert session.get(Count, "lost", consistent=True) is None
+
+
+def test_a_block_in_a_suspended_generator_is_reported_when_the_interpreter_exits(
+    session: Session, run: Any
+) -> None:
+    _, errors = run("""
+def numbers():
+    with session() as block:
+        block.save(Count("lost"))
+        yield 1
+suspended = numbers()
+next(suspended)
+""")
+
+    assert "1 write was not stored: save of a Count" in errors
+    assert session.get(Count, "lost", consistent=True) is None
+
+
+def test_sys_exit_inside_a_block_reports_what_is_unsent(session: Session, run: Any) -> None:
+    _, errors = run(
+        """
+with session() as block:
+    block.save(Count("lost"))
+    sys.exit(3)
+""",
+        expect=3,
+    )
+
+    assert "a block was interrupted: 1 write was not stored: save of a Count" in errors
+    assert session.get(Count, "lost", consistent=True) is None
