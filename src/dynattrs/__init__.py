@@ -5,7 +5,7 @@ The resource's comfort with the client's coverage, static types, and more speed 
 
 from __future__ import annotations
 
-from dynattrs import mapper
+from dynattrs import events, mapper
 from dynattrs.errors import (
     AccessDenied,
     AmbiguousIndex,
@@ -65,6 +65,7 @@ from dynattrs.expressions.updates import (
     remove,
     set_,
 )
+from dynattrs.hooks import Flushed
 from dynattrs.mapper import Compressed, Epoch, Json, Mapper
 from dynattrs.model import (
     asdict,
@@ -99,6 +100,7 @@ __all__ = [
     "DynattrsError",
     "Editing",
     "Epoch",
+    "Flushed",
     "GlobalIndex",
     "InvalidRequest",
     "ItemExists",
@@ -145,6 +147,7 @@ __all__ = [
     "between",
     "contains",
     "delete",
+    "events",
     "evolve",
     "exists",
     "field",

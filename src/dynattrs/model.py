@@ -16,6 +16,7 @@ import attrs
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
+from dynattrs.hooks import functions
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
@@ -98,6 +99,8 @@ def model(
     indexes: Iterable[Index] = (),
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
+    before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+    after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
     **attrs_options: Any,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
@@ -111,6 +114,12 @@ def model(
         unknown: What to do with stored attributes that the class does not know: `"keep"` carries
             them on the instance and writes them back, `"drop"` ignores them, `"forbid"` refuses.
         mapper: The mapper, where the default one will not do.
+        before_save: Called with each object before it is encoded and saved: by `save`, `insert`,
+            `save_all`, in transactions, and by an `edit` that has changed something. It changes the
+            object in place; for a frozen class it returns the one to save. One function or several;
+            those of a model that this one inherits from run first.
+        after_load: Called with each object that was read, once it is complete. It may change the
+            object, or return another one of the class.
         attrs_options: `frozen`, `kw_only`, `slots`, … as in `attrs.define`.
 
     Raises:
@@ -137,9 +146,12 @@ def model(
     scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
 
     def decorate(cls: C) -> C:
+        hooks = _Hooks(cls, before_save, after_load)
         return cast(
             "C",
-            _declare(cls, table, tuple(indexes), unknown, mapper or default, attrs_options, scope),
+            _declare(
+                cls, table, tuple(indexes), unknown, mapper or default, attrs_options, scope, hooks
+            ),
         )
 
     return decorate
@@ -153,6 +165,7 @@ def _declare(
     mapper: Mapper,
     attrs_options: dict[str, Any],
     scope: Mapping[str, Any] | None,
+    hooks: _Hooks,
 ) -> type[Any]:
     if not isinstance(cls, type):
         raise ModelError(repr(cls), "@model decorates a class")
@@ -179,6 +192,7 @@ def _declare(
         remember_scope(made, scope)
     with resolving_in(scope):
         info = _inform(made, table, indexes, unknown, mapper, carries=_has_room(made))
+    hooks.into(info)
     type.__setattr__(made, INFO_ATTRIBUTE, info)
     with resolving_in(scope):
         _check_fields(info)
@@ -197,7 +211,7 @@ def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
 
 
 def map_class(
-    cls: type[Any],
+    cls: type[T],
     table: str | Table,
     /,
     *,
@@ -206,13 +220,15 @@ def map_class(
     indexes: Iterable[Index] = (),
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
+    before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
+    after_load: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
 ) -> None:
     """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
 
     Its instances have no place for attributes that the class does not know, so with
     `unknown="keep"` (the default) they are read, updated and deleted, but `save` refuses them: it
     would erase those attributes. Say `unknown="drop"` or `"forbid"` to save. Conditions start with
-    `path(cls)`.
+    `path(cls)`. The other arguments are those of `model`.
 
     Raises:
         ModelError: The class has no fields, or the declaration cannot mean anything.
@@ -232,8 +248,26 @@ def map_class(
             cls, table, tuple(indexes), unknown, mapper or default, carries=False,
             keys={name: role for name, role in keys.items() if name is not None},
         )  # fmt: skip
+        _Hooks(cls, before_save, after_load).into(info)
         register(info)
         _check_fields(info)
+
+
+class _Hooks:
+    """The hooks of a model that is being declared."""
+
+    def __init__(self, cls: type[Any], before_save: object, after_load: object) -> None:
+        name = getattr(cls, "__name__", repr(cls))
+        self._before_save = functions(name, "before_save", before_save)
+        self._after_load = functions(name, "after_load", after_load)
+
+    def into(self, info: ModelInfo) -> None:
+        """Put them behind those of the models that this one inherits from, each of these once."""
+        bases = [info_of(base) for base in reversed(info.cls.__mro__[1:])]
+        for name, own in (("before_save", self._before_save), ("after_load", self._after_load)):
+            setattr(info, f"own_{name}", own)
+            inherited = [hook for base in bases if base for hook in getattr(base, f"own_{name}")]
+            setattr(info, name, (*inherited, *own))
 
 
 def _keep_state(made: type[Any], cls: type[Any]) -> None:

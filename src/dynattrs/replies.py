@@ -50,11 +50,13 @@ class Attempts:
         repeat: Whether it may be sent again after an attempt that may have been applied.
         uncertain: Whether there was such an attempt.
         watched: Whether anybody looks; without a twin nobody does.
+        again: Called when botocore repeats one, with how many there were and why.
     """
 
     repeat: bool = True
     uncertain: bool = False
     watched: bool = False
+    again: Callable[[int, str], object] | None = None
 
 
 #: The attempts of the call that this thread or task is making.
@@ -81,9 +83,20 @@ def watch(needs_retry: Callable[..., Any]) -> Callable[..., Any]:
                 known.uncertain = True
                 if not known.repeat:
                     return False
-        return needs_retry(attempts, operation_model, request_dict, response, caught_exception)
+        repeats = needs_retry(attempts, operation_model, request_dict, response, caught_exception)
+        if repeats and known is not None and known.again is not None:
+            known.again(attempts, reason(response, caught_exception))
+        return repeats
 
     return watching
+
+
+def reason(response: Any, error: Exception | None) -> str:
+    """Why an attempt is repeated, in one word: the service's code, or the class of an error."""
+    if error is not None:
+        return type(error).__name__
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return str(code) if code else "Unknown"
 
 
 def may_be_applied(response: Any, error: Exception | None) -> bool:

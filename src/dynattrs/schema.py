@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast, get_origin
 
 import attrs
@@ -268,6 +268,12 @@ class ModelInfo:
     version: str | None = None
     created: str | None = None
     updated: str | None = None
+    #: Functions that get each object before it is saved, and after it was read.
+    before_save: tuple[Callable[[Any], Any], ...] = ()
+    after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Those of them that its own declaration names; the others are its bases'.
+    own_before_save: tuple[Callable[[Any], Any], ...] = ()
+    own_after_load: tuple[Callable[[Any], Any], ...] = ()
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import attrs
 import botocore.exceptions as botocore_errors
@@ -26,6 +26,20 @@ from dynattrs.errors import (
     ServiceError,
     ServiceUnavailable,
     Throttled,
+)
+from dynattrs.events import (
+    AfterSend,
+    BeforeSend,
+    Events,
+    Retry,
+    capacity_in,
+    count_in,
+    error_name,
+    next_number,
+    returned_in,
+    tables_in,
+    tell,
+    unprocessed_in,
 )
 from dynattrs.operations.flows import Call
 from dynattrs.operations.paging import consumed_by
@@ -84,6 +98,11 @@ _METERED: Final = frozenset(
     }
 )
 
+# Operations that change items; what others name is read, if it is there.
+_WRITES: Final = frozenset(
+    {"BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"}
+)
+
 #: How often a call is made whose reply comes damaged. botocore does not repeat these.
 _ATTEMPTS: Final = 4
 
@@ -94,7 +113,8 @@ class Stats:
 
     Attributes:
         requests: Requests that were answered, by operation (`PutItem`).
-        retries: Attempts of botocore's beyond the first.
+        items: Items that were read or written, by operation.
+        retries: Attempts beyond the first within requests, botocore's and our own.
         unprocessed: Writes and keys that answers left to be sent again.
         capacity: Capacity units consumed, by operation, as far as the engine says.
         scanned: Items that queries and scans read.
@@ -102,6 +122,7 @@ class Stats:
     """
 
     requests: Counter[str] = attrs.field(factory=Counter)
+    items: Counter[str] = attrs.field(factory=Counter)
     retries: int = 0
     unprocessed: int = 0
     capacity: Counter[str] = attrs.field(factory=Counter)
@@ -119,14 +140,17 @@ class Stats:
         with self._lock:
             self.retries += 1
 
-    def count(self, operation: str, response: dict[str, Any]) -> None:
+    def count(self, operation: str, parameters: dict[str, Any], response: dict[str, Any]) -> None:
         metadata = response.get("ResponseMetadata", {})
-        writes = response.get("UnprocessedItems") or {}
-        reads = response.get("UnprocessedKeys") or {}
-        left = sum(map(len, writes.values())) + sum(len(each["Keys"]) for each in reads.values())
+        left = unprocessed_in(response)
         units: Any = consumed_by(response)
+        items = returned_in(response)
+        if operation in _WRITES:
+            items = count_in(parameters) - left
         with self._lock:
             self.requests[operation] += 1
+            if items:
+                self.items[operation] += items
             self.retries += metadata.get("RetryAttempts", 0)
             self.unprocessed += left
             if units:
@@ -136,10 +160,14 @@ class Stats:
 
 
 class Exchange:
-    """One call and its attempts, without the sending: what a sender tells, and asks."""
+    """One call and its attempts, without the sending: what a sender tells, and asks.
 
-    def __init__(self, stats: Stats, call: Call) -> None:
+    It begins when it is made, and whoever sends calls `closed` at the end, however that came.
+    """
+
+    def __init__(self, stats: Stats, call: Call, events: Events) -> None:
         self._stats = stats
+        self._events = events
         self.operation = operation_name(call.operation)
         self.parameters = call.parameters
         if call.operation in _METERED:
@@ -147,6 +175,18 @@ class Exchange:
         self.attempts = Attempts(call.repeat)
         self._table = table_in(call.parameters)
         self._left = _ATTEMPTS
+        self._retries = 0
+        self._over = False
+        self._number = 0
+        if events.before_send or events.after_send or events.retry:
+            self._number = next_number()
+            self._tables, self._count = tables_in(call.parameters), count_in(call.parameters)
+            self.attempts.again = self._repeated
+        if events.before_send:
+            tell(
+                events.before_send,
+                BeforeSend(self._number, self.operation, self._tables, self._count),
+            )
         self._began = time.perf_counter()
 
     def failed(self, error: Exception) -> None:
@@ -158,6 +198,13 @@ class Exchange:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
+        try:
+            self._judge(error)
+        except Exception as final:
+            self._tell_end(getattr(error, "response", {}), error_name(final))
+            raise
+
+    def _judge(self, error: Exception) -> None:
         if isinstance(error, CorruptReply):
             # The parser found it, past botocore's retries.
             error.table = self._table
@@ -166,6 +213,7 @@ class Exchange:
             if not self._left or not self.attempts.repeat:
                 raise error
             self._stats.retry()
+            self._repeated(_ATTEMPTS - self._left, error_name(error), by="dynattrs")
             return
         translated = translate(error, self.operation, self._table)
         if translated is None:
@@ -188,20 +236,59 @@ class Exchange:
 
     def answered(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response to hand on."""
-        self._stats.count(self.operation, response)
+        self._stats.count(self.operation, self.parameters, response)
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
         if _log.isEnabledFor(logging.DEBUG):
             seconds = time.perf_counter() - self._began
             _log_request(self.operation, self.parameters, response, seconds)
+        self._tell_end(response, None)
         return response
+
+    def closed(self) -> None:
+        """The call is over. If nothing else has ended it, it was an interruption that did."""
+        self._tell_end({}, "Interrupted")
+
+    def _repeated(
+        self, attempts: int, why: str, *, by: Literal["botocore", "dynattrs"] = "botocore"
+    ) -> None:
+        self._retries += 1
+        if self._number and self._events.retry:
+            seconds = None if by == "botocore" else 0.0
+            event = Retry(
+                self._number, self.operation, self._tables, self._count, attempts, why, seconds, by
+            )
+            tell(self._events.retry, event)
+
+    def _tell_end(self, response: Mapping[str, Any], error: str | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        if not self._number or not self._events.after_send:
+            return
+        seconds = time.perf_counter() - self._began
+        metadata = response.get("ResponseMetadata", {})
+        scanned = response.get("ScannedCount")
+        event = AfterSend(
+            self._number, self.operation, self._tables, self._count, seconds,
+            returned=returned_in(response),
+            matched=None if scanned is None else response.get("Count"),
+            scanned=scanned,
+            unprocessed=unprocessed_in(response),
+            by_table=capacity_in(response),
+            retries=max(metadata.get("RetryAttempts", 0), self._retries),
+            request_id=metadata.get("RequestId", ""),
+            error=error,
+        )  # fmt: skip
+        tell(self._events.after_send, event)
 
 
 class Wire:
     """Sends calls over one botocore client. Safe between threads, as the client is."""
 
-    def __init__(self, client: Any, *, fast: bool = True) -> None:
+    def __init__(self, client: Any, *, fast: bool = True, events: Events | None = None) -> None:
         self.client = client
+        self._events = events or Events()
         self._sender = twin(client, raw=fast)
         self._renewed: Any = None
         self.stats = Stats()
@@ -222,8 +309,8 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        exchange = Exchange(self.stats, call)
         send = getattr(self._sender, call.operation)
+        exchange = Exchange(self.stats, call, self._events)
         before = under_way.set(exchange.attempts)
         try:
             while True:
@@ -235,6 +322,7 @@ class Wire:
                     return exchange.answered(response)
         finally:
             under_way.reset(before)
+            exchange.closed()
 
 
 def _log_request(

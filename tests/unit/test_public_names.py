@@ -97,7 +97,7 @@ def test_every_public_method_has_a_docstring(owner: type, member: str):
 
 
 def test_every_exported_name_of_the_documented_modules_exists():
-    for module in (dynattrs.mapper, local):
+    for module in (dynattrs.mapper, dynattrs.events, local):
         for name in getattr(module, "__all__", ()):
             assert hasattr(module, name), f"{module.__name__}.{name}"
 

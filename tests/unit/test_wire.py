@@ -315,6 +315,28 @@ def test_replies_are_counted_with_what_they_left_unprocessed():
     assert (wire.stats.total, wire.stats.retries, wire.stats.unprocessed) == (2, 2, 1)
 
 
+def test_items_are_counted_as_they_are_written_or_read():
+    wire, stubber = stubbed()
+    item = {"id": {"S": "a"}}
+    puts = [{"PutRequest": {"Item": {"id": {"S": id_}}}} for id_ in "abc"]
+    stubber.add_response("put_item", {})
+    stubber.add_response("batch_write_item", {"UnprocessedItems": {"music": puts[:1]}})
+    stubber.add_response("scan", {"Items": [item, item], "Count": 2, "ScannedCount": 5})
+    stubber.add_response("scan", {"Count": 2, "ScannedCount": 5})
+    stubber.add_response("get_item", {"Item": item})
+    stubber.add_response("get_item", {})
+
+    wire.call(Call("put_item", {"TableName": "music", "Item": item}))
+    wire.call(Call("batch_write_item", {"RequestItems": {"music": puts}}))
+    wire.call(Call("scan", {"TableName": "music"}))
+    wire.call(Call("scan", {"TableName": "music", "Select": "COUNT"}))
+    wire.call(Call("get_item", {"TableName": "music", "Key": item}))
+    wire.call(Call("get_item", {"TableName": "music", "Key": item}))
+
+    assert wire.stats.items == {"PutItem": 1, "BatchWriteItem": 2, "Scan": 2, "GetItem": 1}
+    assert (wire.stats.scanned, wire.stats.returned) == (10, 4)
+
+
 def test_operations_are_named_as_the_service_names_them():
     assert operation_name("batch_write_item") == "BatchWriteItem"
     assert operation_name("describe_time_to_live") == "DescribeTimeToLive"

@@ -31,6 +31,7 @@ from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.keys import identity
+from dynattrs.operations.reports import hand_over, report
 
 R = TypeVar("R")
 
@@ -65,6 +66,8 @@ def gather(core: Core, buffer: Buffer, write: Write) -> Flow[None]:
         cause = failed[0].cause
         buffer.raised = UnsentWrites((*failed, Unsent(write.obj, write.action, cause)))
         raise buffer.raised from cause
+    if buffer.ledger.is_full():
+        hand_over(core, buffer.ledger, raising=False)
     buffer.add(write)
     while buffer.has_whole():
         task = buffer.running(core.pace.allowed)
@@ -93,6 +96,8 @@ def gather_alone(
     Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
     key is in flight: `await_key` saw to that.
     """
+    if buffer.ledger.is_full():
+        hand_over(core, buffer.ledger, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
@@ -106,14 +111,16 @@ def await_key(buffer: Buffer, key: Hashable) -> Flow[None]:
         yield Wait(task) if task is not None else Pause(_BETWEEN_LOOKS)
 
 
-def flush(core: Core, buffer: Buffer) -> Flow[None]:
+def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
-    What other threads write in the meantime is not waited for.
+    What other threads write in the meantime is not waited for. Where an error has ended the block,
+    what an `after_flush` hook raises does not take its place.
 
     Raises:
         UnsentWrites: Some were not stored.
     """
+    began = core.environment.monotonic()
     last = buffer.last_place()
     while buffer.outstanding(last):
         task = buffer.running(core.pace.allowed)
@@ -132,6 +139,7 @@ def flush(core: Core, buffer: Buffer) -> Flow[None]:
             # Another thread is sending the rest, or is about to.
             yield Pause(_BETWEEN_LOOKS)
     failed = buffer.failures()
+    report(core, buffer.ledger, began, raising=not failed and ended_by is None)
     if failed:
         raise UnsentWrites(failed) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None
@@ -150,11 +158,13 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         UnsentWrites: Some were not stored. If *error* tells so of others, all are in this one.
     """
     buffer.seal()
+    began = core.environment.monotonic()
     if error is not None and not isinstance(error, Exception):
         yield from _interrupt(buffer, error)
+        report(core, buffer.ledger, began, raising=False)
         return
     try:
-        yield from flush(core, buffer)
+        yield from flush(core, buffer, ended_by=error)
     except UnsentWrites as unsent:
         if error is None:
             raise
@@ -164,6 +174,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
         unsent_now = buffer.drain(failure)
+        report(core, buffer.ledger, began, raising=False)
         if unsent_now:
             raise UnsentWrites(unsent_now) from failure
         raise
@@ -171,6 +182,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
         yield from _interrupt(buffer, interruption)
+        report(core, buffer.ledger, began, raising=False)
         raise
     finally:
         buffer.raised = None
@@ -246,6 +258,8 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
         now = environment.monotonic()
         gone = {id(write) for write in left}
         done = [write for write in remaining if id(write) not in gone]
+        # Before the buffer lets them go: a flush that has waited for them tells of them.
+        buffer.ledger.stored(core, done)
         buffer.acknowledge(done, now)
         remaining = left
         if not remaining:
@@ -256,7 +270,8 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
             buffer.fail(remaining, cause)
             return
         try:
-            yield pause_before(attempt, environment)
+            tables = (write.table for write in remaining)
+            yield core.pause_before(attempt, "BatchWriteItem", tables, len(remaining), cause)
         except BaseException as error:
             buffer.fail(remaining, error)
             raise
@@ -283,15 +298,16 @@ def _send_alone(
             if late or not isinstance(error, PASSING) or error.uncertain:
                 buffer.fail([write], error)
                 return
-            attempt += 1
+            attempt, cause = attempt + 1, error
         except BaseException as error:
             buffer.fail([write], error)
             raise
         else:
+            buffer.ledger.stored(core, [write])
             buffer.acknowledge([write], environment.monotonic())
             return
         try:
-            yield pause_before(attempt, environment)
+            yield core.pause_before(attempt, "PutItem", (write.table,), 1, cause)
         except BaseException as error:
             buffer.fail([write], error)
             raise

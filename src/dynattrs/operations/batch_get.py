@@ -16,7 +16,7 @@ from dynattrs.errors import DynattrsError, Throttled
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.batch import PASSING
 from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Call, Flow, Start, Task, Wait, pause_before
+from dynattrs.operations.flows import Call, Flow, Start, Task, Wait
 from dynattrs.operations.keys import identity
 from dynattrs.operations.paging import consumed_by
 from dynattrs.schema import AttributeMap
@@ -182,5 +182,5 @@ def fetch(core: Core, table: str, chunk: list[WantedKey], consistent: bool) -> F
             attempt += 1
         if now - last_success >= core.deadline.total_seconds():
             raise cause
-        yield pause_before(attempt, environment)
+        yield core.pause_before(attempt, "BatchGetItem", (table,), len(keys), cause)
     return Found(found, consumed)

@@ -18,6 +18,7 @@ from dynattrs.operations.flows import Task
 from dynattrs.operations.forks import forget_at_fork
 from dynattrs.operations.keys import identity
 from dynattrs.operations.pace import Progress
+from dynattrs.operations.reports import Ledger
 from dynattrs.schema import AttributeMap
 
 
@@ -81,6 +82,8 @@ class Buffer:
     complaint: Exception | None = attrs.field(default=None, init=False)
     #: The error that `gather` raised last.
     raised: UnsentWrites | None = attrs.field(default=None, init=False)
+    #: What became of its writes, until somebody is told.
+    ledger: Ledger = attrs.field(factory=Ledger, init=False)
 
     def __attrs_post_init__(self) -> None:
         forget_at_fork(self)
@@ -90,6 +93,7 @@ class Buffer:
         self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._pending, self._in_flight, self._tasks, self._failed = {}, {}, [], []
         self._taken = self._stored = self._replaced = self._given_up = 0
+        self.ledger = Ledger()
 
     def __len__(self) -> int:
         with self._lock:
@@ -259,7 +263,9 @@ class Buffer:
         """Take what has failed for good, in the order of the calls."""
         with self._lock:
             failed, self._failed = self._failed, []
-        return [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
+        unsent = [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
+        self.ledger.gave_up(unsent)
+        return unsent
 
     # Tasks: batches that are being sent beside the caller.
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from dynattrs import limits
 from dynattrs.errors import Reason, TransactionError, TransactionFailed
 from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Call, Flow, pause_before
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.requests import TransactionCanceled
 from dynattrs.schema import AttributeMap
 
@@ -47,7 +47,10 @@ def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow
             codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}
             if codes <= PASSING_REASONS and gone < core.deadline.total_seconds():
                 attempt += 1
-                yield pause_before(attempt, environment)
+                reason, tables = ", ".join(sorted(codes)), (table for table, _ in wanted)
+                yield core.pause_before(
+                    attempt, "TransactGetItems", tables, len(wanted), reason or error
+                )
                 continue
             reasons = [
                 None if code == "None" else Reason("get", code, reason.get("Message") or "", None)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import MappingError, ModelError
+from dynattrs.errors import ConditionFailed, MappingError, ModelError, OutcomeUnknown
+from dynattrs.events import Events, Retry, error_name, tell
+from dynattrs.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
-from dynattrs.operations.flows import Environment
+from dynattrs.operations.flows import Environment, Flow, Pause, pause_before
 from dynattrs.operations.pace import Pace, Progress
 from dynattrs.schema import AttributeMap, ModelInfo, Table, info_of, model_info
+
+R = TypeVar("R")
+
+_log = logging.getLogger("dynattrs")
 
 
 @attrs.define
@@ -34,6 +41,8 @@ class Core:
         cursor_secret: What cursors are signed with.
         on_progress: Told how far a block or a `save_all` is.
         pace: How many batches may be under way at the moment.
+        hooks: What is called with the objects of every model.
+        events: Who listens to what happens.
     """
 
     environment: Environment
@@ -43,6 +52,8 @@ class Core:
     tables: Mapping[str, str] = attrs.field(factory=dict)
     cursor_secret: bytes | None = attrs.field(default=None, repr=False)
     on_progress: Callable[[Progress], object] | None = None
+    hooks: SessionHooks = NO_HOOKS
+    events: Events = attrs.field(factory=Events)
     pace: Pace = attrs.field(
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
     )
@@ -54,6 +65,46 @@ class Core:
         renamed = self.tables.get(table.name)
         return renamed if renamed is not None else self.table_prefix + table.name
 
+    def after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:
+        """What every object of a model goes through when it was read; None if nothing."""
+        hooks = (*info.after_load, *self.hooks.after_load)
+        if not hooks:
+            return None
+        return lambda obj: through(hooks, "after_load", obj, carries=info.carries)
+
+    def loaded(self, info: ModelInfo, obj: Any) -> Any:
+        """One object that was read, after the hooks."""
+        finish = self.after_load(info)
+        return obj if finish is None else finish(obj)
+
+    def before_save(self, info: ModelInfo, obj: Any) -> Any:
+        """An object that is to be saved, after the hooks; only frozen ones are replaced."""
+        hooks = (*info.before_save, *self.hooks.before_save)
+        if not hooks:
+            return obj
+        replaceable = is_frozen(info)
+        return through(hooks, "before_save", obj, carries=info.carries, replaceable=replaceable)
+
+    def saves_through_hooks(self, info: ModelInfo) -> bool:
+        return bool(info.before_save or self.hooks.before_save)
+
+    def pause_before(
+        self,
+        attempt: int,
+        operation: str,
+        tables: Iterable[str],
+        count: int,
+        error: BaseException | str,
+    ) -> Pause:
+        """How long to wait before sending again, of which listeners are told."""
+        pause = pause_before(attempt, self.environment)
+        if self.events.retry:
+            name = error if isinstance(error, str) else error_name(error)
+            names = tuple(dict.fromkeys(tables))
+            event = Retry(None, operation, names, count, attempt, name, pause.seconds, "dynattrs")
+            tell(self.events.retry, event)
+        return pause
+
 
 @attrs.define
 class Encoded:
@@ -63,6 +114,7 @@ class Encoded:
         item: The attribute map to be stored, with the new version and time stamps.
         size: The item's bytes.
         moves: The fields that the save changes, with their new values.
+        given: What was given to `save`, where a hook returned *obj* in its place.
     """
 
     info: ModelInfo
@@ -70,6 +122,12 @@ class Encoded:
     item: AttributeMap
     size: int = 0
     moves: dict[str, Any] = attrs.field(factory=dict)
+    given: Any = None
+
+    @property
+    def source(self) -> Any:
+        """The very object that was given to `save`."""
+        return self.obj if self.given is None else self.given
 
     def stored(self) -> Any:
         """The object as it is stored. A frozen one is copied, others are returned as they are:
@@ -106,7 +164,7 @@ def is_frozen(info: ModelInfo) -> bool:
 
 
 def encode(core: Core, obj: Any) -> Encoded:
-    """An object as the item to store, with what a save changes.
+    """An object as the item to store, after the hooks, with what a save changes.
 
     Raises:
         MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
@@ -128,8 +186,11 @@ def encode(core: Core, obj: Any) -> Encoded:
             "say unknown='drop' in map_class",
         )
     mapper = cast("Mapper", info.mapper)
+    given, obj = obj, core.before_save(info, obj)
     item = mapper.dump(obj)
     encoded = Encoded(info, obj, item)
+    if obj is not given:
+        encoded.given = given
     if info.moves:
         stamp(core, encoded)
     encoded.size = check_size(info, item)
@@ -196,3 +257,39 @@ def _culprit(info: ModelInfo, item: AttributeMap, kind: type[Exception]) -> str:
         except kind:
             return f"{info.name}.{by_attribute.get(attribute, attribute)}"
     return info.name
+
+
+def take_over(info: ModelInfo, source: Any, target: Any) -> None:
+    """Give *target* the fields of *source*, and what that carries."""
+    for name in info.names:
+        # Past validators and hooks: the values come from the class's own constructor.
+        object.__setattr__(target, name, getattr(source, name))
+    if info.carries:
+        carry(target, carried_by(source))
+
+
+def with_found(core: Core, info: ModelInfo, flow: Flow[R]) -> Flow[R]:
+    """A flow whose errors carry the item found, if any, as it is after the hooks.
+
+    A hook that raises then is logged: it must not hide why the write was refused.
+    """
+    finish = core.after_load(info)
+    return flow if finish is None else _with_found(info, finish, flow)
+
+
+def _with_found(info: ModelInfo, finish: Callable[[Any], Any], flow: Flow[R]) -> Flow[R]:
+    try:
+        return (yield from flow)
+    except (ConditionFailed, OutcomeUnknown) as error:
+        if type(error.item) is info.cls:
+            error.item = quietly(finish, error.item)
+        raise
+
+
+def quietly(finish: Callable[[Any], Any], obj: Any) -> Any:
+    """An object of an error after the hooks, or as it was read where one of them raises."""
+    try:
+        return finish(obj)
+    except Exception:
+        _log.exception("an after_load hook failed on the item of an error")
+        return obj

@@ -86,6 +86,9 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     """
     info, obj = edit.info, edit.obj
     after = _dumped(info, obj)
+    if after != edit.before and core.saves_through_hooks(info):
+        core.before_save(info, obj)
+        after = _dumped(info, obj)
     for name in info.key_fields:
         attribute = info.names[name]
         if edit.before[attribute] != after[attribute]:

@@ -32,7 +32,7 @@ from dynattrs.operations.expiry import now, time_to_live
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
-from dynattrs.operations.readers import Keys, OnError, Reader
+from dynattrs.operations.readers import Keys, Objects, OnError, Reader
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
 from dynattrs.schema import AttributeMap, ModelInfo, key_of
@@ -384,8 +384,14 @@ class QueryVerbs(Generic[M_co]):
 
     def _read(self, items: Iterable[AttributeMap]) -> tuple[M_co, ...]:
         if self._on_error == "raise":
-            return tuple(map(self._reader.read, items))
-        return tuple(result for item in items for result in self._tried(item))
+            results = tuple(map(self._reader.read, items))
+        else:
+            results = tuple(result for item in items for result in self._tried(item))
+        if not isinstance(self._reader, Objects):
+            return results
+        finish = self._handle._core.after_load(self._info)
+        # What a hook raises is no item that cannot be read: `on_error` does not get it.
+        return results if finish is None else tuple(map(finish, results))
 
     def _tried(self, item: AttributeMap) -> tuple[M_co, ...]:
         """What is read, or nothing if that cannot be read, which is then reported."""

@@ -27,8 +27,8 @@ from dynattrs.model import M
 from dynattrs.operations import outcomes
 from dynattrs.operations.batch import CONFLICTS, PASSING
 from dynattrs.operations.consistent_reads import PASSING_REASONS
-from dynattrs.operations.core import Core, Encoded, encode
-from dynattrs.operations.flows import Call, Flow, pause_before
+from dynattrs.operations.core import Core, Encoded, encode, quietly
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import identity, key_in, plain_key
 from dynattrs.operations.requests import (
     TransactionCanceled,
@@ -144,6 +144,7 @@ class Parts:
                 at_fault = {reason.code for reason in reasons if reason is not None}
                 if not at_fault <= PASSING_REASONS or environment.monotonic() >= until:
                     raise TransactionFailed(reasons) from error
+                why: BaseException | str = ", ".join(sorted(at_fault)) or error
             except outcomes.FAILURES as error:
                 uncertain = uncertain or error.uncertain
                 passing = isinstance(error, PASSING) or getattr(error, "code", "") in CONFLICTS
@@ -151,10 +152,14 @@ class Parts:
                     if not uncertain:
                         raise
                     raise OutcomeUnknown("TransactWriteItems", "the transaction") from error
+                why = error
             else:
                 break
             attempt += 1
-            yield pause_before(attempt, environment)
+            tables = (table for table, _ in self.items())
+            yield self.core.pause_before(
+                attempt, "TransactWriteItems", tables, len(self._parts), why
+            )
         for part in self._parts:
             part.settle()
 
@@ -167,6 +172,8 @@ class Parts:
             # What cannot be read as an object is given as it is stored.
             with contextlib.suppress(MappingError):
                 item = cast("Mapper", part.info.mapper).load(item, part.info.cls)
+                finish = self.core.after_load(part.info)
+                item = item if finish is None else quietly(finish, item)
         return Reason(part.written, code, reason.get("Message") or "", item or None)
 
 
@@ -189,7 +196,7 @@ class TransactionVerbs:
             The object; for a frozen class with a version or time stamps, the one to be stored.
         """
         encoded = encode(self._handle._core, obj)
-        found = joined(as_condition(when, encoded.info), version_is(encoded.info, obj))
+        found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         self._add_put(encoded, found, f"save({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 

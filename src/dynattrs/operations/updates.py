@@ -132,7 +132,7 @@ def update(
         return None
     if returns == "changed":
         return {data_of(each.path).label: _changed(each.path, item) for each in prepared.stated}
-    return cast("Mapper", info.mapper).load(item, info.cls)
+    return core.loaded(info, cast("Mapper", info.mapper).load(item, info.cls))
 
 
 def _changed(path: Path, item: AttributeMap) -> Any:

@@ -7,6 +7,7 @@ so that nothing overtakes.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, cast, get_origin
@@ -21,17 +22,17 @@ from dynattrs.errors import (
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import load_any
-from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits, outcomes, updates
 from dynattrs.operations.batch_get import BatchGet, WantedKey
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.consistent_reads import transact_get
-from dynattrs.operations.core import Core, Encoded, encode, is_frozen
+from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over, with_found
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.keys import identity, key_in, key_of, plain_key
+from dynattrs.operations.listening import Listening
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.partiql import Statement, check_whole, reads
 from dynattrs.operations.requests import (
@@ -49,7 +50,7 @@ from dynattrs.operations.updates import Returns
 from dynattrs.schema import AttributeMap, ModelInfo, model_info
 
 
-class Verbs:
+class Verbs(Listening):
     """The verbs of a session and of the handle of a block."""
 
     _core: Core
@@ -90,7 +91,7 @@ class Verbs:
         """
         self._check_writable()
         encoded = encode(self._core, obj)
-        found = joined(as_condition(when, encoded.info), version_is(encoded.info, obj))
+        found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None:
             yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
         else:
@@ -152,11 +153,14 @@ class Verbs:
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(buffer, write.identity)
-            encoded = encode(self._core, encoded.obj)
+            encoded = encode(self._core, encoded.source)
             write = _put(self._core, encoded)
         found = version_is(encoded.info, encoded.obj)
         yield from batch.gather_alone(
-            self._core, buffer, write, lambda: self._put(encoded, write.key, found)
+            self._core,
+            buffer,
+            write,
+            lambda: with_found(self._core, encoded.info, self._put(encoded, write.key, found)),
         )
 
     @verb
@@ -181,7 +185,8 @@ class Verbs:
         info = encoded.info
         table, key = self._core.table_name(info.table), key_in(info, encoded.item)
         yield from self._settle_pending(table, key)
-        yield from self._put(encoded, key, found, inserting=inserting)
+        putting = self._put(encoded, key, found, inserting=inserting)
+        yield from with_found(self._core, info, putting)
         encoded.settle()
 
     def _put(
@@ -211,15 +216,28 @@ class Verbs:
     def _delete(self, subject: Any, key: Any, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
         info, item_key, version = target(subject, key)
-        table = self._core.table_name(info.table)
         found = joined(as_condition(when, info), version)
         if self._buffer is not None and found is None and not returning:
+            table = self._core.table_name(info.table)
             what = subject if key is _NO_KEY else (subject, key)
             write = Write(
                 table, item_key, {"DeleteRequest": {"Key": item_key}}, 100, what, "delete"
             )
             yield from batch.gather(self._core, self._buffer, write)
             return None
+        deleting = self._delete_one(info, item_key, version, found, returning=returning)
+        return (yield from with_found(self._core, info, deleting))
+
+    def _delete_one(
+        self,
+        info: ModelInfo,
+        item_key: AttributeMap,
+        version: Condition | None,
+        found: Condition | None,
+        *,
+        returning: bool,
+    ) -> Flow[Any]:
+        table = self._core.table_name(info.table)
         yield from self._settle_pending(table, item_key)
         parameters = with_condition({"TableName": table, "Key": item_key}, found)
         if returning:
@@ -241,7 +259,9 @@ class Verbs:
         old = response.get("Attributes")
         if returning and not old and response.get("ResponseMetadata", {}).get("Uncertain"):
             raise OutcomeUnknown("DeleteItem", info.name, plain_key(info, item_key))
-        return cast("Mapper", info.mapper).load(old, info.cls) if returning and old else None
+        if not returning or not old:
+            return None
+        return self._core.loaded(info, cast("Mapper", info.mapper).load(old, info.cls))
 
     def _update(
         self,
@@ -259,12 +279,11 @@ class Verbs:
             actions, key = (key, *actions), _NO_KEY
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
-        return (
-            yield from updates.update(
-                self._core, info, item_key, actions,
-                version=version, when=when, upsert=upsert, returns=returns,
-            )
+        updating = updates.update(
+            self._core, info, item_key, actions,
+            version=version, when=when, upsert=upsert, returns=returns,
         )  # fmt: skip
+        return (yield from with_found(self._core, info, updating))
 
     # --- Reading ---
 
@@ -287,7 +306,9 @@ class Verbs:
         self._check_open()
         info = model_info(model)
         item = yield from self._read(info, key_of(info, key), consistent, unexpired)
-        return None if item is None else cast("Mapper", info.mapper).load(item, model)
+        if item is None:
+            return None
+        return cast("M", self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)))
 
     @verb
     def get_one(
@@ -305,7 +326,7 @@ class Verbs:
         item = yield from self._read(info, key_of(info, key), consistent, unexpired)
         if item is None:
             raise NoSuchItem(info.name, key)
-        return cast("Mapper", info.mapper).load(item, model)
+        return cast("M", self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)))
 
     @verb
     def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
@@ -333,9 +354,13 @@ class Verbs:
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
         fresh = cast("Mapper", info.mapper).load(item, type(obj))
+        finish = self._core.after_load(info)
         if is_frozen(info):
-            return fresh
-        _copy_fields(info, fresh, obj)
+            return fresh if finish is None else cast("M", finish(fresh))
+        before = None if finish is None else copy.copy(obj)
+        take_over(info, fresh, obj)
+        if finish is not None:
+            _finish_in_place(info, finish, obj, before)
         return obj
 
     @verb
@@ -344,7 +369,7 @@ class Verbs:
         try:
             self._check_writable()
             yield from self._settle_pending(table, key_in(edit.info, edit.before))
-            yield from edits.finish(self._core, edit)
+            yield from with_found(self._core, edit.info, edits.finish(self._core, edit))
         except BaseException:
             edits.failed(edit)
             raise
@@ -360,7 +385,7 @@ class Verbs:
             yield from self._settle_pending(table, key)
         items = yield from transact_get(self._core, [(table, key) for _, _, table, key in asked])
         return tuple(
-            cast("Mapper", info.mapper).load(item, model) if item else None
+            self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)) if item else None
             for (model, info, _, _), item in zip(asked, items, strict=True)
         )
 
@@ -377,17 +402,22 @@ class Verbs:
         self._check_open()
         info = model_info(model)
         table = self._core.table_name(info.table)
-        mapper = cast("Mapper", info.mapper)
         skip = None
         if unexpired:
             time_to_live(info)
             skip = functools.partial(is_expired, self._core, info)
         return BatchGet(
             self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
-            lambda item: mapper.load(item, model), skip=skip, consistent=consistent,
+            self._reads(info, model), skip=skip, consistent=consistent,
             ordered=ordered, none_for_missing=none_for_missing,
             before=lambda: self._settle_table(table),
         )  # fmt: skip
+
+    def _reads(self, info: ModelInfo, model: Any) -> Callable[[AttributeMap], Any]:
+        """What makes an object of each of many items, with the hooks of its model."""
+        load = functools.partial(cast("Mapper", info.mapper).load, model=model)
+        finish = self._core.after_load(info)
+        return load if finish is None else lambda item: finish(load(item))
 
     def _statement(
         self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
@@ -403,7 +433,7 @@ class Verbs:
         if model is not None:
             info = model_info(model)
             check_whole(statement, info.name)
-            read = functools.partial(cast("Mapper", info.mapper).load, model=model)
+            read = self._reads(info, model)
         found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
         return found, (yield from found.next()) or []
 
@@ -479,7 +509,7 @@ def _put(core: Core, encoded: Encoded) -> Write:
     info, item = encoded.info, encoded.item
     return Write(
         core.table_name(info.table), key_in(info, item), {"PutRequest": {"Item": item}},
-        encoded.size, encoded.obj, "save", encoded.settle,
+        encoded.size, encoded.source, "save", encoded.settle,
     )  # fmt: skip
 
 
@@ -502,9 +532,12 @@ def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition |
     return info, key_of(info, own), version_is(info, subject)
 
 
-def _copy_fields(info: ModelInfo, source: Any, target: Any) -> None:
-    for name in info.names:
-        # Past validators and hooks: the values come from the class's own constructor.
-        object.__setattr__(target, name, getattr(source, name))
-    if info.carries:
-        carry(target, carried_by(source))
+def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:
+    """Let the hooks have an object that was read into itself; where one raises it is as before."""
+    try:
+        made = finish(obj)
+    except BaseException:
+        take_over(info, before, obj)
+        raise
+    if made is not obj:
+        take_over(info, made, obj)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynattrs.errors import ModelError, SessionClosed
+from dynattrs.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Environment
 from dynattrs.operations.pace import Progress
@@ -53,6 +54,10 @@ class Session(Handle):
         on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
             writes, from whatever thread had it; each block counts for itself.
         fast: Read replies past botocore's parser. False leaves that to botocore, which is slower.
+        before_save: Called with each object, of whatever model, before it is encoded and saved,
+            after the model's own hooks. One function or several.
+        after_load: Called with each object that was read, after the model's own hooks.
+        after_flush: Called with a `Flushed` when gathered writes have been sent.
 
     Raises:
         ConfigurationError: There is no region, or no such profile.
@@ -75,6 +80,9 @@ class Session(Handle):
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         fast: bool = True,
+        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> None:
         options = {
             "boto3_session": boto3_session, "region_name": region_name,
@@ -89,6 +97,11 @@ class Session(Handle):
             raise ModelError("Session", f"concurrency={concurrency!r}: a positive int is expected")
         if not isinstance(cast("object", deadline), timedelta):
             raise ModelError("Session", f"deadline={deadline!r}: a timedelta is expected")
+        hooks = SessionHooks(
+            functions("Session", "before_save", before_save),
+            functions("Session", "after_load", after_load),
+            functions("Session", "after_flush", after_flush),
+        )
         # A client that was handed in is its owner's to close.
         self._closing: list[Callable[[], object]] = []
         if client is None:
@@ -102,10 +115,12 @@ class Session(Handle):
             raise ModelError("Session", "cursor_secret is empty; leave it out, or give a secret")
         self._core = Core(
             environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,
-            on_progress,
+            on_progress, hooks,
         )  # fmt: skip
         # Besides the batches in flight, queries fetch one page ahead.
-        self._driver = Driver(Wire(client, fast=fast), workers=concurrency + 4)
+        self._driver = Driver(
+            Wire(client, fast=fast, events=self._core.events), workers=concurrency + 4
+        )
         self._buffer = None
         self._closed = None
         self._blocks: list[Block] = []
@@ -120,6 +135,9 @@ class Session(Handle):
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
+        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> Session:
         """A session on an engine embedded in this process, empty and gone with the session.
 
@@ -144,6 +162,9 @@ class Session(Handle):
                 cursor_secret=cursor_secret,
                 clock=clock,
                 on_progress=on_progress,
+                before_save=before_save,
+                after_load=after_load,
+                after_flush=after_flush,
             )
         except BaseException:
             lease.stop()

@@ -1,0 +1,272 @@
+"""What a session tells of its requests while it works: typed events, and who listens to them.
+
+An event says which operation on which tables, how many items, how long, at what cost. It never holds
+anything of what items hold, so it may be logged and exported anywhere.
+
+A listener is called in the thread or task that does the work, and is to be quick. One that raises is
+logged with its traceback under the `dynattrs` logger, and the work goes on: watching must not lose
+writes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+import attrs
+
+from dynattrs.errors import ModelError
+
+__all__ = ["AfterSend", "BeforeSend", "Flush", "Retry"]
+
+_log = logging.getLogger("dynattrs")
+
+
+@attrs.frozen
+class BeforeSend:
+    """A request is about to be sent.
+
+    Attributes:
+        request: A number that this request's other events have too; one process uses it once.
+        operation: The service's name of the operation: `PutItem`.
+        tables: The real names of the tables it names, each once; none for PartiQL.
+        count: How many items, keys or actions it names; 0 for queries, scans and statements.
+    """
+
+    request: int
+    operation: str
+    tables: tuple[str, ...]
+    count: int
+
+
+@attrs.frozen
+class AfterSend:
+    """A request has ended: with an answer, or with an error after all of its attempts.
+
+    Attributes:
+        request: The number of its `BeforeSend`.
+        operation: The service's name of the operation.
+        tables: The real names of the tables that the request names.
+        count: How many items, keys or actions it names.
+        seconds: How long it took, with all attempts and the pauses between them.
+        returned: How many items the answer holds.
+        matched: How many items a query or scan found, also where it only counts them; else None.
+        scanned: How many items a query or scan read; else None.
+        unprocessed: How many writes or keys the answer leaves to be sent again.
+        by_table: Capacity units by table, as far as the engine says.
+        retries: How many attempts there were beyond the first.
+        request_id: The service's own number of the request; empty without an answer.
+        error: The service's code, or the class of the error, where it failed; else None.
+    """
+
+    request: int
+    operation: str
+    tables: tuple[str, ...]
+    count: int
+    seconds: float
+    returned: int = 0
+    matched: int | None = None
+    scanned: int | None = None
+    unprocessed: int = 0
+    by_table: Mapping[str, float] = attrs.field(factory=dict)
+    retries: int = 0
+    request_id: str = ""
+    error: str | None = None
+
+    @property
+    def capacity(self) -> float:
+        """The capacity units of all tables together."""
+        return sum(self.by_table.values())
+
+
+@attrs.frozen
+class Retry:
+    """Something is about to be sent again.
+
+    Attributes:
+        request: The number of the request, where the same one is repeated; None where what is left
+            over becomes a new request.
+        operation: The service's name of the operation.
+        tables: The real names of the tables.
+        count: How many items, keys or actions are sent again.
+        attempt: How many attempts in a row have achieved nothing; 0 after one that did a part.
+        error: Why: the service's code (`ThrottlingException`), `UnprocessedItems`,
+            `UnprocessedKeys`, or the class of an error.
+        seconds: The pause before it; None where botocore decides, which says so afterwards.
+        by: Who repeats it: botocore, or dynattrs past botocore's own attempts.
+    """
+
+    request: int | None
+    operation: str
+    tables: tuple[str, ...]
+    count: int
+    attempt: int
+    error: str
+    seconds: float | None
+    by: Literal["botocore", "dynattrs"]
+
+
+@attrs.frozen
+class Flush:
+    """Gathered writes have been sent: a block or a `save_all` has ended, or `flush()` was called, by
+    the program or by a read that had to see them.
+
+    Attributes:
+        saved: How many saves the service has acknowledged since the last such event.
+        deleted: How many deletes.
+        failed: How many writes were given up; `UnsentWrites` names them.
+        seconds: How long the flush waited. What was sent before it is not in it.
+    """
+
+    saved: int
+    deleted: int
+    failed: int
+    seconds: float
+
+
+Name: TypeAlias = Literal["before_send", "after_send", "retry", "flush"]
+Event: TypeAlias = "BeforeSend | AfterSend | Retry | Flush"
+Listener: TypeAlias = Callable[[Any], object]
+
+NAMES: Final = ("before_send", "after_send", "retry", "flush")
+
+_numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """A number for a request, which no other one in this process has."""
+    return next(_numbers)
+
+
+class _Entry:
+    """One registration: the same function may be registered twice."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Listener) -> None:
+        self.function = function
+
+
+class Events:
+    """The listeners of one session. Safe between threads: emitting takes no lock."""
+
+    __slots__ = ("_lock", "after_send", "before_send", "flush", "retry")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # Tuples that are replaced and never changed, so that whoever emits sees one or the other.
+        self.before_send: tuple[_Entry, ...] = ()
+        self.after_send: tuple[_Entry, ...] = ()
+        self.retry: tuple[_Entry, ...] = ()
+        self.flush: tuple[_Entry, ...] = ()
+
+    def on(self, name: str, function: Listener) -> Callable[[], None]:
+        """Call *function* with each event of that name; what is returned stops that.
+
+        Raises:
+            ModelError: There is no such event, or *function* cannot be called.
+        """
+        if name not in NAMES:
+            raise ModelError("Session.on", f"there is no event {name!r}; write one of {NAMES}")
+        check_plain("Session.on", name, function)
+        entry = _Entry(function)
+        with self._lock:
+            setattr(self, name, (*getattr(self, name), entry))
+
+        def off() -> None:
+            with self._lock:
+                left = tuple(each for each in getattr(self, name) if each is not entry)
+                setattr(self, name, left)
+
+        return off
+
+
+def tell(listeners: tuple[_Entry, ...], event: Event) -> None:
+    """Call each listener. What one raises is logged; an interruption goes through."""
+    for entry in listeners:
+        try:
+            entry.function(event)
+        except Exception:
+            _log.exception("a listener of %s failed", type(event).__name__)
+
+
+def check_plain(subject: str, name: str, function: object) -> None:
+    """Refuse what cannot be called here and now.
+
+    Raises:
+        ModelError: It is no function, or a coroutine function, which nobody would await.
+    """
+    import inspect
+
+    if not callable(function):
+        raise ModelError(subject, f"{name}: a function is expected, not {function!r}")
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - an object's own, if async
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
+        raise ModelError(
+            subject,
+            f"{name}: a plain function is expected, not the coroutine function {function!r}",
+        )
+
+
+def error_name(error: BaseException) -> str:
+    """The service's code of an error, or its class: nothing that could hold a value."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, str) and code else type(error).__name__
+
+
+# --- What requests and answers say, without anything of what items hold ---------------------------
+
+
+def tables_in(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tables that a request names, each once."""
+    name = parameters.get("TableName")
+    if name is not None:
+        return (str(name),)
+    if "RequestItems" in parameters:
+        return tuple(map(str, parameters["RequestItems"]))
+    actions = parameters.get("TransactItems", ())
+    return tuple(dict.fromkeys(str(each["TableName"]) for act in actions for each in act.values()))
+
+
+def count_in(parameters: Mapping[str, Any]) -> int:
+    """How many items, keys or actions a request names."""
+    if "RequestItems" in parameters:
+        return sum(
+            len(each["Keys"]) if isinstance(each, Mapping) else len(each)
+            for each in parameters["RequestItems"].values()
+        )
+    if "TransactItems" in parameters:
+        return len(parameters["TransactItems"])
+    return int("Item" in parameters or "Key" in parameters)
+
+
+def returned_in(response: Mapping[str, Any]) -> int:
+    """How many items an answer to a read holds."""
+    if "Items" in response:
+        return len(response["Items"])
+    found = response.get("Responses")
+    if isinstance(found, Mapping):
+        return sum(map(len, found.values()))
+    if found is not None:
+        return sum(1 for each in found if each.get("Item"))
+    return int(response.get("Item") is not None)
+
+
+def unprocessed_in(response: Mapping[str, Any]) -> int:
+    """How many writes or keys an answer leaves to be sent again."""
+    writes = response.get("UnprocessedItems") or {}
+    reads = response.get("UnprocessedKeys") or {}
+    return sum(map(len, writes.values())) + sum(len(each["Keys"]) for each in reads.values())
+
+
+def capacity_in(response: Mapping[str, Any]) -> dict[str, float]:
+    """Capacity units by table, as far as the answer says."""
+    consumed = response.get("ConsumedCapacity") or ()
+    found: dict[str, float] = {}
+    for each in (consumed,) if isinstance(consumed, Mapping) else consumed:
+        name = str(each.get("TableName", ""))
+        found[name] = found.get(name, 0.0) + float(each.get("CapacityUnits", 0.0))
+    return found

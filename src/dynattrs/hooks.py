@@ -1,0 +1,101 @@
+"""Hooks: functions that a model or a session calls with whole objects, before a save, after a read.
+
+A hook never sees a half-built object: `before_save` gets what the program gives to `save`, before it
+is encoded; `after_load` gets what was read when all fields and all that is carried are in place.
+What is called when nothing is declared is nothing: whoever saves or reads asks once for a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias, cast
+
+import attrs
+
+from dynattrs.errors import ModelError, Unsent
+from dynattrs.events import check_plain
+from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
+
+__all__ = ["Flushed"]
+
+Hook: TypeAlias = Callable[[Any], Any]
+#: How hooks are given: one function, or several, which run in that order.
+Given: TypeAlias = "Hook | Sequence[Hook]"
+
+
+@attrs.frozen
+class Flushed:
+    """What `after_flush` gets: what became of gathered writes.
+
+    Attributes:
+        saved: The very objects that were given to `save` and are stored now, in no certain order.
+        deleted: What was given to `delete` and is gone now: an object, or a pair `(Model, key)`.
+        failed: What was given up, each with its cause: the same as in `UnsentWrites.unsent`.
+    """
+
+    saved: tuple[Any, ...]
+    deleted: tuple[Any, ...]
+    failed: tuple[Unsent, ...]
+
+
+@attrs.frozen
+class SessionHooks:
+    """The hooks of one session, for all models."""
+
+    before_save: tuple[Hook, ...] = ()
+    after_load: tuple[Hook, ...] = ()
+    after_flush: tuple[Hook, ...] = ()
+
+
+NO_HOOKS: Final = SessionHooks()
+
+
+def functions(subject: str, name: str, given: object) -> tuple[Hook, ...]:
+    """The functions that were given as a hook.
+
+    Raises:
+        ModelError: One is no plain function.
+    """
+    several = isinstance(given, Sequence) and not isinstance(given, str)
+    found = tuple(cast("Sequence[Hook]", given)) if several else (cast("Hook", given),)
+    for each in found:
+        check_plain(subject, name, each)
+    return found
+
+
+def through(
+    hooks: tuple[Hook, ...], name: str, obj: Any, *, carries: bool, replaceable: bool = True
+) -> Any:
+    """What the hooks make of *obj*: itself, or what one returns in its place.
+
+    A replacement that carries nothing takes over the stored attributes that the class does not know
+    (`attrs.evolve` forgets them), so that a save does not erase them.
+
+    Raises:
+        ModelError: A hook returned something else than None or an object of the same class; or
+            another object where the class is mutable and has to be changed in place.
+    """
+    for hook in hooks:
+        made = hook(obj)
+        if made is None or made is obj:
+            continue
+        label = getattr(hook, "__qualname__", repr(hook))
+        model = type(obj).__name__
+        if type(made) is not type(obj):
+            raise ModelError(
+                model,
+                f"its {name} hook {label} returned a {type(made).__name__}; return None, or the "
+                f"{model} to take in place of the one it was given",
+            )
+        if not replaceable:
+            raise ModelError(
+                model,
+                f"its {name} hook {label} returned another {model}; change the one it is given, "
+                f"and return None: only frozen classes are replaced",
+            )
+        if carries and carried_by(made) is NOTHING_CARRIED:
+            carried = carried_by(obj)
+            if carried is not NOTHING_CARRIED:
+                carry(made, carried)
+        obj = made
+    return obj
