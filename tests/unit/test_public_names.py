@@ -10,7 +10,7 @@ import types
 import pytest
 
 import dynattrs
-from dynattrs import local
+from dynattrs import local, otel
 
 NAMES = sorted(dynattrs.__all__)
 
@@ -97,7 +97,7 @@ def test_every_public_method_has_a_docstring(owner: type, member: str):
 
 
 def test_every_exported_name_of_the_documented_modules_exists():
-    for module in (dynattrs.mapper, dynattrs.events, local):
+    for module in (dynattrs.mapper, dynattrs.events, otel, local):
         for name in getattr(module, "__all__", ()):
             assert hasattr(module, name), f"{module.__name__}.{name}"
 
@@ -127,6 +127,8 @@ def imported() -> set[str]:
         "msgspec",
         "ministack",
         "dynattrs.local",
+        "dynattrs.otel",
+        "opentelemetry",
         "pydantic",
         "sqlite3",
         "zoneinfo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from concurrent import futures
@@ -84,7 +85,8 @@ class Driver:
                 raise SessionClosed
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="dynattrs")
-            return self._pool.submit(self.run, flow)
+            # In the starter's context, so that spans and log fields are those of who asked.
+            return self._pool.submit(contextvars.copy_context().run, self.run, flow)
 
     def close(self) -> None:
         with self._lock:
