@@ -6,6 +6,7 @@ The resource's comfort with the client's coverage, static types, and more speed 
 from __future__ import annotations
 
 from dynattrs import events, mapper
+from dynattrs.capacity import OnDemand, Provisioned
 from dynattrs.errors import (
     AccessDenied,
     AmbiguousIndex,
@@ -115,10 +116,12 @@ __all__ = [
     "NoIndex",
     "NoSuchItem",
     "NoSuchTable",
+    "OnDemand",
     "OutcomeUnknown",
     "Page",
     "PartialIndex",
     "Progress",
+    "Provisioned",
     "Query",
     "QueryError",
     "Reason",

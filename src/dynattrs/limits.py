@@ -45,3 +45,7 @@ IN_OPERANDS: Final = 100
 INDEX_KEY_ATTRIBUTES: Final = 4
 GLOBAL_INDEXES: Final = 20
 LOCAL_INDEXES: Final = 5
+
+# For how long a table can be restored to a point in time:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
+RECOVERY_DAYS: Final = 35

@@ -15,7 +15,18 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_origin
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import infrastructure, limits
+from dynattrs.capacity import (
+    STREAM_VIEWS,
+    TABLE_CLASSES,
+    Billing,
+    OnDemand,
+    StreamView,
+    TableClass,
+    billing_mode,
+    check_billing,
+    check_settings,
+)
 from dynattrs.errors import ModelError
 
 __all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
@@ -72,6 +83,7 @@ class GlobalIndex:
         sort_key: None, one name, or up to four: a query states them from the left.
         projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
             the keys.
+        billing: Capacity of its own; without it the table's holds for it as well.
 
     Example:
         >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
@@ -84,8 +96,10 @@ class GlobalIndex:
     projection: Projection = attrs.field(
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
+    billing: Billing | None = attrs.field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
+        check_billing(f"GlobalIndex({self.name!r})", self.billing)
         for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
             if len(names) > limits.INDEX_KEY_ATTRIBUTES:
                 raise ModelError(
@@ -134,7 +148,10 @@ def _refuse_twice(subject: str, names: Iterable[str]) -> None:
 
 @attrs.frozen
 class Table:
-    """A table: its name, keys, indexes and the attribute that holds the time to live.
+    """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
+
+    A setting that is None is not created, compared or changed: it belongs to whoever runs the
+    table. Without `billing` a table is made on demand.
 
     Args:
         name: The table's name, before the session's `table_prefix` and `tables`.
@@ -143,6 +160,14 @@ class Table:
         indexes: Global and local indexes; their names are attribute names.
         ttl: The attribute with the time to live (epoch seconds).
         types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
+        billing: `OnDemand()`, perhaps with maxima, or `Provisioned(read=..., write=...)`.
+        stream: What the table's stream tells of a changed item, `"keys"`, `"new"`, `"old"` or
+            `"new and old"`; False for no stream.
+        deletion_protection: Whether the table refuses to be deleted.
+        point_in_time_recovery: Whether the table can be restored to any second of the last 35 days,
+            or of how many.
+        table_class: `"standard"` or `"infrequent access"`, where storage costs less and requests
+            more.
 
     Example:
         >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
@@ -156,9 +181,15 @@ class Table:
     indexes: tuple[Index, ...] = attrs.field(kw_only=True, default=(), converter=_indexes)
     ttl: str | None = attrs.field(kw_only=True, default=None)
     types: Mapping[str, KeyType] = attrs.field(kw_only=True, factory=dict, hash=False)
+    billing: Billing | None = attrs.field(kw_only=True, default=None)
+    stream: StreamView | Literal[False] | None = attrs.field(kw_only=True, default=None)
+    deletion_protection: bool | None = attrs.field(kw_only=True, default=None)
+    point_in_time_recovery: bool | int | None = attrs.field(kw_only=True, default=None)
+    table_class: TableClass | None = attrs.field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         subject = f"Table({self.name!r})"
+        self._check_settings(subject)
         if not self.partition_key:
             raise ModelError(subject, "it needs a partition_key")
         _refuse_twice(subject, self.key)
@@ -189,6 +220,21 @@ class Table:
                     subject, f"{count} {kind_of_index} indexes; the service allows {most}"
                 )
 
+    def _check_settings(self, subject: str) -> None:
+        check_billing(subject, self.billing)
+        check_settings(
+            subject, self.stream, self.deletion_protection, self.point_in_time_recovery,
+            self.table_class,
+        )  # fmt: skip
+        for index in self.indexes:
+            own = index.billing if isinstance(index, GlobalIndex) else None
+            if own is not None and billing_mode(own) != billing_mode(self.billing):
+                raise ModelError(
+                    subject,
+                    f"index {index.name!r} is billed as {own}, the table as "
+                    f"{self.billing or OnDemand()}; both are on demand, or both provisioned",
+                )
+
     @property
     def key(self) -> tuple[str, ...]:
         """The attributes of the primary key: one or two names."""
@@ -213,6 +259,55 @@ class Table:
         """The type of a key attribute: `"S"` unless `types` says otherwise."""
         return self.types.get(attribute, "S")
 
+    def create_arguments(self, name: str | None = None) -> dict[str, Any]:
+        """The parameters of CreateTable, which `session.tables.create` sends.
+
+        The time to live and point-in-time recovery have calls of their own.
+
+        Args:
+            name: The real name, where it is another one: `"prod-app"`.
+
+        Example:
+            >>> app = Table("app", partition_key="pk")
+            >>> app.create_arguments("dev-app")["KeySchema"]
+            [{'AttributeName': 'pk', 'KeyType': 'HASH'}]
+        """
+        return _create_arguments(self, name or self.name)
+
+    def cloudformation(
+        self, name: str | None = None, *, logical_id: str | None = None
+    ) -> dict[str, Any]:
+        """A CloudFormation template with this table, to be written as JSON or YAML.
+
+        The table is retained when the stack is deleted.
+
+        Args:
+            name: The table's real name, where it is another one.
+            logical_id: The resource's name in the template; `AppTable` for a table `app`.
+        """
+        return infrastructure.cloudformation(
+            self.create_arguments(name),
+            ttl=self.ttl,
+            recovery=self.point_in_time_recovery,
+            logical_id=logical_id or infrastructure.logical_id(self.name),
+        )
+
+    def terraform(self, name: str | None = None, *, resource: str | None = None) -> dict[str, Any]:
+        """A Terraform configuration with this table, to be written as `*.tf.json`.
+
+        It says `prevent_destroy`: Terraform refuses plans that would delete the table.
+
+        Args:
+            name: The table's real name, where it is another one.
+            resource: The resource's name in the configuration; `app` for a table `app`.
+        """
+        return infrastructure.terraform(
+            self.create_arguments(name),
+            ttl=self.ttl,
+            recovery=self.point_in_time_recovery,
+            resource=resource or infrastructure.resource_name(self.name),
+        )
+
 
 def partition_of(table: Table, index: Index | None) -> tuple[str, ...]:
     """The attributes of the partition key of *index*, or of the table if that is None."""
@@ -229,6 +324,77 @@ def sort_of(table: Table, index: Index | None) -> tuple[str, ...]:
 def key_of(table: Table, index: Index | None) -> tuple[str, ...]:
     """All key attributes of *index*, or of the table if that is None."""
     return (*partition_of(table, index), *sort_of(table, index))
+
+
+def billing_of(table: Table, index: Index | None) -> Billing:
+    """How a table, or one of its indexes, is billed."""
+    own = index.billing if isinstance(index, GlobalIndex) else None
+    return own or table.billing or OnDemand()
+
+
+def _create_arguments(table: Table, name: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": billing_mode(table.billing),
+        "AttributeDefinitions": definitions(table, table.key_attributes),
+        "KeySchema": key_schema(table, None),
+        **billing_of(table, None).arguments(),
+    }
+    for kind, parameter in (
+        (GlobalIndex, "GlobalSecondaryIndexes"), (LocalIndex, "LocalSecondaryIndexes")
+    ):  # fmt: skip
+        indexes = [index_arguments(table, each) for each in table.indexes if isinstance(each, kind)]
+        if indexes:
+            arguments[parameter] = indexes
+    if table.stream:
+        arguments["StreamSpecification"] = stream_specification(table.stream)
+    if table.deletion_protection is not None:
+        arguments["DeletionProtectionEnabled"] = table.deletion_protection
+    if table.table_class is not None:
+        arguments["TableClass"] = TABLE_CLASSES[table.table_class]
+    return arguments
+
+
+def definitions(table: Table, attributes: Iterable[str]) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": attribute, "AttributeType": table.type_of(attribute)}
+        for attribute in attributes
+    ]
+
+
+def key_schema(table: Table, index: Index | None) -> list[dict[str, str]]:
+    return [
+        *({"AttributeName": name, "KeyType": "HASH"} for name in partition_of(table, index)),
+        *({"AttributeName": name, "KeyType": "RANGE"} for name in sort_of(table, index)),
+    ]
+
+
+def index_arguments(table: Table, index: Index) -> dict[str, Any]:
+    arguments = {
+        "IndexName": index.name,
+        "KeySchema": key_schema(table, index),
+        "Projection": projection_arguments(table, index),
+    }
+    if isinstance(index, GlobalIndex):
+        arguments |= billing_of(table, index).arguments()
+    return arguments
+
+
+def projection_arguments(table: Table, index: Index) -> dict[str, Any]:
+    if index.projection == "all":
+        return {"ProjectionType": "ALL"}
+    held = {*table.key, *key_of(table, index)}
+    others = [] if index.projection == "keys" else [n for n in index.projection if n not in held]
+    # An INCLUDE of nothing besides the keys is refused by the service.
+    if not others:
+        return {"ProjectionType": "KEYS_ONLY"}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": others}
+
+
+def stream_specification(stream: StreamView | Literal[False]) -> dict[str, Any]:
+    if stream is False:
+        return {"StreamEnabled": False}
+    return {"StreamEnabled": True, "StreamViewType": STREAM_VIEWS[stream]}
 
 
 @attrs.frozen

@@ -1,0 +1,163 @@
+"""How a table is paid for, and the other settings of a table that are not its keys.
+
+Only what a declaration says is created, compared and changed; a setting that is None belongs to
+whoever runs the table.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/capacity-mode.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import ModelError
+
+__all__ = ["Billing", "OnDemand", "Provisioned", "StreamView", "TableClass"]
+
+StreamView: TypeAlias = Literal["keys", "new", "old", "new and old"]
+TableClass: TypeAlias = Literal["standard", "infrequent access"]
+
+STREAM_VIEWS: Final[Mapping[str, str]] = {
+    "keys": "KEYS_ONLY",
+    "new": "NEW_IMAGE",
+    "old": "OLD_IMAGE",
+    "new and old": "NEW_AND_OLD_IMAGES",
+}
+TABLE_CLASSES: Final[Mapping[str, str]] = {
+    "standard": "STANDARD",
+    "infrequent access": "STANDARD_INFREQUENT_ACCESS",
+}
+#: What the service has for "no maximum".
+_NO_MAXIMUM: Final = -1
+
+
+def _check_units(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value is None and attribute.default is None:
+        return
+    if type(value) is not int or value < 1:
+        raise ModelError(
+            type(instance).__name__,
+            f"{attribute.name}={value!r}: capacity is a whole number of units a second, 1 or more",
+        )
+
+
+@attrs.frozen(kw_only=True)
+class OnDemand:
+    """A table or an index that is billed for each request.
+
+    Args:
+        max_read: The most read units a second; None for no maximum.
+        max_write: The most write units a second; None for no maximum.
+    """
+
+    max_read: int | None = attrs.field(default=None, validator=_check_units)
+    max_write: int | None = attrs.field(default=None, validator=_check_units)
+
+    def __str__(self) -> str:
+        parts = (("read", self.max_read), ("write", self.max_write))
+        most = [f"at most {units} {what} units" for what, units in parts if units is not None]
+        return ", ".join(["on demand", *most])
+
+    def arguments(self) -> dict[str, Any]:
+        """What CreateTable takes for it besides the billing mode."""
+        found = {"MaxReadRequestUnits": self.max_read, "MaxWriteRequestUnits": self.max_write}
+        given = {name: units for name, units in found.items() if units is not None}
+        return {"OnDemandThroughput": given} if given else {}
+
+    def changes(self) -> dict[str, Any]:
+        """What UpdateTable takes for it: no maximum is said too, which takes one away."""
+        return {
+            "OnDemandThroughput": {
+                "MaxReadRequestUnits": self.max_read or _NO_MAXIMUM,
+                "MaxWriteRequestUnits": self.max_write or _NO_MAXIMUM,
+            }
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Provisioned:
+    """A table or an index that is billed for a capacity, used or not.
+
+    Args:
+        read: Read units a second.
+        write: Write units a second.
+    """
+
+    read: int = attrs.field(validator=_check_units)
+    write: int = attrs.field(validator=_check_units)
+
+    def __str__(self) -> str:
+        return f"provisioned, {self.read} read and {self.write} write units"
+
+    def arguments(self) -> dict[str, Any]:
+        """What CreateTable takes for it besides the billing mode."""
+        return {
+            "ProvisionedThroughput": {
+                "ReadCapacityUnits": self.read,
+                "WriteCapacityUnits": self.write,
+            }
+        }
+
+    def changes(self) -> dict[str, Any]:
+        """What UpdateTable takes for it."""
+        return self.arguments()
+
+
+Billing: TypeAlias = "OnDemand | Provisioned"
+
+
+def billing_mode(billing: Billing | None) -> str:
+    return "PROVISIONED" if isinstance(billing, Provisioned) else "PAY_PER_REQUEST"
+
+
+def described(mode: str, description: Mapping[str, Any]) -> Billing:
+    """The billing of a table or an index that the service describes."""
+    if mode == "PROVISIONED":
+        units = description.get("ProvisionedThroughput", {})
+        # An index that is being created may have none yet.
+        return Provisioned(
+            read=max(1, units.get("ReadCapacityUnits", 1)),
+            write=max(1, units.get("WriteCapacityUnits", 1)),
+        )
+    most = description.get("OnDemandThroughput", {})
+    return OnDemand(
+        max_read=_maximum(most.get("MaxReadRequestUnits")),
+        max_write=_maximum(most.get("MaxWriteRequestUnits")),
+    )
+
+
+def _maximum(units: int | None) -> int | None:
+    return None if units is None or units < 1 else units
+
+
+def check_billing(subject: str, value: Any) -> None:
+    """Refuse what is no billing."""
+    if value is not None and not isinstance(value, (OnDemand, Provisioned)):
+        raise ModelError(
+            subject, f"billing={value!r}: write OnDemand() or Provisioned(read=..., write=...)"
+        )
+
+
+def check_settings(
+    subject: str, stream: Any, deletion_protection: Any, recovery: Any, table_class: Any
+) -> None:
+    """Refuse settings that no table has."""
+    if stream not in (None, False) and stream not in STREAM_VIEWS:
+        written = ", ".join(map(repr, STREAM_VIEWS))
+        raise ModelError(subject, f"stream={stream!r}: write {written}, or False for none")
+    if deletion_protection not in (None, True, False):
+        raise ModelError(subject, f"deletion_protection={deletion_protection!r}: write a bool")
+    days = type(recovery) is int and 1 <= recovery <= limits.RECOVERY_DAYS
+    if not (recovery is None or isinstance(recovery, bool) or days):
+        raise ModelError(
+            subject,
+            f"point_in_time_recovery={recovery!r}: write True, False, or for how many days, "
+            f"1 to {limits.RECOVERY_DAYS}",
+        )
+    if table_class is not None and table_class not in TABLE_CLASSES:
+        written = " or ".join(map(repr, TABLE_CLASSES))
+        raise ModelError(subject, f"table_class={table_class!r}: write {written}")
