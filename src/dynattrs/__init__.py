@@ -10,6 +10,7 @@ from dynattrs.capacity import OnDemand, Provisioned
 from dynattrs.errors import (
     AccessDenied,
     AmbiguousIndex,
+    ChangeRefused,
     ConditionError,
     ConditionFailed,
     ConfigurationError,
@@ -35,6 +36,7 @@ from dynattrs.errors import (
     SessionClosed,
     SparseIndex,
     TableDiffers,
+    TableNotReady,
     Throttled,
     TransactionError,
     TransactionFailed,
@@ -81,6 +83,7 @@ from dynattrs.model import (
 )
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.query import Page
+from dynattrs.operations.table_changes import TableChange
 from dynattrs.schema import GlobalIndex, LocalIndex, Table
 from dynattrs.session import Block, Editing, Items, Query, Rows, Session, Tables, Transaction
 from dynattrs.wire import Stats
@@ -90,6 +93,7 @@ __all__ = [
     "Action",
     "AmbiguousIndex",
     "Block",
+    "ChangeRefused",
     "Compressed",
     "Condition",
     "ConditionError",
@@ -133,7 +137,9 @@ __all__ = [
     "SparseIndex",
     "Stats",
     "Table",
+    "TableChange",
     "TableDiffers",
+    "TableNotReady",
     "Tables",
     "Throttled",
     "Transaction",

@@ -23,7 +23,7 @@ from dynattrs import (
 )
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Sync
-from dynattrs.operations.tables import TableVerbs, create_arguments
+from dynattrs.operations.tables import TableVerbs
 
 TABLE = Table(
     "music",
@@ -112,13 +112,13 @@ class Desk(TableVerbs, Sync):
         self.there[arguments["TableName"]] = {**arguments, "TableStatus": status}
 
     def put_as_declared(self, table: Table) -> None:
-        self.put(create_arguments(table, table.name))
+        self.put(table.create_arguments())
         if table.ttl is not None:
             self.ttl[table.name] = table.ttl
 
 
 def test_create_arguments_say_keys_types_indexes_and_projections():
-    assert create_arguments(TABLE, "dev-music") == {
+    assert TABLE.create_arguments("dev-music") == {
         "TableName": "dev-music",
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [
@@ -169,7 +169,7 @@ def test_a_projection_of_key_attributes_only_is_sent_as_keys_only():
     index = GlobalIndex("by-b", partition_key="b", projection=["a", "b"])
     table = Table("things", partition_key="a", indexes=[index])
 
-    [asked] = create_arguments(table, "things")["GlobalSecondaryIndexes"]
+    [asked] = table.create_arguments("things")["GlobalSecondaryIndexes"]
 
     assert asked["Projection"] == {"ProjectionType": "KEYS_ONLY"}
 
@@ -203,7 +203,7 @@ def test_create_does_nothing_where_the_table_is_there_as_declared():
 
 def test_create_waits_for_a_table_that_is_being_deleted_and_makes_it_anew():
     desk = Desk()
-    desk.put(create_arguments(Table("music", partition_key="other"), "music"), status="DELETING")
+    desk.put(Table("music", partition_key="other").create_arguments("music"), status="DELETING")
 
     desk.create(TABLE)
 
@@ -223,7 +223,7 @@ def test_create_yields_to_another_process_that_creates_the_same_table():
 
     def in_between(effect: Any) -> Any:
         if isinstance(effect, Call) and effect.operation == "create_table":
-            desk.put(create_arguments(TABLE, "music"), status="CREATING")
+            desk.put(TABLE.create_arguments("music"), status="CREATING")
         return perform(effect)
 
     desk._perform = in_between  # type: ignore[method-assign]
@@ -241,7 +241,7 @@ def test_create_says_so_if_its_table_is_deleted_meanwhile():
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
-    return {**create_arguments(TABLE, "music"), **changes}
+    return {**TABLE.create_arguments("music"), **changes}
 
 
 def index(name: str, partition: str, projection: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -252,8 +252,8 @@ def index(name: str, partition: str, projection: dict[str, Any] | None = None) -
     }
 
 
-GENRE, LABEL = create_arguments(TABLE, "music")["GlobalSecondaryIndexes"]
-[PLAYS] = create_arguments(TABLE, "music")["LocalSecondaryIndexes"]
+GENRE, LABEL = TABLE.create_arguments("music")["GlobalSecondaryIndexes"]
+[PLAYS] = TABLE.create_arguments("music")["LocalSecondaryIndexes"]
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_delete_of_a_missing_table_is_an_error_unless_that_is_fine():
 
 def test_delete_of_a_table_that_is_being_created_waits_for_it():
     desk = Desk()
-    desk.put(create_arguments(TABLE, "music"), status="CREATING")
+    desk.put(TABLE.create_arguments("music"), status="CREATING")
 
     desk.delete(TABLE)
 
@@ -389,7 +389,7 @@ def test_delete_of_a_table_that_is_being_created_waits_for_it():
 
 def test_delete_of_a_table_that_is_being_deleted_is_fine():
     desk = Desk()
-    desk.put(create_arguments(TABLE, "music"), status="DELETING")
+    desk.put(TABLE.create_arguments("music"), status="DELETING")
 
     desk.delete(TABLE)
 
@@ -398,7 +398,7 @@ def test_delete_of_a_table_that_is_being_deleted_is_fine():
 
 def test_exists_and_describe_use_the_real_name():
     desk = Desk(prefix="dev-")
-    desk.put(create_arguments(TABLE, "dev-music"))
+    desk.put(TABLE.create_arguments("dev-music"))
 
     assert desk.exists(TABLE) is True
     assert desk.describe(TABLE)["TableName"] == "dev-music"
