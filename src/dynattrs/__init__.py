@@ -68,6 +68,7 @@ from dynattrs.expressions.updates import (
     remove,
     set_,
 )
+from dynattrs.facets import Facet
 from dynattrs.hooks import Flushed
 from dynattrs.mapper import Compressed, Epoch, Json, Mapper
 from dynattrs.model import (
@@ -105,6 +106,7 @@ __all__ = [
     "DynattrsError",
     "Editing",
     "Epoch",
+    "Facet",
     "Flushed",
     "GlobalIndex",
     "InvalidRequest",

@@ -28,6 +28,7 @@ from dynattrs.capacity import (
     check_settings,
 )
 from dynattrs.errors import ModelError
+from dynattrs.facets import Facet, facets_of, items_of
 
 __all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
 
@@ -168,6 +169,10 @@ class Table:
             or of how many.
         table_class: `"standard"` or `"infrequent access"`, where storage costs less and requests
             more.
+        facets: The kinds of items that a design has in the table. They, the attributes and the
+            sample items are documentation: two tables that differ only in them are equal.
+        attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
+        sample_items: Examples of all kinds, as attribute maps.
 
     Example:
         >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
@@ -186,6 +191,13 @@ class Table:
     deletion_protection: bool | None = attrs.field(kw_only=True, default=None)
     point_in_time_recovery: bool | int | None = attrs.field(kw_only=True, default=None)
     table_class: TableClass | None = attrs.field(kw_only=True, default=None)
+    facets: tuple[Facet, ...] = attrs.field(
+        kw_only=True, default=(), converter=facets_of, eq=False, repr=False
+    )
+    attributes: Mapping[str, str] = attrs.field(kw_only=True, factory=dict, eq=False, repr=False)
+    sample_items: tuple[AttributeMap, ...] = attrs.field(
+        kw_only=True, default=(), converter=items_of, eq=False, repr=False
+    )
 
     def __attrs_post_init__(self) -> None:
         subject = f"Table({self.name!r})"

@@ -1,0 +1,10 @@
+"""`python -m dynattrs`."""
+
+from __future__ import annotations
+
+import sys
+
+from dynattrs.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

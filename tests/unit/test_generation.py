@@ -1,0 +1,486 @@
+"""Python models that are made of sample items."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynattrs import (
+    Facet,
+    GlobalIndex,
+    LocalIndex,
+    OnDemand,
+    Provisioned,
+    Table,
+    generation,
+    workbench,
+)
+from dynattrs.cli import main
+from dynattrs.generation.fields import type_of
+from dynattrs.generation.keys import templates_of
+from dynattrs.generation.kinds import Shapes, kinds_of
+from dynattrs.generation.source import Call, Names, lines_of, literal, pascal, snake
+from dynattrs.schema import info_of
+
+
+def item(**values: Any) -> dict[str, dict[str, Any]]:
+    """An attribute map of plain values."""
+    tags = {str: "S", bool: "BOOL", bytes: "B", dict: "M", list: "L", type(None): "NULL"}
+    return {
+        name: {"N": str(value)}
+        if type(value) in (int, float)
+        else {tags[type(value)]: True if value is None else value}
+        for name, value in values.items()
+    }
+
+
+def single(*items: dict[str, dict[str, Any]], **options: Any) -> Table:
+    options = {"partition_key": "pk", "sort_key": "sk", **options}
+    return Table("app", sample_items=items, **options)
+
+
+SHOP = single(
+    item(pk="USER#42", sk="PROFILE", name="Ada", email="ada@example.com"),
+    item(pk="USER#43", sk="PROFILE", name="Bob"),
+    item(pk="USER#42", sk="ORDER#2026-01-02#000007", placed="2026-01-02", number=7, total=9.5),
+    item(pk="USER#43", sk="ORDER#2026-01-03#000012", placed="2026-01-03", number=12, total=3.25),
+    item(pk="PRODUCT#apple", sk="META", price=3),
+    indexes=[GlobalIndex("by-day", partition_key="day", sort_key="sk")],
+)
+
+
+def templates(table: Table) -> dict[str, dict[str, str]]:
+    """What is found out of the keys, by kind."""
+    shapes = Shapes(table, table.sample_items)
+    found = {}
+    for kind in kinds_of(table).kinds:
+        made = templates_of(table, kind, shapes)
+        names = {name: snake(name) for each in kind.items for name in each}
+        names |= {slot.name: slot.name for slot in made.key_only}
+        found[kind.name] = {name: each.written(names) for name, each in made.templates.items()}
+    return found
+
+
+# --- Kinds --------------------------------------------------------------------------------------
+
+
+def test_kinds_are_told_by_the_labels_in_their_keys():
+    found = kinds_of(SHOP)
+
+    assert found.discriminator is None
+    assert [(kind.name, len(kind.items)) for kind in found.kinds] == [
+        ("UserProfile", 2),
+        ("UserOrder", 2),
+        ("ProductMeta", 1),
+    ]
+
+
+def test_kinds_are_told_by_an_attribute_where_there_is_one():
+    table = single(
+        item(pk="a#1", sk="a#1", EntityType="customer"),
+        item(pk="a#1", sk="b#1", EntityType="order line"),
+        item(pk="a#2", sk="b#2", EntityType="order line"),
+    )
+    found = kinds_of(table)
+
+    assert found.discriminator == "EntityType"
+    assert [(kind.name, kind.value) for kind in found.kinds] == [
+        ("Customer", "customer"),
+        ("OrderLine", "order line"),
+    ]
+
+
+def test_kinds_are_told_by_facets_first():
+    one, two = item(pk="x1", sk="a", type="A"), item(pk="x2", sk="b", type="B")
+    table = single(
+        one,
+        two,
+        item(pk="y#3", sk="c", type="C"),
+        facets=[Facet("first", sample_items=[one]), Facet("second", sample_items=[two])],
+    )
+    found = kinds_of(table)
+
+    assert [kind.name for kind in found.kinds] == ["First", "Second", "Y"]
+    assert found.discriminator == "type"
+
+
+def test_an_attribute_that_is_missing_somewhere_tells_nothing():
+    table = single(item(pk="a#1", sk="x", type="A"), item(pk="b#1", sk="x"))
+
+    assert kinds_of(table).discriminator is None
+
+
+def test_a_table_of_plain_keys_has_one_kind():
+    table = single(item(pk="Nina Simone", sk="Sinnerman"), item(pk="Nina Simone", sk="Feelings"))
+
+    assert [kind.name for kind in kinds_of(table).kinds] == ["App"]
+
+
+# --- Keys ---------------------------------------------------------------------------------------
+
+
+def test_keys_are_labels_and_attributes_and_what_is_stored_nowhere_else():
+    assert templates(SHOP) == {
+        "UserProfile": {"pk": "USER#{user_id}", "sk": "PROFILE"},
+        "UserOrder": {"pk": "USER#{user_id}", "sk": "ORDER#{placed}#{number:06d}"},
+        "ProductMeta": {"pk": "PRODUCT#{product_id}", "sk": "META"},
+    }
+
+
+def test_a_value_that_is_in_two_keys_is_one_field():
+    table = single(item(pk="c#1", sk="c#1"), item(pk="c#2", sk="c#2"))
+
+    assert templates(table) == {"App": {"pk": "c#{c_id}", "sk": "c#{c_id}"}}
+
+
+def test_one_sample_does_not_show_that_two_labels_have_one_value():
+    """o#12345 with c#12345 is a coincidence."""
+    table = single(item(pk="o#12345", sk="c#12345"))
+
+    assert templates(table) == {"App": {"pk": "o#{o_id}", "sk": "c#{c_id}"}}
+
+
+def test_index_keys_are_made_of_fields_or_are_fields():
+    index = GlobalIndex("gsi", partition_key="g", sort_key="h")
+    table = single(
+        item(pk="o#1", sk="p#8", g="p#8", h="other#5"),
+        item(pk="o#2", sk="p#9", g="p#9", h="other#6"),
+        indexes=[index],
+    )
+
+    assert templates(table) == {"App": {"pk": "o#{o_id}", "sk": "p#{p_id}", "g": "p#{p_id}"}}
+
+
+def test_an_index_key_that_some_items_lack_is_a_template_only_if_a_field_is_lacking_too():
+    index = GlobalIndex("gsi", partition_key="g")
+    sparse = single(
+        item(pk="o#1", sk="x#1", status="new", g="STATUS#new"),
+        item(pk="o#2", sk="x#2"),
+        indexes=[index],
+    )
+    other = single(
+        item(pk="o#1", sk="x#1", status="new", g="STATUS#new"),
+        item(pk="o#2", sk="x#2", status="old"),
+        indexes=[index],
+    )
+
+    assert templates(sparse)["App"]["g"] == "STATUS#{status}"
+    assert "g" not in templates(other)["App"]
+
+
+def test_keys_of_several_lengths_have_one_value_that_takes_the_rest():
+    items = [item(pk="u#1", sk="AT#2026#01"), item(pk="u#2", sk="AT#2026#02#03")]
+    table = single(*items, facets=[Facet("visit", sample_items=items)])
+
+    assert templates(table) == {"Visit": {"pk": "u#{u_id}", "sk": "AT#{at_id:*}"}}
+
+
+def test_names_come_from_the_aliases_of_a_facet():
+    items = [item(pk="p#1", sk="TASK#1"), item(pk="p#2", sk="TASK#7")]
+    table = single(
+        *items,
+        facets=[
+            Facet("Tasks", partition_key="p#playerID", sort_key="TASK#TaskID", sample_items=items)
+        ],
+    )
+
+    assert templates(table) == {"Tasks": {"pk": "p#{player_id}", "sk": "TASK#{task_id}"}}
+
+
+def test_other_separators_are_found():
+    table = single(item(pk="User:ann", sk="meta"), item(pk="Room:art", sk="meta"))
+
+    assert templates(table) == {
+        "UserMeta": {"pk": "User:{user_id}", "sk": "meta"},
+        "RoomMeta": {"pk": "Room:{room_id}", "sk": "meta"},
+    }
+
+
+# --- Types --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "annotation"),
+    [
+        ([{"S": "x"}], "str"),
+        ([{"S": "2026-01-02T03:04:05Z"}, {"S": "2026-01-02T03:04:05.123456+02:00"}], "datetime"),
+        ([{"S": "2026-01-02T03:04:05"}], "str"),
+        ([{"S": "2026-01-02"}], "date"),
+        ([{"S": "2026-01-02"}, {"S": "soon"}], "str"),
+        ([{"N": "1"}, {"N": "-7"}], "int"),
+        ([{"N": "1"}, {"N": "1.5"}], "Decimal"),
+        ([{"BOOL": True}], "bool"),
+        ([{"B": b""}], "bytes"),
+        ([{"SS": ["a"]}], "set[str]"),
+        ([{"NS": ["1", "2.5"]}], "set[Decimal]"),
+        ([{"L": [{"N": "1"}]}, {"L": []}], "list[int]"),
+        ([{"L": [{"N": "1"}, {"NULL": True}]}], "list[int | None]"),
+        ([{"L": [{"N": "1"}, {"S": "a"}]}], "list[Any]"),
+        ([{"L": []}], "list[Any]"),
+        ([{"M": {"a": {"S": "x"}, "b": {"S": "y"}}}], "dict[str, str]"),
+        ([{"M": {"a": {"M": {"b": {"N": "1"}}}}}], "dict[str, dict[str, int]]"),
+        ([{"S": "x"}, {"N": "1"}], "Any"),
+        ([], "Any"),
+    ],
+)
+def test_annotations_read_all_samples(values: list[Any], annotation: str):
+    assert type_of(values) == annotation
+
+
+# --- Source -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "class_"),
+    [
+        ("PlayerLevel", "player_level", "PlayerLevel"),
+        ("GSI1-PK", "gsi1_pk", "Gsi1Pk"),
+        ("imageUrl", "image_url", "ImageUrl"),
+        ("follower#", "follower", "Follower"),
+        ("class", "class_", "Class"),
+        ("2nd", "field_2_nd", "Item2Nd"),
+        ("###", "field_", "Item"),
+        ("int", "int_", "Int"),
+        ("Table", "table", "TableItem"),
+        ("None", "none", "NoneItem"),
+    ],
+)
+def test_names_are_names_of_python(name: str, field: str, class_: str):
+    assert (snake(name), pascal(name)) == (field, class_)
+    assert field.isidentifier()
+    assert class_.isidentifier()
+
+
+def test_two_things_never_have_one_name():
+    names = Names()
+
+    assert [names.take(each) for each in ("a_b", "a_b", "Ab", "Ab")] == [
+        "a_b",
+        "a_b_2",
+        "Ab",
+        "Ab2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", 'a "quote"', "it's", "both ' and \"", "back\\slash", "ü\n"]
+)
+def test_literals_are_read_back(text: str):
+    assert eval(literal(text)) == text
+
+
+def test_a_call_that_is_too_long_has_an_argument_on_each_line():
+    call = Call("x = f", ["a" * 50, Call("g", ["b" * 50]), Call("h", ["c" * 50, "d" * 50])])
+
+    assert lines_of(call) == [
+        "x = f(",
+        f"    {'a' * 50},",
+        f"    g({'b' * 50}),",
+        "    h(",
+        f"        {'c' * 50},",
+        f"        {'d' * 50},",
+        "    ),",
+        ")",
+    ]
+
+
+# --- Modules ------------------------------------------------------------------------------------
+
+WIDE = Table(
+    "wide-table",
+    partition_key="id",
+    sort_key="Year",
+    indexes=[
+        GlobalIndex("by-place", partition_key=("country", "city"), sort_key="Year"),
+        LocalIndex("by-rank", sort_key="rank", projection=["a", "b"]),
+    ],
+    types={"Year": "N", "rank": "N"},
+    billing=Provisioned(read=5, write=2),
+    sample_items=[
+        item(
+            id="a",
+            Year=1,
+            rank=1,
+            tags=[{"S": "x"}, {"N": "1"}],
+            when="2026-01-02T03:04:05Z",
+            ok=True,
+            price=1.5,
+        ),
+        {"id": {"S": "b"}, "Year": {"N": "2"}, "labels": {"SS": ["x"]}, "day": {"S": "2026-01-02"}},
+    ],
+)
+EMPTY = Table(
+    "empty",
+    partition_key="class",
+    attributes={"Total": "N", "list": "L", "names": "SS"},
+    billing=OnDemand(max_read=5),
+)
+TABLES = [SHOP, WIDE, EMPTY]
+
+
+@pytest.fixture
+def module() -> Iterator[types.ModuleType]:
+    """What is generated for all tables, imported."""
+    made = types.ModuleType("generated_models")
+    sys.modules[made.__name__] = made
+    exec(generation.models(TABLES), vars(made))
+    yield made
+    del sys.modules[made.__name__]
+
+
+def test_a_generated_module_has_the_tables_as_they_are(module: types.ModuleType):
+    assert module.wide_table == WIDE
+    assert module.empty == EMPTY
+    assert module.app.indexes == SHOP.indexes
+
+
+def test_every_sample_item_is_read_and_written_back_by_a_model(module: types.ModuleType):
+    models = [each for each in vars(module).values() if info_of(each)]
+
+    for table in TABLES:
+        for sample in table.sample_items:
+            found = []
+            for each in models:
+                info = info_of(each)
+                assert info is not None
+                if info.table.name != table.name:
+                    continue
+                try:
+                    written = info.mapper.dump(info.mapper.load(dict(sample), each))
+                except ValueError:
+                    continue
+                # An instant is written with its microseconds.
+                if str(written).replace(".000000Z", "Z") == str(written | sample):
+                    found.append(each.__name__)
+            assert found, sample
+
+
+def test_fields_are_typed_and_optional_where_samples_lack_them():
+    source = generation.models([WIDE], title='The "wide" one.')
+
+    assert (
+        source
+        == '''"""The 'wide' one."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from dynattrs import GlobalIndex, LocalIndex, Provisioned, Table, field, model
+
+wide_table = Table(
+    "wide-table",
+    partition_key="id",
+    sort_key="Year",
+    indexes=[
+        GlobalIndex("by-place", partition_key=("country", "city"), sort_key="Year"),
+        LocalIndex("by-rank", sort_key="rank", projection=["a", "b"]),
+    ],
+    types={"Year": "N", "rank": "N"},
+    billing=Provisioned(read=5, write=2),
+)
+
+
+@model(wide_table)
+class WideTable:
+    id: str
+    year: int = field(name="Year")
+    rank: int | None = None
+    tags: list[Any] | None = None
+    when: datetime | None = None
+    ok: bool | None = None
+    price: Decimal | None = None
+    labels: set[str] = field(factory=set)
+    day: date | None = None
+'''
+    )
+
+
+def test_a_kind_without_samples_has_the_attributes_of_the_design():
+    source = generation.models([EMPTY])
+
+    assert source.endswith(
+        """
+@model(empty)
+class Empty:
+    class_: str = field(name="class")
+    total: int | None = field(name="Total", default=None)
+    list_: list[Any] | None = field(name="list", default=None)
+    names: set[str] = field(factory=set)
+"""
+    )
+
+
+def test_what_is_generated_is_formatted(tmp_path: Path):
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    file = tmp_path / "models.py"
+    file.write_text(generation.models(TABLES), encoding="utf-8")
+
+    for command in (["format", "--check"], ["check", "--select", "E,F,I,UP,N"]):
+        done = subprocess.run(
+            [ruff, *command, "--isolated", "--no-cache", "--target-version", "py310", str(file)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+# --- The command --------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    workbench.dump([EMPTY], tmp_path / "design.json")
+
+    assert main(["generate", str(tmp_path / "design.json")]) == 0
+
+    printed = capsys.readouterr().out
+    assert printed.startswith('"""Models of design.json."""\n')
+    assert "class Empty:" in printed
+
+
+def test_the_command_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    workbench.dump([EMPTY], tmp_path / "design.json")
+    file = tmp_path / "models.py"
+
+    assert main(["generate", str(tmp_path / "design.json"), "-o", str(file)]) == 0
+
+    assert "class Empty:" in file.read_text(encoding="utf-8")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "No such file"), ("[]", "it has no list 'DataModel'")]
+)
+def test_the_command_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+):
+    file = tmp_path / "design.json"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+
+    assert main(["generate", str(file)]) == 1
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("python -m dynattrs: ")
+    assert message in captured.err
+
+
+def test_the_command_is_run_as_a_module(tmp_path: Path):
+    workbench.dump([EMPTY], tmp_path / "design.json")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "dynattrs", "generate", str(tmp_path / "design.json")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "class Empty:" in done.stdout
