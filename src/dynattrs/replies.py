@@ -23,6 +23,7 @@ from zlib import crc32
 import attrs
 
 from dynattrs.errors import CorruptReply
+from dynattrs.operations.flows import Decode
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(
@@ -51,9 +52,11 @@ class Attempts:
         uncertain: Whether there was such an attempt.
         watched: Whether anybody looks; without a twin nobody does.
         again: Called when botocore repeats one, with how many there were and why.
+        decode: What reads the reply's bytes, in place of plain JSON.
     """
 
     repeat: bool = True
+    decode: Decode | None = None
     uncertain: bool = False
     watched: bool = False
     again: Callable[[int, str], object] | None = None
@@ -213,8 +216,10 @@ class _Parser:
         if response["status_code"] != 200 or name not in self._raw:
             parsed: dict[str, Any] = self._ordinary.parse(response, shape)
             return parsed
+        known = under_way.get()
+        decode = (known.decode if known is not None else None) or self._decode
         try:
-            reply = self._decode(response["body"] or b"{}")
+            reply = decode(response["body"] or b"{}")
         except self._damaged as error:
             raise CorruptReply(
                 name.removesuffix("Output"), f"the reply is no JSON: {error}"

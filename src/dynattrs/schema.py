@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast, get_origin
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, get_origin
 
 import attrs
 
@@ -37,6 +37,15 @@ Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
 Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
 AttributeValue: TypeAlias = "dict[str, Any]"
 AttributeMap: TypeAlias = "dict[str, AttributeValue]"
+
+
+class StoredItem(Protocol):
+    """An item as a reply had it: an attribute map, or a row (see `dynattrs.mapper.rows`)."""
+
+    def __getitem__(self, name: str, /) -> AttributeValue: ...
+
+    def get(self, name: str, default: AttributeValue, /) -> AttributeValue: ...
+
 
 KEY_TYPES: Final = ("S", "N", "B")
 
@@ -266,6 +275,11 @@ class Table:
         for index in self.indexes:
             names.update(dict.fromkeys(key_of(self, index)))
         return tuple(names)
+
+    @property
+    def own_attributes(self) -> tuple[str, ...]:
+        """The attributes that mean something to the service: keys, and the time to live."""
+        return self.key_attributes if self.ttl is None else (*self.key_attributes, self.ttl)
 
     def type_of(self, attribute: str) -> KeyType:
         """The type of a key attribute: `"S"` unless `types` says otherwise."""

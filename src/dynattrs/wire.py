@@ -172,7 +172,7 @@ class Exchange:
         self.parameters = call.parameters
         if call.operation in _METERED:
             self.parameters = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
-        self.attempts = Attempts(call.repeat)
+        self.attempts = Attempts(call.repeat, call.decode)
         self._table = table_in(call.parameters)
         self._left = _ATTEMPTS
         self._retries = 0

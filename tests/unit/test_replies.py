@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
+import attrs
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -21,9 +22,12 @@ from dynattrs import (
     add,
     model,
     partition_key,
+    set_,
 )
+from dynattrs.mapper.rows import Row
 from dynattrs.operations.flows import Call
 from dynattrs.replies import twin
+from dynattrs.wire import Wire
 
 
 @model("things")
@@ -31,6 +35,11 @@ class Thing:
     id: str = partition_key()
     data: bytes = b""
     count: int = 0
+
+
+@attrs.define
+class Part:
+    data: bytes
 
 
 class Canned:
@@ -182,6 +191,78 @@ def test_the_checksum_is_checked_without_the_fast_way_too(canned: Canned) -> Non
 
     assert Session(client=canned.client, fast=False).get(Thing, "a") == Thing("a", b"\x00\x01\x02")
     assert canned.sent == 2
+
+
+def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    canned = Canned()
+    page = {"Items": [ITEM["Item"]], "Count": 1, "ScannedCount": 1}
+    replies: list[dict[str, Any]] = [
+        ITEM, ITEM, ITEM, {"Attributes": ITEM["Item"]}, {"Attributes": ITEM["Item"]}, page, page,
+        page, page, {"Responses": {"things": [ITEM["Item"]]}}, {"Responses": [ITEM, {}]},
+    ]  # fmt: skip
+    for reply in replies:
+        canned.add(reply)
+    session = Session(client=canned.client)
+    wire = session._driver.wire
+    rows: list[Any] = []
+
+    def watched(call: Call) -> dict[str, Any]:
+        response = Wire.call(wire, call)
+        each = next(iter(response.values()))
+        while not isinstance(each, Row):
+            each = next(iter(each.values() if isinstance(each, dict) else each))
+        rows.append(each)
+        return response
+
+    monkeypatch.setattr(wire, "call", watched)
+    thing = Thing("a", b"\x00\x01\x02")
+
+    assert session.get(Thing, "a") == thing
+    assert session.get_one(Thing, "a") == thing
+    assert session.refresh(Thing("a")) == thing
+    assert session.delete(Thing, "a", returning=True) == thing
+    assert session.update(Thing, "a", set_(Thing.data, b"")) == thing
+    assert session.query(Thing).where(Thing.id == "a").all() == [thing]
+    assert session.scan(Thing).on_error("skip").all() == [thing]
+    assert session.scan(Thing).as_(Part).all() == [Part(b"\x00\x01\x02")]
+    assert list(session.execute("SELECT * FROM things", model=Thing)) == [thing]
+    assert list(session.get_many(Thing, ["a"])) == [thing]
+    assert session.transact_get((Thing, "a"), (Thing, "b")) == (thing, None)
+    assert len(rows) == len(replies)
+
+
+def test_a_page_that_is_cut_short_and_has_no_checksum_is_asked_for_again() -> None:
+    canned = Canned()
+    page = {"Items": [ITEM["Item"]] * 3, "Count": 3, "ScannedCount": 3}
+    canned.add(page, cut=90, checksum=False)
+    canned.add(page)
+    session = Session(client=canned.client)
+
+    assert session.scan(Thing).all() == [Thing("a", b"\x00\x01\x02")] * 3
+    assert session.stats.retries == 1
+
+
+def test_cursors_are_made_of_rows_as_of_attribute_maps() -> None:
+    page = {
+        "Items": [ITEM["Item"], {"id": {"S": "b"}}], "Count": 2, "ScannedCount": 2,
+        "LastEvaluatedKey": {"id": {"S": "b"}},
+    }  # fmt: skip
+    found = []
+    for fast in (True, False):
+        canned = Canned()
+        for _ in range(2):
+            canned.add(page)
+        session = Session(client=canned.client, fast=fast)
+        found.append(
+            [session.scan(Thing).limit(1).page_size(5).pages(), session.scan(Thing).page(2)]
+        )
+    (fast_pages, fast_page), (slow_pages, slow_page) = found
+
+    assert list(fast_pages) == list(slow_pages)
+    assert fast_page == slow_page
+    assert fast_page.cursor is not None
 
 
 def test_binary_attributes_that_the_class_does_not_know_are_written_back_as_they_were() -> None:

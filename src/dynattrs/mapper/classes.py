@@ -30,7 +30,7 @@ from dynattrs.schema import UNKNOWN_ATTRIBUTE, AttributeMap, AttributeValue, Unk
 AttributeDump = Callable[[Any], AttributeMap]
 AttributeLoad = Callable[[AttributeMap], Any]
 
-_set_attribute: Final = object.__setattr__
+set_attribute: Final = object.__setattr__
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
@@ -62,7 +62,7 @@ def carried_by(instance: Any) -> Carried:
 
 def carry(instance: Any, carried: Carried) -> None:
     """Give *instance*, frozen or not, what it carries."""
-    _set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
+    set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
 
 
 @attrs.frozen
@@ -239,7 +239,7 @@ class ClassCodec(Codec):
             trail.parts.pop()
         instance = self.record.build(**arguments)
         for name, value in later.items():
-            _set_attribute(instance, name, value)
+            set_attribute(instance, name, value)
         extra = {name: value for name, value in item.items() if name not in self.known}
         if extra and mode == "forbid":
             raise Refused(
@@ -262,13 +262,13 @@ class ClassCodec(Codec):
 # --- The fast way -----------------------------------------------------------------------------
 
 
-class _Source:
+class Source:
     """Lines of a function and the objects they name."""
 
-    def __init__(self, name: str, argument: str) -> None:
+    def __init__(self, name: str, argument: str, names: dict[str, Any] | None = None) -> None:
         self.name = name
         self.lines = [f"def {name}({argument}):"]
-        self.globals: dict[str, Any] = {}
+        self.globals: dict[str, Any] = {} if names is None else names
 
     def bind(self, name: str, value: Any) -> str:
         self.globals[name] = value
@@ -277,16 +277,17 @@ class _Source:
     def add(self, *lines: str) -> None:
         self.lines.extend("    " + line for line in lines)
 
-    def function(self, cls: type[Any]) -> Any:
+    def function(self, of: type[Any] | str) -> Any:
         text = "\n".join(self.lines)
-        filename = f"<dynattrs {self.name} {cls.__module__}.{cls.__qualname__}>"
+        what = of if isinstance(of, str) else f"{of.__module__}.{of.__qualname__}"
+        filename = f"<dynattrs {self.name} {what}>"
         exec(compile(text, filename, "exec"), self.globals)  # noqa: S102 - names are ours, or repr
         return self.globals[self.name]
 
 
 def generate_dump(codec: ClassCodec) -> AttributeDump:
     """The function that turns an instance into its attribute map."""
-    source = _Source("dump", "value")
+    source = Source("dump", "value")
     source.bind("cls", codec.record.cls)
     source.bind("check_class", codec.check_class)
     source.add("if type(value) is not cls:", "    check_class(value)", "item = {}")
@@ -318,7 +319,7 @@ def generate_dump(codec: ClassCodec) -> AttributeDump:
 
 def generate_load(codec: ClassCodec) -> AttributeLoad:
     """The function that turns an attribute map into an instance."""
-    source = _Source("load", "item")
+    source = Source("load", "item")
     source.bind("build", codec.record.build)
     source.bind("known", codec.known.issuperset)
     arguments: list[str] = []
@@ -332,7 +333,7 @@ def generate_load(codec: ClassCodec) -> AttributeLoad:
         if field.always_set:
             value = f"{load}(item[{field.stored!r}] if {present} else {{'L': []}})"
         if not member.init:
-            source.bind("set_attribute", _set_attribute)
+            source.bind("set_attribute", set_attribute)
             store = f"set_attribute(instance, {field.name!r}, {value})"
             later.append(store if field.always_set else f"if {present}: {store}")
         elif not member.argument.isidentifier() or keyword.iskeyword(member.argument):
@@ -343,7 +344,8 @@ def generate_load(codec: ClassCodec) -> AttributeLoad:
             sometimes.append(store)
         elif member.default is MISSING or field.always_set:
             arguments.append(f"{member.argument}={value}")
-        elif (default := _default_expression(source, position, codec, member)) is not None:
+        elif (found := default_expression(codec, member)) is not None:
+            default = source.bind(f"default{position}", found[0]) + ("()" if found[1] else "")
             arguments.append(f"{member.argument}={value} if {present} else {default}")
         else:
             # The constructor makes this default, perhaps out of the other fields.
@@ -361,18 +363,16 @@ def generate_load(codec: ClassCodec) -> AttributeLoad:
     return function
 
 
-def _default_expression(
-    source: _Source, position: int, codec: ClassCodec, member: Member
-) -> str | None:
-    """What makes the default of a member, or None where only the constructor can."""
+def default_expression(codec: ClassCodec, member: Member) -> tuple[Any, bool] | None:
+    """The default of a member and whether it is to be called; None where only the constructor
+    can make it.
+    """
     default = member.default
     if codec.record.lazy_defaults:
         return None
     if not isinstance(default, _FACTORY):
-        return source.bind(f"default{position}", default)
-    if default.takes_self:
-        return None
-    return source.bind(f"default{position}", default.factory) + "()"
+        return default, False
+    return None if default.takes_self else (default.factory, True)
 
 
 def _keeper(codec: ClassCodec) -> Callable[[Any, AttributeMap], None]:

@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -105,6 +105,49 @@ def names_of(kinds: frozenset[str]) -> str:
     return " or ".join(_TYPE_NAMES[kind] for kind in sorted(kinds))
 
 
+@attrs.frozen(eq=False)
+class Several:
+    """L, all members by one codec."""
+
+    element: Codec
+    build: Callable[[Any], Any]
+
+
+@attrs.frozen(eq=False)
+class Members:
+    """SS, NS or BS, by *tag*, of members of *kind*; or L."""
+
+    element: Codec
+    tag: str
+    kind: str
+    build: Callable[[Any], Any]
+
+
+@attrs.frozen(eq=False)
+class Named:
+    """M whose names are text, all members by one codec."""
+
+    element: Codec
+    build: Callable[[Any], Any]
+
+
+@attrs.frozen(eq=False)
+class Maybe:
+    """NULL, or what *inner* is."""
+
+    inner: Codec
+
+
+@attrs.frozen(eq=False)
+class Texts:
+    """S, one of some texts, each for one value."""
+
+    values: Mapping[str, Any]
+
+
+#: How a codec is made, as far as `rows` can do the same without attribute values.
+Shape: TypeAlias = "Several | Members | Named | Maybe | Texts"
+
 Dump = Callable[[Any], AttributeValue]
 Load = Callable[[AttributeValue], Any]
 DumpAt = Callable[[Any, Trail], AttributeValue]
@@ -126,6 +169,7 @@ class Codec:
         is_set: Whether the values are sets, which are never stored empty.
         sparse: The fields of a class that are left out where they are None.
         plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
+        shape: How it is made, where that is one of a few simple ways.
     """
 
     __slots__ = (
@@ -141,6 +185,7 @@ class Codec:
         "names",
         "optional",
         "plain",
+        "shape",
         "sparse",
         "type",
     )
@@ -162,6 +207,7 @@ class Codec:
         is_set: bool = False,
         plain: Plain | None = None,
         sparse: frozenset[str] = frozenset(),
+        shape: Shape | None = None,
     ) -> None:
         self.type = type
         self.kinds = kinds
@@ -177,6 +223,7 @@ class Codec:
         self.is_set = is_set
         self.plain = plain
         self.sparse = sparse
+        self.shape = shape
 
     @property
     def kind(self) -> str | None:

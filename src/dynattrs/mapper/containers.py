@@ -15,7 +15,19 @@ from dynattrs.mapper.anything import (
     parse_json,
     plain_json,
 )
-from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
+from dynattrs.mapper.codec import (
+    ANY,
+    SETS,
+    Codec,
+    Maybe,
+    Members,
+    Named,
+    Refused,
+    Several,
+    Trail,
+    show,
+    show_stored,
+)
 from dynattrs.schema import AttributeValue
 
 _TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
@@ -44,7 +56,7 @@ def list_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]
     return Codec(
         type_, frozenset({"L"}), dump, load,
         expected=f"a {getattr(build, '__name__', 'list')}",
-        dump_at=dump_at, load_at=load_at, element=element,
+        dump_at=dump_at, load_at=load_at, element=element, shape=Several(element, build),
     )  # fmt: skip
 
 
@@ -164,9 +176,10 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
         return build(_each(members_of(value), element.load_at, trail))
 
     kinds = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
+    shape = Members(element, tag, kind, build) if tag is not None and kind is not None else None
     return Codec(
         type_, kinds, dump, load, expected="a set",
-        dump_at=dump_at, load_at=load_at, element=element, is_set=True,
+        dump_at=dump_at, load_at=load_at, element=element, is_set=True, shape=shape,
     )  # fmt: skip
 
 
@@ -240,6 +253,7 @@ def dict_codec(
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, element=element,
+        shape=Named(element, build) if plain else None,
     )  # fmt: skip
 
 
@@ -279,7 +293,7 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
         type_, inner.kinds, dump, load, expected=f"{inner.expected} or None",
         dump_at=dump_at, load_at=load_at, element=inner.element, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
-        sparse=inner.sparse,
+        sparse=inner.sparse, shape=Maybe(inner),
     )  # fmt: skip
 
 

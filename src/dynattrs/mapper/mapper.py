@@ -8,8 +8,8 @@ else through generated codecs.
 
 from __future__ import annotations
 
+import contextlib
 import enum
-import operator
 import threading
 import typing
 from collections.abc import Callable, Mapping
@@ -62,11 +62,18 @@ from dynattrs.mapper.codec import (
     under,
 )
 from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.hooks import Hearing
 from dynattrs.mapper.keys import check_keys, key_of_item
+from dynattrs.mapper.placeholder import Placeholder
 from dynattrs.mapper.records import MISSING, Member, Record, record_of
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
 
+if TYPE_CHECKING:
+    from dynattrs.mapper.rows import Rows
+
 T = TypeVar("T")
+
+_NOT_ASKED: Final[Any] = object()
 
 __all__ = ["Compressed", "Epoch", "Json", "Mapper"]
 
@@ -75,7 +82,7 @@ __all__ = ["Compressed", "Epoch", "Json", "Mapper"]
 _BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
 
 
-class Mapper(cattrs.Converter):
+class Mapper(Hearing):
     """Turns models into attribute maps and back.
 
     It is a cattrs `Converter`, so hooks, `override(rename=...)` and strategies work on it. Register
@@ -102,6 +109,7 @@ class Mapper(cattrs.Converter):
         # Types with hooks of somebody's, and their codecs without these.
         self._customised: set[Any] = set()
         self._owns: dict[Any, Codec] = {}
+        self._rows: dict[Any, Rows | None] = {}
         super().__init__(*args, **options)
         self._any = anything.any_codec(self.codec)
         self._codecs[Any] = self._any
@@ -152,6 +160,64 @@ class Mapper(cattrs.Converter):
             return cast("T", _load_custom(codec, cast("AttributeMap", item)))
         except Exception:
             return cast("T", self._explain_load(codec, cast("AttributeMap", item), model))
+
+    def rows(self, model: Any) -> Rows | None:
+        """How items of class *model* are read straight from bytes; None if only `load` reads them.
+
+        Raises:
+            ModelError: As `load`.
+        """
+        found: Rows | None = self._rows.get(model, _NOT_ASKED)
+        if found is not _NOT_ASKED:
+            return found
+        info = info_of(get_origin(model) or model)
+        also = () if info is None else info.table.own_attributes
+        return self._new_rows(model, model, partial(self.load, model=model), also)
+
+    def projected_rows(
+        self,
+        model: type[Any],
+        cls: type[Any],
+        attributes: Mapping[str, str],
+        load: Callable[..., Any],
+    ) -> Rows | None:
+        """As `rows`, for items of a model of which *cls* has some of the fields.
+
+        Args:
+            model: The model.
+            cls: The class to be made.
+            attributes: The model's stored names, by those of *cls*.
+            load: The general way from an attribute map of the model to *cls*.
+        """
+        key = model, cls, frozenset(attributes.items())
+        found: Rows | None = self._rows.get(key, _NOT_ASKED)
+        if found is not _NOT_ASKED:
+            return found
+        return self._new_rows(key, cls, load, model_info(model).table.own_attributes, attributes)
+
+    def _new_rows(
+        self,
+        key: Any,
+        cls: Any,
+        load: Callable[..., Any],
+        also: tuple[str, ...],
+        attributes: Mapping[str, str] | None = None,
+    ) -> Rows | None:
+        with self._lock:
+            # If hooks are registered meanwhile, this goes with what they make stale.
+            rows = self._rows
+            if key in rows:
+                return rows[key]  # another thread was faster
+            codec = self._codec_of_model(cls)
+            made = None
+            if isinstance(codec, ClassCodec):
+                # Generated, and msgspec imported, when a model is read and not before.
+                from dynattrs.mapper.rows import Rows
+
+                with contextlib.suppress(ValueError):
+                    made = Rows(codec, load, also, attributes)
+            rows[key] = made
+            return made
 
     def _codec_of_model(self, model: Any) -> Codec:
         """The codec of a class whose objects are items.
@@ -256,7 +322,7 @@ class Mapper(cattrs.Converter):
                 return found
             outermost = not self._making
             before = self._codecs
-            placeholder = self._making[type_] = _Placeholder(type_)
+            placeholder = self._making[type_] = Placeholder(type_)
             try:
                 codec = self._making[type_] = self._make(type_)
                 placeholder.fill(codec)
@@ -564,6 +630,7 @@ class Mapper(cattrs.Converter):
             self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
             self._customised = set()
             self._owns = {}
+            self._rows = {}
 
     def copy(self, *args: Any, **options: Any) -> Mapper:
         """Another mapper with the same hooks, as cattrs' `Converter.copy`."""
@@ -577,37 +644,6 @@ class Mapper(cattrs.Converter):
                 cattrs.Converter.register_structure_hook(other, cls, other._structure_factory(None))
         other._forget()
         return other
-
-    def _changed(self, registered: Any) -> Any:
-        self._forget()
-        return registered
-
-    if not TYPE_CHECKING:
-        # Whatever is registered may change any codec. The signatures stay those of cattrs.
-
-        def register_unstructure_hook(self, *args, **options):
-            return self._changed(super().register_unstructure_hook(*args, **options))
-
-        def register_unstructure_hook_func(self, *args, **options):
-            return self._changed(super().register_unstructure_hook_func(*args, **options))
-
-        def register_unstructure_hook_factory(self, *args, **options):
-            return self._changed(super().register_unstructure_hook_factory(*args, **options))
-
-        def register_structure_hook(self, *args, **options):
-            registered = super().register_structure_hook(*args, **options)
-            # cattrs keeps hooks of unions apart, where they count less than ours and are not
-            # copied. A predicate is asked before all that was there.
-            while self._union_struct_registry:
-                union, hook = self._union_struct_registry.popitem()
-                super().register_structure_hook_func(partial(operator.eq, union), hook)
-            return self._changed(registered)
-
-        def register_structure_hook_func(self, *args, **options):
-            return self._changed(super().register_structure_hook_func(*args, **options))
-
-        def register_structure_hook_factory(self, *args, **options):
-            return self._changed(super().register_structure_hook_factory(*args, **options))
 
     def check(self, info: ModelInfo) -> None:
         """Find out now whether every field of a model can be stored.
@@ -623,50 +659,6 @@ class Mapper(cattrs.Converter):
             self.codec(info.cls)
         except Refused as refusal:
             raise as_model_error(info.cls, refusal) from None
-
-
-class _Placeholder(Codec):
-    """Stands for the codec of a recursive type alias while that is being made."""
-
-    __slots__ = ("target",)
-
-    def __init__(self, type_: Any) -> None:
-        self.target: Codec | None = None
-        super().__init__(
-            type_,
-            ANY,
-            self._late("dump"),
-            self._late("load"),
-            expected=f"a {show_type(type_)}",
-            dump_at=self._late("dump_at"),
-            load_at=self._late("load_at"),
-        )
-
-    def _late(self, way: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            return getattr(self._made, way)(*arguments)
-
-        return call
-
-    @property
-    def _made(self) -> Codec:
-        assert self.target is not None
-        return self.target
-
-    def fill(self, codec: Codec) -> None:
-        self.target = codec
-        for name in (
-            "kinds",
-            "element",
-            "fields",
-            "names",
-            "optional",
-            "is_set",
-            "expected",
-            "plain",
-            "sparse",
-        ):
-            setattr(self, name, getattr(codec, name))
 
 
 def _dump_custom(codec: Codec, obj: Any) -> AttributeMap:

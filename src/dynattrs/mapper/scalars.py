@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper import numbers, temporal
-from dynattrs.mapper.codec import Codec, Dump, Load, Refused, show, show_stored
+from dynattrs.mapper.codec import Codec, Dump, Load, Refused, Texts, show, show_stored
 from dynattrs.schema import AttributeValue
 
 
@@ -205,7 +205,13 @@ def _choice_codec(
 
     kinds = frozenset(next(iter(encoded)) for encoded in stored.values())
     optional = "NULL" in kinds
-    return Codec(type_, kinds - {"NULL"} or kinds, dump, load, expected=expected, optional=optional)
+    shape = (
+        Texts({text: member for (_, text), member in members.items()}) if kinds == {"S"} else None
+    )
+    return Codec(
+        type_, kinds - {"NULL"} or kinds, dump, load,
+        expected=expected, optional=optional, shape=shape,
+    )  # fmt: skip
 
 
 def _identity(value: AttributeValue) -> tuple[str, Any]:

@@ -16,10 +16,10 @@ from dynattrs.errors import DynattrsError, Throttled
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.batch import PASSING
 from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Call, Flow, Start, Task, Wait
+from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.keys import identity
 from dynattrs.operations.paging import consumed_by
-from dynattrs.schema import AttributeMap
+from dynattrs.schema import AttributeMap, StoredItem
 
 R = TypeVar("R")
 
@@ -41,7 +41,7 @@ class Found:
         consumed: 0 where the engine does not say.
     """
 
-    items: dict[Hashable, AttributeMap] = attrs.field(factory=dict)
+    items: dict[Hashable, StoredItem] = attrs.field(factory=dict)
     consumed: float = 0.0
 
 
@@ -53,13 +53,14 @@ class BatchGet(Generic[R]):
         core: Core,
         table: str,
         keys: Iterable[WantedKey],
-        read: Callable[[AttributeMap], R],
+        read: Callable[[Any], R],
         *,
-        skip: Callable[[AttributeMap], bool] | None = None,
+        skip: Callable[[StoredItem], bool] | None = None,
         consistent: bool,
         ordered: bool,
         none_for_missing: bool,
         before: Callable[[], Flow[None]],
+        decode: Decode | None = None,
     ) -> None:
         self._core = core
         self._table = table
@@ -70,6 +71,7 @@ class BatchGet(Generic[R]):
         self._ordered = ordered
         self._none_for_missing = none_for_missing
         self._before = before
+        self._decode = decode
         self._begun = False
         self._under_way: deque[tuple[list[WantedKey], Task]] = deque()
         #: The keys, as they were given, of which there is no item; complete at the end.
@@ -86,15 +88,17 @@ class BatchGet(Generic[R]):
                 break
             if not self._under_way and len(chunk) < limits.BATCH_GET_ITEMS:
                 # The last and only one: no thread, no task.
-                found = yield from fetch(self._core, self._table, chunk, self._consistent)
+                found = yield from self._fetch(chunk)
                 return self._results(chunk, found.items)
-            flow = fetch(self._core, self._table, chunk, self._consistent)
-            self._under_way.append((chunk, (yield Start(flow))))
+            self._under_way.append((chunk, (yield Start(self._fetch(chunk)))))
         if not self._under_way:
             return None
         chunk, task = self._under_way.popleft()
         found = yield Wait(task)
         return self._results(chunk, found.items)
+
+    def _fetch(self, chunk: list[WantedKey]) -> Flow[Found]:
+        return fetch(self._core, self._table, chunk, self._consistent, self._decode)
 
     def close(self) -> None:
         """Forget what is being fetched; nobody waits for it."""
@@ -103,9 +107,7 @@ class BatchGet(Generic[R]):
         self._under_way.clear()
         self._chunks = iter(())
 
-    def _results(
-        self, chunk: list[WantedKey], found: dict[Hashable, AttributeMap]
-    ) -> list[R | None]:
+    def _results(self, chunk: list[WantedKey], found: dict[Hashable, StoredItem]) -> list[R | None]:
         wanted = {identity(self._table, key.stored): key for key in chunk}
         if self._skip is not None:
             found = {which: item for which, item in found.items() if not self._skip(item)}
@@ -140,7 +142,13 @@ def _chunks(table: str, keys: Iterable[WantedKey]) -> Iterator[list[WantedKey]]:
         yield chunk
 
 
-def fetch(core: Core, table: str, chunk: list[WantedKey], consistent: bool) -> Flow[Found]:
+def fetch(
+    core: Core,
+    table: str,
+    chunk: list[WantedKey],
+    consistent: bool,
+    decode: Decode | None = None,
+) -> Flow[Found]:
     """The items of at most 100 keys; keys that were left unprocessed are asked again.
 
     Raises:
@@ -150,7 +158,7 @@ def fetch(core: Core, table: str, chunk: list[WantedKey], consistent: bool) -> F
     last_success = environment.monotonic()
     names = list(chunk[0].stored)
     keys = [key.stored for key in chunk]
-    found: dict[Hashable, AttributeMap] = {}
+    found: dict[Hashable, StoredItem] = {}
     consumed = 0.0
     attempt = 0
     while keys:
@@ -158,9 +166,10 @@ def fetch(core: Core, table: str, chunk: list[WantedKey], consistent: bool) -> F
         if consistent:
             request["ConsistentRead"] = True
         cause: DynattrsError
-        items: list[AttributeMap] = []
+        items: list[StoredItem] = []
         try:
-            response = yield Call("batch_get_item", {"RequestItems": {table: request}})
+            parameters = {"RequestItems": {table: request}}
+            response = yield Call("batch_get_item", parameters, decode=decode)
         except PASSING as error:
             cause = error
         else:

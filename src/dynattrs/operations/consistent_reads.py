@@ -11,7 +11,7 @@ from typing import Any, Final
 from dynattrs import limits
 from dynattrs.errors import Reason, TransactionError, TransactionFailed
 from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.requests import TransactionCanceled
 from dynattrs.schema import AttributeMap
 
@@ -21,8 +21,10 @@ PASSING_REASONS: Final = frozenset(
 )
 
 
-def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow[list[Any]]:
-    """The attribute maps of up to 100 items at one moment; None for each that is not there.
+def transact_get(
+    core: Core, wanted: Sequence[tuple[str, AttributeMap]], decode: Decode | None = None
+) -> Flow[list[Any]]:
+    """Up to 100 items at one moment, as they are stored; None for each that is not there.
 
     Raises:
         TransactionError: More than 100 are asked for.
@@ -41,7 +43,7 @@ def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow
     attempt = 0
     while True:
         try:
-            response = yield Call("transact_get_items", {"TransactItems": items})
+            response = yield Call("transact_get_items", {"TransactItems": items}, decode=decode)
         except TransactionCanceled as error:
             gone = environment.monotonic() - began
             codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}

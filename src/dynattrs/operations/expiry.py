@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dynattrs.errors import QueryError
 from dynattrs.operations.core import Core
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.schema import ModelInfo, StoredItem
 
 
 def time_to_live(info: ModelInfo) -> str:
@@ -29,7 +29,7 @@ def now(core: Core) -> int:
     return int(core.environment.now().timestamp())
 
 
-def is_expired(core: Core, info: ModelInfo, item: AttributeMap) -> bool:
+def is_expired(core: Core, info: ModelInfo, item: StoredItem) -> bool:
     """Whether an item's time to live is over. What has none, or none that is a number, never ends."""
     value = item.get(time_to_live(info), {}).get("N")
     return value is not None and Decimal(value) <= now(core)

@@ -23,6 +23,11 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+#: Reads the bytes of a reply whose status and checksum are right (see `decoding`).
+#: It raises `msgspec.DecodeError` where they are no JSON.
+Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
+
+
 @attrs.frozen
 class Call:
     """Send a request; the outcome is the response, or an error of `dynattrs.errors`.
@@ -32,11 +37,14 @@ class Call:
         parameters: Its keyword arguments.
         repeat: Whether it may be sent again after an attempt that may have been applied. What may
             not is sent once more only after attempts that surely were not.
+        decode: Makes the response of the reply's bytes, for a wire that has these. A wire that has
+            a parsed reply does not ask it: then items are attribute maps, where they might be rows.
     """
 
     operation: str
     parameters: dict[str, Any]
     repeat: bool = True
+    decode: Decode | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
 
 
 @attrs.frozen

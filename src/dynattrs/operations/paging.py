@@ -11,6 +11,7 @@ from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import (
     Call,
+    Decode,
     Environment,
     Flow,
     Pause,
@@ -20,7 +21,7 @@ from dynattrs.operations.flows import (
     WaitAny,
 )
 from dynattrs.planner import Plan
-from dynattrs.schema import AttributeMap
+from dynattrs.schema import AttributeMap, StoredItem
 
 
 @attrs.frozen
@@ -28,7 +29,7 @@ class RawPage:
     """One response.
 
     Attributes:
-        items: The attribute maps.
+        items: The items, as attribute maps or rows.
         count: How many items match.
         scanned: How many were read.
         consumed: Read capacity units, 0 where the service does not say.
@@ -38,12 +39,12 @@ class RawPage:
         cut: Whether matching items were left out at the end, for a limit.
     """
 
-    items: list[AttributeMap]
+    items: list[StoredItem]
     count: int
     scanned: int
     consumed: float
     last_key: AttributeMap | None
-    places: list[AttributeMap]
+    places: list[StoredItem]
     cut: bool = False
 
 
@@ -57,8 +58,8 @@ class Whole:
         consumed: What fetching them has cost.
     """
 
-    items: list[AttributeMap]
-    places: list[AttributeMap]
+    items: list[StoredItem]
+    places: list[StoredItem]
     consumed: float
 
 
@@ -77,6 +78,7 @@ class Reading:
         segments: How many parts of a scan are read at once.
         hydrate: Turns the keys of an index's page into whole items.
         accepts: Whether an item is returned and counts for the limit; None is all of them.
+        decode: What makes rows of the replies' items (see `decoding`).
     """
 
     plan: Plan
@@ -88,8 +90,9 @@ class Reading:
     eager: bool = True
     rate: float | None = None
     segments: int | None = None
-    hydrate: Callable[[list[AttributeMap]], Flow[Whole]] | None = None
-    accepts: Callable[[AttributeMap], bool] | None = None
+    hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
+    accepts: Callable[[StoredItem], bool] | None = None
+    decode: Decode | None = None
 
     def request_size(self, left: int | None) -> int | None:
         """The most items that a request reads where *left* are still to be returned."""
@@ -266,13 +269,16 @@ def _units(page: RawPage) -> float:
     """What the page cost. Where an engine does not say: a unit for each 8 KB that came."""
     if page.consumed:
         return page.consumed
-    return max(0.5, sum(map(item_size, page.items)) / 8192)
+    # Rows are there only where a library that makes them is.
+    from dynattrs.mapper.rows import attribute_map
+
+    return max(0.5, sum(item_size(attribute_map(item)) for item in page.items) / 8192)
 
 
 def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
     """Send one request and take its response apart."""
-    response = yield Call(reading.plan.operation, parameters)
-    items: list[AttributeMap] = response.get("Items", [])
+    response = yield Call(reading.plan.operation, parameters, decode=reading.decode)
+    items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))
     consumed = consumed_by(response)
@@ -298,7 +304,7 @@ def consumed_by(response: dict[str, Any]) -> float:
 
 
 def trimmed(
-    page: RawPage, left: int | None, accepts: Callable[[AttributeMap], bool] | None
+    page: RawPage, left: int | None, accepts: Callable[[StoredItem], bool] | None
 ) -> RawPage:
     """A page within the limit, for which only items count that are accepted."""
     if left is None:

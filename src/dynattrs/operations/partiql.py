@@ -12,8 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations import outcomes
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.schema import AttributeMap, AttributeValue
+from dynattrs.operations.flows import Call, Decode, Flow
+from dynattrs.schema import AttributeValue
 
 R = TypeVar("R")
 
@@ -28,9 +28,10 @@ class Statement(Generic[R]):
         self,
         statement: str,
         parameters: Sequence[object],
-        read: Callable[[AttributeMap], R],
+        read: Callable[[Any], R],
         *,
         consistent: bool,
+        decode: Decode | None = None,
     ) -> None:
         self._parameters: dict[str, Any] = {"Statement": statement}
         if parameters:
@@ -38,6 +39,7 @@ class Statement(Generic[R]):
         if consistent:
             self._parameters["ConsistentRead"] = True
         self._read = read
+        self._decode = decode
         self._reads = reads(statement)
         self._done = False
 
@@ -45,7 +47,9 @@ class Statement(Generic[R]):
         """The rows of the next page, or None at the end."""
         if self._done:
             return None
-        call = Call("execute_statement", dict(self._parameters), repeat=self._reads)
+        call = Call(
+            "execute_statement", dict(self._parameters), repeat=self._reads, decode=self._decode
+        )
         try:
             response = yield call
         except outcomes.FAILURES as error:

@@ -35,7 +35,7 @@ from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.readers import Keys, Objects, OnError, Reader
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
-from dynattrs.schema import AttributeMap, ModelInfo, key_of
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
@@ -322,9 +322,10 @@ class QueryVerbs(Generic[M_co]):
             segments=self._segments,
             hydrate=self._whole_items if found.partial else None,
             accepts=None if counting or self._on_error == "raise" else self._accepts,
+            decode=None if counting or found.partial else self._reader.decoder("Items"),
         )
 
-    def _whole_items(self, items: list[AttributeMap]) -> Flow[Whole]:
+    def _whole_items(self, items: list[StoredItem]) -> Flow[Whole]:
         """The whole items behind an index's page, in its order. What was deleted since is left
         out.
         """
@@ -332,8 +333,9 @@ class QueryVerbs(Generic[M_co]):
         whole = Whole([], [], 0.0)
         for start in range(0, len(items), limits.BATCH_GET_ITEMS):
             places = items[start : start + limits.BATCH_GET_ITEMS]
-            chunk = [WantedKey(None, key_in(self._info, place)) for place in places]
-            found = yield from fetch_by_keys(core, table, chunk, self._consistent)
+            chunk = [WantedKey(None, key_in(self._info, _as_map(place))) for place in places]
+            decode = self._reader.decoder("Responses")
+            found = yield from fetch_by_keys(core, table, chunk, self._consistent, decode)
             for key, place in zip(chunk, places, strict=True):
                 item = found.items.get(identity(table, key.stored))
                 if item is not None:
@@ -342,7 +344,7 @@ class QueryVerbs(Generic[M_co]):
             whole = attrs.evolve(whole, consumed=whole.consumed + found.consumed)
         return whole
 
-    def _accepts(self, item: AttributeMap) -> bool:
+    def _accepts(self, item: StoredItem) -> bool:
         return bool(self._tried(item))
 
     # --- Cursors ---
@@ -372,7 +374,7 @@ class QueryVerbs(Generic[M_co]):
         names, context = self._cursor_names(found), self._cursor_context(found)
         return cursors.decode(self._after, names, context, secret)
 
-    def _cursor(self, found: Plan, item: AttributeMap) -> str:
+    def _cursor(self, found: Plan, item: StoredItem) -> str:
         key = {name: item[name] for name in self._cursor_names(found)}
         return cursors.encode(key, self._cursor_context(found), self._handle._core.cursor_secret)
 
@@ -382,9 +384,9 @@ class QueryVerbs(Generic[M_co]):
         self._handle._check_open()
         yield from self._handle._settle_table(self._table)
 
-    def _read(self, items: Iterable[AttributeMap]) -> tuple[M_co, ...]:
+    def _read(self, items: Iterable[StoredItem]) -> tuple[M_co, ...]:
         if self._on_error == "raise":
-            results = tuple(map(self._reader.read, items))
+            results = tuple(map(self._reader.reads(), items))
         else:
             results = tuple(result for item in items for result in self._tried(item))
         if not isinstance(self._reader, Objects):
@@ -393,10 +395,10 @@ class QueryVerbs(Generic[M_co]):
         # What a hook raises is no item that cannot be read: `on_error` does not get it.
         return results if finish is None else tuple(map(finish, results))
 
-    def _tried(self, item: AttributeMap) -> tuple[M_co, ...]:
+    def _tried(self, item: StoredItem) -> tuple[M_co, ...]:
         """What is read, or nothing if that cannot be read, which is then reported."""
         try:
-            return (self._reader.read(item),)
+            return (self._reader.reads()(item),)
         except MappingError as error:
             if callable(self._on_error):
                 self._on_error(error)
@@ -480,8 +482,8 @@ class QueryVerbs(Generic[M_co]):
         found = self._plan()
         pages = pages_of(self._reading(found, eager=False, limit=size))
         yield from self._begin()
-        items: list[AttributeMap] = []
-        places: list[AttributeMap] = []
+        items: list[StoredItem] = []
+        places: list[StoredItem] = []
         whole = RawPage([], 0, 0, 0.0, None, [])
         requests = 0
         while max_requests is None or requests < max_requests:
@@ -525,7 +527,7 @@ class QueryVerbs(Generic[M_co]):
         try:
             while (raw := (yield from pages.next())) is not None:
                 for item in raw.items:
-                    key = key_in(info, item)
+                    key = key_in(info, _as_map(item))
                     request = {"DeleteRequest": {"Key": key}}
                     write = Write(table, key, request, 100, key, "delete")
                     yield from batch.gather(handle._core, buffer, write)
@@ -561,6 +563,11 @@ class Stream(Generic[M_co]):
     def close(self) -> None:
         """Forget a page that is being fetched; nobody waits for it."""
         self._pages.close()
+
+
+def _as_map(item: StoredItem) -> AttributeMap:
+    """An item of a reply that was not decoded into rows."""
+    return cast("AttributeMap", item)
 
 
 def _key_expression(found: Plan, placeholders: Placeholders) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -13,8 +13,13 @@ from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Codec
+from dynattrs.operations.decoding import decoder, decoder_of, reader
+from dynattrs.operations.flows import Decode
 from dynattrs.operations.keys import key_in
 from dynattrs.schema import AttributeMap, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.mapper.rows import Rows
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -30,7 +35,26 @@ class Reader(Protocol[R_co]):
         """The attributes it reads; None is the whole item."""
         ...
 
-    def read(self, item: AttributeMap) -> R_co: ...
+    def reads(self) -> Callable[[Any], R_co]:
+        """The function that makes a result of an item.
+
+        Raises:
+            MappingError: (the function) The item cannot be read as wanted.
+        """
+        ...
+
+    def decoder(self, place: str) -> Decode | None:
+        """What reads replies so that `reads` has the least to do (see `decoding.decoder`)."""
+        ...
+
+
+class _OfMaps:
+    """What readers share that read attribute maps."""
+
+    __slots__ = ()
+
+    def decoder(self, place: str) -> Decode | None:
+        return None
 
 
 @attrs.frozen(eq=False)
@@ -41,22 +65,28 @@ class Objects(Generic[R_co]):
     model: type[R_co]
     needs: None = None
 
-    def read(self, item: AttributeMap) -> R_co:
-        return cast("Mapper", self.info.mapper).load(item, self.model)
+    def reads(self) -> Callable[[Any], R_co]:
+        return reader(self.info, self.model)
+
+    def decoder(self, place: str) -> Decode | None:
+        return decoder(self.info, self.model, place)
 
 
 @attrs.frozen(eq=False)
-class Raw:
+class Raw(_OfMaps):
     """Attribute maps, as they are stored."""
 
     needs: None = None
+
+    def reads(self) -> Callable[[Any], AttributeMap]:
+        return self.read
 
     def read(self, item: AttributeMap) -> AttributeMap:
         return native_map(item)
 
 
 @attrs.frozen(eq=False)
-class Keys:
+class Keys(_OfMaps):
     """Keys, as dicts of fields: what `session.get` and `session.delete` take."""
 
     info: ModelInfo
@@ -64,6 +94,9 @@ class Keys:
     @property
     def needs(self) -> frozenset[str]:
         return frozenset(self.info.table.key)
+
+    def reads(self) -> Callable[[Any], dict[str, Any]]:
+        return self.read
 
     def read(self, item: AttributeMap) -> dict[str, Any]:
         info = self.info
@@ -84,6 +117,20 @@ class Projected(Generic[R_co]):
     @property
     def needs(self) -> frozenset[str]:
         return frozenset(self.names)
+
+    def reads(self) -> Callable[[Any], R_co]:
+        rows = self._rows()
+        return self.read if rows is None else rows.build
+
+    def decoder(self, place: str) -> Decode | None:
+        # Whole items, fetched after an index, hold more than is wanted: these stay maps, so that
+        # errors can show them.
+        return decoder_of(self._rows(), place) if place == "Items" else None
+
+    def _rows(self) -> Rows | None:
+        attributes = {own: name for name, own in self.names.items()}
+        mapper = cast("Mapper", self.info.mapper)
+        return mapper.projected_rows(self.info.cls, self.cls, attributes, self.read)
 
     def read(self, item: AttributeMap) -> R_co:
         part = {self.names[name]: value for name, value in item.items() if name in self.names}
@@ -115,7 +162,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
 
 
 @attrs.frozen(eq=False)
-class Selected:
+class Selected(_OfMaps):
     """Tuples of the values at some paths; None where there is nothing."""
 
     info: ModelInfo
@@ -124,6 +171,9 @@ class Selected:
     @property
     def needs(self) -> frozenset[str]:
         return frozenset(str(data_of(path).steps[0]) for path in self.paths)
+
+    def reads(self) -> Callable[[Any], tuple[Any, ...]]:
+        return self.read
 
     def read(self, item: AttributeMap) -> tuple[Any, ...]:
         return tuple(self._value(data_of(path), item) for path in self.paths)

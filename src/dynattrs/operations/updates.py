@@ -25,6 +25,7 @@ from dynattrs.expressions.updates import (
 from dynattrs.mapper import Mapper
 from dynattrs.operations import outcomes
 from dynattrs.operations.core import Core
+from dynattrs.operations.decoding import decoder, made_of
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import plain_key
 from dynattrs.operations.readers import value_at
@@ -111,8 +112,11 @@ def update(
     parameters = {**prepared.parameters, "ReturnValues": values}
     # A second time the old item would be the new one.
     once = returns == "old" or not outcomes.repeatable(prepared.stated)
+    decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
     try:
-        response = yield Call("update_item", parameters, repeat=version is not None or not once)
+        response = yield Call(
+            "update_item", parameters, repeat=version is not None or not once, decode=decode
+        )
     except ConditionFalse as error:
         # The service returns the item that was found: that tells "no such item" from "not so".
         asked = prepared.asked
@@ -127,12 +131,12 @@ def update(
         if not error.uncertain or (prepared.asked is None and not once):
             raise
         raise outcomes.unknown(error, info, key) from error
-    item: AttributeMap | None = response.get("Attributes")
+    item: Any = response.get("Attributes")
     if returns is None or not item:
         return None
     if returns == "changed":
         return {data_of(each.path).label: _changed(each.path, item) for each in prepared.stated}
-    return core.loaded(info, cast("Mapper", info.mapper).load(item, info.cls))
+    return core.loaded(info, made_of(info, info.cls, item))
 
 
 def _changed(path: Path, item: AttributeMap) -> Any:

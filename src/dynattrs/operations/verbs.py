@@ -20,7 +20,6 @@ from dynattrs.errors import (
     TransactionError,
 )
 from dynattrs.expressions.conditions import Condition
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import load_any
 from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits, outcomes, updates
@@ -28,6 +27,7 @@ from dynattrs.operations.batch_get import BatchGet, WantedKey
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.consistent_reads import transact_get
 from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over, with_found
+from dynattrs.operations.decoding import decoder, made_of, transact_decoder
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
@@ -47,7 +47,7 @@ from dynattrs.operations.requests import (
     with_condition,
 )
 from dynattrs.operations.updates import Returns
-from dynattrs.schema import AttributeMap, ModelInfo, model_info
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, model_info
 
 
 class Verbs(Listening):
@@ -244,7 +244,8 @@ class Verbs(Listening):
             parameters["ReturnValues"] = "ALL_OLD"
         check_constant("DeleteItem", info, item_key, found)
         try:
-            response = yield Call("delete_item", parameters)
+            decode = decoder(info, info.cls, "Attributes") if returning else None
+            response = yield Call("delete_item", parameters, decode=decode)
         except ConditionFalse as error:
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
@@ -261,7 +262,7 @@ class Verbs(Listening):
             raise OutcomeUnknown("DeleteItem", info.name, plain_key(info, item_key))
         if not returning or not old:
             return None
-        return self._core.loaded(info, cast("Mapper", info.mapper).load(old, info.cls))
+        return self._core.loaded(info, made_of(info, info.cls, old))
 
     def _update(
         self,
@@ -305,10 +306,10 @@ class Verbs(Listening):
         """
         self._check_open()
         info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
         if item is None:
             return None
-        return cast("M", self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)))
+        return cast("M", self._core.loaded(info, made_of(info, model, item)))
 
     @verb
     def get_one(
@@ -323,10 +324,10 @@ class Verbs(Listening):
         """
         self._check_open()
         info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
         if item is None:
             raise NoSuchItem(info.name, key)
-        return cast("M", self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)))
+        return cast("M", self._core.loaded(info, made_of(info, model, item)))
 
     @verb
     def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
@@ -335,7 +336,7 @@ class Verbs(Listening):
         info = model_info(model)
         names = {"#0": info.table.partition_key}
         extra = {"ProjectionExpression": "#0", "ExpressionAttributeNames": names}
-        item = yield from self._get(info, key_of(info, key), consistent, extra)
+        item = yield from self._get(info, key_of(info, key), consistent, extra=extra)
         return item is not None
 
     @verb
@@ -350,10 +351,10 @@ class Verbs(Listening):
         """
         self._check_open()
         info, key, _ = target(obj, _NO_KEY)
-        item = yield from self._get(info, key, consistent=True)
+        item = yield from self._get(info, key, True, type(obj))
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
-        fresh = cast("Mapper", info.mapper).load(item, type(obj))
+        fresh = cast("M", made_of(info, type(obj), item))
         finish = self._core.after_load(info)
         if is_frozen(info):
             return fresh if finish is None else cast("M", finish(fresh))
@@ -383,9 +384,13 @@ class Verbs(Listening):
             asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
         for _, _, table, key in asked:
             yield from self._settle_pending(table, key)
-        items = yield from transact_get(self._core, [(table, key) for _, _, table, key in asked])
+        items = yield from transact_get(
+            self._core,
+            [(table, key) for _, _, table, key in asked],
+            transact_decoder([(info, model) for model, info, _, _ in asked]),
+        )
         return tuple(
-            self._core.loaded(info, cast("Mapper", info.mapper).load(item, model)) if item else None
+            self._core.loaded(info, made_of(info, model, item)) if item else None
             for (model, info, _, _), item in zip(asked, items, strict=True)
         )
 
@@ -410,12 +415,13 @@ class Verbs(Listening):
             self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
             self._reads(info, model), skip=skip, consistent=consistent,
             ordered=ordered, none_for_missing=none_for_missing,
-            before=lambda: self._settle_table(table),
+            before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
         )  # fmt: skip
 
-    def _reads(self, info: ModelInfo, model: Any) -> Callable[[AttributeMap], Any]:
+    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
         """What makes an object of each of many items, with the hooks of its model."""
-        load = functools.partial(cast("Mapper", info.mapper).load, model=model)
+        # Not the function that makes objects now: rows may learn on the way.
+        load = functools.partial(made_of, info, model)
         finish = self._core.after_load(info)
         return load if finish is None else lambda item: finish(load(item))
 
@@ -429,20 +435,24 @@ class Verbs(Listening):
             self._check_writable()
         if self._buffer is not None:
             yield from batch.flush(self._core, self._buffer)
-        read: Callable[[AttributeMap], Any] = _plain_row
+        read: Callable[[Any], Any] = _plain_row
+        decode = None
         if model is not None:
             info = model_info(model)
             check_whole(statement, info.name)
             read = self._reads(info, model)
-        found: Statement[Any] = Statement(statement, parameters, read, consistent=consistent)
+            decode = decoder(info, model, "Items")
+        found: Statement[Any] = Statement(
+            statement, parameters, read, consistent=consistent, decode=decode
+        )
         return found, (yield from found.next()) or []
 
     def _read(
-        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool
-    ) -> Flow[AttributeMap | None]:
+        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool, model: Any
+    ) -> Flow[StoredItem | None]:
         if unexpired:
             time_to_live(info)
-        item = yield from self._get(info, key, consistent)
+        item = yield from self._get(info, key, consistent, model)
         return None if unexpired and item and is_expired(self._core, info, item) else item
 
     def _get(
@@ -450,15 +460,18 @@ class Verbs(Listening):
         info: ModelInfo,
         key: AttributeMap,
         consistent: bool,
+        model: Any = None,
+        *,
         extra: dict[str, Any] | None = None,
-    ) -> Flow[AttributeMap | None]:
+    ) -> Flow[StoredItem | None]:
         table = self._core.table_name(info.table)
         yield from self._settle_pending(table, key)
         parameters: dict[str, Any] = {"TableName": table, "Key": key, **(extra or {})}
         if consistent:
             parameters["ConsistentRead"] = True
-        response = yield Call("get_item", parameters)
-        return cast("AttributeMap | None", response.get("Item"))
+        decode = None if model is None else decoder(info, model, "Item")
+        response = yield Call("get_item", parameters, decode=decode)
+        return cast("StoredItem | None", response.get("Item"))
 
     # --- The buffer ---
 

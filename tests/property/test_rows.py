@@ -1,0 +1,292 @@
+"""Two ways from a reply's bytes to objects: rows, and attribute maps. They never differ.
+
+The general way (`Mapper.load` of parsed JSON) is the oracle. The same bytes are read by the decoder
+that goes with a call, and what comes of it, object or error, must be the same to the last detail.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from decimal import Decimal
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynattrs import MappingError, field, map_class, mapper, model, partition_key
+from dynattrs.mapper.anything import native
+from dynattrs.mapper.classes import carried_by
+from dynattrs.mapper.rows import Row, attribute_map
+from dynattrs.operations.decoding import decoder, made_of, transact_decoder
+from dynattrs.operations.readers import projected
+from dynattrs.schema import model_info
+from things import Inner, Thing
+
+import strategies
+
+# --- What is compared -------------------------------------------------------------------------
+
+
+def outcome(read: Any) -> Any:
+    """What reading gives, with everything that can be told apart."""
+    try:
+        found = read()
+    except MappingError as error:
+        cause = type(error.__cause__)
+        return ("error", error.path, error.expected, error.found, error.hint, error.key,
+                error.item, cause)  # fmt: skip
+    return "object", type(found), described(found), carried_by(found)
+
+
+def described(value: Any) -> Any:
+    """A value with the types of all its parts: 1, 1.0 and True are not the same here."""
+    if isinstance(value, dict):
+        return type(value), {key: described(each) for key, each in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return type(value), frozenset((type(each), repr(each)) for each in value)
+    if isinstance(value, (list, tuple)):
+        return type(value), [described(each) for each in value]
+    if attrs.has(type(value)):
+        return type(value), [
+            described(getattr(value, each.name)) for each in attrs.fields(type(value))
+        ]
+    return type(value), repr(value)
+
+
+def assert_same(cls: type[Any], items: list[Any]) -> None:
+    info = model_info(cls)
+    bodies = {
+        "Items": {"Items": items, "Count": len(items), "LastEvaluatedKey": {"id": {"S": "x"}}},
+        "Responses": {"Responses": {"table": items}, "UnprocessedKeys": {}},
+        **{place: {place: items[0], "ConsumedCapacity": {"CapacityUnits": 0.5}}
+           for place in ("Item", "Attributes") if items},
+    }  # fmt: skip
+    for place, reply in bodies.items():
+        body = json.dumps(reply).encode()
+        plain = json.loads(body)
+        decode = decoder(info, cls, place)
+        assert decode is not None
+        # Twice: the first time may have taught it the attributes that the class does not know.
+        for _ in range(2):
+            read = decode(body)
+            assert read.keys() == plain.keys()
+            assert all(read[name] == plain[name] for name in plain if name != place)
+            assert_same_items(cls, listed(read[place]), listed(plain[place]))
+    transact = transact_decoder([(info, cls)] * len(items))
+    if transact is not None:
+        body = json.dumps({"Responses": [{"Item": item} for item in items]}).encode()
+        read = transact(body)
+        assert_same_items(cls, [each["Item"] for each in read["Responses"]],
+                          [each["Item"] for each in json.loads(body)["Responses"]])  # fmt: skip
+
+
+def assert_same_items(cls: type[Any], read: list[Any], plain: list[Any]) -> None:
+    info = model_info(cls)
+    assert len(read) == len(plain)
+    for row, item in zip(read, plain, strict=True):
+        assert attribute_map(row) == item
+        if isinstance(row, Row):
+            assert all(row[name] == item[name] for name in item)
+        expected = outcome(lambda: mapper.load(item, cls))  # noqa: B023
+        assert outcome(lambda: made_of(info, cls, row)) == expected  # noqa: B023
+
+
+def listed(items: Any) -> list[Any]:
+    if isinstance(items, list):
+        return items
+    if isinstance(items, dict) and "table" in items:
+        return list(items["table"])
+    return [items]
+
+
+def wire(value: Any) -> Any:
+    """An attribute value, or anything else, as its JSON has it."""
+    if isinstance(value, dict):
+        return {str(name): wire(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [wire(each) for each in value]
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+# --- Damage -----------------------------------------------------------------------------------
+
+_text = st.sampled_from(
+    ["", "NaN", "Infinity", "-0", "1e400", "1E-200", " 1", "1 ", "+1", "1_0", "0x1", "01", "1.0",
+     "1.5", "1e2", "٣", "AAEC", "AAE", "AAE=", "AB==", "A===", "AA EC", "2020-01-01", "red", "true",
+     "null", "9" * 40, "9" * 5000, "[1]", "{}", "\ud83d\ude00"]
+)  # fmt: skip
+_leaf = (
+    _text
+    | st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([0.5, 1.0, 1e300, 2**70])
+)
+_tag = st.sampled_from(["S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS", "X"])
+_payload = _leaf | st.lists(_leaf, max_size=2) | st.dictionaries(_tag, _leaf, max_size=2)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, value: Any) -> Any:
+    """JSON with one thing changed somewhere inside it."""
+    inside = (isinstance(value, (dict, list)) and value) and draw(st.integers(0, 5))
+    if inside and isinstance(value, dict):
+        name = draw(st.sampled_from(sorted(value)))
+        return {**value, name: draw(damaged(value[name]))}
+    if inside:
+        position = draw(st.integers(0, len(value) - 1))
+        return [*value[:position], draw(damaged(value[position])), *value[position + 1 :]]
+    if isinstance(value, dict):
+        how = draw(st.sampled_from(["more", "less", "renamed", "other"]))
+        names = sorted(value)
+        if how == "more":
+            return {**value, draw(_tag | _text): draw(_payload)}
+        if names and how == "less":
+            return {name: value[name] for name in names[1:]}
+        if names and how == "renamed":
+            return {**{name: value[name] for name in names[1:]}, draw(_tag): value[names[0]]}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        return [*value, value[0]]
+    if isinstance(value, str) and draw(st.booleans()):
+        return draw(st.sampled_from([value + " ", " " + value, value + "0", value[:-1], value * 2]))
+    return draw(_payload)
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def is_stored(value: Any) -> bool:
+    try:
+        native(value)
+    except Exception:
+        return False
+    return True
+
+
+any_values = strategies.attribute_values.map(wire).filter(is_json)
+stored_values = any_values.filter(is_stored)
+
+
+# --- Laws -------------------------------------------------------------------------------------
+
+
+@given(strategies.models())
+def test_what_was_stored_is_read_alike(thing: Any) -> None:
+    assert_same(type(thing), [wire(mapper.dump(thing))] * 2)
+
+
+@given(strategies.models(), st.data())
+def test_what_is_damaged_is_read_or_refused_alike(thing: Any, data: st.DataObject) -> None:
+    item = wire(mapper.dump(thing))
+    broken = [data.draw(damaged(item)) for _ in range(2)]
+
+    assert_same(type(thing), [item, *broken, item])
+
+
+@given(strategies.models(), st.data())
+def test_what_the_class_does_not_know_is_kept_alike(thing: Any, data: st.DataObject) -> None:
+    item = wire(mapper.dump(thing))
+    names = st.text(min_size=1, max_size=4).map("other-".__add__)
+    items = []
+    for _ in range(data.draw(st.integers(1, 3))):
+        unknown = data.draw(st.dictionaries(names, stored_values, max_size=3))
+        # One at most that cannot be kept: of two, the first one in the item would be reported.
+        unknown.update(data.draw(st.dictionaries(names, any_values, max_size=1)))
+        items.append({**item, **unknown})
+
+    assert_same(type(thing), items)
+
+
+STORED = st.sampled_from(list(model_info(Thing).names.values()))
+
+
+@given(
+    st.lists(
+        st.dictionaries(STORED, any_values, max_size=8),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_arbitrary_attributes_are_read_or_refused_alike(items: Any) -> None:
+    key = {"part": {"N": "1"}, "number": {"N": "2"}}
+
+    assert_same(Thing, [{**key, **item} for item in items])
+
+
+@attrs.define
+class Part:
+    """Some fields of `Thing`, stored under names of their own."""
+
+    number: int
+    text: str = "none"
+    price: Decimal = field(name="cost", default=Decimal(1))  # noqa: RUF009 - attrs' own way
+    done: bool | None = None
+    labels: set[str] = attrs.field(factory=set)
+    inner: Inner | None = None
+    anything: Any = None
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from([stored for name, stored in model_info(Thing).names.items()
+                             if hasattr(Part, name)]),
+            any_values,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)  # fmt: skip
+def test_projections_are_read_or_refused_alike(items: Any) -> None:
+    reader = projected(model_info(Thing), Part)
+    key = {"part": {"N": "1"}, "number": {"N": "2"}}
+    items = [{**key, **item} for item in items]
+    body = json.dumps({"Items": items}).encode()
+    decode = reader.decoder("Items")
+    assert decode is not None
+
+    for row, item in zip(decode(body)["Items"], items, strict=True):
+        assert attribute_map(row) == item
+        if isinstance(row, Row):
+            assert row["part"] == {"N": "1"}
+        expected = outcome(lambda: reader.read(item))  # noqa: B023
+        assert outcome(lambda: reader.reads()(row)) == expected  # noqa: B023
+
+
+@model("things", unknown="drop")
+class Dropping:
+    id: str = partition_key()
+    inner: Inner | None = None
+
+
+@model("things", unknown="forbid")
+class Forbidding:
+    id: str = partition_key()
+    inner: Inner | None = None
+
+
+@attrs.define
+class Mapped:
+    id: str
+    inner: Inner | None = None
+
+
+map_class(Mapped, "things", partition_key="id")
+
+
+@given(
+    st.sampled_from([Dropping, Forbidding, Mapped]),
+    st.lists(st.dictionaries(strategies.texts, stored_values, max_size=2), min_size=1, max_size=3),
+    st.dictionaries(strategies.texts, stored_values, max_size=1),
+)
+def test_what_is_dropped_or_forbidden_is_so_alike(cls: Any, unknown: Any, nested: Any) -> None:
+    inner = {"M": {"code": {"N": "1"}, **nested}}
+
+    assert_same(cls, [{**each, "id": {"S": "a"}, "inner": inner} for each in unknown])
