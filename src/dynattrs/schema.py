@@ -445,6 +445,10 @@ def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
     return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
 
 
+#: An attribute, its type, a length that is surely allowed, and whether it may be absent.
+KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
+
+
 @attrs.define(eq=False)
 class ModelInfo:
     """What dynattrs knows of one model class. One for each decorated or mapped class."""
@@ -466,6 +470,8 @@ class ModelInfo:
     #: Those of them that its own declaration names; the others are its bases'.
     own_before_save: tuple[Callable[[Any], Any], ...] = ()
     own_after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: How key attributes are checked quickly (see `dynattrs.mapper.keys`), made at first use.
+    key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -508,6 +514,9 @@ def model_info(cls: Any) -> ModelInfo:
     Raises:
         ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
     """
+    info = info_of(cls)
+    if info is not None:
+        return info
     cls = get_origin(cls) or cls
     info = info_of(cls)
     if info is not None:

@@ -103,6 +103,7 @@ class ClassCodec(Codec):
         "_fields",
         "carries",
         "dump_map",
+        "dump_sized",
         "known",
         "load_map",
         "members",
@@ -126,6 +127,7 @@ class ClassCodec(Codec):
         self._fields: dict[str, Codec] = {}
         # Generated at first use: a program declares many classes and may use few.
         self.dump_map: AttributeDump = self._first_dump
+        self.dump_sized: Callable[[Any], tuple[AttributeMap, int]] = self._first_sized
         self.load_map: AttributeLoad = self._first_load
         super().__init__(
             type,
@@ -147,6 +149,12 @@ class ClassCodec(Codec):
     def _first_dump(self, value: Any) -> AttributeMap:
         self.dump_map = generate_dump(self)
         return self.dump_map(value)
+
+    def _first_sized(self, value: Any) -> tuple[AttributeMap, int]:
+        from dynattrs.mapper.sized import generate_sized
+
+        self.dump_sized = generate_sized(self)
+        return self.dump_sized(value)
 
     def _first_load(self, item: AttributeMap) -> Any:
         self.load_map = generate_load(self)

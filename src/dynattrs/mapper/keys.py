@@ -9,7 +9,7 @@ from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema import AttributeMap, AttributeValue, KeyRule, ModelInfo
 
 _NAMES: Final = {"S": "a string (S)", "N": "a number (N)", "B": "bytes (B)"}
 
@@ -20,6 +20,18 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
     Raises:
         MappingError: A key attribute is missing, empty, too long, or of another type than the key.
     """
+    rules = info.key_rules
+    if rules is None:
+        rules = info.key_rules = _key_rules(info)
+    for attribute, kind, most, optional in rules:
+        value = item.get(attribute)
+        if value is None and optional:
+            continue
+        payload = None if value is None else value.get(kind)
+        if payload is None or (kind != "N" and not 0 < len(payload) <= most):
+            break
+    else:
+        return
     check_key(info, item)
     for index in info.table.indexes:
         roles = (
@@ -31,6 +43,21 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
                 if attribute in item:
                     what = f"{role} key of index {index.name!r}"
                     _check(info, item, attribute, what, most)
+
+
+def _key_rules(info: ModelInfo) -> tuple[KeyRule, ...]:
+    table = info.table
+    # A character has four bytes at most, so a quarter of what is allowed needs no counting.
+    rules: list[KeyRule] = [
+        (
+            attribute,
+            table.type_of(attribute),
+            limits.SORT_KEY_BYTES // 4,
+            position >= len(table.key),
+        )
+        for position, attribute in enumerate(table.key_attributes)
+    ]
+    return tuple(rules)
 
 
 def check_key(info: ModelInfo, item: AttributeMap) -> None:

@@ -66,6 +66,7 @@ from dynattrs.mapper.hooks import Hearing
 from dynattrs.mapper.keys import check_keys, key_of_item
 from dynattrs.mapper.placeholder import Placeholder
 from dynattrs.mapper.records import MISSING, Member, Record, record_of
+from dynattrs.mapper.size import item_size
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
 
 if TYPE_CHECKING:
@@ -144,6 +145,29 @@ class Mapper(Hearing):
         if info is not None:
             check_keys(info, item)
         return item
+
+    def dump_sized(self, obj: Any) -> tuple[AttributeMap, int]:
+        """As `dump`, with the bytes that the service counts for the item.
+
+        Raises:
+            MappingError: As `dump`.
+            ModelError: As `dump`.
+            TooDeep: A list or map is nested more than 32 levels deep.
+            UnicodeEncodeError: A text has no UTF-8 form.
+        """
+        codec = self._codec_of_model(type(obj))
+        if isinstance(codec, ClassCodec):
+            try:
+                item, size = codec.dump_sized(obj)
+            except Exception:  # noqa: S110 - the general way decides, and explains
+                pass
+            else:
+                info = info_of(type(obj))
+                if info is not None:
+                    check_keys(info, item)
+                return item, size
+        item = self.dump(obj)
+        return item, item_size(item)
 
     def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T:
         """The object of class *model* that is stored as *item*.

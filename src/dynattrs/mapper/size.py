@@ -24,10 +24,13 @@ def item_size(item: AttributeMap) -> int:
     Raises:
         TooDeep: A list or map is nested more than 32 levels deep.
     """
-    return sum(len(name.encode()) + _size(value, 1) for name, value in item.items())
+    return sum(len(name.encode()) + value_size(value, 1) for name, value in item.items())
 
 
-def _size(value: AttributeValue, depth: int) -> int:
+def value_size(value: AttributeValue, depth: int) -> int:
+    """The bytes of an attribute value; *depth* counts the lists and maps around it, from 1 for an
+    attribute of the item.
+    """
     ((tag, payload),) = value.items()
     if tag == "S":
         return len(payload) if payload.isascii() else len(payload.encode())
@@ -40,11 +43,12 @@ def _size(value: AttributeValue, depth: int) -> int:
     if tag == "M":
         _check_depth(depth)
         return 3 + sum(
-            len(name.encode()) + 1 + _size(member, depth + 1) for name, member in payload.items()
+            len(name.encode()) + 1 + value_size(member, depth + 1)
+            for name, member in payload.items()
         )
     if tag == "L":
         _check_depth(depth)
-        return 3 + sum(1 + _size(member, depth + 1) for member in payload)
+        return 3 + sum(1 + value_size(member, depth + 1) for member in payload)
     if tag == "SS":
         return sum(len(member.encode()) for member in payload)
     if tag == "NS":

@@ -7,7 +7,6 @@ UTC, or for local time, is a guess that data do not survive.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 from decimal import Context, Decimal, Inexact
@@ -41,6 +40,8 @@ _EXACT: Final = Context(prec=100, traps=[Inexact])
 
 
 def dump_datetime(value: Any) -> AttributeValue:
+    if type(value) is dt.datetime and value.tzinfo is _UTC:
+        return {"S": value.isoformat(timespec="microseconds")[:-6] + "Z"}
     return {"S": _in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
 
 
@@ -65,10 +66,12 @@ def load_datetime(value: AttributeValue) -> dt.datetime:
     text: str = value["S"]
     if len(text) == 27 and text[26] == "Z" and text[19] == "." and text[4] == "-":
         # The form that dynattrs writes. 3.10 knows no "Z".
-        with contextlib.suppress(ValueError):
+        try:
             instant = dt.datetime.fromisoformat(text[:26])
             if instant.tzinfo is None:
                 return instant.replace(tzinfo=_UTC)
+        except ValueError:
+            pass
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise Refused(INSTANT, f"S {text!r}")

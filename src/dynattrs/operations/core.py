@@ -170,13 +170,7 @@ def encode(core: Core, obj: Any) -> Encoded:
         MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
         ModelError: *obj* is no model.
     """
-    if isinstance(obj, type):
-        raise ModelError(
-            obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
-        )
-    if info_of(type(obj)) is None and not _has_model_base(type(obj)):
-        raise ModelError(type(obj).__name__, f"an object of a model is expected, found {show(obj)}")
-    info = model_info(type(obj))
+    info = info_of(type(obj)) or _refuse(obj)
     if not info.carries and info.unknown == "keep":
         raise MappingError(
             info.name,
@@ -187,18 +181,31 @@ def encode(core: Core, obj: Any) -> Encoded:
         )
     mapper = cast("Mapper", info.mapper)
     given, obj = obj, core.before_save(info, obj)
-    item = mapper.dump(obj)
-    encoded = Encoded(info, obj, item)
+    if info.moves:
+        encoded = Encoded(info, obj, mapper.dump(obj))
+        stamp(core, encoded)
+        encoded.size = check_size(info, encoded.item)
+    else:
+        try:
+            item, size = mapper.dump_sized(obj)
+        except (TooDeep, UnicodeEncodeError):
+            item, size = mapper.dump(obj), limits.ITEM_BYTES + 1
+        # It measures once more, to say what is wrong.
+        size = size if size <= limits.ITEM_BYTES else check_size(info, item)
+        encoded = Encoded(info, obj, item, size)
     if obj is not given:
         encoded.given = given
-    if info.moves:
-        stamp(core, encoded)
-    encoded.size = check_size(info, item)
     return encoded
 
 
-def _has_model_base(cls: type[Any]) -> bool:
-    return any(info_of(base) is not None for base in cls.__mro__)
+def _refuse(obj: Any) -> ModelInfo:
+    if isinstance(obj, type):
+        raise ModelError(
+            obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
+        )
+    if not any(info_of(base) is not None for base in type(obj).__mro__):
+        raise ModelError(type(obj).__name__, f"an object of a model is expected, found {show(obj)}")
+    return model_info(type(obj))  # which says what is missing
 
 
 def stamp(core: Core, encoded: Encoded) -> None:

@@ -84,14 +84,17 @@ def plain_key(info: ModelInfo, item: AttributeMap) -> dict[str, Any]:
 
 def identity(table: str, key: AttributeMap) -> Hashable:
     """What makes two keys the same to the service: 1 and 1.0 are one number."""
-    return (table, *sorted((name, *_comparable(value)) for name, value in key.items()))
-
-
-def _comparable(value: Mapping[str, Any]) -> tuple[str, Hashable]:
-    ((tag, payload),) = value.items()
-    if tag == "N":
-        return tag, Decimal(payload)
-    return tag, binary(payload) if tag == "B" else payload
+    parts = []
+    for name, value in key.items():
+        ((tag, payload),) = value.items()
+        if tag == "N":
+            payload = Decimal(payload)
+        elif tag == "B":
+            payload = binary(payload)
+        parts.append((name, tag, payload))
+    if len(parts) > 1:
+        parts.sort()
+    return (table, *parts)
 
 
 def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:

@@ -520,8 +520,10 @@ def _plain_row(item: AttributeMap) -> dict[str, Any]:
 
 def _put(core: Core, encoded: Encoded) -> Write:
     info, item = encoded.info, encoded.item
+    # The mapper has made it: its key is there, and has bytes where it is binary.
+    key = {name: item[name] for name in info.table.key}
     return Write(
-        core.table_name(info.table), key_in(info, item), {"PutRequest": {"Item": item}},
+        core.table_name(info.table), key, {"PutRequest": {"Item": item}},
         encoded.size, encoded.source, "save", encoded.settle,
     )  # fmt: skip
 
