@@ -208,17 +208,18 @@ class _Parser:
         self._ordinary = ordinary
         self._raw = _ITEM_BEARING if raw else frozenset[str]()
         self._decode = msgspec.json.decode
-        self._damaged = msgspec.DecodeError
+        # Both readers raise the second for bytes that are no UTF-8.
+        self._damaged = (msgspec.DecodeError, UnicodeDecodeError)
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         name = getattr(shape, "name", "")
         check(response, name.removesuffix("Output"))
-        if response["status_code"] != 200 or name not in self._raw:
-            parsed: dict[str, Any] = self._ordinary.parse(response, shape)
-            return parsed
         known = under_way.get()
         decode = (known.decode if known is not None else None) or self._decode
         try:
+            if response["status_code"] != 200 or name not in self._raw:
+                parsed: dict[str, Any] = self._ordinary.parse(response, shape)
+                return parsed
             reply = decode(response["body"] or b"{}")
         except self._damaged as error:
             raise CorruptReply(

@@ -56,12 +56,21 @@ class Canned:
         self.client.meta.events.register("before-send.dynamodb", self._answer)
         self.bodies: list[bytes] = []
         self.checksums: list[int | None] = []
+        self.statuses: list[int] = []
         self.sent = 0
 
-    def add(self, reply: dict[str, Any], *, cut: int | None = None, checksum: bool = True) -> None:
-        body = json.dumps(reply).encode()
+    def add(
+        self,
+        reply: dict[str, Any] | bytes,
+        *,
+        cut: int | None = None,
+        checksum: bool = True,
+        status: int = 200,
+    ) -> None:
+        body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.checksums.append(crc32(body) if checksum else None)
         self.bodies.append(body if cut is None else body[:cut])
+        self.statuses.append(status)
 
     def _answer(self, request: Any, **_: Any) -> AWSResponse:
         self.sent += 1
@@ -69,7 +78,7 @@ class Canned:
         headers = {"x-amzn-RequestId": "r1"}
         if checksum is not None:
             headers["x-amz-crc32"] = str(checksum)
-        response = AWSResponse(request.url, 200, headers, None)
+        response = AWSResponse(request.url, self.statuses.pop(0), headers, None)
         response._content = body
         return response
 
@@ -135,6 +144,21 @@ def test_a_reply_without_a_checksum_is_taken_as_it_is() -> None:
     canned.add(ITEM, checksum=False)
 
     assert Session(client=canned.client).get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_damaged_reply_without_a_checksum_that_is_no_text_is_a_failed_attempt(
+    status: int, fast: bool
+) -> None:
+    canned = Canned()
+    canned.add(b'{"__type": "\xff", "Item": {"id": {"S": "\xff"}}}', checksum=False, status=status)
+    canned.add(ITEM)
+    session = Session(client=canned.client, fast=fast)
+
+    assert session.get(Thing, "a") == Thing("a", bytes([0, 1, 2]))
+    assert canned.sent == 2
+    assert session.stats.retries == 1
 
 
 def test_the_client_that_is_handed_in_is_not_changed() -> None:
