@@ -328,6 +328,19 @@ def test_save_all_reports_every_conflict_and_stores_the_others(session: Session)
     assert session.scan(Account).consistent().count() == 33
 
 
+def test_save_all_goes_on_past_a_conflict_with_objects_that_have_no_version(session: Session):
+    """More of them than are gathered before the conflict is known."""
+    stale = session.save(Account("a"))
+    session.save(session.get_one(Account, "a"))
+
+    with pytest.raises(UnsentWrites) as failed:
+        session.save_all([stale, *songs(500), Account("b")])
+
+    assert failed.value.objects == [stale]
+    assert session.scan(Song).consistent().count() == 500
+    assert session.exists(Account, "b", consistent=True)
+
+
 def test_save_all_of_one_versioned_object_several_times_keeps_their_order(session: Session):
     account = Account("a")
 

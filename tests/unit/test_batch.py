@@ -11,9 +11,11 @@ import pytest
 
 from dynattrs import (
     AccessDenied,
+    ConditionFailed,
     ConnectionFailed,
     InvalidRequest,
     NoSuchTable,
+    OutcomeUnknown,
     ServiceError,
     ServiceUnavailable,
     SessionClosed,
@@ -266,6 +268,76 @@ def test_after_a_failure_the_next_write_raises_and_is_among_the_unsent():
     assert caught.value.objects == ["a", "b"]
     assert isinstance(caught.value.__cause__, ServiceError)
     assert len(buffer) == 0
+
+
+OWN = [
+    InvalidRequest("BatchWriteItem", "ValidationException", "no"),
+    ConditionFailed("PutItem", "Note", "a", "version"),
+    OutcomeUnknown("PutItem", "Note", "a"),
+]
+
+
+@pytest.mark.parametrize("cause", OWN, ids=lambda cause: type(cause).__name__)
+def test_going_on_means_past_failures_that_say_nothing_of_other_writes(cause: Exception):
+    buffer = buffer_with(put("a"))
+    buffer.fail(buffer.take(whole=False), cause)
+
+    assert list(batch.gather(core(), buffer, put("b"), going_on=True)) == []
+
+    flow = batch.flush(core(), buffer)
+    assert next(flow) == sent(put("b"))
+    with pytest.raises(UnsentWrites) as caught:
+        flow.send({})
+    assert caught.value.objects == ["a"]
+
+
+def test_nobody_goes_on_where_no_other_write_could_succeed():
+    buffer = buffer_with(put("a"), put("b"))
+    first, second = buffer.take(whole=False)
+    buffer.fail([first], OWN[0])
+    buffer.fail([second], NoSuchTable("BatchWriteItem", "ResourceNotFoundException", "no"))
+
+    with pytest.raises(UnsentWrites) as caught:
+        next(batch.gather(core(), buffer, put("c"), going_on=True))
+
+    assert caught.value.objects == ["a", "b", "c"]
+    assert isinstance(caught.value.__cause__, NoSuchTable)
+    assert list(batch.gather(core(), buffer, put("d"), going_on=True)) == []
+
+
+def test_nobody_goes_on_after_a_thousand_failures():
+    """They are kept in memory, with their objects."""
+    buffer = Buffer()
+    for number in range(1000):
+        assert list(batch.gather(core(), buffer, put(str(number)), going_on=True)) == []
+        buffer.fail(buffer.take(whole=False), OWN[0])
+
+    with pytest.raises(UnsentWrites) as caught:
+        next(batch.gather(core(), buffer, put("one more"), going_on=True))
+
+    assert len(caught.value.objects) == 1001
+
+
+def test_a_write_of_its_own_request_stops_too_where_there_is_no_hope():
+    buffer = buffer_with(put("a"))
+    buffer.fail(buffer.take(whole=False), Throttled("PutItem", "Throttling", "no"))
+
+    with pytest.raises(UnsentWrites) as caught:
+        next(batch.gather_alone(core(), buffer, put("b"), lambda: iter(())))
+
+    assert caught.value.objects == ["a", "b"]
+
+
+def test_a_flush_waits_for_a_key_that_is_written_again_meanwhile():
+    """Else it would return with the key neither sent nor waited for."""
+    buffer = buffer_with(put("a", "1"))
+    last = buffer.last_place()
+    buffer.add(put("a", "2"))
+    buffer.add(put("b"))
+
+    assert buffer.outstanding(last)
+    buffer.acknowledge(buffer.take(whole=False)[:1], 0.0)
+    assert not buffer.outstanding(last)
 
 
 def test_a_sealed_buffer_takes_nothing():

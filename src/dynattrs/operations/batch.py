@@ -27,7 +27,7 @@ from dynattrs.errors import (
     Unsent,
     UnsentWrites,
 )
-from dynattrs.operations.buffer import Buffer, Write
+from dynattrs.operations.buffer import Buffer, Write, is_own
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.keys import identity
@@ -51,21 +51,24 @@ _BETWEEN_LOOKS: Final = 0.005
 _log = logging.getLogger("dynattrs")
 
 
-def gather(core: Core, buffer: Buffer, write: Write) -> Flow[None]:
+def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:
     """Put a write into the buffer; send a batch when 25 are there, beside the caller.
 
     Waits while `concurrency` batches are in flight, so memory stays bounded.
+
+    Args:
+        core: The session's.
+        buffer: Takes the write.
+        write: A put or delete.
+        going_on: Leave failures that say nothing of other writes for the end.
 
     Raises:
         UnsentWrites: Earlier writes have failed for good. This one is among its objects: it was
             not taken.
         SessionClosed: The block has ended, or is ending.
     """
-    failed = buffer.failures()
-    if failed:
-        cause = failed[0].cause
-        buffer.raised = UnsentWrites((*failed, Unsent(write.obj, write.action, cause)))
-        raise buffer.raised from cause
+    if not going_on or buffer.is_hopeless():
+        _raise_failures(buffer, write)
     if buffer.ledger.is_full():
         hand_over(core, buffer.ledger, raising=False)
     buffer.add(write)
@@ -77,6 +80,15 @@ def gather(core: Core, buffer: Buffer, write: Write) -> Flow[None]:
         batch = buffer.take(whole=True)
         if batch:  # else another thread was faster
             yield from _begin(buffer, batch, send(core, buffer, batch))
+
+
+def _raise_failures(buffer: Buffer, write: Write) -> None:
+    failed = buffer.failures()
+    if failed:
+        # Not that of a write that went wrong by itself.
+        cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
+        buffer.raised = UnsentWrites((*failed, Unsent(write.obj, write.action, cause)))
+        raise buffer.raised from cause
 
 
 def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
@@ -95,7 +107,13 @@ def gather_alone(
 
     Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
     key is in flight: `await_key` saw to that.
+
+    Raises:
+        UnsentWrites: Earlier writes have failed in a way that leaves no hope for this one, which
+            is among its objects.
     """
+    if buffer.is_hopeless():
+        _raise_failures(buffer, write)
     if buffer.ledger.is_full():
         hand_over(core, buffer.ledger, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:

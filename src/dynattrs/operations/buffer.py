@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import SessionClosed, Unsent, UnsentWrites
+from dynattrs.errors import (
+    ConditionFailed,
+    InvalidRequest,
+    OutcomeUnknown,
+    SessionClosed,
+    Unsent,
+    UnsentWrites,
+)
 from dynattrs.operations.flows import Task
 from dynattrs.operations.forks import forget_at_fork
 from dynattrs.operations.keys import identity
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.reports import Ledger
 from dynattrs.schema import AttributeMap
+
+#: So many are no coincidence, and more of them would be kept in memory.
+_MANY: Final = 1000
+
+
+def is_own(cause: BaseException) -> bool:
+    """Whether a write failed for a reason of its own, which says nothing of the next one."""
+    return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
 
 
 def _nothing() -> None:
@@ -73,6 +88,8 @@ class Buffer:
     _stored: int = attrs.field(default=0, init=False)
     _replaced: int = attrs.field(default=0, init=False)
     _given_up: int = attrs.field(default=0, init=False)
+    #: Whether one of those failed for a reason that is not its own.
+    _all_fail: bool = attrs.field(default=False, init=False)
     #: When the service last acknowledged a write.
     _last_success: float = attrs.field(default=float("-inf"), init=False)
     _sealed: bool = attrs.field(default=False, init=False)
@@ -210,6 +227,7 @@ class Buffer:
             for write in writes:
                 if self._land(write):
                     self._given_up += 1
+                    self._all_fail = self._all_fail or not is_own(cause)
                     self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
         self._report()
 
@@ -258,6 +276,11 @@ class Buffer:
             self._in_flight.clear()
             self._given_up += len(left)
         return self.failures()
+
+    def is_hopeless(self) -> bool:
+        """Whether what has failed lets no other write succeed: no table, no answer, too many."""
+        with self._lock:
+            return self._all_fail or len(self._failed) >= _MANY
 
     def failures(self) -> list[Unsent]:
         """Take what has failed for good, in the order of the calls."""

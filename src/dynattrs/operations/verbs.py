@@ -116,9 +116,14 @@ class Verbs(Listening):
                 never twice at once. Inside a block it hears of objects with a version only: the
                 others are the block's. What it raises is raised when all is stored.
 
+        One that fails by itself does not stop the others: a conflict of versions, an item that the
+        service refuses. Where there is no hope for the others either (no table, no permission, no
+        answer until the deadline, a thousand failures) it stops taking from *objects*.
+
         Raises:
             UnsentWrites: Some were not stored; it carries the very objects, each with its cause,
-                which is `ConditionFailed` where another writer changed a stored version.
+                which is `ConditionFailed` where another writer changed a stored version. What was
+                not taken from *objects* any more is not in it.
         """
         self._check_writable()
         own = Buffer(on_progress or self._core.on_progress)
@@ -135,7 +140,8 @@ class Verbs(Listening):
             for obj in objects:
                 encoded = encode(self._core, obj)
                 if encoded.info.version is None:
-                    yield from batch.gather(self._core, buffer, _put(self._core, encoded))
+                    write = _put(self._core, encoded)
+                    yield from batch.gather(self._core, buffer, write, going_on=True)
                 else:
                     yield from self._put_beside(own, encoded)
         except GeneratorExit:
