@@ -174,10 +174,14 @@ class Faults:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
 
-    def set(self, *rules: dict[str, Any]) -> None:
-        """Replace all rules, and forget what has fired."""
+    def set(self, *rules: dict[str, Any], seed: int = 0) -> None:
+        """Replace all rules, and forget what has fired.
+
+        With the same rules and *seed*, the same chances are drawn for the requests that follow.
+        """
         self._control("DELETE", "fired")
-        self._control("POST", "rules", [{"service": "dynamodb", **rule} for rule in rules])
+        named = [{"service": "dynamodb", "seed": seed, **rule} for rule in rules]
+        self._control("POST", "rules", named)
 
     def throttle(self, operation: str, times: int) -> None:
         """Refuse the next *times* requests of one operation as throttled."""
@@ -201,6 +205,11 @@ class Faults:
     def clear(self) -> None:
         """Let everything pass."""
         self.set()
+
+    @property
+    def counts(self) -> list[int]:
+        """How often each rule was applied since the rules were set, in their order."""
+        return [rule["fired_count"] for rule in self._control("GET", "rules")]
 
     @property
     def fired(self) -> list[dict[str, Any]]:
@@ -232,11 +241,30 @@ def faults(upstream: str) -> Iterator[Faults]:
 
     def command(port: int) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(port), "--upstream", upstream]
-        return [sys.executable, "-m", "microburst", "--no-resign", *options]
+        return [sys.executable, __file__, "microburst", "--no-resign", *options]
 
     # Any other path would be proxied, after seconds of reading service models.
     with _served(command, None, "/_microburst/health") as endpoint:
         yield Faults(endpoint)
+
+
+def microburst(arguments: Sequence[str]) -> int:
+    """Run microburst with chances that are drawn anew, from the seed, with each set of rules."""
+    import random
+
+    from microburst import cli, rules
+
+    set_rules = rules.RuleEngine.set_rules
+
+    def seeded(engine: Any, data: list[dict[str, Any]]) -> Any:
+        # Its own draws come from this module, and so do none but a few of the web server's.
+        rules.random.seed(json.dumps(data, sort_keys=True))
+        return set_rules(engine, [{k: v for k, v in rule.items() if k != "seed"} for rule in data])
+
+    assert rules.random is random
+    rules.RuleEngine.set_rules = seeded
+    status: int = cli.main(list(arguments))
+    return status
 
 
 # --- Processes ----------------------------------------------------------------------------------
@@ -351,4 +379,6 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["guard"]:
         sys.exit(guard(sys.argv[2:]))
+    if sys.argv[1:2] == ["microburst"]:
+        sys.exit(microburst(sys.argv[2:]))
     sys.exit(main())
