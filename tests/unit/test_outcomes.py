@@ -27,6 +27,7 @@ from dynattrs import (
     ServiceUnavailable,
     Session,
     Throttled,
+    TransactionFailed,
     add,
     delete,
     field,
@@ -113,9 +114,11 @@ class Scripted:
 def scripted() -> Iterator[Any]:
     made = []
 
-    def script(*outcomes: Any) -> tuple[Session, Scripted]:
+    def script(*outcomes: Any, deadline: int = 0) -> tuple[Session, Scripted]:
         engine = Scripted(*outcomes)
-        session = Session(client=engine.client, clock=lambda: NOW, deadline=timedelta(seconds=0))
+        session = Session(
+            client=engine.client, clock=lambda: NOW, deadline=timedelta(seconds=deadline)
+        )
         made.append((session, engine))
         return session, engine
 
@@ -394,11 +397,65 @@ def test_what_a_lost_delete_removed_cannot_be_returned(scripted: Any) -> None:
         session.delete(Thing, "a", returning=True)
 
 
+@pytest.mark.parametrize("options", [{"returning": True}, {"when": Thing.count == 1}], ids=str)
+def test_a_delete_that_never_gets_an_answer_is_unknown_unless_it_is_plain(
+    scripted: Any, options: dict[str, Any]
+) -> None:
+    session, _ = scripted(LOST, LOST, LOST, LOST, LOST, LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.delete(Thing, "a", **options)
+    with pytest.raises(ConnectionFailed):
+        session.delete(Thing, "a")
+
+
 def test_a_delete_that_returns_the_item_was_not_done_before(scripted: Any) -> None:
     stored = {"id": {"S": "a"}, "count": {"N": "1"}, "lines": {"L": []}}
     session, _ = scripted(LOST, (200, {"Attributes": stored}))
 
     assert session.delete(Thing, "a", returning=True) == Thing("a", 1)
+
+
+# --- Edits ------------------------------------------------------------------------------------------
+
+
+def edit(session: Session, *, guard: bool = False, in_list: bool = False) -> Thing:
+    thing = Thing("a", 1, lines=["x", "y"])
+    with session.edit(thing, guard=guard):
+        if in_list:
+            thing.lines[1] = "z"
+        else:
+            thing.count = 2
+    return thing
+
+
+def test_an_edit_of_a_value_is_sent_again(scripted: Any) -> None:
+    session, engine = scripted(LOST, BROKEN, DONE)
+
+    assert edit(session).count == 2
+    assert len(engine.sent) == 3
+
+
+def test_an_edit_at_a_position_of_a_list_is_not_sent_again(scripted: Any) -> None:
+    """Somebody may have removed an element before it in the meantime."""
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        edit(session, in_list=True)
+
+    assert len(engine.sent) == 1
+
+
+def test_a_guarded_edit_without_an_answer_is_unknown_and_a_plain_one_has_failed(
+    scripted: Any,
+) -> None:
+    session, _ = scripted(LOST, LOST, LOST, LOST, LOST, LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        edit(session, guard=True)
+    with pytest.raises(ConnectionFailed) as failed:
+        edit(session)
+    assert failed.value.uncertain
 
 
 # --- Transactions and statements ------------------------------------------------------------------
@@ -415,12 +472,70 @@ def test_a_transaction_is_sent_again_with_the_same_token(scripted: Any) -> None:
     assert len(tokens) == 1
 
 
+def test_a_transaction_keeps_its_token_when_botocore_has_given_up(scripted: Any) -> None:
+    session, engine = scripted(LOST, LOST, LOST, THROTTLED, DONE, deadline=60)
+
+    with session.transaction() as t:
+        t.update(Thing, "a", add(Thing.count, 1))
+
+    tokens = {body["ClientRequestToken"] for body in engine.sent}
+    assert len(engine.sent) == 5
+    assert len(tokens) == 1
+
+
 def test_a_transaction_without_an_answer_is_unknown(scripted: Any) -> None:
     session, _ = scripted(LOST, THROTTLED, THROTTLED)
 
     with pytest.raises(OutcomeUnknown, match="the transaction"):
         with session.transaction() as t:
             t.save(Thing("a"))
+
+
+def canceled(*codes: str) -> tuple[int, dict[str, Any]]:
+    reasons = [{"Code": code} for code in codes]
+    body = {"__type": "x#TransactionCanceledException", "message": "no"}
+    return 400, {**body, "CancellationReasons": reasons}
+
+
+CONFLICT = canceled("TransactionConflict", "None")
+
+
+def two(session: Session) -> None:
+    with session.transaction() as t:
+        t.save(Thing("a"))
+        t.insert(Thing("b"))
+
+
+def test_conflicts_between_transactions_are_retried_with_one_token(scripted: Any) -> None:
+    session, engine = scripted(CONFLICT, CONFLICT, DONE, deadline=60)
+
+    two(session)
+
+    assert len(engine.sent) == 3
+    assert len({body["ClientRequestToken"] for body in engine.sent}) == 1
+
+
+def test_conflicts_that_last_until_the_deadline_are_reported(scripted: Any) -> None:
+    session, _ = scripted(CONFLICT)
+
+    with pytest.raises(TransactionFailed) as failed:
+        two(session)
+
+    reason, nothing = failed.value.reasons
+    assert reason is not None
+    assert reason.code == "TransactionConflict"
+    assert nothing is None
+
+
+def test_a_transaction_is_not_retried_where_one_action_cannot_succeed(scripted: Any) -> None:
+    session, engine = scripted(
+        canceled("TransactionConflict", "ConditionalCheckFailed"), deadline=60
+    )
+
+    with pytest.raises(TransactionFailed):
+        two(session)
+
+    assert len(engine.sent) == 1
 
 
 def test_a_statement_that_writes_is_not_sent_again(scripted: Any) -> None:
