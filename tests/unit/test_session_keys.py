@@ -9,7 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from dynattrs import MappingError, field, model, partition_key, sort_key
+from by_hand import ByHand
+from dynattrs import MappingError, field, limits, model, partition_key, sort_key
+from dynattrs.mapper.size import item_size
+from dynattrs.operations.flows import Call
 from dynattrs.operations.keys import key_of
 from dynattrs.schema import model_info
 
@@ -116,3 +119,21 @@ def test_a_whole_object_as_its_key_is_refused_without_printing_it():
         key_of(model_info(Song), Song("Nina", 1965, "x" * 5000))
 
     assert len(str(caught.value)) < 200
+
+
+# --- Items --------------------------------------------------------------------------------------------
+
+
+def thing_of(size: int) -> Thing:
+    """An object whose item has so many bytes."""
+    mapper: Any = model_info(Thing).mapper
+    return Thing(7, "x" * (size - item_size(mapper.dump(Thing(7)))))
+
+
+def test_an_item_of_400_kb_is_sent_and_one_byte_more_is_refused_before():
+    session = ByHand()
+
+    assert isinstance(next(session.save(thing_of(limits.ITEM_BYTES))), Call)
+    for write in (session.save, session.insert, lambda obj: session.save_all([obj])):
+        with pytest.raises(MappingError, match=r"Thing: expected an item of at most 409,600 bytes"):
+            next(write(thing_of(limits.ITEM_BYTES + 1)))
