@@ -39,9 +39,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=ENGINES,
         help="run integration tests on this engine only (may be repeated; default: all)",
     )
+    parser.addoption(
+        "--no-fast",
+        action="store_true",
+        help="make sessions with fast=False wherever a test does not say otherwise",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--no-fast"):
+        from dynattrs import Session
+
+        # The default of the argument, so that `Session(fast=True)` still is what it says.
+        Session.__init__.__kwdefaults__["fast"] = False
     try:
         from hypothesis import HealthCheck, settings
     except ImportError:  # tests/unit needs pytest only

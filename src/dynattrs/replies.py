@@ -53,6 +53,8 @@ class Attempts:
         watched: Whether anybody looks; without a twin nobody does.
         again: Called when botocore repeats one, with how many there were and why.
         decode: What reads the reply's bytes, in place of plain JSON.
+        first: How the first attempt ended, if it was not botocore that made it: its response, or the
+            error in its place.
     """
 
     repeat: bool = True
@@ -60,6 +62,7 @@ class Attempts:
     uncertain: bool = False
     watched: bool = False
     again: Callable[[int, str], object] | None = None
+    first: Any = None
 
 
 #: The attempts of the call that this thread or task is making.

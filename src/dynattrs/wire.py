@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 import attrs
 import botocore.exceptions as botocore_errors
 
+from dynattrs.connections import shortcut
 from dynattrs.errors import (
     AccessDenied,
     ConfigurationError,
@@ -119,6 +120,7 @@ class Stats:
         capacity: Capacity units consumed, by operation, as far as the engine says.
         scanned: Items that queries and scans read.
         returned: Items that queries and scans gave for them, after filters.
+        direct: Requests that were sent without botocore's machinery, which is the fast way.
     """
 
     requests: Counter[str] = attrs.field(factory=Counter)
@@ -128,6 +130,7 @@ class Stats:
     capacity: Counter[str] = attrs.field(factory=Counter)
     scanned: int = 0
     returned: int = 0
+    direct: int = 0
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
 
     @property
@@ -140,7 +143,14 @@ class Stats:
         with self._lock:
             self.retries += 1
 
-    def count(self, operation: str, parameters: dict[str, Any], response: dict[str, Any]) -> None:
+    def count(
+        self,
+        operation: str,
+        parameters: dict[str, Any],
+        response: dict[str, Any],
+        *,
+        direct: bool = False,
+    ) -> None:
         metadata = response.get("ResponseMetadata", {})
         left = unprocessed_in(response)
         units: Any = consumed_by(response)
@@ -151,6 +161,7 @@ class Stats:
             self.requests[operation] += 1
             if items:
                 self.items[operation] += items
+            self.direct += direct
             self.retries += metadata.get("RetryAttempts", 0)
             self.unprocessed += left
             if units:
@@ -234,9 +245,9 @@ class Exchange:
             or (isinstance(translated, ConnectionFailed) and not isinstance(error, never_sent()))
         )
 
-    def answered(self, response: dict[str, Any]) -> dict[str, Any]:
-        """The response to hand on."""
-        self._stats.count(self.operation, self.parameters, response)
+    def answered(self, response: dict[str, Any], *, direct: bool = False) -> dict[str, Any]:
+        """The response to hand on; *direct* if it came without botocore's machinery."""
+        self._stats.count(self.operation, self.parameters, response, direct=direct)
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
         if _log.isEnabledFor(logging.DEBUG):
@@ -290,12 +301,15 @@ class Wire:
         self.client = client
         self._events = events or Events()
         self._sender = twin(client, raw=fast)
+        self._shortcut = shortcut(client, self._sender) if fast else None
         self._renewed: Any = None
         self.stats = Stats()
 
     def renew(self) -> None:
         """Use connections of our own from now on: those there are belong to another process."""
         self._renewed = renew_connections(self._sender)
+        if self._shortcut is not None:
+            self._shortcut.renew()
         self.stats = Stats()
 
     def close(self) -> None:
@@ -313,6 +327,10 @@ class Wire:
         exchange = Exchange(self.stats, call, self._events)
         before = under_way.set(exchange.attempts)
         try:
+            if self._shortcut is not None:
+                found = self._shortcut.reply(call.operation, exchange.parameters, exchange.attempts)
+                if found is not None:
+                    return exchange.answered(found, direct=True)
             while True:
                 try:
                     response: dict[str, Any] = send(**exchange.parameters)

@@ -53,11 +53,12 @@ class Session(Handle):
         clock: Gives the aware time for `created=True` and `updated=True`.
         on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
             writes, from whatever thread had it; each block counts for itself.
-        fast: Read replies past botocore's parser. False leaves that to botocore, which is slower.
         before_save: Called with each object, of whatever model, before it is encoded and saved,
             after the model's own hooks. One function or several.
         after_load: Called with each object that was read, after the model's own hooks.
         after_flush: Called with a `Flushed` when gathered writes have been sent.
+        fast: Make requests and read replies without botocore's machinery wherever nobody listens to
+            it. False leaves all of that to botocore, which is several times slower.
 
     Raises:
         ConfigurationError: There is no region, or no such profile.
