@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from dynattrs import (
     MappingError,
@@ -527,3 +528,16 @@ def test_a_verb_can_be_looked_up_and_called_on_the_class(session: Session):
 def test_pickling_a_session_is_refused_with_what_to_do(session: Session):
     with pytest.raises(TypeError, match="make a Session in each process"):
         pickle.dumps(session)
+
+
+def test_a_client_that_the_session_makes_keeps_a_connection_for_each_batch_in_flight():
+    def connections(**options: Any) -> int:
+        session = Session(region_name="us-east-1", endpoint_url="http://127.0.0.1:9", **options)
+        found = session.client.meta.config.max_pool_connections
+        session.close()
+        return found
+
+    assert connections() == 10
+    assert connections(concurrency=32) == 36
+    assert connections(concurrency=32, config=Config(read_timeout=3)) == 36
+    assert connections(concurrency=32, config=Config(max_pool_connections=5)) == 5

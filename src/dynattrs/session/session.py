@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from dynattrs.errors import ModelError, SessionClosed
 from dynattrs.hooks import Flushed, SessionHooks, functions
@@ -16,6 +16,7 @@ from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Environment
 from dynattrs.operations.pace import Progress
 from dynattrs.session.blocks import Block, Enter, Exit
+from dynattrs.session.clients import make_client, with_room
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
 from dynattrs.wire import Wire, configured
@@ -29,6 +30,10 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+
+
+#: Requests in flight besides batches: queries fetch one page ahead.
+_BESIDES: Final = 4
 
 
 class Session(Handle):
@@ -46,7 +51,8 @@ class Session(Handle):
         config: A `botocore.config.Config`.
         table_prefix: Put before the declared name of every table: `"dev-"`.
         tables: Real names of tables by declared name; they take no prefix.
-        concurrency: How many batches may be in flight at once.
+        concurrency: How many batches may be in flight at once. A client that the session makes keeps
+            as many connections, unless *config* says how many.
         deadline: How long batches are retried without any acknowledgement.
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
             every process that resumes them.
@@ -107,8 +113,11 @@ class Session(Handle):
         self._closing: list[Callable[[], object]] = []
         if client is None:
             client = configured(
-                lambda: _make_client(boto3_session, profile_name, region_name, endpoint_url, config)
-            )
+                lambda: make_client(
+                    boto3_session, profile_name, region_name=region_name,
+                    endpoint_url=endpoint_url, config=with_room(config, concurrency + _BESIDES),
+                )
+            )  # fmt: skip
             self._closing.append(cast("Any", client).close)
         environment = Environment(time.monotonic, random.random, clock or _utc_now)
         secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
@@ -118,10 +127,8 @@ class Session(Handle):
             environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,
             on_progress, hooks,
         )  # fmt: skip
-        # Besides the batches in flight, queries fetch one page ahead.
-        self._driver = Driver(
-            Wire(client, fast=fast, events=self._core.events), workers=concurrency + 4
-        )
+        wire = Wire(client, fast=fast, events=self._core.events)
+        self._driver = Driver(wire, workers=concurrency + _BESIDES)
         self._buffer = None
         self._closed = None
         self._blocks: list[Block] = []
@@ -215,16 +222,3 @@ class Session(Handle):
 
 def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
-
-
-def _make_client(
-    boto3_session: Any, profile_name: str | None, region_name: str | None,
-    endpoint_url: str | None, config: Any,
-) -> Any:  # fmt: skip
-    import boto3
-
-    if boto3_session is None:
-        boto3_session = boto3.session.Session(profile_name=profile_name)
-    return boto3_session.client(
-        "dynamodb", region_name=region_name, endpoint_url=endpoint_url, config=config
-    )
