@@ -49,3 +49,6 @@ LOCAL_INDEXES: Final = 5
 # For how long a table can be restored to a point in time:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
 RECOVERY_DAYS: Final = 35
+
+# Ours: each is a request of its own when the index is queried.
+WRITE_SHARDS: Final = 100

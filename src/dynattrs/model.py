@@ -17,12 +17,14 @@ import attrs
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.hooks import functions
+from dynattrs.kinds import check_apart
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
 from dynattrs.mapper.hints import field_type_now, remember_scope, resolving_in
 from dynattrs.mapper.records import Member
 from dynattrs.metaclass import PATHS_ATTRIBUTE, give_paths, point_cells_to, with_paths_meta
+from dynattrs.model_keys import ModelKeys
 from dynattrs.schema import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
@@ -101,7 +103,9 @@ def model(
     mapper: Mapper | None = None,
     before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
     after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-    **attrs_options: Any,
+    keys: Mapping[str, KeyTemplate] | None = None,
+    kind: str | None = None,
+    **options: Any,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
 
@@ -120,7 +124,10 @@ def model(
             those of a model that this one inherits from run first.
         after_load: Called with each object that was read, once it is complete. It may change the
             object, or return another one of the class.
-        attrs_options: `frozen`, `kw_only`, `slots`, … as in `attrs.define`.
+        keys: Key templates by key attribute, for attributes whose names are no Python names.
+        kind: The discriminator's value, where the `Table` has one; without it the class's name.
+        options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
+            are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …
 
     Raises:
         ModelError: The declaration cannot mean anything.
@@ -147,28 +154,42 @@ def model(
 
     def decorate(cls: C) -> C:
         hooks = _Hooks(cls, before_save, after_load)
-        return cast(
-            "C",
-            _declare(
-                cls, table, tuple(indexes), unknown, mapper or default, attrs_options, scope, hooks
-            ),
-        )
+        own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
+        return cast("C", _declare(cls, own, dict(options), scope, hooks))
 
     return decorate
 
 
+#: A key template: text with slots, or the constant of a key attribute of numbers or bytes.
+KeyTemplate: TypeAlias = "str | int | bytes"
+
+
+@attrs.frozen
+class _Own:
+    """What a declaration says besides the class."""
+
+    table: str | Table
+    indexes: tuple[Index, ...]
+    unknown: Unknown
+    mapper: Mapper
+    keys: dict[str, KeyTemplate]
+    kind: str | None
+
+
 def _declare(
     cls: type[Any],
-    table: str | Table,
-    indexes: tuple[Index, ...],
-    unknown: Unknown,
-    mapper: Mapper,
+    own: _Own,
     attrs_options: dict[str, Any],
     scope: Mapping[str, Any] | None,
     hooks: _Hooks,
 ) -> type[Any]:
     if not isinstance(cls, type):
         raise ModelError(repr(cls), "@model decorates a class")
+    if isinstance(own.table, Table):
+        for name in own.table.key_attributes:
+            if name in attrs_options:
+                own.keys[name] = attrs_options.pop(name)
+    _check_options(cls, own, attrs_options)
     if INFO_ATTRIBUTE in cls.__dict__:
         raise ModelError(cls.__name__, "it is decorated with @model twice")
     if "__attrs_attrs__" in cls.__dict__:
@@ -191,13 +212,47 @@ def _declare(
     if scope is not None:
         remember_scope(made, scope)
     with resolving_in(scope):
-        info = _inform(made, table, indexes, unknown, mapper, carries=_has_room(made))
+        info = _inform(made, own, carries=_has_room(made))
     hooks.into(info)
     type.__setattr__(made, INFO_ATTRIBUTE, info)
     with resolving_in(scope):
         _check_fields(info)
     give_paths(made, _paths(info))
     return made
+
+
+def _check_options(cls: type[Any], own: _Own, options: Mapping[str, Any]) -> None:
+    """Refuse key templates that belong to no key, before attrs wonders about them."""
+    if not isinstance(own.table, Table):
+        templates = [*own.keys, *(name for name in options if isinstance(options[name], str))]
+        if templates or own.kind is not None:
+            what = ", ".join(templates) or "kind"
+            raise ModelError(
+                cls.__name__,
+                f"{what}: key templates and kinds go with a Table, where several models may be; "
+                f"write @model(Table({own.table!r}, partition_key=..., ...), ...)",
+            )
+        return
+    for name in own.keys:
+        if name not in own.table.key_attributes:
+            raise ModelError(
+                cls.__name__,
+                f"keys names {name!r}, which is no key attribute of Table({own.table.name!r})"
+                f"{did_you_mean(name, own.table.key_attributes)}",
+            )
+    for name, value in options.items():
+        if isinstance(value, str):
+            raise ModelError(
+                cls.__name__,
+                f"{name}={value!r} is no option of attrs.define and no key attribute of "
+                f"Table({own.table.name!r}){did_you_mean(name, own.table.key_attributes)}",
+            )
+    if own.kind is not None and own.table.discriminator is None:
+        raise ModelError(
+            cls.__name__,
+            f"kind={own.kind!r}: Table({own.table.name!r}) has no discriminator; write "
+            f'Table(..., discriminator="type")',
+        )
 
 
 def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
@@ -222,6 +277,8 @@ def map_class(
     mapper: Mapper | None = None,
     before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
     after_load: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
+    keys: Mapping[str, KeyTemplate] | None = None,
+    kind: str | None = None,
 ) -> None:
     """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
 
@@ -238,15 +295,17 @@ def map_class(
         raise ModelError(repr(cls), "map_class takes an attrs class or a dataclass")
     if info_of(cls) is not None:
         raise ModelError(cls.__name__, "it is mapped already")
-    keys: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
+    own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
+    _check_options(cls, own, {})
+    roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
     frame = sys._getframe(1)
     scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
     if scope is not None:
         remember_scope(cls, scope)
     with resolving_in(scope):
         info = _inform(
-            cls, table, tuple(indexes), unknown, mapper or default, carries=False,
-            keys={name: role for name, role in keys.items() if name is not None},
+            cls, own, carries=False,
+            roles={name: role for name, role in roles.items() if name is not None},
         )  # fmt: skip
         _Hooks(cls, before_save, after_load).into(info)
         register(info)
@@ -301,30 +360,42 @@ def _has_room(cls: type[Any]) -> bool:
 
 def _inform(
     cls: type[Any],
-    table: str | Table,
-    indexes: tuple[Index, ...],
-    unknown: Unknown,
-    mapper: Mapper,
+    own: _Own,
     *,
     carries: bool,
-    keys: Mapping[str, KeyRole] | None = None,
+    roles: Mapping[str, KeyRole] | None = None,
 ) -> ModelInfo:
     """Find out what a declaration says, and refuse what it cannot say."""
+    table, indexes, unknown, mapper = own.table, own.indexes, own.unknown, own.mapper
     if unknown not in ("keep", "drop", "forbid"):
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
-    found = _Fields(cls, mapper, keys or {})
+    found = _Fields(cls, mapper, roles or {})
+    keys: ModelKeys | None = None
     if isinstance(table, Table):
         if indexes:
             raise ModelError(
                 cls.__name__, f"declare its indexes on the Table {table.name!r}, not on the model"
             )
-        made = found.on_table(table)
+        written = {**_inherited(cls, table), **own.keys}
+        made = found.on_table(table, written)
+        keys = found.computed_keys(table, written, own.kind)
     else:
         made = found.new_table(table, indexes)
+        found.refuse_key_only()
     return ModelInfo(
         cls, made, unknown, mapper, dict(found.names), carries,
         version=found.one("version"), created=found.one("created"), updated=found.one("updated"),
+        keys=keys,
     )  # fmt: skip
+
+
+def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
+    """The key templates of the nearest base that is a model of the same table."""
+    for base in cls.__mro__[1:]:
+        info = info_of(base)
+        if info is not None and info.table is table and info.keys is not None:
+            return cast("ModelKeys", info.keys).written
+    return {}
 
 
 _KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
@@ -498,16 +569,27 @@ class _Fields:
             projection=projection,
         )
 
-    def on_table(self, table: Table) -> Table:
+    def on_table(self, table: Table, written: Mapping[str, Any]) -> Table:
         """Check the fields against a table that is declared by itself."""
         by_attribute = {stored: name for name, stored in self.names.items()}
+        computed = {*written, *((table.discriminator,) if table.discriminator else ())}
+        for attribute in computed & by_attribute.keys():
+            what = "discriminator" if attribute == table.discriminator else "template"
+            raise self.error(
+                f"it is stored as {attribute!r}, which is the {what} of Table({table.name!r}) as "
+                f"well; give the field another name with field(name=...)",
+                by_attribute[attribute],
+            )
         for attribute, role in zip(table.key, ("partition", "sort"), strict=False):
             name = by_attribute.get(attribute)
+            if attribute in written:
+                continue
             if name is None:
                 raise self.error(
                     f"the {role} key of Table({table.name!r}) is {attribute!r}, and no field is "
                     f"stored under that name{did_you_mean(attribute, self.names.values())}; "
-                    f"add the field, or give one field(name={attribute!r})"
+                    f"add the field, or give one field(name={attribute!r}); a key that is made of "
+                    f"fields is written @model(..., {attribute}='...{{field}}')"
                 )
             self.check_key_field(name, f"a {role} key")
         for role in ("partition", "sort"):
@@ -539,6 +621,30 @@ class _Fields:
             )
         return table
 
+    def computed_keys(
+        self, table: Table, written: Mapping[str, Any], kind: str | None
+    ) -> ModelKeys | None:
+        """How the keys are made of the fields; None where they are plain fields."""
+        key_only = tuple(name for name, options in self._options.items() if options.key_only)
+        if not written and table.discriminator is None:
+            self.refuse_key_only()
+            return None
+        if table.discriminator is not None:
+            kind = self.cls.__name__ if kind is None else kind
+        for name in key_only:
+            options = self._options[name]
+            if options.version or options.created or options.updated or options.ttl:
+                raise self.error("it is stored in keys only, and every save changes it", name)
+        return ModelKeys(self.cls, table, self._mapper, written, self.names, key_only, kind)
+
+    def refuse_key_only(self) -> None:
+        for name, options in self._options.items():
+            if options.key_only:
+                raise self.error(
+                    "it is stored in keys only (key_only=True), and the model has no key templates",
+                    name,
+                )
+
 
 def _attributes(cls: type[Any]) -> Iterable[Any]:
     """The fields of an attrs class or a dataclass; they have the same four facts we need."""
@@ -557,9 +663,33 @@ class _PlainField:
 def _check_fields(info: ModelInfo) -> None:
     try:
         cast("Mapper", info.mapper).check(info)
+        if info.keys is not None:
+            _check_templates(info, info.keys)
     except NameError:
         # A forward reference. It is resolved, and the field checked, at the first use.
-        return
+        pass
+    check_apart(info)
+    info.table.members.add(info.cls)
+
+
+def _check_templates(info: ModelInfo, keys: ModelKeys) -> None:
+    for attribute, template in keys.templates.items():
+        if info.version is not None and template.uses(info.names[info.version]):
+            raise ModelError(
+                info.name,
+                f"it is the version, which the service counts up, and part of the key "
+                f"{attribute}={template.written!r}; take it out of the template",
+                info.version,
+            )
+        if attribute in info.table.key:
+            for name in (info.created, info.updated):
+                if name is not None and template.uses(info.names[name]):
+                    raise ModelError(
+                        info.name,
+                        f"saving sets it, and it is part of the key {attribute}="
+                        f"{template.written!r}, which never changes; take it out of the template",
+                        name,
+                    )
 
 
 # --- Paths --------------------------------------------------------------------------------------

@@ -94,6 +94,8 @@ class GlobalIndex:
         projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
             the keys.
         billing: Capacity of its own; without it the table's holds for it as well.
+        write_shards: Over how many partition keys a key template spreads the items, so that one that
+            is written all the time is no hot spot; queries ask all of them, and merge in order.
 
     Example:
         >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
@@ -107,6 +109,7 @@ class GlobalIndex:
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
     billing: Billing | None = attrs.field(kw_only=True, default=None)
+    write_shards: int | None = attrs.field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         check_billing(f"GlobalIndex({self.name!r})", self.billing)
@@ -120,6 +123,21 @@ class GlobalIndex:
         if not self.partition_key:
             raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
         _refuse_twice(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
+        if self.write_shards is not None:
+            _check_shards(self)
+
+
+def _check_shards(index: GlobalIndex) -> None:
+    subject = f"GlobalIndex({index.name!r})"
+    if type(index.write_shards) is not int or not 2 <= index.write_shards <= limits.WRITE_SHARDS:
+        raise ModelError(
+            subject,
+            f"write_shards={index.write_shards!r}: an int from 2 to {limits.WRITE_SHARDS} is expected",
+        )
+    if len(index.partition_key) > 1 or len(index.sort_key) > 1:
+        raise ModelError(
+            subject, "write_shards spreads an index of one partition key and at most one sort key"
+        )
 
 
 @attrs.frozen
@@ -156,6 +174,37 @@ def _refuse_twice(subject: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
+class Members:
+    """The models of one table. They belong to the `Table` object, not to what it is equal to."""
+
+    __slots__ = ("_models",)
+
+    def __init__(self) -> None:
+        self._models: list[weakref.ref[type[Any]]] = []
+
+    def add(self, cls: type[Any]) -> None:
+        """Remember a model. One that is declared again, in a notebook, takes the former's place."""
+        name = (cls.__module__, cls.__qualname__)
+        self._models = [
+            each
+            for each in self._models
+            if (known := each()) is not None and (known.__module__, known.__qualname__) != name
+        ]
+        self._models.append(weakref.ref(cls))
+
+    def infos(self) -> list[ModelInfo]:
+        """What is known of the models, in the order of their declarations."""
+        found = (info_of(cls) for each in self._models if (cls := each()) is not None)
+        return [info for info in found if info is not None]
+
+    def __reduce__(self) -> Any:
+        # A copy of a table is another table.
+        return Members, ()
+
+    def __deepcopy__(self, memo: Any) -> Members:
+        return Members()
+
+
 @attrs.frozen
 class Table:
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
@@ -182,6 +231,7 @@ class Table:
             sample items are documentation: two tables that differ only in them are equal.
         attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
         sample_items: Examples of all kinds, as attribute maps.
+        discriminator: The attribute that says of which model an item is, where keys do not.
 
     Example:
         >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
@@ -207,6 +257,9 @@ class Table:
     sample_items: tuple[AttributeMap, ...] = attrs.field(
         kw_only=True, default=(), converter=items_of, eq=False, repr=False
     )
+    discriminator: str | None = attrs.field(kw_only=True, default=None)
+    #: The models that were declared on it.
+    members: Members = attrs.field(init=False, factory=Members, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         subject = f"Table({self.name!r})"
@@ -214,6 +267,11 @@ class Table:
         if not self.partition_key:
             raise ModelError(subject, "it needs a partition_key")
         _refuse_twice(subject, self.key)
+        if self.discriminator is not None and self.discriminator in ("", *self.key_attributes):
+            raise ModelError(
+                subject,
+                f"discriminator={self.discriminator!r}: an attribute that is no key is expected",
+            )
         names = [index.name for index in self.indexes]
         for name in names:
             if names.count(name) > 1:
@@ -433,6 +491,7 @@ class FieldOptions:
     version: bool = False
     created: bool = False
     updated: bool = False
+    key_only: bool = False
 
 
 #: Where `FieldOptions` live in the metadata of an attrs field.
@@ -472,6 +531,8 @@ class ModelInfo:
     own_after_load: tuple[Callable[[Any], Any], ...] = ()
     #: How key attributes are checked quickly (see `dynattrs.mapper.keys`), made at first use.
     key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
+    #: How its keys are made of its fields (`model_keys.ModelKeys`), where it has key templates.
+    keys: Any = None
 
     @property
     def name(self) -> str:
@@ -479,7 +540,9 @@ class ModelInfo:
 
     @property
     def key_fields(self) -> tuple[str, ...]:
-        """The fields of the primary key, partition first."""
+        """The fields of the primary key, partition first; nested ones with dots."""
+        if self.keys is not None:
+            return tuple(part.name for part in self.keys.parts)
         by_attribute = {stored: name for name, stored in self.names.items()}
         return tuple(by_attribute[attribute] for attribute in self.table.key)
 

@@ -39,6 +39,7 @@ def field(
     version: bool = ...,
     created: bool = ...,
     updated: bool = ...,
+    key_only: bool = ...,
 ) -> T: ...
 @overload
 def field(
@@ -60,6 +61,7 @@ def field(
     version: bool = ...,
     created: bool = ...,
     updated: bool = ...,
+    key_only: bool = ...,
 ) -> T: ...
 # The library sets these fields, and gives them a default that checkers cannot see. To them they are
 # no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
@@ -130,6 +132,7 @@ def field(
     version: bool = ...,
     created: bool = ...,
     updated: bool = ...,
+    key_only: bool = ...,
 ) -> Any: ...
 def field(
     *,
@@ -138,6 +141,7 @@ def field(
     version: bool = False,
     created: bool = False,
     updated: bool = False,
+    key_only: bool = False,
     metadata: Mapping[Any, Any] | None = None,
     **options: Any,
 ) -> Any:
@@ -150,6 +154,8 @@ def field(
             stored one is still the one that was read. Its default is 0, "not stored yet".
         created: A datetime that the first save sets. Its default is None.
         updated: A datetime that every save sets. Its default is None.
+        key_only: Stored in the key templates of the primary key and nowhere else; read back from
+            there. Such a field cannot be part of a filter.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     if not ("default" in options or "factory" in options):
@@ -157,7 +163,9 @@ def field(
             options["default"] = 0
         elif created or updated:
             options["default"] = None
-    return _field(FieldOptions(name, None, ttl, version, created, updated), metadata, options)
+    return _field(
+        FieldOptions(name, None, ttl, version, created, updated, key_only), metadata, options
+    )
 
 
 @overload

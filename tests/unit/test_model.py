@@ -804,7 +804,8 @@ def test_the_key_of_a_table_object_must_be_a_field() -> None:
     table = Table("things", partition_key="pk", sort_key="order")
     assert refused({"pk": str, "ordre": str}, table) == (
         "Thing: the sort key of Table('things') is 'order', and no field is stored under that "
-        "name; did you mean 'ordre'?; add the field, or give one field(name='order')"
+        "name; did you mean 'ordre'?; add the field, or give one field(name='order'); a key that "
+        "is made of fields is written @model(..., order='...{field}')"
     )
 
 

@@ -104,6 +104,7 @@ class ClassCodec(Codec):
         "carries",
         "dump_map",
         "dump_sized",
+        "keys",
         "known",
         "load_map",
         "members",
@@ -118,12 +119,17 @@ class ClassCodec(Codec):
         *,
         unknown: Unknown | None,
         carries: bool,
+        keys: Any = None,
     ) -> None:
         self.record = record
         self.members: tuple[FieldCodec, ...] = ()
         self.unknown: Unknown | None = unknown
         self.carries = carries
-        self.known = frozenset(member.stored for member in record.members)
+        #: How key attributes are computed, where the class is a model with key templates.
+        self.keys = keys
+        # Computed attributes are known, so they are neither refused nor carried on the instance.
+        computed = () if keys is None else keys.attributes
+        self.known = frozenset((*(member.stored for member in record.members), *computed))
         self._fields: dict[str, Codec] = {}
         # Generated at first use: a program declares many classes and may use few.
         self.dump_map: AttributeDump = self._first_dump

@@ -143,6 +143,8 @@ class Mapper(Hearing):
         except Exception as error:
             item = self._explain_dump(codec, obj, error)
         if info is not None:
+            if info.keys is not None:
+                info.keys.complete(item)
             check_keys(info, item)
         return item
 
@@ -156,7 +158,7 @@ class Mapper(Hearing):
             UnicodeEncodeError: A text has no UTF-8 form.
         """
         codec = self._codec_of_model(type(obj))
-        if isinstance(codec, ClassCodec):
+        if isinstance(codec, ClassCodec) and codec.keys is None:
             try:
                 item, size = codec.dump_sized(obj)
             except Exception:  # noqa: S110 - the general way decides, and explains
@@ -178,6 +180,12 @@ class Mapper(Hearing):
             ModelError: *model* has no fields, or is a subclass of a model and not decorated.
         """
         codec = self._codec_of_model(model)
+        keys = codec.keys if isinstance(codec, ClassCodec) else _keys_of(model)
+        if keys is not None:
+            found = keys.class_of(item, model)
+            if found is not model:
+                return cast("T", mapper_of(found).load(item, found))
+            item = keys.restore(item)
         try:
             if isinstance(codec, ClassCodec):
                 return cast("T", codec.load_map(cast("AttributeMap", item)))
@@ -195,6 +203,8 @@ class Mapper(Hearing):
         if found is not _NOT_ASKED:
             return found
         info = info_of(get_origin(model) or model)
+        if info is not None and info.keys is not None and not info.keys.rowwise:
+            return None
         also = () if info is None else info.table.own_attributes
         return self._new_rows(model, model, partial(self.load, model=model), also)
 
@@ -217,7 +227,10 @@ class Mapper(Hearing):
         found: Rows | None = self._rows.get(key, _NOT_ASKED)
         if found is not _NOT_ASKED:
             return found
-        return self._new_rows(key, cls, load, model_info(model).table.own_attributes, attributes)
+        info = model_info(model)
+        if info.keys is not None and not info.keys.rowwise:
+            return None
+        return self._new_rows(key, cls, load, info.table.own_attributes, attributes)
 
     def _new_rows(
         self,
@@ -480,6 +493,7 @@ class Mapper(Hearing):
         codec = ClassCodec(
             type_, record,
             unknown=info.unknown if info else None, carries=info.carries if info else False,
+            keys=info.keys if info else None,
         )  # fmt: skip
         self._name(type_, codec)
         members = []
@@ -700,6 +714,8 @@ def _load_custom(codec: Codec, item: AttributeMap) -> Any:
     info = info_of(type(instance))
     if info is not None and info.carries and info.unknown == "keep":
         known = set((codec.names or info.names).values())
+        if info.keys is not None:
+            known.update(info.keys.attributes)
         extra = {name: value for name, value in item.items() if name not in known}
         if extra:
             carry(instance, Carried(anything.native_map(extra)))
@@ -756,6 +772,12 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _refusal(error: Exception) -> Refused:
     return error if isinstance(error, Refused) else Refused("JSON", str(error))
+
+
+def _keys_of(model: Any) -> Any:
+    """How the keys of a model are made whose class has hooks of its own."""
+    info = info_of(get_origin(model) or model)
+    return None if info is None else info.keys
 
 
 def mapper_of(model: Any) -> Mapper:

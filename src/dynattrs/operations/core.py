@@ -221,6 +221,8 @@ def stamp(core: Core, encoded: Encoded) -> None:
     codec = cast("Mapper", info.mapper).codec(info.cls)
     for name, value in encoded.moves.items():
         encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
+    if info.keys is not None:
+        info.keys.refresh(encoded.item, {info.names[name] for name in encoded.moves})
 
 
 def check_size(info: ModelInfo, item: AttributeMap) -> int:

@@ -29,7 +29,7 @@ from dynattrs.operations.core import (
     stamp,
 )
 from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.keys import key_in, plain_key
+from dynattrs.operations.keys import key_in, key_parts, plain_key, stored_parts
 from dynattrs.operations.requests import (
     ConditionFalse,
     add_condition,
@@ -89,13 +89,9 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     if after != edit.before and core.saves_through_hooks(info):
         core.before_save(info, obj)
         after = _dumped(info, obj)
-    for name in info.key_fields:
-        attribute = info.names[name]
+    for attribute in info.table.key:
         if edit.before[attribute] != after[attribute]:
-            raise ConditionError(
-                f"edit: {info.name}.{name} is part of the key, which never changes; save the "
-                f"object under its new key and delete the old one"
-            )
+            raise ConditionError(_key_changed(info, edit.before, after))
     check_size(info, after)
     changes = list(_changes(edit.before, after, ()))
     if not changes:
@@ -104,12 +100,21 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     _check_lost(info, obj, changes)
     encoded = Encoded(info, obj, after)
     stamp(core, encoded)
+    if info.keys is not None:
+        # Time stamps may be part of index keys.
+        stamped = {info.names[name] for name in encoded.moves}
+        changes = [
+            each for each in _changes(edit.before, after, ()) if each.steps[0] not in stamped
+        ]
     actions = [_action(info, change) for change in changes]
     actions += [
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
         for name in encoded.moves
     ]
-    guard = joined(*(_as_read(info, change) for change in changes)) if edit.guard else None
+    # Of computed keys nobody has read anything: what they are made of is guarded.
+    computed = () if info.keys is None else info.keys.attributes
+    read = [change for change in changes if change.steps[0] not in computed]
+    guard = joined(*(_as_read(info, change) for change in read)) if edit.guard else None
     asked = joined(edit.version, guard)
     placeholders = Placeholders()
     key = key_in(info, after)
@@ -133,6 +138,16 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
             raise
         raise outcomes.unknown(error, info, key) from error
     encoded.settle()
+
+
+def _key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> str:
+    was, now = stored_parts(info, before), stored_parts(info, after)
+    names = [part.name for part in key_parts(info) if was.get(part.steps) != now.get(part.steps)]
+    return (
+        f"edit: {' and '.join(f'{info.name}.{name}' for name in names)} is part of the key, which "
+        f"never changes; write session.move(old, new), which saves the object under its new key and "
+        f"deletes the old item"
+    )
 
 
 def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:

@@ -5,6 +5,7 @@ A key is one argument: a scalar, a tuple `(partition, sort)`, or a dict of field
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from typing import Any, cast
@@ -15,7 +16,8 @@ from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.keys import check_key, key_of_item
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.model_keys import ModelKeys, Part
+from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
 
 
 def key_of(info: ModelInfo, key: Any) -> AttributeMap:
@@ -24,23 +26,40 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
     Raises:
         MappingError: A part is missing, too many, unknown, or has another type than its field.
     """
-    names = info.key_fields
-    values = _parts(info, names, key)
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    parts = key_parts(info)
+    values = _parts(info, tuple(part.name for part in parts), key)
     item: AttributeMap = {}
-    for name, value in zip(names, values, strict=True):
-        field = (codec.fields or {})[name]
+    for part, value in zip(parts, values, strict=True):
         try:
-            item[info.names[name]] = field.dump(value)
+            stored = part.codec.dump(value)
         except MappingError:
             raise
         except Exception as error:
-            expected = getattr(error, "expected", field.expected)
+            expected = getattr(error, "expected", part.codec.expected)
             found = getattr(error, "found", show(value))
             hint = error.hint if isinstance(error, Refused) else ""
-            raise MappingError(f"{info.name}.{name}", expected, found, hint=hint) from None
+            raise MappingError(f"{info.name}.{part.name}", expected, found, hint=hint) from None
+        place = item
+        for step in part.steps[:-1]:
+            place = place.setdefault(step, {"M": {}})["M"]
+        place[part.steps[-1]] = stored
+    if info.keys is not None:
+        item = cast("ModelKeys", info.keys).primary_of(item)
     check_key(info, item)
     return item
+
+
+def key_parts(info: ModelInfo) -> tuple[Part, ...]:
+    """The fields that make the primary key."""
+    if info.keys is not None:
+        return cast("ModelKeys", info.keys).parts
+    fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
+    return tuple(Part(name, (info.names[name],), fields[name]) for name in info.key_fields)
+
+
+def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
+    """The primary key of an object."""
+    return key_of(info, {name: operator.attrgetter(name)(obj) for name in info.key_fields})
 
 
 def _parts(info: ModelInfo, names: tuple[str, ...], key: Any) -> tuple[Any, ...]:
@@ -71,15 +90,29 @@ def _shape(names: tuple[str, ...]) -> str:
 
 def plain_key(info: ModelInfo, item: AttributeMap) -> dict[str, Any]:
     """The key of an item as a dict of fields, for messages; what is not readable stays raw."""
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    try:
+        values = stored_parts(info, item)
+    except MappingError:
+        return {name: item.get(name) for name in info.table.key}
     plain: dict[str, Any] = {}
-    for name in info.key_fields:
-        value = item.get(info.names[name])
+    for part in key_parts(info):
+        value = values.get(part.steps)
         try:
-            plain[name] = (codec.fields or {})[name].load(value or {})
+            plain[part.name] = part.codec.load(value or {})
         except Exception:
-            plain[name] = value
+            plain[part.name] = value
     return plain
+
+
+def stored_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...], AttributeValue]:
+    """The stored values that the primary key of an item holds, by their places in the item.
+
+    Raises:
+        MappingError: The key was not made by this model's templates.
+    """
+    if info.keys is not None:
+        return cast("ModelKeys", info.keys).read_key(item)
+    return {(name,): item[name] for name in info.table.key if name in item}
 
 
 def identity(table: str, key: AttributeMap) -> Hashable:

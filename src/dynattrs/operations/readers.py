@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
@@ -13,9 +13,10 @@ from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Codec
+from dynattrs.model_keys import ModelKeys
 from dynattrs.operations.decoding import decoder, decoder_of, reader
 from dynattrs.operations.flows import Decode
-from dynattrs.operations.keys import key_in
+from dynattrs.operations.keys import key_in, key_parts, stored_parts
 from dynattrs.schema import AttributeMap, ModelInfo
 
 if TYPE_CHECKING:
@@ -100,9 +101,11 @@ class Keys(_OfMaps):
 
     def read(self, item: AttributeMap) -> dict[str, Any]:
         info = self.info
-        codec = cast("Mapper", info.mapper).codec(info.cls)
-        fields = codec.fields or {}
-        return {name: _load(fields[name], item, info, name) for name in info.key_fields}
+        if info.keys is None:
+            fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
+            return {name: _load(fields[name], item, info, name) for name in info.key_fields}
+        values = stored_parts(info, item)
+        return {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
 
 
 @attrs.frozen(eq=False)
@@ -116,7 +119,7 @@ class Projected(Generic[R_co]):
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset(self.names)
+        return _stored_somewhere(self.info, self.names)
 
     def reads(self) -> Callable[[Any], R_co]:
         rows = self._rows()
@@ -133,6 +136,7 @@ class Projected(Generic[R_co]):
         return mapper.projected_rows(self.info.cls, self.cls, attributes, self.read)
 
     def read(self, item: AttributeMap) -> R_co:
+        item = _restored(self.info, item)
         part = {self.names[name]: value for name, value in item.items() if name in self.names}
         try:
             return cast("Mapper", self.info.mapper).load(part, self.cls)
@@ -170,12 +174,13 @@ class Selected(_OfMaps):
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset(str(data_of(path).steps[0]) for path in self.paths)
+        return _stored_somewhere(self.info, (str(data_of(path).steps[0]) for path in self.paths))
 
     def reads(self) -> Callable[[Any], tuple[Any, ...]]:
         return self.read
 
     def read(self, item: AttributeMap) -> tuple[Any, ...]:
+        item = _restored(self.info, item)
         return tuple(self._value(data_of(path), item) for path in self.paths)
 
     def _value(self, data: PathData, item: AttributeMap) -> Any:
@@ -207,6 +212,19 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
         if not issubclass(info.cls, data_of(cast("Path", path)).model):
             raise QueryError(f"select({path!r}): it is no field of {info.name}")
     return Selected(info, tuple(cast("Sequence[Path]", paths)))
+
+
+def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[str]:
+    """The attributes to read for some fields: for those that are in keys only, the keys."""
+    wanted = frozenset(attributes)
+    if info.keys is None:
+        return wanted
+    hidden = {info.names[name] for name in info.keys.key_only}
+    return (wanted - hidden) | (frozenset(info.table.key) if wanted & hidden else frozenset())
+
+
+def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    return item if info.keys is None else cast("ModelKeys", info.keys).restore(item)
 
 
 def _load(codec: Codec, item: AttributeMap, info: ModelInfo, name: str) -> Any:

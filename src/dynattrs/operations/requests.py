@@ -48,6 +48,29 @@ def absent(info: ModelInfo, name: str) -> Condition:
     return Function("attribute_not_exists", "not_exists", field_path(info, name))
 
 
+def key_path(info: ModelInfo) -> PathOperand:
+    """The partition key, which every item has, as an operand."""
+    attribute = info.table.partition_key
+    for name, stored in info.names.items():
+        if stored == attribute:
+            return field_path(info, name)
+    return attribute_path(info, (attribute,), attribute)
+
+
+def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) -> PathOperand:
+    """Any place in an item as an operand that is rendered, and of which no more is known."""
+    return PathOperand(Path(PathData(info.cls, steps, label, _no_form)))
+
+
+def _no_form() -> Any:
+    raise LookupError("this path is rendered only")
+
+
+def no_item(info: ModelInfo) -> Condition:
+    """The condition that there is no item."""
+    return Function("attribute_not_exists", "not_exists", key_path(info))
+
+
 def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
@@ -108,7 +131,7 @@ def add_condition(
 
 def exists(info: ModelInfo) -> Condition:
     """The condition that there is an item."""
-    return Function("attribute_exists", "exists", field_path(info, info.key_fields[0]))
+    return Function("attribute_exists", "exists", key_path(info))
 
 
 def condition_failed(

@@ -32,10 +32,10 @@ from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import identity, key_in, plain_key
 from dynattrs.operations.requests import (
     TransactionCanceled,
-    absent,
     as_condition,
     check_constant,
     joined,
+    no_item,
     version_is,
     with_condition,
 )
@@ -203,7 +203,7 @@ class TransactionVerbs:
     def insert(self, obj: M) -> M:
         """Put an object if there is no item with its key; else the transaction fails."""
         encoded = encode(self._handle._core, obj)
-        found = absent(encoded.info, encoded.info.key_fields[0])
+        found = no_item(encoded.info)
         self._add_put(encoded, found, f"insert({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 

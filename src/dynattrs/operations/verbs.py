@@ -31,18 +31,18 @@ from dynattrs.operations.decoding import decoder, made_of, transact_decoder
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.keys import identity, key_in, key_of, plain_key
+from dynattrs.operations.keys import identity, key_in, key_of, own_key, plain_key
 from dynattrs.operations.listening import Listening
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.partiql import Statement, check_whole, reads
 from dynattrs.operations.requests import (
     ConditionFalse,
-    absent,
     as_condition,
     check_constant,
     condition_failed,
     item_exists,
     joined,
+    no_item,
     version_is,
     with_condition,
 )
@@ -182,7 +182,7 @@ class Verbs(Listening):
         self._check_writable()
         encoded = encode(self._core, obj)
         info = encoded.info
-        yield from self._put_now(encoded, absent(info, info.key_fields[0]), inserting=True)
+        yield from self._put_now(encoded, no_item(info), inserting=True)
         return cast("M", encoded.stored())
 
     def _put_now(
@@ -549,8 +549,7 @@ def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition |
     info = model_info(type(subject))
     if key is not _NO_KEY:
         raise ModelError(info.name, "an object has its key already; pass the object alone")
-    own = {name: getattr(subject, name) for name in info.key_fields}
-    return info, key_of(info, own), version_is(info, subject)
+    return info, own_key(info, subject), version_is(info, subject)
 
 
 def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:
