@@ -14,51 +14,41 @@ Nothing here knows a session. https://docs.aws.amazon.com/amazondynamodb/latest/
 
 from __future__ import annotations
 
-import decimal
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from typing import Any, Final, Literal, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
-from dynattrs import limits
+from dynattrs.bindings import Bound, bounds_of, key_place
 from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
 from dynattrs.expressions.conditions import (
-    Between,
-    Comparison,
     Condition,
     Constant,
     Function,
     IsNone,
     Joined,
-    Operand,
-    PathOperand,
-    Value,
     all_conditions,
     conjunctions,
-    order_of,
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
+from dynattrs.kinds import template_of
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.scalars import binary
+from dynattrs.ranges import fold
 from dynattrs.schema import (
     AttributeValue,
     GlobalIndex,
     Index,
     ModelInfo,
+    Table,
     key_of,
     partition_of,
     sort_of,
 )
 
-_CONTEXT: Final = decimal.Context(
-    prec=38, Emin=-130, Emax=125, traps=[decimal.InvalidOperation], clamp=0
-)
-
-# Nearer to zero the service has no numbers, though its digits would allow them.
-_LEAST: Final = Decimal("1E-130")
+#: A place in an item: attribute names and positions.
+Place: TypeAlias = "tuple[str | int, ...]"
 
 
 @attrs.frozen
@@ -75,6 +65,12 @@ class Wanted:
     needs: frozenset[str] | None = None
     #: Whether whole items are fetched after an index that lacks attributes.
     hydrate: bool = False
+    #: Further models of the same table, whose items are wanted as well.
+    others: tuple[ModelInfo, ...] = ()
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        return (self.info, *self.others)
 
 
 @attrs.frozen
@@ -116,8 +112,9 @@ def plan(wanted: Wanted) -> Plan:
     also = [part for part in conjunctions(wanted.filters) if not isinstance(part, Constant)]
     if wanted.scan:
         return _scan(wanted, [*parts, *also])
-    choice = _choose(wanted, parts)
-    return _query(wanted, choice, parts, also)
+    bounds = bounds_of(wanted.infos, parts)
+    choice = _choose(wanted, parts, bounds)
+    return _query(wanted, choice, parts, also, bounds)
 
 
 def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
@@ -138,14 +135,6 @@ def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
 
 
 @attrs.frozen
-class _Bound:
-    """What the conditions say of one attribute, where that can go into a key condition."""
-
-    equal: tuple[Comparison, ...] = ()
-    ranges: tuple[Condition, ...] = ()
-
-
-@attrs.frozen
 class _Choice:
     index: Index | None
     #: Sort key attributes that are bound, from the left.
@@ -153,49 +142,13 @@ class _Choice:
     why: tuple[str, ...]
 
 
-def _bounds(parts: Iterable[Condition]) -> dict[str, _Bound]:
-    found: dict[str, _Bound] = {}
-    for part in parts:
-        name = _key_attribute(part)
-        if name is None:
-            continue
-        bound = found.get(name, _Bound())
-        if isinstance(part, Comparison) and part.operator == "=":
-            found[name] = attrs.evolve(bound, equal=(*bound.equal, part))
-        else:
-            found[name] = attrs.evolve(bound, ranges=(*bound.ranges, part))
-    return found
-
-
-def _key_attribute(part: Condition) -> str | None:
-    """The attribute that *part* binds in a way that a key condition can state."""
-    operand: Any
-    values: tuple[Operand | None, ...]
-    if isinstance(part, Comparison) and part.operator != "<>":
-        operand, values = part.left, (part.right,)
-    elif isinstance(part, Between):
-        operand, values = part.operand, (part.low, part.high)
-    elif isinstance(part, Function) and part.service_name == "begins_with":
-        operand, values = part.operand, (part.argument,)
-    else:
-        return None
-    if not isinstance(operand, PathOperand) or len(operand.steps) != 1:
-        return None
-    if not all(isinstance(value, Value) for value in values):
-        return None
-    return cast("str", operand.steps[0])
-
-
-def _choose(wanted: Wanted, parts: list[Condition]) -> _Choice:
+def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) -> _Choice:
     table = wanted.info.table
-    bounds = _bounds(parts)
     if wanted.using is not None:
         index = _named(wanted)
         usable = _usable(wanted, index, bounds)
         if usable is None:
-            missing = [
-                name for name in partition_of(table, index) if not bounds.get(name, _Bound()).equal
-            ]
+            missing = [name for name in partition_of(table, index) if not _binds(bounds, name)]
             raise NoIndex(
                 f"a query on {_place(index)} needs an equality on its partition key: state "
                 f"{_fields(wanted, missing)} == ..., or scan({wanted.info.name}).using({wanted.using!r})"
@@ -207,20 +160,26 @@ def _choose(wanted: Wanted, parts: list[Condition]) -> _Choice:
         for index in table.indexes
         if (usable := _usable(wanted, index, bounds)) is not None
     }
-    if on_table is not None:
+    globals_ = {index: used for index, used in candidates.items() if isinstance(index, GlobalIndex)}
+    strength: dict[Index, int] = {
+        index: _strength(table, index, used, bounds) for index, used in globals_.items()
+    }
+    if on_table is not None and not _is_weak(table, on_table, bounds, strength):
         why = ["the table's partition key is bound"]
+        if wanted.info.keys is not None and not _strength(table, None, (), bounds):
+            why = ["the table's partition key is the same for every item of the model"]
         for index, usable in candidates.items():
-            if len(usable) > len(on_table):
+            narrower = _narrows(bounds, usable) > _narrows(bounds, on_table)
+            if strength.get(index, 0) > _strength(table, None, on_table, bounds) or narrower:
                 why.append(
                     f"index {index.name!r} binds {_fields(wanted, usable)} as well and would read "
                     f"less; pin it with using({index.name!r})"
                 )
         return _Choice(None, on_table, tuple(why))
-    globals_ = {index: used for index, used in candidates.items() if isinstance(index, GlobalIndex)}
     if not globals_:
         raise NoIndex(_no_index(wanted, bounds))
-    most = max(_strength(index, used) for index, used in globals_.items())
-    best = [index for index, used in globals_.items() if _strength(index, used) == most]
+    most = max(strength.values())
+    best = [index for index in globals_ if strength[index] == most]
     if len(best) > 1:
         names = " and ".join(f"{index.name!r}" for index in best)
         raise AmbiguousIndex(
@@ -242,16 +201,43 @@ def _choose(wanted: Wanted, parts: list[Condition]) -> _Choice:
     return _Choice(index, globals_[index], tuple(why))
 
 
-def _strength(index: GlobalIndex, sort: Sequence[str]) -> int:
-    return len(index.partition_key) + len(sort)
+def _narrows(bounds: Mapping[str, Bound], sort: Sequence[str]) -> int:
+    """How many fields bind a sort key."""
+    return sum(bounds[name].fields for name in sort)
+
+
+def _strength(
+    table: Table, index: Index | None, sort: Sequence[str], bounds: Mapping[str, Bound]
+) -> int:
+    """How many fields bind the key of an index."""
+    return _narrows(bounds, (*partition_of(table, index), *sort))
+
+
+def _is_weak(
+    table: Table,
+    on_table: Sequence[str],
+    bounds: Mapping[str, Bound],
+    strength: Mapping[Index, int],
+) -> bool:
+    """Whether the table's partition key is bound by nothing that was stated, and an index by more."""
+    if _strength(table, None, (), bounds):
+        return False
+    return max(strength.values(), default=0) > _strength(table, None, on_table, bounds)
+
+
+def _binds(bounds: Mapping[str, Bound], name: str) -> bool:
+    bound = bounds.get(name)
+    return bound is not None and (bool(bound.equal) or bound.never is not None)
 
 
 def _usable(
-    wanted: Wanted, index: Index | None, bounds: dict[str, _Bound]
+    wanted: Wanted, index: Index | None, bounds: Mapping[str, Bound]
 ) -> tuple[str, ...] | None:
     """The sort key attributes that are bound if the whole partition key is, else None."""
     table = wanted.info.table
-    if not all(bounds.get(name, _Bound()).equal for name in partition_of(table, index)):
+    if not all(_binds(bounds, name) for name in partition_of(table, index)):
+        return None
+    if any(not _has_key(info, index) for info in wanted.infos):
         return None
     used = []
     for name in sort_of(table, index):
@@ -263,6 +249,14 @@ def _usable(
         if not bound.equal:
             break
     return tuple(used)
+
+
+def _has_key(info: ModelInfo, index: Index | None) -> bool:
+    """Whether items of the model may be in an index at all."""
+    if info.keys is None:
+        return True
+    made = {*info.keys.templates, *info.names.values()}
+    return made.issuperset(key_of(info.table, index))
 
 
 def _named(wanted: Wanted) -> Index | None:
@@ -283,46 +277,56 @@ def _named(wanted: Wanted) -> Index | None:
     )
 
 
-def _no_index(wanted: Wanted, bounds: dict[str, _Bound]) -> str:
-    info, table = wanted.info, wanted.info.table
+def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
+    table = wanted.info.table
     ways = [f"{_fields(wanted, partition_of(table, None))} (the table)"]
     ways += [
         f"{_fields(wanted, partition_of(table, index))} (index {index.name!r})"
         for index in table.indexes
-        if isinstance(index, GlobalIndex)
+        if isinstance(index, GlobalIndex) and all(_has_key(each, index) for each in wanted.infos)
     ]
     stated = (
         f"got conditions on {_fields(wanted, tuple(bounds))} only" if bounds else "none is stated"
     )
+    names = " and ".join(each.name for each in wanted.infos)
     return (
-        f"a query for {info.name} needs an equality on a partition key: {' or '.join(ways)}; "
-        f"{stated}. To read everything and filter, use scan({info.name})"
+        f"a query for {names} needs an equality on a partition key: {' or '.join(ways)}; "
+        f"{stated}. To read everything and filter, use scan({', '.join(i.name for i in wanted.infos)})"
     )
 
 
 def _may_lack(wanted: Wanted, index: Index, parts: list[Condition]) -> tuple[str, ...]:
     """Key attributes of *index* that a matching item may lack, so that the index lacks the item."""
-    implied = {name for part in parts for name in _implies(part)}
+    implied = {place for part in parts for place in _implies(part)}
     return tuple(
         name
         for name in key_of(wanted.info.table, index)
-        if name not in implied
-        and name not in wanted.info.table.key
-        and not _always_stored(wanted.info, name)
+        if name not in wanted.info.table.key
+        and not all(_is_there(info, name, implied) for info in wanted.infos)
     )
 
 
-def _implies(part: Condition) -> set[str]:
-    """Attributes that an item has for sure if it satisfies *part*."""
-    name = _key_attribute(part)
-    if name is not None:
-        return {name}
+def _is_there(info: ModelInfo, attribute: str, implied: set[Place]) -> bool:
+    """Whether an item that satisfies some conditions has a key attribute for sure."""
+    template = template_of(info, attribute)
+    places = [(attribute,)] if template is None else [slot.steps for slot in template.slots]
+    return all(
+        any(each[: len(place)] == place for each in implied) or _always_stored(info, place)
+        for place in places
+    )
+
+
+def _implies(part: Condition) -> set[Place]:
+    """Places that an item has for sure if it satisfies *part*."""
+    place = key_place(part)
+    if place is not None:
+        return {place}
     if isinstance(part, Function) and part.service_name in (
         "attribute_exists", "contains", "attribute_type"
     ):  # fmt: skip
-        return {str(part.operand.steps[0])}
+        return {part.operand.steps}
     if isinstance(part, IsNone) and part.negated:
-        return {str(part.operand.steps[0])}
+        return {part.operand.steps}
     if isinstance(part, Joined) and part.word == "OR":
         return set.intersection(*(_implies(each) for each in part.parts))
     if isinstance(part, Joined):
@@ -330,15 +334,19 @@ def _implies(part: Condition) -> set[str]:
     return set()
 
 
-def _always_stored(info: ModelInfo, attribute: str) -> bool:
-    """Whether every object of the model has this attribute when it is stored."""
-    codec = cast("Mapper", info.mapper).codec(info.cls)
-    if not isinstance(codec, ClassCodec):
-        return False
-    for field in codec.members:
-        if field.stored == attribute:
-            return not (field.codec.optional or field.member.defaults_to_none or field.always_set)
-    return False
+def _always_stored(info: ModelInfo, place: Place) -> bool:
+    """Whether every object of the model has a value at this place when it is stored."""
+    codec: Any = cast("Mapper", info.mapper).codec(info.cls)
+    for step in place:
+        if not isinstance(codec, ClassCodec):
+            return False
+        field = next((each for each in codec.members if each.stored == step), None)
+        if field is None or field.codec.optional or field.member.defaults_to_none:
+            return False
+        if field.always_set:
+            return False
+        codec = field.codec
+    return True
 
 
 def _check_holds(wanted: Wanted, index: Index | None) -> bool:
@@ -353,11 +361,12 @@ def _check_holds(wanted: Wanted, index: Index | None) -> bool:
     held = {*table.key, *key_of(table, index)}
     if not isinstance(index.projection, str):
         held.update(index.projection)
-    needed = wanted.needs if wanted.needs is not None else frozenset(info.names.values())
-    lacking = tuple(name for name in info.names.values() if name in needed - held)
+    own = [name for each in wanted.infos for name in _attributes(each)]
+    needed = wanted.needs if wanted.needs is not None else frozenset(own)
+    lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
     if not lacking and wanted.needs is not None:
         return False
-    if not lacking and info.unknown != "keep":
+    if not lacking and all(each.unknown != "keep" for each in wanted.infos):
         return False
     if wanted.hydrate:
         return True
@@ -369,12 +378,33 @@ def _check_holds(wanted: Wanted, index: Index | None) -> bool:
     )
 
 
+def _attributes(info: ModelInfo) -> list[str]:
+    """The attributes that an object is made of, besides its keys."""
+    keys = info.keys
+    if keys is None:
+        return list(info.names.values())
+    only = {info.names[name] for name in keys.key_only}
+    own = [stored for stored in info.names.values() if stored not in only]
+    return [*own, *(name for name in keys.attributes if name == info.table.discriminator)]
+
+
 def _check_filter_held(wanted: Wanted, index: Index | None, parts: list[Condition]) -> None:
     """Refuse a filter on attributes that the index does not hold: to it they are absent.
 
     Raises:
         PartialIndex: It names the condition and the attributes.
+        QueryError: The condition is on a field that is stored in keys only.
     """
+    for info in wanted.infos:
+        only = {info.names[name] for name in info.keys.key_only} if info.keys is not None else ()
+        for part in parts:
+            hidden = tuple(sorted(_touches(part) & set(only)))
+            if hidden:
+                raise QueryError(
+                    f"the condition {part} cannot be a filter: {_fields(wanted, hidden)} is stored in "
+                    f"keys only (key_only=True), and the key condition does not state it exactly; "
+                    f"state the fields before it in the key as well, or store it"
+                )
     if index is None or index.projection == "all":
         return
     table = wanted.info.table
@@ -394,7 +424,13 @@ def _check_filter_held(wanted: Wanted, index: Index | None, parts: list[Conditio
 # --- The key condition and the filter -------------------------------------------------------------
 
 
-def _query(wanted: Wanted, choice: _Choice, parts: list[Condition], also: list[Condition]) -> Plan:
+def _query(
+    wanted: Wanted,
+    choice: _Choice,
+    parts: list[Condition],
+    also: list[Condition],
+    bounds: Mapping[str, Bound],
+) -> Plan:
     info, table, index = wanted.info, wanted.info.table, choice.index
     if wanted.consistent and isinstance(index, GlobalIndex):
         raise QueryError(
@@ -402,13 +438,16 @@ def _query(wanted: Wanted, choice: _Choice, parts: list[Condition], also: list[C
             f"remove consistent(), or state {_fields(wanted, partition_of(table, None))} == ..."
         )
     partial = _check_holds(wanted, index)
-    bounds = _bounds(parts)
     own = key_of(table, index)
     key: list[Condition] = []
     excluded: tuple[str, AttributeValue] | None = None
     used = (*partition_of(table, index), *choice.sort)
+    covered: set[int] = set()
     for name in used:
-        folded = _fold(bounds[name])
+        bound = bounds[name]
+        if bound.never is not None:
+            return Plan("nothing", index, why=(bound.never,))
+        folded = fold(bound.equal, bound.ranges)
         if folded is None:
             return Plan(
                 "nothing",
@@ -418,10 +457,11 @@ def _query(wanted: Wanted, choice: _Choice, parts: list[Condition], also: list[C
         condition, left_out = folded
         if condition is not None:
             key.append(condition)
-        if left_out is not None:
+        if left_out is not None and _may_be_key(wanted, name, left_out):
             excluded = (name, left_out)
+        covered |= bound.covered
     rest = []
-    for part in [*(part for part in parts if _key_attribute(part) not in used), *also]:
+    for part in [*(part for part in parts if id(part) not in covered), *also]:
         present = _says_present(part, own)
         if present is False:
             reason = f"no item of the {_place(index)} lacks it, so {part} matches nothing"
@@ -468,9 +508,18 @@ def _says_present(part: Condition, own: Sequence[str]) -> bool | None:
     return present if len(steps) == 1 and steps[0] in own else None
 
 
-def _bound_equal(bounds: dict[str, _Bound], names: Iterable[str]) -> list[str]:
+def _may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
+    """Whether an item of the models may have this value as a key attribute."""
+    templates = [template_of(info, attribute) for info in wanted.infos]
+    return any(
+        template is None or template.kind != "S" or template.pattern.fullmatch(value["S"])
+        for template in templates
+    )
+
+
+def _bound_equal(bounds: Mapping[str, Bound], names: Iterable[str]) -> list[str]:
     """Those of some attributes that are bound by an equality."""
-    return [name for name in names if bounds.get(name, _Bound()).equal]
+    return [name for name in names if name in bounds and bounds[name].equal]
 
 
 def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
@@ -487,186 +536,6 @@ def _touches(part: Condition) -> set[str]:
     return {str(data_of(path).steps[0]) for path in paths_in(part)}
 
 
-# --- Folding: several conditions on one attribute to one ------------------------------------------
-
-
-@attrs.frozen
-class _Range:
-    """From *low* to *high*, each included or not; None is open."""
-
-    low: AttributeValue | None = None
-    low_included: bool = True
-    high: AttributeValue | None = None
-    high_included: bool = True
-
-
-def _fold(bound: _Bound) -> tuple[Condition | None, AttributeValue | None] | None:
-    """One condition for all that is said of a key attribute, and a value to leave out on receipt.
-
-    The condition is None where every value satisfies them all, the result where none does. Key
-    values are never empty, and the service refuses a key condition that names the empty value.
-    """
-    if bound.equal:
-        first = bound.equal[0]
-        value = cast("Value", first.right).stored
-        same = all(
-            order_of(cast("Value", each.right).stored) == order_of(value) for each in bound.equal
-        )
-        within = _intersect([_as_range(each) for each in bound.ranges])
-        fits = same and not _empty(value) and _contains(within, value)
-        return (first, None) if fits else None
-    if len(bound.ranges) == 1:
-        only = _stated_range(bound.ranges[0])
-        if not any(end and _empty(end) for end in (only.low, only.high)):
-            return bound.ranges[0], None
-    operand = _operand_of(bound.ranges[0])
-    return _as_condition(operand, _intersect([_as_range(each) for each in bound.ranges]))
-
-
-def _operand_of(part: Condition) -> PathOperand:
-    operand = part.left if isinstance(part, Comparison) else cast("Any", part).operand
-    return cast("PathOperand", operand)
-
-
-def _stored(operand: Operand | None) -> AttributeValue:
-    return cast("Value", operand).stored
-
-
-def _empty(value: AttributeValue) -> bool:
-    return next(iter(value.values())) in ("", b"")
-
-
-def _as_range(part: Condition) -> _Range:
-    found = _stated_range(part)
-    # Everything is above the empty value.
-    return attrs.evolve(found, low=None) if found.low and _empty(found.low) else found
-
-
-def _stated_range(part: Condition) -> _Range:
-    if isinstance(part, Between):
-        return _Range(low=_stored(part.low), high=_stored(part.high))
-    if isinstance(part, Comparison):
-        value = _stored(part.right)
-        if part.operator in ("<", "<="):
-            return _Range(high=value, high_included=part.operator == "<=")
-        return _Range(low=value, low_included=part.operator == ">=")
-    prefix = _stored(cast("Function", part).argument)
-    after = _after_prefix(prefix)
-    return _Range(low=prefix, high=after, high_included=after is None)
-
-
-def _after_prefix(prefix: AttributeValue) -> AttributeValue | None:
-    """The least key above everything that begins with *prefix*; None if there is no such."""
-    ((tag, payload),) = prefix.items()
-    if tag == "B":
-        data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")
-        return {"B": data[:-1] + bytes([data[-1] + 1])} if data else None
-    text = payload.rstrip("\U0010ffff")
-    while text:
-        code = ord(text[-1]) + 1
-        # Surrogates are no characters of UTF-8.
-        after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
-        if len(after.encode()) <= limits.SORT_KEY_BYTES:
-            return {"S": after}
-        # A key is not that long, so the next one has another character further left.
-        text = text[:-1].rstrip("\U0010ffff")
-    return None
-
-
-def _intersect(ranges: list[_Range]) -> _Range:
-    result = _Range()
-    for each in ranges:
-        if each.low is not None and (
-            result.low is None
-            or (order_of(each.low), not each.low_included)
-            > (order_of(result.low), not result.low_included)
-        ):
-            result = attrs.evolve(result, low=each.low, low_included=each.low_included)
-        if each.high is not None and (
-            result.high is None
-            or (order_of(each.high), each.high_included)
-            < (order_of(result.high), result.high_included)
-        ):
-            result = attrs.evolve(result, high=each.high, high_included=each.high_included)
-    return result
-
-
-def _contains(range_: _Range, value: AttributeValue) -> bool:
-    order = order_of(value)
-    if range_.low is not None:
-        low = order_of(range_.low)
-        if order < low or (order == low and not range_.low_included):
-            return False
-    if range_.high is not None:
-        high = order_of(range_.high)
-        if order > high or (order == high and not range_.high_included):
-            return False
-    return True
-
-
-def _as_condition(
-    operand: PathOperand, range_: _Range
-) -> tuple[Condition | None, AttributeValue | None] | None:
-    low, high = range_.low, range_.high
-    if low is None and high is None:
-        return None, None
-    if high is not None and _empty(high):
-        return None
-    if high is None:
-        assert low is not None
-        return Comparison(">=" if range_.low_included else ">", operand, _value(low)), None
-    if low is None:
-        return Comparison("<=" if range_.high_included else "<", operand, _value(high)), None
-    if not range_.low_included:
-        above = _next(low)
-        if above is None:
-            return None
-        low = above
-    if not range_.high_included:
-        before = _previous(high)
-        if before is not None:
-            high, range_ = before, attrs.evolve(range_, high_included=True)
-    if order_of(low) > order_of(high) or (
-        order_of(low) == order_of(high) and not range_.high_included
-    ):
-        return None
-    left_out = None if range_.high_included else high
-    return Between(operand, _value(low), _value(high)), left_out
-
-
-def _value(stored: AttributeValue) -> Value:
-    return Value(stored, next(iter(stored.values())))
-
-
-def _next(value: AttributeValue) -> AttributeValue | None:
-    """The least key above *value*; None above the greatest."""
-    ((tag, payload),) = value.items()
-    if tag != "N":
-        data = payload.encode() if tag == "S" else binary(payload)
-        if len(data) >= limits.SORT_KEY_BYTES:
-            return _after_prefix(value)
-        return {"S": payload + "\0"} if tag == "S" else {"B": data + b"\0"}
-    number = Decimal(payload).next_plus(_CONTEXT)
-    if not number.is_finite():
-        return None
-    if 0 < number.copy_abs() < _LEAST:
-        number = _LEAST if number > 0 else Decimal(0)
-    return {"N": str(number)}
-
-
-def _previous(value: AttributeValue) -> AttributeValue | None:
-    """The greatest value below *value*, where there is one: only numbers have it."""
-    ((tag, payload),) = value.items()
-    if tag != "N":
-        return None
-    # `-number` would round to the digits of the caller's context.
-    negated = _next({"N": str(Decimal(payload).copy_negate())})
-    if negated is None:
-        return None
-    number = Decimal(negated["N"]).copy_negate()
-    return {"N": str(number) if number else "0"}
-
-
 # --- Words --------------------------------------------------------------------------------------
 
 
@@ -675,8 +544,18 @@ def _place(index: Index | None) -> str:
 
 
 def _fields(wanted: Wanted, attributes: Sequence[str]) -> str:
-    by_attribute = {stored: name for name, stored in wanted.info.names.items()}
-    return " and ".join(
-        f"{wanted.info.name}.{by_attribute[each]}" if each in by_attribute else repr(each)
-        for each in attributes
-    )
+    found: dict[str, None] = {}
+    for each in attributes:
+        found.update(dict.fromkeys(_field_names(wanted, each)))
+    return " and ".join(found)
+
+
+def _field_names(wanted: Wanted, attribute: str) -> list[str]:
+    for info in wanted.infos:
+        for name, stored in info.names.items():
+            if stored == attribute:
+                return [f"{info.name}.{name}"]
+    template = template_of(wanted.info, attribute)
+    if template is None or not template.slots:
+        return [repr(attribute)]
+    return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]

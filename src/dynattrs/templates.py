@@ -430,7 +430,7 @@ class Template:
 
     def _check_end(self, place: int, slot: Slot, text: str) -> None:
         """Refuse text that would not end where it ends when the key is read from the left."""
-        after = self._after(place)
+        after = self.after(place)
         if slot.style.width is None and after and (text + after).find(after) != len(text):
             raise Unfit(
                 f"text that does not run into the {after!r} after it",
@@ -438,7 +438,7 @@ class Template:
                 "put another separator into the template",
             )
 
-    def _after(self, place: int) -> str:
+    def after(self, place: int) -> str:
         part = self.parts[place + 1] if place + 1 < len(self.parts) else ""
         return part if isinstance(part, str) else ""
 
@@ -462,7 +462,7 @@ class Template:
                     raise self._unlike(text)
                 at += len(part)
                 continue
-            width, after = part.style.width, self._after(place)
+            width, after = part.style.width, self.after(place)
             if width is not None:
                 end = at + width
             elif not after:

@@ -25,8 +25,8 @@ assert_type(session.scan(Song).parallel(4).rate_limit(10).on_error("skip"), Quer
 assert_type(session.query(Prize), Query[Prize])
 
 session.query(int)  # type: ignore[type-var]
-session.query("music")  # type: ignore[arg-type]
-session.query(Song("Nina Simone", "Sinnerman", "jazz"))  # type: ignore[arg-type]
+session.query("music")  # type: ignore[call-overload]
+session.query(Song("Nina Simone", "Sinnerman", "jazz"))  # type: ignore[call-overload]
 session.scan(dict)  # type: ignore[type-var]
 session.query(Song).where(Song.yaer > 1960)  # type: ignore[attr-defined]
 songs.wehre(Song.live)  # type: ignore[attr-defined]

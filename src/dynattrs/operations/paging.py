@@ -79,6 +79,7 @@ class Reading:
         hydrate: Turns the keys of an index's page into whole items.
         accepts: Whether an item is returned and counts for the limit; None is all of them.
         decode: What makes rows of the replies' items (see `decoding`).
+        belongs: Whether an item is of the models that were asked for; None is all of them.
     """
 
     plan: Plan
@@ -93,6 +94,7 @@ class Reading:
     hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
     accepts: Callable[[StoredItem], bool] | None = None
     decode: Decode | None = None
+    belongs: Callable[[StoredItem], bool] | None = None
 
     def request_size(self, left: int | None) -> int | None:
         """The most items that a request reads where *left* are still to be returned."""
@@ -293,6 +295,10 @@ def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
         whole = yield from reading.hydrate(items)
         items, places, count = whole.items, whole.places, len(whole.items)
         consumed += whole.consumed
+    if reading.belongs is not None:
+        pairs = [pair for pair in zip(items, places, strict=True) if reading.belongs(pair[0])]
+        items, places = [item for item, _ in pairs], [place for _, place in pairs]
+        count = len(items)
     return RawPage(items, count, scanned, consumed, last_key, places)
 
 

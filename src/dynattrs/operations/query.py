@@ -24,18 +24,20 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.rendering import Placeholders
+from dynattrs.kinds import Sieve
 from dynattrs.operations import batch, cursors
 from dynattrs.operations.batch_get import WantedKey
 from dynattrs.operations.batch_get import fetch as fetch_by_keys
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.expiry import now, time_to_live
 from dynattrs.operations.flows import Flow, verb
+from dynattrs.operations.groups import Groups
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.readers import Keys, Objects, OnError, Reader
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
-from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of, model_info
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
@@ -92,6 +94,8 @@ class QueryVerbs(Generic[M_co]):
     _unexpired: bool = False
     _hydrate: bool = False
     _on_error: OnError = "raise"
+    #: Further models, whose items are wanted as well.
+    _others: tuple[ModelInfo, ...] = ()
 
     # --- Saying what is wanted ---
 
@@ -182,12 +186,30 @@ class QueryVerbs(Generic[M_co]):
         checked = tuple(condition(each) for each in conditions)
         for each in checked:
             for model in models_of(each):
-                if not issubclass(self._info.cls, model):
+                if not any(_concerns(info, model) for info in self._infos):
                     raise QueryError(
                         f"the condition {each} speaks of {model.__name__}, the query of "
-                        f"{self._info.name}"
+                        f"{self._names}"
                     )
         return checked
+
+    @property
+    def _infos(self) -> tuple[ModelInfo, ...]:
+        return (self._info, *self._others)
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(info.name for info in self._infos)
+
+    def _only_model(self, method: str) -> ModelInfo:
+        """The model of the query.
+
+        Raises:
+            QueryError: There are several.
+        """
+        if self._others:
+            raise QueryError(f"{method} is for queries of one model; this one is of {self._names}")
+        return self._info
 
     # --- What will be asked ---
 
@@ -207,6 +229,7 @@ class QueryVerbs(Generic[M_co]):
                 self._operation == "scan",
                 self._reader.needs,
                 self._hydrate,
+                self._others,
             )
         )
 
@@ -248,6 +271,8 @@ class QueryVerbs(Generic[M_co]):
                 f"request: {parameters}",
                 f"cost: {self._cost(found)}",
             ]
+            if self._sieve is not None:
+                lines.append(f"on receipt: items of other models than {self._names} are left out")
             if found.partial:
                 lines.append("then: BatchGetItem for the whole items, 100 at a time")
         lines += [f"because {reason}" for reason in found.why]
@@ -266,7 +291,7 @@ class QueryVerbs(Generic[M_co]):
         return text
 
     def __str__(self) -> str:
-        text = f"{self._operation}({self._info.name})"
+        text = f"{self._operation}({self._names})"
         for name, conditions in (("where", self._where), ("filter", self._filters)):
             if conditions:
                 text += f".{name}({', '.join(map(str, conditions))})"
@@ -282,7 +307,8 @@ class QueryVerbs(Generic[M_co]):
         needs = frozenset[str]() if found.partial else self._reader.needs
         if needs is None:
             return ()
-        return tuple(dict.fromkeys((*self._cursor_names(found), *sorted(needs))))
+        tells = () if self._sieve is None else self._sieve.reads
+        return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
 
     def _parameters(self, found: Plan, *, counting: bool = False) -> dict[str, Any]:
         placeholders = Placeholders()
@@ -293,7 +319,7 @@ class QueryVerbs(Generic[M_co]):
             parameters["KeyConditionExpression"] = _key_expression(found, placeholders)
         if found.filter is not None:
             parameters["FilterExpression"] = render(found.filter, placeholders, "filter")
-        if counting and found.excluded is None and not found.partial:
+        if counting and found.excluded is None and not found.partial and self._sieve is None:
             parameters["Select"] = "COUNT"
         elif projection := self._projection(found):
             parameters["ProjectionExpression"] = ", ".join(map(placeholders.name, projection))
@@ -323,6 +349,7 @@ class QueryVerbs(Generic[M_co]):
             hydrate=self._whole_items if found.partial else None,
             accepts=None if counting or self._on_error == "raise" else self._accepts,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
+            belongs=None if self._sieve is None else self._belongs,
         )
 
     def _whole_items(self, items: list[StoredItem]) -> Flow[Whole]:
@@ -344,8 +371,28 @@ class QueryVerbs(Generic[M_co]):
             whole = attrs.evolve(whole, consumed=whole.consumed + found.consumed)
         return whole
 
+    @property
+    def _keys(self) -> Keys:
+        return Keys(self._info, self._sieve if self._others else None)
+
     def _accepts(self, item: StoredItem) -> bool:
         return bool(self._tried(item))
+
+    @property
+    def _sieve(self) -> Sieve | None:
+        """What leaves out items of other models, where there may be any."""
+        sieve = Sieve(self._infos)
+        return sieve if sieve.needed else None
+
+    def _belongs(self, item: AttributeMap) -> bool:
+        try:
+            return Sieve(self._infos).model_of(item) is not None
+        except MappingError as error:
+            if self._on_error == "raise":
+                raise
+            if callable(self._on_error):
+                self._on_error(error)
+            return False
 
     # --- Cursors ---
 
@@ -424,6 +471,15 @@ class QueryVerbs(Generic[M_co]):
         return items
 
     @verb
+    def group_by_type(self) -> Flow[Groups]:
+        """All items, by class: `groups[Order]` is a `list[Order]`, `groups.one(User)` the only one."""
+        stream = Stream(self)
+        items: list[M_co] = []
+        while (page := (yield from stream.next())) is not None:
+            items += page
+        return Groups([info.cls for info in self._infos], items)
+
+    @verb
     def first(self) -> Flow[M_co | None]:
         """The first item, or None. It reads no more than it must."""
         stream = Stream(self.limit(1), eager=False)
@@ -454,7 +510,7 @@ class QueryVerbs(Generic[M_co]):
     def count(self) -> Flow[int]:
         """How many items there are. The service reads them all, and sends only their number."""
         # Of what is counted nothing is read, so any index will do, and no whole items are fetched.
-        keys = self._with(_reader=Keys(self._info), _hydrate=False)
+        keys = self._with(_reader=self._keys, _hydrate=False)
         pages = pages_of(keys._reading(keys._plan(), counting=True))
         yield from self._begin()
         count = 0
@@ -520,7 +576,7 @@ class QueryVerbs(Generic[M_co]):
         handle._check_writable()
         if handle._buffer is not None:
             yield from batch.flush(handle._core, handle._buffer)
-        keys = self._with(_reader=Keys(info), _hydrate=False)
+        keys = self._with(_reader=self._keys, _hydrate=False)
         pages = pages_of(keys._reading(keys._plan()))
         buffer = Buffer()
         count = 0
@@ -572,6 +628,38 @@ def _as_map(item: StoredItem) -> AttributeMap:
 
 def _key_expression(found: Plan, placeholders: Placeholders) -> str:
     return " AND ".join(render(each, placeholders, "key condition") for each in found.key)
+
+
+def _concerns(info: ModelInfo, model: type[Any]) -> bool:
+    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
+    its bases, and those of subclasses that it yields as well.
+    """
+    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
+
+
+def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
+    """The models of one query, which are of one table.
+
+    Raises:
+        QueryError: They are not, or nothing would tell their items apart.
+    """
+    if not models:
+        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
+    infos = {info.cls: info for info in map(model_info, models)}
+    first, *rest = infos.values()
+    for info in rest:
+        if info.table is not first.table:
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
+                f"on the same Table object"
+            )
+        if info.keys is None or first.keys is None:
+            plain = info if info.keys is None else first
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
+                f"others; give it key templates, or Table(..., discriminator='type')"
+            )
+    return (first, *rest)
 
 
 def _positive(name: str, count: int) -> int:

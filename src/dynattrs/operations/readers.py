@@ -9,6 +9,7 @@ import attrs
 
 from dynattrs.errors import MappingError, QueryError
 from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
+from dynattrs.kinds import Sieve
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
@@ -74,6 +75,22 @@ class Objects(Generic[R_co]):
 
 
 @attrs.frozen(eq=False)
+class Several(_OfMaps, Generic[R_co]):
+    """Objects of several models, each of its own."""
+
+    sieve: Sieve
+    needs: None = None
+
+    def reads(self) -> Callable[[Any], R_co]:
+        return self.read
+
+    def read(self, item: AttributeMap) -> R_co:
+        info = self.sieve.model_of(item)
+        assert info is not None, "items of other models are left out before"
+        return cast("R_co", cast("Mapper", info.mapper).load(item, info.cls))
+
+
+@attrs.frozen(eq=False)
 class Raw(_OfMaps):
     """Attribute maps, as they are stored."""
 
@@ -91,6 +108,8 @@ class Keys(_OfMaps):
     """Keys, as dicts of fields: what `session.get` and `session.delete` take."""
 
     info: ModelInfo
+    #: Where items of several models are read.
+    sieve: Sieve | None = None
 
     @property
     def needs(self) -> frozenset[str]:
@@ -101,6 +120,8 @@ class Keys(_OfMaps):
 
     def read(self, item: AttributeMap) -> dict[str, Any]:
         info = self.info
+        if self.sieve is not None:
+            info = self.sieve.model_of(item) or info
         if info.keys is None:
             fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
             return {name: _load(fields[name], item, info, name) for name in info.key_fields}

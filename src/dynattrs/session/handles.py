@@ -6,22 +6,23 @@ once more for asyncio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from dynattrs.errors import QueryError
 from dynattrs.expressions.updates import Action
+from dynattrs.kinds import Sieve
 from dynattrs.model import Instance, M
 from dynattrs.operations import edits
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.readers import Objects
+from dynattrs.operations.query import lazy_models
+from dynattrs.operations.readers import Objects, Reader, Several
 from dynattrs.operations.tables import TableVerbs
 from dynattrs.operations.transactions import TransactionVerbs
 from dynattrs.operations.updates import Returns
 from dynattrs.operations.verbs import NO_KEY, Verbs
-from dynattrs.schema import model_info
 from dynattrs.session.driver import Driver
 from dynattrs.session.results import Items, Query, Rows
 from dynattrs.wire import Stats
@@ -35,6 +36,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+E = TypeVar("E")
 
 
 class Editing(Generic[A]):
@@ -261,17 +263,79 @@ class Handle(Verbs, Sync):
             self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
         )
 
-    def query(self, model: type[M], /) -> Query[M]:
-        """A lazy query for the items of a model: `query(Song).where(Song.artist == "...")`."""
-        return self._lazy(model, "query")
+    @overload
+    def query(self, one: type[M], /) -> Query[M]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> Query[A | B | C | D]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> Query[A | B | C | D | E]: ...
+    @overload
+    def query(
+        self,
+        one: type[Any],
+        two: type[Any],
+        three: type[Any],
+        four: type[Any],
+        five: type[Any],
+        six: type[Any],
+        /,
+        *more: type[Any],
+    ) -> Query[Any]: ...
+    def query(self, *models: type[Any]) -> Query[Any]:
+        """A lazy query for the items of a model: `query(Song).where(Song.artist == "...")`; or of
+        several models of one `Table`, in stored order: `query(User, Order)`.
 
-    def scan(self, model: type[M], /) -> Query[M]:
-        """A lazy scan of a model's whole table. It reads, and costs, everything in it."""
-        return self._lazy(model, "scan")
+        Raises:
+            QueryError: The models are not of one table, or nothing tells their items apart.
+        """
+        return self._lazy(models, "query")
 
-    def _lazy(self, model: type[M], operation: Literal["query", "scan"]) -> Query[M]:
-        info = model_info(model)
-        return Query(self, info, operation, Objects(info, model))
+    @overload
+    def scan(self, one: type[M], /) -> Query[M]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> Query[A | B | C | D]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> Query[A | B | C | D | E]: ...
+    @overload
+    def scan(
+        self,
+        one: type[Any],
+        two: type[Any],
+        three: type[Any],
+        four: type[Any],
+        five: type[Any],
+        six: type[Any],
+        /,
+        *more: type[Any],
+    ) -> Query[Any]: ...
+    def scan(self, *models: type[Any]) -> Query[Any]:
+        """A lazy scan of the whole table of a model, or of several. It reads, and costs, everything in
+        the table.
+        """
+        return self._lazy(models, "scan")
+
+    def _lazy(self, models: Sequence[type[Any]], operation: Literal["query", "scan"]) -> Query[Any]:
+        first, *others = lazy_models(models, operation)
+        reader: Reader[Any] = Objects(first, models[0])
+        if others:
+            reader = Several(Sieve((first, *others)))
+        return Query(self, first, operation, reader)._with(_others=tuple(others))
 
     @overload
     def get_many(

@@ -9,7 +9,7 @@ from dynattrs.operations.batch_get import BatchGet
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.partiql import Statement
 from dynattrs.operations.query import Page, QueryVerbs, Stream
-from dynattrs.operations.readers import Keys, Raw, projected, selected
+from dynattrs.operations.readers import Raw, projected, selected
 from dynattrs.schema import AttributeMap
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Query(QueryVerbs[M_co], Sync):
         Raises:
             QueryError: It has a field that the model has not.
         """
-        return cast("Query[A]", self._with(_reader=projected(self._info, cls)))
+        return cast("Query[A]", self._with(_reader=projected(self._only_model("as_()"), cls)))
 
     @overload
     def select(self, one: A, /) -> Query[tuple[A]]: ...
@@ -76,11 +76,12 @@ class Query(QueryVerbs[M_co], Sync):
         Raises:
             QueryError: One is no field of the model.
         """
-        return cast("Query[Any]", self._with(_reader=selected(self._info, paths)))
+        info = self._only_model("select()")
+        return cast("Query[Any]", self._with(_reader=selected(info, paths)))
 
     def keys(self) -> Query[dict[str, Any]]:
         """The keys only, as dicts of fields: what `get` and `delete` take."""
-        return cast("Query[dict[str, Any]]", self._with(_reader=Keys(self._info)))
+        return cast("Query[dict[str, Any]]", self._with(_reader=self._keys))
 
     def raw(self) -> Query[AttributeMap]:
         """Attribute maps, as they are stored."""

@@ -1,0 +1,57 @@
+"""The items of a collection, by class: a parent with its children, read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+
+A = TypeVar("A")
+
+
+class Groups:
+    """What `query(User, Order).group_by_type()` gives: lists of objects by class, in stored order.
+
+    `groups[Order]` is a `list[Order]`, also where there is none. A base class has the objects of its
+    subclasses. Iterating gives the classes of which there are objects.
+
+    Example:
+        >>> groups = Groups((int, str), [1, "a", 2])
+        >>> groups[int], groups.one(str)
+        ([1, 2], 'a')
+    """
+
+    def __init__(self, models: Iterable[type[Any]], objects: Iterable[Any]) -> None:
+        self._models = tuple(models)
+        self._objects = list(objects)
+
+    def __getitem__(self, model: type[A], /) -> list[A]:
+        if not any(issubclass(model, each) for each in self._models):
+            names = ", ".join(each.__name__ for each in self._models)
+            raise QueryError(f"{model.__name__} was not asked for; the query was of {names}")
+        return [each for each in self._objects if isinstance(each, model)]
+
+    def one(self, model: type[A], /) -> A:
+        """The only object of a class: the parent of the others.
+
+        Raises:
+            NoSuchItem: There is none.
+            MultipleItems: There are more.
+        """
+        found = self[model]
+        if not found:
+            raise NoSuchItem(model.__name__, "group_by_type()")
+        if len(found) > 1:
+            raise MultipleItems(model.__name__, "group_by_type()")
+        return found[0]
+
+    def __iter__(self) -> Iterator[type[Any]]:
+        return iter({type(each): None for each in self._objects})
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{model.__name__}: {len(self[model])}" for model in self)
+        return f"<Groups {counts or 'of nothing'}>"
