@@ -35,6 +35,7 @@ from dynattrs.errors import (
     ServiceUnavailable,
     SessionClosed,
     SparseIndex,
+    StaleKey,
     TableDiffers,
     TableNotReady,
     Throttled,
@@ -82,6 +83,7 @@ from dynattrs.model import (
     path,
     sort_key,
 )
+from dynattrs.operations.groups import Groups
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.query import Page
 from dynattrs.operations.table_changes import TableChange
@@ -109,6 +111,7 @@ __all__ = [
     "Facet",
     "Flushed",
     "GlobalIndex",
+    "Groups",
     "InvalidRequest",
     "ItemExists",
     "Items",
@@ -137,6 +140,7 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SparseIndex",
+    "StaleKey",
     "Stats",
     "Table",
     "TableChange",

@@ -106,8 +106,21 @@ def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
         for attribute, template in keys.templates.items():
             made = _Derivation(info, keys, template, parts).bound()
             if made is not None:
-                found[attribute] = made
+                found[attribute] = _both(found.get(attribute), made)
     return found
+
+
+def _both(stated: Bound | None, made: Bound) -> Bound:
+    """What a template gives, and what is said of the attribute itself: by another model's field."""
+    if stated is None:
+        return made
+    return Bound(
+        (*stated.equal, *made.equal),
+        (*stated.ranges, *made.ranges),
+        stated.covered | made.covered,
+        max(stated.fields, made.fields),
+        made.never,
+    )
 
 
 def _hull(info: ModelInfo, attribute: str, bounds: Sequence[Bound]) -> Bound | None:
@@ -246,8 +259,6 @@ class _Derivation:
     ) -> Bound | None:
         """What narrows where the template's slots are filled up to *slot*."""
         ranges: list[Condition] = []
-        if prefix:
-            ranges.append(self._begins(prefix))
         after = self._template.after(place)
         last = place == len(self._template.parts) - 1
         used = False
@@ -272,6 +283,8 @@ class _Derivation:
             if made:
                 used = True
                 ranges += made
+        if prefix and not any(isinstance(each, Function) for each in ranges):
+            ranges.insert(0, self._begins(prefix))
         if not ranges:
             return None
         self._fields += used
@@ -326,14 +339,12 @@ class _Derivation:
             included = span.high_included or high != span.high or not style.exact
             text = prefix + style.text(high)
             if not included:
-                # Where more follows in every key, none is the bare text.
-                made = attrs.evolve(made, high={"S": text}, high_included=bool(after))
+                made = attrs.evolve(made, high={"S": text}, high_included=False)
             elif last and style.exact:
                 made = attrs.evolve(made, high={"S": text})
             else:
-                # No key of the model is this bound if *after* must follow the text.
                 bound = after_prefix({"S": text + after})
-                made = attrs.evolve(made, high=bound, high_included=bool(after))
+                made = attrs.evolve(made, high=bound, high_included=bound is None)
         return made
 
     def _of_text(self, prefix: str, after: str, last: bool, span: Range) -> list[Condition] | None:

@@ -44,6 +44,7 @@ __all__ = [
     "ServiceUnavailable",
     "SessionClosed",
     "SparseIndex",
+    "StaleKey",
     "TableDiffers",
     "TableNotReady",
     "Throttled",
@@ -154,6 +155,17 @@ class QueryError(DynattrsError, ValueError):
 
     def __str__(self) -> str:
         return self.problem
+
+
+@attrs.define(eq=False, slots=False)
+class StaleKey(ConditionError):
+    """An update changes a field of an index key, and not all of the key's fields are known.
+
+    Attributes:
+        fields: The fields that are not.
+    """
+
+    fields: tuple[str, ...] = ()
 
 
 class CursorError(QueryError):

@@ -31,7 +31,7 @@ def check_apart(info: ModelInfo) -> None:
         return
     for other in info.table.members.infos():
         theirs = keys_of(other)
-        if other.cls is info.cls or theirs is None:
+        if _same_name(other, info) or theirs is None:
             continue
         if info.table.discriminator is not None:
             if own.kind == theirs.kind:
@@ -49,6 +49,12 @@ def check_apart(info: ModelInfo) -> None:
                 f"({_shown(theirs)}), and nobody could tell them apart; begin the keys differently, or "
                 f'declare Table(..., discriminator="type")',
             )
+
+
+def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
+    """Whether one of two classes is the other, declared again, as in a notebook."""
+    names = [(each.cls.__module__, each.cls.__qualname__) for each in (one, other)]
+    return names[0] == names[1]
 
 
 def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
@@ -90,6 +96,12 @@ def kind_of(table: Table, item: StoredItem, asked: Sequence[ModelInfo] = ()) -> 
         if keys is not None and keys.written and keys.matches(item):
             return info
     return None
+
+
+def subclasses(info: ModelInfo) -> list[ModelInfo]:
+    """The models of the same table that derive from a model."""
+    members = info.table.members.infos()
+    return [each for each in members if each is not info and issubclass(each.cls, info.cls)]
 
 
 class Sieve:

@@ -15,6 +15,7 @@ from dynattrs import limits
 from dynattrs.errors import ConditionFailed, MappingError, ModelError, OutcomeUnknown
 from dynattrs.events import Events, Retry, error_name, tell
 from dynattrs.hooks import NO_HOOKS, SessionHooks, through
+from dynattrs.kinds import subclasses
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.mapper.codec import show
@@ -67,10 +68,25 @@ class Core:
 
     def after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:
         """What every object of a model goes through when it was read; None if nothing."""
+        if info.table.discriminator is not None:
+            # What was read may be of a subclass.
+            return self.after_load_of([info, *subclasses(info)])
         hooks = (*info.after_load, *self.hooks.after_load)
         if not hooks:
             return None
         return lambda obj: through(hooks, "after_load", obj, carries=info.carries)
+
+    def after_load_of(self, infos: Iterable[ModelInfo]) -> Callable[[Any], Any] | None:
+        """The same for objects of several models, each through the hooks of its own."""
+        by_class = {info.cls: (info, (*info.after_load, *self.hooks.after_load)) for info in infos}
+        if not any(hooks for _, hooks in by_class.values()):
+            return None
+
+        def finish(obj: Any) -> Any:
+            info, hooks = by_class[type(obj)]
+            return through(hooks, "after_load", obj, carries=info.carries)
+
+        return finish
 
     def loaded(self, info: ModelInfo, obj: Any) -> Any:
         """One object that was read, after the hooks."""

@@ -24,7 +24,7 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.rendering import Placeholders
-from dynattrs.kinds import Sieve
+from dynattrs.kinds import Sieve, subclasses
 from dynattrs.operations import batch, cursors
 from dynattrs.operations.batch_get import WantedKey
 from dynattrs.operations.batch_get import fetch as fetch_by_keys
@@ -34,7 +34,7 @@ from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.groups import Groups
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
-from dynattrs.operations.readers import Keys, Objects, OnError, Reader
+from dynattrs.operations.readers import Keys, Objects, OnError, Reader, Several
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
 from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of, model_info
@@ -436,9 +436,13 @@ class QueryVerbs(Generic[M_co]):
             results = tuple(map(self._reader.reads(), items))
         else:
             results = tuple(result for item in items for result in self._tried(item))
-        if not isinstance(self._reader, Objects):
+        if isinstance(self._reader, Several):
+            members = [each for info in self._infos for each in (info, *subclasses(info))]
+            finish = self._handle._core.after_load_of(members)
+        elif isinstance(self._reader, Objects):
+            finish = self._handle._core.after_load(self._info)
+        else:
             return results
-        finish = self._handle._core.after_load(self._info)
         # What a hook raises is no item that cannot be read: `on_error` does not get it.
         return results if finish is None else tuple(map(finish, results))
 

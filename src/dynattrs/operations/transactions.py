@@ -34,6 +34,7 @@ from dynattrs.operations.requests import (
     TransactionCanceled,
     as_condition,
     check_constant,
+    exists,
     joined,
     no_item,
     version_is,
@@ -226,8 +227,9 @@ class TransactionVerbs:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
         prepared = prepare(
-            self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert
-        )
+            self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert,
+            obj=None if is_class_of(subject) else subject,
+        )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
         self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key))
 
@@ -238,6 +240,13 @@ class TransactionVerbs:
         parameters = {"TableName": self._table(info), "Key": item_key}
         found = joined(as_condition(when, info), version)
         self._add("Delete", written, info, item_key, parameters, found)
+
+    def _delete_existing(self, obj: Any) -> None:
+        """Delete an object's item, which must be there."""
+        info, key, version = target(obj, NO_KEY)
+        written = f"delete({info.name} {plain_key(info, key)})"
+        parameters = {"TableName": self._table(info), "Key": key}
+        self._add("Delete", written, info, key, parameters, joined(exists(info), version))
 
     @overload
     def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...

@@ -28,6 +28,7 @@ from dynattrs.operations.core import Core
 from dynattrs.operations.decoding import decoder, made_of
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import plain_key
+from dynattrs.operations.moves import CREATED, check_key_untouched, following
 from dynattrs.operations.readers import value_at
 from dynattrs.operations.requests import (
     ConditionFalse,
@@ -71,10 +72,12 @@ def prepare(
     version: Condition | None,
     when: object,
     upsert: bool,
+    obj: Any = None,
 ) -> Prepared:
     """The request of an update.
 
     Raises:
+        StaleKey: A key of an index would no longer be that of its item.
         ConditionError: Actions that DynamoDB would refuse.
         ConditionFailed: The condition is false without asking.
     """
@@ -82,6 +85,9 @@ def prepare(
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *stamps(core, info)]
+    follows = following(info, key, obj, done, upsert=upsert)
+    done += follows.actions
+    asked = joined(asked, follows.still)
     placeholders = Placeholders()
     parameters: dict[str, Any] = {
         "TableName": core.table_name(info.table),
@@ -103,11 +109,12 @@ def update(
     when: object,
     upsert: bool,
     returns: Returns,
+    obj: Any = None,
 ) -> Flow[Any]:
     """Send an update; the result is what *returns* asks for."""
     if returns not in ("new", "old", "changed", None):
         raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
-    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert)
+    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert, obj=obj)
     values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
     parameters = {**prepared.parameters, "ReturnValues": values}
     # A second time the old item would be the new one.
@@ -176,6 +183,7 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
                 f"{each}: {data.label} is part of the key, which never changes; save the object "
                 f"under its new key and delete the old one"
             )
+        check_key_untouched(info, each)
         if info.version is not None and attribute == info.names[info.version]:
             raise ConditionError(f"{each}: {data.label} is the version; every update raises it")
         if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
@@ -218,5 +226,6 @@ def stamps(core: Core, info: ModelInfo) -> list[Action]:
             path = field_path(info, name).path
             value = Value(fields[name].dump(now), now)
             operand = IfNotExists(path, value) if keep else value
-            actions.append(Action("SET", path, operand, f"the time stamp {name}"))
+            written = CREATED if keep else f"the time stamp {name}"
+            actions.append(Action("SET", path, operand, written))
     return actions

@@ -22,7 +22,7 @@ from dynattrs.errors import (
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper.anything import load_any
 from dynattrs.model import Instance, M
-from dynattrs.operations import batch, edits, outcomes, updates
+from dynattrs.operations import batch, edits, moves, outcomes, updates
 from dynattrs.operations.batch_get import BatchGet, WantedKey
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.consistent_reads import transact_get
@@ -289,8 +289,27 @@ class Verbs(Listening):
         updating = updates.update(
             self._core, info, item_key, actions,
             version=version, when=when, upsert=upsert, returns=returns,
+            obj=None if is_class_of(subject) else subject,
         )  # fmt: skip
         return (yield from with_found(self._core, info, updating))
+
+    @verb
+    def move(self, old: Instance, new: M, /) -> Flow[M]:
+        """Save *new* under its key and delete the item of *old*: one transaction, both or neither.
+
+        For changes of the primary key, which no update can make. *new* may be of another model.
+
+        Returns:
+            The new object; for a frozen class with a version or time stamps, the one that is stored.
+
+        Raises:
+            NoSuchItem: There is no item of *old*.
+            ItemExists: There is an item with the key of *new* already.
+            ConditionFailed: Another writer has changed the version of *old*.
+            ConditionError: Both have the same key.
+        """
+        self._check_writable()
+        return (yield from moves.move(self, old, new))
 
     # --- Reading ---
 
