@@ -83,7 +83,7 @@ from dynattrs.model import (
     path,
     sort_key,
 )
-from dynattrs.operations.groups import Groups
+from dynattrs.operations.item_collections import Groups
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.query import Page
 from dynattrs.operations.table_changes import TableChange

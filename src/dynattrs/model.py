@@ -7,39 +7,32 @@ what to do.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
+from dynattrs.declarations import Fields, KeyRole
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.hooks import functions
 from dynattrs.kinds import check_apart
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
-from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
-from dynattrs.mapper.hints import field_type_now, remember_scope, resolving_in
-from dynattrs.mapper.records import Member
+from dynattrs.mapper.codec import Codec
+from dynattrs.mapper.hints import remember_scope, resolving_in
 from dynattrs.metaclass import PATHS_ATTRIBUTE, give_paths, point_cells_to, with_paths_meta
 from dynattrs.model_keys import ModelKeys
 from dynattrs.schema import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
-    FieldOptions,
-    GlobalIndex,
     Index,
-    KeyType,
-    LocalIndex,
     ModelInfo,
-    Projection,
     Table,
     Unknown,
     info_of,
     model_info,
-    options_of,
     register,
 )
 from dynattrs.specifiers import field, partition_key, sort_key
@@ -63,9 +56,6 @@ __all__ = [
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
-
-
-KeyRole: TypeAlias = Literal["partition", "sort"]
 
 
 class _Dataclass(Protocol):
@@ -133,6 +123,7 @@ def model(
         ModelError: The declaration cannot mean anything.
 
     Example:
+        >>> from dynattrs import GlobalIndex
         >>> @model("music", indexes=[GlobalIndex("by-genre", partition_key="genre")])
         ... class Song:
         ...     artist: str = partition_key()
@@ -369,7 +360,7 @@ def _inform(
     table, indexes, unknown, mapper = own.table, own.indexes, own.unknown, own.mapper
     if unknown not in ("keep", "drop", "forbid"):
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
-    found = _Fields(cls, mapper, roles or {})
+    found = Fields(cls, mapper, roles or {})
     keys: ModelKeys | None = None
     if isinstance(table, Table):
         if indexes:
@@ -396,268 +387,6 @@ def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
         if info is not None and info.table is table and info.keys is not None:
             return cast("ModelKeys", info.keys).written
     return {}
-
-
-_KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
-
-
-class _Fields:
-    """The fields of a class that is being declared."""
-
-    def __init__(self, cls: type[Any], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
-        self.cls = cls
-        self._mapper = mapper
-        self._defaults: dict[str, Any] = {}
-        self._options: dict[str, FieldOptions] = {}
-        self.names: dict[str, str] = {}
-        for each in _attributes(cls):
-            options = options_of(each.metadata)
-            if each.name in keys:
-                options = attrs.evolve(options, key=keys[each.name])
-            self._options[each.name] = options
-            self._defaults[each.name] = each.default
-            self._add_name(each.name, each.name if options.name is None else options.name)
-        for name in keys:
-            self._known(name, "the key")
-
-    def _add_name(self, name: str, stored: Any) -> None:
-        if not isinstance(stored, str) or not stored:
-            raise self.error(f"name={stored!r}: an attribute's name is text and not empty", name)
-        for other, taken in self.names.items():
-            if taken == stored:
-                raise self.error(
-                    f"it is stored as {stored!r}, and so is {self.cls.__name__}.{other}; "
-                    f"give one of the two another name with field(name=...)",
-                    name,
-                )
-        self.names[name] = stored
-
-    def error(self, problem: str, name: str | None = None) -> ModelError:
-        return ModelError(self.cls.__name__, problem, name)
-
-    def one(self, role: str) -> str | None:
-        """The one field with a role, or None; two are refused."""
-        found = [
-            name
-            for name, options in self._options.items()
-            if getattr(options, role, None) is True or options.key == role
-        ]
-        if len(found) > 1:
-            what = {"partition": "partition_key()", "sort": "sort_key()"}.get(role, f"{role}=True")
-            raise self.error(
-                f"a second {what}; {self.cls.__name__}.{found[0]} has it already, and there can "
-                f"be only one",
-                found[1],
-            )
-        if found and role == "version":
-            self._must_be(found[0], int, "an int", "a version")
-        if found and role in ("created", "updated"):
-            self._must_be(found[0], dt.datetime, "a datetime", f"{role}=True")
-        return found[0] if found else None
-
-    def _must_be(self, name: str, type_: type[Any], what: str, role: str) -> None:
-        codec = self._codec(name)
-        if codec is None or codec.kinds == ANY:
-            return
-        if self._mapper.types_of(field_type_now(self.cls, name)) != {type_}:
-            raise self.error(f"{role} is {what}; this is {codec.expected}", name)
-
-    def _codec(self, name: str) -> Codec | None:
-        """The codec of a field, or None while its annotation is not defined."""
-        try:
-            type_ = field_type_now(self.cls, name)
-            return self._mapper.member_codec(
-                Member(name, name, name, type_, self._defaults[name], options=self._options[name])
-            )
-        except NameError:
-            return None
-        except Refused as refusal:
-            refused = Refused(refusal.expected, refusal.found, refusal.hint)
-            inner = getattr(refusal, "trail", [])
-            refused.trail = [(self.cls.__name__, f".{name}"), *inner]  # type: ignore[attr-defined]
-            raise as_model_error(self.cls, refused) from None
-
-    def key_type(self, name: str, role: str) -> KeyType:
-        """`"S"`, `"N"` or `"B"`: how a key's field is stored."""
-        codec = self._codec(name)
-        if codec is None or codec.kinds == ANY:
-            # Not known yet, or known to somebody's hooks only: text, unless a Table says more.
-            # What is dumped is compared with it every time.
-            return "S"
-        kind = _KEY_TYPES.get(codec.kind)
-        if kind is None:
-            raise self.error(
-                f"{role} is stored as text, a number or bytes; this is {codec.expected}", name
-            )
-        return kind
-
-    def check_key_field(self, name: str, role: str) -> None:
-        codec = self._codec(name)
-        if codec is not None and codec.optional and codec.kinds != ANY:
-            raise self.error(f"{role} is never None; remove `| None`", name)
-
-    def check_index_field(self, name: str, role: str) -> None:
-        codec = self._codec(name)
-        if codec is not None and codec.optional and self._defaults[name] is not None:
-            raise self.error(
-                f"{role} may be None only with None as its default: such an item is left out of "
-                f"the index; write `= None`, or remove `| None`",
-                name,
-            )
-
-    def _known(self, name: str, where: str) -> str:
-        if name not in self.names:
-            raise self.error(
-                f"{where} names {name!r}, which is no field{did_you_mean(name, self.names)}"
-            )
-        return self.names[name]
-
-    # --- The table ---
-
-    def new_table(self, name: str, indexes: tuple[Index, ...]) -> Table:
-        """The table of a model that names it: keys from the fields, names translated."""
-        partition, sort = self.one("partition"), self.one("sort")
-        if partition is None:
-            raise self.error(
-                "no field is the partition key; write `id: str = partition_key()` for one of them"
-            )
-        types: dict[str, KeyType] = {}
-        for field_name, role in ((partition, "a partition key"), (sort, "a sort key")):
-            if field_name is not None:
-                types[self.names[field_name]] = self.key_type(field_name, role)
-                self.check_key_field(field_name, role)
-        translated = tuple(self._translate(index, types) for index in indexes)
-        ttl = self.one("ttl")
-        try:
-            return Table(
-                name,
-                partition_key=self.names[partition],
-                sort_key=self.names[sort] if sort else None,
-                indexes=translated,
-                ttl=self.names[ttl] if ttl else None,
-                types={attribute: kind for attribute, kind in types.items() if kind != "S"},
-            )
-        except ModelError as error:
-            raise self.error(error.problem) from None
-
-    def _translate(self, index: Index, types: dict[str, KeyType]) -> Index:
-        if not isinstance(index, (GlobalIndex, LocalIndex)):
-            raise self.error(f"indexes holds {index!r}; write GlobalIndex(...) or LocalIndex(...)")
-        where = f"index {index.name!r}"
-
-        def attributes(names: Sequence[str], role: str) -> tuple[str, ...]:
-            stored = []
-            for name in names:
-                attribute = self._known(name, where)
-                types[attribute] = self.key_type(name, f"the {role} key of {where}")
-                self.check_index_field(name, f"the {role} key of {where}")
-                stored.append(attribute)
-            return tuple(stored)
-
-        projection: Projection = index.projection
-        if not isinstance(projection, str):
-            projection = tuple(
-                self._known(name, f"{where}, its projection,") for name in projection
-            )
-        sort = attributes(index.sort_key, "sort")
-        if isinstance(index, LocalIndex):
-            return attrs.evolve(index, sort_key=sort, projection=projection)
-        return attrs.evolve(
-            index,
-            partition_key=attributes(index.partition_key, "partition"),
-            sort_key=sort,
-            projection=projection,
-        )
-
-    def on_table(self, table: Table, written: Mapping[str, Any]) -> Table:
-        """Check the fields against a table that is declared by itself."""
-        by_attribute = {stored: name for name, stored in self.names.items()}
-        computed = {*written, *((table.discriminator,) if table.discriminator else ())}
-        for attribute in computed & by_attribute.keys():
-            what = "discriminator" if attribute == table.discriminator else "template"
-            raise self.error(
-                f"it is stored as {attribute!r}, which is the {what} of Table({table.name!r}) as "
-                f"well; give the field another name with field(name=...)",
-                by_attribute[attribute],
-            )
-        for attribute, role in zip(table.key, ("partition", "sort"), strict=False):
-            name = by_attribute.get(attribute)
-            if attribute in written:
-                continue
-            if name is None:
-                raise self.error(
-                    f"the {role} key of Table({table.name!r}) is {attribute!r}, and no field is "
-                    f"stored under that name{did_you_mean(attribute, self.names.values())}; "
-                    f"add the field, or give one field(name={attribute!r}); a key that is made of "
-                    f"fields is written @model(..., {attribute}='...{{field}}')"
-                )
-            self.check_key_field(name, f"a {role} key")
-        for role in ("partition", "sort"):
-            marked = self.one(role)
-            expected = dict(zip(("partition", "sort"), table.key, strict=False)).get(role)
-            if marked is not None and self.names[marked] != expected:
-                raise self.error(
-                    f"it is marked {role}_key(), and Table({table.name!r}) has {expected!r} there",
-                    marked,
-                )
-        for attribute in table.key_attributes:
-            name = by_attribute.get(attribute)
-            if name is None:
-                continue
-            kind, declared = self.key_type(name, "a key"), table.type_of(attribute)
-            codec = self._codec(name)
-            if kind != declared and codec is not None and codec.kinds != ANY:
-                raise self.error(
-                    f"it is stored as {kind}, and Table({table.name!r}) has the key attribute "
-                    f"{attribute!r} as {declared}; write Table(..., types={{{attribute!r}: {kind!r}}})",
-                    name,
-                )
-            if attribute not in table.key:
-                self.check_index_field(name, "the key of an index")
-        ttl = self.one("ttl")
-        if ttl is not None and self.names[ttl] != table.ttl:
-            raise self.error(
-                f"it is marked ttl=True, and Table({table.name!r}) has ttl={table.ttl!r}", ttl
-            )
-        return table
-
-    def computed_keys(
-        self, table: Table, written: Mapping[str, Any], kind: str | None
-    ) -> ModelKeys | None:
-        """How the keys are made of the fields; None where they are plain fields."""
-        key_only = tuple(name for name, options in self._options.items() if options.key_only)
-        if not written and table.discriminator is None:
-            self.refuse_key_only()
-            return None
-        if table.discriminator is not None:
-            kind = self.cls.__name__ if kind is None else kind
-        for name in key_only:
-            options = self._options[name]
-            if options.version or options.created or options.updated or options.ttl:
-                raise self.error("it is stored in keys only, and every save changes it", name)
-        return ModelKeys(self.cls, table, self._mapper, written, self.names, key_only, kind)
-
-    def refuse_key_only(self) -> None:
-        for name, options in self._options.items():
-            if options.key_only:
-                raise self.error(
-                    "it is stored in keys only (key_only=True), and the model has no key templates",
-                    name,
-                )
-
-
-def _attributes(cls: type[Any]) -> Iterable[Any]:
-    """The fields of an attrs class or a dataclass; they have the same four facts we need."""
-    if attrs.has(cls):
-        return cast("Iterable[Any]", attrs.fields(cls))
-    return (_PlainField(each.name, each.metadata, each.default) for each in dataclasses.fields(cls))
-
-
-@attrs.frozen
-class _PlainField:
-    name: str
-    metadata: Mapping[Any, Any]
-    default: Any
 
 
 def _check_fields(info: ModelInfo) -> None:

@@ -86,6 +86,8 @@ class Plan:
             attribute, this value. DynamoDB's BETWEEN has no open end.
         partial: Whether the index lacks attributes that are needed.
         why: The reasons, a sentence each.
+        shards: Over how many partition keys the index spreads the one that is asked for; each is
+            asked, as the key condition says, with the number of the shard at its end.
     """
 
     operation: Literal["query", "scan", "nothing"]
@@ -95,6 +97,7 @@ class Plan:
     excluded: tuple[str, AttributeValue] | None = None
     partial: bool = False
     why: tuple[str, ...] = ()
+    shards: int | None = None
 
 
 def plan(wanted: Wanted) -> Plan:
@@ -491,6 +494,7 @@ def _query(
         excluded,
         partial,
         tuple(why),
+        index.write_shards if isinstance(index, GlobalIndex) else None,
     )
 
 

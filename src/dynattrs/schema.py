@@ -289,6 +289,9 @@ class Table:
                 raise ModelError(
                     subject, f"types names {name!r}, which is no key attribute of it or its indexes"
                 )
+        for index in self.indexes:
+            if isinstance(index, GlobalIndex) and index.write_shards is not None:
+                self._check_sharded(subject, index)
         counts = (
             (len(self.indexes) - len(self.local_indexes), limits.GLOBAL_INDEXES, "global"),
             (len(self.local_indexes), limits.LOCAL_INDEXES, "local"),
@@ -313,6 +316,19 @@ class Table:
                     f"index {index.name!r} is billed as {own}, the table as "
                     f"{self.billing or OnDemand()}; both are on demand, or both provisioned",
                 )
+
+    def _check_sharded(self, subject: str, index: GlobalIndex) -> None:
+        """What is spread over shards is made by templates, and is no other key."""
+        [attribute] = index.partition_key
+        others = [each for each in self.indexes if each is not index]
+        if self.type_of(attribute) != "S" or attribute in (
+            *self.key, *(name for each in others for name in key_of(self, each)), *index.sort_key
+        ):  # fmt: skip
+            raise ModelError(
+                subject,
+                f"index {index.name!r} has write_shards, so its partition key {attribute!r} must be "
+                f"text and part of no other key; give the index an attribute of its own",
+            )
 
     @property
     def key(self) -> tuple[str, ...]:

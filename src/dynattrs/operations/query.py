@@ -31,13 +31,14 @@ from dynattrs.operations.batch_get import fetch as fetch_by_keys
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.expiry import now, time_to_live
 from dynattrs.operations.flows import Flow, verb
-from dynattrs.operations.groups import Groups
+from dynattrs.operations.item_collections import Groups, concerns
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.readers import Keys, Objects, OnError, Reader, Several
+from dynattrs.operations.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
-from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of, model_info
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
@@ -186,7 +187,7 @@ class QueryVerbs(Generic[M_co]):
         checked = tuple(condition(each) for each in conditions)
         for each in checked:
             for model in models_of(each):
-                if not any(_concerns(info, model) for info in self._infos):
+                if not any(concerns(info, model) for info in self._infos):
                     raise QueryError(
                         f"the condition {each} speaks of {model.__name__}, the query of "
                         f"{self._names}"
@@ -271,6 +272,11 @@ class QueryVerbs(Generic[M_co]):
                 f"request: {parameters}",
                 f"cost: {self._cost(found)}",
             ]
+            if found.shards is not None:
+                lines.append(
+                    f"shards: {found.shards}, '#0' to '#{found.shards - 1}' at the end of the partition "
+                    f"key; each is asked, and their items are merged in order"
+                )
             if self._sieve is not None:
                 lines.append(f"on receipt: items of other models than {self._names} are left out")
             if found.partial:
@@ -352,6 +358,28 @@ class QueryVerbs(Generic[M_co]):
             belongs=None if self._sieve is None else self._belongs,
         )
 
+    def _pages(
+        self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
+    ) -> Pages:
+        """The pages of a plan; those of its shards, where its index has any, as one sequence."""
+        if found.shards is None or found.operation != "query":
+            return pages_of(self._reading(found, counting=counting, eager=eager, limit=limit))
+        last = self._start(found)
+        limit = self._limit if limit is None else limit
+        sizes = [each for each in (limit, self._page_size) if each is not None]
+        # Of each shard no more is read at once than is returned of all.
+        each = self._with(_limit=None, _after=None, _page_size=min(sizes) if sizes else None)
+        shards: list[Pages] = []
+        for shard in range(found.shards):
+            plan = shard_plan(self._info, found, shard, last, reverse=self._reverse)
+            reading = each._reading(plan, counting=counting, eager=False)
+            if last is not None and shard == shard_of_item(found, last):
+                reading = attrs.evolve(reading, start=last)
+            shards.append(pages_of(reading))
+        accepts = None if counting or self._on_error == "raise" else self._accepts
+        names = self._cursor_names(found)
+        return Merged(found, shards, names, limit=limit, accepts=accepts, reverse=self._reverse)
+
     def _whole_items(self, items: list[StoredItem]) -> Flow[Whole]:
         """The whole items behind an index's page, in its order. What was deleted since is left
         out.
@@ -384,7 +412,7 @@ class QueryVerbs(Generic[M_co]):
         sieve = Sieve(self._infos)
         return sieve if sieve.needed else None
 
-    def _belongs(self, item: AttributeMap) -> bool:
+    def _belongs(self, item: StoredItem) -> bool:
         try:
             return Sieve(self._infos).model_of(item) is not None
         except MappingError as error:
@@ -515,7 +543,7 @@ class QueryVerbs(Generic[M_co]):
         """How many items there are. The service reads them all, and sends only their number."""
         # Of what is counted nothing is read, so any index will do, and no whole items are fetched.
         keys = self._with(_reader=self._keys, _hydrate=False)
-        pages = pages_of(keys._reading(keys._plan(), counting=True))
+        pages = keys._pages(keys._plan(), counting=True)
         yield from self._begin()
         count = 0
         while (raw := (yield from pages.next())) is not None:
@@ -540,7 +568,7 @@ class QueryVerbs(Generic[M_co]):
         if self._limit is not None:
             raise QueryError("page(n) says how many; remove limit(...)")
         found = self._plan()
-        pages = pages_of(self._reading(found, eager=False, limit=size))
+        pages = self._pages(found, eager=False, limit=size)
         yield from self._begin()
         items: list[StoredItem] = []
         places: list[StoredItem] = []
@@ -581,7 +609,7 @@ class QueryVerbs(Generic[M_co]):
         if handle._buffer is not None:
             yield from batch.flush(handle._core, handle._buffer)
         keys = self._with(_reader=self._keys, _hydrate=False)
-        pages = pages_of(keys._reading(keys._plan()))
+        pages = keys._pages(keys._plan())
         buffer = Buffer()
         count = 0
         try:
@@ -609,7 +637,7 @@ class Stream(Generic[M_co]):
     def __init__(self, query: QueryVerbs[M_co], *, eager: bool = True) -> None:
         self._query = query
         self._plan = query._plan()
-        self._pages: Pages = pages_of(query._reading(self._plan, eager=eager))
+        self._pages: Pages = query._pages(self._plan, eager=eager)
         self._begun = False
 
     def next(self) -> Flow[Page[M_co] | None]:
@@ -632,38 +660,6 @@ def _as_map(item: StoredItem) -> AttributeMap:
 
 def _key_expression(found: Plan, placeholders: Placeholders) -> str:
     return " AND ".join(render(each, placeholders, "key condition") for each in found.key)
-
-
-def _concerns(info: ModelInfo, model: type[Any]) -> bool:
-    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
-    its bases, and those of subclasses that it yields as well.
-    """
-    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
-
-
-def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
-    """The models of one query, which are of one table.
-
-    Raises:
-        QueryError: They are not, or nothing would tell their items apart.
-    """
-    if not models:
-        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
-    infos = {info.cls: info for info in map(model_info, models)}
-    first, *rest = infos.values()
-    for info in rest:
-        if info.table is not first.table:
-            raise QueryError(
-                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
-                f"on the same Table object"
-            )
-        if info.keys is None or first.keys is None:
-            plain = info if info.keys is None else first
-            raise QueryError(
-                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
-                f"others; give it key templates, or Table(..., discriminator='type')"
-            )
-    return (first, *rest)
 
 
 def _positive(name: str, count: int) -> int:

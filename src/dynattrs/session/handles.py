@@ -17,7 +17,7 @@ from dynattrs.model import Instance, M
 from dynattrs.operations import edits
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.query import lazy_models
+from dynattrs.operations.item_collections import lazy_models
 from dynattrs.operations.readers import Objects, Reader, Several
 from dynattrs.operations.tables import TableVerbs
 from dynattrs.operations.transactions import TransactionVerbs
