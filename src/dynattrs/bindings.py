@@ -8,7 +8,8 @@ a filter, so that the answer is always that of a scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -29,7 +30,7 @@ from dynattrs.expressions.paths import Path, PathData
 from dynattrs.model_keys import ModelKeys
 from dynattrs.ranges import Range, after_prefix, as_range, intersect, stated_range
 from dynattrs.schema import AttributeValue, ModelInfo
-from dynattrs.templates import Fixed, Rest, Slot, Template, Unfit, Words
+from dynattrs.templates import Fixed, Period, Rest, Slot, Template, Unfit, Words
 
 
 @attrs.frozen(eq=False)
@@ -42,6 +43,7 @@ class Bound:
         covered: The conditions that these state exactly, so that no filter is needed for them.
         fields: How many fields are bound: a constant and a bare prefix bind none.
         never: Why no item can match, or None.
+        decided: For covered equalities the beginning of a key that alone says that they hold.
     """
 
     equal: tuple[Comparison, ...] = ()
@@ -49,6 +51,7 @@ class Bound:
     covered: frozenset[int] = frozenset()
     fields: int = 0
     never: str | None = None
+    decided: Mapping[int, str] = attrs.field(factory=dict)
 
 
 def key_place(part: Condition) -> tuple[str | int, ...] | None:
@@ -83,7 +86,8 @@ def bounds_of(infos: Sequence[ModelInfo], parts: Sequence[Condition]) -> dict[st
     each = [_bounds_of(info, parts) for info in infos]
     if len(each) == 1:
         return each[0]
-    shared = [name for name in each[0] if all(name in bounds for bounds in each)]
+    keys = infos[0].table.key_attributes
+    shared = [name for name in keys if all(name in bounds for bounds in each)]
     merged = ((name, _hull(infos[0], name, [bounds[name] for bounds in each])) for name in shared)
     return {name: bound for name, bound in merged if bound is not None}
 
@@ -137,8 +141,9 @@ def _hull(info: ModelInfo, attribute: str, bounds: Sequence[Bound]) -> Bound | N
         if len(values) == 1:
             return attrs.evolve(possible[0], covered=covered, fields=fields)
     elif len({_prefix(bound) for bound in possible} - {None}) == 1 and all(map(_prefix, possible)):
-        return Bound((), possible[0].ranges, frozenset(), fields)
-    spans = [intersect([as_range(each) for each in (*b.equal, *b.ranges)]) for b in possible]
+        alike = _prefix(possible[0]) or ""
+        return Bound((), possible[0].ranges, _decided_by(alike, covered, bounds), fields)
+    spans = [_span(bound) for bound in possible]
     lows = [span.low for span in spans if span.low is not None]
     highs = [span.high for span in spans if span.high is not None]
     operand = attribute_operand(info, attribute)
@@ -147,8 +152,38 @@ def _hull(info: ModelInfo, attribute: str, bounds: Sequence[Bound]) -> Bound | N
         ranges.append(_compared(operand, ">=", min(lows, key=order_of)))
     if len(highs) == len(spans):
         ranges.append(_compared(operand, "<=", max(highs, key=order_of)))
-    # The hull takes in what lies between, so it states nothing exactly.
-    return Bound((), tuple(ranges), frozenset(), fields) if ranges else None
+    if not ranges:
+        return None
+    # The hull takes in what lies between, which it states exactly only so far as all of it begins
+    # alike.
+    alike = ""
+    if len(ranges) == 2 and info.table.type_of(attribute) == "S":
+        alike = _common(*(_stored(cast("Comparison", each).right)["S"] for each in ranges))
+    return Bound((), tuple(ranges), _decided_by(alike, covered, bounds), fields)
+
+
+def _common(one: str, other: str) -> str:
+    """What two texts both begin with."""
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return "".join(character for character, _ in pairs)
+
+
+def _decided_by(alike: str, covered: frozenset[int], bounds: Sequence[Bound]) -> frozenset[int]:
+    """The conditions that hold for every key that begins with *alike*, whichever model's it is."""
+    return frozenset(
+        each
+        for each in covered
+        if all(each in b.decided and alike.startswith(b.decided[each]) for b in bounds)
+    )
+
+
+def _span(bound: Bound) -> Range:
+    points = [Range(low=value, high=value) for value in map(_value_of, bound.equal)]
+    return intersect([*points, *(as_range(each) for each in bound.ranges)])
+
+
+def _value_of(equality: Comparison) -> AttributeValue:
+    return _stored(equality.right)
 
 
 def _prefix(bound: Bound) -> str | None:
@@ -190,6 +225,7 @@ class _Derivation:
             if place is not None:
                 self._stated.setdefault(place, []).append(part)
         self._covered: set[int] = set()
+        self._decided: dict[int, str] = {}
         self._fields = 0
 
     def bound(self) -> Bound | None:
@@ -206,7 +242,12 @@ class _Derivation:
             stated = self._stated.get(part.steps, [])
             equal = next((each for each in stated if is_equality(each)), None)
             if equal is None:
-                return self._open(prefix, place, part, stated)
+                period = self._period(part, stated)
+                if period is None:
+                    return self._open(prefix, place, part, stated)
+                prefix += period
+                self._fields += 1
+                continue
             try:
                 prefix += template.text(place, _stored(cast("Comparison", equal).right))
             except Unfit as unfit:
@@ -215,10 +256,24 @@ class _Derivation:
             self._fields += 1
             if part.style.exact:
                 self._covered.add(id(equal))
+                after = template.after(place)
+                if part.style.width is not None or after:
+                    self._decided[id(equal)] = prefix + ("" if part.style.width else after)
         key = {"S": prefix}
         if not 0 < len(prefix.encode()) <= self._most:
             return Bound(never=f"no key {template.attribute!r} is that long, or empty")
         return self._done(equal=(_compared(self._operand, "=", key),))
+
+    def _period(self, slot: Slot, stated: Sequence[Condition]) -> str | None:
+        """The period that a range lies in, such as the month of its days; None if in several."""
+        style = slot.style
+        ranges = [each for each in stated if not isinstance(each, Function)]
+        if not isinstance(style, Period) or not ranges:
+            return None
+        span = intersect([as_range(each) for each in ranges])
+        if span.low is None or span.high is None:
+            return None
+        return style.of_range(span.low["S"], span.high["S"], high_included=span.high_included)
 
     @property
     def _most(self) -> int:
@@ -233,7 +288,8 @@ class _Derivation:
     def _done(
         self, *, equal: tuple[Comparison, ...] = (), ranges: tuple[Condition, ...] = ()
     ) -> Bound:
-        return Bound(equal, ranges, frozenset(self._covered), self._fields)
+        covered = frozenset(self._covered)
+        return Bound(equal, ranges, covered, self._fields, decided=self._decided)
 
     def _plain(self) -> Bound | None:
         """A key attribute of numbers or bytes: what is said of its field holds for it."""

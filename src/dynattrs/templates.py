@@ -12,6 +12,7 @@ Nothing here knows classes or sessions: a template reads attribute maps and give
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -294,6 +295,21 @@ class Period(Style):
 
     def read(self, text: str) -> AttributeValue:
         raise Unfit("a whole instant", f"the period {text!r}")
+
+    def of_range(self, low: str, high: str, *, high_included: bool) -> str | None:
+        """The one period that all values of a range fall in; None where there are several."""
+        try:
+            if not high_included:
+                if len(high) == len("2026-11-01"):
+                    high = (dt.date.fromisoformat(high) - dt.timedelta(days=1)).isoformat()
+                else:
+                    # Python 3.10 knows no "Z".
+                    last = dt.datetime.fromisoformat(high[:26]) - dt.timedelta(microseconds=1)
+                    high = last.isoformat(timespec="microseconds") + "Z"
+            first = self.text({"S": low})
+            return first if self.ordered and first == self.text({"S": high}) else None
+        except (ValueError, OverflowError, Unfit):
+            return None
 
     def language(self) -> tuple[Letters, ...]:
         found: list[Letters] = []
