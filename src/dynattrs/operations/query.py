@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 import attrs
@@ -31,7 +31,7 @@ from dynattrs.operations.batch_get import fetch as fetch_by_keys
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.expiry import now, time_to_live
 from dynattrs.operations.flows import Flow, verb
-from dynattrs.operations.item_collections import Groups, concerns
+from dynattrs.operations.item_collections import Groups, concerns, lazy_models
 from dynattrs.operations.keys import identity, key_in
 from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.readers import Keys, Objects, OnError, Reader, Several
@@ -629,6 +629,24 @@ class QueryVerbs(Generic[M_co]):
             raise
         yield from batch.end(handle._core, buffer, None)
         return count
+
+
+def begin(
+    kind: Callable[..., Self],
+    handle: Verbs,
+    models: Sequence[type[Any]],
+    operation: Literal["query", "scan"],
+) -> Self:
+    """A query of that *kind*, for the items of some models.
+
+    Raises:
+        QueryError: The models are not of one table, or nothing tells their items apart.
+    """
+    first, *others = lazy_models(models, operation)
+    if not others:
+        return kind(handle, first, operation, Objects(first, models[0]))
+    reader: Several[Any] = Several(Sieve((first, *others)))
+    return kind(handle, first, operation, reader)._with(_others=tuple(others))
 
 
 class Stream(Generic[M_co]):

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from dynattrs.errors import QueryError
 from dynattrs.expressions.updates import Action
-from dynattrs.kinds import Sieve
 from dynattrs.model import Instance, M
 from dynattrs.operations import edits
 from dynattrs.operations.edits import Edit
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.item_collections import lazy_models
-from dynattrs.operations.readers import Objects, Reader, Several
+from dynattrs.operations.query import begin
 from dynattrs.operations.tables import TableVerbs
 from dynattrs.operations.transactions import TransactionVerbs
 from dynattrs.operations.updates import Returns
@@ -331,11 +329,7 @@ class Handle(Verbs, Sync):
         return self._lazy(models, "scan")
 
     def _lazy(self, models: Sequence[type[Any]], operation: Literal["query", "scan"]) -> Query[Any]:
-        first, *others = lazy_models(models, operation)
-        reader: Reader[Any] = Objects(first, models[0])
-        if others:
-            reader = Several(Sieve((first, *others)))
-        return Query(self, first, operation, reader)._with(_others=tuple(others))
+        return begin(Query[Any], self, models, operation)
 
     @overload
     def get_many(
