@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 import timeit
 import tracemalloc
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import attrs
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dynattrs import model, partition_key, sort_key
+from dynattrs import mapper, model, partition_key, sort_key
 
 
 @attrs.define
@@ -126,6 +128,35 @@ def test_declare(benchmark: BenchmarkFixture, make: Callable[[], Any]) -> None:
     assert benchmark(make)("Nina Simone", "Sinnerman").genre == "jazz"
 
 
+@pytest.mark.parametrize("count", [1000])
+def test_a_thousand_classes_cost_a_thousand_times_one(
+    count: int, figure: Callable[[str], None]
+) -> None:
+    """Time and memory of a thousand models, beside a thousand attrs classes: nothing that is shared
+    grows with their number. The last hundred are compared with the first.
+    """
+    for name, make in (("attrs", make_plain), ("model", make_model)):
+        make()  # what is imported and cached only once
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [make() for _ in range(count // 10)]
+        taken = (tracemalloc.get_traced_memory()[0] - before) / len(kept)
+        tracemalloc.stop()
+
+        seconds: list[float] = []
+        for _ in range(count):
+            began = time.process_time()
+            kept.append(make())
+            seconds.append(time.process_time() - began)
+
+        figure(
+            f"{count:,} classes, {name}: {sum(seconds) * 1000:,.0f} ms of CPU, "
+            f"{taken / 1000:,.1f} kB each"
+        )
+        first, last = sorted(seconds[: count // 10]), sorted(seconds[-count // 10 :])
+        assert last[len(last) // 2] < first[len(first) // 2] * 3, "it grows with their number"
+
+
 # --- Memory ---------------------------------------------------------------------------------------
 
 
@@ -150,3 +181,41 @@ def test_an_object_takes_one_slot_more_than_a_plain_one(figure: Callable[[str], 
 
     figure(f"memory of an object of five fields: model {song:.1f} bytes, attrs {plain:.1f} bytes")
     assert song - plain < 17, "one pointer, and what the allocator's alignment adds"
+
+
+def loaded_bytes(load: Callable[[dict[str, Any]], Any], count: int = 10_000) -> float:
+    """Bytes that one object of a page takes, all its values included, after its page is gone."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [load(json.loads(json.dumps(song_map(number)))) for number in range(count)]
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept[7].title == "Song 00007"
+    return (after - before) / count
+
+
+def song_map(number: int) -> dict[str, Any]:
+    return {
+        "artist": {"S": f"Artist {number:05}"},
+        "title": {"S": f"Song {number:05}"},
+        "genre": {"S": "jazz"},
+        "year": {"N": "1965"},
+        "plays": {"N": str(1000 + number)},
+    }
+
+
+def by_hand(item: dict[str, Any]) -> Plain:
+    return Plain(
+        item["artist"]["S"], item["title"]["S"], item["genre"]["S"], int(item["year"]["N"]),
+        int(item["plays"]["N"]),
+    )  # fmt: skip
+
+
+def test_a_loaded_object_keeps_nothing_of_its_page(figure: Callable[[str], None]) -> None:
+    """Beside plain attrs objects that are made of the same maps by hand: one slot more."""
+    plain, song = loaded_bytes(by_hand), loaded_bytes(lambda item: mapper.load(item, Song))
+
+    figure(f"memory of a loaded object and its values: model {song:.0f} bytes, attrs {plain:.0f}")
+    assert song - plain < 17
