@@ -1,0 +1,94 @@
+"""Measure dynattrs beside others. From the repository's root:
+
+    uv run python -m benchmarks                         # everything; 20 minutes or more
+    uv run python -m benchmarks table cold              # some of the suites
+    uv run python -m benchmarks --save docs/performance.json
+    uv run python -m benchmarks --smoke                 # does it still work? No number means anything.
+    uv run python -m benchmarks report --docs           # the tables of docs/performance.md, from the file
+    uv run python -m benchmarks plot performance.svg    # the plot of that page, which its build makes too
+    uv run python -m benchmarks profile get             # where the CPU of one call goes
+
+Suites: table, shapes, growth, cold, waiting, million. Rivals are installed by uv in a cache folder
+(`environments.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+
+from benchmarks import results, suites
+from benchmarks.contest import Contest
+from benchmarks.environments import Environments
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("what", nargs="*", metavar="suite", help="suites, or report, plot, profile")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured (15)")
+    parser.add_argument("--rivals", help="only these, with commas: " + ",".join(suites.RIVALS))
+    parser.add_argument("--python", default=sys.executable, help="the interpreter of all rivals")
+    parser.add_argument("--fresh", action="store_true", help="install everything anew")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a tiny budget, and any failure is one"
+    )
+    parser.add_argument("--save", metavar="FILE", help="keep the figures in this JSON file")
+    parser.add_argument("--docs", action="store_true", help="with report: rewrite the page")
+    options = parser.parse_args(arguments)
+    if options.what[:1] == ["report"]:
+        return _report(rewrite=options.docs)
+    if options.what[:1] == ["plot"] and len(options.what) == 2:
+        from benchmarks import plots
+
+        plots.draw(Path(options.what[1]))
+        return 0
+    environments = Environments(options.python, fresh=options.fresh)
+    if options.what[:1] == ["profile"]:
+        from benchmarks import profiles
+
+        profiles.show(environments, options.what[1:] or ["get"])
+        return 0
+    unknown = set(options.what) - set(suites.NAMES)
+    if unknown:
+        parser.error(f"no suite is called {', '.join(sorted(unknown))}")
+    rivals = options.rivals.split(",") if options.rivals else list(suites.RIVALS)
+    if set(rivals) - set(suites.RIVALS):
+        parser.error(f"rivals are {', '.join(suites.RIVALS)}")
+    budget = suites.SMOKE if options.smoke else suites.Budget()
+    if options.rounds:
+        budget = dataclasses.replace(budget, rounds=options.rounds)
+    command = shlex.join(["python", "-m", "benchmarks", *arguments])
+    with Contest(environments, _say, strict=options.smoke) as contest:
+        run = suites.Suites(contest, environments, budget, rivals)
+        for name in options.what or suites.NAMES:
+            figures = []
+            for part in run.run(name):
+                figures += part
+                if part:
+                    _say(results.text(part))
+            if options.save:
+                about = results.about(command, budget.rounds, options.python, contest.versions())
+                results.save(options.save, name, about, figures)
+    return 0
+
+
+def _report(*, rewrite: bool) -> int:
+    if rewrite:
+        results.rewrite_page()
+    else:
+        _say("\n".join(results.page_parts().values()))
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

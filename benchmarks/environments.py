@@ -1,0 +1,85 @@
+"""Where rivals are installed: not in the project's environment, but in some of their own.
+
+Most live beside dynattrs and the newest boto3, in the versions that the dependency group `rivals` of
+pyproject.toml pins. Those that pin another boto3 themselves get an environment each. They are made
+with uv in a cache folder (`DYNATTRS_BENCHMARKS_CACHE`, otherwise `~/.cache/dynattrs-benchmarks`) and
+used again; what is installed of dynattrs is the tree as it is now.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+_NEEDS = {
+    "main": [str(ROOT), "--group", f"{ROOT / 'pyproject.toml'}:rivals"],
+    # aiobotocore decides which botocore there is.
+    "aio": [f"{ROOT}[aio]"],
+    # bloop 3.1.1 demands boto3 1.34, older than the oldest that dynattrs takes.
+    "bloop": ["bloop==3.1.1"],
+}
+_ELSEWHERE = {"with_bloop": "bloop", "dynattrs_aio": "aio"}
+
+
+class NotInstalled(Exception):
+    """An environment could not be made; says what the installer said."""
+
+
+class Environments:
+    """The environments for one Python.
+
+    Args:
+        python: An interpreter, or what uv takes for one.
+        fresh: Make them anew, with the newest versions that are allowed.
+    """
+
+    def __init__(self, python: str, *, fresh: bool = False) -> None:
+        self._python = python
+        self._fresh = fresh
+        cache = os.environ.get("DYNATTRS_BENCHMARKS_CACHE", "~/.cache/dynattrs-benchmarks")
+        self._folder = Path(cache).expanduser()
+        self._ready: dict[str, Path] = {}
+
+    def interpreter_of(self, rival: str) -> Path:
+        """The Python that runs *rival*.
+
+        Raises:
+            NotInstalled: It cannot be installed.
+        """
+        name = _ELSEWHERE.get(rival, "main")
+        if name not in self._ready:
+            self._ready[name] = self._made(name)
+        return self._ready[name]
+
+    def _made(self, name: str) -> Path:
+        tag = self._python.strip("/").replace("/", "-")
+        folder = self._folder / tag / name
+        interpreter = folder / "bin" / "python"
+        if self._fresh or not interpreter.exists():
+            _uv("venv", "--clear", "--no-project", "--python", self._python, str(folder))
+        # The tree may have changed since, its version has not.
+        again = ["--reinstall-package", "dynattrs", "--compile-bytecode"]
+        _uv("pip", "install", "--python", str(interpreter), *again, *_NEEDS[name])
+        return interpreter
+
+
+def _uv(*arguments: str) -> None:
+    # Its cache may be on another file system, where nothing can be linked.
+    command = [*_installer(), *arguments, "--quiet", "--link-mode", "copy"]
+    if arguments[0] == "venv":
+        command = [*_installer(), *arguments, "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotInstalled(done.stderr.strip())
+
+
+@functools.cache
+def _installer() -> list[str]:
+    found = shutil.which("uv")
+    return [found] if found else [sys.executable, "-m", "uv"]

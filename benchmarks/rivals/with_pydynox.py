@@ -1,0 +1,70 @@
+"""pydynox, whose core is written in Rust: typed objects. Its batch writer takes dicts, which its models
+make. Its updates return nothing, and its models store sets as lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydynox import DynamoDBClient, Model, ModelConfig, SyncBatchWriter
+from pydynox.attributes import (
+    BooleanAttribute,
+    ListAttribute,
+    MapAttribute,
+    NumberAttribute,
+    StringAttribute,
+    StringSetAttribute,
+)
+
+from benchmarks.canned import ACCESS_KEY, REGION, SECRET_KEY
+from benchmarks.shapes import ARTIST, CHANGED, Field, Shape, title
+
+LABEL = "pydynox (Rust)"
+DISTRIBUTIONS = ("pydynox",)
+SETS_AS_LISTS = True
+
+
+class Songs:
+    def __init__(self, endpoint: str, table: str, shape: Shape) -> None:
+        self.shape = shape
+        self.name = table
+        self.client = DynamoDBClient(
+            region=REGION, access_key=ACCESS_KEY, secret_key=SECRET_KEY, endpoint_url=endpoint
+        )
+        namespace = {each.name: _column(each) for each in shape.fields}
+        namespace |= {
+            "artist": StringAttribute(partition_key=True), "title": StringAttribute(sort_key=True),
+            "model_config": ModelConfig(table=table, client=self.client), "__module__": __name__,
+        }  # fmt: skip
+        self.cls: Any = type("Song", (Model,), namespace)
+
+    def make(self, number: int) -> Any:
+        return self.cls(**self.shape.values(number))
+
+    def read(self) -> list[Any]:
+        return list(self.cls.sync_query(partition_key=ARTIST))
+
+    def write(self, songs: list[Any]) -> None:
+        with SyncBatchWriter(self.client, self.name) as batch:
+            for song in songs:
+                batch.put(song.to_dict())
+
+    def get(self, number: int) -> Any:
+        return self.cls.sync_get(artist=ARTIST, title=title(number))
+
+    def put(self, song: Any) -> None:
+        song.sync_save()
+
+    def update(self, song: Any) -> None:
+        self.cls.sync_update_by_key(artist=song.artist, title=song.title, **CHANGED)
+
+
+_KINDS: dict[str, Any] = {
+    "str": StringAttribute, "optional": StringAttribute, "int": NumberAttribute,
+    "float": NumberAttribute, "bool": BooleanAttribute, "set": StringSetAttribute,
+    "map": MapAttribute, "list": ListAttribute,
+}  # fmt: skip
+
+
+def _column(field: Field) -> Any:
+    return _KINDS[field.kind]()

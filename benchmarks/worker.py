@@ -1,0 +1,174 @@
+"""One rival in its own process: it is told what to do in lines of JSON, and answers with its CPU time.
+
+    python -m benchmarks.worker RIVAL ADDRESS
+
+Timed is `time.process_time`, the CPU of all threads of this process, from the call to the objects that
+it returns. Making what is written, importing, and the first use of everything are left out; what was
+returned is checked afterwards, each item and each field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import importlib
+import inspect
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from typing import Any
+
+from benchmarks.shapes import CHANGED, check_object, shape
+
+
+class Worker:
+    def __init__(self, rival: str, endpoint: str) -> None:
+        # One of ours, or a module by its full name.
+        name = rival if "." in rival else f"benchmarks.rivals.{rival}"
+        self._module = importlib.import_module(name)
+        self._endpoint = endpoint
+        self._tables: dict[str, Any] = {}
+        self._loop = asyncio.new_event_loop()
+
+    # --- What it is told --------------------------------------------------------------------------
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "label": self._module.LABEL,
+            "python": platform.python_version(),
+            "versions": {name: version(name) for name in self._module.DISTRIBUTIONS},
+            "sets_as_lists": getattr(self._module, "SETS_AS_LISTS", False),
+            "operations": [
+                name
+                for name in ("read", "write", "get", "put", "update")
+                if hasattr(self._module.Songs, name)
+            ],
+        }
+
+    def measure(self, operation: str, table: str, count: int) -> dict[str, Any]:
+        """Do *operation* with the first *count* items of a table.
+
+        Returns:
+            CPU and elapsed time in seconds, for all items.
+        """
+        songs = self._songs(table)
+        prepared = self._prepared(songs, operation, count)
+        work = self._work(songs, operation, prepared)
+        gc.collect()
+        elapsed, cpu = time.perf_counter(), time.process_time()
+        found = work()
+        cpu, elapsed = time.process_time() - cpu, time.perf_counter() - elapsed
+        self._check(songs, operation, count, found)
+        return {"cpu": cpu, "elapsed": elapsed}
+
+    def profile(self, operation: str, table: str, count: int) -> dict[str, Any]:
+        """Where the CPU of *operation* goes."""
+        from benchmarks import profiles
+
+        songs = self._songs(table, concurrency=1)
+        work = self._work(songs, operation, self._prepared(songs, operation, count))
+        work()
+        return profiles.measured(work, count)
+
+    def memory(self) -> dict[str, Any]:
+        """The most memory that this process has had, in bytes."""
+        return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+    def scan(self, table: str, segments: int = 1) -> dict[str, Any]:
+        """Read a table to its end and keep nothing."""
+        songs = self._songs(table, concurrency=segments)
+        gc.collect()
+        elapsed, cpu = time.perf_counter(), time.process_time()
+        count, plays = self._run(songs.scan, segments)
+        cpu, elapsed = time.process_time() - cpu, time.perf_counter() - elapsed
+        return {"cpu": cpu, "elapsed": elapsed, "count": count, "plays": plays, **self.memory()}
+
+    def save(self, table: str, count: int, concurrency: int) -> dict[str, Any]:
+        """Save *count* items with so many batches in flight."""
+        songs = self._songs(table, concurrency=concurrency)
+        prepared = self._prepared(songs, "write", count)
+        gc.collect()
+        elapsed, cpu = time.perf_counter(), time.process_time()
+        self._run(songs.write, prepared)
+        return {
+            "cpu": time.process_time() - cpu, "elapsed": time.perf_counter() - elapsed
+        }  # fmt: skip
+
+    # --- How it does it ---------------------------------------------------------------------------
+
+    def _songs(self, table: str, **options: Any) -> Any:
+        key = f"{table} {options}"
+        if key not in self._tables:
+            kind = shape(table.partition(".")[0])
+            songs = self._tables[key] = self._module.Songs(self._endpoint, table, kind, **options)
+            if hasattr(songs, "start"):
+                self._loop.run_until_complete(songs.start())
+        return self._tables[key]
+
+    def _prepared(self, songs: Any, operation: str, count: int) -> list[Any]:
+        if operation in ("read", "get"):
+            return list(range(count))
+        special = {"write": "make_for_batch", "update": "make_for_update"}.get(operation, "make")
+        make = getattr(songs, special, songs.make)
+        return [make(number) for number in range(count)]
+
+    def _work(self, songs: Any, operation: str, prepared: list[Any]) -> Callable[[], list[Any]]:
+        method = getattr(songs, operation)
+        if operation == "read":
+            return lambda: self._run(method)
+        if operation == "write":
+            return lambda: self._run(method, prepared)
+        if not inspect.iscoroutinefunction(method):
+            return lambda: [method(each) for each in prepared]
+
+        async def one_after_the_other() -> list[Any]:
+            return [await method(each) for each in prepared]
+
+        return lambda: self._loop.run_until_complete(one_after_the_other())
+
+    def _run(self, method: Any, *arguments: Any) -> Any:
+        found = method(*arguments)
+        return self._loop.run_until_complete(found) if isinstance(found, Coroutine) else found
+
+    def _check(self, songs: Any, operation: str, count: int, found: Any) -> None:
+        if operation in ("write", "put"):
+            return  # the server has checked these
+        changed = CHANGED if operation == "update" else None
+        if len(found) != count:
+            raise ValueError(f"{len(found)} items were found, not {count}")
+        plain = getattr(songs, "plain", lambda each: each)
+        for number, each in enumerate(found):
+            # What an update returns is checked where it returns anything.
+            if each is not None or operation != "update":
+                check_object(plain(each), songs.shape, number, changed)
+
+    def close(self) -> None:
+        for songs in self._tables.values():
+            if hasattr(songs, "stop"):
+                self._loop.run_until_complete(songs.stop())
+        self._loop.close()
+
+
+def main() -> None:
+    # What a rival prints must not get in between.
+    answers = sys.stdout
+    with (
+        contextlib.redirect_stdout(sys.stderr),
+        contextlib.closing(Worker(*sys.argv[1:3])) as worker,
+    ):
+        for line in sys.stdin:
+            command = json.loads(line)
+            try:
+                answer = getattr(worker, command.pop("do"))(**command)
+            except Exception as error:  # it is told, and the run goes on without
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
