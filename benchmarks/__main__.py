@@ -73,7 +73,9 @@ def main(arguments: list[str]) -> int:
                 if part:
                     _say(results.text(part))
             if options.save:
-                about = results.about(command, budget.rounds, options.python, contest.versions())
+                about = results.about(
+                    command, budget.rounds_of(name), options.python, contest.versions()
+                )
                 results.save(options.save, name, about, figures)
     return 0
 

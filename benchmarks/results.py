@@ -174,7 +174,7 @@ def _machine(about: dict[str, Any]) -> str:
 
 def _origin(about: dict[str, Any]) -> str:
     return (
-        f"Measured on {about['date']}, commit {about['commit']}, {about['rounds']} rounds: "
+        f"Measured on {about['date']}, commit {about['commit']}, rounds: {about['rounds']}, with "
         f"`{about['command']}`."
     )
 

@@ -40,6 +40,11 @@ class Budget:
     scanned: int = 1_000_000
     shapes: tuple[str, ...] = ("flat-5", "flat-40", "nested-5", "nested-11", "nested-40")
 
+    def rounds_of(self, suite: str) -> int:
+        """Suites that take long make fewer rounds."""
+        share = {"shapes": 2, "growth": 2, "waiting": 3, "million": self.rounds}
+        return max(1, self.rounds // share.get(suite, 1))
+
     @property
     def page(self) -> int:
         return min(1000, self.items)
@@ -84,13 +89,13 @@ class Suites:
         for shape in self._budget.shapes:
             for operation in OPERATIONS:
                 case = self._budget.case(operation, shape)
-                rounds = max(1, self._budget.rounds // 2)
+                rounds = self._budget.rounds_of("shapes")
                 yield self._figures(self._contest.run(case, self._rivals, rounds))
 
     def growth(self) -> Iterator[list[Figure]]:
         """Reading, as pages grow, and as the text in an item does."""
         rivals = [rival for rival in self._rivals if rival in FEW]
-        rounds = max(1, self._budget.rounds // 2)
+        rounds = self._budget.rounds_of("growth")
         items = self._budget.items
         cases = [
             Case("read", f"flat-11.{page}.{max(page, items // 10)}", max(page, items // 10))
@@ -145,7 +150,7 @@ class Suites:
         # A segment that has no page asks once, and is told so.
         asked = max(requests, concurrency) if what == "scan" else requests
         values: list[float | None] = []
-        for number in range(-1, max(1, self._budget.rounds // 3)):
+        for number in range(-1, self._budget.rounds_of("waiting")):
             if what == "scan":
                 answer = process.do("scan", table=table, segments=concurrency)
                 if answer["count"] != items:

@@ -6,9 +6,12 @@ sphinx-build -W --keep-going docs docs/_build/html
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
-# The reference shows a model of docs/examples.
-sys.path.insert(0, str(Path(__file__).parent / "examples"))
+HERE = Path(__file__).parent
+
+# The reference shows a model of docs/examples; the plot is drawn by benchmarks.
+sys.path[:0] = [str(HERE / "examples"), str(HERE.parent)]
 
 project = "dynattrs"
 author = "the dynattrs contributors"
@@ -39,3 +42,30 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Docstrings of this package say `name` for code, as Markdown does.
 default_role = "code"
+
+
+# --- The plot of performance.md -------------------------------------------------------------------
+
+_PLACE = "<!-- plot -->"
+_PLOT = "_build/plots/performance.svg"
+
+
+def _with_plot(app: Any, name: str, source: list[str]) -> None:
+    """Put the plot where the page has a comment for it. It is drawn from performance.json, not kept."""
+    if name != "performance" or _PLACE not in source[0]:
+        return
+    try:
+        from benchmarks import plots
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        return  # the table beside it says the same
+    plots.draw(HERE / _PLOT)
+    alternative = (
+        "CPU time of each library as a multiple of what dynattrs takes; the table says the same"
+    )
+    source[0] = source[0].replace(_PLACE, f"![{alternative}]({_PLOT})")
+
+
+def setup(app: Any) -> None:
+    app.connect("source-read", _with_plot)
