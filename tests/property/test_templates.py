@@ -16,6 +16,7 @@ from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
 from dynattrs import MappingError, ModelError, Table, field, mapper, model
+from dynattrs.kinds import kind_of
 from dynattrs.schema import model_info
 from dynattrs.templates import Letters, can_meet
 
@@ -163,6 +164,52 @@ def test_a_model_recognises_the_keys_that_it_makes(data: st.DataObject) -> None:
     item = dumped(data.draw(design.things()))
 
     assert model_info(design.cls).keys.matches(item)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Table, list[Design]]:
+    """Two models of one table whose items nobody can confuse: by their keys, or a discriminator."""
+    app = Table(
+        "app", partition_key="pk", sort_key="sk",
+        discriminator=draw(st.sampled_from([None, None, "type"])),
+    )  # fmt: skip
+    found = []
+    for name in ("One", "Other"):
+        types = tuple(draw(st.lists(st.sampled_from([str, int, date, Colour]), max_size=2)))
+        names = [f"f{number}" for number in range(len(types))]
+        text = draw(st.sampled_from(["", "X#", "Y#", "X#Y#"]))
+        text += draw(st.sampled_from(JOINTS)).join(f"{{{each}}}" for each in names)
+        text += draw(st.sampled_from(["", "#", "#Z"]))
+        namespace = {
+            "__annotations__": dict(zip(names, types, strict=True)),
+            "__module__": __name__,
+        }
+        try:
+            cls = model(app, pk="P", sk=text or "CONST")(type(name, (), namespace))
+        except ModelError as error:
+            event(
+                "refused when declared: "
+                + ("the same keys" if "could be" in str(error) else "else")
+            )
+            assume(False)
+        found.append(Design(cls, types))
+    return app, found
+
+
+@given(pairs(), st.data())
+def test_no_item_is_taken_for_another_models(
+    drawn: tuple[Table, list[Design]], data: st.DataObject
+) -> None:
+    app, both = drawn
+    for design in both:
+        for values in itertools.islice(
+            itertools.product(*[CLOSE.get(t, [date(2026, 1, 1)]) for t in design.types]), 100
+        ):
+            try:
+                item = mapper.dump(design.cls(*values))
+            except MappingError:
+                continue
+            assert kind_of(app, item) is model_info(design.cls)
 
 
 # --- Order ----------------------------------------------------------------------------------------------
