@@ -74,15 +74,21 @@ def _shown(keys: ModelKeys) -> str:
     return ", ".join(f"{name}={keys.written.get(name)!r}" for name in keys.table.key)
 
 
-def kind_of(table: Table, item: StoredItem, asked: Sequence[ModelInfo] = ()) -> ModelInfo | None:
+def kind_of(
+    table: Table,
+    item: StoredItem,
+    asked: Sequence[ModelInfo] = (),
+    members: Sequence[ModelInfo] | None = None,
+) -> ModelInfo | None:
     """The model that an item is of; None if it is of none that is declared.
 
     Args:
         table: The table that the item is in.
         item: At least its primary key, and the discriminator.
         asked: Models to try first, where an item has no discriminator.
+        members: The table's models, where the caller has them.
     """
-    members = table.members.infos()
+    members = table.members.infos() if members is None else members
     discriminator = {} if table.discriminator is None else item.get(table.discriminator, {})
     if discriminator:
         kind = discriminator.get("S")
@@ -114,6 +120,7 @@ class Sieve:
     def __init__(self, asked: Sequence[ModelInfo]) -> None:
         self.asked = tuple(asked)
         self.table = asked[0].table
+        self._members = self.table.members.infos()
 
     @property
     def needed(self) -> bool:
@@ -131,11 +138,11 @@ class Sieve:
         Raises:
             MappingError: No model of the table is known for it.
         """
-        found = kind_of(self.table, item, self.asked)
+        found = kind_of(self.table, item, self.asked, self._members)
         if found is None:
             if any(self._plain(info) for info in self.asked):
                 return next(info for info in self.asked if self._plain(info))
-            if any(self._plain(info) for info in self.table.members.infos()):
+            if any(self._plain(info) for info in self._members):
                 return None
             raise self._unknown(item)
         return found if any(issubclass(found.cls, each.cls) for each in self.asked) else None

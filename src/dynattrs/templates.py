@@ -13,6 +13,7 @@ Nothing here knows classes or sessions: a template reads attribute maps and give
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -511,16 +512,18 @@ class Template:
     @property
     def pattern(self) -> re.Pattern[str]:
         """Its language as a regular expression."""
-        return re.compile("".join(map(_expression, self.language)), re.DOTALL)
+        runs = ((letters, len(list(same))) for letters, same in itertools.groupby(self.language))
+        return re.compile("".join(_expression(letters, count) for letters, count in runs))
 
 
-def _expression(letters: Letters) -> str:
+def _expression(letters: Letters, count: int) -> str:
+    """*count* times the same letters, as a regular expression."""
     if not letters.chars:
         text = r"[\s\S]"
     else:
         listed = "".join(map(re.escape, sorted(letters.chars)))
         text = f"[{'^' if letters.others else ''}{listed}]"
-    return text + ("*" if letters.many else "")
+    return text + ("*" if letters.many else "" if count == 1 else f"{{{count}}}")
 
 
 def parse(attribute: str, kind: KeyType, written: Any, resolve: Resolve) -> Template:

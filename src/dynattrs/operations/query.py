@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
@@ -341,7 +342,7 @@ class QueryVerbs(Generic[M_co]):
     ) -> Reading:
         if self._segments is not None and self._after is not None:
             raise QueryError("a parallel scan has no one place to go on from; remove after(...)")
-        nothing = found.operation == "nothing"
+        nothing, sieve = found.operation == "nothing", self._sieve
         return Reading(
             found,
             {} if nothing else self._parameters(found, counting=counting),
@@ -355,7 +356,7 @@ class QueryVerbs(Generic[M_co]):
             hydrate=self._whole_items if found.partial else None,
             accepts=None if counting or self._on_error == "raise" else self._accepts,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
-            belongs=None if self._sieve is None else self._belongs,
+            belongs=None if sieve is None else functools.partial(self._belongs, sieve),
         )
 
     def _pages(
@@ -412,9 +413,9 @@ class QueryVerbs(Generic[M_co]):
         sieve = Sieve(self._infos)
         return sieve if sieve.needed else None
 
-    def _belongs(self, item: StoredItem) -> bool:
+    def _belongs(self, sieve: Sieve, item: StoredItem) -> bool:
         try:
-            return Sieve(self._infos).model_of(item) is not None
+            return sieve.model_of(item) is not None
         except MappingError as error:
             if self._on_error == "raise":
                 raise
