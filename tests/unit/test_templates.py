@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from dynattrs import (
+    ConditionError,
     Epoch,
     GlobalIndex,
     MappingError,
@@ -26,6 +27,8 @@ from dynattrs import (
     model,
     partition_key,
 )
+from dynattrs.operations.requests import as_condition
+from dynattrs.schema import model_info
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -387,6 +390,14 @@ def test_a_time_stamp_cannot_be_part_of_the_primary_key():
         assert "Thing.at: saving sets it, and it is part of the key sk='{at}'" in refused(
             {"x": str, "at": datetime}, defaults={"at": at}, pk="P", sk="{at}"
         )
+
+
+def test_a_write_has_no_condition_on_a_field_that_is_stored_in_keys_only():
+    """To the service the attribute is absent: the condition would be false, or true, for all items."""
+    cls = made(table(), {"x": str}, {"x": field(key_only=True)}, pk="P", sk="X#{x}")
+
+    with pytest.raises(ConditionError, match=r"\.x is stored in keys only \(key_only=True\)"):
+        as_condition(cls.x == "a", model_info(cls))
 
 
 def test_key_only_needs_a_key_that_holds_the_field():

@@ -16,9 +16,10 @@ from dynattrs.expressions.conditions import (
     all_conditions,
     condition,
     models_of,
+    paths_in,
     render,
 )
-from dynattrs.expressions.paths import Path, PathData
+from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.mapper import Mapper
 from dynattrs.operations.keys import plain_key
@@ -92,13 +93,28 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
     """What was given as `when=`.
 
     Raises:
-        ConditionError: It is no condition, or speaks of another model.
+        ConditionError: It is no condition, speaks of another model, or of a field that is stored
+            in keys only.
     """
     if when is None:
         return None
     found = condition(when)
     check_models(found, info, found)
+    if info.keys is not None and info.keys.key_only:
+        _check_stored(found, info)
     return found
+
+
+def _check_stored(found: Condition, info: ModelInfo) -> None:
+    """Refuse a condition on what the service does not see: to it, the attribute is absent."""
+    hidden = {info.names[name]: name for name in info.keys.key_only}
+    for path in paths_in(found):
+        name = hidden.get(str(data_of(path).steps[0]))
+        if name is not None:
+            raise ConditionError(
+                f"{found}: {info.name}.{name} is stored in keys only (key_only=True), where no "
+                f"condition can see it; the key of the write states it already"
+            )
 
 
 def check_models(part: Any, info: ModelInfo, whole: object) -> None:
