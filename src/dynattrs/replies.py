@@ -14,6 +14,7 @@ itself where anything about it is not as expected.
 from __future__ import annotations
 
 import functools
+import io
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -41,6 +42,18 @@ _ITEM_BEARING: Final = frozenset(
         "UpdateItemOutput",
     }
 )
+
+
+#: aiobotocore's, for its two backends. It is an extra, and not imported for its class.
+_AWAITED_ENDPOINTS: Final = frozenset(
+    {
+        ("aiobotocore.endpoint", "AioEndpoint"),
+        ("aiobotocore.endpoint", "AnyioEndpoint"),
+    }
+)
+
+
+_LARGE_BODY: Final = 512 * 1024
 
 
 @attrs.define
@@ -82,19 +95,52 @@ def watch(needs_retry: Callable[..., Any]) -> Callable[..., Any]:
         response: Any = None,
         caught_exception: Exception | None = None,
     ) -> Any:
-        known = under_way.get()
-        if known is not None:
-            known.watched = True
-            if may_be_applied(response, caught_exception):
-                known.uncertain = True
-                if not known.repeat:
-                    return False
+        if not _may_go_on(response, caught_exception):
+            return False
         repeats = needs_retry(attempts, operation_model, request_dict, response, caught_exception)
-        if repeats and known is not None and known.again is not None:
-            known.again(attempts, reason(response, caught_exception))
+        _tell_of(repeats, attempts, response, caught_exception)
         return repeats
 
     return watching
+
+
+def watch_awaited(needs_retry: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for aiobotocore's, which is awaited."""
+
+    @functools.wraps(needs_retry)
+    async def watching(
+        attempts: int,
+        operation_model: Any,
+        request_dict: Any,
+        response: Any = None,
+        caught_exception: Exception | None = None,
+    ) -> Any:
+        if not _may_go_on(response, caught_exception):
+            return False
+        repeats = await needs_retry(
+            attempts, operation_model, request_dict, response, caught_exception
+        )
+        _tell_of(repeats, attempts, response, caught_exception)
+        return repeats
+
+    return watching
+
+
+def _may_go_on(response: Any, error: Exception | None) -> bool:
+    """Note how an attempt ended, and say whether there may be another one."""
+    known = under_way.get()
+    if known is not None:
+        known.watched = True
+        if may_be_applied(response, error):
+            known.uncertain = True
+            return known.repeat
+    return True
+
+
+def _tell_of(repeats: Any, attempts: int, response: Any, error: Exception | None) -> None:
+    known = under_way.get()
+    if repeats and known is not None and known.again is not None:
+        known.again(attempts, reason(response, error))
 
 
 def reason(response: Any, error: Exception | None) -> str:
@@ -113,8 +159,21 @@ def may_be_applied(response: Any, error: Exception | None) -> bool:
         error: What was raised in its place.
     """
     if error is not None:
-        return not isinstance(error, never_sent())
+        return not was_never_sent(error)
     return bool(response) and response[0].status_code >= 500
+
+
+def was_never_sent(error: Exception) -> bool:
+    """Whether a request that ended with *error* surely did not reach the service."""
+    if not isinstance(error, never_sent()):
+        return False
+    # aiobotocore says "could not connect" of connections that broke later as well.
+    reason = getattr(error, "kwargs", {}).get("error")
+    if type(reason).__module__.partition(".")[0] != "aiohttp":
+        return True
+    from aiohttp import ClientConnectorError
+
+    return isinstance(reason, ClientConnectorError)
 
 
 @functools.cache
@@ -134,20 +193,22 @@ def twin(client: Any, *, raw: bool = True) -> Any:
     *raw*, left raw.
 
     It shares the event emitter, the connections and the credentials, and registers nothing. What is
-    not botocore's own DynamoDB client over JSON is returned as it is.
+    neither botocore's own DynamoDB client over JSON nor aiobotocore's is returned as it is.
     """
     from botocore.client import BaseClient
-    from botocore.endpoint import Endpoint
 
     if not isinstance(client, BaseClient) or client.meta.service_model.service_name != "dynamodb":
         return client
     endpoint = getattr(client, "_endpoint", None)
     expected = ("_response_parser_factory", "_needs_retry")
-    if type(endpoint) is not Endpoint or not all(hasattr(endpoint, name) for name in expected):
+    kind = type(endpoint)
+    awaited = (kind.__module__, kind.__name__) in _AWAITED_ENDPOINTS
+    known = awaited or (kind.__module__, kind.__name__) == ("botocore.endpoint", "Endpoint")
+    if not known or not all(hasattr(endpoint, name) for name in expected):
         warnings.warn(
-            "this version of botocore is built differently than dynattrs expects: replies go the "
-            "slower way, their CRC32 is checked as botocore does it, and botocore repeats writes "
-            "that may have been applied",
+            "this version of botocore or aiobotocore is built differently than dynattrs expects: "
+            "replies go the slower way, their CRC32 is checked as botocore does it, and botocore "
+            "repeats writes that may have been applied",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -155,9 +216,12 @@ def twin(client: Any, *, raw: bool = True) -> Any:
     # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
     made = _again(client)
     made._endpoint = _again(endpoint)
-    made._endpoint._needs_retry = watch(made._endpoint._needs_retry)
+    watching = watch_awaited if awaited else watch
+    made._endpoint._needs_retry = watching(made._endpoint._needs_retry)
+    if awaited:
+        made._endpoint._send = _sending(made._endpoint._send)
     ordinary = cast("Any", endpoint)._response_parser_factory
-    made._endpoint._response_parser_factory = _ParserFactory(ordinary, raw=raw)
+    made._endpoint._response_parser_factory = _ParserFactory(ordinary, raw=raw, awaited=awaited)
     return made
 
 
@@ -185,24 +249,37 @@ def _again(original: Any) -> Any:
     return made
 
 
+def _sending(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Aiohttp warns of large bodies that are bytes, which it writes in one go."""
+
+    @functools.wraps(send)
+    def sending(request: Any) -> Any:
+        if isinstance(request.body, (bytes, bytearray)) and len(request.body) >= _LARGE_BODY:
+            request.body = io.BytesIO(request.body)
+        return send(request)
+
+    return sending
+
+
 class _ParserFactory:
     """Stands where botocore's factory stood."""
 
-    def __init__(self, ordinary: Any, *, raw: bool) -> None:
+    def __init__(self, ordinary: Any, *, raw: bool, awaited: bool) -> None:
         self._ordinary = ordinary
         self._raw = raw
-        self._parser: _Parser | None = None
+        self._kind = _AwaitedParser if awaited else _Parser
+        self._parser: _Reading | None = None
 
     def create_parser(self, protocol: str) -> Any:
         if protocol != "json":
             return self._ordinary.create_parser(protocol)
         if self._parser is None:
-            self._parser = _Parser(self._ordinary.create_parser(protocol), raw=self._raw)
+            self._parser = self._kind(self._ordinary.create_parser(protocol), raw=self._raw)
         return self._parser
 
 
-class _Parser:
-    """Checks replies, reads those that hold items, and hands the others on."""
+class _Reading:
+    """Checks replies, and reads those that hold items."""
 
     def __init__(self, ordinary: Any, *, raw: bool) -> None:
         # Imported with the first reply: a program may import this library and ask nothing.
@@ -214,20 +291,18 @@ class _Parser:
         # Both readers raise the second for bytes that are no UTF-8.
         self._damaged = (msgspec.DecodeError, UnicodeDecodeError)
 
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+    def read(self, response: dict[str, Any], shape: Any) -> dict[str, Any] | None:
+        """The reply, or None if botocore is to parse it."""
         name = getattr(shape, "name", "")
         check(response, name.removesuffix("Output"))
+        if response["status_code"] != 200 or name not in self._raw:
+            return None
         known = under_way.get()
         decode = (known.decode if known is not None else None) or self._decode
         try:
-            if response["status_code"] != 200 or name not in self._raw:
-                parsed: dict[str, Any] = self._ordinary.parse(response, shape)
-                return parsed
             reply = decode(response["body"] or b"{}")
         except self._damaged as error:
-            raise CorruptReply(
-                name.removesuffix("Output"), f"the reply is no JSON: {error}"
-            ) from error
+            raise damaged(shape, error) from error
         headers = {key.lower(): value for key, value in response["headers"].items()}
         reply["ResponseMetadata"] = {
             "RequestId": headers.get("x-amzn-requestid", ""),
@@ -236,6 +311,39 @@ class _Parser:
         }
         found: dict[str, Any] = reply
         return found
+
+
+class _Parser(_Reading):
+    """Hands what it does not read on to botocore's parser."""
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        reply = self.read(response, shape)
+        if reply is not None:
+            return reply
+        try:
+            parsed: dict[str, Any] = self._ordinary.parse(response, shape)
+        except self._damaged as error:
+            raise damaged(shape, error) from error
+        return parsed
+
+
+class _AwaitedParser(_Reading):
+    """Hands what it does not read on to aiobotocore's parser."""
+
+    async def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        reply = self.read(response, shape)
+        if reply is not None:
+            return reply
+        try:
+            parsed: dict[str, Any] = await self._ordinary.parse(response, shape)
+        except self._damaged as error:
+            raise damaged(shape, error) from error
+        return parsed
+
+
+def damaged(shape: Any, error: Exception) -> CorruptReply:
+    operation = getattr(shape, "name", "").removesuffix("Output")
+    return CorruptReply(operation, f"the reply is no JSON: {error}")
 
 
 def check(response: dict[str, Any], operation: str) -> None:

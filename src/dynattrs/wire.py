@@ -5,11 +5,12 @@ The client is used as it is given and never changed; see `replies` for how repli
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final, Literal, TypeVar, cast
 
 import attrs
@@ -45,7 +46,7 @@ from dynattrs.events import (
 from dynattrs.operations.flows import Call
 from dynattrs.operations.paging import consumed_by
 from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
-from dynattrs.replies import Attempts, never_sent, renew_connections, twin, under_way
+from dynattrs.replies import Attempts, renew_connections, twin, under_way, was_never_sent
 
 R = TypeVar("R")
 
@@ -242,7 +243,7 @@ class Exchange:
             self.attempts.uncertain
             or metadata.get("RetryAttempts", 0) > 0
             or isinstance(translated, ServiceUnavailable)
-            or (isinstance(translated, ConnectionFailed) and not isinstance(error, never_sent()))
+            or (isinstance(translated, ConnectionFailed) and not was_never_sent(error))
         )
 
     def answered(self, response: dict[str, Any], *, direct: bool = False) -> dict[str, Any]:
@@ -448,8 +449,15 @@ def configuration_error(error: Exception) -> ConfigurationError | None:
 
 def configured(make: Callable[[], R]) -> R:
     """The result of *make*, with boto3's complaints about configuration translated."""
-    try:
+    with configured_later():
         return make()
+
+
+@contextlib.contextmanager
+def configured_later() -> Generator[None]:
+    """The same for a block."""
+    try:
+        yield
     except Exception as error:
         translated = configuration_error(error)
         if translated is None:

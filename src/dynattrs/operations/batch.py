@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar, cast
@@ -146,8 +147,9 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
             yield Wait(task)
             continue
         batch = buffer.take(whole=False)
-        if batch and len(buffer) == len(batch):
-            # The only one: no thread, no task.
+        if batch and len(buffer) == len(batch) and not core.environment.cancellable:
+            # The only one: no thread. A task is needed where whoever flushes may be cancelled,
+            # which must not cancel what others have saved.
             yield from send(core, buffer, batch)
         elif batch:
             yield from _begin(buffer, batch, send(core, buffer, batch))
@@ -178,7 +180,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     buffer.seal()
     began = core.environment.monotonic()
     if error is not None and not isinstance(error, Exception):
-        yield from _interrupt(buffer, error)
+        yield from _interrupt(core, buffer, error)
         report(core, buffer.ledger, began, raising=False)
         return
     try:
@@ -199,18 +201,25 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     except GeneratorExit:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
-        yield from _interrupt(buffer, interruption)
+        yield from _interrupt(core, buffer, interruption)
         report(core, buffer.ledger, began, raising=False)
         raise
     finally:
         buffer.raised = None
 
 
-def _interrupt(buffer: Buffer, error: BaseException) -> Flow[None]:
+def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
     buffer.abandoned = error
-    while (task := buffer.running(1)) is not None:
-        yield Wait(task)
-    report_left(buffer, error)
+    buffer.cancel_tasks()
+    try:
+        # A coroutine that is being closed cannot wait; a generator in a thread can.
+        if not (core.environment.cancellable and isinstance(error, GeneratorExit)):
+            while (task := buffer.running(1)) is not None:
+                with contextlib.suppress(SessionClosed):  # it was cancelled
+                    yield Wait(task)
+    finally:
+        # Also where the waiting is interrupted once more.
+        report_left(buffer, error)
 
 
 def report_left(buffer: Buffer, error: BaseException | None = None) -> None:

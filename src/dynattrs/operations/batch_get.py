@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -88,13 +89,24 @@ class BatchGet(Generic[R]):
                 break
             if not self._under_way and len(chunk) < limits.BATCH_GET_ITEMS:
                 # The last and only one: no thread, no task.
-                found = yield from self._fetch(chunk)
+                try:
+                    found = yield from self._fetch(chunk)
+                except BaseException:
+                    self._again([chunk])
+                    raise
                 return self._results(chunk, found.items)
             self._under_way.append((chunk, (yield Start(self._fetch(chunk)))))
         if not self._under_way:
             return None
-        chunk, task = self._under_way.popleft()
-        found = yield Wait(task)
+        chunk, task = self._under_way[0]
+        try:
+            found = yield Wait(task)
+        except BaseException:
+            # Nothing runs on for whoever was interrupted. Asked again, all are fetched again.
+            self._again([each for each, _ in self._under_way])
+            self._forget()
+            raise
+        self._under_way.popleft()
         return self._results(chunk, found.items)
 
     def _fetch(self, chunk: list[WantedKey]) -> Flow[Found]:
@@ -102,10 +114,16 @@ class BatchGet(Generic[R]):
 
     def close(self) -> None:
         """Forget what is being fetched; nobody waits for it."""
+        self._forget()
+        self._chunks = iter(())
+
+    def _again(self, chunks: list[list[WantedKey]]) -> None:
+        self._chunks = itertools.chain(chunks, self._chunks)
+
+    def _forget(self) -> None:
         for _, task in self._under_way:
             task.cancel()
         self._under_way.clear()
-        self._chunks = iter(())
 
     def _results(self, chunk: list[WantedKey], found: dict[Hashable, StoredItem]) -> list[R | None]:
         wanted = {identity(self._table, key.stored): key for key in chunk}

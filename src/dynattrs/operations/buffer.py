@@ -296,6 +296,13 @@ class Buffer:
         with self._lock:
             self._tasks.append(task)
 
+    def cancel_tasks(self) -> None:
+        """Begin none of them that has not begun; under asyncio end those that have."""
+        with self._lock:
+            tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+
     def running(self, fewer_than: int) -> Task | None:
         """The oldest running task, unless fewer than that many run."""
         with self._lock:

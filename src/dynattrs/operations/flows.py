@@ -58,7 +58,7 @@ class Task(Protocol):
     """A flow that runs beside its starter."""
 
     def cancel(self) -> bool:
-        """Do not begin it, if it has not begun."""
+        """Do not begin it, if it has not begun; under asyncio also end one that has."""
         ...
 
     def done(self) -> bool: ...
@@ -99,6 +99,8 @@ class Environment:
         now: The time for time stamps, aware.
         token: A new idempotency token.
         caller: Who is calling: a thread, or a task.
+        cancellable: Whether a flow may be cancelled while it waits, and tasks as well: under
+            asyncio. What others rely on then runs in a task of its own.
     """
 
     monotonic: Callable[[], float]
@@ -106,6 +108,7 @@ class Environment:
     now: Callable[[], datetime]
     token: Callable[[], str] = lambda: str(uuid.uuid4())
     caller: Callable[[], Hashable] = threading.get_ident
+    cancellable: bool = False
 
 
 class Sync:

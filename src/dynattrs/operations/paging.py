@@ -157,8 +157,14 @@ class _Sequence:
         if self._done:
             return None
         if self._ahead is not None:
-            task, self._ahead = self._ahead, None
-            page = yield Wait(task)
+            try:
+                page = yield Wait(self._ahead)
+            except BaseException:
+                # Nothing runs on for whoever was interrupted. Asked again, it is fetched again.
+                self._ahead.cancel()
+                raise
+            finally:
+                self._ahead = None
         else:
             page = yield from self._fetch()
         self._pages += 1
@@ -200,19 +206,26 @@ class _Segments:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._left = reading.limit
-        self._tasks: dict[Task, int] | None = None
+        self._tasks: dict[Task, int] = {}
+        #: Where segments begin, or go on, that are not being read.
+        self._waiting: dict[int, AttributeMap | None] = dict.fromkeys(range(reading.segments or 0))
+        self._starts: dict[int, AttributeMap | None] = {}
         self._pace = _Pace(reading)
 
     def next(self) -> Flow[RawPage | None]:
-        if self._tasks is None:
-            self._tasks = {}
-            for segment in range(self._reading.segments or 0):
-                yield from self._begin(segment, None)
+        for segment in tuple(self._waiting):
+            yield from self._begin(segment, self._waiting.pop(segment))
         if not self._tasks:
             return None
-        task = yield WaitAny(tuple(self._tasks))
+        try:
+            task = yield WaitAny(tuple(self._tasks))
+            page = yield Wait(task)
+        except BaseException:
+            # Nothing runs on for whoever was interrupted. Asked again, all go on where they were.
+            self._waiting = {segment: self._starts[segment] for segment in self._tasks.values()}
+            self._forget()
+            raise
         segment = self._tasks.pop(task)
-        page = yield Wait(task)
         page = trimmed(page, self._left, self._reading.accepts)
         if self._left is not None:
             self._left -= page.count
@@ -223,7 +236,7 @@ class _Segments:
         return page
 
     def _begin(self, segment: int, start: AttributeMap | None) -> Flow[None]:
-        assert self._tasks is not None
+        self._starts[segment] = start
         task = yield Start(self._fetch(segment, start))
         self._tasks[task] = segment
 
@@ -242,7 +255,11 @@ class _Segments:
         return page
 
     def close(self) -> None:
-        for task in self._tasks or ():
+        self._waiting = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        for task in self._tasks:
             task.cancel()
         self._tasks = {}
 

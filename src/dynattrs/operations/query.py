@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar, cast, overload
@@ -497,28 +498,28 @@ class QueryVerbs(Generic[M_co]):
     @verb
     def all(self) -> Flow[list[M_co]]:
         """All items, in a list."""
-        stream = Stream(self)
         items: list[M_co] = []
-        while (page := (yield from stream.next())) is not None:
-            items += page
+        with contextlib.closing(Stream(self)) as stream:
+            while (page := (yield from stream.next())) is not None:
+                items += page
         return items
 
     @verb
     def group_by_type(self) -> Flow[Groups]:
         """All items, by class: `groups[Order]` is a `list[Order]`, `groups.one(User)` the only one."""
-        stream = Stream(self)
         items: list[M_co] = []
-        while (page := (yield from stream.next())) is not None:
-            items += page
+        with contextlib.closing(Stream(self)) as stream:
+            while (page := (yield from stream.next())) is not None:
+                items += page
         return Groups([info.cls for info in self._infos], items)
 
     @verb
     def first(self) -> Flow[M_co | None]:
         """The first item, or None. It reads no more than it must."""
-        stream = Stream(self.limit(1), eager=False)
-        while (page := (yield from stream.next())) is not None:
-            if page.items:
-                return page.items[0]
+        with contextlib.closing(Stream(self.limit(1), eager=False)) as stream:
+            while (page := (yield from stream.next())) is not None:
+                if page.items:
+                    return page.items[0]
         return None
 
     @verb
@@ -529,10 +530,11 @@ class QueryVerbs(Generic[M_co]):
             NoSuchItem: There is none.
             MultipleItems: There are more.
         """
-        stream = Stream(self.limit(2 if self._limit is None else min(self._limit, 2)), eager=False)
+        two = self.limit(2 if self._limit is None else min(self._limit, 2))
         found: list[M_co] = []
-        while (page := (yield from stream.next())) is not None:
-            found += page
+        with contextlib.closing(Stream(two, eager=False)) as stream:
+            while (page := (yield from stream.next())) is not None:
+                found += page
         if not found:
             raise NoSuchItem(self._info.name, str(self))
         if len(found) > 1:
@@ -547,8 +549,9 @@ class QueryVerbs(Generic[M_co]):
         pages = keys._pages(keys._plan(), counting=True)
         yield from self._begin()
         count = 0
-        while (raw := (yield from pages.next())) is not None:
-            count += raw.count
+        with contextlib.closing(pages):
+            while (raw := (yield from pages.next())) is not None:
+                count += raw.count
         return count
 
     @verb

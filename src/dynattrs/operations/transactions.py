@@ -290,12 +290,16 @@ class TransactionVerbs:
 
     def _begin(self) -> None:
         core = self._handle._core
-        core.transactions[core.environment.caller()] += 1
+        self._caller = core.environment.caller()
+        core.transactions[self._caller] += 1
 
     def _end(self) -> None:
         self._ended = True
-        core = self._handle._core
-        core.transactions[core.environment.caller()] -= 1
+        # The one who began it: a block may be left by another task than entered it.
+        opened = self._handle._core.transactions
+        opened[self._caller] -= 1
+        if not opened[self._caller]:
+            del opened[self._caller]  # callers come and go
 
     def _commit(self) -> Flow[None]:
         handle = self._handle

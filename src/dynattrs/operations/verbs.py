@@ -16,6 +16,7 @@ from dynattrs.errors import (
     ModelError,
     NoSuchItem,
     OutcomeUnknown,
+    QueryError,
     SessionClosed,
     TransactionError,
 )
@@ -427,8 +428,10 @@ class Verbs(Listening):
         consistent: bool,
         unexpired: bool,
         ordered: bool,
-        none_for_missing: bool,
+        missing: str,
     ) -> BatchGet[Any]:
+        if missing not in ("skip", "none"):
+            raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
         self._check_open()
         info = model_info(model)
         table = self._core.table_name(info.table)
@@ -439,7 +442,7 @@ class Verbs(Listening):
         return BatchGet(
             self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
             self._reads(info, model), skip=skip, consistent=consistent,
-            ordered=ordered, none_for_missing=none_for_missing,
+            ordered=ordered, none_for_missing=missing == "none",
             before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
         )  # fmt: skip
 

@@ -15,11 +15,6 @@ from dynattrs.operations.forks import forget_at_fork
 from dynattrs.wire import Wire
 
 R = TypeVar("R")
-M_co = TypeVar("M_co", covariant=True)
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 
 
 class Driver:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from dynattrs.operations.batch_get import BatchGet
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.partiql import Statement
-from dynattrs.operations.query import Page, QueryVerbs, Stream
+from dynattrs.operations.query import Page, Stream
 from dynattrs.operations.readers import Raw, projected, selected
 from dynattrs.schema import AttributeMap
+from dynattrs.surface.results import AnyItems, AnyQuery, AnyRows
 
 if TYPE_CHECKING:
     from dynattrs.session.handles import Handle
@@ -23,7 +22,7 @@ C = TypeVar("C")
 D = TypeVar("D")
 
 
-class Query(QueryVerbs[M_co], Sync):
+class Query(AnyQuery[M_co], Sync):
     """A lazy query or scan: iterate over it, or call one of its ends. No request before that."""
 
     _handle: Handle
@@ -31,18 +30,11 @@ class Query(QueryVerbs[M_co], Sync):
     def _drive(self, flow: Flow[R]) -> R:
         return self._handle._drive(flow)
 
-    def __bool__(self) -> bool:
-        raise TypeError(
-            f"{self} has no truth value, it has not been asked yet; use first(), one(), all() or "
-            f"count()"
-        )
-
     def __iter__(self) -> Iterator[M_co]:
         for page in self.pages():
             yield from page.items
 
     def pages(self) -> Iterator[Page[M_co]]:
-        """The pages as the service returns them. Under a filter a page may be empty."""
         stream = Stream(self)
         try:
             while (page := self._drive(stream.next())) is not None:
@@ -75,25 +67,14 @@ class Query(QueryVerbs[M_co], Sync):
 
         Raises:
             QueryError: One is no field of the model.
-        """
-        info = self._only_model("select()")
-        return cast("Query[Any]", self._with(_reader=selected(info, paths)))
-
-    def keys(self) -> Query[dict[str, Any]]:
-        """The keys only, as dicts of fields: what `get` and `delete` take."""
         return cast("Query[dict[str, Any]]", self._with(_reader=self._keys))
 
     def raw(self) -> Query[AttributeMap]:
-        """Attribute maps, as they are stored."""
         return cast("Query[AttributeMap]", self._with(_reader=Raw()))
 
 
-class Items(Generic[M_co]):
+class Items(AnyItems["Handle", M_co]):
     """A lazy stream of the items of many keys. It can be iterated once."""
-
-    def __init__(self, handle: Handle, found: BatchGet[M_co]) -> None:
-        self._handle = handle
-        self._found = found
 
     def __iter__(self) -> Iterator[M_co]:
         try:
@@ -102,27 +83,12 @@ class Items(Generic[M_co]):
         finally:
             self._found.close()
 
-    @property
-    def missing(self) -> list[Any]:
-        """The keys, as they were given, of which there was no item so far; all of them at the
-        end.
-        """
-        return self._found.missing
 
-
-class Rows(Generic[M_co]):
+class Rows(AnyRows["Handle", M_co]):
     """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
     once.
     """
 
-    def __init__(self, handle: Handle, statement: Statement[M_co], first: list[M_co]) -> None:
-        self._handle = handle
-        self._statement = statement
-        self._first = first
-
     def __iter__(self) -> Iterator[M_co]:
-        rows: list[M_co] | None = self._first
-        self._first = []
-        while rows is not None:
+        while (rows := self._handle._drive(self._next())) is not None:
             yield from rows
-            rows = self._handle._drive(self._statement.next())

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import random
-import time
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from dynattrs.errors import ModelError, SessionClosed
-from dynattrs.hooks import Flushed, SessionHooks, functions
-from dynattrs.operations.core import Core
-from dynattrs.operations.flows import Environment
+from dynattrs.errors import ModelError
+from dynattrs.hooks import Flushed
+from dynattrs.operations import batch
 from dynattrs.operations.pace import Progress
-from dynattrs.session.blocks import Block, Enter, Exit
+from dynattrs.session.blocks import Block
 from dynattrs.session.clients import make_client, with_room
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
+from dynattrs.surface.blocks import AnySession, Enter, Exit, Pairing
+from dynattrs.surface.settings import check_client_options, core_of, is_awaited
 from dynattrs.wire import Wire, configured
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-R = TypeVar("R")
-M_co = TypeVar("M_co", covariant=True)
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 
 
 #: Requests in flight besides batches: queries fetch one page ahead.
 _BESIDES: Final = 4
 
 
-class Session(Handle):
+class Session(Handle, AnySession):
     """The way to the service: saves, reads, queries, tables.
 
     One session serves a whole program, in all threads. Outside a block it writes each item at once;
@@ -70,6 +63,8 @@ class Session(Handle):
         ConfigurationError: There is no region, or no such profile.
     """
 
+    _block = Block
+
     def __init__(
         self,
         *,
@@ -95,20 +90,15 @@ class Session(Handle):
             "boto3_session": boto3_session, "region_name": region_name,
             "profile_name": profile_name, "endpoint_url": endpoint_url, "config": config,
         }  # fmt: skip
-        given = [name for name, value in options.items() if value is not None]
-        if client is not None and given:
-            raise ModelError("Session", f"client is given, so {', '.join(given)} would be ignored")
-        if boto3_session is not None and profile_name is not None:
-            raise ModelError("Session", "boto3_session is given, so profile_name would be ignored")
-        if type(concurrency) is not int or concurrency < 1:
-            raise ModelError("Session", f"concurrency={concurrency!r}: a positive int is expected")
-        if not isinstance(cast("object", deadline), timedelta):
-            raise ModelError("Session", f"deadline={deadline!r}: a timedelta is expected")
-        hooks = SessionHooks(
-            functions("Session", "before_save", before_save),
-            functions("Session", "after_load", after_load),
-            functions("Session", "after_flush", after_flush),
-        )
+        check_client_options("Session", client, options)
+        if is_awaited(client):
+            raise ModelError("Session", "client is aiobotocore's, for dynattrs.aio.AsyncSession")
+        self._core = core_of(
+            "Session", caller=threading.get_ident, cancellable=False, table_prefix=table_prefix,
+            tables=tables, concurrency=concurrency, deadline=deadline,
+            cursor_secret=cursor_secret, clock=clock, on_progress=on_progress, before_save=before_save,
+            after_load=after_load, after_flush=after_flush,
+        )  # fmt: skip
         # A client that was handed in is its owner's to close.
         self._closing: list[Callable[[], object]] = []
         if client is None:
@@ -119,19 +109,11 @@ class Session(Handle):
                 )
             )  # fmt: skip
             self._closing.append(cast("Any", client).close)
-        environment = Environment(time.monotonic, random.random, clock or _utc_now)
-        secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
-        if secret is not None and not secret:
-            raise ModelError("Session", "cursor_secret is empty; leave it out, or give a secret")
-        self._core = Core(
-            environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,
-            on_progress, hooks,
-        )  # fmt: skip
         wire = Wire(client, fast=fast, events=self._core.events)
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
         self._buffer = None
         self._closed = None
-        self._blocks: list[Block] = []
+        self._blocks = []
 
     @classmethod
     def local(
@@ -147,15 +129,6 @@ class Session(Handle):
         after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> Session:
-        """A session on an engine embedded in this process, empty and gone with the session.
-
-        It needs `dynattrs[local]`, no Java, no account and no network. It listens on a free port of
-        the loopback interface. It is for trying out and for tests; it is more lenient than the
-        service, which the tests of what matters should know.
-
-        Raises:
-            MissingExtra: The extra is not installed.
-        """
         import boto3
 
         from dynattrs.local import start
@@ -184,16 +157,21 @@ class Session(Handle):
         )
         return session
 
+    def _enter(self, pairing: Pairing) -> Block:
+        return cast("Block", self._begin_block(pairing))
+
+    def _leave(self, pairing: Pairing, error: BaseException | None) -> None:
+        block = self._block_of(pairing)
+        try:
+            self._blocks.remove(block)
+            block._end(error)
+        except BaseException as failure:
+            # A second interruption, while the end was waiting, or had not quite begun.
+            batch.report_left(block._buffer, failure)
+            raise
+
     def close(self) -> None:
-        """End the session: threads, connections, and after `Session.local()` the engine.
-
-        A client that was handed in stays open. Closing twice is fine.
-
-        Raises:
-            SessionClosed: A block of it is still open.
-        """
-        if self._blocks:
-            raise SessionClosed("session with open blocks")
+        self._check_no_blocks()
         self._closed = "session"
         self._driver.close()
         closing, self._closing = self._closing, []
@@ -218,7 +196,3 @@ class Session(Handle):
     else:
         __enter__ = Enter()
         __exit__ = Exit()
-
-
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
