@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -26,12 +25,11 @@ class Leaving:
 
     def __init__(self, client: Any, kept: Callable[[int], int]) -> None:
         self._kept = kept
-        self._of_this_thread = threading.local()
         self.left = 0
         client.meta.events.register("before-call.dynamodb.BatchWriteItem", self._before)
         client.meta.events.register("after-call.dynamodb.BatchWriteItem", self._after)
 
-    def _before(self, params: dict[str, Any], **_: Any) -> None:
+    def _before(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         body = json.loads(params["body"])
         kept: dict[str, list[Any]] = {}
         left: dict[str, list[Any]] = {}
@@ -42,14 +40,16 @@ class Leaving:
                 left[table] = requests[place:]
         body["RequestItems"] = kept
         params["body"] = json.dumps(body).encode()
-        self._of_this_thread.left = left
+        context["left"] = left
         self.left += sum(map(len, left.values()))
 
-    def _after(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+    def _after(
+        self, http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any
+    ) -> None:
         if http_response.status_code == 200:
             parsed["UnprocessedItems"] = {
                 table: [_as_parsed(request) for request in requests]
-                for table, requests in self._of_this_thread.left.items()
+                for table, requests in context["left"].items()
             }
 
 

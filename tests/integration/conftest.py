@@ -21,6 +21,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from dynattrs import Session
+
 import engines
 
 if TYPE_CHECKING:
@@ -29,6 +31,29 @@ if TYPE_CHECKING:
     from dynattrs.local import Lease
 
 ENGINES = ("dynamodb-local", "embedded")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test of a module that speaks of `Session` runs twice: see `session_kind`."""
+    if getattr(metafunc.module, "Session", None) is not Session:
+        return
+    if metafunc.definition.get_closest_marker("threads_only") is None:
+        metafunc.parametrize("session_kind", ["threads", "asyncio"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def session_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """How sessions wait. Under "asyncio" the name `Session` of the test's module is an
+    `AsyncSession` behind the same surface (`awaited`), so that one test holds both to one promise.
+    """
+    chosen: str = getattr(request, "param", "threads")
+    if chosen == "threads":
+        yield chosen
+        return
+    awaited = pytest.importorskip("awaited", reason="pip install 'dynattrs[aio]'")
+    monkeypatch.setattr(request.module, "Session", awaited.AwaitedSession)
+    yield chosen
+    awaited.close_twins()
 
 
 @attrs.frozen

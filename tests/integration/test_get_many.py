@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,23 +159,22 @@ class Halving:
     """Leaves half of the keys of every BatchGetItem of two or more unprocessed."""
 
     def __init__(self, client: Any) -> None:
-        self._of_this_thread = threading.local()
         self.left = 0
         client.meta.events.register("before-call.dynamodb.BatchGetItem", self.before)
         client.meta.events.register("after-call.dynamodb.BatchGetItem", self.after)
 
-    def before(self, params: dict[str, Any], **_: Any) -> None:
+    def before(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         body = json.loads(params["body"])
         ((table, request),) = body["RequestItems"].items()
         middle = (len(request["Keys"]) + 1) // 2
         left = request["Keys"][middle:]
         request["Keys"] = request["Keys"][:middle]
         params["body"] = json.dumps(body).encode()
-        self._of_this_thread.left = {table: {**request, "Keys": left}} if left else {}
+        context["left"] = {table: {**request, "Keys": left}} if left else {}
         self.left += len(left)
 
-    def after(self, parsed: dict[str, Any], **_: Any) -> None:
-        parsed["UnprocessedKeys"] = self._of_this_thread.left
+    def after(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        parsed["UnprocessedKeys"] = context["left"]
 
 
 @pytest.mark.parametrize("ordered", [True, False])

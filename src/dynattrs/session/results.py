@@ -45,11 +45,6 @@ class Query(AnyQuery[M_co], Sync):
     # What changes the type of the results is declared here, and once more for asyncio.
 
     def as_(self, cls: type[A], /) -> Query[A]:
-        """Objects of another class, which has some of the model's fields; only these are read.
-
-        Raises:
-            QueryError: It has a field that the model has not.
-        """
         return cast("Query[A]", self._with(_reader=projected(self._only_model("as_()"), cls)))
 
     @overload
@@ -63,10 +58,10 @@ class Query(AnyQuery[M_co], Sync):
     @overload
     def select(self, *paths: object) -> Query[tuple[Any, ...]]: ...
     def select(self, *paths: object) -> Query[Any]:
-        """Tuples of some fields, or of places inside them; only these are read.
+        info = self._only_model("select()")
+        return cast("Query[Any]", self._with(_reader=selected(info, paths)))
 
-        Raises:
-            QueryError: One is no field of the model.
+    def keys(self) -> Query[dict[str, Any]]:
         return cast("Query[dict[str, Any]]", self._with(_reader=self._keys))
 
     def raw(self) -> Query[AttributeMap]:

@@ -1,0 +1,24 @@
+"""`AsyncSession`: the flows driven over aiobotocore, in tasks. It needs `dynattrs[aio]`.
+
+This is the other one of the two places that wait, sleep or open a connection. What differs from
+`dynattrs.session` is how they wait, and nothing else.
+"""
+
+from __future__ import annotations
+
+from dynattrs.aio.blocks import AsyncBlock
+from dynattrs.aio.handles import AsyncEditing, AsyncTables, AsyncTransaction
+from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
+from dynattrs.aio.session import AsyncSession
+
+__all__ = [
+    "AsyncBlock",
+    "AsyncEditing",
+    "AsyncItems",
+    "AsyncPages",
+    "AsyncQuery",
+    "AsyncRows",
+    "AsyncSession",
+    "AsyncTables",
+    "AsyncTransaction",
+]

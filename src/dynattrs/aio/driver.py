@@ -1,0 +1,101 @@
+"""The driver of flows under asyncio: it awaits calls, sleeps, and runs tasks that it looks after."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar, cast
+
+from dynattrs.aio.wire import Wire
+from dynattrs.errors import SessionClosed
+from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny
+from dynattrs.operations.forks import forget_at_fork
+
+R = TypeVar("R")
+
+
+class Driver:
+    """Does what flows ask for: awaits calls and pauses, and runs tasks.
+
+    A task belongs to the driver whose flow has started it, and none outlives its `close`. Who waits
+    for a task and is cancelled does not cancel the task, for which others may wait as well.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.closed = False
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: its parent's event loop is not ours, nor are its connections."""
+        self._tasks = set()
+        self.wire.renew()
+
+    async def run(self, flow: Flow[R]) -> R:
+        """The result of *flow*, or its error.
+
+        A cancellation reaches the flow where it waits, and an interruption wherever it strikes: the
+        flow says what becomes of what it holds.
+        """
+        # Emptied when it is thrown: a frame that keeps an error is a cycle with its traceback.
+        thrown: list[BaseException] = []
+        while True:
+            try:
+                return await self._steps(flow, thrown)
+            except BaseException as error:
+                if cast("Any", flow).gi_frame is None:  # it has ended, with this error
+                    raise
+                thrown.append(error)
+
+    async def _steps(self, flow: Flow[R], thrown: list[BaseException]) -> R:
+        try:
+            effect = flow.throw(thrown.pop()) if thrown else next(flow)
+            while True:
+                effect = flow.send(await self._perform(effect))
+        except StopIteration as stop:
+            return cast("R", stop.value)
+
+    async def _perform(self, effect: object) -> Any:
+        if isinstance(effect, Call):
+            return await self.wire.call(effect)
+        if isinstance(effect, Pause):
+            return await asyncio.sleep(effect.seconds)
+        if isinstance(effect, Start):
+            return self._submit(effect.flow)
+        if isinstance(effect, WaitAny):
+            tasks = cast("Any", effect.tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop()
+        assert isinstance(effect, Wait)
+        task = cast("asyncio.Task[Any]", effect.task)
+        if not task.done():
+            await asyncio.wait((task,))
+        if task.cancelled():
+            raise SessionClosed
+        return task.result()
+
+    def _submit(self, flow: Flow[Any]) -> asyncio.Task[Any]:
+        if self.closed:
+            raise SessionClosed
+        task = asyncio.create_task(self.run(flow), name="dynattrs")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel(self) -> None:
+        """Begin no more tasks, and cancel those that run."""
+        self.closed = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Cancel all tasks, and wait until they have ended, however often that is cancelled."""
+        self.cancel()
+        cancelled = None
+        while self._tasks:
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError as error:
+                cancelled = cancelled or error
+        if cancelled is not None:
+            raise cancelled

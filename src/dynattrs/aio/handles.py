@@ -1,0 +1,377 @@
+"""What a session and the handle of a block have in common.
+
+The verbs are written once, in `operations`, and what is said of all others in `surface`. Here are
+those with overloads of their own; the same are in `session`, line for line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal, TypeVar, overload
+
+from dynattrs.aio.driver import Driver
+from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
+from dynattrs.expressions.updates import Action
+from dynattrs.model import Instance, M
+from dynattrs.operations import edits
+from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.query import begin
+from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.transactions import TransactionVerbs
+from dynattrs.operations.updates import Returns
+from dynattrs.operations.verbs import NO_KEY
+from dynattrs.surface.handles import AnyEditing, AnyHandle
+
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+
+
+class AsyncEditing(AnyEditing["AsyncHandle", A]):
+    """The block of `session.edit(obj)`, for `async with`."""
+
+    async def __aenter__(self) -> A:
+        return self._obj
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            await self._handle._finish_edit(self._edit)
+        else:
+            edits.failed(self._edit)
+
+
+class AsyncTransaction(TransactionVerbs):
+    """The block of `session.transaction()`, for `async with`: all of it happens, or nothing.
+
+    Its methods are not awaited: nothing is sent before the block ends.
+    """
+
+    _handle: AsyncHandle
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+        if error is None:
+            await self._handle._drive(self._commit())
+
+
+class AsyncTables(TableVerbs, Async):
+    """`session.tables`: tables from the declarations."""
+
+    def __init__(self, handle: AsyncHandle) -> None:
+        self._core = handle._core
+        self._handle = handle
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        self._handle._check_open()
+        return await self._handle._drive(flow)
+
+
+class AsyncHandle(AnyHandle, Async):
+    """What a session and the handle of a block have in common."""
+
+    _driver: Driver
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        return await self._driver.run(flow)
+
+    @overload
+    async def delete(
+        self, subject: type[M], key: object, /, *, when: bool | None = None
+    ) -> None: ...
+    @overload
+    async def delete(
+        self,
+        subject: type[M],
+        key: object,
+        /,
+        *,
+        when: bool | None = None,
+        returning: Literal[True],
+    ) -> M | None: ...
+    @overload
+    async def delete(self, subject: Instance, /, *, when: bool | None = None) -> None: ...
+    @overload
+    async def delete(
+        self, subject: M, /, *, when: bool | None = None, returning: Literal[True]
+    ) -> M | None: ...
+    async def delete(
+        self,
+        subject: Any,
+        key: Any = NO_KEY,
+        /,
+        *,
+        when: bool | None = None,
+        returning: bool = False,
+    ) -> Any:
+        return await self._drive(self._delete(subject, key, when=when, returning=returning))
+
+    @overload
+    async def update(
+        self,
+        subject: type[M],
+        key: object,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["new"] = "new",
+    ) -> M: ...
+    @overload
+    async def update(
+        self,
+        subject: type[M],
+        key: object,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["old"],
+    ) -> M | None: ...
+    @overload
+    async def update(
+        self,
+        subject: type[M],
+        key: object,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["changed"],
+    ) -> dict[str, Any]: ...
+    @overload
+    async def update(
+        self,
+        subject: type[M],
+        key: object,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: None,
+    ) -> None: ...
+    @overload
+    async def update(
+        self,
+        subject: M,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["new"] = "new",
+    ) -> M: ...
+    @overload
+    async def update(
+        self,
+        subject: M,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["old"],
+    ) -> M | None: ...
+    @overload
+    async def update(
+        self,
+        subject: Instance,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Literal["changed"],
+    ) -> dict[str, Any]: ...
+    @overload
+    async def update(
+        self,
+        subject: Instance,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: None,
+    ) -> None: ...
+    async def update(
+        self,
+        subject: Any,
+        key: Any = NO_KEY,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+        returns: Returns = "new",
+    ) -> Any:
+        return await self._drive(
+            self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
+        )
+
+    @overload
+    def query(self, one: type[M], /) -> AsyncQuery[M]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], /) -> AsyncQuery[A | B]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], three: type[C], /) -> AsyncQuery[A | B | C]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> AsyncQuery[A | B | C | D]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> AsyncQuery[A | B | C | D | E]: ...
+    @overload
+    def query(
+        self,
+        one: type[Any],
+        two: type[Any],
+        three: type[Any],
+        four: type[Any],
+        five: type[Any],
+        six: type[Any],
+        /,
+        *more: type[Any],
+    ) -> AsyncQuery[Any]: ...
+    def query(self, *models: type[Any]) -> AsyncQuery[Any]:
+        return self._lazy(models, "query")
+
+    @overload
+    def scan(self, one: type[M], /) -> AsyncQuery[M]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], /) -> AsyncQuery[A | B]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], three: type[C], /) -> AsyncQuery[A | B | C]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> AsyncQuery[A | B | C | D]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> AsyncQuery[A | B | C | D | E]: ...
+    @overload
+    def scan(
+        self,
+        one: type[Any],
+        two: type[Any],
+        three: type[Any],
+        four: type[Any],
+        five: type[Any],
+        six: type[Any],
+        /,
+        *more: type[Any],
+    ) -> AsyncQuery[Any]: ...
+    def scan(self, *models: type[Any]) -> AsyncQuery[Any]:
+        return self._lazy(models, "scan")
+
+    def _lazy(
+        self, models: Sequence[type[Any]], operation: Literal["query", "scan"]
+    ) -> AsyncQuery[Any]:
+        return begin(AsyncQuery[Any], self, models, operation)
+
+    @overload
+    def get_many(
+        self,
+        model: type[M],
+        keys: Iterable[object],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> AsyncItems[M]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[M],
+        keys: Iterable[object],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> AsyncItems[M | None]: ...
+    def get_many(
+        self,
+        model: type[M],
+        keys: Iterable[object],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["skip", "none"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> AsyncItems[Any]:
+        found = self._batch_get(
+            model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
+            missing=missing,
+        )  # fmt: skip
+        return AsyncItems(self, found)
+
+    @overload
+    async def execute(
+        self, statement: str, /, *parameters: object, model: type[M], consistent: bool = False
+    ) -> AsyncRows[M]: ...
+    @overload
+    async def execute(
+        self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
+    ) -> AsyncRows[dict[str, Any]]: ...
+    async def execute(
+        self, statement: str, /, *parameters: object, model: Any = None, consistent: bool = False
+    ) -> AsyncRows[Any]:
+        made, first = await self._drive(
+            self._statement(statement, parameters, model, consistent=consistent)
+        )
+        return AsyncRows(self, made, first)
+
+    def edit(self, obj: M, /, *, guard: bool = False) -> AsyncEditing[M]:
+        self._check_writable()
+        return AsyncEditing(self, obj, edits.begin(obj, guard=guard))
+
+    def transaction(self, *, token: str | None = None) -> AsyncTransaction:
+        self._check_writable()
+        return AsyncTransaction(self, token)
+
+    @overload
+    async def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...
+    @overload
+    async def transact_get(
+        self, one: tuple[type[A], object], two: tuple[type[B], object], /
+    ) -> tuple[A | None, B | None]: ...
+    @overload
+    async def transact_get(
+        self,
+        one: tuple[type[A], object],
+        two: tuple[type[B], object],
+        three: tuple[type[C], object],
+        /,
+    ) -> tuple[A | None, B | None, C | None]: ...
+    @overload
+    async def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]: ...
+    async def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]:
+        return await self._transact_get(wanted)
+
+    @property
+    def tables(self) -> AsyncTables:
+        return AsyncTables(self)
+
+    @property
+    def client(self) -> Coroutine[Any, Any, Any]:
+        return self._driver.wire.connected()

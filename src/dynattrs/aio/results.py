@@ -1,0 +1,156 @@
+"""What a session's reads give: lazy queries, items by their keys, rows of statements."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.query import Page, Stream
+from dynattrs.operations.readers import Raw, projected, selected
+from dynattrs.schema import AttributeMap
+from dynattrs.surface.results import AnyItems, AnyQuery, AnyRows
+
+if TYPE_CHECKING:
+    from dynattrs.aio.handles import AsyncHandle
+
+R = TypeVar("R")
+M_co = TypeVar("M_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class AsyncQuery(AnyQuery[M_co], Async):
+    """A lazy query or scan: iterate over it with `async for`, or await one of its ends. No request
+    before that.
+    """
+
+    _handle: AsyncHandle
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        return await self._handle._drive(flow)
+
+    def __aiter__(self) -> AsyncIterator[M_co]:
+        pages = AsyncPages(self)
+        return _Each(pages._following, pages._close)
+
+    def pages(self) -> AsyncPages[M_co]:
+        return AsyncPages(self)
+
+    # What changes the type of the results is declared here, and once more for threads.
+
+    def as_(self, cls: type[A], /) -> AsyncQuery[A]:
+        return cast("AsyncQuery[A]", self._with(_reader=projected(self._only_model("as_()"), cls)))
+
+    @overload
+    def select(self, one: A, /) -> AsyncQuery[tuple[A]]: ...
+    @overload
+    def select(self, one: A, two: B, /) -> AsyncQuery[tuple[A, B]]: ...
+    @overload
+    def select(self, one: A, two: B, three: C, /) -> AsyncQuery[tuple[A, B, C]]: ...
+    @overload
+    def select(self, one: A, two: B, three: C, four: D, /) -> AsyncQuery[tuple[A, B, C, D]]: ...
+    @overload
+    def select(self, *paths: object) -> AsyncQuery[tuple[Any, ...]]: ...
+    def select(self, *paths: object) -> AsyncQuery[Any]:
+        info = self._only_model("select()")
+        return cast("AsyncQuery[Any]", self._with(_reader=selected(info, paths)))
+
+    def keys(self) -> AsyncQuery[dict[str, Any]]:
+        return cast("AsyncQuery[dict[str, Any]]", self._with(_reader=self._keys))
+
+    def raw(self) -> AsyncQuery[AttributeMap]:
+        return cast("AsyncQuery[AttributeMap]", self._with(_reader=Raw()))
+
+
+class AsyncItems(AnyItems["AsyncHandle", M_co]):
+    """A lazy stream of the items of many keys. It can be iterated once, with `async for`."""
+
+    def __aiter__(self) -> AsyncIterator[M_co]:
+        return _Each(lambda: self._handle._drive(self._found.next()), self._found.close)
+
+
+class AsyncRows(AnyRows["AsyncHandle", M_co]):
+    """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
+    once, with `async for`.
+    """
+
+    def __aiter__(self) -> AsyncIterator[M_co]:
+        return _Each(lambda: self._handle._drive(self._next()), _nothing)
+
+
+# Not asynchronous generators: one that is left early lives on until the event loop closes it in a
+# task of its own. These end what they have begun as soon as nobody holds them any more.
+
+
+class _Iteration(Generic[M_co]):
+    """What comes one after the other, and is fetched when it is asked for."""
+
+    def __init__(self, following: Callable[[], Awaitable[Any]], close: Callable[[], None]) -> None:
+        self._following = following
+        self._close = close
+        self._waited_for = False
+
+    def __aiter__(self) -> AsyncIterator[M_co]:
+        return cast("AsyncIterator[M_co]", self)
+
+    async def aclose(self) -> None:
+        """Forget what is being fetched. It is enough to leave the loop, which does the same."""
+        self._close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is gone, and all tasks with it
+            self._close()
+
+    async def _more(self) -> Any:
+        if self._waited_for:
+            raise RuntimeError("another task waits for this iterator; give each one of its own")
+        self._waited_for = True
+        try:
+            found = await self._following()
+        finally:
+            self._waited_for = False
+        if found is None:
+            raise StopAsyncIteration
+        return found
+
+
+class AsyncPages(_Iteration[Page[M_co]]):
+    """The pages of a query: an asynchronous iterator."""
+
+    def __init__(self, query: AsyncQuery[M_co]) -> None:
+        stream: list[Stream[M_co]] = []
+
+        def following() -> Awaitable[Page[M_co] | None]:
+            if not stream:
+                stream.append(Stream(query))
+            return query._drive(stream[0].next())
+
+        def close() -> None:
+            for each in stream:
+                each.close()
+
+        super().__init__(following, close)
+
+    async def __anext__(self) -> Page[M_co]:
+        return cast("Page[M_co]", await self._more())
+
+
+class _Each(_Iteration[M_co]):
+    """The members of sequences that come one after the other."""
+
+    _items: Sequence[M_co] = ()
+    _position = 0
+
+    async def __anext__(self) -> M_co:
+        while self._position == len(self._items):
+            self._items, self._position = await self._more(), 0
+        self._position += 1
+        return self._items[self._position - 1]
+
+
+def _nothing() -> None:
+    return None

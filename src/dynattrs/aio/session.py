@@ -1,0 +1,280 @@
+"""`AsyncSession`: where connections are opened and settings are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+from dynattrs.aio.blocks import AsyncBlock
+from dynattrs.aio.driver import Driver
+from dynattrs.aio.handles import AsyncHandle
+from dynattrs.aio.wire import Wire, release
+from dynattrs.errors import MissingExtra, ModelError
+from dynattrs.hooks import Flushed
+from dynattrs.operations import batch
+from dynattrs.operations.pace import Progress
+from dynattrs.surface.blocks import AnySession, Enter, Exit, Pairing
+from dynattrs.surface.settings import check_client_options, core_of, is_awaited
+
+#: Connections that a session keeps for callers besides its own batches.
+_CONNECTIONS = 128
+
+
+class AsyncSession(AsyncHandle, AnySession):
+    """The way to the service under asyncio: saves, reads, queries, tables.
+
+    One session serves a whole program, in all tasks of one event loop. Outside a block it writes
+    each item at once; `async with session as s:` opens a block whose handle `s` gathers writes. It
+    connects with the first request, and ends with `await session.close()`.
+
+    Args:
+        client: An aiobotocore client to use as it is. The five that follow are for making one.
+        aiobotocore_session: An aiobotocore session to make the client from.
+        region_name: As boto3's, as are the next two.
+        profile_name: A profile of the AWS configuration.
+        endpoint_url: Another endpoint, such as DynamoDB Local's.
+        config: An `aiobotocore.config.AioConfig`, or botocore's. Where it does not say how many
+            connections there may be, there may be 128 and *concurrency* more.
+        table_prefix: As `Session`'s, as are all that follow.
+        tables: Real names of tables by declared name.
+        concurrency: How many batches a block has in flight at once.
+        deadline: How long batches are retried without any acknowledgement.
+        cursor_secret: Signs cursors. Both kinds of session resume each other's.
+        clock: Gives the aware time for `created=True` and `updated=True`.
+        on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
+            writes, in whatever task had it.
+        fast: Read replies past botocore's parser.
+        before_save: As `Session`'s, as are the two that follow. Hooks are not awaited.
+        after_load: Called with each object that was read.
+        after_flush: Called with a `Flushed` when gathered writes have been sent.
+
+    Raises:
+        MissingExtra: The extra `dynattrs[aio]` is not installed.
+    """
+
+    _block = AsyncBlock
+
+    def __init__(
+        self,
+        *,
+        client: Any = None,
+        aiobotocore_session: Any = None,
+        region_name: str | None = None,
+        profile_name: str | None = None,
+        endpoint_url: str | None = None,
+        config: Any = None,
+        table_prefix: str = "",
+        tables: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        deadline: timedelta = timedelta(seconds=60),
+        cursor_secret: str | bytes | None = None,
+        clock: Callable[[], datetime] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        fast: bool = True,
+        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+    ) -> None:
+        options = {
+            "aiobotocore_session": aiobotocore_session, "region_name": region_name,
+            "profile_name": profile_name, "endpoint_url": endpoint_url, "config": config,
+        }  # fmt: skip
+        check_client_options("AsyncSession", client, options)
+        if client is not None:
+            _check_client(client)
+        self._core = core_of(
+            "AsyncSession", caller=_caller, cancellable=True, table_prefix=table_prefix,
+            tables=tables, concurrency=concurrency, deadline=deadline,
+            cursor_secret=cursor_secret, clock=clock, on_progress=on_progress,
+            before_save=before_save, after_load=after_load, after_flush=after_flush,
+        )  # fmt: skip
+        # Called when connections are closed.
+        self._closing: list[Callable[[], object]] = []
+
+        def opening() -> contextlib.AbstractAsyncContextManager[Any]:
+            return _make_client(
+                aiobotocore_session, profile_name, region_name, endpoint_url,
+                _with_connections(config, _CONNECTIONS + concurrency),
+            )  # fmt: skip
+
+        if client is None:
+            _import_aiobotocore()
+        wire = Wire(
+            client, opening if client is None else None, fast=fast, events=self._core.events
+        )
+        weakref.finalize(self, release, wire).atexit = False
+        self._driver = Driver(wire)
+        self._buffer = None
+        self._closed = None
+        self._blocks = []
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        table_prefix: str = "",
+        tables: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        cursor_secret: str | bytes | None = None,
+        clock: Callable[[], datetime] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+    ) -> AsyncSession:
+        from dynattrs.local import start
+
+        _import_aiobotocore()
+        lease = start()
+        session = _session_with(lease.access_key, lease.secret_key)
+        try:
+            made = cls(
+                aiobotocore_session=session,
+                endpoint_url=lease.endpoint_url,
+                region_name=lease.region_name,
+                table_prefix=table_prefix,
+                tables=tables,
+                concurrency=concurrency,
+                cursor_secret=cursor_secret,
+                clock=clock,
+                on_progress=on_progress,
+                before_save=before_save,
+                after_load=after_load,
+                after_flush=after_flush,
+            )
+        except BaseException:
+            lease.stop()
+            raise
+        # The engine also goes when everybody has forgotten the session without closing it.
+        # Stopping it waits for its thread, which the event loop must not.
+        forgotten = weakref.finalize(made._driver, _in_a_thread, lease.stop)
+        forgotten.atexit = False
+
+        def stop() -> None:
+            if forgotten.detach() is not None:
+                lease.stop()
+
+        made._closing.append(stop)
+        return made
+
+    async def _enter(self, pairing: Pairing) -> AsyncBlock:
+        return cast("AsyncBlock", self._begin_block(pairing))
+
+    async def _leave(self, pairing: Pairing, error: BaseException | None) -> None:
+        block = self._block_of(pairing)
+        try:
+            self._blocks.remove(block)
+            await block._end(error)
+        except BaseException as failure:
+            # A second interruption, while the end was waiting, or had not quite begun.
+            batch.report_left(block._buffer, failure)
+            raise
+
+    async def close(self) -> None:
+        self._check_no_blocks()
+        self._closed = "session"
+        try:
+            await self._driver.close()
+        finally:
+            await self._driver.wire.close()
+            closing, self._closing = self._closing, []
+            for close in closing:
+                await asyncio.to_thread(close)
+
+    async def aclose(self) -> None:
+        """The same as `close`, by the name that `contextlib.aclosing` calls."""
+        await self.close()
+
+    if TYPE_CHECKING:
+
+        async def __aenter__(self) -> AsyncBlock:
+            """Begin a block: what is written through its handle is gathered, and stored when the
+            block has ended.
+            """
+            raise NotImplementedError
+
+        async def __aexit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            traceback: TracebackType | None,
+        ) -> None: ...
+
+    else:
+        __aenter__ = Enter()
+        __aexit__ = Exit()
+
+
+def _caller() -> Hashable:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no event loop runs: a block is only being prepared
+        return None
+
+
+def _check_client(client: Any) -> None:
+    if not hasattr(client, "meta") and hasattr(client, "__aenter__"):
+        raise ModelError(
+            "AsyncSession",
+            "client has not been entered; write `async with session.create_client('dynamodb') as "
+            "client`",
+        )
+    from botocore.client import BaseClient
+
+    if isinstance(client, BaseClient) and not is_awaited(client):
+        raise ModelError("AsyncSession", "client is boto3's, for dynattrs.Session")
+
+
+def _import_aiobotocore() -> None:
+    try:
+        importlib.import_module("aiobotocore.session")
+    except ModuleNotFoundError as error:
+        # Another name means that aiobotocore itself is broken, which must show.
+        if error.name is None or error.name.partition(".")[0] != "aiobotocore":
+            raise
+        raise MissingExtra("aio", "aiobotocore") from error
+
+
+def _session_with(access_key: str, secret_key: str) -> Any:
+    """An aiobotocore session with these credentials."""
+    from aiobotocore.session import get_session
+
+    session = get_session()
+    session.set_credentials(access_key, secret_key)
+    return session
+
+
+def _make_client(
+    session: Any, profile_name: str | None, region_name: str | None,
+    endpoint_url: str | None, config: Any,
+) -> contextlib.AbstractAsyncContextManager[Any]:  # fmt: skip
+    if session is None:
+        from aiobotocore.session import AioSession
+
+        session = AioSession(profile=profile_name)
+    made: contextlib.AbstractAsyncContextManager[Any] = session.create_client(
+        "dynamodb", region_name=region_name, endpoint_url=endpoint_url, config=config
+    )
+    return made
+
+
+def _with_connections(config: Any, count: int) -> Any:
+    """*config* with that many connections, unless it says how many."""
+    from aiobotocore.config import AioConfig
+
+    if config is None:
+        return AioConfig(max_pool_connections=count)
+    if "max_pool_connections" in config._user_provided_options:
+        return config
+    return config.merge(AioConfig(max_pool_connections=count))
+
+
+def _in_a_thread(function: Callable[[], object]) -> None:
+    threading.Thread(target=function, name="dynattrs-stop", daemon=True).start()
