@@ -29,6 +29,7 @@ from dynattrs.errors import (
     UnsentWrites,
 )
 from dynattrs.operations.buffer import Buffer, Write, is_own
+from dynattrs.operations.conflicts import is_conflict
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.keys import identity
@@ -38,14 +39,6 @@ R = TypeVar("R")
 
 #: Failures that pass: the same request may succeed later.
 PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
-#: The same, without a class: somebody else, a transaction or another region, was at an item.
-CONFLICTS: Final = frozenset(
-    (
-        "ReplicatedWriteConflictException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    )
-)
 #: How often to look whether another thread is done.
 _BETWEEN_LOOKS: Final = 0.005
 
@@ -275,7 +268,7 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
                 yield from send(core, buffer, part)
             return
         except Exception as error:
-            if getattr(error, "code", None) not in CONFLICTS:
+            if not is_conflict(error):
                 buffer.fail(remaining, error)
                 return
             left, cause = remaining, error
@@ -321,8 +314,9 @@ def _send_alone(
             now = environment.monotonic()
             silent_since = max(silent_since, buffer.last_success())
             late = now - silent_since >= core.deadline.total_seconds()
+            passing = isinstance(error, PASSING) or is_conflict(error)
             # What may have been applied must not be put again: its condition would fail.
-            if late or not isinstance(error, PASSING) or error.uncertain:
+            if late or not passing or getattr(error, "uncertain", False):
                 buffer.fail([write], error)
                 return
             attempt, cause = attempt + 1, error

@@ -20,6 +20,7 @@ from dynattrs.expressions.updates import Action, render_update
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import Carried, carried_by, carry
 from dynattrs.operations import outcomes
+from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.core import (
     Core,
     Encoded,
@@ -126,8 +127,9 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     add_condition(parameters, joined(exists(info), asked), placeholders)
     placeholders.into(parameters)
     once = not outcomes.repeatable(actions)
+    call = Call("update_item", parameters, repeat=edit.version is not None or not once)
     try:
-        yield Call("update_item", parameters, repeat=edit.version is not None or not once)
+        yield from past_conflicts(core, call)
     except ConditionFalse as error:
         if not error.item or asked is None:
             raise NoSuchItem(info.name, plain_key(info, key)) from error

@@ -25,7 +25,8 @@ from dynattrs.expressions.updates import Action
 from dynattrs.mapper import Mapper
 from dynattrs.model import M
 from dynattrs.operations import outcomes
-from dynattrs.operations.batch import CONFLICTS, PASSING
+from dynattrs.operations.batch import PASSING
+from dynattrs.operations.conflicts import is_conflict
 from dynattrs.operations.consistent_reads import PASSING_REASONS
 from dynattrs.operations.core import Core, Encoded, encode, quietly
 from dynattrs.operations.flows import Call, Flow
@@ -148,7 +149,7 @@ class Parts:
                 why: BaseException | str = ", ".join(sorted(at_fault)) or error
             except outcomes.FAILURES as error:
                 uncertain = uncertain or error.uncertain
-                passing = isinstance(error, PASSING) or getattr(error, "code", "") in CONFLICTS
+                passing = isinstance(error, PASSING) or is_conflict(error)
                 if not passing or environment.monotonic() >= until:
                     if not uncertain:
                         raise

@@ -24,6 +24,7 @@ from dynattrs.expressions.updates import (
 )
 from dynattrs.mapper import Mapper
 from dynattrs.operations import outcomes
+from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.core import Core
 from dynattrs.operations.decoding import decoder, made_of
 from dynattrs.operations.flows import Call, Flow
@@ -120,10 +121,10 @@ def update(
     # A second time the old item would be the new one.
     once = returns == "old" or not outcomes.repeatable(prepared.stated)
     decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
+    repeat = version is not None or not once
+    call = Call("update_item", parameters, repeat=repeat, decode=decode)
     try:
-        response = yield Call(
-            "update_item", parameters, repeat=version is not None or not once, decode=decode
-        )
+        response = yield from past_conflicts(core, call)
     except ConditionFalse as error:
         # The service returns the item that was found: that tells "no such item" from "not so".
         asked = prepared.asked

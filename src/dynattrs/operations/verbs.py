@@ -26,6 +26,7 @@ from dynattrs.model import Instance, M
 from dynattrs.operations import batch, edits, moves, outcomes, updates
 from dynattrs.operations.batch_get import BatchGet, WantedKey
 from dynattrs.operations.buffer import Buffer, Write
+from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.consistent_reads import transact_get
 from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over, with_found
 from dynattrs.operations.decoding import decoder, made_of, transact_decoder
@@ -163,12 +164,12 @@ class Verbs(Listening):
             encoded = encode(self._core, encoded.source)
             write = _put(self._core, encoded)
         found = version_is(encoded.info, encoded.obj)
-        yield from batch.gather_alone(
-            self._core,
-            buffer,
-            write,
-            lambda: with_found(self._core, encoded.info, self._put(encoded, write.key, found)),
-        )
+
+        def put() -> Flow[None]:
+            putting = self._put(encoded, write.key, found, beside=True)
+            return with_found(self._core, encoded.info, putting)
+
+        yield from batch.gather_alone(self._core, buffer, write, put)
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -203,13 +204,18 @@ class Verbs(Listening):
         found: Condition | None,
         *,
         inserting: bool = False,
+        beside: bool = False,
     ) -> Flow[None]:
         info = encoded.info
         parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
         with_condition(parameters, found)
         check_constant("PutItem", info, key, found)
+        call = Call("put_item", parameters)
         try:
-            yield Call("put_item", parameters)
+            if beside:  # whoever sends it sees to the conflicts, and to interruptions meanwhile
+                yield call
+            else:
+                yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
             assert found is not None
             if not outcomes.put_was_applied(encoded, key, error):
@@ -252,7 +258,8 @@ class Verbs(Listening):
         check_constant("DeleteItem", info, item_key, found)
         try:
             decode = decoder(info, info.cls, "Attributes") if returning else None
-            response = yield Call("delete_item", parameters, decode=decode)
+            call = Call("delete_item", parameters, decode=decode)
+            response = yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
