@@ -28,6 +28,7 @@ NESTING_DEPTH: Final = 32
 # How long the service remembers the idempotency token of a transaction:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION_TOKEN_SECONDS: Final = 600
+TRANSACTION_TOKEN_LENGTH: Final = 36
 
 # Numbers: up to 38 digits, 1E-130 to 9.9999999999999999999999999999999999999E+125 either sign.
 NUMBER_DIGITS: Final = 38

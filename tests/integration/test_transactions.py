@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import attrs
@@ -207,3 +209,95 @@ def test_many_items_are_read_at_one_moment(session: Session) -> None:
     assert session.transact_get() == ()
     with pytest.raises(TransactionError, match="101 items"):
         session.transact_get(*((Account, f"a{number}") for number in range(101)))
+
+
+def test_a_transaction_happens_once_and_its_block_is_entered_once(session: Session) -> None:
+    transaction = session.transaction()
+    with transaction:
+        transaction.update(Account, "ann", add(Account.balance, 1))
+
+    with pytest.raises(SessionClosed, match="open another one"), transaction:
+        pass
+
+    assert balance(session, "ann") == 11
+    session.save(Account("bob"))  # the refusal has left nothing open
+
+
+def test_a_transaction_whose_block_is_open_is_not_entered_again(session: Session) -> None:
+    with session.transaction() as t:
+        with pytest.raises(TransactionError, match="open already"), t:
+            pass
+        t.update(Account, "ann", add(Account.balance, 1))
+
+    assert balance(session, "ann") == 11
+
+
+def test_an_action_without_a_block_would_never_be_sent_and_is_refused(session: Session) -> None:
+    transaction = session.transaction()
+
+    with pytest.raises(TransactionError, match="has not begun"):
+        transaction.save(Account("bob"))
+
+
+def test_a_transaction_may_be_left_in_another_thread_than_it_was_entered(session: Session) -> None:
+    def transfer() -> Iterator[None]:
+        with session.transaction() as t:
+            t.save(Account("bob", 5))
+            yield
+
+    generator = transfer()
+    next(generator)
+    refused: list[Exception] = []
+
+    def elsewhere() -> None:
+        try:
+            list(generator)
+            session.save(Account("cid"))
+        except TransactionError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    session.save(Account("dan"))
+
+    assert refused == []
+    assert [balance(session, owner) for owner in ("bob", "cid", "dan")] == [5, 0, 0]
+
+
+def test_a_token_that_was_used_for_something_else_is_refused(session: Session) -> None:
+    with session.transaction(token="order-1") as t:
+        t.save(Account("bob", 1))
+
+    with (
+        pytest.raises(TransactionError, match="'order-1' was used"),
+        session.transaction(token="order-1") as t,
+    ):
+        t.save(Account("cid", 1))
+
+    assert balance(session, "cid") is None
+
+
+@pytest.mark.parametrize("token", ["", "x" * 37, 7])
+def test_a_token_has_one_to_thirty_six_characters(session: Session, token: Any) -> None:
+    with pytest.raises(TransactionError, match="1 to 36 characters"):
+        session.transaction(token=token)
+
+
+def test_the_size_of_a_transaction_counts_what_updates_set(session: Session) -> None:
+    with pytest.raises(TransactionError, match="bytes"), session.transaction() as t:
+        for number in range(11):
+            label = {f"{number}" + "x" * 399_000}
+            t.update(Account, f"a{number}", set_(Account.labels, label), upsert=True)
+
+
+def test_transactions_of_many_threads_happen_all_and_each_once(session: Session) -> None:
+    def move(_: int) -> None:
+        with session.transaction() as t:
+            t.update(Account, "ann", add(Account.balance, -1))
+            t.update(Account, "pot", add(Account.balance, 1), upsert=True)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(move, range(40)))
+
+    assert [balance(session, owner) for owner in ("ann", "pot")] == [-30, 40]

@@ -279,8 +279,12 @@ def move(handle: Verbs, old: Any, new: R) -> Flow[R]:
             f"or edit(...)"
         )
     transaction = TransactionVerbs(handle, None)
-    transaction._delete_existing(old)
-    stored = transaction.insert(cast("Any", new))
+    transaction._begin()
+    try:
+        transaction._delete_existing(old)
+        stored = transaction.insert(cast("Any", new))
+    finally:
+        transaction._end()
     try:
         yield from transaction._commit()
     except TransactionFailed as error:

@@ -20,9 +20,10 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
-from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper import Mapper
+from dynattrs.mapper.size import item_size
 from dynattrs.model import M
 from dynattrs.operations import outcomes
 from dynattrs.operations.batch import PASSING
@@ -139,6 +140,8 @@ class Parts:
             try:
                 yield Call("transact_write_items", parameters)
             except TransactionCanceled as error:
+                if len(error.reasons) != len(self._parts):
+                    raise  # an engine that gives none: what it says instead is all there is
                 reasons = [
                     self._reason(part, reason)
                     for part, reason in zip(self._parts, error.reasons, strict=True)
@@ -149,6 +152,12 @@ class Parts:
                 why: BaseException | str = ", ".join(sorted(at_fault)) or error
             except outcomes.FAILURES as error:
                 uncertain = uncertain or error.uncertain
+                if getattr(error, "code", "") == "IdempotentParameterMismatchException":
+                    raise TransactionError(
+                        f"the token {token!r} was used within the last ten minutes for a transaction "
+                        f"that does something else, and this one did not happen; versions and time "
+                        f"stamps count too. Use another token"
+                    ) from error
                 passing = isinstance(error, PASSING) or is_conflict(error)
                 if not passing or environment.monotonic() >= until:
                     if not uncertain:
@@ -186,10 +195,13 @@ class TransactionVerbs:
     """
 
     def __init__(self, handle: Verbs, token: str | None) -> None:
+        _check_token(token)
         self._handle = handle
         self._token = token
         self._parts = Parts(handle._core)
         self._ended = False
+        #: Who has begun the block; None before that.
+        self._caller: Hashable = None
 
     def save(self, obj: M, *, when: bool | None = None) -> M:
         """Put an object, in place of what is stored under its key.
@@ -232,7 +244,8 @@ class TransactionVerbs:
             obj=None if is_class_of(subject) else subject,
         )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
-        self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key))
+        size = _least_size(item_key, prepared.stated)
+        self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key, size))
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
@@ -287,16 +300,25 @@ class TransactionVerbs:
     def _open_part(self, part: Part) -> None:
         if self._ended:
             raise SessionClosed("transaction")
+        if self._caller is None:
+            raise TransactionError(
+                f"{part.written}: the block of this transaction has not begun, and without one "
+                f"nothing is ever sent; write `with session.transaction() as t:`"
+            )
         self._parts.add(part)
 
     def _begin(self) -> None:
+        if self._ended:
+            raise SessionClosed("transaction")
+        if self._caller is not None:
+            raise TransactionError("the block of this transaction is open already")
         core = self._handle._core
         self._caller = core.environment.caller()
         core.transactions[self._caller] += 1
 
     def _end(self) -> None:
         self._ended = True
-        # The one who began it: a block may be left by another task than entered it.
+        # The one who began it: a block may be left by another thread or task than entered it.
         opened = self._handle._core.transactions
         opened[self._caller] -= 1
         if not opened[self._caller]:
@@ -307,6 +329,25 @@ class TransactionVerbs:
         for table, key in self._parts.items():
             yield from handle._settle_pending(table, key)
         yield from self._parts.commit(self._token or handle._core.environment.token())
+
+
+def _check_token(token: object) -> None:
+    longest = limits.TRANSACTION_TOKEN_LENGTH
+    if token is not None and not (isinstance(token, str) and 1 <= len(token) <= longest):
+        raise TransactionError(
+            f"token={token!r}: a str of 1 to {longest} characters is expected; leave it out for a "
+            f"new one"
+        )
+
+
+def _least_size(key: AttributeMap, actions: Sequence[Action]) -> int:
+    """The bytes that an item has at least after an update: what else is stored nobody knows."""
+    whole = {
+        str(each.steps[0]): each.value.stored
+        for each in actions
+        if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
+    }
+    return item_size({**whole, **key})
 
 
 def _listed(actions: Sequence[object]) -> str:

@@ -139,11 +139,13 @@ class AnyHandle(Verbs):
 
         Args:
             token: An idempotency key of yours: within ten minutes the same transaction with the
-                same token happens once. Without it each transaction has a new one.
+                same token happens once. 1 to 36 characters. Without it each transaction has a
+                new one.
 
         Raises:
             TransactionFailed: On leaving: nothing was written; `.reasons` says why.
-            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item.
+            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item. Or its
+                token was used for one that does something else.
         """
         raise NotImplementedError
 
