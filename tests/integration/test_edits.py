@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import attrs
@@ -278,3 +278,158 @@ def test_frozen_objects_are_refused_with_what_to_do(session: Session) -> None:
 
     with pytest.raises(ConditionError, match="frozen"):
         session.edit(Frozen("ann"))
+
+
+# --- Attributes inside nested classes that nobody knows ---------------------------------------------
+
+
+@attrs.define
+class Item:
+    sku: str
+    quantity: int = field(name="qty", default=1)
+
+
+@attrs.define
+class Basket:
+    name: str = ""
+    items: list[Item] = attrs.field(factory=list)
+
+
+@model("orders")
+class Order:
+    id: str = partition_key()
+    basket: Basket = field(name="the basket", factory=Basket)
+    items: list[Item] = attrs.field(factory=list)
+    by_name: dict[str, Item] = attrs.field(factory=dict)
+    pair: tuple[Item, int] = (Item("none"), 0)
+    main: Item | None = None
+    mainly: int = 0
+
+
+def stored_item(sku: str, **unknown: str) -> dict[str, Any]:
+    known = {"sku": {"S": sku}, "qty": {"N": "1"}}
+    return {"M": {**known, **{name: {"S": value} for name, value in unknown.items()}}}
+
+
+@pytest.fixture
+def order(session: Session, client: Any, table_prefix: str) -> Order:
+    """An order with a colour of which no class knows, wherever there is an item."""
+    session.tables.create(Order)
+    red, blue = stored_item("a", color="red"), stored_item("b", color="blue")
+    item = {
+        "id": {"S": "1"},
+        "the basket": {"M": {"name": {"S": ""}, "items": {"L": [red]}}},
+        "items": {"L": [red, blue]},
+        "by_name": {"M": {"x": red, "y": blue}},
+        "pair": {"L": [red, {"N": "7"}]},
+        "main": red,
+        "mainly": {"N": "0"},
+    }
+    client.put_item(TableName=table_prefix + "orders", Item=item)
+    return session.get_one(Order, "1", consistent=True)
+
+
+def add_to_nested_list(order: Order) -> None:
+    order.basket.items.append(Item("z"))
+
+
+def swap_in_list(order: Order) -> None:
+    order.items.reverse()
+
+
+def move_up_in_list(order: Order) -> None:
+    order.items[0] = order.items[1]
+    order.items[1] = Item("z")
+
+
+def swap_in_dict(order: Order) -> None:
+    order.by_name["x"], order.by_name["y"] = order.by_name["y"], order.by_name["x"]
+
+
+def drop_from_dict(order: Order) -> None:
+    del order.by_name["x"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [add_to_nested_list, swap_in_list, move_up_in_list, swap_in_dict, drop_from_dict],
+)
+def test_what_would_erase_or_mix_up_unknown_attributes_anywhere_is_refused(
+    session: Session, client: Any, table_prefix: str, order: Order, change: Any
+) -> None:
+    """One of them was erased in silence, others were found beside another item's fields."""
+    before = client.scan(TableName=table_prefix + "orders", ConsistentRead=True)["Items"]
+
+    with pytest.raises(MappingError, match=r"color; replacing or moving"), session.edit(order):
+        change(order)
+
+    after = client.scan(TableName=table_prefix + "orders", ConsistentRead=True)["Items"]
+    assert after == before
+
+
+def test_fields_beside_unknown_attributes_may_change_anywhere(
+    session: Session, client: Any, table_prefix: str, order: Order
+) -> None:
+    with session.edit(order):
+        order.basket.name = "big"
+        order.basket.items[0].quantity = 2
+        order.items[1].quantity = 3
+        order.by_name["x"].quantity = 4
+        order.by_name["z"] = Item("new")
+        order.pair[0].quantity = 5
+        order.mainly = 6
+
+    (found,) = client.scan(TableName=table_prefix + "orders", ConsistentRead=True)["Items"]
+    assert found["the basket"]["M"]["items"]["L"][0]["M"]["color"] == {"S": "red"}
+    assert [each["M"]["color"]["S"] for each in found["items"]["L"]] == ["red", "blue"]
+    assert found["by_name"]["M"]["y"] == stored_item("b", color="blue")
+    assert found["pair"]["L"][0]["M"]["color"] == {"S": "red"}
+    again = session.get_one(Order, "1", consistent=True)
+    assert again == order
+
+
+def test_what_is_known_wholly_may_be_moved(session: Session) -> None:
+    session.tables.create(Order)
+    order = session.save(Order("2", items=[Item("a"), Item("b")], by_name={"x": Item("c")}))
+
+    with session.edit(order):
+        order.items.reverse()
+        order.main = order.by_name.pop("x")
+
+    assert session.get_one(Order, "2", consistent=True) == order
+
+
+# --- What belongs to the library ---------------------------------------------------------------------
+
+
+def test_the_version_is_not_changed_inside_an_edit(session: Session) -> None:
+    paper = session.save(Paper("a"))
+
+    with pytest.raises(ConditionError, match=r"Paper\.version is the version"), session.edit(paper):
+        paper.version = 7
+
+
+def test_a_save_inside_an_edit_of_the_same_object_is_refused_on_leaving(session: Session) -> None:
+    paper = session.save(Paper("a"))
+
+    with pytest.raises(ConditionError, match="was saved"), session.edit(paper):
+        paper.text = "changed"
+        session.save(paper)
+
+    assert session.get_one(Paper, "a", consistent=True).text == "changed"
+    with session.edit(paper):
+        paper.text = "again"
+    assert session.get_one(Paper, "a", consistent=True) == paper
+
+
+def test_a_time_stamp_that_is_assigned_inside_an_edit_is_the_sessions_own(session: Session) -> None:
+    paper = session.save(Paper("a"))
+    old = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
+    with session.edit(paper):
+        paper.text = "changed"
+        paper.changed = old
+
+    assert paper.changed is not None
+    assert paper.changed > old
+    assert session.get_one(Paper, "a", consistent=True) == paper

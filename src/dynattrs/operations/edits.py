@@ -7,7 +7,7 @@ field), and what the model does not know stays as it is stored.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import attrs
@@ -65,8 +65,11 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     info = model_info(type(obj))
     if is_frozen(info):
         raise ConditionError(f"edit: {info.name} is frozen; use update(obj, set_(...))")
-    base = carried_by(obj).base
-    before = _dumped(info, obj) if base is None else base
+    before, base = _dumped(info, obj), carried_by(obj).base
+    if base is not None:
+        # The version is what it is now: the object may have been saved since.
+        version = info.names.get(info.version or "")
+        before = {**base, **{name: value for name, value in before.items() if name == version}}
     return Edit(info, obj, before, version_is(info, obj), guard)
 
 
@@ -93,20 +96,22 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     for attribute in info.table.key:
         if edit.before[attribute] != after[attribute]:
             raise ConditionError(_key_changed(info, edit.before, after))
+    _check_version(info, edit.before, after)
     check_size(info, after)
-    changes = list(_changes(edit.before, after, ()))
+    lost = carried_by(obj).lost
+    changes = list(_changes(edit.before, after, (), wary=bool(lost)))
     if not changes:
         settle_edit(obj)
         return
-    _check_lost(info, obj, changes)
+    _check_lost(info, lost, changes)
     encoded = Encoded(info, obj, after)
     stamp(core, encoded)
     if info.keys is not None:
         # Time stamps may be part of index keys.
-        stamped = {info.names[name] for name in encoded.moves}
-        changes = [
-            each for each in _changes(edit.before, after, ()) if each.steps[0] not in stamped
-        ]
+        changes = list(_changes(edit.before, after, (), wary=bool(lost)))
+    # What the edit itself sets, such as a time stamp, is not set to something else as well.
+    own = {info.names[name] for name in encoded.moves}
+    changes = [change for change in changes if change.steps[0] not in own]
     actions = [_action(info, change) for change in changes]
     actions += [
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
@@ -152,6 +157,15 @@ def _key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> 
     )
 
 
+def _check_version(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
+    stored = info.names.get(info.version or "")
+    if stored is not None and before.get(stored) != after.get(stored):
+        raise ConditionError(
+            f"edit: {info.name}.{info.version} is the version, and was changed inside the block: by "
+            f"an assignment, or because the object was saved or refreshed there; the edit raises it"
+        )
+
+
 def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
     carried = carried_by(obj)
     if carried.lost:
@@ -182,29 +196,41 @@ class Change:
 
 
 def _changes(
-    before: AttributeMap, after: AttributeMap, steps: tuple[str | int, ...]
+    before: AttributeMap, after: AttributeMap, steps: tuple[str | int, ...], *, wary: bool
 ) -> Iterator[Change]:
+    """The differences of two maps. Where attributes are inside that nobody knows (*wary*), what has
+    moved here from another place is one whole change: those attributes have not moved along.
+    """
     for name in before.keys() - after.keys():
         yield Change((*steps, name), "REMOVE", None, before[name])
     for name, value in after.items():
         if name not in before:
             yield Change((*steps, name), "SET", value, None)
+        elif wary and before[name] != value and _is_among(value, before.values()):
+            yield Change((*steps, name), "SET", value, before[name])
         else:
-            yield from _change(before[name], value, (*steps, name))
+            yield from _change(before[name], value, (*steps, name), wary=wary)
+
+
+def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:
+    return ("M" in value or "L" in value) and value in values
 
 
 def _change(
-    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...]
+    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], *, wary: bool
 ) -> Iterator[Change]:
     if before == after:
         return
     ((tag_before, was),) = before.items()
     ((tag, now),) = after.items()
     if tag == tag_before == "M":
-        yield from _changes(was, now, steps)
+        yield from _changes(was, now, steps, wary=wary)
     elif tag == tag_before == "L" and len(was) == len(now):
         for position, (one, other) in enumerate(zip(was, now, strict=True)):
-            yield from _change(one, other, (*steps, position))
+            if wary and one != other and _is_among(other, was):
+                yield Change((*steps, position), "SET", other, one)
+            else:
+                yield from _change(one, other, (*steps, position), wary=wary)
     elif tag == tag_before and tag in _SETS:
         yield from _set_change(before, after, steps, tag)
     else:
@@ -225,18 +251,42 @@ def _set_change(
         yield Change(steps, "DELETE", {tag: removed}, before)
 
 
-def _check_lost(info: ModelInfo, obj: Any, changes: list[Change]) -> None:
-    """Refuse to replace a whole value inside which there are attributes that nobody knows."""
-    for place in carried_by(obj).lost:
-        for change in changes:
-            if len(change.steps) == 1 and place.startswith(f"{_label(info, change.steps)}"):
+def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Change]) -> None:
+    """Refuse to replace a value inside which there are attributes that nobody knows."""
+    if not lost:
+        return
+    for change in changes:
+        where, exact = _place(info, change.steps)
+        if change.before is None or (not exact and change.before.keys().isdisjoint(("M", "L"))):
+            continue  # nothing is inside what is replaced
+        for place in lost:
+            if place.startswith(where) and place[len(where) :].startswith((".", "[", "{")):
                 raise MappingError(
-                    _label(info, change.steps),
+                    where,
                     "a value whose nested attributes are all known",
                     f"an unknown one at {place}",
-                    hint="replacing it would erase that; change fields inside it, or add the "
-                    "field to the nested class",
+                    hint="replacing or moving it would erase that; change fields inside it, use "
+                    "update(...), or add the field to the nested class",
                 )
+
+
+def _place(info: ModelInfo, steps: tuple[str | int, ...]) -> tuple[str, bool]:
+    """Where a change is, as the mapper names places, and whether that is exact. Inside a tuple or a
+    union of classes it is the last place around it that has a name.
+    """
+    codec: Any = cast("Mapper", info.mapper).codec(info.cls)
+    text = info.name
+    for step in steps:
+        if codec.fields:
+            names = {codec.names[each]: each for each in codec.fields}
+            if step not in names:
+                return text, False
+            text, codec = f"{text}.{names[step]}", codec.fields[names[step]]
+        elif codec.element is not None:
+            text, codec = f"{text}[{step!r}]", codec.element
+        else:
+            return text, False
+    return text, True
 
 
 def _stored(value: AttributeValue) -> Value:
