@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import attrs
 import pytest
 
 from dynattrs import (
     AccessDenied,
     ConditionFailed,
     ConnectionFailed,
+    DynattrsError,
     InvalidRequest,
     NoSuchTable,
     OutcomeUnknown,
@@ -645,7 +648,9 @@ def test_a_flush_of_more_than_a_batch_starts_tasks_and_waits_for_them():
 def test_a_flush_waits_for_what_another_thread_is_sending():
     """Read your writes: the other thread's request may not have arrived yet."""
     buffer = buffer_with(put("a"))
-    other = batch.flush(core(), buffer)
+    theirs = core()
+    theirs.environment = attrs.evolve(theirs.environment, caller=lambda: "another")
+    other = batch.flush(theirs, buffer)
     next(other)
 
     flow = batch.flush(core(), buffer)
@@ -653,6 +658,60 @@ def test_a_flush_waits_for_what_another_thread_is_sending():
     assert isinstance(next(flow), Pause)
     finish(other, {})
     finish(flow)
+
+
+def test_what_is_called_while_a_batch_is_sent_cannot_wait_for_it():
+    """`on_progress` and listeners run in the flow that sends: they would wait for themselves."""
+    buffer = buffer_with(put("a"))
+    flow = batch.flush(core(), buffer)
+    next(flow)
+
+    with pytest.raises(DynattrsError, match="wait for the batch"):
+        next(batch.flush(core(), buffer))
+    for number in range(30):
+        finish(batch.gather(core(), buffer, put(f"b{number}")), None)
+
+    finish(flow, {})
+    assert len(buffer) == 30
+
+
+def test_an_interruption_between_the_parts_of_a_split_batch_leaves_nothing_in_flight():
+    """What is in flight and nobody sends would be waited for without an end."""
+    buffer = buffer_with(put("a"), put("b"), put("c"), put("d"))
+    flow = batch.flush(core(), buffer)
+    next(flow)
+    flow.throw(InvalidRequest("BatchWriteItem", "ValidationException", "no"))
+
+    with pytest.raises(KeyboardInterrupt):
+        flow.throw(KeyboardInterrupt())
+
+    assert len(buffer) == 0
+    assert [each.object for each in buffer.failures()] == ["a", "b", "c", "d"]
+
+
+def test_a_progress_callback_that_exits_leaves_nothing_in_flight():
+    buffer = Buffer(lambda progress: sys.exit())
+    first, second = put("a"), put("b")
+    buffer.add(first)
+    buffer.add(second)
+    flow = batch.flush(core(), buffer)
+    next(flow)
+
+    with pytest.raises(SystemExit):
+        flow.send(unprocessed(second))
+
+    assert len(buffer) == 0
+    assert [each.object for each in buffer.failures()] == ["b"]
+
+
+def test_waiting_for_a_key_sends_what_is_pending_for_it():
+    write = put("a")
+    buffer = buffer_with(write)
+
+    flow = batch.await_key(core(), buffer, write.identity)
+
+    assert next(flow) == sent(write)
+    finish(flow, {})
 
 
 def test_a_flush_does_not_wait_for_what_is_written_after_it_began():

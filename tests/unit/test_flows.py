@@ -116,7 +116,9 @@ class Loop(Verbs, Async):
     """
 
     def __init__(self, *, buffer: Buffer | None) -> None:
-        environment = Environment(lambda: 0.0, lambda: 0.5, lambda: NOON)
+        environment = Environment(
+            lambda: 0.0, lambda: 0.5, lambda: NOON, caller=lambda: id(asyncio.current_task())
+        )
         self._core = Core(environment, timedelta(seconds=60), concurrency=2)
         self._buffer = buffer
         self._closed = None

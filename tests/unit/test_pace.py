@@ -68,8 +68,8 @@ def test_the_pace_never_stops() -> None:
         pace.slow_down(second, second)
 
     assert pace.allowed == 1
-    assert pace.begin()
-    assert not pace.begin()
+    assert pace.begin("one")
+    assert not pace.begin("another")
 
 
 def test_the_pace_comes_back_by_about_one_a_round() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from typing import Any, Final, TypeVar, cast
 
 from dynattrs.errors import (
@@ -61,6 +61,10 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
             not taken.
         SessionClosed: The block has ended, or is ending.
     """
+    if buffer.is_sent_by(core.environment.caller()):
+        # `on_progress` or a listener writes: whoever sends cannot wait for itself.
+        buffer.add(write)
+        return
     if not going_on or buffer.is_hopeless():
         _raise_failures(buffer, write)
     if buffer.ledger.is_full():
@@ -73,7 +77,19 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
             continue
         batch = buffer.take(whole=True)
         if batch:  # else another thread was faster
-            yield from _begin(buffer, batch, send(core, buffer, batch))
+            with _accounted(buffer, batch):
+                yield from _begin(buffer, batch, send(core, buffer, batch))
+
+
+@contextlib.contextmanager
+def _accounted(buffer: Buffer, batch: list[Write]) -> Generator[None]:
+    """Whatever comes, nothing of a batch stays in flight that nobody sends."""
+    try:
+        yield
+    except BaseException as error:
+        # Only what is in flight still: of a batch that was split, parts may be stored.
+        buffer.fail(batch, error)
+        raise
 
 
 def _raise_failures(buffer: Buffer, write: Write) -> None:
@@ -86,11 +102,7 @@ def _raise_failures(buffer: Buffer, write: Write) -> None:
 
 
 def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
-    try:
-        task = yield Start(sending)
-    except BaseException as error:
-        buffer.fail(batch, error)
-        raise
+    task = yield Start(sending)
     buffer.began(task)
 
 
@@ -113,14 +125,20 @@ def gather_alone(
     while (task := buffer.running(core.pace.allowed)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
-    yield from _begin(buffer, [write], _send_alone(core, buffer, write, put))
+    with _accounted(buffer, [write]):
+        alone = _send_alone(core, buffer, write, put)
+        yield from _begin(buffer, [write], _sending(core, buffer, [write], alone))
 
 
-def await_key(buffer: Buffer, key: Hashable) -> Flow[None]:
-    """Wait until no write to a key is in flight."""
+def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
+    """Wait until no write to a key is pending or in flight."""
     while buffer.holds(key):
-        task = buffer.running(1)
-        yield Wait(task) if task is not None else Pause(_BETWEEN_LOOKS)
+        if (task := buffer.running(1)) is not None:
+            yield Wait(task)
+        elif batch := buffer.take(whole=False):
+            yield from send(core, buffer, batch)
+        else:
+            yield Pause(_BETWEEN_LOOKS)
 
 
 def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
@@ -131,7 +149,14 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
 
     Raises:
         UnsentWrites: Some were not stored.
+        DynattrsError: It is called by what is called while a batch is being sent.
     """
+    if buffer.is_sent_by(core.environment.caller()):
+        raise DynattrsError(
+            "a flush from inside on_progress, or from a listener, would wait for the batch that is "
+            "just being sent and so for itself: read and flush after the block, or go through the "
+            "session"
+        )
     began = core.environment.monotonic()
     last = buffer.last_place()
     while buffer.outstanding(last):
@@ -140,12 +165,9 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
             yield Wait(task)
             continue
         batch = buffer.take(whole=False)
-        if batch and len(buffer) == len(batch) and not core.environment.cancellable:
-            # The only one: no thread. A task is needed where whoever flushes may be cancelled,
-            # which must not cancel what others have saved.
-            yield from send(core, buffer, batch)
-        elif batch:
-            yield from _begin(buffer, batch, send(core, buffer, batch))
+        if batch:
+            with _accounted(buffer, batch):
+                yield from _send_or_begin(core, buffer, batch)
         elif (task := buffer.running(1)) is not None:
             yield Wait(task)
         else:
@@ -158,6 +180,15 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
     complaint, buffer.complaint = buffer.complaint, None
     if complaint is not None:
         raise complaint
+
+
+def _send_or_begin(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
+    if len(buffer) == len(batch) and not core.environment.cancellable:
+        # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
+        # must not cancel what others have saved.
+        yield from send(core, buffer, batch)
+    else:
+        yield from _begin(buffer, batch, send(core, buffer, batch))
 
 
 def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
@@ -241,6 +272,23 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
 
     It raises interruptions and nothing else: failures are in the buffer.
     """
+    return _sending(core, buffer, batch, _send(core, buffer, batch))
+
+
+def _sending(core: Core, buffer: Buffer, batch: list[Write], flow: Flow[None]) -> Flow[None]:
+    """A flow that sends *batch*, after which nothing of it is in flight, however that ends."""
+    caller = core.environment.caller()
+    outer = buffer.is_sent_by(caller)
+    try:
+        buffer.senders.add(caller)
+        with _accounted(buffer, batch):
+            yield from flow
+    finally:
+        if not outer:
+            buffer.senders.discard(caller)
+
+
+def _send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
     environment = core.environment
     began = environment.monotonic()
     remaining = batch
@@ -265,16 +313,13 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
                 buffer.fail(remaining, error)
                 return
             for part in parts:
-                yield from send(core, buffer, part)
+                yield from _send(core, buffer, part)
             return
         except Exception as error:
             if not is_conflict(error):
                 buffer.fail(remaining, error)
                 return
             left, cause = remaining, error
-        except BaseException as error:
-            buffer.fail(remaining, error)
-            raise
         now = environment.monotonic()
         gone = {id(write) for write in left}
         done = [write for write in remaining if id(write) not in gone]
@@ -289,18 +334,14 @@ def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
         if buffer.is_abandoned() or now - silent_since >= core.deadline.total_seconds():
             buffer.fail(remaining, cause)
             return
-        try:
-            tables = (write.table for write in remaining)
-            yield core.pause_before(attempt, "BatchWriteItem", tables, len(remaining), cause)
-        except BaseException as error:
-            buffer.fail(remaining, error)
-            raise
+        tables = (write.table for write in remaining)
+        yield core.pause_before(attempt, "BatchWriteItem", tables, len(remaining), cause)
 
 
 def _send_alone(
     core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
 ) -> Flow[None]:
-    """Send one write until it is acknowledged or has failed. It raises interruptions, nothing else."""
+    """Send one write until it is acknowledged or has failed."""
     environment = core.environment
     silent_since = environment.monotonic()
     attempt = 0
@@ -320,18 +361,11 @@ def _send_alone(
                 buffer.fail([write], error)
                 return
             attempt, cause = attempt + 1, error
-        except BaseException as error:
-            buffer.fail([write], error)
-            raise
         else:
             buffer.ledger.stored(core, [write])
             buffer.acknowledge([write], environment.monotonic())
             return
-        try:
-            yield core.pause_before(attempt, "PutItem", (write.table,), 1, cause)
-        except BaseException as error:
-            buffer.fail([write], error)
-            raise
+        yield core.pause_before(attempt, "PutItem", (write.table,), 1, cause)
 
 
 def _call(call: Call) -> Flow[dict[str, Any]]:
@@ -346,18 +380,20 @@ def _left_some(response: dict[str, Any] | None) -> bool:
 def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
     """The result of *flow*, which makes one request and is begun when the pace allows it."""
     environment, pace = core.environment, core.pace
-    while not pace.begin():
-        yield pause_before(attempt + 1, environment)
-    began = environment.monotonic()
+    place = object()
     throttled = False
+    began = float("-inf")
     try:
+        while not pace.begin(place):
+            yield pause_before(attempt + 1, environment)
+        began = environment.monotonic()
         result = yield from flow
         throttled = _left_some(cast("Any", result))
     except Throttled:
         throttled = True
         raise
     finally:
-        pace.end()
+        pace.under_way.discard(place)
         if throttled:
             pace.slow_down(began, environment.monotonic())
     if not throttled:

@@ -99,6 +99,8 @@ class Buffer:
     complaint: Exception | None = attrs.field(default=None, init=False)
     #: The error that `gather` raised last.
     raised: UnsentWrites | None = attrs.field(default=None, init=False)
+    #: Who is sending a batch of it just now.
+    senders: set[Hashable] = attrs.field(factory=set, init=False)
     #: What became of its writes, until somebody is told.
     ledger: Ledger = attrs.field(factory=Ledger, init=False)
 
@@ -110,6 +112,7 @@ class Buffer:
         self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._pending, self._in_flight, self._tasks, self._failed = {}, {}, [], []
         self._taken = self._stored = self._replaced = self._given_up = 0
+        self.senders = set()
         self.ledger = Ledger()
 
     def __len__(self) -> int:
@@ -139,6 +142,10 @@ class Buffer:
         """Take no more writes."""
         with self._lock:
             self._sealed = True
+
+    def is_sent_by(self, caller: Hashable) -> bool:
+        """Whether a caller is sending a batch of it: what that calls cannot wait for the batch."""
+        return caller in self.senders
 
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""

@@ -23,7 +23,9 @@ class Pace:
 
     most: int
     _allowed: float = attrs.field(init=False)
-    _under_way: int = attrs.field(default=0, init=False)
+    #: The places that are taken: one for each request. Whoever took one discards it, which no
+    #: interruption can come between.
+    under_way: set[object] = attrs.field(factory=set, init=False)
     _slowed_at: float = attrs.field(default=float("-inf"), init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -34,24 +36,20 @@ class Pace:
     def forked(self) -> None:
         """This is a child process: nothing is under way in it."""
         self._lock = threading.Lock()
-        self._under_way = 0
+        self.under_way = set()
 
     @property
     def allowed(self) -> int:
         """How many may be under way now, from 1 to `most`."""
         return int(self._allowed)
 
-    def begin(self) -> bool:
-        """Whether another request may be made now. Each yes is followed by an `end`."""
+    def begin(self, place: object) -> bool:
+        """Whether another request may be made now, which then has this place in `under_way`."""
         with self._lock:
-            if self._under_way >= int(self._allowed):
+            if len(self.under_way) >= int(self._allowed):
                 return False
-            self._under_way += 1
+            self.under_way.add(place)
             return True
-
-    def end(self) -> None:
-        with self._lock:
-            self._under_way -= 1
 
     def slow_down(self, began: float, now: float) -> None:
         """A request that began at *began* was throttled, or left something unprocessed."""

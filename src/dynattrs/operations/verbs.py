@@ -160,7 +160,7 @@ class Verbs(Listening):
         yield from self._settle_pending(write.table, write.key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
-            yield from batch.await_key(buffer, write.identity)
+            yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
             write = _put(self._core, encoded)
         found = version_is(encoded.info, encoded.obj)
