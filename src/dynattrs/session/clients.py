@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 
 def make_client(boto3_session: Any, profile_name: str | None, **options: Any) -> Any:
@@ -18,21 +19,53 @@ def make_client(boto3_session: Any, profile_name: str | None, **options: Any) ->
     """
     if boto3_session is not None:
         return boto3_session.client("dynamodb", **options)
-    import botocore.session
+    return own_session(profile_name).create_client("dynamodb", **options)
 
-    session: Any = botocore.session.Session(profile=profile_name)
+
+#: What a session of our own makes clients of: besides DynamoDB itself what credentials come from.
+_SERVICES: Final = frozenset({"dynamodb", "signin", "sso", "sso-oidc", "sts"})
+
+
+def own_session(profile_name: str | None) -> Any:
+    """A session of botocore's without the handlers that belong to services it is not for.
+
+    There are over a hundred, most of them S3's and EC2's, and registering one takes 50 µs.
+    """
+    from botocore import handlers
+    from botocore.session import Session
+
+    class OurSession(Session):
+        def _register_builtin_handlers(self, events: Any) -> None:
+            for event, handler, *order in handlers.BUILTIN_HANDLERS:
+                if not _concerns(event):
+                    continue
+                if not order:
+                    self.register(event, handler)
+                elif order[0] is handlers.REGISTER_FIRST:
+                    events.register_first(event, handler)
+                else:
+                    events.register_last(event, handler)
+
+    session = OurSession(profile=profile_name)
     _read_quickly(session)
-    return session.create_client("dynamodb", **options)
+    return session
+
+
+def _concerns(event: str) -> bool:
+    """Whether an event may be one of those services: `choose-signer`, `before-call.sts.*`."""
+    parts = event.removeprefix("docs.").split(".")
+    return len(parts) == 1 or parts[1] in _SERVICES or parts[1] == "*"
 
 
 def _read_quickly(session: Any) -> None:
     """Let a session of our own read botocore's descriptions of services faster.
 
-    botocore makes an OrderedDict of each JSON object, through Python, and lists the folders of all
-    four hundred services before it opens that of one.
+    botocore makes an OrderedDict of each JSON object, through Python, and looks into the folders of
+    all four hundred services before it opens that of one.
     """
-    import msgspec
     from botocore.loaders import JSONFileLoader, Loader
+
+    from dynattrs.session.descriptions import description
 
     ordinary = session.get_component("data_loader")
     if type(ordinary) is not Loader or type(ordinary.file_loader) is not JSONFileLoader:
@@ -42,16 +75,18 @@ def _read_quickly(session: Any) -> None:
         def _load_file(self, full_path: str, open_method: Any) -> Any:
             try:
                 with open_method(full_path, "rb") as file:
-                    return msgspec.json.decode(file.read())
+                    return description(file.read())
             except FileNotFoundError:
                 return None
 
-    class OneService(Loader):
+    class Folders(Loader):
         def list_available_services(self, type_name: str) -> list[str]:
-            # Whether there really is one is found out right after, by looking for its versions.
-            return ["dynamodb"]
+            # Whether a folder holds what is wanted is found out right after, by looking for its
+            # versions. Other services are asked for too: STS, where a role is assumed.
+            paths: list[str] = [path for path in self.search_paths if os.path.isdir(path)]  # noqa: PTH112
+            return [name for path in paths for name in os.listdir(path)]  # noqa: PTH208 - as botocore
 
-    made = object.__new__(OneService)
+    made = object.__new__(Folders)
     made.__dict__.update(ordinary.__dict__)
     made.file_loader = Files()
     session.register_component("data_loader", made)
