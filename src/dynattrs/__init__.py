@@ -5,8 +5,9 @@ The resource's comfort with the client's coverage, static types, and more speed 
 
 from __future__ import annotations
 
-from dynattrs import events, mapper
-from dynattrs.capacity import OnDemand, Provisioned
+from typing import TYPE_CHECKING
+
+from dynattrs import deferral, events, mapper
 from dynattrs.errors import (
     AccessDenied,
     AmbiguousIndex,
@@ -60,16 +61,6 @@ from dynattrs.expressions import (
     not_none,
     size,
 )
-from dynattrs.expressions.updates import (
-    Action,
-    add,
-    delete,
-    if_not_exists,
-    list_append,
-    remove,
-    set_,
-)
-from dynattrs.facets import Facet
 from dynattrs.hooks import Flushed
 from dynattrs.mapper import Compressed, Epoch, Json, Mapper
 from dynattrs.model import (
@@ -85,11 +76,40 @@ from dynattrs.model import (
 )
 from dynattrs.operations.item_collections import Groups
 from dynattrs.operations.pace import Progress
-from dynattrs.operations.query import Page
-from dynattrs.operations.table_changes import TableChange
 from dynattrs.schema import GlobalIndex, LocalIndex, Table
-from dynattrs.session import Block, Editing, Items, Query, Rows, Session, Tables, Transaction
+from dynattrs.session import Block, Editing, Session, Tables, Transaction
 from dynattrs.wire import Stats
+
+if TYPE_CHECKING:
+    from dynattrs.capacity import OnDemand, Provisioned
+    from dynattrs.expressions.updates import (
+        Action,
+        add,
+        delete,
+        if_not_exists,
+        list_append,
+        remove,
+        set_,
+    )
+    from dynattrs.facets import Facet
+    from dynattrs.operations.query import Page
+    from dynattrs.operations.table_changes import TableChange
+    from dynattrs.session import Items, Query, Rows
+else:
+    # What many programs never use is imported when it is asked for.
+    __getattr__ = deferral.attributes(
+        __name__,
+        {
+            "dynattrs.expressions.updates": (
+                "Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_",
+            ),
+            "dynattrs.capacity": ("OnDemand", "Provisioned"),
+            "dynattrs.facets": ("Facet",),
+            "dynattrs.operations.query": ("Page",),
+            "dynattrs.operations.table_changes": ("TableChange",),
+            "dynattrs.session.results": ("Items", "Query", "Rows"),
+        },
+    )  # fmt: skip
 
 __all__ = [
     "AccessDenied",

@@ -134,7 +134,7 @@ def _as_botocores(url: str, reply: Reply) -> Any:
     return made
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Reply:
     """What came back.
 

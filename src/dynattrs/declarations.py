@@ -8,17 +8,17 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
 from dynattrs.mapper.hints import field_type_now
 from dynattrs.mapper.records import Member
-from dynattrs.model_keys import ModelKeys
 from dynattrs.schema import (
     FieldOptions,
     GlobalIndex,
@@ -30,6 +30,12 @@ from dynattrs.schema import (
     options_of,
     partition_of,
 )
+
+if TYPE_CHECKING:
+    from dynattrs import model_keys
+    from dynattrs.model_keys import ModelKeys
+else:
+    model_keys = deferred("dynattrs.model_keys")
 
 KeyRole: TypeAlias = Literal["partition", "sort"]
 
@@ -278,7 +284,9 @@ class Fields:
             options = self._options[name]
             if options.version or options.created or options.updated or options.ttl:
                 raise self.error("it is stored in keys only, and every save changes it", name)
-        return ModelKeys(self.cls, table, self._mapper, written, self.names, key_only, kind)
+        return model_keys.ModelKeys(
+            self.cls, table, self._mapper, written, self.names, key_only, kind
+        )
 
     def refuse_key_only(self) -> None:
         for name, options in self._options.items():
@@ -296,7 +304,7 @@ def _attributes(cls: type[Any]) -> Iterable[Any]:
     return (_PlainField(each.name, each.metadata, each.default) for each in dataclasses.fields(cls))
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _PlainField:
     name: str
     metadata: Mapping[Any, Any]

@@ -12,9 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from attrs import define
+else:
+    from dynattrs.deferral import define
 
 __all__ = [
     "AccessDenied",
@@ -62,7 +67,7 @@ class DynattrsError(Exception):
 # --- Declarations -----------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ModelError(DynattrsError, TypeError):
     """A model cannot mean what its declaration says. Raised when the class is decorated.
 
@@ -79,7 +84,7 @@ class ModelError(DynattrsError, TypeError):
         return f"{subject}: {self.problem}"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class MissingExtra(DynattrsError, ImportError):
     """A part of dynattrs was used whose optional dependency is not installed."""
 
@@ -96,7 +101,7 @@ class MissingExtra(DynattrsError, ImportError):
 # --- Mapping ----------------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class MappingError(DynattrsError, ValueError):
     """A value has no place in DynamoDB, or a stored value has none in the model.
 
@@ -137,7 +142,7 @@ def _plain_key(key: Mapping[str, Any]) -> str:
 # --- Requests refused before they are sent --------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ConditionError(DynattrsError, TypeError):
     """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
 
@@ -147,7 +152,7 @@ class ConditionError(DynattrsError, TypeError):
         return self.problem
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class QueryError(DynattrsError, ValueError):
     """A query cannot be sent as it is written. The message says what would serve."""
 
@@ -157,7 +162,7 @@ class QueryError(DynattrsError, ValueError):
         return self.problem
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class StaleKey(ConditionError):
     """An update changes a field of an index key, and not all of the key's fields are known.
 
@@ -188,7 +193,7 @@ class PartialIndex(QueryError):
     """The index that would serve does not hold all the attributes that the model needs."""
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class SessionClosed(DynattrsError, RuntimeError):
     """A session, or the handle of a block that has ended, was used again."""
 
@@ -211,7 +216,7 @@ class SessionClosed(DynattrsError, RuntimeError):
         return "this session is closed; make another Session"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ConfigurationError(DynattrsError):
     """boto3 lacks something that every request needs: credentials, a region, a profile."""
 
@@ -225,7 +230,7 @@ class ConfigurationError(DynattrsError):
 # --- What the service answered ----------------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ServiceError(DynattrsError):
     """The service refused a request. Subclasses name the refusals a caller can act on.
 
@@ -293,7 +298,7 @@ class AccessDenied(ServiceError):
         return "check the credentials and their policy"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ConnectionFailed(DynattrsError, ConnectionError):
     """No answer came: no connection, a connection lost, or a time-out.
 
@@ -322,7 +327,7 @@ class CorruptReply(ConnectionFailed):
 # --- Items ------------------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class NoSuchItem(DynattrsError, KeyError):
     """There is no item with that key."""
 
@@ -333,7 +338,7 @@ class NoSuchItem(DynattrsError, KeyError):
         return f"there is no {self.model} with the key {self.key!r}"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class MultipleItems(DynattrsError):
     """`one()` found more than one item."""
 
@@ -347,7 +352,7 @@ class MultipleItems(DynattrsError):
         )
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class OutcomeUnknown(DynattrsError):
     """A write may or may not have been applied, and nothing can tell.
 
@@ -375,7 +380,7 @@ class OutcomeUnknown(DynattrsError):
         )
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ConditionFailed(DynattrsError):
     """A condition was false, so nothing was written.
 
@@ -411,7 +416,7 @@ class ItemExists(ConditionFailed):
         )
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class TransactionError(DynattrsError, ValueError):
     """A transaction cannot be sent as it is written: too many actions, two on one item, too large."""
 
@@ -441,7 +446,7 @@ class Reason:
         return f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class TransactionFailed(DynattrsError):
     """A transaction did not happen: none of its actions was done.
 
@@ -470,7 +475,7 @@ class Unsent:
         return f"{self.action} of a {type(self.object).__name__}: {cause}"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class UnsentWrites(DynattrsError):
     """Some writes were not stored, or nobody can tell. Everything else of the block is stored.
 
@@ -498,7 +503,7 @@ class UnsentWrites(DynattrsError):
 # --- Tables -----------------------------------------------------------------------------------
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class TableDiffers(DynattrsError):
     """A table exists and is not as it is declared.
 
@@ -515,7 +520,7 @@ class TableDiffers(DynattrsError):
         return f"table {self.table!r} exists and differs from its declaration: {listing}"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class ChangeRefused(TableDiffers):
     """`session.tables.update` would have to do what the service cannot, or what loses something.
     Nothing was changed.
@@ -533,7 +538,7 @@ class ChangeRefused(TableDiffers):
         return f"table {self.table!r} was left as it is: {listing}{remedy}"
 
 
-@attrs.define(eq=False, slots=False)
+@define(eq=False, slots=False)
 class TableNotReady(DynattrsError, TimeoutError):
     """A table was still being changed when the time to wait for it had gone by.
 

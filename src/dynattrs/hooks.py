@@ -38,7 +38,7 @@ class Flushed:
     failed: tuple[Unsent, ...]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class SessionHooks:
     """The hooks of one session, for all models."""
 

@@ -8,12 +8,18 @@ the second of them is declared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.model_keys import ModelKeys
 from dynattrs.schema import ModelInfo, StoredItem, Table
-from dynattrs.templates import Template, can_meet
+
+if TYPE_CHECKING:
+    from dynattrs import templates
+    from dynattrs.model_keys import ModelKeys
+    from dynattrs.templates import Template
+else:
+    templates = deferred("dynattrs.templates")
 
 
 def keys_of(info: ModelInfo) -> ModelKeys | None:
@@ -66,7 +72,7 @@ def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
     if first is None or second is None:
         return True
     if first.kind == "S":
-        return can_meet(first.language, second.language)
+        return templates.can_meet(first.language, second.language)
     return first.constant is None or second.constant is None or first.constant == second.constant
 
 

@@ -63,7 +63,7 @@ _FIRST_ATTEMPT: Final = re.compile(r"attempt=1(; max=\d+)?")
 _TRIES: Final = 3
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Request:
     """A request that is ready to be sent.
 

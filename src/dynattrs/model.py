@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -23,7 +23,6 @@ from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
 from dynattrs.mapper.codec import Codec
 from dynattrs.mapper.hints import remember_scope, resolving_in
 from dynattrs.metaclass import PATHS_ATTRIBUTE, give_paths, point_cells_to, with_paths_meta
-from dynattrs.model_keys import ModelKeys
 from dynattrs.schema import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
@@ -36,6 +35,9 @@ from dynattrs.schema import (
     register,
 )
 from dynattrs.specifiers import field, partition_key, sort_key
+
+if TYPE_CHECKING:
+    from dynattrs.model_keys import ModelKeys
 
 if sys.version_info >= (3, 11):
     from typing import dataclass_transform
@@ -155,7 +157,7 @@ def model(
 KeyTemplate: TypeAlias = "str | int | bytes"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Own:
     """What a declaration says besides the class."""
 

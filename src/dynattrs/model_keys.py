@@ -20,6 +20,7 @@ from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
+from dynattrs.mapper.keys import Part
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.schema import AttributeMap, AttributeValue, GlobalIndex, StoredItem, Table
 from dynattrs.templates import (
@@ -41,21 +42,6 @@ from dynattrs.templates import (
 )
 
 _FIXED: Final[dict[str, Style]] = {"datetime": INSTANT, "date": DATE, "time": TIME, "UUID": ID}
-
-
-@attrs.frozen
-class Part:
-    """A field that is part of the primary key.
-
-    Attributes:
-        name: The field, with dots where it is nested.
-        steps: Where its stored value is in the item.
-        codec: How it is stored.
-    """
-
-    name: str
-    steps: tuple[str, ...]
-    codec: Codec
 
 
 @attrs.define(eq=False)

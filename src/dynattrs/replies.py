@@ -56,7 +56,7 @@ _AWAITED_ENDPOINTS: Final = frozenset(
 _LARGE_BODY: Final = 512 * 1024
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Attempts:
     """What is known of the attempts of one call, botocore's own included.
 

@@ -11,24 +11,22 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast, get_origin
 
 import attrs
 
-from dynattrs import infrastructure, limits
-from dynattrs.capacity import (
-    STREAM_VIEWS,
-    TABLE_CLASSES,
-    Billing,
-    OnDemand,
-    StreamView,
-    TableClass,
-    billing_mode,
-    check_billing,
-    check_settings,
-)
+from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
-from dynattrs.facets import Facet, facets_of, items_of
+
+if TYPE_CHECKING:
+    from dynattrs import capacity, facets, infrastructure
+    from dynattrs.capacity import Billing, StreamView, TableClass
+    from dynattrs.facets import Facet
+else:
+    capacity = deferred("dynattrs.capacity")
+    facets = deferred("dynattrs.facets")
+    infrastructure = deferred("dynattrs.infrastructure")
 
 __all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
 
@@ -60,6 +58,14 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _indexes(value: Iterable[Index]) -> tuple[Index, ...]:
     return tuple(value)
+
+
+def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
+    return facets.facets_of(value) if value else ()
+
+
+def _items(value: Iterable[Mapping[str, Any]]) -> tuple[AttributeMap, ...]:
+    return facets.items_of(value) if value else ()
 
 
 def _projection(value: Projection) -> Projection:
@@ -112,7 +118,8 @@ class GlobalIndex:
     write_shards: int | None = attrs.field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
-        check_billing(f"GlobalIndex({self.name!r})", self.billing)
+        if self.billing is not None:
+            capacity.check_billing(f"GlobalIndex({self.name!r})", self.billing)
         for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
             if len(names) > limits.INDEX_KEY_ATTRIBUTES:
                 raise ModelError(
@@ -251,11 +258,11 @@ class Table:
     point_in_time_recovery: bool | int | None = attrs.field(kw_only=True, default=None)
     table_class: TableClass | None = attrs.field(kw_only=True, default=None)
     facets: tuple[Facet, ...] = attrs.field(
-        kw_only=True, default=(), converter=facets_of, eq=False, repr=False
+        kw_only=True, default=(), converter=_facets, eq=False, repr=False
     )
     attributes: Mapping[str, str] = attrs.field(kw_only=True, factory=dict, eq=False, repr=False)
     sample_items: tuple[AttributeMap, ...] = attrs.field(
-        kw_only=True, default=(), converter=items_of, eq=False, repr=False
+        kw_only=True, default=(), converter=_items, eq=False, repr=False
     )
     discriminator: str | None = attrs.field(kw_only=True, default=None)
     #: The models that were declared on it.
@@ -303,18 +310,21 @@ class Table:
                 )
 
     def _check_settings(self, subject: str) -> None:
-        check_billing(subject, self.billing)
-        check_settings(
-            subject, self.stream, self.deletion_protection, self.point_in_time_recovery,
-            self.table_class,
+        settings = (
+            self.stream, self.deletion_protection, self.point_in_time_recovery, self.table_class
         )  # fmt: skip
+        if self.billing is not None or any(each is not None for each in settings):
+            capacity.check_billing(subject, self.billing)
+            capacity.check_settings(subject, *settings)
         for index in self.indexes:
             own = index.billing if isinstance(index, GlobalIndex) else None
-            if own is not None and billing_mode(own) != billing_mode(self.billing):
+            if own is not None and capacity.billing_mode(own) != capacity.billing_mode(
+                self.billing
+            ):
                 raise ModelError(
                     subject,
                     f"index {index.name!r} is billed as {own}, the table as "
-                    f"{self.billing or OnDemand()}; both are on demand, or both provisioned",
+                    f"{self.billing or capacity.OnDemand()}; both are on demand, or both provisioned",
                 )
 
     def _check_sharded(self, subject: str, index: GlobalIndex) -> None:
@@ -429,13 +439,13 @@ def key_of(table: Table, index: Index | None) -> tuple[str, ...]:
 def billing_of(table: Table, index: Index | None) -> Billing:
     """How a table, or one of its indexes, is billed."""
     own = index.billing if isinstance(index, GlobalIndex) else None
-    return own or table.billing or OnDemand()
+    return own or table.billing or capacity.OnDemand()
 
 
 def _create_arguments(table: Table, name: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "TableName": name,
-        "BillingMode": billing_mode(table.billing),
+        "BillingMode": capacity.billing_mode(table.billing),
         "AttributeDefinitions": definitions(table, table.key_attributes),
         "KeySchema": key_schema(table, None),
         **billing_of(table, None).arguments(),
@@ -451,7 +461,7 @@ def _create_arguments(table: Table, name: str) -> dict[str, Any]:
     if table.deletion_protection is not None:
         arguments["DeletionProtectionEnabled"] = table.deletion_protection
     if table.table_class is not None:
-        arguments["TableClass"] = TABLE_CLASSES[table.table_class]
+        arguments["TableClass"] = capacity.TABLE_CLASSES[table.table_class]
     return arguments
 
 
@@ -494,7 +504,7 @@ def projection_arguments(table: Table, index: Index) -> dict[str, Any]:
 def stream_specification(stream: StreamView | Literal[False]) -> dict[str, Any]:
     if stream is False:
         return {"StreamEnabled": False}
-    return {"StreamEnabled": True, "StreamViewType": STREAM_VIEWS[stream]}
+    return {"StreamEnabled": True, "StreamViewType": capacity.STREAM_VIEWS[stream]}
 
 
 @attrs.frozen

@@ -44,8 +44,7 @@ from dynattrs.events import (
     unprocessed_in,
 )
 from dynattrs.operations.flows import Call
-from dynattrs.operations.paging import consumed_by
-from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
+from dynattrs.operations.requests import ConditionFalse, TransactionCanceled, consumed_by
 from dynattrs.replies import Attempts, renew_connections, twin, under_way, was_never_sent
 
 R = TypeVar("R")

@@ -33,11 +33,14 @@ def test_all_is_sorted_and_names_nothing_twice():
 
 
 def test_all_names_everything_that_dynattrs_imports_for_its_users():
+    # Some are imported when they are asked for.
+    for name in NAMES:
+        getattr(dynattrs, name)
     public = {
         name
         for name, value in vars(dynattrs).items()
         if not name.startswith("_")
-        and name != "annotations"
+        and name not in ("TYPE_CHECKING", "annotations")
         # Submodules are attributes of a package as soon as somebody has imported them.
         and (not isinstance(value, types.ModuleType) or name in NAMES)
     }
@@ -126,8 +129,26 @@ def imported() -> set[str]:
         "aiobotocore",
         "msgspec",
         "ministack",
+        "dynattrs.bindings",
+        "dynattrs.capacity",
+        "dynattrs.expressions.updates",
+        "dynattrs.facets",
+        "dynattrs.generation",
+        "dynattrs.infrastructure",
         "dynattrs.local",
+        "dynattrs.mapper.rows",
+        "dynattrs.model_keys",
+        "dynattrs.operations.batch_get",
+        "dynattrs.operations.edits",
+        "dynattrs.operations.outcomes",
+        "dynattrs.operations.query",
+        "dynattrs.operations.table_changes",
+        "dynattrs.operations.updates",
         "dynattrs.otel",
+        "dynattrs.planner",
+        "dynattrs.session.results",
+        "dynattrs.templates",
+        "dynattrs.workbench",
         "opentelemetry",
         "pydantic",
         "sqlite3",
@@ -157,3 +178,23 @@ assert repr(Thing.id == "a") == "<condition Thing.id == 'a'>"
     imported = imported_by(code)
 
     assert not {"boto3", "botocore.client", "pydantic", "asyncio"} & imported
+
+
+def test_a_session_and_a_model_without_key_templates_import_no_more_than_they_use():
+    code = """
+from dynattrs import GlobalIndex, Session, model, partition_key, sort_key
+
+@model("songs", indexes=[GlobalIndex("by-genre", partition_key="genre")])
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key()
+    genre: str = ""
+
+Session(region_name="eu-west-1").close()
+"""
+    imported = imported_by(code)
+
+    assert "botocore.client" in imported
+    for module in ("boto3", "s3transfer", "dynattrs.templates", "dynattrs.planner",
+                   "dynattrs.operations.query", "dynattrs.capacity"):  # fmt: skip
+        assert module not in imported

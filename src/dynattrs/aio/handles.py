@@ -8,20 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
-from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
-from dynattrs.expressions.updates import Action
+from dynattrs.deferral import deferred
 from dynattrs.model import Instance, M
-from dynattrs.operations import edits
 from dynattrs.operations.flows import Async, Flow
-from dynattrs.operations.query import begin
 from dynattrs.operations.tables import TableVerbs
 from dynattrs.operations.transactions import TransactionVerbs
-from dynattrs.operations.updates import Returns
 from dynattrs.operations.verbs import NO_KEY
 from dynattrs.surface.handles import AnyEditing, AnyHandle
+
+if TYPE_CHECKING:
+    from dynattrs.aio import results
+    from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
+    from dynattrs.expressions.updates import Action
+    from dynattrs.operations import edits, query
+    from dynattrs.operations.updates import Returns
+else:
+    edits = deferred("dynattrs.operations.edits")
+    query = deferred("dynattrs.operations.query")
+    results = deferred("dynattrs.aio.results")
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -282,7 +289,7 @@ class AsyncHandle(AnyHandle, Async):
     def _lazy(
         self, models: Sequence[type[Any]], operation: Literal["query", "scan"]
     ) -> AsyncQuery[Any]:
-        return begin(AsyncQuery[Any], self, models, operation)
+        return query.begin(results.AsyncQuery[Any], self, models, operation)
 
     @overload
     def get_many(
@@ -323,7 +330,7 @@ class AsyncHandle(AnyHandle, Async):
             model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
             missing=missing,
         )  # fmt: skip
-        return AsyncItems(self, found)
+        return results.AsyncItems(self, found)
 
     @overload
     async def execute(
@@ -339,7 +346,7 @@ class AsyncHandle(AnyHandle, Async):
         made, first = await self._drive(
             self._statement(statement, parameters, model, consistent=consistent)
         )
-        return AsyncRows(self, made, first)
+        return results.AsyncRows(self, made, first)
 
     def edit(self, obj: M, /, *, guard: bool = False) -> AsyncEditing[M]:
         self._check_writable()

@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Att
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -183,6 +182,8 @@ def data_of(path: Path) -> PathData:
 
 def did_you_mean(name: str, known: Any) -> str:
     """`; did you mean 'x'?` or the list of what there is."""
+    import difflib
+
     names = [str(each) for each in known]
     close = difflib.get_close_matches(name, names, n=1)
     if close:

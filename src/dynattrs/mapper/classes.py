@@ -65,7 +65,7 @@ def carry(instance: Any, carried: Carried) -> None:
     set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class FieldCodec:
     """A member with its codec and the rule for what is left out."""
 

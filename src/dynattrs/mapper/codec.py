@@ -105,7 +105,7 @@ def names_of(kinds: frozenset[str]) -> str:
     return " or ".join(_TYPE_NAMES[kind] for kind in sorted(kinds))
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Several:
     """L, all members by one codec."""
 
@@ -113,7 +113,7 @@ class Several:
     build: Callable[[Any], Any]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Members:
     """SS, NS or BS, by *tag*, of members of *kind*; or L."""
 
@@ -123,7 +123,7 @@ class Members:
     build: Callable[[Any], Any]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Named:
     """M whose names are text, all members by one codec."""
 
@@ -131,14 +131,14 @@ class Named:
     build: Callable[[Any], Any]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Maybe:
     """NULL, or what *inner* is."""
 
     inner: Codec
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Texts:
     """S, one of some texts, each for one value."""
 

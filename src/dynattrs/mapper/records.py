@@ -24,7 +24,7 @@ MISSING: Final = attrs.NOTHING
 _ANNOTATED: Final[Any] = Annotated
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Member:
     """One field of a class.
 
@@ -51,7 +51,7 @@ class Member:
         return self.default is None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Record:
     """A class as its members and the function that builds an instance from keyword arguments."""
 

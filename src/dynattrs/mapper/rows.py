@@ -87,7 +87,7 @@ def attribute_map(item: Any) -> AttributeMap:
     return cast("AttributeMap", item)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Made:
     """What was generated for the rows of a class, with the attributes it has learned."""
 
@@ -197,7 +197,7 @@ def _carries_unknown(codec: ClassCodec) -> bool:
 # --- How a payload becomes a value --------------------------------------------------------------
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Part:
     """One type tag of an attribute value.
 

@@ -19,7 +19,7 @@ from dynattrs.operations.batch import PASSING
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.keys import identity
-from dynattrs.operations.paging import consumed_by
+from dynattrs.operations.requests import consumed_by
 from dynattrs.schema import AttributeMap, StoredItem
 
 R = TypeVar("R")

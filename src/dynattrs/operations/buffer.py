@@ -41,7 +41,7 @@ def _nothing() -> None:
     return None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Write:
     """One put or delete that waits to be sent.
 
@@ -70,7 +70,7 @@ class Write:
         self.identity = identity(self.table, self.key)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Buffer:
     """The writes of one block that are not stored yet. Safe between threads."""
 

@@ -29,7 +29,7 @@ R = TypeVar("R")
 _log = logging.getLogger("dynattrs")
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Core:
     """Settings that the handles of one session share.
 
@@ -122,7 +122,7 @@ class Core:
         return pause
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Encoded:
     """An object as it is at the moment of a `save`.
 

@@ -8,7 +8,6 @@ hand. Nothing here or in the flows does I/O, sleeps, or reads a clock.
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import types
 import uuid
@@ -133,10 +132,16 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
         def method(owner: Any, *args: P.args, **options: P.kwargs) -> Any:
             return owner._drive(flow(owner, *args, **options))
 
-        # What callers get is the flow's result, and so documentation should say.
-        signature = inspect.signature(flow)
-        result = str(signature.return_annotation).removeprefix("Flow[").removesuffix("]")
-        vars(method)["__signature__"] = signature.replace(return_annotation=result)
+        # What callers get is the flow's result, and so documentation should say. A copy of the
+        # function carries it for `inspect`: making signatures of all verbs takes a while at import.
+        shown = types.FunctionType(
+            flow.__code__, flow.__globals__, flow.__name__, flow.__defaults__
+        )
+        shown.__kwdefaults__ = flow.__kwdefaults__
+        result = str(flow.__annotations__.get("return", ""))
+        result = result.removeprefix("Flow[").removesuffix("]")
+        shown.__annotations__ = {**flow.__annotations__, "return": result}
+        vars(method)["__wrapped__"] = shown
         self._method = method
         self.__doc__ = flow.__doc__
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import operator
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.errors import MappingError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import Refused, show
-from dynattrs.mapper.keys import check_key, key_of_item
+from dynattrs.mapper.keys import Part, check_key, key_of_item
 from dynattrs.mapper.scalars import binary
-from dynattrs.model_keys import ModelKeys, Part
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.model_keys import ModelKeys
 
 
 def key_of(info: ModelInfo, key: Any) -> AttributeMap:

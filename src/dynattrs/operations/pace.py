@@ -13,7 +13,7 @@ import attrs
 from dynattrs.operations.forks import forget_at_fork
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pace:
     """How many batches of a session may be under way. Safe between threads.
 

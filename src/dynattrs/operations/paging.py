@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
@@ -20,6 +20,7 @@ from dynattrs.operations.flows import (
     Wait,
     WaitAny,
 )
+from dynattrs.operations.requests import consumed_by
 from dynattrs.planner import Plan
 from dynattrs.schema import AttributeMap, StoredItem
 
@@ -317,13 +318,6 @@ def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
         items, places = [item for item, _ in pairs], [place for _, place in pairs]
         count = len(items)
     return RawPage(items, count, scanned, consumed, last_key, places)
-
-
-def consumed_by(response: dict[str, Any]) -> float:
-    """The capacity units of a response, over all its tables; 0 where it does not say."""
-    consumed = response.get("ConsumedCapacity") or ()
-    entries: Sequence[dict[str, Any]] = [consumed] if isinstance(consumed, dict) else consumed
-    return float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))
 
 
 def trimmed(

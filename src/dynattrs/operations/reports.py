@@ -34,7 +34,7 @@ class Written(Protocol):
     def size(self) -> int: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Ledger:
     """What became of the writes of a buffer, as far as nobody was told yet. Safe between threads."""
 

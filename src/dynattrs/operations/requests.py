@@ -180,3 +180,10 @@ def check_constant(
     """A condition that is false without asking, such as `in_` of nothing, needs no request."""
     if isinstance(found, Constant) and not found.value:
         raise ConditionFailed(operation, info.name, plain_key(info, key), str(found))
+
+
+def consumed_by(response: dict[str, Any]) -> float:
+    """The capacity units of a response, over all its tables; 0 where it does not say."""
+    consumed = response.get("ConsumedCapacity") or ()
+    entries: Sequence[dict[str, Any]] = [consumed] if isinstance(consumed, dict) else consumed
+    return float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import (
     ChangeRefused,
     InvalidRequest,
@@ -25,16 +26,13 @@ from dynattrs.errors import (
 )
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
-from dynattrs.operations.table_changes import (
-    Found,
-    TableChange,
-    compare,
-    missing,
-    recovery_call,
-    steps_of,
-    ttl_call,
-)
 from dynattrs.schema import Table, model_info
+
+if TYPE_CHECKING:
+    from dynattrs.operations import table_changes
+    from dynattrs.operations.table_changes import TableChange
+else:
+    table_changes = deferred("dynattrs.operations.table_changes")
 
 #: A model class, or a `Table`.
 Subject: TypeAlias = "type[Any] | Table"
@@ -114,7 +112,7 @@ class TableVerbs:
         for name, table in _merged(self._core, subjects).items():
             description = yield from _describe(name)
             if description is None:
-                found.append(missing(name))
+                found.append(table_changes.missing(name))
             else:
                 found += yield from _compared(table, name, description)
         return found
@@ -157,7 +155,7 @@ class TableVerbs:
         for name, table in tables.items():
             description = yield from _describe(name)
             if description is None or description["TableStatus"] == "DELETING":
-                planned[name] = [missing(name)]
+                planned[name] = [table_changes.missing(name)]
                 continue
             changing = _is_changing(description)
             if changing:
@@ -171,7 +169,9 @@ class TableVerbs:
             if refused:
                 raise ChangeRefused(name, [str(each) for each in refused], refused)
         absent = {
-            name: tables[name] for name, changes in planned.items() if missing(name) in changes
+            name: tables[name]
+            for name, changes in planned.items()
+            if table_changes.missing(name) in changes
         }
         yield from _all_created(absent, watch)
         for name, changes in planned.items():
@@ -360,7 +360,7 @@ def _compared(
     recovery, declared = None, table.point_in_time_recovery
     if declared is not None:
         recovery = yield from _recovery(name, declared)
-    return compare(table, name, Found(description, ttl, recovery))
+    return table_changes.compare(table, name, table_changes.Found(description, ttl, recovery))
 
 
 def _ttl_description(name: str) -> Flow[Mapping[str, Any]]:
@@ -438,12 +438,12 @@ def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
     recovery = table.point_in_time_recovery
     if recovery:
         try:
-            yield from _patiently(recovery_call(name, recovery), name, watch)
+            yield from _patiently(table_changes.recovery_call(name, recovery), name, watch)
         except ServiceError as error:
             if not _lacks_backups(error, name):
                 raise
     if table.ttl is not None:
-        yield ttl_call(name, table.ttl, enabled=True)
+        yield table_changes.ttl_call(name, table.ttl, enabled=True)
 
 
 def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
@@ -464,7 +464,7 @@ def _changed(table: Table, name: str, changes: list[TableChange], watch: _Watch)
     """Take all steps, each when the table is ready for it."""
     for change in changes:
         _log.info("table %s: %s", name, change)
-    for call in steps_of(changes):
+    for call in table_changes.steps_of(changes):
         yield from _stepped(call, table, name, watch)
 
 
@@ -481,7 +481,7 @@ def _stepped(call: Call, table: Table, name: str, watch: _Watch) -> Flow[None]:
             too_soon = _TTL_TOO_SOON in error.message
             description = yield from _until_active(watch, name)
             left = yield from _compared(table, name, description)
-            if call not in steps_of(left):
+            if call not in table_changes.steps_of(left):
                 return
             if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
                 raise

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import (
     MappingError,
     OutcomeUnknown,
@@ -21,14 +22,11 @@ from dynattrs.errors import (
     TransactionFailed,
 )
 from dynattrs.expressions.conditions import Condition, Value
-from dynattrs.expressions.updates import Action
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.size import item_size
 from dynattrs.model import M
-from dynattrs.operations import outcomes
 from dynattrs.operations.batch import PASSING
 from dynattrs.operations.conflicts import is_conflict
-from dynattrs.operations.consistent_reads import PASSING_REASONS
 from dynattrs.operations.core import Core, Encoded, encode, quietly
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import identity, key_in, plain_key
@@ -42,16 +40,23 @@ from dynattrs.operations.requests import (
     version_is,
     with_condition,
 )
-from dynattrs.operations.updates import prepare
 from dynattrs.operations.verbs import NO_KEY, Verbs, is_class_of, target
 from dynattrs.schema import AttributeMap, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.expressions.updates import Action
+    from dynattrs.operations import consistent_reads, outcomes, updates
+else:
+    consistent_reads = deferred("dynattrs.operations.consistent_reads")
+    outcomes = deferred("dynattrs.operations.outcomes")
+    updates = deferred("dynattrs.operations.updates")
 
 
 def _nothing() -> None:
     return None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Part:
     """One action of a transaction.
 
@@ -72,7 +77,7 @@ class Part:
     settle: Callable[[], None] = _nothing
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Parts:
     """The actions of one transaction, in the caller's order."""
 
@@ -147,7 +152,10 @@ class Parts:
                     for part, reason in zip(self._parts, error.reasons, strict=True)
                 ]
                 at_fault = {reason.code for reason in reasons if reason is not None}
-                if not at_fault <= PASSING_REASONS or environment.monotonic() >= until:
+                if (
+                    not at_fault <= consistent_reads.PASSING_REASONS
+                    or environment.monotonic() >= until
+                ):
                     raise TransactionFailed(reasons) from error
                 why: BaseException | str = ", ".join(sorted(at_fault)) or error
             except outcomes.FAILURES as error:
@@ -239,7 +247,7 @@ class TransactionVerbs:
         if not is_class_of(subject) and key is not NO_KEY:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
-        prepared = prepare(
+        prepared = updates.prepare(
             self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert,
             obj=None if is_class_of(subject) else subject,
         )  # fmt: skip

@@ -10,8 +10,9 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, cast, get_origin
+from typing import TYPE_CHECKING, Any, cast, get_origin
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import (
     ModelError,
     NoSuchItem,
@@ -23,20 +24,16 @@ from dynattrs.errors import (
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper.anything import load_any
 from dynattrs.model import Instance, M
-from dynattrs.operations import batch, edits, moves, outcomes, updates
-from dynattrs.operations.batch_get import BatchGet, WantedKey
+from dynattrs.operations import batch
 from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.consistent_reads import transact_get
 from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over, with_found
 from dynattrs.operations.decoding import decoder, made_of, transact_decoder
-from dynattrs.operations.edits import Edit
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.keys import identity, key_in, key_of, own_key, plain_key
 from dynattrs.operations.listening import Listening
 from dynattrs.operations.pace import Progress
-from dynattrs.operations.partiql import Statement, check_whole, reads
 from dynattrs.operations.requests import (
     ConditionFalse,
     as_condition,
@@ -48,8 +45,26 @@ from dynattrs.operations.requests import (
     version_is,
     with_condition,
 )
-from dynattrs.operations.updates import Returns
 from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, model_info
+
+if TYPE_CHECKING:
+    from dynattrs.operations import (
+        batch_get,
+        consistent_reads,
+        edits,
+        moves,
+        outcomes,
+        partiql,
+        updates,
+    )
+else:
+    batch_get = deferred("dynattrs.operations.batch_get")
+    consistent_reads = deferred("dynattrs.operations.consistent_reads")
+    edits = deferred("dynattrs.operations.edits")
+    moves = deferred("dynattrs.operations.moves")
+    outcomes = deferred("dynattrs.operations.outcomes")
+    partiql = deferred("dynattrs.operations.partiql")
+    updates = deferred("dynattrs.operations.updates")
 
 
 class Verbs(Listening):
@@ -286,7 +301,7 @@ class Verbs(Listening):
         *,
         when: object,
         upsert: bool,
-        returns: Returns,
+        returns: updates.Returns,
     ) -> Flow[Any]:
         self._check_writable()
         if not is_class_of(subject) and key is not _NO_KEY:
@@ -398,7 +413,7 @@ class Verbs(Listening):
         return obj
 
     @verb
-    def _finish_edit(self, edit: Edit) -> Flow[None]:
+    def _finish_edit(self, edit: edits.Edit) -> Flow[None]:
         table = self._core.table_name(edit.info.table)
         try:
             self._check_writable()
@@ -417,7 +432,7 @@ class Verbs(Listening):
             asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
         for _, _, table, key in asked:
             yield from self._settle_pending(table, key)
-        items = yield from transact_get(
+        items = yield from consistent_reads.transact_get(
             self._core,
             [(table, key) for _, _, table, key in asked],
             transact_decoder([(info, model) for model, info, _, _ in asked]),
@@ -436,7 +451,7 @@ class Verbs(Listening):
         unexpired: bool,
         ordered: bool,
         missing: str,
-    ) -> BatchGet[Any]:
+    ) -> batch_get.BatchGet[Any]:
         if missing not in ("skip", "none"):
             raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
         self._check_open()
@@ -446,8 +461,8 @@ class Verbs(Listening):
         if unexpired:
             time_to_live(info)
             skip = functools.partial(is_expired, self._core, info)
-        return BatchGet(
-            self._core, table, (WantedKey(key, key_of(info, key)) for key in keys),
+        return batch_get.BatchGet(
+            self._core, table, (batch_get.WantedKey(key, key_of(info, key)) for key in keys),
             self._reads(info, model), skip=skip, consistent=consistent,
             ordered=ordered, none_for_missing=missing == "none",
             before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
@@ -462,9 +477,9 @@ class Verbs(Listening):
 
     def _statement(
         self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
-    ) -> Flow[tuple[Statement[Any], list[Any]]]:
+    ) -> Flow[tuple[partiql.Statement[Any], list[Any]]]:
         """A statement with its first page of rows: what writes is done when this returns."""
-        if reads(statement):
+        if partiql.reads(statement):
             self._check_open()
         else:
             self._check_writable()
@@ -474,10 +489,10 @@ class Verbs(Listening):
         decode = None
         if model is not None:
             info = model_info(model)
-            check_whole(statement, info.name)
+            partiql.check_whole(statement, info.name)
             read = self._reads(info, model)
             decode = decoder(info, model, "Items")
-        found: Statement[Any] = Statement(
+        found: partiql.Statement[Any] = partiql.Statement(
             statement, parameters, read, consistent=consistent, decode=decode
         )
         return found, (yield from found.next()) or []

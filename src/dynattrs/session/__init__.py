@@ -5,9 +5,16 @@ This is one of the two places that wait, sleep or open a connection.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from dynattrs.deferral import attributes
 from dynattrs.session.blocks import Block
 from dynattrs.session.handles import Editing, Tables, Transaction
-from dynattrs.session.results import Items, Query, Rows
 from dynattrs.session.session import Session
+
+if TYPE_CHECKING:
+    from dynattrs.session.results import Items, Query, Rows
+else:
+    __getattr__ = attributes(__name__, {"dynattrs.session.results": ("Items", "Query", "Rows")})
 
 __all__ = ["Block", "Editing", "Items", "Query", "Rows", "Session", "Tables", "Transaction"]

@@ -10,21 +10,27 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
-from dynattrs.expressions.updates import Action
+from dynattrs.deferral import deferred
 from dynattrs.model import Instance, M
-from dynattrs.operations import edits
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.query import begin
 from dynattrs.operations.tables import TableVerbs
 from dynattrs.operations.transactions import TransactionVerbs
-from dynattrs.operations.updates import Returns
 from dynattrs.operations.verbs import NO_KEY
 from dynattrs.session.driver import Driver
-from dynattrs.session.results import Items, Query, Rows
 from dynattrs.surface.handles import AnyEditing, AnyHandle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from dynattrs.expressions.updates import Action
+    from dynattrs.operations import edits, query
+    from dynattrs.operations.updates import Returns
+    from dynattrs.session import results
+    from dynattrs.session.results import Items, Query, Rows
+else:
+    edits = deferred("dynattrs.operations.edits")
+    query = deferred("dynattrs.operations.query")
+    results = deferred("dynattrs.session.results")
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -278,7 +284,7 @@ class Handle(AnyHandle, Sync):
         return self._lazy(models, "scan")
 
     def _lazy(self, models: Sequence[type[Any]], operation: Literal["query", "scan"]) -> Query[Any]:
-        return begin(Query[Any], self, models, operation)
+        return query.begin(results.Query[Any], self, models, operation)
 
     @overload
     def get_many(
@@ -319,7 +325,7 @@ class Handle(AnyHandle, Sync):
             model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
             missing=missing,
         )  # fmt: skip
-        return Items(self, found)
+        return results.Items(self, found)
 
     @overload
     def execute(
@@ -335,7 +341,7 @@ class Handle(AnyHandle, Sync):
         made, first = self._drive(
             self._statement(statement, parameters, model, consistent=consistent)
         )
-        return Rows(self, made, first)
+        return results.Rows(self, made, first)
 
     def edit(self, obj: M, /, *, guard: bool = False) -> Editing[M]:
         self._check_writable()

@@ -6,11 +6,13 @@ and `AsyncSession`, or that have overloads of their own, are declared in both, a
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dynattrs.operations.edits import Edit
 from dynattrs.operations.verbs import Verbs
 from dynattrs.wire import Stats
+
+if TYPE_CHECKING:
+    from dynattrs.operations.edits import Edit
 
 A = TypeVar("A")
 H = TypeVar("H", bound="AnyHandle")
