@@ -18,7 +18,7 @@ from dynattrs import Session, model, partition_key, sort_key
 COUNT = 2_000
 
 PROGRAM = """
-import attrs, json, sys, time
+import attrs, json, sys
 import boto3
 from dynattrs import Session, model, partition_key, sort_key
 
@@ -38,8 +38,9 @@ def say(progress):
 
 def pages():
     for n in range(arguments["count"]):
+        if n == arguments["count"] - 1:
+            sys.stdin.read()  # not done before somebody has killed its reader
         yield Page("b", n, f"page {n}" * 10, [str(n)] * (n % 5))
-        time.sleep(0.0005)  # a source that is not done before somebody can kill its reader
 
 session.save_all(pages(), on_progress=say)
 print("done", flush=True)
@@ -77,7 +78,8 @@ def test_what_a_killed_process_had_acknowledged_stays_and_a_second_run_completes
     ]  # fmt: skip
 
     acknowledged = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             acknowledged = int(line)
@@ -92,7 +94,9 @@ def test_what_a_killed_process_had_acknowledged_stays_and_a_second_run_completes
     assert acknowledged <= len(half) < COUNT
     assert half == [page(each.number) for each in half]
 
-    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    again = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=120
+    )
 
     assert again.stdout.splitlines()[-1] == "done"
     assert whole.all() == [page(number) for number in range(COUNT)]
