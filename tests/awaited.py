@@ -48,6 +48,8 @@ class Loop:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="awaited", daemon=True)
         self._local = threading.local()
+        #: Those of threads that have ended as well: their tasks are cancelled at the end.
+        self._actors: list[Any] = []
         self._thread.start()
 
     def _serve(self) -> None:
@@ -66,6 +68,7 @@ class Loop:
         )
         if not hasattr(self._local, "jobs"):
             self._local.jobs = asyncio.run_coroutine_threadsafe(self._actor(), self.loop).result()
+            self._actors.append(self._local.jobs)
         done: Future[Any] = Future()
         # In the caller's context, as `await` would be.
         job = (contextvars.copy_context(), function, args, options, done)
