@@ -14,13 +14,15 @@ import re
 import time
 import warnings
 import weakref
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 
 from dynattrs.lean import OPERATIONS, Lean, Request, response
 from dynattrs.replies import Attempts, under_way
+
+S = TypeVar("S")
 
 # More than any server sends; the standard library's limit for one line.
 _LONGEST_HEAD: Final = 65536
@@ -33,16 +35,21 @@ def shortcut(client: Any, sender: Any) -> Shortcut | None:
 
     A botocore that is built differently gets one warning.
     """
+    return made_by(Shortcut, client, sender)
+
+
+def made_by(make: Callable[[Any, Any], S], client: Any, sender: Any) -> S | None:
+    """A short way as *make* makes it; None where there is none."""
     if sender is client:
         return None  # no twin either: not botocore's client
     try:
-        return Shortcut(client, sender)
+        return make(client, sender)
     except (AttributeError, KeyError, TypeError, ImportError) as error:
         warnings.warn(
             f"this version of botocore is built differently than dynattrs expects ({error}): calls "
             f"go the slower way",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return None
 

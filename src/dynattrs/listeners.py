@@ -9,6 +9,7 @@ defines them. That is looked at again for every call; it costs a microsecond.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -38,14 +39,18 @@ _USUAL: Final = (
 )
 
 # Parts of botocore that users bring in, and that do more than making requests.
-_BROUGHT_IN: Final = ("botocore.stub", "botocore.retries.adaptive")
+_BROUGHT_IN: Final = tuple(
+    f"{home}.{part}"
+    for home in ("botocore", "aiobotocore")
+    for part in ("stub", "retries.adaptive")
+)
 
 
 class Listeners:
     """Watches over one client.
 
     Args:
-        client: botocore's client for DynamoDB.
+        client: botocore's client for DynamoDB, or aiobotocore's.
         operations: The methods that may pass by: `get_item`, …
 
     Raises:
@@ -54,26 +59,30 @@ class Listeners:
 
     def __init__(self, client: Any, operations: tuple[str, ...]) -> None:
         import botocore
-        from botocore import auth, endpoint, history, httpsession, signers
-        from botocore import client as clients
+        from botocore import auth, history
 
-        self._home = str(Path(botocore.__file__).parent)
+        homes = [botocore]
+        if type(client._endpoint).__module__.startswith("aiobotocore."):
+            homes.append(importlib.import_module("aiobotocore"))
+        #: Folders with a separator at their end: those of packages with longer names are not meant.
+        self._homes = tuple(str(Path(str(home.__file__)).parent / "_")[:-1] for home in homes)
         self._client = client
         self._names = [client.meta.method_to_api_mapping[name] for name in operations]
         self._emitter = client.meta.events._emitter
         self._history = cast("Any", history.get_global_history_recorder())
         self._debugging = logging.getLogger("botocore").isEnabledFor
+        # The class that botocore derives a service's from is where others put their functions.
         passed: dict[Any, tuple[str, ...]] = {
-            clients.BaseClient: (
+            type(client).__mro__[1]: (
                 "_make_api_call", "_make_request", "_convert_to_request_dict",
                 "_emit_api_params", "_resolve_endpoint_ruleset",
             ),
-            endpoint.Endpoint: (
+            type(client._endpoint): (
                 "make_request", "_send_request", "create_request", "prepare_request",
                 "_get_response", "_do_get_response", "_send",
             ),
-            httpsession.URLLib3Session: ("send",),
-            signers.RequestSigner: ("handler", "sign", "get_auth_instance"),
+            type(client._endpoint.http_session): ("send",),
+            type(client._request_signer): ("handler", "sign", "get_auth_instance"),
             auth.SigV4Auth: ("add_auth", "signature"),
             type(client): operations,
         }  # fmt: skip
@@ -114,11 +123,11 @@ class Listeners:
             yield from found if isinstance(found, tuple) else (found,)
 
     def _is_botocores(self, function: Any) -> bool:
-        """Whether it is a plain function, its code in botocore's files, and what it wraps too."""
+        """Whether it is a plain function, its code in their files, and what it wraps too."""
         while True:
             if type(function) is not FunctionType:
                 return False
-            if not function.__code__.co_filename.startswith(self._home):
+            if not function.__code__.co_filename.startswith(self._homes):
                 return False
             wrapped = vars(function).get("__wrapped__")
             if wrapped is None:
@@ -146,9 +155,9 @@ def _is_own(handler: Any) -> bool:
         for each in (handler, type(handler) if owner is None else type(owner))
         if each is not FunctionType
     ]
-    if not all(module.startswith("botocore.") for module in modules):
+    if not all(module.startswith(("botocore.", "aiobotocore.")) for module in modules):
         return False
     if any(module.startswith(_BROUGHT_IN) for module in modules):
         return False
     # Its discovery of endpoints; the other function of that module refuses operations that need it.
-    return type(owner).__name__ != "EndpointDiscoveryHandler"
+    return type(owner).__name__ not in ("EndpointDiscoveryHandler", "AioEndpointDiscoveryHandler")

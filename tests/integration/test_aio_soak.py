@@ -239,6 +239,7 @@ def test_tasks_that_are_cut_short_at_random_leave_nothing_but_what_was_said(
         await asyncio.sleep(0.5)  # requests that were cancelled on their way arrive, or do not
         keys = await check(session, workers)
         unsure = sum(len(worker.unsure) for worker in workers)
+        assert session.stats.direct > session.stats.total / 2
         await session.close()
         return episodes, keys, unsure
 

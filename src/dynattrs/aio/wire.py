@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from dynattrs.aio.shortcut import Shortcut, shortcut
 from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
@@ -30,12 +31,14 @@ class Opened:
         loop: The loop that its connections belong to.
         client: The client; None while it is being made.
         sender: Its twin, which calls go through.
+        shortcut: The short way of calls, if there is one.
         stack: Closes the connections.
     """
 
     loop: asyncio.AbstractEventLoop
     client: Any = None
     sender: Any = None
+    shortcut: Shortcut | None = None
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     stack: contextlib.AsyncExitStack = attrs.field(factory=contextlib.AsyncExitStack)
 
@@ -55,7 +58,11 @@ class Wire:
         self._events = events or Events()
         self._opening = opening
         self._fast = fast
-        self._sender = None if client is None else twin(client, raw=fast)
+        self._sender: Any = None
+        self._shortcut: Shortcut | None = None
+        if client is not None:
+            self._sender = twin(client, raw=fast)
+            self._shortcut = shortcut(client, self._sender) if fast else None
         self.opened: Opened | None = None
         self.closed = False
         self.stats = Stats()
@@ -66,11 +73,18 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        sender = self._sender if self._sender is not None else (await self._open()).sender
+        sender, short = self._sender, self._shortcut
+        if sender is None:
+            opened = await self._open()
+            sender, short = opened.sender, opened.shortcut
         send = getattr(sender, call.operation)
         exchange = Exchange(self.stats, call, self._events)
         before = under_way.set(exchange.attempts)
         try:
+            if short is not None:
+                found = await short.reply(call.operation, exchange.parameters, exchange.attempts)
+                if found is not None:
+                    return exchange.answered(found, direct=True)
             while True:
                 try:
                     response: dict[str, Any] = await send(**exchange.parameters)
@@ -110,6 +124,7 @@ class Wire:
         with configured_later():
             client = await opened.stack.enter_async_context(self._opening())
         opened.sender = twin(client, raw=self._fast)
+        opened.shortcut = shortcut(client, opened.sender) if self._fast else None
         opened.client = client
 
     def renew(self) -> None:
