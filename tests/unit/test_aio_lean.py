@@ -144,6 +144,12 @@ def test_the_response_has_the_metadata_that_aiobotocore_gives(server: ScriptedSe
             call = Call("get_item", {"TableName": "things", "Key": {"id": {"S": "a"}}})
             ordinary, direct = await wire.call(call), await wire.call(call)
             assert wire.stats.direct == 1
+            # Older versions keep the names of headers as the server writes them.
+            for response in (ordinary, direct):
+                headers = response["ResponseMetadata"]["HTTPHeaders"]
+                response["ResponseMetadata"]["HTTPHeaders"] = {
+                    name.lower(): value for name, value in headers.items()
+                }
             assert direct == ordinary
 
     asyncio.run(main())
