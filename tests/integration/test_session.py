@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -769,3 +770,15 @@ def test_an_item_that_cannot_be_read_says_where(session: Session, client: Any, t
 
     with pytest.raises(MappingError, match=r"Song\.plays: expected a number \(N\), found S 'many'"):
         session.get(Song, ("Nina", "x"))
+
+
+def test_progress_is_told_before_save_all_returns(session: Session):
+    told: list[int] = []
+
+    def slowly(progress: Progress) -> None:
+        time.sleep(0.05)
+        told.append(progress.stored)
+
+    session.save_all(songs(60), on_progress=slowly)
+
+    assert told[-1] == 60

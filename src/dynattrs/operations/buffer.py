@@ -218,25 +218,31 @@ class Buffer:
 
     def acknowledge(self, writes: Iterable[Write], now: float) -> None:
         done = list(writes)
+        if not done:
+            return
         with self._lock:
+            self._stored += sum(map(self._flies, done))
+            self._last_success = max(self._last_success, now)
+        # They land last: who waits for them finds versions moved and progress told.
+        try:
             for write in done:
-                self._stored += self._land(write)
-            if done:
-                self._last_success = max(self._last_success, now)
-        for write in done:
-            write.acknowledged()
-        if done:
+                write.acknowledged()
             self._report()
+        finally:
+            self._land(done)
 
     def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
         """Give up on *writes*, and remember why. A newer write to the same key stands."""
         with self._lock:
-            for write in writes:
-                if self._land(write):
-                    self._given_up += 1
-                    self._all_fail = self._all_fail or not is_own(cause)
-                    self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
-        self._report()
+            given_up = [write for write in writes if self._flies(write)]
+            for write in given_up:
+                self._given_up += 1
+                self._all_fail = self._all_fail or not is_own(cause)
+                self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
+        try:
+            self._report()
+        finally:
+            self._land(given_up)
 
     def _report(self) -> None:
         if self._on_progress is None:
@@ -251,11 +257,14 @@ class Buffer:
                 except Exception as error:
                     self.complaint = error
 
-    def _land(self, write: Write) -> bool:
-        if self._in_flight.get(write.identity) is not write:
-            return False
-        del self._in_flight[write.identity]
-        return True
+    def _flies(self, write: Write) -> bool:
+        return self._in_flight.get(write.identity) is write
+
+    def _land(self, writes: list[Write]) -> None:
+        with self._lock:
+            for write in writes:
+                if self._flies(write):
+                    del self._in_flight[write.identity]
 
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
