@@ -84,9 +84,9 @@ def define(**options: Any) -> Callable[[type[E]], type[E]]:
 
         def settle() -> None:
             if cls.__dict__.get("__init__") is first:
-                del cls.__init__
                 type.__delattr__(cls, "__attrs_attrs__")
-                attrs.define(**options)(cls)
+                # In its place, and never without: another thread may be making an instance.
+                attrs.define(**options, init=True)(cls)
 
         vars(first)["_settle"] = settle
         type.__setattr__(cls, "__init__", first)
