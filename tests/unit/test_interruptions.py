@@ -147,6 +147,13 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
         except KeyboardInterrupt as caught:
             error = caught
             interrupted += 1
+        except TypeError as artefact:
+            # What a trace function raises where one function calls another can damage the caller's
+            # stack in CPython 3.11; a signal never strikes there.
+            if "'traceback' object is not callable" not in str(artefact):
+                raise
+            session._blocks.clear()
+            continue
         known = engine.stored | reported(error)
         if not taken <= known:
             # Interrupted where its end was about to begin: the block is still open, and says so when
