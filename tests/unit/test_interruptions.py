@@ -144,7 +144,7 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
         try:
             with InterruptAt(step):
                 program(session, taken)
-        except KeyboardInterrupt as caught:
+        except (KeyboardInterrupt, UnsentWrites) as caught:
             error = caught
             interrupted += 1
         except TypeError as artefact:
