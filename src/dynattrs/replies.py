@@ -23,6 +23,7 @@ from zlib import crc32
 
 import attrs
 
+from dynattrs.bodies import quicker
 from dynattrs.errors import CorruptReply
 from dynattrs.operations.flows import Decode
 
@@ -190,7 +191,7 @@ def never_sent() -> tuple[type[Exception], ...]:
 
 def twin(client: Any, *, raw: bool = True) -> Any:
     """A client like *client* whose attempts are watched and whose replies are checked and, with
-    *raw*, left raw.
+    *raw*, left raw; with *raw* it also writes the bodies of requests quicker (see `bodies`).
 
     It shares the event emitter, the connections and the credentials, and registers nothing. What is
     neither botocore's own DynamoDB client over JSON nor aiobotocore's is returned as it is.
@@ -222,7 +223,21 @@ def twin(client: Any, *, raw: bool = True) -> Any:
         made._endpoint._send = _sending(made._endpoint._send)
     ordinary = cast("Any", endpoint)._response_parser_factory
     made._endpoint._response_parser_factory = _ParserFactory(ordinary, raw=raw, awaited=awaited)
+    if raw:
+        _write_quicker(made)
     return made
+
+
+def _write_quicker(made: Any) -> None:
+    try:
+        made._serializer = quicker(made.__dict__["_serializer"])
+    except (AttributeError, KeyError, ImportError):
+        warnings.warn(
+            "this version of botocore is built differently than dynattrs expects: the bodies of "
+            "requests are written the slower way",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def renew_connections(client: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from botocore.config import Config
 from dynattrs import (
     ConnectionFailed,
     CorruptReply,
+    InvalidRequest,
     OutcomeUnknown,
     Session,
     add,
@@ -174,6 +176,71 @@ def test_the_client_that_is_handed_in_is_not_changed() -> None:
     assert canned.client.get_item(TableName="things", Key={"id": {"S": "a"}})["Item"]["data"] == {
         "B": b"\x00\x01\x02"
     }
+
+
+def test_who_listens_gets_parameters_and_requests_as_botocore_gives_them() -> None:
+    """The items are written past botocore's serializer, which nobody may notice."""
+    heard: dict[bool, dict[str, Any]] = {True: {}, False: {}}
+    for fast, events in heard.items():
+        canned = Canned()
+        canned.add({})
+
+        def tell(event: str, of: dict[str, Any] = events) -> Callable[..., None]:
+            return lambda params, **_: of.update({event: copy.deepcopy(params)})
+
+        for event in ("provide-client-params", "before-parameter-build", "before-call"):
+            canned.client.meta.events.register(f"{event}.dynamodb", tell(event))
+        Session(client=canned.client, fast=fast).save(Thing("é", b"\x00\x01", 7))
+        call = events["before-call"]
+        call["body"] = json.loads(call["body"])
+        call.pop("context", None)
+
+    assert heard[True] == heard[False]
+    assert heard[True]["before-call"]["body"]["Item"]["data"] == {"B": "AAE="}
+    assert heard[True]["provide-client-params"]["Item"]["data"] == {"B": b"\x00\x01"}
+
+
+def test_what_a_listener_changes_is_what_is_sent() -> None:
+    canned = Canned()
+    canned.add({})
+    sent: list[dict[str, Any]] = []
+
+    def change(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**params, "Item": {**params["Item"], "more": {"B": "text"}}}
+
+    canned.client.meta.events.register("provide-client-params.dynamodb", change)
+    canned.client.meta.events.register(
+        "before-call.dynamodb", lambda params, **_: sent.append(json.loads(params["body"]))
+    )
+
+    Session(client=canned.client).save(Thing("a"))
+
+    # botocore takes text for bytes.
+    assert sent[0]["Item"]["more"] == {"B": "dGV4dA=="}
+    assert sent[0]["Item"]["id"] == {"S": "a"}
+
+
+def test_what_a_listener_spoils_is_refused_by_botocore() -> None:
+    canned = Canned()
+
+    def change(params: dict[str, Any], **_: Any) -> None:
+        params["Item"]["id"] = {"S": 1}
+
+    canned.client.meta.events.register("provide-client-params.dynamodb", change)
+
+    with pytest.raises(InvalidRequest, match=r"Invalid type for parameter Item\.id\.S"):
+        Session(client=canned.client).save(Thing("a"))
+    assert canned.sent == 0
+
+
+def test_a_client_without_a_serializer_to_replace_gets_one_warning() -> None:
+    canned = Canned()
+    made: Any = object.__new__(type(canned.client))
+    made.__dict__.update(canned.client.__dict__)
+    del made._serializer
+
+    with pytest.warns(RuntimeWarning, match="bodies"):
+        assert twin(made) is not made
 
 
 def test_what_is_no_botocore_client_is_used_as_it_is() -> None:
