@@ -34,6 +34,7 @@ _ALL = (
     "with_pydynox_async",
     "with_aiodynamo",
     "dynattrs_slow",
+    "dynattrs_heard",
 )
 _AIO = (ROOT / "src/dynattrs/aio").exists()
 RIVALS = tuple(rival for rival in _ALL if rival != "dynattrs_aio" or _AIO)
