@@ -167,7 +167,7 @@ class Fields:
             if field_name is not None:
                 types[self.names[field_name]] = self.key_type(field_name, role)
                 self.check_key_field(field_name, role)
-        translated = tuple(self._translate(index, types) for index in indexes)
+        translated = tuple(self._translate(name, index, types) for index in indexes)
         ttl = self.one("ttl")
         try:
             return Table(
@@ -181,7 +181,7 @@ class Fields:
         except ModelError as error:
             raise self.error(error.problem) from None
 
-    def _translate(self, index: Index, types: dict[str, KeyType]) -> Index:
+    def _translate(self, table: str, index: Index, types: dict[str, KeyType]) -> Index:
         if not isinstance(index, (GlobalIndex, LocalIndex)):
             raise self.error(f"indexes holds {index!r}; write GlobalIndex(...) or LocalIndex(...)")
         where = f"index {index.name!r}"
@@ -195,6 +195,13 @@ class Fields:
                 stored.append(attribute)
             return tuple(stored)
 
+        if isinstance(index, GlobalIndex) and index.write_shards is not None:
+            key = index.partition_key[0]
+            raise self.error(
+                f"{where} has write_shards, which spread a key that is made by a template; declare "
+                f"a Table({table!r}, ...) whose index has a key of its own, such as '{key}_key', "
+                f"and write @model(table, {key}_key='{{{key}}}')"
+            )
         projection: Projection = index.projection
         if not isinstance(projection, str):
             projection = tuple(

@@ -439,6 +439,20 @@ def test_text_in_a_key_of_numbers_is_refused():
     )
 
 
+def test_write_shards_over_a_plain_field_are_refused():
+    """What is spread has the shard's number at its end, so queries would find none of the items."""
+    hot = GlobalIndex("hot", partition_key="state", write_shards=3)
+
+    with pytest.raises(
+        ModelError, match=r"Plain: index 'hot' has write_shards.*Table\('jobs', ...\)"
+    ):
+
+        @model("jobs", indexes=[hot])
+        class Plain:
+            id: str = partition_key()
+            state: str = "open"
+
+
 def test_forward_references_are_resolved_at_the_first_use():
     @model(table(), pk="P", sk="{later.city}")
     class Thing:
