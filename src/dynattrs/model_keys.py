@@ -524,8 +524,8 @@ def shard_of(key: Mapping[str, AttributeValue], shards: int) -> int:
 def _plain_text(value: Mapping[str, Any]) -> str:
     ((tag, payload),) = value.items()
     if tag == "N":
-        number = Decimal(payload)
-        return format(number.normalize(), "f") if number else "0"
+        # Not by the caller's context, which may round, or refuse to.
+        return Number().text({"N": payload})
     return binary(payload).hex() if tag == "B" else str(payload)
 
 

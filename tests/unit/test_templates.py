@@ -6,7 +6,7 @@ import copy
 import enum
 import pickle
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from dynattrs import (
     model,
     partition_key,
 )
+from dynattrs.model_keys import shard_of
 from dynattrs.operations.requests import as_condition
 from dynattrs.schema import model_info
 
@@ -451,6 +452,23 @@ def test_write_shards_over_a_plain_field_are_refused():
         class Plain:
             id: str = partition_key()
             state: str = "open"
+
+
+def test_the_callers_decimal_context_moves_no_item_to_another_shard():
+    """A cursor finds the shard that it stopped in by the item's key, in another program too."""
+    number = 12345678901234567890123456789012345678
+    key, close = {"pk": {"N": str(number)}}, {"pk": {"N": str(number + 1)}}
+    here = [shard_of(each, 100) for each in (key, close)]
+
+    with localcontext() as context:
+        context.prec = 5
+        rounding = [shard_of(each, 100) for each in (key, close)]
+        context.traps[Inexact] = True
+        strict = [shard_of(each, 100) for each in (key, close)]
+
+    assert here == rounding == strict
+    assert here[0] != here[1]
+    assert shard_of({"pk": {"N": "1.0"}}, 100) == shard_of({"pk": {"N": "1"}}, 100)
 
 
 def test_forward_references_are_resolved_at_the_first_use():
