@@ -201,6 +201,9 @@ class Service(TableVerbs, Sync):
             if what == "Create":
                 if stored is not None:
                     raise self._invalid("UpdateTable", "the index already exists", name)
+                provisioned = table["BillingModeSummary"]["BillingMode"] == "PROVISIONED"
+                if provisioned != ("ProvisionedThroughput" in index):
+                    raise self._invalid("UpdateTable", "ProvisionedThroughput of an index", name)
                 known = {d["AttributeName"]: d for d in table["AttributeDefinitions"]}
                 for each in parameters["AttributeDefinitions"]:
                     if known.setdefault(each["AttributeName"], each) != each:
@@ -699,6 +702,29 @@ def test_a_refusal_for_one_table_leaves_the_others_alone():
 def test_a_refused_change_is_caught_as_a_table_that_differs():
     with pytest.raises(TableDiffers):
         Service(music(GENRE)).update(music())
+
+
+def test_an_index_of_a_provisioned_table_whose_billing_is_not_declared_gets_the_tables_capacity():
+    service = Service(music(billing=Provisioned(read=5, write=2)))
+
+    service.update(music(GENRE))
+
+    [change] = service.changes()
+    [update] = change["GlobalSecondaryIndexUpdates"]
+    capacity = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 2}
+    assert update["Create"]["ProvisionedThroughput"] == capacity
+    assert service.diff(music(GENRE)) == []
+
+
+def test_an_index_that_is_created_anew_keeps_its_capacity():
+    own = attrs.evolve(GENRE, billing=Provisioned(read=7, write=3))
+    service = Service(music(own, billing=Provisioned(read=5, write=2)))
+
+    service.update(music(attrs.evolve(GENRE, projection="keys")), destructive=True)
+
+    [index] = service.there["music"]["GlobalSecondaryIndexes"]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert index["ProvisionedThroughput"] == {"ReadCapacityUnits": 7, "WriteCapacityUnits": 3}
 
 
 # --- Models and engines -------------------------------------------------------------------------

@@ -235,8 +235,17 @@ class _Comparison:
         return self._update_table(
             _CREATE,
             AttributeDefinitions=definitions(self.table, key_of(self.table, index)),
-            GlobalSecondaryIndexUpdates=[{"Create": index_arguments(self.table, index)}],
+            GlobalSecondaryIndexUpdates=[{"Create": self._arguments(index)}],
         )
+
+    def _arguments(self, index: GlobalIndex) -> dict[str, Any]:
+        arguments = index_arguments(self.table, index)
+        if self._declared_billing() is None and self._mode == "PROVISIONED":
+            # A table that stays provisioned takes no index without a capacity. It is given what the
+            # index had before, or else what the table has.
+            there = self.globals.get(index.name, self.description)
+            arguments |= described(self._mode, there).arguments()
+        return arguments
 
     def _drop(self, name: str) -> tuple[int, Call]:
         return self._update_table(
@@ -272,12 +281,9 @@ class _Comparison:
         return ttl_call(self.name, attribute, enabled=enabled)
 
     def billing(self) -> Iterator[TableChange]:
-        declared = self.table.billing
+        declared, mode = self._declared_billing(), self._mode
         if declared is None:
-            if not any(index.billing for index in self._declared_globals()):
-                return
-            declared = OnDemand()
-        mode = self.description.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+            return
         stored = self._described(mode, self.description)
         wanted = self._kept(declared)
         if mode != billing_mode(declared):
@@ -315,6 +321,18 @@ class _Comparison:
                     "change its capacity",
                     self._update_table(_BILL, GlobalSecondaryIndexUpdates=[update]),
                 )
+
+    def _declared_billing(self) -> Billing | None:
+        """How the table is to be billed; None where it is billed as it is."""
+        if self.table.billing is None and any(each.billing for each in self._declared_globals()):
+            return OnDemand()
+        return self.table.billing
+
+    @property
+    def _mode(self) -> str:
+        """The billing mode that the table has."""
+        summary: Mapping[str, str] = self.description.get("BillingModeSummary", {})
+        return summary.get("BillingMode", "PROVISIONED")
 
     def _described(self, mode: str, description: Mapping[str, Any]) -> Billing:
         return self._kept(described(mode, description))
