@@ -365,8 +365,6 @@ class _Derivation:
             inside = after[0] in style.separators and style.separators.isdisjoint(text)
         if inside:
             self._covered.add(id(part))
-        if len((prefix + text).encode()) > limits.SORT_KEY_BYTES:
-            return None
         return [self._begins(prefix + text)] if text else None
 
     def _of_width(
@@ -418,7 +416,8 @@ class _Derivation:
                 made = attrs.evolve(made, high={"S": prefix + high}, high_included=included)
             else:
                 ends = [
-                    after_prefix({"S": prefix + high[:n] + after}) for n in range(len(high) + 1)
+                    after_prefix({"S": prefix + high[:n] + after})
+                    for n in range(min(len(high), limits.SORT_KEY_BYTES) + 1)
                 ]
                 known = [end for end in ends if end is not None]
                 if len(known) == len(ends):
@@ -432,7 +431,7 @@ class _Derivation:
             (span.low, span.low_included, (">=", ">")),
             (span.high, span.high_included, ("<=", "<")),
         ):
-            if end is not None and len(end["S"].encode()) <= limits.SORT_KEY_BYTES:
+            if end is not None:
                 sign = cast("Operator", signs[0] if included else signs[1])
                 found.append(_compared(self._operand, sign, end))
         return found

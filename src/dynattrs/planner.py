@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
+from dynattrs import limits
 from dynattrs.bindings import Bound, bounds_of, key_place
 from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
 from dynattrs.expressions.conditions import (
@@ -450,7 +451,9 @@ def _query(
         bound = bounds[name]
         if bound.never is not None:
             return Plan("nothing", index, why=(bound.never,))
-        folded = fold(bound.equal, bound.ranges)
+        partition = name in partition_of(table, index)
+        most = limits.PARTITION_KEY_BYTES if partition else limits.SORT_KEY_BYTES
+        folded = fold(bound.equal, bound.ranges, most)
         if folded is None:
             return Plan(
                 "nothing",

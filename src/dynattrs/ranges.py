@@ -1,7 +1,8 @@
 """Ranges: all that is said of one key attribute, as the one condition that the service takes.
 
-Contradictions are found here, without a request. Key values are never empty, and the service refuses
-a key condition that names the empty value, so everything is above it.
+Contradictions are found here, without a request. Key values are never empty and have a greatest
+length, and the service refuses a key condition that names the empty value or a longer one. So
+everything is above the empty value, and a longer bound becomes the nearest key beside it.
 """
 
 from __future__ import annotations
@@ -46,23 +47,29 @@ class Range:
 
 
 def fold(
-    equal: Sequence[Comparison], ranges: Sequence[Condition]
+    equal: Sequence[Comparison],
+    ranges: Sequence[Condition],
+    most: int = limits.SORT_KEY_BYTES,
 ) -> tuple[Condition | None, AttributeValue | None] | None:
     """One condition for all that is said of a key attribute, and a value to leave out on receipt.
 
-    The condition is None where every value satisfies them all, the result where none does. Key
-    values are never empty, and the service refuses a key condition that names the empty value.
+    The condition is None where every value satisfies them all, the result where none does.
+
+    Args:
+        equal: Equalities.
+        ranges: Bounds and prefixes, which only sort keys have.
+        most: How many bytes the key attribute has at most.
     """
     if equal:
         first = equal[0]
         value = cast("Value", first.right).stored
         same = all(order_of(cast("Value", each.right).stored) == order_of(value) for each in equal)
         within = intersect([as_range(each) for each in ranges])
-        fits = same and not _empty(value) and _contains(within, value)
+        fits = same and 0 < _size(value) <= most and _contains(within, value)
         return (first, None) if fits else None
     if len(ranges) == 1:
         only = stated_range(ranges[0])
-        if not any(end and _empty(end) for end in (only.low, only.high)):
+        if all(0 < _size(end) <= most for end in (only.low, only.high) if end):
             return ranges[0], None
     operand = operand_of(ranges[0])
     return as_condition(operand, intersect([as_range(each) for each in ranges]))
@@ -81,10 +88,32 @@ def _empty(value: AttributeValue) -> bool:
     return next(iter(value.values())) in ("", b"")
 
 
+def _size(value: AttributeValue) -> int:
+    """How many bytes a key has; numbers are never too long."""
+    ((tag, payload),) = value.items()
+    return 1 if tag == "N" else len(payload.encode() if tag == "S" else binary(payload))
+
+
 def as_range(part: Condition) -> Range:
     found = stated_range(part)
-    # Everything is above the empty value.
-    return attrs.evolve(found, low=None) if found.low and _empty(found.low) else found
+    low, high = found.low, found.high
+    if low is not None and _empty(low):
+        found = attrs.evolve(found, low=None)
+    elif low is not None and _size(low) > limits.SORT_KEY_BYTES:
+        above = after_prefix(low)
+        if above is None:
+            found = attrs.evolve(found, low=_greatest(low), low_included=False)
+        else:
+            found = attrs.evolve(found, low=above, low_included=True)
+    if high is not None and _size(high) > limits.SORT_KEY_BYTES:
+        found = attrs.evolve(found, high=after_prefix(high), high_included=False)
+    return found
+
+
+def _greatest(value: AttributeValue) -> AttributeValue:
+    """The greatest key of a type."""
+    last, size = ("\U0010ffff", 4) if "S" in value else (b"\xff", 1)
+    return {next(iter(value)): last * (limits.SORT_KEY_BYTES // size)}
 
 
 def stated_range(part: Condition) -> Range:
@@ -106,7 +135,7 @@ def after_prefix(prefix: AttributeValue) -> AttributeValue | None:
     if tag == "B":
         data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")
         return {"B": data[:-1] + bytes([data[-1] + 1])} if data else None
-    text = payload.rstrip("\U0010ffff")
+    text = payload[: limits.SORT_KEY_BYTES].rstrip("\U0010ffff")
     while text:
         code = ord(text[-1]) + 1
         # Surrogates are no characters of UTF-8.

@@ -84,6 +84,18 @@ def test_a_query_on_keys_of_several_attributes_finds_what_a_scan_finds(
 
 
 BORDERS = {Text: TEXTS, Number: NUMBERS, Bytes: BYTES}
+#: What a condition may name, though no sort key is that long.
+LONGER: dict[Any, list[Any]] = {
+    Text: [
+        "a" * 1025,
+        "~" * 3000,
+        "\U0010ffff" * 257,
+        "a" * 1023 + "\xe9",
+        "a" * 1022 + "\U0010ffff",
+    ],
+    Number: [],
+    Bytes: [b"a" * 1025, b"\xff" * 1025, b"\xff" * 1024 + b"\0"],
+}
 
 
 @st.composite
@@ -94,7 +106,7 @@ def bounds(
     value = draw(st.sampled_from(values))
     word = draw(st.sampled_from(["<", "<=", ">", ">=", "between", "begins_with"]))
     if word == "begins_with" and not isinstance(value, Decimal):
-        value = value[: draw(st.sampled_from([1, 2, 1024]))]
+        value = value[: draw(st.sampled_from([1, 2, 1024, 4096]))]
         return lambda path: begins_with(path, value), lambda sort: bool(sort.startswith(value))
     if word == "between":
         other = draw(st.sampled_from(values))
@@ -118,7 +130,8 @@ def test_any_bounds_on_one_sort_key_become_one_range(stored: Stored, data: st.Da
     """Open and closed ones, prefixes, contradictions; at the ends of what a key can be."""
     cls: Any = data.draw(st.sampled_from([Text, Number, Bytes]))
     values = BORDERS[cls]
-    asked = data.draw(st.lists(bounds(values), min_size=1, max_size=4))
+    named = [*values, *LONGER[cls]]
+    asked = data.draw(st.lists(bounds(named), min_size=1, max_size=4))
 
     query = stored.session.query(cls).where(cls.part == values[2], *[w(cls.sort) for w, _ in asked])
     backwards = data.draw(st.booleans())

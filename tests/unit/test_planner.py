@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import operator
 import textwrap
 from datetime import date
 from decimal import Decimal
@@ -572,6 +573,50 @@ def test_a_bound_is_never_longer_than_a_sort_key_can_be(above: str, least: str):
     [_, bounds] = query(Song.artist == "x", Song.title > above, Song.title <= "~")._plan().key
 
     assert cast("Any", bounds).low.stored == {"S": least}
+
+
+@model(Table("notes", partition_key="pk", sort_key="sk"), pk="N#{id}", sk="T#{title}")
+class Note:
+    id: str
+    title: str
+
+
+@pytest.mark.parametrize("size", [1022, 1023, 1024, 5000])
+def test_a_template_drops_no_condition_because_its_value_is_longer_than_a_key(size: int):
+    """With the condition left out, a query that deletes would have deleted the whole partition."""
+    long = "y" * size
+    notes = hand.query(Note).where(Note.id == "x")
+
+    for condition in (Note.title == long, begins_with(Note.title, long)):
+        found = explained(notes.where(condition))
+        assert (found["operation"] == "nothing") is (size > 1022)
+    for condition, kept in (
+        (Note.title > long, {"T#x": False, "T#z": True}),
+        (Note.title >= long, {"T#x": False, "T#z": True}),
+        (Note.title < long, {"T#x": True, "T#z": False}),
+        (between(Note.title, "x", long), {"T#x": True, "T#z": False}),
+        (between(Note.title, long, "zz"), {"T#x": False, "T#z": True}),
+    ):
+        [_, bounds] = notes.where(condition)._plan().key
+        stored = [each.stored["S"] for each in _values(bounds)]
+        assert all(len(each.encode()) <= 1024 for each in stored)
+        for key, expected in kept.items():
+            assert _taken_in(bounds)(key) is expected, (condition.__class__, key)
+
+
+def _values(bounds: Any) -> list[Any]:
+    if hasattr(bounds, "low"):
+        return [bounds.low, bounds.high]
+    return [bounds.argument if hasattr(bounds, "argument") else bounds.right]
+
+
+def _taken_in(bounds: Any) -> Any:
+    """Whether a key is within what is sent."""
+    texts = [each.stored["S"] for each in _values(bounds)]
+    if hasattr(bounds, "low"):
+        return lambda key: texts[0] <= key <= texts[1]
+    compare = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+    return lambda key: compare[bounds.operator](key, texts[0])
 
 
 def test_bytes_fold_by_their_order():
