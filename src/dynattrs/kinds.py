@@ -29,12 +29,15 @@ def keys_of(info: ModelInfo) -> ModelKeys | None:
 def check_apart(info: ModelInfo) -> None:
     """Refuse a model whose items could be taken for another model's of the same table.
 
+    Where an annotation is not defined yet, that cannot be seen: a query asks again.
+
     Raises:
         ModelError: It names the other model, the keys, and what to do.
     """
     own = keys_of(info)
     if own is None:
         return
+    known = True
     for other in info.table.members.infos():
         theirs = keys_of(other)
         if _same_name(other, info) or theirs is None:
@@ -48,13 +51,19 @@ def check_apart(info: ModelInfo) -> None:
             continue
         if not own.written or not theirs.written:
             continue
-        if all(_can_meet(own, theirs, attribute) for attribute in info.table.key):
+        try:
+            meet = all(_can_meet(own, theirs, attribute) for attribute in info.table.key)
+        except NameError:  # a forward reference
+            known = theirs.apart = False
+            continue
+        if meet:
             raise ModelError(
                 info.name,
                 f"an item with one of its keys ({_shown(own)}) could be one of {other.name} "
                 f"({_shown(theirs)}), and nobody could tell them apart; begin the keys differently, or "
                 f'declare Table(..., discriminator="type")',
             )
+    own.apart = known
 
 
 def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
@@ -64,11 +73,7 @@ def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
 
 
 def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
-    try:
-        pair = [keys.templates.get(attribute) for keys in (one, other)]
-    except NameError:  # a forward reference: checked when nothing can be confused yet
-        return False
-    first, second = pair
+    first, second = (keys.templates.get(attribute) for keys in (one, other))
     if first is None or second is None:
         return True
     if first.kind == "S":

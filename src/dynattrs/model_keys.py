@@ -55,6 +55,7 @@ class ModelKeys:
         names: Attribute names by field name.
         key_only: The fields that are stored in keys only.
         kind: The discriminator's value for the class, where the table has one.
+        apart: Whether all of its keys were found to differ from those of the table's other models.
     """
 
     model: type[Any]
@@ -64,6 +65,7 @@ class ModelKeys:
     names: Mapping[str, str]
     key_only: tuple[str, ...]
     kind: str | None
+    apart: bool = attrs.field(default=False, init=False)
     _templates: dict[str, Template] | None = attrs.field(default=None, init=False)
     _parts: tuple[Part, ...] = attrs.field(default=(), init=False)
     _codecs: dict[str, tuple[tuple[str, ...], Codec]] = attrs.field(factory=dict, init=False)

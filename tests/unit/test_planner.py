@@ -17,6 +17,7 @@ from dynattrs import (
     AmbiguousIndex,
     GlobalIndex,
     LocalIndex,
+    ModelError,
     NoIndex,
     PartialIndex,
     QueryError,
@@ -602,6 +603,29 @@ def test_a_template_drops_no_condition_because_its_value_is_longer_than_a_key(si
         assert all(len(each.encode()) <= 1024 for each in stored)
         for key, expected in kept.items():
             assert _taken_in(bounds)(key) is expected, (condition.__class__, key)
+
+
+def test_models_that_nobody_can_tell_apart_are_refused_when_a_forward_reference_shows_it():
+    """Else each would read the other's items as its own, and saving them back would change them."""
+    app = Table("later", partition_key="pk", sort_key="sk")
+
+    @model(app, pk="A#{id}", sk="{name}")
+    class Early:
+        id: str
+        name: NotYet  # noqa: F821
+
+    @model(app, pk="A#{id}", sk="{name}")
+    class Late:
+        id: str
+        name: str
+
+    globals()["NotYet"] = str
+    try:
+        for models in ((Early,), (Late,), (Early, Late)):
+            with pytest.raises(ModelError, match=r"nobody could tell them apart.*discriminator="):
+                hand.query(*models)
+    finally:
+        del globals()["NotYet"]
 
 
 def _values(bounds: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+from dynattrs.kinds import check_apart
 from dynattrs.schema import ModelInfo, model_info
 
 A = TypeVar("A")
@@ -70,6 +71,7 @@ def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo,
 
     Raises:
         QueryError: They are not, or nothing would tell their items apart.
+        ModelError: The same, of a model that had a forward reference when it was declared.
     """
     if not models:
         raise QueryError(f"{operation}() needs a model: {operation}(Order)")
@@ -87,4 +89,7 @@ def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo,
                 f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
                 f"others; give it key templates, or Table(..., discriminator='type')"
             )
+    for info in infos.values():
+        if info.keys is not None and not info.keys.apart:
+            check_apart(info)
     return (first, *rest)
