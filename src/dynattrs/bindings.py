@@ -260,7 +260,7 @@ class _Derivation:
                 if part.style.width is not None or after:
                     self._decided[id(equal)] = prefix + ("" if part.style.width else after)
         key = {"S": prefix}
-        if not 0 < len(prefix.encode()) <= self._most:
+        if not 0 < len(prefix.encode()) <= self._keys.most(template.attribute):
             return Bound(never=f"no key {template.attribute!r} is that long, or empty")
         return self._done(equal=(_compared(self._operand, "=", key),))
 
@@ -274,16 +274,6 @@ class _Derivation:
         if span.low is None or span.high is None:
             return None
         return style.of_range(span.low["S"], span.high["S"], high_included=span.high_included)
-
-    @property
-    def _most(self) -> int:
-        table = self._info.table
-        sorts = {*table.key[1:], *(name for index in table.indexes for name in index.sort_key)}
-        return (
-            limits.SORT_KEY_BYTES
-            if self._template.attribute in sorts
-            else limits.PARTITION_KEY_BYTES
-        )
 
     def _done(
         self, *, equal: tuple[Comparison, ...] = (), ranges: tuple[Condition, ...] = ()

@@ -16,11 +16,13 @@ from typing import Any, Final, cast
 
 import attrs
 
+from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.keys import Part
+from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.schema import AttributeMap, AttributeValue, GlobalIndex, StoredItem, Table
 from dynattrs.templates import (
@@ -119,6 +121,7 @@ class ModelKeys:
             written, kind = self.written[attribute], self.table.type_of(attribute)
             try:
                 found[attribute] = parse(attribute, kind, written, self._resolve)
+                self._check_size(found[attribute])
             except Unfit as unfit:
                 hint = f"; {unfit.hint}" if unfit.hint else ""
                 raise self.error(
@@ -130,6 +133,32 @@ class ModelKeys:
             (attribute, self._pattern(found.get(attribute))) for attribute in self.table.key
         )
         self._templates = found
+
+    def most(self, attribute: str) -> int:
+        """How many bytes a key attribute has at most."""
+        sorts = {*self.table.key[1:], *(n for index in self.table.indexes for n in index.sort_key)}
+        return limits.SORT_KEY_BYTES if attribute in sorts else limits.PARTITION_KEY_BYTES
+
+    def _check_size(self, template: Template) -> None:
+        """Refuse a template that no item has a key by.
+
+        Raises:
+            Unfit: It is empty, too long, or no number that the service holds.
+        """
+        found, most = repr(template.written), self.most(template.attribute)
+        if template.kind == "N":
+            if template.constant is not None and not fits(Decimal(template.constant["N"])):
+                raise Unfit("a number that DynamoDB can hold (N)", found)
+        elif template.kind == "B":
+            if template.constant is not None and not 0 < len(template.constant["B"]) <= most:
+                raise Unfit(f"1 to {most:,} bytes", f"{len(template.constant['B']):,}")
+        else:
+            texts = (
+                p if isinstance(p, str) else "0" * (p.style.width or 0) for p in template.parts
+            )
+            least = sum(len(text.encode()) for text in texts)
+            if least > most:
+                raise Unfit(f"at most {most:,} bytes", f"{least:,} or more")
 
     @staticmethod
     def _pattern(template: Template | None) -> re.Pattern[str] | AttributeValue | None:
@@ -191,7 +220,7 @@ class ModelKeys:
         if kind == "N":
             if not spec or spec == "d":
                 return Number()
-            match = re.fullmatch(r"0(\d+)([dxX]?)", spec)
+            match = re.fullmatch(r"0([1-9]\d{0,3})([dxX]?)", spec)
             if match and _integral(types):
                 return Padded(width=int(match[1]), base=match[2] or "d")
         if kind == "BOOL" and not spec:

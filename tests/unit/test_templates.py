@@ -338,6 +338,9 @@ def test_a_key_that_is_too_long_or_empty_is_refused():
         ("{mixed}", "found {mixed}, which is one of 'a', 1"),
         ("{words}", "found {words}, which is a list"),
         (7, "expected a template, which is text"),
+        ("{n:00d}", "leading zeros for an int"),
+        ("{n:02000d}", "sk='{n:02000d}': expected at most 1,024 bytes, found 2,000 or more"),
+        ("x" * 1020 + "{n:05d}", "expected at most 1,024 bytes, found 1,025 or more"),
     ],
 )  # fmt: skip
 def test_a_template_that_does_not_fit_is_refused(template: Any, said: str):
@@ -347,6 +350,22 @@ def test_a_template_that_does_not_fit_is_refused(template: Any, said: str):
     }  # fmt: skip
 
     assert said in refused(annotations, pk="P", sk=template)
+
+
+@pytest.mark.parametrize(
+    ("constant", "said"),
+    [
+        (Decimal("NaN"), "gsi1sk=Decimal('NaN'): expected a number that DynamoDB can hold (N)"),
+        (10**200, "expected a number that DynamoDB can hold (N)"),
+        (b"", "gsi1sk=b'': expected 1 to 1,024 bytes, found 0"),
+        (b"x" * 1025, "expected 1 to 1,024 bytes, found 1,025"),
+    ],
+)
+def test_a_constant_that_no_key_can_be_is_refused(constant: Any, said: str):
+    kind = "B" if isinstance(constant, bytes) else "N"
+    keys = {"pk": "{x}", "sk": "P", "gsi1pk": "G", "gsi1sk": constant}
+
+    assert said in refused({"x": str}, table(gsi1sk=kind), **keys)
 
 
 def test_an_enum_with_the_separator_in_it_is_refused():
