@@ -257,18 +257,11 @@ class TransactionVerbs:
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
-        info, item_key, version = target(subject, key)
-        written = f"delete({info.name} {plain_key(info, item_key)})"
-        parameters = {"TableName": self._table(info), "Key": item_key}
-        found = joined(as_condition(when, info), version)
-        self._add("Delete", written, info, item_key, parameters, found)
+        self._on_key("Delete", "delete", subject, key, lambda info: as_condition(when, info))
 
     def _delete_existing(self, obj: Any) -> None:
         """Delete an object's item, which must be there."""
-        info, key, version = target(obj, NO_KEY)
-        written = f"delete({info.name} {plain_key(info, key)})"
-        parameters = {"TableName": self._table(info), "Key": key}
-        self._add("Delete", written, info, key, parameters, joined(exists(info), version))
+        self._on_key("Delete", "delete", obj, NO_KEY, exists)
 
     @overload
     def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...
@@ -279,11 +272,24 @@ class TransactionVerbs:
         Song.plays > 3)` or `check(song, ...)`, which also checks the object's version.
         """
         key, given = rest if len(rest) == 2 else (NO_KEY, rest[0])
+        self._on_key(
+            "ConditionCheck", "check", subject, key, lambda info: as_condition(given, info)
+        )
+
+    def _on_key(
+        self,
+        kind: str,
+        verb: str,
+        subject: Any,
+        key: Any,
+        condition: Callable[[ModelInfo], Condition | None],
+    ) -> None:
+        """Add an action that sends a key, and asks *condition* and the object's version."""
         info, item_key, version = target(subject, key)
-        written = f"check({info.name} {plain_key(info, item_key)})"
+        written = f"{verb}({info.name} {plain_key(info, item_key)})"
         parameters = {"TableName": self._table(info), "Key": item_key}
-        found = joined(as_condition(given, info), version)
-        self._add("ConditionCheck", written, info, item_key, parameters, found)
+        asked = joined(condition(info), version)
+        self._add(kind, written, info, item_key, parameters, asked)
 
     def _table(self, info: ModelInfo) -> str:
         return self._handle._core.table_name(info.table)
