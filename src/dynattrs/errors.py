@@ -411,7 +411,7 @@ class ItemExists(ConditionFailed):
 
     def __str__(self) -> str:
         return (
-            f"insert: there is a {self.model} with the key {self.key!r} already; "
+            f"insert: there is an item of {self.model} with the key {self.key!r} already; "
             f"see .item, or use save() to replace it"
         )
 

@@ -37,6 +37,8 @@ from dynattrs.schema import (
 from dynattrs.specifiers import field, partition_key, sort_key
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dynattrs.model_keys import ModelKeys
 
 if sys.version_info >= (3, 11):
@@ -154,7 +156,7 @@ def model(
 
 
 #: A key template: text with slots, or the constant of a key attribute of numbers or bytes.
-KeyTemplate: TypeAlias = "str | int | bytes"
+KeyTemplate: TypeAlias = "str | int | Decimal | bytes"
 
 
 @attrs.frozen(eq=False, repr=False)

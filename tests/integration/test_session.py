@@ -148,7 +148,7 @@ def test_save_under_a_condition_where_nothing_is_stored(session: Session):
 def test_insert_stores_once(session: Session):
     assert session.insert(Song("Nina", "x", year=1)).year == 1
 
-    with pytest.raises(ItemExists, match="there is a Song with the key") as caught:
+    with pytest.raises(ItemExists, match="there is an item of Song with the key") as caught:
         session.insert(Song("Nina", "x", year=2))
 
     assert caught.value.item == Song("Nina", "x", year=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 from typing_extensions import assert_type
@@ -56,3 +57,6 @@ assert_type(session.move(User("1"), User("2")), User)
 assert_type(session.query(User, Order, User, Order, User, Order, User), Query[Any])
 session.query(User, "orders")  # type: ignore[call-overload]
 both.where(User.nmae == "x")  # type: ignore[attr-defined]
+
+# Key attributes of numbers take any number as a constant.
+model(Table("n", partition_key="pk", sort_key="sk", types={"sk": "N"}), pk="A", sk=Decimal("1.5"))

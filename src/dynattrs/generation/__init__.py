@@ -12,7 +12,6 @@ import inspect
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 import attrs
 
@@ -30,12 +29,9 @@ from dynattrs.generation.source import (
     snake,
 )
 from dynattrs.model import model
-from dynattrs.schema import FieldOptions, GlobalIndex, Index, Table
+from dynattrs.schema import GlobalIndex, Index, Table
 
 __all__ = ["models"]
-
-#: Whether models can have key templates.
-TEMPLATES: Final = "key_only" in attrs.fields_dict(FieldOptions)
 
 
 def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
@@ -89,7 +85,7 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[st
     variable = variables.take(_variable(table))
     made: list[tuple[Kind, KeyTemplates]] = []
     for kind in found.kinds:
-        templates = templates_of(table, kind, shapes) if TEMPLATES else KeyTemplates()
+        templates = templates_of(table, kind, shapes)
         if not _are_useful(table, templates):
             templates = KeyTemplates()
         if found.discriminator is None and not all(
@@ -98,8 +94,8 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[st
             # Nobody could tell such items apart; then their keys are plain fields.
             templates = KeyTemplates()
         made.append((kind, templates))
-    discriminator = found.discriminator if TEMPLATES else None
     yield ""
+    discriminator = found.discriminator
     yield from lines_of(_table_call(table, variable, discriminator))
     for kind, templates in made:
         yield ""
