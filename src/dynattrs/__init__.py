@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dynattrs import deferral, events, mapper
 from dynattrs.errors import (
     AccessDenied,
+    AlreadyTaken,
     AmbiguousIndex,
     ChangeRefused,
     ConditionError,
@@ -114,6 +115,7 @@ else:
 __all__ = [
     "AccessDenied",
     "Action",
+    "AlreadyTaken",
     "AmbiguousIndex",
     "Block",
     "ChangeRefused",

@@ -51,7 +51,7 @@ class Fields:
         self._defaults: dict[str, Any] = {}
         self._options: dict[str, FieldOptions] = {}
         self.names: dict[str, str] = {}
-        for each in _attributes(cls):
+        for each in attributes_of(cls):
             options = options_of(each.metadata)
             if each.name in keys:
                 options = attrs.evolve(options, key=keys[each.name])
@@ -304,7 +304,7 @@ class Fields:
                 )
 
 
-def _attributes(cls: type[Any]) -> Iterable[Any]:
+def attributes_of(cls: type[Any]) -> Iterable[Any]:
     """The fields of an attrs class or a dataclass; they have the same four facts we need."""
     if attrs.has(cls):
         return cast("Iterable[Any]", attrs.fields(cls))

@@ -23,6 +23,7 @@ else:
 
 __all__ = [
     "AccessDenied",
+    "AlreadyTaken",
     "AmbiguousIndex",
     "ChangeRefused",
     "ConditionError",
@@ -413,6 +414,31 @@ class ItemExists(ConditionFailed):
         return (
             f"insert: there is an item of {self.model} with the key {self.key!r} already; "
             f"see .item, or use save() to replace it"
+        )
+
+
+@define(eq=False, slots=False)
+class AlreadyTaken(DynattrsError, ValueError):
+    """Another item has the value that a unique field of this one would have. Nothing was written.
+
+    Attributes:
+        model: The model's name.
+        fields: The unique fields: one, or those that are unique together.
+        values: Their values, by field.
+        key: The key of the item that has them, as a dict of fields, where that is known.
+    """
+
+    model: str
+    fields: Sequence[str]
+    values: Mapping[str, Any]
+    key: Any = None
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        owner = "" if self.key is None else f" by the one with the key {self.key!r}"
+        return (
+            f"{self.model}.{'+'.join(self.fields)} is unique, and {shown} is taken{owner}; nothing "
+            f"was written"
         )
 
 

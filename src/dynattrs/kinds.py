@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.schema import ModelInfo, StoredItem, Table
+from dynattrs.schema import GUARD_ATTRIBUTE, ModelInfo, StoredItem, Table
 
 if TYPE_CHECKING:
     from dynattrs import templates
@@ -115,6 +115,14 @@ def kind_of(
     return None
 
 
+def _is_guard(table: Table, item: StoredItem) -> bool:
+    """Whether an item is the guard of a unique value, as its key tells in any projection."""
+    key = item.get(table.partition_key, {})
+    text = key.get("S") or key.get("B") or ""
+    begin: Any = GUARD_ATTRIBUTE if isinstance(text, str) else GUARD_ATTRIBUTE.encode()
+    return cast("str", text).startswith(begin)
+
+
 def subclasses(info: ModelInfo) -> list[ModelInfo]:
     """The models of the same table that derive from a model."""
     members = info.table.members.infos()
@@ -151,6 +159,8 @@ class Sieve:
         """
         found = kind_of(self.table, item, self.asked, self._members)
         if found is None:
+            if _is_guard(self.table, item):
+                return None
             if any(self._plain(info) for info in self.asked):
                 return next(info for info in self.asked if self._plain(info))
             if any(self._plain(info) for info in self._members):

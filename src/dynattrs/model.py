@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, Typ
 
 import attrs
 
-from dynattrs.declarations import Fields, KeyRole
+from dynattrs.declarations import Fields, KeyRole, attributes_of
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.hooks import functions
@@ -32,6 +32,7 @@ from dynattrs.schema import (
     Unknown,
     info_of,
     model_info,
+    options_of,
     register,
 )
 from dynattrs.specifiers import field, partition_key, sort_key
@@ -99,6 +100,7 @@ def model(
     after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
     keys: Mapping[str, KeyTemplate] | None = None,
     kind: str | None = None,
+    unique: Iterable[str | tuple[str, ...]] = (),
     **options: Any,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
@@ -118,6 +120,8 @@ def model(
             those of a model that this one inherits from run first.
         after_load: Called with each object that was read, once it is complete. It may change the
             object, or return another one of the class.
+        unique: Fields, or groups of fields, that no two items of the table have alike:
+            `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
         keys: Key templates by key attribute, for attributes whose names are no Python names.
         kind: The discriminator's value, where the `Table` has one; without it the class's name.
         options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
@@ -148,7 +152,7 @@ def model(
     scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
 
     def decorate(cls: C) -> C:
-        hooks = _Hooks(cls, before_save, after_load)
+        hooks = _Hooks(cls, before_save, after_load, unique)
         own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
         return cast("C", _declare(cls, own, dict(options), scope, hooks))
 
@@ -274,6 +278,7 @@ def map_class(
     after_load: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
     keys: Mapping[str, KeyTemplate] | None = None,
     kind: str | None = None,
+    unique: Iterable[str | tuple[str, ...]] = (),
 ) -> None:
     """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
 
@@ -302,18 +307,21 @@ def map_class(
             cls, own, carries=False,
             roles={name: role for name, role in roles.items() if name is not None},
         )  # fmt: skip
-        _Hooks(cls, before_save, after_load).into(info)
+        _Hooks(cls, before_save, after_load, unique).into(info)
         register(info)
         _check_fields(info)
 
 
 class _Hooks:
-    """The hooks of a model that is being declared."""
+    """The hooks of a model that is being declared, and which of its fields are unique."""
 
-    def __init__(self, cls: type[Any], before_save: object, after_load: object) -> None:
+    def __init__(
+        self, cls: type[Any], before_save: object, after_load: object, unique: Iterable[Any]
+    ) -> None:
         name = getattr(cls, "__name__", repr(cls))
         self._before_save = functions(name, "before_save", before_save)
         self._after_load = functions(name, "after_load", after_load)
+        self._unique = unique
 
     def into(self, info: ModelInfo) -> None:
         """Put them behind those of the models that this one inherits from, each of these once."""
@@ -322,6 +330,12 @@ class _Hooks:
             setattr(info, f"own_{name}", own)
             inherited = [hook for base in bases if base for hook in getattr(base, f"own_{name}")]
             setattr(info, name, (*inherited, *own))
+        fields = attributes_of(info.cls)
+        inherits = any(base.unique for base in bases if base)
+        if inherits or self._unique or any(options_of(each.metadata).unique for each in fields):
+            from dynattrs.constraints import declare_unique
+
+            declare_unique(info, self._unique, fields)
 
 
 def _keep_state(made: type[Any], cls: type[Any]) -> None:

@@ -518,6 +518,7 @@ class FieldOptions:
     created: bool = False
     updated: bool = False
     key_only: bool = False
+    unique: bool = False
 
 
 #: Where `FieldOptions` live in the metadata of an attrs field.
@@ -555,6 +556,10 @@ class ModelInfo:
     #: Those of them that its own declaration names; the others are its bases'.
     own_before_save: tuple[Callable[[Any], Any], ...] = ()
     own_after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Groups of fields that no two items have alike, and the model that declared each.
+    unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
+    #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
+    guarding: list[ModelInfo] = attrs.field(factory=list)
     #: How key attributes are checked quickly (see `dynattrs.mapper.keys`), made at first use.
     key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
     #: How its keys are made of its fields (`model_keys.ModelKeys`), where it has key templates.
@@ -577,6 +582,12 @@ class ModelInfo:
         """Whether a save changes the object: a version or a timestamp."""
         return bool(self.version or self.created or self.updated)
 
+
+#: The attribute that marks the guard of a unique value, an item that is of no model. The guard's
+#: partition key begins with it, too, and a space.
+GUARD_ATTRIBUTE: Final = "dynattrs.unique"
+#: The declared names of tables in which there may be guards.
+guarded_tables: set[str] = set()
 
 INFO_ATTRIBUTE: Final = "__dynattrs__"
 UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"

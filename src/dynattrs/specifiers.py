@@ -40,6 +40,7 @@ def field(
     created: bool = ...,
     updated: bool = ...,
     key_only: bool = ...,
+    unique: bool = ...,
 ) -> T: ...
 @overload
 def field(
@@ -62,6 +63,7 @@ def field(
     created: bool = ...,
     updated: bool = ...,
     key_only: bool = ...,
+    unique: bool = ...,
 ) -> T: ...
 # The library sets these fields, and gives them a default that checkers cannot see. To them they are
 # no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
@@ -133,6 +135,7 @@ def field(
     created: bool = ...,
     updated: bool = ...,
     key_only: bool = ...,
+    unique: bool = ...,
 ) -> Any: ...
 def field(
     *,
@@ -142,6 +145,7 @@ def field(
     created: bool = False,
     updated: bool = False,
     key_only: bool = False,
+    unique: bool = False,
     metadata: Mapping[Any, Any] | None = None,
     **options: Any,
 ) -> Any:
@@ -156,6 +160,7 @@ def field(
         updated: A datetime that every save sets. Its default is None.
         key_only: Stored in the key templates of the primary key and nowhere else; read back from
             there. Such a field cannot be part of a filter.
+        unique: No two items of the table have the same value. None is no value.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     if not ("default" in options or "factory" in options):
@@ -164,7 +169,9 @@ def field(
         elif created or updated:
             options["default"] = None
     return _field(
-        FieldOptions(name, None, ttl, version, created, updated, key_only), metadata, options
+        FieldOptions(name, None, ttl, version, created, updated, key_only, unique),
+        metadata,
+        options,
     )
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, MappingError, NoSuchItem
 from dynattrs.expressions.conditions import Comparison, Condition, Function, PathOperand, Value
 from dynattrs.expressions.paths import Path, PathData
@@ -41,6 +42,12 @@ from dynattrs.operations.requests import (
     version_is,
 )
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, model_info
+
+if TYPE_CHECKING:
+    from dynattrs.operations import guards, uniqueness
+else:
+    guards = deferred("dynattrs.operations.guards")
+    uniqueness = deferred("dynattrs.operations.uniqueness")
 
 _SETS = ("SS", "NS", "BS")
 
@@ -122,15 +129,24 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     read = [change for change in changes if change.steps[0] not in computed]
     guard = joined(*(_as_read(info, change) for change in read)) if edit.guard else None
     asked = joined(edit.version, guard)
-    placeholders = Placeholders()
     key = key_in(info, after)
-    parameters: dict[str, Any] = {
-        "TableName": core.table_name(info.table),
-        "Key": key,
-        "UpdateExpression": render_update(actions, placeholders),
-    }
-    add_condition(parameters, joined(exists(info), asked), placeholders)
-    placeholders.into(parameters)
+
+    def request(further: Condition | None = None) -> dict[str, Any]:
+        placeholders = Placeholders()
+        parameters: dict[str, Any] = {
+            "TableName": core.table_name(info.table),
+            "Key": key,
+            "UpdateExpression": render_update(actions, placeholders),
+        }
+        add_condition(parameters, joined(exists(info), asked, further), placeholders)
+        placeholders.into(parameters)
+        return parameters
+
+    if info.guarding and guards.concerns(info, (change.steps[0] for change in changes)):
+        yield from uniqueness.edit(core, info, key, request, edit.before, after, asked)
+        encoded.settle()
+        return
+    parameters = request()
     once = not outcomes.repeatable(actions)
     call = Call("update_item", parameters, repeat=edit.version is not None or not once)
     try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import (
     Comparison,
@@ -40,7 +41,13 @@ from dynattrs.operations.readers import Keys, Objects, OnError, Reader, Several
 from dynattrs.operations.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.verbs import Verbs
 from dynattrs.planner import Plan, Wanted, plan
-from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, key_of
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, guarded_tables, key_of
+
+if TYPE_CHECKING:
+    from dynattrs.operations import guards, uniqueness
+else:
+    guards = deferred("dynattrs.operations.guards")
+    uniqueness = deferred("dynattrs.operations.uniqueness")
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
@@ -222,7 +229,7 @@ class QueryVerbs(Generic[M_co]):
 
     def _plan(self) -> Plan:
         filters = (*self._filters, self._alive()) if self._unexpired else self._filters
-        return plan(
+        found = plan(
             Wanted(
                 self._info,
                 self._where,
@@ -235,6 +242,9 @@ class QueryVerbs(Generic[M_co]):
                 self._others,
             )
         )
+        if self._info.table.name in guarded_tables:
+            found = guards.left_out(found, self._info)
+        return found
 
     def _alive(self) -> Condition:
         """The condition that the time to live is not over. It holds the clock, so it is made when
@@ -620,6 +630,11 @@ class QueryVerbs(Generic[M_co]):
             while (raw := (yield from pages.next())) is not None:
                 for item in raw.items:
                     key = key_in(info, _as_map(item))
+                    if info.guarding:
+                        # With its guards, which takes a transaction.
+                        yield from uniqueness.delete(handle._core, info, key, None)
+                        count += 1
+                        continue
                     request = {"DeleteRequest": {"Key": key}}
                     write = Write(table, key, request, 100, key, "delete")
                     yield from batch.gather(handle._core, buffer, write)

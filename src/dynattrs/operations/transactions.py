@@ -5,33 +5,20 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
-
-import attrs
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    MappingError,
-    OutcomeUnknown,
-    Reason,
-    SessionClosed,
-    TransactionError,
-    TransactionFailed,
-)
+from dynattrs.errors import SessionClosed, TransactionError
 from dynattrs.expressions.conditions import Condition, Value
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.size import item_size
 from dynattrs.model import M
-from dynattrs.operations.batch import PASSING
-from dynattrs.operations.conflicts import is_conflict
-from dynattrs.operations.core import Core, Encoded, encode, quietly
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.keys import identity, key_in, plain_key
+from dynattrs.operations.core import Encoded, encode
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.keys import key_in, plain_key
+from dynattrs.operations.parts import Part, Parts, nothing
 from dynattrs.operations.requests import (
-    TransactionCanceled,
     as_condition,
     check_constant,
     exists,
@@ -41,159 +28,14 @@ from dynattrs.operations.requests import (
     with_condition,
 )
 from dynattrs.operations.verbs import NO_KEY, Verbs, is_class_of, target
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations import consistent_reads, outcomes, updates
+    from dynattrs.operations import guards, uniqueness, updates
 else:
-    consistent_reads = deferred("dynattrs.operations.consistent_reads")
-    outcomes = deferred("dynattrs.operations.outcomes")
+    uniqueness = deferred("dynattrs.operations.uniqueness")
     updates = deferred("dynattrs.operations.updates")
-
-
-def _nothing() -> None:
-    return None
-
-
-@attrs.frozen(eq=False, repr=False)
-class Part:
-    """One action of a transaction.
-
-    Attributes:
-        written: The action as Python, for messages: `save(Song {...})`.
-        request: What TransactWriteItems takes: `{"Put": {...}}`.
-        info: The model.
-        key: The item's primary key.
-        size: The bytes of it.
-        settle: Called when the service has said yes.
-    """
-
-    written: str
-    request: dict[str, Any]
-    info: ModelInfo
-    key: AttributeMap
-    size: int = 0
-    settle: Callable[[], None] = _nothing
-
-
-@attrs.define(eq=False, repr=False)
-class Parts:
-    """The actions of one transaction, in the caller's order."""
-
-    core: Core
-    _parts: list[Part] = attrs.field(factory=list, init=False)
-    _by_item: dict[Hashable, Part] = attrs.field(factory=dict, init=False)
-    _size: int = attrs.field(default=0, init=False)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def add(self, part: Part) -> None:
-        """Take an action in.
-
-        Raises:
-            TransactionError: It is the 101st, makes the transaction larger than 4 MB, or acts on
-                an item that another action acts on already.
-        """
-        table = self.core.table_name(part.info.table)
-        which = identity(table, part.key)
-        other = self._by_item.get(which)
-        if other is not None:
-            raise TransactionError(
-                f"{part.written} and {other.written} act on the same item; DynamoDB takes one "
-                f"action for each item of a transaction"
-            )
-        if len(self._parts) == limits.TRANSACTION_ACTIONS:
-            raise TransactionError(
-                f"{part.written} would be action {len(self._parts) + 1}; a transaction has at most "
-                f"{limits.TRANSACTION_ACTIONS}, and is never split, which would not be atomic"
-            )
-        if self._size + part.size > limits.TRANSACTION_BYTES:
-            raise TransactionError(
-                f"{part.written} would make the transaction {self._size + part.size:,} bytes "
-                f"large; at most {limits.TRANSACTION_BYTES:,} are possible"
-            )
-        self._by_item[which] = part
-        self._parts.append(part)
-        self._size += part.size
-
-    def items(self) -> list[tuple[str, AttributeMap]]:
-        """The table and key of each item that is acted on."""
-        return [(self.core.table_name(part.info.table), part.key) for part in self._parts]
-
-    def commit(self, token: str) -> Flow[None]:
-        """Send the transaction. Conflicts with others, and failures that pass, are retried until the
-        deadline: the token makes that safe, also where a reply was lost.
-
-        Raises:
-            TransactionFailed: It did not happen; it has a reason for each action at fault.
-            OutcomeUnknown: A reply was lost, and no later one told what became of it.
-        """
-        if not self._parts:
-            return
-        environment = self.core.environment
-        patience = min(self.core.deadline.total_seconds(), limits.TRANSACTION_TOKEN_SECONDS)
-        until = environment.monotonic() + patience
-        uncertain = False
-        parameters = {
-            "TransactItems": [part.request for part in self._parts],
-            "ClientRequestToken": token,
-        }
-        attempt = 0
-        while True:
-            try:
-                yield Call("transact_write_items", parameters)
-            except TransactionCanceled as error:
-                if len(error.reasons) != len(self._parts):
-                    raise  # an engine that gives none: what it says instead is all there is
-                reasons = [
-                    self._reason(part, reason)
-                    for part, reason in zip(self._parts, error.reasons, strict=True)
-                ]
-                at_fault = {reason.code for reason in reasons if reason is not None}
-                if (
-                    not at_fault <= consistent_reads.PASSING_REASONS
-                    or environment.monotonic() >= until
-                ):
-                    raise TransactionFailed(reasons) from error
-                why: BaseException | str = ", ".join(sorted(at_fault)) or error
-            except outcomes.FAILURES as error:
-                uncertain = uncertain or error.uncertain
-                if getattr(error, "code", "") == "IdempotentParameterMismatchException":
-                    raise TransactionError(
-                        f"the token {token!r} was used within the last ten minutes for a transaction "
-                        f"that does something else, and this one did not happen; versions and time "
-                        f"stamps count too. Use another token"
-                    ) from error
-                passing = isinstance(error, PASSING) or is_conflict(error)
-                if not passing or environment.monotonic() >= until:
-                    if not uncertain:
-                        raise
-                    raise OutcomeUnknown("TransactWriteItems", "the transaction") from error
-                why = error
-            else:
-                break
-            attempt += 1
-            tables = (table for table, _ in self.items())
-            yield self.core.pause_before(
-                attempt, "TransactWriteItems", tables, len(self._parts), why
-            )
-        for part in self._parts:
-            part.settle()
-
-    def _reason(self, part: Part, reason: dict[str, Any]) -> Reason | None:
-        code = reason.get("Code") or "None"
-        if code == "None":
-            return None
-        item: Any = reason.get("Item")
-        if item:
-            # What cannot be read as an object is given as it is stored.
-            with contextlib.suppress(MappingError):
-                item = cast("Mapper", part.info.mapper).load(item, part.info.cls)
-                finish = self.core.after_load(part.info)
-                item = item if finish is None else quietly(finish, item)
-        return Reason(part.written, code, reason.get("Message") or "", item or None)
 
 
 class TransactionVerbs:
@@ -207,6 +49,8 @@ class TransactionVerbs:
         self._handle = handle
         self._token = token
         self._parts = Parts(handle._core)
+        #: The actions on items with unique fields, whose guards are known when it is sent.
+        self._planned: list[uniqueness.Planned] = []
         self._ended = False
         #: Who has begun the block; None before that.
         self._caller: Hashable = None
@@ -226,13 +70,20 @@ class TransactionVerbs:
         """Put an object if there is no item with its key; else the transaction fails."""
         encoded = encode(self._handle._core, obj)
         found = no_item(encoded.info)
-        self._add_put(encoded, found, f"insert({encoded.info.name} ...)")
+        self._add_put(encoded, found, f"insert({encoded.info.name} ...)", inserting=True)
         return cast("M", encoded.stored())
 
-    def _add_put(self, encoded: Encoded, found: Condition | None, written: str) -> None:
-        info, key = encoded.info, key_in(encoded.info, encoded.item)
-        parameters = {"TableName": self._table(info), "Item": encoded.item}
+    def _add_put(
+        self, encoded: Encoded, found: Condition | None, written: str, *, inserting: bool = False
+    ) -> None:
+        info, item = encoded.info, encoded.item
+        parameters = {"TableName": self._table(info), "Item": item}
+        key = key_in(info, item)
+        if info.guarding:
+            self._check_no_token(info)
         self._add("Put", written, info, key, parameters, found, encoded.size, encoded.settle)
+        if info.guarding:
+            self._plan("Put", {"Item": item}, found, lambda _: item, inserting=inserting)
 
     def update(
         self,
@@ -253,7 +104,18 @@ class TransactionVerbs:
         )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
         size = _least_size(item_key, prepared.stated)
+        new_of: guards.NewOf | None = None
+        if info.guarding:
+            new_of = uniqueness.changes_of(info, item_key, prepared, upsert=upsert)
+        if new_of is not None:
+            self._check_no_token(info)
         self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key, size))
+        if new_of is not None:
+
+            def make(further: Condition) -> dict[str, Any]:
+                return {"Update": prepared.under(further)}
+
+            self._planned.append(uniqueness.Planned(self._parts.last, make, new_of, whole=False))
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
@@ -289,7 +151,38 @@ class TransactionVerbs:
         written = f"{verb}({info.name} {plain_key(info, item_key)})"
         parameters = {"TableName": self._table(info), "Key": item_key}
         asked = joined(condition(info), version)
+        guarded = bool(info.guarding) and kind == "Delete"
+        if guarded:
+            self._check_no_token(info)
         self._add(kind, written, info, item_key, parameters, asked)
+        if guarded:
+            self._plan("Delete", {"Key": item_key}, asked, lambda _: None)
+
+    def _check_no_token(self, info: ModelInfo) -> None:
+        if self._token is not None:
+            raise TransactionError(
+                f"token={self._token!r}: a transaction that writes {info.name}, which has unique "
+                f"fields, depends on what is stored, so a repeated one would differ; leave the token "
+                f"out"
+            )
+
+    def _plan(
+        self,
+        kind: str,
+        what: Mapping[str, Any],
+        found: Condition | None,
+        new_of: Callable[[AttributeMap | None], Mapping[str, AttributeValue] | None],
+        *,
+        inserting: bool = False,
+    ) -> None:
+        """Note that the last action has guards, which are known when it is sent."""
+        part = self._parts.last
+        table = self._table(part.info)
+
+        def make(further: Condition) -> dict[str, Any]:
+            return {kind: with_condition({"TableName": table, **what}, joined(found, further))}
+
+        self._planned.append(uniqueness.Planned(part, make, new_of, inserting))
 
     def _table(self, info: ModelInfo) -> str:
         return self._handle._core.table_name(info.table)
@@ -303,7 +196,7 @@ class TransactionVerbs:
         parameters: dict[str, Any],
         found: Condition | None,
         size: int = 0,
-        settle: Callable[[], None] = _nothing,
+        settle: Callable[[], None] = nothing,
     ) -> None:
         check_constant("TransactWriteItems", info, key, found)
         with_condition(parameters, found)
@@ -342,6 +235,9 @@ class TransactionVerbs:
         handle = self._handle
         for table, key in self._parts.items():
             yield from handle._settle_pending(table, key)
+        if self._planned:
+            yield from uniqueness.commit(handle._core, self._parts, self._planned)
+            return
         yield from self._parts.commit(self._token or handle._core.environment.token())
 
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import attrs
@@ -56,12 +56,14 @@ class Prepared:
         stated: The actions as the caller gave them.
         done: All that the update does: these, and what it does for the version and time stamps.
         asked: What the caller's condition and the version ask; None if nothing.
+        under: The parameters under a further condition.
     """
 
     parameters: dict[str, Any]
     stated: list[Action]
     done: list[Action]
     asked: Condition | None
+    under: Callable[[Condition | None], dict[str, Any]]
 
 
 def prepare(
@@ -89,15 +91,20 @@ def prepare(
     follows = following(info, key, obj, done, upsert=upsert)
     done += follows.actions
     asked = joined(asked, follows.still)
-    placeholders = Placeholders()
-    parameters: dict[str, Any] = {
-        "TableName": core.table_name(info.table),
-        "Key": key,
-        "UpdateExpression": render_update(done, placeholders),
-    }
-    add_condition(parameters, joined(None if upsert else exists(info), asked), placeholders)
-    placeholders.into(parameters)
-    return Prepared(parameters, stated, done, asked)
+    needed = joined(None if upsert else exists(info), asked)
+
+    def under(further: Condition | None) -> dict[str, Any]:
+        placeholders = Placeholders()
+        parameters: dict[str, Any] = {
+            "TableName": core.table_name(info.table),
+            "Key": key,
+            "UpdateExpression": render_update(done, placeholders),
+        }
+        add_condition(parameters, joined(needed, further), placeholders)
+        placeholders.into(parameters)
+        return parameters
+
+    return Prepared(under(None), stated, done, asked, under)
 
 
 def update(
@@ -143,8 +150,13 @@ def update(
     if returns is None or not item:
         return None
     if returns == "changed":
-        return {data_of(each.path).label: _changed(each.path, item) for each in prepared.stated}
+        return changed_values(prepared.stated, item)
     return core.loaded(info, made_of(info, info.cls, item))
+
+
+def changed_values(actions: Sequence[Action], item: AttributeMap) -> dict[str, Any]:
+    """The new values at the places that actions changed, by what the places are called."""
+    return {data_of(each.path).label: _changed(each.path, item) for each in actions}
 
 
 def _changed(path: Path, item: AttributeMap) -> Any:

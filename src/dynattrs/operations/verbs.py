@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         moves,
         outcomes,
         partiql,
+        uniqueness,
         updates,
     )
 else:
@@ -64,6 +65,7 @@ else:
     moves = deferred("dynattrs.operations.moves")
     outcomes = deferred("dynattrs.operations.outcomes")
     partiql = deferred("dynattrs.operations.partiql")
+    uniqueness = deferred("dynattrs.operations.uniqueness")
     updates = deferred("dynattrs.operations.updates")
 
 
@@ -95,8 +97,9 @@ class Verbs(Listening):
         """Put an object: store it whole, in place of what is stored under its key.
 
         Inside a block it is gathered, 25 to a BatchWriteItem, and stored when the block has ended;
-        its state now is what is stored. With *when*, or where the model has a version, and outside
-        a block, it is one PutItem now.
+        its state now is what is stored. With *when*, or where the model has a version or unique
+        fields, and outside a block, it is written now: by one PutItem, or where a unique value
+        changes by a transaction.
 
         Returns:
             The object; for a frozen class with a version or time stamps, the one that is stored.
@@ -104,12 +107,13 @@ class Verbs(Listening):
         Raises:
             MappingError: A value has no place in DynamoDB. Nothing is sent.
             ConditionFailed: *when* is false, or another writer has changed the stored version.
+            AlreadyTaken: Another item has the value of a unique field.
             UnsentWrites: Inside a block: earlier writes have failed for good.
         """
         self._check_writable()
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
-        if self._buffer is not None and found is None:
+        if self._buffer is not None and found is None and not encoded.info.guarding:
             yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
         else:
             yield from self._put_now(encoded, found)
@@ -124,14 +128,15 @@ class Verbs(Listening):
     ) -> Flow[None]:
         """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
 
-        Outside a block all of them are stored on return. Objects with a version are sent each by
-        itself, under its condition, several at once; they are stored on return in a block too.
+        Outside a block all of them are stored on return. Objects with a version or unique
+        fields are sent each by itself, under its condition, several at once; they are stored on
+        return in a block too.
 
         Args:
             objects: Objects of any models.
             on_progress: Called with a `Progress` after every answer, from whatever thread had it,
-                never twice at once. Inside a block it hears of objects with a version only: the
-                others are the block's. What it raises is raised when all is stored.
+                never twice at once. Inside a block it hears of objects with a version or unique fields
+                only: the others are the block's. What it raises is raised when all is stored.
 
         One that fails by itself does not stop the others: a conflict of versions, an item that the
         service refuses. Where there is no hope for the others either (no table, no permission, no
@@ -139,8 +144,9 @@ class Verbs(Listening):
 
         Raises:
             UnsentWrites: Some were not stored; it carries the very objects, each with its cause,
-                which is `ConditionFailed` where another writer changed a stored version. What was
-                not taken from *objects* any more is not in it.
+                which is `ConditionFailed` where another writer changed a stored version, and
+                `AlreadyTaken` where another item has a unique value. What was not taken from
+                *objects* any more is not in it.
         """
         self._check_writable()
         own = Buffer(on_progress or self._core.on_progress)
@@ -156,7 +162,7 @@ class Verbs(Listening):
         try:
             for obj in objects:
                 encoded = encode(self._core, obj)
-                if encoded.info.version is None:
+                if encoded.info.version is None and not encoded.info.guarding:
                     write = _put(self._core, encoded)
                     yield from batch.gather(self._core, buffer, write, going_on=True)
                 else:
@@ -170,7 +176,7 @@ class Verbs(Listening):
         yield from batch.end(self._core, own, None)
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
-        """Put an object with a version while the caller goes on."""
+        """Put an object with a version or unique fields while the caller goes on."""
         write = _put(self._core, encoded)
         yield from self._settle_pending(write.table, write.key)
         if buffer.holds(write.identity):
@@ -195,6 +201,7 @@ class Verbs(Listening):
 
         Raises:
             ItemExists: There is one; it carries it as `.item`.
+            AlreadyTaken: Another item has the value of a unique field.
         """
         self._check_writable()
         encoded = encode(self._core, obj)
@@ -222,6 +229,12 @@ class Verbs(Listening):
         beside: bool = False,
     ) -> Flow[None]:
         info = encoded.info
+        if info.guarding:
+            check_constant("PutItem", info, key, found)
+            yield from uniqueness.put(
+                self._core, encoded, key, found, inserting=inserting, beside=beside
+            )
+            return
         parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
         with_condition(parameters, found)
         check_constant("PutItem", info, key, found)
@@ -245,7 +258,7 @@ class Verbs(Listening):
         self._check_writable()
         info, item_key, version = target(subject, key)
         found = joined(as_condition(when, info), version)
-        if self._buffer is not None and found is None and not returning:
+        if self._buffer is not None and found is None and not returning and not info.guarding:
             table = self._core.table_name(info.table)
             what = subject if key is _NO_KEY else (subject, key)
             write = Write(
@@ -271,6 +284,11 @@ class Verbs(Listening):
         if returning:
             parameters["ReturnValues"] = "ALL_OLD"
         check_constant("DeleteItem", info, item_key, found)
+        if info.guarding:
+            gone = yield from uniqueness.delete(self._core, info, item_key, found)
+            if not returning or gone is None:
+                return None
+            return self._core.loaded(info, made_of(info, info.cls, gone))
         try:
             decode = decoder(info, info.cls, "Attributes") if returning else None
             call = Call("delete_item", parameters, decode=decode)
@@ -309,7 +327,7 @@ class Verbs(Listening):
             actions, key = (key, *actions), _NO_KEY
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
-        updating = updates.update(
+        updating = (uniqueness if info.guarding else updates).update(
             self._core, info, item_key, actions,
             version=version, when=when, upsert=upsert, returns=returns,
             obj=None if is_class_of(subject) else subject,
