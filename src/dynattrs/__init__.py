@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         set_,
     )
     from dynattrs.facets import Facet
+    from dynattrs.operations.evolution import Migrated
     from dynattrs.operations.query import Page
     from dynattrs.operations.table_changes import TableChange
     from dynattrs.session import Items, Query, Rows
@@ -106,6 +107,7 @@ else:
             ),
             "dynattrs.capacity": ("OnDemand", "Provisioned"),
             "dynattrs.facets": ("Facet",),
+            "dynattrs.operations.evolution": ("Migrated",),
             "dynattrs.operations.query": ("Page",),
             "dynattrs.operations.table_changes": ("TableChange",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
@@ -141,6 +143,7 @@ __all__ = [
     "LocalIndex",
     "Mapper",
     "MappingError",
+    "Migrated",
     "MissingExtra",
     "ModelError",
     "MultipleItems",

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, Typ
 
 import attrs
 
-from dynattrs.declarations import Fields, KeyRole, attributes_of
+from dynattrs.declarations import (
+    Fields,
+    KeyRole,
+    attributes_of,
+    check_renamed,
+    declare_evolution,
+)
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.hooks import functions
@@ -101,6 +107,8 @@ def model(
     keys: Mapping[str, KeyTemplate] | None = None,
     kind: str | None = None,
     unique: Iterable[str | tuple[str, ...]] = (),
+    upgrades: Upgrades | None = None,
+    schema_attribute: str | None = None,
     **options: Any,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
@@ -124,6 +132,12 @@ def model(
             `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
         keys: Key templates by key attribute, for attributes whose names are no Python names.
         kind: The discriminator's value, where the `Table` has one; without it the class's name.
+        upgrades: Functions from each schema version of the items to the next. Each gets an item as
+            a dict of plain values by stored name, and changes it or returns another one. The first
+            one makes version 2 of what was stored before there were any. Without it, those of the
+            model of the same table that this one inherits from.
+        schema_attribute: Where items have their schema version, for a model with upgrades;
+            `"schema_version"` if nothing is said.
         options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
             are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …
 
@@ -152,12 +166,15 @@ def model(
     scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
 
     def decorate(cls: C) -> C:
-        hooks = _Hooks(cls, before_save, after_load, unique)
+        hooks = _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute)
         own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
         return cast("C", _declare(cls, own, dict(options), scope, hooks))
 
     return decorate
 
+
+#: From each schema version of a model's items to the next.
+Upgrades: TypeAlias = "Sequence[Callable[[dict[str, Any]], dict[str, Any] | None]]"
 
 #: A key template: text with slots, or the constant of a key attribute of numbers or bytes.
 KeyTemplate: TypeAlias = "str | int | Decimal | bytes"
@@ -279,6 +296,8 @@ def map_class(
     keys: Mapping[str, KeyTemplate] | None = None,
     kind: str | None = None,
     unique: Iterable[str | tuple[str, ...]] = (),
+    upgrades: Upgrades | None = None,
+    schema_attribute: str | None = None,
 ) -> None:
     """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
 
@@ -307,21 +326,29 @@ def map_class(
             cls, own, carries=False,
             roles={name: role for name, role in roles.items() if name is not None},
         )  # fmt: skip
-        _Hooks(cls, before_save, after_load, unique).into(info)
+        _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute).into(info)
         register(info)
         _check_fields(info)
 
 
 class _Hooks:
-    """The hooks of a model that is being declared, and which of its fields are unique."""
+    """The hooks of a model that is being declared, its unique fields and its upgrades."""
 
     def __init__(
-        self, cls: type[Any], before_save: object, after_load: object, unique: Iterable[Any]
+        self,
+        cls: type[Any],
+        before_save: object,
+        after_load: object,
+        unique: Iterable[Any],
+        upgrades: object,
+        schema_attribute: str | None,
     ) -> None:
         name = getattr(cls, "__name__", repr(cls))
         self._before_save = functions(name, "before_save", before_save)
         self._after_load = functions(name, "after_load", after_load)
         self._unique = unique
+        self._upgrades = upgrades
+        self._schema_attribute = schema_attribute
 
     def into(self, info: ModelInfo) -> None:
         """Put them behind those of the models that this one inherits from, each of these once."""
@@ -336,6 +363,7 @@ class _Hooks:
             from dynattrs.constraints import declare_unique
 
             declare_unique(info, self._unique, fields)
+        declare_evolution(info, self._upgrades, self._schema_attribute)
 
 
 def _keep_state(made: type[Any], cls: type[Any]) -> None:
@@ -410,6 +438,7 @@ def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
 def _check_fields(info: ModelInfo) -> None:
     try:
         cast("Mapper", info.mapper).check(info)
+        check_renamed(info)
         if info.keys is not None:
             _check_templates(info, info.keys)
     except NameError:

@@ -519,6 +519,7 @@ class FieldOptions:
     updated: bool = False
     key_only: bool = False
     unique: bool = False
+    also: tuple[str, ...] = ()
 
 
 #: Where `FieldOptions` live in the metadata of an attrs field.
@@ -560,6 +561,12 @@ class ModelInfo:
     unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
     #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
     guarding: list[ModelInfo] = attrs.field(factory=list)
+    #: From each schema version of its items to the next.
+    upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
+    #: The attribute that holds an item's schema version, where there are upgrades.
+    schema_attribute: str = "schema_version"
+    #: Today's names of attributes by those that they had before.
+    formerly: dict[str, str] = attrs.field(factory=dict)
     #: How key attributes are checked quickly (see `dynattrs.mapper.keys`), made at first use.
     key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
     #: How its keys are made of its fields (`model_keys.ModelKeys`), where it has key templates.
@@ -576,6 +583,16 @@ class ModelInfo:
             return tuple(part.name for part in self.keys.parts)
         by_attribute = {stored: name for name, stored in self.names.items()}
         return tuple(by_attribute[attribute] for attribute in self.table.key)
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version that the model writes."""
+        return len(self.upgrades) + 1
+
+    @property
+    def evolves(self) -> bool:
+        """Whether there may be items that are stored otherwise than the model would today."""
+        return bool(self.upgrades or self.formerly)
 
     @property
     def moves(self) -> bool:

@@ -7,7 +7,7 @@ and which fields the constructor takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
 import attrs
@@ -41,6 +41,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
+    also: str | Iterable[str] = ...,
 ) -> T: ...
 @overload
 def field(
@@ -64,6 +65,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
+    also: str | Iterable[str] = ...,
 ) -> T: ...
 # The library sets these fields, and gives them a default that checkers cannot see. To them they are
 # no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
@@ -82,6 +84,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -98,6 +101,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -114,6 +118,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -136,6 +141,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
+    also: str | Iterable[str] = ...,
 ) -> Any: ...
 def field(
     *,
@@ -146,6 +152,7 @@ def field(
     updated: bool = False,
     key_only: bool = False,
     unique: bool = False,
+    also: str | Iterable[str] = (),
     metadata: Mapping[Any, Any] | None = None,
     **options: Any,
 ) -> Any:
@@ -161,6 +168,8 @@ def field(
         key_only: Stored in the key templates of the primary key and nowhere else; read back from
             there. Such a field cannot be part of a filter.
         unique: No two items of the table have the same value. None is no value.
+        also: The names that the attribute had before. Items that still have one of them are read
+            by it, and written with `name`.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     if not ("default" in options or "factory" in options):
@@ -169,7 +178,7 @@ def field(
         elif created or updated:
             options["default"] = None
     return _field(
-        FieldOptions(name, None, ttl, version, created, updated, key_only, unique),
+        FieldOptions(name, None, ttl, version, created, updated, key_only, unique, _names(also)),
         metadata,
         options,
     )
@@ -223,6 +232,10 @@ def sort_key(
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     return _field(FieldOptions(name, "sort"), metadata, options)
+
+
+def _names(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _field(options: FieldOptions, metadata: Mapping[Any, Any] | None, rest: dict[str, Any]) -> Any:

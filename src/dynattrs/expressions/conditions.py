@@ -322,6 +322,20 @@ class Joined(Condition):
         return sign.join(f"({part})" for part in self.parts)
 
 
+@attrs.frozen(eq=False, repr=False)
+class Silently(Condition):
+    """A condition, and another one that the library adds and no message speaks of."""
+
+    added: Condition
+    stated: Condition
+
+    def render(self, placeholders: Placeholders) -> str:
+        return all_conditions((self.added, self.stated)).render(placeholders)
+
+    def __str__(self) -> str:
+        return str(self.stated)
+
+
 def _grouped(part: Condition, placeholders: Placeholders) -> str:
     text = part.render(placeholders)
     several = isinstance(part, In) and len(part.values) > limits.IN_OPERANDS

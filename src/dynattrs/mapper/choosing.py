@@ -271,6 +271,7 @@ class Codecs(Hearing):
             type_, record,
             unknown=info.unknown if info else None, carries=info.carries if info else False,
             keys=info.keys if info else None,
+            evolves=info if info is not None and info.evolves else None,
         )  # fmt: skip
         self._name(type_, codec)
         members = []

@@ -25,7 +25,7 @@ from dynattrs.mapper.codec import (
     show_stored,
 )
 from dynattrs.mapper.records import MISSING, Member, Record
-from dynattrs.schema import UNKNOWN_ATTRIBUTE, AttributeMap, AttributeValue, Unknown
+from dynattrs.schema import UNKNOWN_ATTRIBUTE, AttributeMap, AttributeValue, ModelInfo, Unknown
 
 AttributeDump = Callable[[Any], AttributeMap]
 AttributeLoad = Callable[[AttributeMap], Any]
@@ -52,6 +52,10 @@ class Carried:
 
 
 NOTHING_CARRIED: Final = Carried()
+
+
+def _version_attribute(info: ModelInfo) -> tuple[str, ...]:
+    return (info.schema_attribute,) if info.upgrades else ()
 
 
 def carried_by(instance: Any) -> Carried:
@@ -104,6 +108,7 @@ class ClassCodec(Codec):
         "carries",
         "dump_map",
         "dump_sized",
+        "evolves",
         "keys",
         "known",
         "load_map",
@@ -120,6 +125,7 @@ class ClassCodec(Codec):
         unknown: Unknown | None,
         carries: bool,
         keys: Any = None,
+        evolves: ModelInfo | None = None,
     ) -> None:
         self.record = record
         self.members: tuple[FieldCodec, ...] = ()
@@ -129,7 +135,12 @@ class ClassCodec(Codec):
         self.keys = keys
         # Computed attributes are known, so they are neither refused nor carried on the instance.
         computed = () if keys is None else keys.attributes
-        self.known = frozenset((*(member.stored for member in record.members), *computed))
+        #: The model, where its items may be of an older schema: their former names are known.
+        self.evolves = evolves
+        formerly = () if evolves is None else (*evolves.formerly, *_version_attribute(evolves))
+        self.known = frozenset(
+            (*(member.stored for member in record.members), *computed, *formerly)
+        )
         self._fields: dict[str, Codec] = {}
         # Generated at first use: a program declares many classes and may use few.
         self.dump_map: AttributeDump = self._first_dump

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_origin
 
+import attrs
+
 from dynattrs.errors import MappingError
 from dynattrs.mapper import anything
 from dynattrs.mapper.annotations import (
@@ -103,6 +105,8 @@ class Mapper(Codecs):
         if info is not None:
             if info.keys is not None:
                 info.keys.complete(item)
+            if info.upgrades:
+                item[info.schema_attribute] = {"N": str(info.schema_version)}
             check_keys(info, item)
         return item
 
@@ -124,6 +128,10 @@ class Mapper(Codecs):
             else:
                 info = info_of(type(obj))
                 if info is not None:
+                    if info.upgrades:
+                        own = {info.schema_attribute: {"N": str(info.schema_version)}}
+                        item.update(own)
+                        size += item_size(own)
                     check_keys(info, item)
                 return item, size
         item = self.dump(obj)
@@ -138,18 +146,56 @@ class Mapper(Codecs):
             ModelError: *model* has no fields, or is a subclass of a model and not decorated.
         """
         codec = self._codec_of_model(model)
-        keys = codec.keys if isinstance(codec, ClassCodec) else _keys_of(model)
+        if isinstance(codec, ClassCodec):
+            keys, info = codec.keys, codec.evolves
+        else:
+            info = info_of(get_origin(model) or model)
+            keys = None if info is None else info.keys
         if keys is not None:
             found = keys.class_of(item, model)
             if found is not model:
                 return cast("T", mapper_of(found).load(item, found))
-            item = keys.restore(item)
+        if info is not None and info.evolves:
+            return cast("T", self._load_evolving(codec, info, item, model))
+        if keys is not None:
+            item = keys.restore(cast("AttributeMap", item))
+        return cast("T", self._load(codec, item, model))
+
+    def _load(self, codec: Codec, item: Mapping[str, AttributeValue], model: Any) -> Any:
         try:
             if isinstance(codec, ClassCodec):
-                return cast("T", codec.load_map(cast("AttributeMap", item)))
-            return cast("T", _load_custom(codec, cast("AttributeMap", item)))
+                return codec.load_map(cast("AttributeMap", item))
+            return _load_custom(codec, cast("AttributeMap", item))
         except Exception:
-            return cast("T", self._explain_load(codec, cast("AttributeMap", item), model))
+            return self._explain_load(codec, cast("AttributeMap", item), model)
+
+    def _load_evolving(
+        self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: Any
+    ) -> Any:
+        # Imported when the first item may be an old one.
+        from dynattrs.mapper.evolution import is_outdated
+
+        found = self.current(info, item)
+        if info.keys is not None:
+            found = info.keys.restore(found)
+        obj = self._load(codec, found, model)
+        if info.carries and is_outdated(info, item):
+            # An edit begins at what is stored, and so writes all that the upgrades have changed.
+            carry(obj, attrs.evolve(carried_by(obj), base=dict(item)))
+        return obj
+
+    def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap:
+        """An item of a model as the model reads it: after its upgrades, by today's names.
+
+        Raises:
+            MappingError: An upgrade fails, or a newer program has written the item.
+        """
+        if not info.evolves:
+            return cast("AttributeMap", item)
+        # Imported when the first item may be an old one.
+        from dynattrs.mapper.evolution import upgraded
+
+        return upgraded(info, item, self._any)
 
     def rows(self, model: Any) -> Rows | None:
         """How items of class *model* are read straight from bytes; None if only `load` reads them.
@@ -186,7 +232,7 @@ class Mapper(Codecs):
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
-        if info.keys is not None and not info.keys.rowwise:
+        if info.evolves or (info.keys is not None and not info.keys.rowwise):
             return None
         return self._new_rows(key, cls, load, info.table.own_attributes, attributes)
 
@@ -301,6 +347,7 @@ def _load_custom(codec: Codec, item: AttributeMap) -> Any:
         known = set((codec.names or info.names).values())
         if info.keys is not None:
             known.update(info.keys.attributes)
+        known.update(info.formerly)
         extra = {name: value for name, value in item.items() if name not in known}
         if extra:
             carry(instance, Carried(anything.native_map(extra)))
@@ -326,12 +373,6 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _refusal(error: Exception) -> Refused:
     return error if isinstance(error, Refused) else Refused("JSON", str(error))
-
-
-def _keys_of(model: Any) -> Any:
-    """How the keys of a model are made whose class has hooks of its own."""
-    info = info_of(get_origin(model) or model)
-    return None if info is None else info.keys
 
 
 def mapper_of(model: Any) -> Mapper:

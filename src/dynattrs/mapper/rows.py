@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import keyword
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import CodeType
 from typing import Any, ClassVar, Final, TypeVar, cast
@@ -404,8 +404,9 @@ class _Generator:
             source.add(*body)
         else:
             self._names.update(Row=struct, other=other)
+            unlike = "".join(f" or {each}" for each in _not_current(codec, places))
             source.add(
-                "if type(row) is not Row:", "    return other(row)", "try:",
+                f"if type(row) is not Row{unlike}:", "    return other(row)", "try:",
                 *("    " + line for line in body), "except Exception:", "    return other(row)",
             )  # fmt: skip
         return struct, cast("Callable[[Any], Any]", source.function(codec.record.cls))
@@ -504,6 +505,18 @@ class _Generator:
         if rest:
             arguments.append("**rest")
         return [f"instance = {build}({', '.join(arguments)})"]
+
+
+def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
+    """What is true of an item that is stored otherwise than its model would store it today."""
+    info = codec.evolves
+    if info is None:
+        return
+    if info.upgrades:
+        current = {"N": str(info.schema_version)}
+        yield f"row.{places[info.schema_attribute]} != {current!r}"
+    for name in info.formerly:
+        yield f"row.{places[name]} is not UNSET"
 
 
 def _struct(

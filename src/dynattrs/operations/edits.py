@@ -35,17 +35,21 @@ from dynattrs.operations.keys import key_in, key_parts, plain_key, stored_parts
 from dynattrs.operations.requests import (
     ConditionFalse,
     add_condition,
+    check_current,
     condition_failed,
     exists,
     field_path,
     joined,
+    up_to_date,
     version_is,
 )
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, model_info
 
 if TYPE_CHECKING:
+    from dynattrs.mapper import evolution
     from dynattrs.operations import guards, uniqueness
 else:
+    evolution = deferred("dynattrs.mapper.evolution")
     guards = deferred("dynattrs.operations.guards")
     uniqueness = deferred("dynattrs.operations.uniqueness")
 
@@ -54,13 +58,23 @@ _SETS = ("SS", "NS", "BS")
 
 @attrs.frozen(eq=False)
 class Edit:
-    """An object that is being edited, and what it was before."""
+    """An object that is being edited, and what it was before.
+
+    Attributes:
+        info: Its model.
+        obj: The object.
+        before: What is stored, as far as is known.
+        version: The condition that the stored version is the object's.
+        guard: Whether what has changed must be stored as it was read.
+        renews: Whether it is only brought up to date: hooks, version and time stamps are left out.
+    """
 
     info: ModelInfo
     obj: Any
     before: AttributeMap
     version: Condition | None
     guard: bool
+    renews: bool = False
 
 
 def begin(obj: Any, *, guard: bool) -> Edit:
@@ -97,13 +111,16 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     """
     info, obj = edit.info, edit.obj
     after = _dumped(info, obj)
-    if after != edit.before and core.saves_through_hooks(info):
+    if after != edit.before and core.saves_through_hooks(info) and not edit.renews:
         core.before_save(info, obj)
         after = _dumped(info, obj)
     for attribute in info.table.key:
         if edit.before[attribute] != after[attribute]:
             raise ConditionError(_key_changed(info, edit.before, after))
-    _check_version(info, edit.before, after)
+    if edit.renews:
+        _keep_stamps(info, edit.before, after)
+    else:
+        _check_version(info, edit.before, after)
     check_size(info, after)
     lost = carried_by(obj).lost
     changes = list(_changes(edit.before, after, (), wary=bool(lost)))
@@ -112,7 +129,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         return
     _check_lost(info, lost, changes)
     encoded = Encoded(info, obj, after)
-    stamp(core, encoded)
+    if not edit.renews:
+        stamp(core, encoded)
     if info.keys is not None:
         # Time stamps may be part of index keys.
         changes = list(_changes(edit.before, after, (), wary=bool(lost)))
@@ -130,6 +148,10 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     guard = joined(*(_as_read(info, change) for change in read)) if edit.guard else None
     asked = joined(edit.version, guard)
     key = key_in(info, after)
+    current = None
+    if info.evolves and not evolution.is_outdated(info, edit.before):
+        # What was read as it is stored must not be written into an older item.
+        current = up_to_date(info)
 
     def request(further: Condition | None = None) -> dict[str, Any]:
         placeholders = Placeholders()
@@ -138,7 +160,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
             "Key": key,
             "UpdateExpression": render_update(actions, placeholders),
         }
-        add_condition(parameters, joined(exists(info), asked, further), placeholders)
+        add_condition(parameters, joined(exists(info), current, asked, further), placeholders)
         placeholders.into(parameters)
         return parameters
 
@@ -152,6 +174,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     try:
         yield from past_conflicts(core, call)
     except ConditionFalse as error:
+        if current is not None:
+            check_current(info, error)
         if not error.item or asked is None:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
         if not outcomes.update_was_applied(info, key, edit.version, actions, error):
@@ -161,6 +185,18 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
             raise
         raise outcomes.unknown(error, info, key) from error
     encoded.settle()
+
+
+def _keep_stamps(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
+    """Leave version and time stamps as they are stored, or absent."""
+    for name in (info.version, info.created, info.updated):
+        stored = info.names.get(name or "")
+        if stored is None:
+            continue
+        if stored in before:
+            after[stored] = before[stored]
+        else:
+            after.pop(stored, None)
 
 
 def _key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dynattrs.errors import QueryError
+from dynattrs.expressions.conditions import Comparison, Condition, Not, Value
 from dynattrs.operations.core import Core
+from dynattrs.operations.requests import attribute_path
 from dynattrs.schema import ModelInfo, StoredItem
 
 
@@ -33,3 +35,14 @@ def is_expired(core: Core, info: ModelInfo, item: StoredItem) -> bool:
     """Whether an item's time to live is over. What has none, or none that is a number, never ends."""
     value = item.get(time_to_live(info), {}).get("N")
     return value is not None and Decimal(value) <= now(core)
+
+
+def alive(core: Core, info: ModelInfo) -> Condition:
+    """The condition that the time to live is not over. It holds the clock, so it is made when a query
+    runs.
+    """
+    attribute, seconds = time_to_live(info), now(core)
+    name = next((each for each in info.names if info.names[each] == attribute), attribute)
+    path = attribute_path(info, (attribute,), f"{info.name}.{name}")
+    # Not ">": what has no time to live, or none that is a number, never expires.
+    return Not(Comparison("<=", path, Value({"N": str(seconds)}, seconds)))

@@ -27,12 +27,13 @@ from dynattrs.operations.core import Core, quietly
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import identity
 from dynattrs.operations.requests import TransactionCanceled
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.schema import GUARD_ATTRIBUTE, AttributeMap, ModelInfo
 
 if TYPE_CHECKING:
-    from dynattrs.operations import consistent_reads, outcomes
+    from dynattrs.operations import consistent_reads, evolution, outcomes
 else:
     consistent_reads = deferred("dynattrs.operations.consistent_reads")
+    evolution = deferred("dynattrs.operations.evolution")
     outcomes = deferred("dynattrs.operations.outcomes")
 
 
@@ -146,6 +147,8 @@ class Parts:
             except TransactionCanceled as error:
                 if len(error.reasons) != len(self._parts):
                     raise  # an engine that gives none: what it says instead is all there is
+                if environment.monotonic() < until and (yield from self._renewed(error)):
+                    continue
                 reasons = [
                     self._reason(part, reason)
                     for part, reason in zip(self._parts, error.reasons, strict=True)
@@ -180,6 +183,17 @@ class Parts:
             )
         for part in self._parts:
             part.settle()
+
+    def _renewed(self, error: TransactionCanceled) -> Flow[bool]:
+        """Bring items of older schemas up to date that conditions met; whether there were any."""
+        found = False
+        for part, reason in zip(self._parts, error.reasons, strict=True):
+            item = reason.get("Item")
+            if item and part.info.evolves and GUARD_ATTRIBUTE not in item:
+                # What cannot be read is told as it is stored.
+                with contextlib.suppress(MappingError):
+                    found = (yield from evolution.renew(self.core, part.info, item)) or found
+        return found
 
     def _reason(self, part: Part, reason: dict[str, Any]) -> Reason | None:
         code = reason.get("Code") or "None"

@@ -16,23 +16,18 @@ from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import (
-    Comparison,
     Condition,
-    Not,
-    PathOperand,
-    Value,
     condition,
     models_of,
     render,
 )
-from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.kinds import Sieve, subclasses
 from dynattrs.operations import batch, cursors
 from dynattrs.operations.batch_get import WantedKey
 from dynattrs.operations.batch_get import fetch as fetch_by_keys
 from dynattrs.operations.buffer import Buffer, Write
-from dynattrs.operations.expiry import now, time_to_live
+from dynattrs.operations.expiry import alive, time_to_live
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.item_collections import Groups, concerns, lazy_models
 from dynattrs.operations.keys import identity, key_in
@@ -228,7 +223,11 @@ class QueryVerbs(Generic[M_co]):
         return self._handle._core.table_name(self._info.table)
 
     def _plan(self) -> Plan:
-        filters = (*self._filters, self._alive()) if self._unexpired else self._filters
+        filters = (
+            (*self._filters, alive(self._handle._core, self._info))
+            if self._unexpired
+            else self._filters
+        )
         found = plan(
             Wanted(
                 self._info,
@@ -245,20 +244,6 @@ class QueryVerbs(Generic[M_co]):
         if self._info.table.name in guarded_tables:
             found = guards.left_out(found, self._info)
         return found
-
-    def _alive(self) -> Condition:
-        """The condition that the time to live is not over. It holds the clock, so it is made when
-        the query runs.
-        """
-        attribute = time_to_live(self._info)
-        seconds = now(self._handle._core)
-        names = self._info.names
-        name = next((name for name in names if names[name] == attribute), attribute)
-        path = PathOperand(
-            Path(PathData(self._info.cls, (attribute,), f"{self._info.name}.{name}", _no_form))
-        )
-        # Not ">": what has no time to live, or none that is a number, never expires.
-        return Not(Comparison("<=", path, Value({"N": str(seconds)}, seconds)))
 
     def explain(self) -> str:
         """What would be asked, and why: operation, index, key condition, filter, projection, the
@@ -291,6 +276,11 @@ class QueryVerbs(Generic[M_co]):
                 )
             if self._sieve is not None:
                 lines.append(f"on receipt: items of other models than {self._names} are left out")
+            if self._info.evolves and found.filter is not None:
+                lines.append(
+                    f"the filter is asked of items as they are stored: those of older schemas have "
+                    f"other attributes until session.migrate({self._info.name}) has rewritten them"
+                )
             if found.partial:
                 lines.append("then: BatchGetItem for the whole items, 100 at a time")
         lines += [f"because {reason}" for reason in found.why]
@@ -703,7 +693,3 @@ def _positive(name: str, count: int) -> int:
     if type(count) is not int or count < 1:
         raise QueryError(f"{name}({count!r}): a positive int is expected")
     return count
-
-
-def _no_form() -> Any:
-    raise LookupError("this path is rendered only")

@@ -139,7 +139,7 @@ class Projected(Generic[R_co]):
     names: Mapping[str, str]
 
     @property
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> frozenset[str] | None:
         return _stored_somewhere(self.info, self.names)
 
     def reads(self) -> Callable[[Any], R_co]:
@@ -194,7 +194,7 @@ class Selected(_OfMaps):
     paths: tuple[Path, ...]
 
     @property
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> frozenset[str] | None:
         return _stored_somewhere(self.info, (str(data_of(path).steps[0]) for path in self.paths))
 
     def reads(self) -> Callable[[Any], tuple[Any, ...]]:
@@ -235,8 +235,14 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
     return Selected(info, tuple(cast("Sequence[Path]", paths)))
 
 
-def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[str]:
-    """The attributes to read for some fields: for those that are in keys only, the keys."""
+def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[str] | None:
+    """The attributes to read for some fields: for those that are in keys only, the keys. Upgrades need
+    the whole item.
+    """
+    if info.upgrades:
+        return None
+    attributes = list(attributes)
+    attributes += [old for old, name in info.formerly.items() if name in attributes]
     wanted = frozenset(attributes)
     if info.keys is None:
         return wanted
@@ -245,6 +251,7 @@ def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[s
 
 
 def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    item = cast("Mapper", info.mapper).current(info, item)
     return item if info.keys is None else cast("ModelKeys", info.keys).restore(item)
 
 

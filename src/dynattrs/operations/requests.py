@@ -12,8 +12,10 @@ from dynattrs.expressions.conditions import (
     Constant,
     Function,
     PathOperand,
+    Silently,
     Value,
     all_conditions,
+    any_conditions,
     condition,
     models_of,
     paths_in,
@@ -36,6 +38,18 @@ class TransactionCanceled(ServiceError):
     """The service did not do a transaction. Flows turn it into `TransactionFailed`."""
 
     reasons: Sequence[dict[str, Any]] = ()
+
+
+class Outdated(Exception):
+    """A condition met an item of an older schema. Flows bring it up to date and ask again.
+
+    Attributes:
+        item: What is stored.
+    """
+
+    def __init__(self, item: AttributeMap) -> None:
+        super().__init__(item)
+        self.item = item
 
 
 def field_path(info: ModelInfo, name: str) -> PathOperand:
@@ -72,6 +86,40 @@ def no_item(info: ModelInfo) -> Condition:
     return Function("attribute_not_exists", "not_exists", key_path(info))
 
 
+def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
+    """The condition that an item is stored as its model would store it today.
+
+    Args:
+        info: A model with upgrades or renamed attributes.
+        or_missing: It also holds where there is no item.
+    """
+    found: list[Condition] = [
+        Function("attribute_not_exists", "not_exists", attribute_path(info, (name,), name))
+        for name in info.formerly
+    ]
+    if info.upgrades:
+        version = Value({"N": str(info.schema_version)}, info.schema_version)
+        name = info.schema_attribute
+        found.append(Comparison("=", attribute_path(info, (name,), name), version))
+    asked = all_conditions(found)
+    return any_conditions([no_item(info), asked]) if or_missing else asked
+
+
+def check_current(info: ModelInfo, error: ConditionFalse) -> None:
+    """Say so where a condition was asked of an item of an older schema.
+
+    Raises:
+        Outdated: It was.
+        MappingError: The item is of a newer schema than the model.
+    """
+    if not info.evolves or not error.item:
+        return
+    from dynattrs.mapper.evolution import is_outdated
+
+    if is_outdated(info, error.item):
+        raise Outdated(error.item) from error
+
+
 def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
@@ -90,7 +138,8 @@ def joined(*conditions: Condition | None) -> Condition | None:
 
 
 def as_condition(when: object, info: ModelInfo) -> Condition | None:
-    """What was given as `when=`.
+    """What was given as `when=`. It speaks of fields as they are stored today, and so it is asked of
+    items that are stored so.
 
     Raises:
         ConditionError: It is no condition, speaks of another model, or of a field that is stored
@@ -102,6 +151,8 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
     check_models(found, info, found)
     if info.keys is not None and info.keys.key_only:
         _check_stored(found, info)
+    if info.evolves and not isinstance(found, Constant):
+        return Silently(up_to_date(info, or_missing=True), found)
     return found
 
 

@@ -7,13 +7,15 @@ somebody has changed them meanwhile, it begins again from what is stored now.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.updates import IfNotExists
+from dynattrs.mapper.evolution import is_outdated
 from dynattrs.operations import outcomes, updates
 from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.core import Core, Encoded
@@ -24,6 +26,7 @@ from dynattrs.operations.guards import (
     NewOf,
     concerns,
     guard_parts,
+    guards_of,
     is_unchanged,
     taken_of,
     unchanged,
@@ -33,6 +36,7 @@ from dynattrs.operations.keys import plain_key
 from dynattrs.operations.parts import Part, Parts
 from dynattrs.operations.requests import (
     ConditionFalse,
+    Outdated,
     condition_failed,
     item_exists,
     joined,
@@ -40,6 +44,11 @@ from dynattrs.operations.requests import (
 )
 from dynattrs.operations.updates import Prepared, Returns, changed_values, prepare
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.operations import evolution
+else:
+    evolution = deferred("dynattrs.operations.evolution")
 
 # --- One action with its guards -----------------------------------------------------------------
 
@@ -56,6 +65,8 @@ def act(
     *,
     whole: bool = True,
     inserting: bool = False,
+    renews: bool = False,
+    afresh: bool = False,
 ) -> Flow[AttributeMap | None]:
     """Do one action and what it means for guards, in a transaction; what was stored before it.
 
@@ -70,13 +81,15 @@ def act(
         old: What is stored, as far as is known; it is found out where that is wrong.
         whole: Whether the new item is known wholly.
         inserting: Whether nothing may be stored.
+        renews: Whether it writes an item of an older schema as one of today's.
+        afresh: Whether guards are made of values that do not change as well.
 
     Raises:
         AlreadyTaken: Another item has a value that this one would have.
         OutcomeUnknown: A reply was lost, and no later one told what became of it.
     """
     parts = Parts(core)
-    planned = Planned(Part(written, {}, info, key), make, new_of, inserting, whole)
+    planned = Planned(Part(written, {}, info, key), make, new_of, inserting, whole, renews, afresh)
     parts.add(planned.part)
     try:
         [before] = yield from _commit(core, parts, [planned], {0: old})
@@ -108,6 +121,8 @@ def _refusal(
     inserting: bool = False,
 ) -> Callable[[AttributeMap | None, TransactionFailed], Exception]:
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is not None and info.evolves and is_outdated(info, stored):
+            return Outdated(stored)
         if asked is None:
             return failed
         error = ConditionFalse(operation, "ConditionalCheckFailed", "", None)
@@ -310,8 +325,35 @@ def edit(
     written = f"edit({info.name} {plain_key(info, key)})"
     yield from act(
         core, info, key, written, lambda further: {"Update": request(further)}, new_of, refused,
-        before, whole=False,
+        before, whole=False, renews=True,
     )  # fmt: skip
+
+
+def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
+    """Make the guards of an item that was there before its fields were unique; whether any lacked.
+
+    Raises:
+        AlreadyTaken: Another item has one of its values.
+    """
+    stored = yield from stored_item(core, info, key)
+    table = core.table_name(info.table)
+    lacking = False
+    for each in guards_of(info.guarding, key, stored).values():
+        reading = {"TableName": table, "Key": each.key, "ConsistentRead": True}
+        found = (yield Call("get_item", reading)).get("Item")
+        lacking = lacking or found is None or not outcomes.same(found, each.item)
+    if not lacking:
+        return False
+
+    def make(further: Condition) -> dict[str, Any]:
+        return {"ConditionCheck": with_condition({"TableName": table, "Key": key}, further)}
+
+    refused = _refusal("TransactWriteItems", info, key, None)
+    written = f"guard({info.name} {plain_key(info, key)})"
+    yield from act(
+        core, info, key, written, make, lambda item: item, refused, stored, whole=False, afresh=True
+    )
+    return True
 
 
 # --- In transactions ----------------------------------------------------------------------------
@@ -326,6 +368,9 @@ class Planned:
         make: Its request under a further condition.
         new_of: What will be stored, of what is.
         inserting: Whether nothing may be stored.
+        whole: Whether the new item is known wholly.
+        renews: Whether it writes an item of an older schema as one of today's.
+        afresh: Whether guards are made of values that do not change as well.
     """
 
     part: Part
@@ -333,6 +378,8 @@ class Planned:
     new_of: NewOf
     inserting: bool = False
     whole: bool = True
+    renews: bool = False
+    afresh: bool = False
 
 
 def commit(core: Core, parts: Parts, planned: Sequence[Planned]) -> Flow[None]:
@@ -377,9 +424,14 @@ def _commit(
         changes = []
         for number, each in enumerate(planned):
             info, key, old = each.part.info, each.part.key, known[number]
+            if old and info.evolves and not each.renews and is_outdated(info, old):
+                # Guards are made of values as they are stored today.
+                yield from evolution.renew(core, info, old)
+                old = known[number] = yield from stored_item(core, info, key)
             each.part.request.clear()
             each.part.request.update(each.make(unchanged(info, old)))
-            changes.append(Change(info, key, old, each.new_of(old), each.whole))
+            before = None if each.afresh else old
+            changes.append(Change(info, key, before, each.new_of(old), each.whole))
         guards = guard_parts(core, changes, foreign)
         sent = parts.copy()
         for _, _, part in guards:

@@ -35,12 +35,15 @@ from dynattrs.operations.requests import (
     ConditionFalse,
     add_condition,
     as_condition,
+    attribute_path,
     check_constant,
+    check_current,
     check_models,
     condition_failed,
     exists,
     field_path,
     joined,
+    up_to_date,
 )
 from dynattrs.schema import AttributeMap, ModelInfo
 
@@ -91,7 +94,10 @@ def prepare(
     follows = following(info, key, obj, done, upsert=upsert)
     done += follows.actions
     asked = joined(asked, follows.still)
-    needed = joined(None if upsert else exists(info), asked)
+    current = None
+    if info.evolves and when is None:
+        current = up_to_date(info, or_missing=upsert)
+    needed = joined(None if upsert else exists(info), current, asked)
 
     def under(further: Condition | None) -> dict[str, Any]:
         placeholders = Placeholders()
@@ -134,6 +140,7 @@ def update(
         response = yield from past_conflicts(core, call)
     except ConditionFalse as error:
         # The service returns the item that was found: that tells "no such item" from "not so".
+        check_current(info, error)
         asked = prepared.asked
         if asked is None or (not error.item and not upsert):
             raise NoSuchItem(info.name, plain_key(info, key)) from error
@@ -224,10 +231,14 @@ def _check_index_key(info: ModelInfo, action: Action) -> None:
 
 
 def stamps(core: Core, info: ModelInfo) -> list[Action]:
-    """What every update changes: the version goes up, time stamps are set."""
+    """What every update changes: the version goes up, time stamps and the schema version are set."""
     actions = []
     codec = cast("Mapper", info.mapper).codec(info.cls)
     fields = codec.fields or {}
+    if info.upgrades:
+        path = attribute_path(info, (info.schema_attribute,), info.schema_attribute).path
+        schema = Value({"N": str(info.schema_version)}, info.schema_version)
+        actions.append(Action("SET", path, schema, "the schema version"))
     if info.version is not None:
         path = field_path(info, info.version).path
         zero, one = (Value(fields[info.version].dump(number), number) for number in (0, 1))

@@ -38,6 +38,7 @@ from dynattrs.operations.requests import (
     ConditionFalse,
     as_condition,
     check_constant,
+    check_current,
     condition_failed,
     item_exists,
     joined,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         batch_get,
         consistent_reads,
         edits,
+        evolution,
         moves,
         outcomes,
         partiql,
@@ -62,6 +64,7 @@ else:
     batch_get = deferred("dynattrs.operations.batch_get")
     consistent_reads = deferred("dynattrs.operations.consistent_reads")
     edits = deferred("dynattrs.operations.edits")
+    evolution = deferred("dynattrs.operations.evolution")
     moves = deferred("dynattrs.operations.moves")
     outcomes = deferred("dynattrs.operations.outcomes")
     partiql = deferred("dynattrs.operations.partiql")
@@ -115,6 +118,9 @@ class Verbs(Listening):
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
             yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
+        elif encoded.info.evolves and (when is not None or encoded.info.guarding):
+            putting = functools.partial(self._put_now, encoded, found)
+            yield from evolution.as_today(self._core, encoded.info, putting)
         else:
             yield from self._put_now(encoded, found)
         return cast("M", encoded.stored())
@@ -190,7 +196,11 @@ class Verbs(Listening):
             putting = self._put(encoded, write.key, found, beside=True)
             return with_found(self._core, encoded.info, putting)
 
-        yield from batch.gather_alone(self._core, buffer, write, put)
+        def put_as_today() -> Flow[None]:
+            return evolution.as_today(self._core, encoded.info, put)
+
+        both = encoded.info.evolves and encoded.info.guarding
+        yield from batch.gather_alone(self._core, buffer, write, put_as_today if both else put)
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -247,6 +257,8 @@ class Verbs(Listening):
         except ConditionFalse as error:
             assert found is not None
             if not outcomes.put_was_applied(encoded, key, error):
+                if not inserting:
+                    check_current(info, error)
                 explain = item_exists if inserting else condition_failed
                 raise explain(error, info, key, found) from error
         except outcomes.FAILURES as error:
@@ -266,8 +278,14 @@ class Verbs(Listening):
             )
             yield from batch.gather(self._core, self._buffer, write)
             return None
-        deleting = self._delete_one(info, item_key, version, found, returning=returning)
-        return (yield from with_found(self._core, info, deleting))
+
+        def deleting() -> Flow[Any]:
+            act = self._delete_one(info, item_key, version, found, returning=returning)
+            return with_found(self._core, info, act)
+
+        if info.evolves:
+            return (yield from evolution.as_today(self._core, info, deleting))
+        return (yield from deleting())
 
     def _delete_one(
         self,
@@ -296,6 +314,7 @@ class Verbs(Listening):
         except ConditionFalse as error:
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
+                check_current(info, error)
                 raise condition_failed(error, info, item_key, found) from error
             if returning:  # it is gone, and what it was went with the lost reply
                 raise outcomes.unknown(error, info, item_key) from error
@@ -327,12 +346,18 @@ class Verbs(Listening):
             actions, key = (key, *actions), _NO_KEY
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
-        updating = (uniqueness if info.guarding else updates).update(
-            self._core, info, item_key, actions,
-            version=version, when=when, upsert=upsert, returns=returns,
-            obj=None if is_class_of(subject) else subject,
-        )  # fmt: skip
-        return (yield from with_found(self._core, info, updating))
+
+        def updating() -> Flow[Any]:
+            act = (uniqueness if info.guarding else updates).update(
+                self._core, info, item_key, actions,
+                version=version, when=when, upsert=upsert, returns=returns,
+                obj=None if is_class_of(subject) else subject,
+            )  # fmt: skip
+            return with_found(self._core, info, act)
+
+        if info.evolves:
+            return (yield from evolution.as_today(self._core, info, updating))
+        return (yield from updating())
 
     @verb
     def move(self, old: Instance, new: M, /) -> Flow[M]:
@@ -436,10 +461,58 @@ class Verbs(Listening):
         try:
             self._check_writable()
             yield from self._settle_pending(table, key_in(edit.info, edit.before))
-            yield from with_found(self._core, edit.info, edits.finish(self._core, edit))
+            yield from with_found(self._core, edit.info, self._finished(edit))
         except BaseException:
             edits.failed(edit)
             raise
+
+    def _finished(self, edit: edits.Edit) -> Flow[None]:
+        if not edit.info.evolves:
+            return edits.finish(self._core, edit)
+        finishing = functools.partial(edits.finish, self._core, edit)
+        return evolution.as_today(self._core, edit.info, finishing)
+
+    @verb
+    def migrate(
+        self,
+        model: type[Any],
+        *,
+        after: str | None = None,
+        max_pages: int | None = None,
+        page_size: int | None = None,
+        on_page: Callable[[evolution.Migrated], object] | None = None,
+        on_error: evolution.OnError = "raise",
+    ) -> Flow[evolution.Migrated]:
+        """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields.
+
+        It scans the table, and writes the items that are stored otherwise than the model would
+        today, each under the condition that what changes is still as it was read. Others may read
+        and write meanwhile. With unique fields it makes the guards of items that have none.
+
+        Args:
+            model: The model class. Its subclasses in the same table are migrated with it.
+            after: The cursor of an earlier call, to go on there.
+            max_pages: How many pages to do; None for all. The result has the cursor for the rest.
+            page_size: How many items to read at once; None for what makes 1 MB.
+            on_page: Called with what is done so far after each page, whose cursor can be kept.
+            on_error: What to do with an item that cannot be read, or whose unique value another one
+                has: `"raise"`, `"skip"`, or a function that gets the error.
+
+        Raises:
+            QueryError: The model has nothing to migrate.
+            MappingError: An item cannot be read, or an upgrade fails.
+            AlreadyTaken: Two items have the same value of a unique field.
+            CursorError: *after* is no cursor of a migration of this model.
+        """
+        self._check_writable()
+        info = model_info(model)
+        yield from self._settle_table(self._core.table_name(info.table))
+        return (
+            yield from evolution.migrate(
+                self._core, info, after=after, max_pages=max_pages, page_size=page_size,
+                on_page=on_page, on_error=on_error,
+            )
+        )  # fmt: skip
 
     @verb
     def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:

@@ -1,0 +1,456 @@
+"""Items of older schema versions on each engine: read, changed and migrated as today's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from dynattrs import (
+    AlreadyTaken,
+    ConditionFailed,
+    CursorError,
+    MappingError,
+    Migrated,
+    NoSuchItem,
+    QueryError,
+    Session,
+    Table,
+    TransactionFailed,
+    add,
+    evolve,
+    exists,
+    field,
+    model,
+    partition_key,
+    set_,
+)
+
+
+def split_name(item: dict[str, Any]) -> None:
+    """Version 2 has first and last names."""
+    first, _, last = item.pop("name").partition(" ")
+    item |= {"first": first, "last": last}
+
+
+def list_phones(item: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has several phones."""
+    phone = item.pop("phone", None)
+    return {**item, "phones": [phone] if phone else []}
+
+
+@model("people", upgrades=[split_name, list_phones])
+class Person:
+    id: str = partition_key()
+    first: str
+    last: str
+    phones: list[str] = attrs.field(factory=list)
+    mail: str = field(name="email", also=["mail", "e"], default="")
+    visits: int = 0
+    version: int = field(version=True)
+
+
+OLD: dict[str, Any] = {
+    "id": {"S": "1"},
+    "name": {"S": "Ada Lovelace"},
+    "phone": {"S": "123"},
+    "e": {"S": "ada@x"},
+    "visits": {"N": "7"},
+    "extra": {"S": "kept"},
+}
+MIDDLE: dict[str, Any] = {
+    "id": {"S": "2"},
+    "first": {"S": "Bob"},
+    "last": {"S": ""},
+    "schema_version": {"N": "2"},
+}
+NEW: dict[str, Any] = {
+    "id": {"S": "1"},
+    "first": {"S": "Ada"},
+    "last": {"S": "Lovelace"},
+    "phones": {"L": [{"S": "123"}]},
+    "email": {"S": "ada@x"},
+    "visits": {"N": "7"},
+    "extra": {"S": "kept"},
+    "schema_version": {"N": "3"},
+}
+
+
+@pytest.fixture
+def session(client: Any, table_prefix: str) -> Iterator[Session]:
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Person)
+    put(session, OLD, MIDDLE)
+    yield session
+    session.close()
+
+
+def put(session: Session, *items: dict[str, Any]) -> None:
+    name = session.tables.describe(Person)["TableName"]
+    for item in items:
+        session.client.put_item(TableName=name, Item=item)
+
+
+def stored(session: Session, key: str) -> Any:
+    name = session.tables.describe(Person)["TableName"]
+    return session.client.get_item(TableName=name, Key={"id": {"S": key}}).get("Item")
+
+
+ADA = Person("1", "Ada", "Lovelace", ["123"], "ada@x", 7)
+
+
+def test_items_of_all_versions_are_read_as_todays_model(session: Session):
+    assert session.get(Person, "1") == ADA
+    assert session.get(Person, "2") == Person("2", "Bob", "")
+    assert {person.first for person in session.scan(Person)} == {"Ada", "Bob"}
+    assert list(session.get_many(Person, ["1"])) == [ADA]
+    assert stored(session, "1") == OLD
+
+
+def test_parts_of_old_items_are_read_as_todays_model(session: Session):
+    @attrs.define
+    class Name:
+        first: str
+        mail: str
+
+    query = session.query(Person).where(Person.id == "1")
+
+    assert query.as_(Name).one() == Name("Ada", "ada@x")
+    assert query.select(Person.last, Person.mail).one() == ("Lovelace", "ada@x")
+
+
+def test_a_save_stores_the_new_form(session: Session):
+    ada = session.get_one(Person, "1")
+
+    session.save(ada)
+
+    assert stored(session, "1") == {**NEW, "version": {"N": "1"}}
+    session.save(Person("3", "C", "D"))
+    assert stored(session, "3")["schema_version"] == {"N": "3"}
+
+
+def test_an_edit_of_an_old_item_stores_the_new_form(session: Session):
+    ada = session.get_one(Person, "1")
+
+    with session.edit(ada):
+        ada.first = "Augusta"
+
+    assert stored(session, "1") == {**NEW, "first": {"S": "Augusta"}, "version": {"N": "1"}}
+    with session.edit(ada):
+        ada.visits = 8
+    assert session.get_one(Person, "1").visits == 8
+
+
+def test_an_edit_of_a_copy_stores_the_new_form_too(session: Session):
+    ada = evolve(session.get_one(Person, "1"), visits=9)
+
+    with session.edit(ada):
+        ada.first = "Augusta"
+
+    assert session.get_one(Person, "1").first == "Augusta"
+    assert stored(session, "1").keys() == {**NEW, "version": 1}.keys()
+
+
+def test_an_edit_of_what_was_not_read_never_mixes_forms(session: Session):
+    ada = Person("1", "Ada", "Lovelace", ["123"])
+
+    with session.edit(ada):
+        ada.first = "Augusta"
+
+    assert stored(session, "1") == {**NEW, "first": {"S": "Augusta"}, "version": {"N": "1"}}
+
+
+def test_an_update_brings_the_item_up_to_date_first(session: Session):
+    changed = session.update(Person, "1", set_(Person.first, "Augusta"), add(Person.visits, 1))
+
+    assert changed == evolve(ADA, first="Augusta", visits=8, version=1)
+    assert stored(session, "1") == {
+        **NEW, "first": {"S": "Augusta"}, "visits": {"N": "8"}, "version": {"N": "1"}
+    }  # fmt: skip
+    requests = session.stats.requests.copy()
+    session.update(Person, "1", add(Person.visits, 1), when=Person.first == "Augusta")
+    assert session.stats.requests - requests == {"UpdateItem": 1}
+    with pytest.raises(ConditionFailed):
+        session.update(Person, "1", add(Person.visits, 1), when=Person.first == "Ada")
+    with pytest.raises(NoSuchItem):
+        session.update(Person, "9", add(Person.visits, 1))
+
+
+def test_an_upsert_says_its_schema_version(session: Session):
+    session.update(Person, "3", set_(Person.first, "C"), set_(Person.last, "D"), upsert=True)
+    session.update(Person, "1", set_(Person.first, "Augusta"), upsert=True)
+
+    assert stored(session, "3")["schema_version"] == {"N": "3"}
+    assert session.get_one(Person, "1").first == "Augusta"
+
+
+def test_migrate_rewrites_what_is_old_and_nothing_else(session: Session):
+    session.save(Person("3", "C", "D"))
+    new = stored(session, "3")
+
+    done = session.migrate(Person)
+
+    assert done == Migrated(scanned=3, rewritten=2, failed=0, cursor=None)
+    assert stored(session, "1") == NEW
+    assert stored(session, "2") == {
+        **MIDDLE, "phones": {"L": []}, "email": {"S": ""}, "visits": {"N": "0"},
+        "schema_version": {"N": "3"},
+    }  # fmt: skip
+    assert stored(session, "3") == new
+    assert session.migrate(Person) == Migrated(3, 0, 0, None)
+
+
+def test_a_migration_is_resumed_page_by_page(session: Session):
+    put(session, *({**OLD, "id": {"S": f"x{n}"}} for n in range(10)))
+    heard: list[Migrated] = []
+
+    done = session.migrate(Person, page_size=3, max_pages=1, on_page=heard.append)
+    total = done.rewritten
+    rounds = 1
+    while done.cursor is not None:
+        done = session.migrate(Person, page_size=3, max_pages=1, after=done.cursor)
+        total += done.rewritten
+        rounds += 1
+
+    assert total == 12
+    assert rounds >= 4
+    assert heard[0].scanned == heard[0].rewritten == 3
+    assert session.migrate(Person).rewritten == 0
+    with pytest.raises(CursorError):
+        session.migrate(Person, after="x")
+
+
+def test_what_cannot_be_read_stops_a_migration_or_is_told(session: Session):
+    put(session, {"id": {"S": "bad"}})
+    errors: list[MappingError] = []
+
+    with pytest.raises(MappingError, match=r"the upgrade split_name from 1 to 2.*KeyError: 'name'"):
+        session.migrate(Person)
+    done = session.migrate(Person, on_error=errors.append)
+    again = session.migrate(Person, on_error="skip")
+
+    assert done.failed == again.failed == 1
+    assert [error.key for error in errors] == [{"id": {"S": "bad"}}]
+    assert session.migrate(Person, on_error="skip").rewritten == 0
+
+
+def test_what_others_change_meanwhile_is_not_lost(session: Session, monkeypatch: Any):
+    """Somebody writes a name between the migration's read and its write."""
+    name = session.tables.describe(Person)["TableName"]
+    from dynattrs.operations import edits
+
+    finish, turns = edits.finish, iter([True])
+
+    def interfere(core: Any, edit: Any) -> Any:
+        if edit.obj.id == "1" and next(turns, False):
+            session.client.update_item(
+                TableName=name, Key={"id": {"S": "1"}}, UpdateExpression="SET #n = :n",
+                ExpressionAttributeNames={"#n": "name"},
+                ExpressionAttributeValues={":n": {"S": "Augusta King"}},
+            )  # fmt: skip
+        return finish(core, edit)
+
+    monkeypatch.setattr(edits, "finish", interfere)
+
+    session.migrate(Person)
+
+    assert session.get_one(Person, "1").last == "King"
+
+
+def test_a_newer_item_is_refused_and_not_overwritten(session: Session):
+    newer = {**NEW, "schema_version": {"N": "4"}}
+    put(session, newer)
+
+    with pytest.raises(MappingError, match="a newer program has written it"):
+        session.get(Person, "1")
+    with pytest.raises((MappingError, ConditionFailed)):
+        session.update(Person, "1", add(Person.visits, 1))
+    assert session.migrate(Person, on_error="skip").failed == 0
+    assert stored(session, "1") == newer
+
+
+def test_a_model_that_has_nothing_to_migrate_says_so(session: Session):
+    @model("people")
+    class Plain:
+        id: str = partition_key()
+
+    with pytest.raises(QueryError, match="no upgrades, no renamed attributes and no unique fields"):
+        session.migrate(Plain)
+    with pytest.raises(QueryError, match=r"migrate\(max_pages=0\): a positive int"):
+        session.migrate(Person, max_pages=0)
+
+
+def test_conditions_speak_of_todays_fields(session: Session):
+    put(session, {**OLD, "id": {"S": "4"}}, {**OLD, "id": {"S": "5"}}, {**OLD, "id": {"S": "6"}})
+
+    with pytest.raises(ConditionFailed) as caught:
+        session.save(Person("4", "A", "B"), when=Person.first == "Bob")
+    assert caught.value.item == evolve(ADA, id="4")
+    assert "schema_version" not in str(caught.value)
+    assert stored(session, "4") == {**NEW, "id": {"S": "4"}}
+    session.save(Person("5", "A", "B"), when=Person.first == "Ada")
+    assert stored(session, "5")["first"] == {"S": "A"}
+    # It has no attribute "first" yet, and yet it has the field.
+    with pytest.raises(ConditionFailed):
+        session.delete(Person, "6", when=~exists(Person.first))
+    session.delete(Person, "6", when=Person.mail == "ada@x")
+    assert stored(session, "6") is None
+    session.save(Person("7", "A", "B"), when=~exists(Person.first))
+    session.delete(Person, "8", when=~exists(Person.first))
+
+
+def test_transactions_bring_items_up_to_date_that_they_ask_or_change(session: Session):
+    put(session, {**OLD, "id": {"S": "4"}})
+
+    with session.transaction() as t:
+        t.update(Person, "1", add(Person.visits, 1))
+        t.check(Person, "4", Person.first == "Ada")
+        t.save(Person("9", "A", "B"))
+
+    assert session.get_one(Person, "1").visits == 8
+    assert stored(session, "1")["schema_version"] == {"N": "3"}
+    assert stored(session, "9")["schema_version"] == {"N": "3"}
+    put(session, {**OLD, "id": {"S": "4"}})
+    with pytest.raises(TransactionFailed, match="check"):
+        with session.transaction() as t:
+            t.check(Person, "4", Person.first == "Bob")
+            t.delete(Person, "9")
+    assert stored(session, "9") is not None
+
+
+def test_bringing_an_item_up_to_date_changes_neither_version_nor_time_stamps(session: Session):
+    put(session, {**OLD, "version": {"N": "5"}})
+    ada = session.get_one(Person, "1")
+
+    session.migrate(Person)
+
+    assert stored(session, "1") == {**NEW, "version": {"N": "5"}}
+    ada.visits = 8
+    session.save(ada)
+    assert session.get_one(Person, "1") == evolve(ADA, visits=8, version=6)
+
+
+def test_a_block_stores_the_new_form(session: Session):
+    with session:
+        for person in session.scan(Person):
+            session.save(evolve(person, visits=1))
+    session.save_all([Person("8", "A", "B")])
+
+    assert {key: stored(session, key)["schema_version"]["N"] for key in "128"} == {
+        "1": "3", "2": "3", "8": "3",
+    }  # fmt: skip
+
+
+def double(item: dict[str, Any]) -> None:
+    item["cents"] = item.pop("euros") * 100
+
+
+ZOO = Table("zoo", partition_key="pk", sort_key="sk", discriminator="type")
+
+
+@model(ZOO, pk="ZOO#{zoo}", sk="ANIMAL#{name}", upgrades=[double])
+class Animal:
+    zoo: str
+    name: str
+    cents: int
+
+
+@model(ZOO, pk="ZOO#{zoo}", sk="ANIMAL#{name}")
+class Cat(Animal):
+    lives: int = field(name="lives", also=["l"], default=9)
+
+
+@model(ZOO, pk="ZOO#{zoo}", sk="PLAN")
+class Plan:
+    zoo: str
+    euros: int
+
+
+def animal(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    key = {"pk": {"S": "ZOO#1"}, "sk": {"S": f"ANIMAL#{name}"}, "type": {"S": kind}}
+    return {**key, "zoo": {"S": "1"}, "name": {"S": name}, "euros": {"N": "3"}, **more}
+
+
+def test_a_table_of_several_models_is_migrated_model_by_model(
+    client: Any, table_prefix: str
+) -> None:
+    with_prefix = Session(client=client, table_prefix=table_prefix)
+    with_prefix.tables.create(ZOO)
+    name = with_prefix.tables.describe(ZOO)["TableName"]
+    items = [animal("Animal", "a"), animal("Cat", "c", l={"N": "7"})]
+    for item in items:
+        client.put_item(TableName=name, Item=item)
+    with_prefix.save(Plan("1", 5))
+    query = with_prefix.query(Animal, Plan).where(Animal.zoo == "1")
+    found = [Animal("1", "a", 300), Cat("1", "c", 300, 7), Plan("1", 5)]
+
+    assert query.all() == found
+    done = with_prefix.migrate(Animal)
+
+    assert (done.rewritten, done.failed) == (2, 0)
+    assert query.all() == found
+    raw = client.get_item(TableName=name, Key={each: items[1][each] for each in ("pk", "sk")})
+    assert raw["Item"] == {
+        **{name: value for name, value in items[1].items() if name not in ("euros", "l")},
+        "cents": {"N": "300"}, "lives": {"N": "7"}, "schema_version": {"N": "2"},
+    }  # fmt: skip
+    with_prefix.close()
+
+
+@model("people", upgrades=[split_name])
+class Guarded:
+    id: str = partition_key()
+    first: str
+    last: str
+    mail: str | None = field(name="email", also=["e"], unique=True, default=None)
+
+
+def test_migrate_makes_the_guards_of_items_that_were_there_before(session: Session):
+    put(session, {**OLD, "id": {"S": "5"}, "e": {"S": "eve@x"}})
+
+    done = session.migrate(Guarded, on_error="skip")
+
+    assert done.rewritten >= 1
+    assert session.migrate(Guarded, on_error="skip").rewritten == 0
+    with pytest.raises(AlreadyTaken):
+        session.insert(Guarded("9", "A", "B", "eve@x"))
+    five = session.get_one(Guarded, "5")
+    five.mail = "other@x"
+    session.save(five)
+    session.insert(Guarded("9", "A", "B", "eve@x"))
+    with pytest.raises(AlreadyTaken):
+        put(session, {**OLD, "id": {"S": "6"}, "e": {"S": "eve@x"}})
+        session.migrate(Guarded)
+
+
+def test_two_items_with_one_value_are_told_by_a_migration(session: Session):
+    put(session, *({**OLD, "id": {"S": key}, "e": {"S": "eve@x"}} for key in "67"))
+    errors: list[Exception] = []
+
+    session.migrate(Guarded, on_error=errors.append)
+
+    taken = [error for error in errors if isinstance(error, AlreadyTaken)]
+    assert len(taken) == 1
+    assert taken[0].values == {"mail": "eve@x"}
+
+
+def test_writes_of_old_items_keep_unique_values(session: Session):
+    for key in "56789":
+        put(session, {**OLD, "id": {"S": key}, "e": {"S": f"{key}@x"}})
+
+    session.update(Guarded, "5", set_(Guarded.mail, "new@x"))
+    session.save(Guarded("6", "A", "B", "6@x"))
+    with session.transaction() as t:
+        t.update(Guarded, "7", set_(Guarded.first, "Augusta"))
+        t.save(Guarded("8", "A", "B", "other@x"))
+    session.delete(Guarded, "9")
+
+    for value, owner in {"new@x": "5", "6@x": "6", "other@x": "8"}.items():
+        with pytest.raises(AlreadyTaken) as caught:
+            session.insert(Guarded("10", "A", "B", value))
+        assert caught.value.key == {"id": owner}
+    assert stored(session, "7")["schema_version"] == {"N": "2"}
+    for number, free in enumerate(("5@x", "8@x", "9@x")):
+        session.insert(Guarded(f"1{number}", "A", "B", free))

@@ -1,0 +1,116 @@
+"""Chains of upgrades on random items: reading is applying the functions by hand, migrating is reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynattrs import field, model, partition_key
+from dynattrs.mapper import default as mapper
+from dynattrs.mapper.anything import load_any
+
+Upgrade = Callable[[dict[str, Any]], "dict[str, Any] | None"]
+
+
+def renames(old: str, new: str) -> Upgrade:
+    def upgrade(item: dict[str, Any]) -> None:
+        if old in item:
+            item[new] = item.pop(old)
+
+    return upgrade
+
+
+def wraps(name: str) -> Upgrade:
+    def upgrade(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, name: [item.get(name)]}
+
+    return upgrade
+
+
+def drops(name: str) -> Upgrade:
+    def upgrade(item: dict[str, Any]) -> None:
+        item.pop(name, None)
+
+    return upgrade
+
+
+NAMES = st.sampled_from("abcd")
+UPGRADES = st.one_of(
+    st.builds(renames, NAMES, NAMES), st.builds(wraps, NAMES), st.builds(drops, NAMES)
+)
+
+
+@attrs.define
+class Case:
+    model: type[Any]
+    upgrades: list[Upgrade]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    upgrades = draw(st.lists(UPGRADES, min_size=1, max_size=4))
+
+    @model("things", upgrades=upgrades)
+    class Thing:
+        id: str = partition_key()
+        a: Any = None
+        b: Any = field(name="b", also=["e", "f"], default=None)
+
+    return Case(Thing, upgrades)
+
+
+def by_hand(case: Case, item: dict[str, Any]) -> dict[str, Any]:
+    """The plain values of an item, upgraded without the library."""
+    version = int(item.get("schema_version", {"N": "1"})["N"])
+    plain = {name: load_any(value) for name, value in item.items()}
+    for upgrade in case.upgrades[version - 1 :]:
+        made = upgrade(plain)
+        plain = plain if made is None else made
+    plain.pop("schema_version", None)
+    for former in ("e", "f"):
+        if former in plain:
+            value = plain.pop(former)
+            plain.setdefault("b", value)
+    return plain
+
+
+VALUES = st.recursive(
+    st.text(max_size=3) | st.integers(-9, 9) | st.booleans() | st.none() | st.binary(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text(min_size=1, max_size=2), inner, max_size=2)
+    ),
+    max_leaves=5,
+).map(mapper.codec(Any).dump)
+ITEMS = st.dictionaries(st.sampled_from("abcdef"), VALUES, max_size=5)
+
+
+@given(cases(), ITEMS, st.data())
+def test_a_read_is_the_upgrades_applied_by_hand(
+    case: Case, item: dict[str, Any], data: st.DataObject
+) -> None:
+    item = {"id": {"S": "1"}, **item}
+    version = data.draw(st.integers(0, len(case.upgrades) + 1))
+    if version:
+        item["schema_version"] = {"N": str(version)}
+
+    stored = mapper.dump(mapper.load(item, case.model))
+
+    # A field that is None is not stored.
+    wanted = by_hand(case, item)
+    wanted = {name: each for name, each in wanted.items() if name not in "ab" or each is not None}
+    assert stored.pop("schema_version") == {"N": str(len(case.upgrades) + 1)}
+    assert stored == {name: mapper.codec(Any).dump(value) for name, value in wanted.items()}
+
+
+@given(cases(), ITEMS)
+def test_what_was_read_and_stored_is_read_as_the_same(case: Case, item: dict[str, Any]) -> None:
+    first = mapper.load({"id": {"S": "1"}, **item}, case.model)
+    stored = mapper.dump(first)
+
+    assert mapper.load(stored, case.model) == first
+    assert mapper.dump(mapper.load(stored, case.model)) == stored

@@ -1,0 +1,223 @@
+"""Upgrades and renamed attributes, as they are declared and as items are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+
+from dynattrs import MappingError, ModelError, field, map_class, model, partition_key
+from dynattrs.mapper import default as mapper
+
+
+def double(item: dict[str, Any]) -> None:
+    item["count"] *= 2
+
+
+def tagged(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "tags": {"new"}}
+
+
+@model("things", upgrades=[double, tagged], unknown="forbid")
+class Thing:
+    id: str = partition_key()
+    count: int = 0
+    tags: set[str] = attrs.field(factory=set)
+    label: str = field(name="l", also=["title", "name"], default="")
+
+
+ITEM: dict[str, Any] = {"id": {"S": "1"}, "count": {"N": "3"}}
+
+
+def test_an_item_goes_through_the_upgrades_after_its_version():
+    assert mapper.load(ITEM, Thing) == Thing("1", 6, {"new"})
+    assert mapper.load({**ITEM, "schema_version": {"N": "2"}}, Thing) == Thing("1", 3, {"new"})
+    assert mapper.load({**ITEM, "schema_version": {"N": "3"}}, Thing) == Thing("1", 3)
+
+
+def test_the_stored_item_is_left_alone_and_what_is_saved_says_its_version():
+    before = {name: dict(value) for name, value in ITEM.items()}
+
+    thing = mapper.load(ITEM, Thing)
+
+    assert ITEM == before
+    assert mapper.dump(thing)["schema_version"] == {"N": "3"}
+    assert mapper.load(mapper.dump(thing), Thing) == thing
+
+
+def test_what_an_upgrade_leaves_alone_stays_exactly_as_it_is_stored():
+    number = "1234567890123456789012345678901234567.5"
+
+    @model("exact", upgrades=[tagged])
+    class Exact:
+        id: str = partition_key()
+        tags: set[str] = attrs.field(factory=set)
+
+    item = {"id": {"S": "1"}, "n": {"N": number}, "z": {"N": "1.00"}, "l": {"L": [{"N": "0"}]}}
+    found = mapper.dump(mapper.load(item, Exact))
+
+    assert found == {**item, "tags": {"SS": ["new"]}, "schema_version": {"N": "2"}}
+
+
+def test_a_renamed_attribute_is_read_by_its_former_names_and_written_by_its_own():
+    for name in ("l", "title", "name"):
+        thing = mapper.load({**ITEM, "schema_version": {"N": "3"}, name: {"S": "x"}}, Thing)
+        assert thing.label == "x"
+        assert mapper.dump(thing)["l"] == {"S": "x"}
+        assert name == "l" or name not in mapper.dump(thing)
+
+
+def test_the_attributes_own_name_comes_before_former_ones():
+    item = {**ITEM, "schema_version": {"N": "3"}, "l": {"S": "now"}, "name": {"S": "then"}}
+
+    assert mapper.load(item, Thing).label == "now"
+
+
+def test_the_version_may_be_stored_elsewhere():
+    @model("things", upgrades=[double], schema_attribute="v")
+    class Other:
+        id: str = partition_key()
+        count: int = 0
+
+    assert mapper.dump(Other("1"))["v"] == {"N": "2"}
+    assert mapper.load({**ITEM, "v": {"N": "2"}}, Other).count == 3
+
+
+def test_a_mapped_class_is_read_through_upgrades_too():
+    @attrs.define
+    class Plain:
+        id: str
+        count: int
+
+    map_class(Plain, "plain", partition_key="id", unknown="drop", upgrades=[double])
+
+    assert mapper.load(ITEM, Plain) == Plain("1", 6)
+
+
+@pytest.mark.parametrize("version", [{"N": "4"}, {"N": "0"}, {"N": "1.5"}, {"S": "2"}])
+def test_a_version_that_the_model_does_not_know_is_refused(version: Any):
+    with pytest.raises(MappingError, match="a schema version from 1 to 3") as caught:
+        mapper.load({**ITEM, "schema_version": version}, Thing)
+
+    assert caught.value.key == {"id": {"S": "1"}}
+    assert caught.value.item is not None
+
+
+def failing(upgrade: Callable[[dict[str, Any]], Any]) -> type[Any]:
+    @model("things", upgrades=[upgrade])
+    class Failing:
+        id: str = partition_key()
+
+    return Failing
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "message"),
+    [
+        (lambda item: item["missing"], "an item that the upgrade <lambda> from 1 to 2 takes"),
+        (lambda item: 5, "the upgrade <lambda> from 1 to 2 to return a dict or None, found int 5"),
+        (lambda item: {**item, "x": object()}, r"Failing\['x'\], after its upgrades"),
+    ],
+)
+def test_an_upgrade_that_fails_is_named(upgrade: Any, message: str):
+    with pytest.raises(MappingError, match=message):
+        mapper.load(ITEM, failing(upgrade))
+
+
+def declared() -> list[tuple[Callable[[], Any], str]]:
+    def no_function() -> Any:
+        @model("things", upgrades=["double"])  # type: ignore[list-item]
+        class Thing:
+            id: str = partition_key()
+
+    def version_taken() -> Any:
+        @model("things", upgrades=[double])
+        class Thing:
+            id: str = partition_key()
+            schema_version: int = 0
+
+    def name_taken() -> Any:
+        @model("things")
+        class Thing:
+            id: str = partition_key()
+            one: str = field(also=["two"], default="")
+            two: str = ""
+
+    def key() -> Any:
+        @model("things")
+        class Thing:
+            id: str = partition_key(metadata=None)
+            other: str = field(also="id", default="")
+
+    return [
+        (no_function, "upgrades holds 'double'; a function is expected"),
+        (
+            version_taken,
+            "Thing.schema_version: its items have their schema version in 'schema_version'",
+        ),
+        (name_taken, "Thing.one: also names 'two', which is the attribute of two"),
+        (key, "Thing.other: also names 'id', which is the attribute of id"),
+    ]
+
+
+@pytest.mark.parametrize(("declare", "message"), declared())
+def test_what_means_nothing_is_refused_when_it_is_declared(
+    declare: Callable[[], Any], message: str
+):
+    with pytest.raises(ModelError, match=message):
+        declare()
+
+
+def test_items_that_are_up_to_date_are_read_straight_from_bytes():
+    rows = mapper.rows(Thing)
+    assert rows is not None
+    general: list[Any] = []
+
+    def load(item: Any) -> Any:
+        general.append(item)
+        return mapper.load(item, Thing)
+
+    rows._load = load
+    current = mapper.dump(Thing("1", 3, {"new"}, "x"))
+    items = [
+        current,
+        {**ITEM, "tags": {"SS": ["old"]}},
+        {**current, "schema_version": {"N": "2"}},
+        {**{name: value for name, value in current.items() if name != "l"}, "name": {"S": "x"}},
+    ]
+
+    found = [
+        rows.build(msgspec.json.decode(msgspec.json.encode(item), type=rows.type)) for item in items
+    ]
+
+    assert found == [mapper.load(item, Thing) for item in items]
+    assert general == items[1:]
+
+
+def test_only_the_item_itself_has_former_names():
+    @attrs.define
+    class Inner:
+        street: str = field(also=["road"], default="")
+
+    with pytest.raises(ModelError, match=r"Inner.street has also=, and is inside an item"):
+
+        @model("things")
+        class Outer:
+            id: str = partition_key()
+            inner: list[Inner] = attrs.field(factory=list)
+
+
+def test_a_subclass_goes_on_with_the_upgrades_of_its_base():
+    @model("things")
+    class Special(Thing):
+        more: int = 1
+
+    @model("elsewhere")
+    class Elsewhere(Thing):
+        pass
+
+    assert mapper.load(ITEM, Special) == Special("1", 6, {"new"}, more=1)
+    assert "schema_version" not in mapper.dump(Elsewhere("1"))
