@@ -1,12 +1,13 @@
-"""Upgrades, former names and migrations, as checkers see them."""
+"""Unique fields, upgrades, former names and migrations, as checkers see them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import assert_type
 
-from dynattrs import Migrated, Session, field, model, partition_key
+from dynattrs import AlreadyTaken, Migrated, Session, field, model, partition_key
 
 
 def older(item: dict[str, Any]) -> None: ...
@@ -14,11 +15,12 @@ def replacing(item: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-@model("people", upgrades=[older, replacing])
+@model("people", unique=["nick", ("tenant", "email")], upgrades=[older, replacing])
 class Person:
     id: str = partition_key()
-    email: str = field(also=["mail"])
+    email: str = field(unique=True, also=["mail"])
     nick: str | None = field(also="name", default=None)
+    tenant: str = "acme"
 
 
 def migrates(session: Session) -> None:
@@ -28,3 +30,12 @@ def migrates(session: Session) -> None:
     assert_type(done, Migrated)
     assert_type(done.cursor, str | None)
     session.migrate(Person, on_error="ignore")  # type: ignore[arg-type]
+
+
+def takes(session: Session) -> Person | None:
+    try:
+        return session.insert(Person("1", "a@x"))
+    except AlreadyTaken as error:
+        assert_type(error.model, str)
+        assert_type(error.fields, Sequence[str])
+        return session.get(Person, error.key)
