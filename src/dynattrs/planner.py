@@ -295,7 +295,25 @@ def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
     names = " and ".join(each.name for each in wanted.infos)
     return (
         f"a query for {names} needs an equality on a partition key: {' or '.join(ways)}; "
-        f"{stated}. To read everything and filter, use scan({', '.join(i.name for i in wanted.infos)})"
+        f"{stated}. {_unlike(wanted, partition_of(table, None))}To read everything and filter, use "
+        f"scan({', '.join(i.name for i in wanted.infos)})"
+    )
+
+
+def _unlike(wanted: Wanted, partition: tuple[str, ...]) -> str:
+    """How the keys of models differ that are asked for together."""
+    made = {
+        (info.name, name): template.written
+        for info in wanted.infos
+        for name in partition
+        if (template := template_of(info, name)) is not None
+    }
+    if len(set(made.values())) < 2:
+        return ""
+    shown = ", ".join(f"{model}: {name}={text!r}" for (model, name), text in made.items())
+    return (
+        f"Their keys are made of different fields ({shown}), and a condition speaks of one: give the "
+        f"fields one name, or one stored name, field(name=...). "
     )
 
 

@@ -772,3 +772,19 @@ def test_explain_says_what_the_service_will_read():
     assert cost(query(Song.artist == "x").consistent()) == (
         "reads what the key condition matches; a unit for each 4 KB, a request for each 1 MB"
     )
+
+
+def test_models_whose_keys_have_different_fields_are_told_why_one_condition_is_not_enough():
+    app = Table("unlike", partition_key="pk", sort_key="sk")
+
+    @model(app, pk="M#{id}", sk="PROFILE")
+    class Member:
+        id: str
+
+    @model(app, pk="M#{member}", sk="VISIT#{number}")
+    class Visit:
+        member: str
+        number: str
+
+    with pytest.raises(NoIndex, match=r"Member: pk='M#\{id\}', Visit: pk='M#\{member\}'.*one name"):
+        hand.query(Member, Visit).where(Member.id == "7").explain()
