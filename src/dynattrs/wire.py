@@ -44,7 +44,12 @@ from dynattrs.events import (
     unprocessed_in,
 )
 from dynattrs.operations.flows import Call
-from dynattrs.operations.requests import ConditionFalse, TransactionCanceled, consumed_by
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    TransactionCanceled,
+    consumed_by,
+    unpacked,
+)
 from dynattrs.replies import Attempts, renew_connections, twin, under_way, was_never_sent
 
 R = TypeVar("R")
@@ -180,9 +185,10 @@ class Exchange:
         self._stats = stats
         self._events = events
         self.operation = operation_name(call.operation)
-        self.parameters = call.parameters
+        #: For who sends JSON: some of it may be that already.
+        self.packed = call.parameters
         if call.operation in _METERED:
-            self.parameters = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
+            self.packed = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
         self.attempts = Attempts(call.repeat, call.decode)
         self._table = table_in(call.parameters)
         self._left = _ATTEMPTS
@@ -199,6 +205,11 @@ class Exchange:
                 BeforeSend(self._number, self.operation, self._tables, self._count),
             )
         self._began = time.perf_counter()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the client's method takes."""
+        return unpacked(self.packed) if self.operation == "BatchWriteItem" else self.packed
 
     def failed(self, error: Exception) -> None:
         """An attempt failed with *error*, after botocore's own retries.
@@ -247,12 +258,12 @@ class Exchange:
 
     def answered(self, response: dict[str, Any], *, direct: bool = False) -> dict[str, Any]:
         """The response to hand on; *direct* if it came without botocore's machinery."""
-        self._stats.count(self.operation, self.parameters, response, direct=direct)
+        self._stats.count(self.operation, self.packed, response, direct=direct)
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
         if _log.isEnabledFor(logging.DEBUG):
             seconds = time.perf_counter() - self._began
-            _log_request(self.operation, self.parameters, response, seconds)
+            _log_request(self.operation, self.packed, response, seconds)
         self._tell_end(response, None)
         return response
 
@@ -328,7 +339,7 @@ class Wire:
         before = under_way.set(exchange.attempts)
         try:
             if self._shortcut is not None:
-                found = self._shortcut.reply(call.operation, exchange.parameters, exchange.attempts)
+                found = self._shortcut.reply(call.operation, exchange.packed, exchange.attempts)
                 if found is not None:
                     return exchange.answered(found, direct=True)
             while True:

@@ -26,6 +26,7 @@ from dynattrs.operations.flows import (
     pause_before,
     verb,
 )
+from dynattrs.operations.requests import unpacked
 from dynattrs.operations.verbs import Verbs
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -157,7 +158,7 @@ class Loop(Verbs, Async):
         await asyncio.sleep(0.001)
         self.in_flight -= 1
         if call.operation == "batch_write_item":
-            requests = call.parameters["RequestItems"]["notes"]
+            requests = unpacked(call.parameters)["RequestItems"]["notes"]
             ids = {each["PutRequest"]["Item"]["id"]["S"] for each in requests}
             half = requests[len(requests) // 2 :] if not ids & self.seen else []
             self.seen |= ids

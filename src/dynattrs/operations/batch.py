@@ -401,8 +401,8 @@ def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
     return result
 
 
-def _request_items(writes: list[Write]) -> dict[str, list[dict[str, Any]]]:
-    items: dict[str, list[dict[str, Any]]] = {}
+def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
+    items: dict[str, list[Any]] = {}
     for write in writes:
         items.setdefault(write.table, []).append(write.request)
     return items

@@ -48,7 +48,8 @@ class Write:
     Attributes:
         table: The table's real name.
         key: The primary key.
-        request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`.
+        request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`, or, of a
+            put, its JSON (`requests.packed`).
         size: The bytes of it.
         obj: The very object that was given to `save` or `delete`.
         action: `"save"` or `"delete"`.
@@ -58,7 +59,7 @@ class Write:
 
     table: str
     key: AttributeMap
-    request: dict[str, Any]
+    request: Any
     size: int
     obj: Any
     action: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -149,19 +150,30 @@ class Encoded:
         """The object as it is stored. A frozen one is copied, others are returned as they are:
         they change when the service has said yes (`settle`).
         """
-        return self._moved(copy.copy(self.obj)) if self.moves and is_frozen(self.info) else self.obj
+        if self.moves and is_frozen(self.info):
+            return _moved(copy.copy(self.obj), self.moves)
+        return self.obj
 
     def settle(self) -> None:
         """The service has said yes: move version and time stamps of a mutable object."""
-        settle_edit(self.obj)
-        if self.moves and not is_frozen(self.info):
-            self._moved(self.obj)
+        _settle(self.info, self.obj, self.moves)
 
-    def _moved(self, obj: Any) -> Any:
-        for name, value in self.moves.items():
-            # Neither validators nor hooks: these are the library's fields.
-            object.__setattr__(obj, name, value)
-        return obj
+    def settling(self) -> Callable[[], None]:
+        """`settle`, for who keeps it and should not keep the item with it."""
+        return functools.partial(_settle, self.info, self.obj, self.moves)
+
+
+def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any]) -> None:
+    settle_edit(obj)
+    if moves and not is_frozen(info):
+        _moved(obj, moves)
+
+
+def _moved(obj: Any, moves: Mapping[str, Any]) -> Any:
+    for name, value in moves.items():
+        # Neither validators nor hooks: these are the library's fields.
+        object.__setattr__(obj, name, value)
+    return obj
 
 
 def settle_edit(obj: Any) -> None:

@@ -43,6 +43,7 @@ from dynattrs.operations.requests import (
     item_exists,
     joined,
     no_item,
+    packed,
     version_is,
     with_condition,
 )
@@ -117,7 +118,8 @@ class Verbs(Listening):
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
-            yield from batch.gather(self._core, self._buffer, _put(self._core, encoded))
+            write = _put(self._core, encoded, packed(encoded.item))
+            yield from batch.gather(self._core, self._buffer, write)
         elif encoded.info.evolves and (when is not None or encoded.info.guarding):
             putting = functools.partial(self._put_now, encoded, found)
             yield from evolution.as_today(self._core, encoded.info, putting)
@@ -169,7 +171,7 @@ class Verbs(Listening):
             for obj in objects:
                 encoded = encode(self._core, obj)
                 if encoded.info.version is None and not encoded.info.guarding:
-                    write = _put(self._core, encoded)
+                    write = _put(self._core, encoded, packed(encoded.item))
                     yield from batch.gather(self._core, buffer, write, going_on=True)
                 else:
                     yield from self._put_beside(own, encoded)
@@ -183,13 +185,13 @@ class Verbs(Listening):
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
-        write = _put(self._core, encoded)
+        write = _put(self._core, encoded, None)  # it has a request of its own
         yield from self._settle_pending(write.table, write.key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
-            write = _put(self._core, encoded)
+            write = _put(self._core, encoded, None)  # it has a request of its own
         found = version_is(encoded.info, encoded.obj)
 
         def put() -> Flow[None]:
@@ -659,13 +661,13 @@ def _plain_row(item: AttributeMap) -> dict[str, Any]:
     return {name: load_any(value) for name, value in item.items()}
 
 
-def _put(core: Core, encoded: Encoded) -> Write:
+def _put(core: Core, encoded: Encoded, request: Any) -> Write:
     info, item = encoded.info, encoded.item
     # The mapper has made it: its key is there, and has bytes where it is binary.
     key = {name: item[name] for name in info.table.key}
     return Write(
-        core.table_name(info.table), key, {"PutRequest": {"Item": item}},
-        encoded.size, encoded.source, "save", encoded.settle,
+        core.table_name(info.table), key, request,
+        encoded.size, encoded.source, "save", encoded.settling(),
     )  # fmt: skip
 
 
