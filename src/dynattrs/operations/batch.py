@@ -46,9 +46,24 @@ _log = logging.getLogger("dynattrs")
 
 
 def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:
-    """Put a write into the buffer; send a batch when 25 are there, beside the caller.
+    """Put a write into the buffer; send a batch when 25 are there, beside the caller: `hold`, then
+    `send_whole`.
 
-    Waits while `concurrency` batches are in flight, so memory stays bounded.
+    Raises:
+        UnsentWrites: As `hold`.
+        SessionClosed: As `hold`.
+    """
+    if hold(core, buffer, write, going_on=going_on):
+        yield from send_whole(core, buffer)
+
+
+def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> bool:
+    """Put a write into the buffer.
+
+    A function and no flow, because there are 24 writes after which nothing is to be done.
+
+    Returns:
+        If `send_whole` is to follow.
 
     Args:
         core: The session's.
@@ -64,12 +79,19 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
     if buffer.is_sent_by(core.environment.caller()):
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
         buffer.add(write)
-        return
+        return False
     if not going_on or buffer.is_hopeless():
         _raise_failures(buffer, write)
     if buffer.ledger.is_full():
         hand_over(core, buffer.ledger, raising=False)
-    buffer.add(write)
+    return buffer.add(write)
+
+
+def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
+    """Begin to send the whole batches there are.
+
+    Waits while `concurrency` batches are in flight, so memory stays bounded.
+    """
     while buffer.has_whole():
         task = buffer.running(core.pace.allowed)
         if task is not None:
@@ -321,8 +343,10 @@ def _send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
                 return
             left, cause = remaining, error
         now = environment.monotonic()
-        gone = {id(write) for write in left}
-        done = [write for write in remaining if id(write) not in gone]
+        done = remaining
+        if left:
+            gone = {id(write) for write in left}
+            done = [write for write in remaining if id(write) not in gone]
         # Before the buffer lets them go: a flush that has waited for them tells of them.
         buffer.ledger.stored(core, done)
         buffer.acknowledge(done, now)

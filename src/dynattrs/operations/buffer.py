@@ -120,8 +120,11 @@ class Buffer:
         with self._lock:
             return len(self._pending.keys() | self._in_flight.keys())
 
-    def add(self, write: Write) -> None:
+    def add(self, write: Write) -> bool:
         """Take a write.
+
+        Returns:
+            If enough wait for a batch to be whole; see `has_whole`.
 
         Raises:
             SessionClosed: The block is ending. What is taken now would not be sent.
@@ -138,6 +141,7 @@ class Buffer:
             # sent at some time.
             write.place = self._places if earlier is None else earlier.place
             self._pending[key] = write
+            return len(self._pending) >= limits.BATCH_WRITE_ITEMS
 
     def seal(self) -> None:
         """Take no more writes."""
@@ -296,11 +300,12 @@ class Buffer:
 
     def is_hopeless(self) -> bool:
         """Whether what has failed lets no other write succeed: no table, no answer, too many."""
-        with self._lock:
-            return self._all_fail or len(self._failed) >= _MANY
+        return self._all_fail or len(self._failed) >= _MANY
 
     def failures(self) -> list[Unsent]:
         """Take what has failed for good, in the order of the calls."""
+        if not self._failed:
+            return []
         with self._lock:
             failed, self._failed = self._failed, []
         unsent = [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]

@@ -96,9 +96,9 @@ class Core:
 
     def before_save(self, info: ModelInfo, obj: Any) -> Any:
         """An object that is to be saved, after the hooks; only frozen ones are replaced."""
-        hooks = (*info.before_save, *self.hooks.before_save)
-        if not hooks:
+        if not self.saves_through_hooks(info):
             return obj
+        hooks = (*info.before_save, *self.hooks.before_save)
         replaceable = is_frozen(info)
         return through(hooks, "before_save", obj, carries=info.carries, replaceable=replaceable)
 

@@ -119,17 +119,17 @@ def stored_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...]
 
 def identity(table: str, key: AttributeMap) -> Hashable:
     """What makes two keys the same to the service: 1 and 1.0 are one number."""
-    parts = []
-    for name, value in key.items():
+    # A name is in it once, so it decides the order.
+    names = sorted(key) if len(key) > 1 else key
+    flat: list[Any] = [table]
+    for name in names:
+        value = key[name]
+        if "S" in value:
+            flat += name, "S", value["S"]
+            continue
         ((tag, payload),) = value.items()
-        if tag == "N":
-            payload = Decimal(payload)
-        elif tag == "B":
-            payload = binary(payload)
-        parts.append((name, tag, payload))
-    if len(parts) > 1:
-        parts.sort()
-    return (table, *parts)
+        flat += name, tag, Decimal(payload) if tag == "N" else binary(payload)
+    return tuple(flat)
 
 
 def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:

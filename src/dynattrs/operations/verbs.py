@@ -119,7 +119,8 @@ class Verbs(Listening):
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
             write = _put(self._core, encoded, packed(encoded.item))
-            yield from batch.gather(self._core, self._buffer, write)
+            if batch.hold(self._core, self._buffer, write):
+                yield from batch.send_whole(self._core, self._buffer)
         elif encoded.info.evolves and (when is not None or encoded.info.guarding):
             putting = functools.partial(self._put_now, encoded, found)
             yield from evolution.as_today(self._core, encoded.info, putting)
@@ -172,7 +173,8 @@ class Verbs(Listening):
                 encoded = encode(self._core, obj)
                 if encoded.info.version is None and not encoded.info.guarding:
                     write = _put(self._core, encoded, packed(encoded.item))
-                    yield from batch.gather(self._core, buffer, write, going_on=True)
+                    if batch.hold(self._core, buffer, write, going_on=True):
+                        yield from batch.send_whole(self._core, buffer)
                 else:
                     yield from self._put_beside(own, encoded)
         except GeneratorExit:
