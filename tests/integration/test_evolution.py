@@ -454,3 +454,20 @@ def test_writes_of_old_items_keep_unique_values(session: Session):
     assert stored(session, "7")["schema_version"] == {"N": "2"}
     for number, free in enumerate(("5@x", "8@x", "9@x")):
         session.insert(Guarded(f"1{number}", "A", "B", free))
+
+
+def test_what_is_gathered_has_its_schema_version(session: Session):
+    @model("notes", upgrades=[lambda item: None])
+    class Note:
+        id: str = partition_key()
+
+    session.tables.create(Note)
+    with session as s:
+        s.save(Note("1"))
+    session.save_all([Note("2")])
+
+    for id_ in ("1", "2"):
+        found = session.client.get_item(
+            TableName=session.tables.describe(Note)["TableName"], Key={"id": {"S": id_}}
+        )
+        assert found["Item"]["schema_version"] == {"N": "2"}

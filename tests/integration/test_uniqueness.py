@@ -250,6 +250,25 @@ def test_gathered_writes_of_such_models_go_at_once(session: Session):
             s.save(User("3", "a@x"))
 
 
+def test_a_model_that_is_declared_later_gives_guards_to_what_was_gathered_before(session: Session):
+    @model("books")
+    class Book:
+        id: str = partition_key()
+
+    session.tables.create(Book)
+    with session as s:
+        s.save(Book("1"))
+
+        @model("books")
+        class Signed(Book):
+            number: str = field(unique=True, default="")
+
+        session.save(Signed("2", "first"))
+        s.save(Book("2"))  # takes the place of the other, whose number is free then
+    session.save(Signed("3", "first"))
+    assert session.get(Signed, "3") == Signed("3", "first")
+
+
 def test_save_all_keeps_guards(session: Session):
     session.save_all(User(str(n), f"{n}@x") for n in range(30))
 

@@ -82,7 +82,7 @@ class Wire:
         before = under_way.set(exchange.attempts)
         try:
             if short is not None:
-                found = await short.reply(call.operation, exchange.parameters, exchange.attempts)
+                found = await short.reply(call.operation, exchange.packed, exchange.attempts)
                 if found is not None:
                     return exchange.answered(found, direct=True)
             while True:

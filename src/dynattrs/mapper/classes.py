@@ -25,9 +25,19 @@ from dynattrs.mapper.codec import (
     show_stored,
 )
 from dynattrs.mapper.records import MISSING, Member, Record
-from dynattrs.schema import UNKNOWN_ATTRIBUTE, AttributeMap, AttributeValue, ModelInfo, Unknown
+from dynattrs.schema import (
+    UNKNOWN_ATTRIBUTE,
+    AttributeMap,
+    AttributeValue,
+    ModelInfo,
+    Unknown,
+    info_of,
+)
 
 AttributeDump = Callable[[Any], AttributeMap]
+#: Makes the JSON of the request to put an instance, in a `msgspec.Raw`, its length, and the identity
+#: of the key in a table that is really called so (`operations.keys.identity`).
+PackedDump = Callable[[Any, str], "tuple[Any, int, tuple[Any, ...]]"]
 AttributeLoad = Callable[[AttributeMap], Any]
 
 set_attribute: Final = object.__setattr__
@@ -107,6 +117,7 @@ class ClassCodec(Codec):
         "_fields",
         "carries",
         "dump_map",
+        "dump_packed",
         "dump_sized",
         "evolves",
         "keys",
@@ -145,6 +156,7 @@ class ClassCodec(Codec):
         # Generated at first use: a program declares many classes and may use few.
         self.dump_map: AttributeDump = self._first_dump
         self.dump_sized: Callable[[Any], tuple[AttributeMap, int]] = self._first_sized
+        self.dump_packed: PackedDump = self._first_packed
         self.load_map: AttributeLoad = self._first_load
         super().__init__(
             type,
@@ -172,6 +184,12 @@ class ClassCodec(Codec):
 
         self.dump_sized = generate_sized(self)
         return self.dump_sized(value)
+
+    def _first_packed(self, value: Any, table: str) -> tuple[Any, int, tuple[Any, ...]]:
+        from dynattrs.mapper.packed import generate_packed
+
+        self.dump_packed = generate_packed(self, info_of(self.record.cls))
+        return self.dump_packed(value, table)
 
     def _first_load(self, item: AttributeMap) -> Any:
         self.load_map = generate_load(self)

@@ -37,10 +37,7 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
     Raises:
         MappingError: A key attribute is missing, empty, too long, or of another type than the key.
     """
-    rules = info.key_rules
-    if rules is None:
-        rules = info.key_rules = _key_rules(info)
-    for attribute, kind, most, optional in rules:
+    for attribute, kind, most, optional in info.key_rules or rules_of(info):
         value = item.get(attribute)
         if value is None and optional:
             continue
@@ -62,7 +59,10 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
                     _check(info, item, attribute, what, most)
 
 
-def _key_rules(info: ModelInfo) -> tuple[KeyRule, ...]:
+def rules_of(info: ModelInfo) -> tuple[KeyRule, ...]:
+    """How the key attributes of a model are checked quickly: what breaks a rule is looked at again."""
+    if info.key_rules is not None:
+        return info.key_rules
     table = info.table
     # A character has four bytes at most, so a quarter of what is allowed needs no counting.
     rules: list[KeyRule] = [
@@ -74,7 +74,8 @@ def _key_rules(info: ModelInfo) -> tuple[KeyRule, ...]:
         )
         for position, attribute in enumerate(table.key_attributes)
     ]
-    return tuple(rules)
+    info.key_rules = tuple(rules)
+    return info.key_rules
 
 
 def check_key(info: ModelInfo, item: AttributeMap) -> None:

@@ -137,6 +137,22 @@ class Mapper(Codecs):
         item = self.dump(obj)
         return item, item_size(item)
 
+    def dump_packed(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None:
+        """The request to put *obj* as JSON, in a `msgspec.Raw`, its length, and the identity of the
+        key in *table*.
+
+        None where `dump` has to decide: it is the general way, and says what is wrong.
+        """
+        codec = self._codecs.get(type(obj))
+        if not isinstance(codec, ClassCodec):
+            codec = self._codec_of_model(type(obj))
+            if not isinstance(codec, ClassCodec):
+                return None
+        try:
+            return codec.dump_packed(obj, table)
+        except Exception:
+            return None
+
     def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T:
         """The object of class *model* that is stored as *item*.
 

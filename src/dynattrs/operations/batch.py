@@ -32,7 +32,7 @@ from dynattrs.operations.buffer import Buffer, Write, is_own
 from dynattrs.operations.conflicts import is_conflict
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
-from dynattrs.operations.keys import identity
+from dynattrs.operations.keys import identity, names_in
 from dynattrs.operations.reports import hand_over, report
 
 R = TypeVar("R")
@@ -454,7 +454,7 @@ def _unprocessed(response: dict[str, Any], writes: list[Write]) -> list[Write]:
     found = {}
     for table, requests in left.items():
         # A table may be named by its ARN in a reply; the key decides then as well.
-        names = next((set(write.key) for write in writes if write.table == table), set())
+        names = next((names_in(write.identity) for write in writes if write.table == table), set())
         for request in requests:
             item = request["PutRequest"]["Item"] if "PutRequest" in request else None
             key = item if item is not None else request["DeleteRequest"]["Key"]

@@ -37,8 +37,9 @@ def is_own(cause: BaseException) -> bool:
     return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
 
 
-def _nothing() -> None:
-    return None
+def _identity(write: Write) -> Hashable:
+    assert write.key is not None
+    return identity(write.table, write.key)
 
 
 @attrs.define(eq=False, repr=False)
@@ -47,28 +48,26 @@ class Write:
 
     Attributes:
         table: The table's real name.
-        key: The primary key.
+        key: The primary key; None where its identity is known.
         request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`, or, of a
             put, its JSON (`requests.packed`).
         size: The bytes of it.
         obj: The very object that was given to `save` or `delete`.
         action: `"save"` or `"delete"`.
         acknowledged: Called when the service has said yes.
+        identity: What makes its key the same as others to the service.
         place: Its place among the writes of a buffer, which gives it.
     """
 
     table: str
-    key: AttributeMap
+    key: AttributeMap | None
     request: Any
     size: int
     obj: Any
     action: str
-    acknowledged: Callable[[], None] = _nothing
+    acknowledged: Callable[[], None] | None = None
+    identity: Hashable = attrs.Factory(_identity, takes_self=True)
     place: int = attrs.field(default=0, init=False)
-    identity: Hashable = attrs.field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.identity = identity(self.table, self.key)
 
 
 @attrs.define(eq=False, repr=False)
@@ -231,7 +230,8 @@ class Buffer:
         # They land last: who waits for them finds versions moved and progress told.
         try:
             for write in done:
-                write.acknowledged()
+                if write.acknowledged is not None:
+                    write.acknowledged()
             self._report()
         finally:
             self._land(done)

@@ -59,6 +59,8 @@ class Core:
     pace: Pace = attrs.field(
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
     )
+    #: The mapper and the real table of each model whose objects become JSON at once.
+    packing: dict[type[Any], tuple[Mapper, str, list[ModelInfo]]] = attrs.field(factory=dict, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 
@@ -121,6 +123,26 @@ class Core:
             event = Retry(None, operation, names, count, attempt, name, pause.seconds, "dynattrs")
             tell(self.events.retry, event)
         return pause
+
+    def packs(self, cls: type[Any]) -> tuple[Mapper, str] | None:
+        """The mapper and the real table of a model whose objects may become JSON at once.
+
+        Not those that a save changes first, and none of which there is something to say.
+        """
+        found = self.packing.get(cls)
+        if found is not None:
+            mapper, table, guarding = found
+            # A model that is declared later may have unique fields among its items.
+            return None if guarding else (mapper, table)
+        info = info_of(cls)
+        keeps = info is not None and (info.carries or info.unknown != "keep")
+        if info is None or not keeps or info.moves or info.guarding:
+            return None
+        if self.saves_through_hooks(info):
+            return None
+        mapper, table = cast("Mapper", info.mapper), self.table_name(info.table)
+        self.packing[cls] = mapper, table, info.guarding
+        return mapper, table
 
 
 @attrs.define(eq=False, repr=False)

@@ -132,6 +132,11 @@ def identity(table: str, key: AttributeMap) -> Hashable:
     return tuple(flat)
 
 
+def names_in(found: Hashable) -> set[str]:
+    """The names of the key attributes that an `identity` was made of."""
+    return set(cast("tuple[Any, ...]", found)[1::3])
+
+
 def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:
     """The primary key of an item."""
     return key_of_item(info, item)

@@ -115,6 +115,12 @@ class Verbs(Listening):
             UnsentWrites: Inside a block: earlier writes have failed for good.
         """
         self._check_writable()
+        if self._buffer is not None and when is None:
+            write = _gathered(self._core, obj)
+            if write is not None:
+                if batch.hold(self._core, self._buffer, write):
+                    yield from batch.send_whole(self._core, self._buffer)
+                return obj
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
@@ -170,13 +176,15 @@ class Verbs(Listening):
     def _gather_all(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         try:
             for obj in objects:
-                encoded = encode(self._core, obj)
-                if encoded.info.version is None and not encoded.info.guarding:
+                write = _gathered(self._core, obj)
+                if write is None:
+                    encoded = encode(self._core, obj)
+                    if encoded.info.version is not None or encoded.info.guarding:
+                        yield from self._put_beside(own, encoded)
+                        continue
                     write = _put(self._core, encoded, packed(encoded.item))
-                    if batch.hold(self._core, buffer, write, going_on=True):
-                        yield from batch.send_whole(self._core, buffer)
-                else:
-                    yield from self._put_beside(own, encoded)
+                if batch.hold(self._core, buffer, write, going_on=True):
+                    yield from batch.send_whole(self._core, buffer)
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
@@ -188,7 +196,8 @@ class Verbs(Listening):
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
         write = _put(self._core, encoded, None)  # it has a request of its own
-        yield from self._settle_pending(write.table, write.key)
+        key = key_in(encoded.info, encoded.item)
+        yield from self._settle_pending(write.table, key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(self._core, buffer, write.identity)
@@ -197,7 +206,7 @@ class Verbs(Listening):
         found = version_is(encoded.info, encoded.obj)
 
         def put() -> Flow[None]:
-            putting = self._put(encoded, write.key, found, beside=True)
+            putting = self._put(encoded, key, found, beside=True)
             return with_found(self._core, encoded.info, putting)
 
         def put_as_today() -> Flow[None]:
@@ -661,6 +670,22 @@ NO_KEY = _NO_KEY
 
 def _plain_row(item: AttributeMap) -> dict[str, Any]:
     return {name: load_any(value) for name, value in item.items()}
+
+
+def _gathered(core: Core, obj: Any) -> Write | None:
+    """The write of an object that becomes JSON at once; None where it does not.
+
+    It carries nothing, so there is no edit that it would settle.
+    """
+    packs = core.packs(type(obj))
+    if packs is None:
+        return None
+    mapper, table = packs
+    found = mapper.dump_packed(obj, table)
+    if found is None:
+        return None
+    request, size, key = found
+    return Write(table, None, request, size, obj, "save", None, key)
 
 
 def _put(core: Core, encoded: Encoded, request: Any) -> Write:
