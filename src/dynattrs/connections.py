@@ -104,6 +104,25 @@ class Shortcut:
         If an attempt was made and has not given a response, it is noted in *attempts*; botocore then
         takes its outcome for that of its own first one.
         """
+        sent = self.begin(method, parameters, attempts)
+        return None if sent is None else sent.response()
+
+    def is_prompt(self, method: str) -> bool:
+        """Whether `begin` would send a call of *method* now, as far as can be seen."""
+        return (
+            self._connections is not None
+            and self._lean.knows(method)
+            and self._connections.has_idle()
+        )
+
+    def begin(self, method: str, parameters: Mapping[str, Any], attempts: Attempts) -> Sent | None:
+        """Send the request of a call whose reply is read later; None if it is to go botocore's way.
+
+        Args:
+            method: The client's method.
+            parameters: Its keyword arguments.
+            attempts: Where it is noted if the attempt gives no response.
+        """
         if self._connections is None or method not in OPERATIONS or not self._lean.knows(method):
             return None
         try:
@@ -115,19 +134,51 @@ class Shortcut:
         request = self._lean.request(method, parameters, credentials, time.time())
         if request is None:
             return None
-        connection = self._connections.idle(request.url)
-        if connection is None:
-            return None
+        connection = self._connections.idle(request.pattern.url)
+        return None if connection is None else Sent(connection, request, attempts, self._lean)
+
+
+class Sent:
+    """A request that was sent, or whose sending has failed, which counts as an attempt too."""
+
+    __slots__ = ("_attempts", "_connection", "_error", "_lean", "_request")
+
+    def __init__(
+        self, connection: Connection, request: Request, attempts: Attempts, lean: Lean
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._attempts = attempts
+        self._lean = lean
+        self._error: Exception | None = None
         from botocore.exceptions import HTTPClientError
 
         try:
-            reply = connection.exchange(request)
+            connection.send(request)
         except HTTPClientError as error:
-            attempts.first = error
+            self._error = error
+
+    def ready(self, seconds: float) -> bool:
+        """Whether `response` would wait for nothing any more; it may wait so long to find out. An
+        interruption meanwhile changes nothing.
+        """
+        return self._error is not None or self._connection.ready(seconds)
+
+    def response(self) -> dict[str, Any] | None:
+        """The response, or None if the attempt has not given one, which is noted then."""
+        from botocore.exceptions import HTTPClientError
+
+        if self._error is not None:
+            self._attempts.first = self._error
             return None
-        found = response(reply.status, reply.headers, reply.body, attempts.decode)
+        try:
+            reply = self._connection.receive()
+        except HTTPClientError as error:
+            self._attempts.first = error
+            return None
+        found = response(reply.status, reply.headers, reply.body, self._attempts.decode)
         if found is None:
-            attempts.first = _as_botocores(request.url, reply)
+            self._attempts.first = _as_botocores(self._request.url, reply)
             return None
         self._lean.done()
         return found
@@ -180,6 +231,17 @@ class Connections:
         # Weakly: what closes the session drops its pools, and by that closes their connections.
         self._pools: dict[str, weakref.ref[Any]] = {}
 
+    def has_idle(self) -> bool:
+        """Whether there is a connection that is open and idle, as far as can be seen."""
+        for known in list(self._pools.values()):
+            pool = known()
+            waiting = None if pool is None or pool.pool is None else pool.pool.queue
+            # What was used last is at the end; places for new ones are None.
+            last = waiting[-1:] if waiting else None
+            if last and last[0] is not None and last[0].sock is not None:
+                return True
+        return False
+
     def idle(self, url: str) -> Connection | None:
         """A connection that is open and idle, to be used for one request; None if there is none."""
         known = self._pools.get(url)
@@ -198,44 +260,87 @@ class Connections:
             pool._put_conn(connection)
             return None
         timeout = self._timeout
-        return Connection(pool, connection, getattr(timeout, "read_timeout", timeout))
+        return Connection(pool, connection, getattr(timeout, "read_timeout", timeout), url)
 
 
 class Connection:
     """An open connection, for one request."""
 
-    def __init__(self, pool: Any, connection: Any, timeout: float | None) -> None:
+    __slots__ = ("_connection", "_pool", "_sent_at", "_timeout", "_url")
+
+    def __init__(self, pool: Any, connection: Any, timeout: float | None, url: str) -> None:
         self._pool = pool
         self._connection = connection
         self._timeout = timeout
+        self._url = url
+        self._sent_at = 0.0
 
-    def exchange(self, request: Request) -> Reply:
-        """Send a request and read the reply. The connection goes back to the pool.
+    def send(self, request: Request) -> None:
+        """Send a request. If that fails, the connection goes back to the pool.
 
         Raises:
-            botocore.exceptions.ReadTimeoutError: No reply in time.
+            botocore.exceptions.ReadTimeoutError: It was not taken in time.
             botocore.exceptions.ConnectionClosedError: The connection was lost. As with the other one
                 the request may have been done.
         """
-        import botocore.exceptions as errors
-
-        reusable = False
+        done = False
         try:
             sock = self._connection.sock
             sock.settimeout(self._timeout)
             sock.sendall(request.raw())
-            reply = read_reply(sock)
+            self._sent_at = time.monotonic()
+            done = True
+        except OSError as error:
+            raise self._translated(error) from error
+        finally:
+            if not done:
+                self._give_back(reusable=False)
+
+    def ready(self, seconds: float) -> bool:
+        """Whether a reply has begun to come in, or is late; it may wait so long to find out."""
+        from urllib3.util.wait import wait_for_read
+
+        sock = self._connection.sock
+        if self._timeout is None:
+            return wait_for_read(sock, seconds)
+        left = self._sent_at + self._timeout - time.monotonic()
+        if wait_for_read(sock, max(0.0, min(seconds, left))):
+            return True
+        if left > seconds:
+            return False
+        # It has had its time: who reads it now finds that.
+        sock.settimeout(0.001)
+        return True
+
+    def receive(self) -> Reply:
+        """Read the reply. The connection goes back to the pool.
+
+        Raises:
+            botocore.exceptions.ReadTimeoutError: No reply in time.
+            botocore.exceptions.ConnectionClosedError: The connection was lost.
+        """
+        reusable = False
+        try:
+            reply = read_reply(self._connection.sock)
             reusable = reply.reusable
-        except TimeoutError as error:
-            raise errors.ReadTimeoutError(endpoint_url=request.url, error=error) from error
         except (OSError, Malformed) as error:
-            raise errors.ConnectionClosedError(endpoint_url=request.url, error=error) from error
+            raise self._translated(error) from error
         finally:
             # Also after KeyboardInterrupt: half a reply must never be taken for the next one's.
-            if not reusable:
-                self._connection.close()
-            self._pool._put_conn(self._connection)
+            self._give_back(reusable=reusable)
         return reply
+
+    def _give_back(self, *, reusable: bool) -> None:
+        if not reusable:
+            self._connection.close()
+        self._pool._put_conn(self._connection)
+
+    def _translated(self, error: Exception) -> Exception:
+        import botocore.exceptions as errors
+
+        if isinstance(error, TimeoutError):
+            return errors.ReadTimeoutError(endpoint_url=self._url, error=error)
+        return errors.ConnectionClosedError(endpoint_url=self._url, error=error)
 
 
 def read_reply(sock: Any) -> Reply:

@@ -163,6 +163,11 @@ class Events:
         self.retry: tuple[_Entry, ...] = ()
         self.flush: tuple[_Entry, ...] = ()
 
+    @property
+    def of_requests(self) -> bool:
+        """Whether anybody wants to know of requests."""
+        return bool(self.before_send or self.after_send or self.retry)
+
     def on(self, name: str, function: Listener) -> Callable[[], None]:
         """Call *function* with each event of that name; what is returned stops that.
 

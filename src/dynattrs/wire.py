@@ -6,6 +6,7 @@ The client is used as it is given and never changed; see `replies` for how repli
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any, Final, Literal, TypeVar, cast
 import attrs
 import botocore.exceptions as botocore_errors
 
-from dynattrs.connections import shortcut
+from dynattrs.connections import Sent, shortcut
 from dynattrs.errors import (
     AccessDenied,
     ConfigurationError,
@@ -195,7 +196,7 @@ class Exchange:
         self._retries = 0
         self._over = False
         self._number = 0
-        if events.before_send or events.after_send or events.retry:
+        if events.of_requests:
             self._number = next_number()
             self._tables, self._count = tables_in(call.parameters), count_in(call.parameters)
             self.attempts.again = self._repeated
@@ -305,6 +306,20 @@ class Exchange:
         tell(self._events.after_send, event)
 
 
+@attrs.frozen(eq=False, repr=False)
+class Begun:
+    """A call whose request was sent.
+
+    Attributes:
+        ready: Whether the reply begins to come in, or is late; it waits so many seconds to find out.
+            An interruption meanwhile changes nothing.
+        finish: Gives the response, or raises, as `Wire.call` does. It is called once.
+    """
+
+    ready: Callable[[float], bool]
+    finish: Callable[[], dict[str, Any]]
+
+
 class Wire:
     """Sends calls over one botocore client. Safe between threads, as the client is."""
 
@@ -336,10 +351,43 @@ class Wire:
         """
         send = getattr(self._sender, call.operation)
         exchange = Exchange(self.stats, call, self._events)
+        sent = None
+        if self._shortcut is not None:
+            try:
+                sent = self._shortcut.begin(call.operation, exchange.packed, exchange.attempts)
+            except BaseException:
+                exchange.closed()
+                raise
+        return self._finish(send, exchange, sent)
+
+    def is_prompt(self, method: str) -> bool:
+        """Whether a call could be sent at once, by `begin`: there is an idle connection, and nobody
+        listens who is to be told in time.
+        """
+        return (
+            self._shortcut is not None
+            and not self._events.of_requests
+            and self._shortcut.is_prompt(method)
+        )
+
+    def begin(self, call: Call) -> Begun | None:
+        """Send the request of *call*, and read the reply later; None if that cannot be."""
+        if self._shortcut is None or self._events.of_requests:
+            return None
+        send = getattr(self._sender, call.operation)
+        exchange = Exchange(self.stats, call, self._events)
+        sent = self._shortcut.begin(call.operation, exchange.packed, exchange.attempts)
+        if sent is None:
+            return None
+        return Begun(sent.ready, functools.partial(self._finish, send, exchange, sent))
+
+    def _finish(
+        self, send: Callable[..., Any], exchange: Exchange, sent: Sent | None
+    ) -> dict[str, Any]:
         before = under_way.set(exchange.attempts)
         try:
-            if self._shortcut is not None:
-                found = self._shortcut.reply(call.operation, exchange.packed, exchange.attempts)
+            if sent is not None:
+                found = sent.response()
                 if found is not None:
                     return exchange.answered(found, direct=True)
             while True:

@@ -41,6 +41,8 @@ R = TypeVar("R")
 PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
 #: How often to look whether another thread is done.
 _BETWEEN_LOOKS: Final = 0.005
+#: What the system takes to send without waiting for the other side.
+_LIGHT_BYTES: Final = 65536
 
 _log = logging.getLogger("dynattrs")
 
@@ -76,13 +78,13 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
             not taken.
         SessionClosed: The block has ended, or is ending.
     """
-    if buffer.is_sent_by(core.environment.caller()):
+    if core.environment.caller() in buffer.senders:
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
         buffer.add(write)
         return False
-    if not going_on or buffer.is_hopeless():
+    if buffer.has_failures and (not going_on or buffer.is_hopeless()):
         _raise_failures(buffer, write)
-    if buffer.ledger.is_full():
+    if core.hooks.after_flush and buffer.ledger.is_full():
         hand_over(core, buffer.ledger, raising=False)
     return buffer.add(write)
 
@@ -92,15 +94,18 @@ def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
 
     Waits while `concurrency` batches are in flight, so memory stays bounded.
     """
-    while buffer.has_whole():
+    while True:
         task = buffer.running(core.pace.allowed)
         if task is not None:
+            if not buffer.has_whole():
+                return
             yield Wait(task)
             continue
         batch = buffer.take(whole=True)
-        if batch:  # else another thread was faster
-            with _accounted(buffer, batch):
-                yield from _begin(buffer, batch, send(core, buffer, batch))
+        if not batch:  # perhaps another thread was faster
+            return
+        with _accounted(buffer, batch):
+            yield from _begin(buffer, batch, send(core, buffer, batch))
 
 
 @contextlib.contextmanager
@@ -124,8 +129,16 @@ def _raise_failures(buffer: Buffer, write: Write) -> None:
 
 
 def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
-    task = yield Start(sending)
+    task = yield Start(sending, light=_light(buffer, batch))
     buffer.began(task)
+
+
+def _light(buffer: Buffer, batch: list[Write]) -> str | None:
+    """Where it takes little to send a batch: what it calls."""
+    # What `on_progress` does may take long. A write alone has a condition, or is a rest.
+    if len(batch) == 1 or buffer.tells or sum(write.size for write in batch) > _LIGHT_BYTES:
+        return None
+    return "batch_write_item"
 
 
 def gather_alone(
@@ -339,7 +352,7 @@ def _send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
             return
         except Exception as error:
             if not is_conflict(error):
-                buffer.fail(remaining, error)
+                buffer.fail(remaining, buffer.reason(error))
                 return
             left, cause = remaining, error
         now = environment.monotonic()

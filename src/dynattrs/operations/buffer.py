@@ -6,8 +6,10 @@ the service has acknowledged it, and not before.
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -30,6 +32,7 @@ from dynattrs.schema import AttributeMap
 
 #: So many are no coincidence, and more of them would be kept in memory.
 _MANY: Final = 1000
+_size: Final = operator.attrgetter("size")
 
 
 def is_own(cause: BaseException) -> bool:
@@ -190,16 +193,26 @@ class Buffer:
         """
         with self._lock:
             batch = self._next(whole=whole)
-            for write in batch:
-                # In this order: an interruption between the two loses nothing.
-                self._in_flight[write.identity] = write
-                del self._pending[write.identity]
+            keys = [write.identity for write in batch]
+            # In this order: an interruption between the two loses nothing.
+            self._in_flight.update(zip(keys, batch, strict=True))
+            for key in keys:
+                del self._pending[key]
             return batch
 
     def _next(self, *, whole: bool) -> list[Write]:
-        if self.abandoned is not None or (whole and len(self._pending) < limits.BATCH_WRITE_ITEMS):
+        most = limits.BATCH_WRITE_ITEMS
+        if self.abandoned is not None or (whole and len(self._pending) < most):
             return []
-        batch: list[Write] = []
+        # As it nearly always is: nothing of the next ones is in flight, and they are small.
+        batch = list(islice(self._pending.values(), most))
+        if (
+            len(batch) == most
+            and self._in_flight.keys().isdisjoint(islice(self._pending, most))
+            and sum(map(_size, batch)) <= limits.BATCH_WRITE_BYTES
+        ):
+            return batch
+        batch = []
         size = 0
         for key, write in self._pending.items():
             if key in self._in_flight:
@@ -225,7 +238,8 @@ class Buffer:
         if not done:
             return
         with self._lock:
-            self._stored += sum(map(self._flies, done))
+            if self.tells:
+                self._stored += sum(map(self._flies, done))
             self._last_success = max(self._last_success, now)
         # They land last: who waits for them finds versions moved and progress told.
         try:
@@ -249,6 +263,11 @@ class Buffer:
         finally:
             self._land(given_up)
 
+    @property
+    def tells(self) -> bool:
+        """Whether somebody is told of each answer."""
+        return self._on_progress is not None
+
     def _report(self) -> None:
         if self._on_progress is None:
             return
@@ -267,12 +286,18 @@ class Buffer:
 
     def _land(self, writes: list[Write]) -> None:
         with self._lock:
+            in_flight = self._in_flight
             for write in writes:
-                if self._flies(write):
-                    del self._in_flight[write.identity]
+                key = write.identity
+                if in_flight.get(key) is write:
+                    del in_flight[key]
 
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
+
+    def reason(self, error: BaseException) -> BaseException:
+        """Why a write was not sent: the interruption, or *error* where there was none."""
+        return error if self.abandoned is None else self.abandoned
 
     def last_success(self) -> float:
         with self._lock:
@@ -301,6 +326,11 @@ class Buffer:
     def is_hopeless(self) -> bool:
         """Whether what has failed lets no other write succeed: no table, no answer, too many."""
         return self._all_fail or len(self._failed) >= _MANY
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether there is anything for `failures` or `is_hopeless` to tell."""
+        return self._all_fail or bool(self._failed)
 
     def failures(self) -> list[Unsent]:
         """Take what has failed for good, in the order of the calls."""

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -26,6 +26,10 @@ from dynattrs.operations.pace import Pace, Progress
 from dynattrs.schema import AttributeMap, ModelInfo, Table, info_of, model_info
 
 R = TypeVar("R")
+
+#: A model's mapper, its real table, and the models with unique fields among its items: more of these
+#: may be declared later.
+Packs: TypeAlias = "tuple[Mapper, str, list[ModelInfo]]"
 
 _log = logging.getLogger("dynattrs")
 
@@ -59,8 +63,8 @@ class Core:
     pace: Pace = attrs.field(
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
     )
-    #: The mapper and the real table of each model whose objects become JSON at once.
-    packing: dict[type[Any], tuple[Mapper, str, list[ModelInfo]]] = attrs.field(factory=dict, init=False)
+    #: What is known of each model whose objects become JSON at once.
+    packing: dict[type[Any], Packs] = attrs.field(factory=dict, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 
@@ -124,25 +128,20 @@ class Core:
             tell(self.events.retry, event)
         return pause
 
-    def packs(self, cls: type[Any]) -> tuple[Mapper, str] | None:
-        """The mapper and the real table of a model whose objects may become JSON at once.
+    def packs(self, cls: type[Any]) -> Packs | None:
+        """What is to be known of a model whose objects may become JSON at once.
 
         Not those that a save changes first, and none of which there is something to say.
         """
-        found = self.packing.get(cls)
-        if found is not None:
-            mapper, table, guarding = found
-            # A model that is declared later may have unique fields among its items.
-            return None if guarding else (mapper, table)
         info = info_of(cls)
         keeps = info is not None and (info.carries or info.unknown != "keep")
         if info is None or not keeps or info.moves or info.guarding:
             return None
         if self.saves_through_hooks(info):
             return None
-        mapper, table = cast("Mapper", info.mapper), self.table_name(info.table)
-        self.packing[cls] = mapper, table, info.guarding
-        return mapper, table
+        found = cast("Mapper", info.mapper), self.table_name(info.table), info.guarding
+        self.packing[cls] = found
+        return found
 
 
 @attrs.define(eq=False, repr=False)

@@ -65,9 +65,16 @@ class Task(Protocol):
 
 @attrs.frozen
 class Start:
-    """Run a flow beside this one; the outcome is a `Task`."""
+    """Run a flow beside this one; the outcome is a `Task`.
+
+    Attributes:
+        flow: What runs.
+        light: What its first request calls (`batch_write_item`), where whoever starts it may take its
+            steps as well: they are short, and call nothing that is not the library's own.
+    """
 
     flow: Generator[Any, Any, Any]
+    light: str | None = None
 
 
 @attrs.frozen

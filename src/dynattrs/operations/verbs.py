@@ -677,10 +677,12 @@ def _gathered(core: Core, obj: Any) -> Write | None:
 
     It carries nothing, so there is no edit that it would settle.
     """
-    packs = core.packs(type(obj))
+    packs = core.packing.get(type(obj)) or core.packs(type(obj))
     if packs is None:
         return None
-    mapper, table = packs
+    mapper, table, guarding = packs
+    if guarding:  # by a model that was declared since
+        return None
     found = mapper.dump_packed(obj, table)
     if found is None:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from dynattrs.session.blocks import Block
 from dynattrs.session.clients import make_client, with_room
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
+from dynattrs.session.light import caller
 from dynattrs.surface.blocks import AnySession, Enter, Exit, Pairing
 from dynattrs.surface.settings import check_client_options, core_of, is_awaited
 from dynattrs.wire import Wire, configured
@@ -94,7 +94,7 @@ class Session(Handle, AnySession):
         if is_awaited(client):
             raise ModelError("Session", "client is aiobotocore's, for dynattrs.aio.AsyncSession")
         self._core = core_of(
-            "Session", caller=threading.get_ident, cancellable=False, table_prefix=table_prefix,
+            "Session", caller=caller, cancellable=False, table_prefix=table_prefix,
             tables=tables, concurrency=concurrency, deadline=deadline,
             cursor_secret=cursor_secret, clock=clock, on_progress=on_progress, before_save=before_save,
             after_load=after_load, after_flush=after_flush,
