@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import attrs
+from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
 
 from dynattrs.lean import OPERATIONS, Lean, Request, response
 from dynattrs.replies import Attempts, under_way
@@ -151,8 +152,6 @@ class Sent:
         self._attempts = attempts
         self._lean = lean
         self._error: Exception | None = None
-        from botocore.exceptions import HTTPClientError
-
         try:
             connection.send(request)
         except HTTPClientError as error:
@@ -166,8 +165,6 @@ class Sent:
 
     def response(self) -> dict[str, Any] | None:
         """The response, or None if the attempt has not given one, which is noted then."""
-        from botocore.exceptions import HTTPClientError
-
         if self._error is not None:
             self._attempts.first = self._error
             return None
@@ -224,6 +221,10 @@ class Connections:
     """
 
     def __init__(self, endpoint: Any) -> None:
+        # Here, because the session's client has loaded it by now.
+        from urllib3.util.wait import wait_for_read
+
+        self._wait_for_read: Callable[[Any, float], bool] = wait_for_read
         self._session = endpoint.http_session
         self._manager = self._session._manager
         self._proxy_for = self._session._proxy_config.proxy_url_for
@@ -260,16 +261,25 @@ class Connections:
             pool._put_conn(connection)
             return None
         timeout = self._timeout
-        return Connection(pool, connection, getattr(timeout, "read_timeout", timeout), url)
+        timeout = getattr(timeout, "read_timeout", timeout)
+        return Connection(pool, connection, timeout, url, self._wait_for_read)
 
 
 class Connection:
     """An open connection, for one request."""
 
-    __slots__ = ("_connection", "_pool", "_sent_at", "_timeout", "_url")
+    __slots__ = ("_connection", "_pool", "_sent_at", "_timeout", "_url", "_wait_for_read")
 
-    def __init__(self, pool: Any, connection: Any, timeout: float | None, url: str) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        connection: Any,
+        timeout: float | None,
+        url: str,
+        wait_for_read: Callable[[Any, float], bool],
+    ) -> None:
         self._pool = pool
+        self._wait_for_read = wait_for_read
         self._connection = connection
         self._timeout = timeout
         self._url = url
@@ -298,13 +308,11 @@ class Connection:
 
     def ready(self, seconds: float) -> bool:
         """Whether a reply has begun to come in, or is late; it may wait so long to find out."""
-        from urllib3.util.wait import wait_for_read
-
         sock = self._connection.sock
         if self._timeout is None:
-            return wait_for_read(sock, seconds)
+            return self._wait_for_read(sock, seconds)
         left = self._sent_at + self._timeout - time.monotonic()
-        if wait_for_read(sock, max(0.0, min(seconds, left))):
+        if self._wait_for_read(sock, max(0.0, min(seconds, left))):
             return True
         if left > seconds:
             return False
@@ -336,11 +344,9 @@ class Connection:
         self._pool._put_conn(self._connection)
 
     def _translated(self, error: Exception) -> Exception:
-        import botocore.exceptions as errors
-
         if isinstance(error, TimeoutError):
-            return errors.ReadTimeoutError(endpoint_url=self._url, error=error)
-        return errors.ConnectionClosedError(endpoint_url=self._url, error=error)
+            return ReadTimeoutError(endpoint_url=self._url, error=error)
+        return ConnectionClosedError(endpoint_url=self._url, error=error)
 
 
 def read_reply(sock: Any) -> Reply:

@@ -262,9 +262,9 @@ def returned_in(response: Mapping[str, Any]) -> int:
 
 def unprocessed_in(response: Mapping[str, Any]) -> int:
     """How many writes or keys an answer leaves to be sent again."""
-    writes = response.get("UnprocessedItems") or {}
-    reads = response.get("UnprocessedKeys") or {}
-    return sum(map(len, writes.values())) + sum(len(each["Keys"]) for each in reads.values())
+    writes, reads = response.get("UnprocessedItems"), response.get("UnprocessedKeys")
+    left = sum(map(len, writes.values())) if writes else 0
+    return left + sum(len(each["Keys"]) for each in reads.values()) if reads else left
 
 
 def capacity_in(response: Mapping[str, Any]) -> dict[str, float]:

@@ -17,8 +17,8 @@ Nothing here does I/O: who sends asks for a `Request`, sends it, and shows what 
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -127,6 +127,7 @@ class Lean:
         _ = self._signer._credentials
         #: The state of the listeners in which the patterns were taken.
         self._state = self._listeners.state()
+        self._after_call = self._listeners.after_call()
         self._patterns: dict[tuple[str, str | None], Pattern] = {}
         self._known: frozenset[str] = frozenset()
         #: Whether endpoints may differ from one set of credentials to the next.
@@ -146,6 +147,7 @@ class Lean:
         state = self._listeners.state()
         if state is not self._state:
             self._state = state
+            self._after_call = self._listeners.after_call()
             self._patterns = {}
             self._known = frozenset()
             self._failures = {}
@@ -184,9 +186,11 @@ class Lean:
         if token:
             own["X-Amz-Security-Token"] = token
         own["Authorization"] = pattern.signer.authorization(body, credentials, stamp)
-        own["amz-sdk-invocation-id"] = str(uuid.uuid4())
+        own["amz-sdk-invocation-id"] = _random_uuid()
         own["Content-Length"] = str(len(body))
-        own.update(_trace())
+        trace = _trace()
+        if trace:
+            own.update(trace)
         return Request(pattern, own, body)
 
     def wants(self, request: Any) -> bool:
@@ -221,7 +225,7 @@ class Lean:
 
     def done(self) -> None:
         """Tell botocore's retry quota of a call that went well."""
-        for handler in self._listeners.after_call():
+        for handler in self._after_call:
             handler(context={}, http_response=_Done)
 
 
@@ -257,7 +261,7 @@ def response(
     found["ResponseMetadata"] = {
         "RequestId": headers.get("x-amzn-requestid", ""),
         "HTTPStatusCode": 200,
-        "HTTPHeaders": dict(headers),
+        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
         "RetryAttempts": 0,
     }
     return found
@@ -336,10 +340,15 @@ def _encode(parameters: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(parameters)
 
 
+def _random_uuid() -> str:
+    """A UUID of version 4, in a third of the time that `uuid` takes for an object of it."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 def _trace() -> Mapping[str, str]:
     """The header by which AWS Lambda knows loops: it differs from one invocation to the next."""
-    import os
-
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return {}
     from botocore.handlers import add_recursion_detection_header

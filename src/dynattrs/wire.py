@@ -157,23 +157,23 @@ class Stats:
         *,
         direct: bool = False,
     ) -> None:
-        metadata = response.get("ResponseMetadata", {})
+        metadata = response.get("ResponseMetadata")
         left = unprocessed_in(response)
         units: Any = consumed_by(response)
-        items = returned_in(response)
-        if operation in _WRITES:
-            items = count_in(parameters) - left
+        items = count_in(parameters) - left if operation in _WRITES else returned_in(response)
         with self._lock:
             self.requests[operation] += 1
             if items:
                 self.items[operation] += items
             self.direct += direct
-            self.retries += metadata.get("RetryAttempts", 0)
+            if metadata:
+                self.retries += metadata.get("RetryAttempts", 0)
             self.unprocessed += left
             if units:
                 self.capacity[operation] += units
-            self.scanned += response.get("ScannedCount", 0)
-            self.returned += response.get("Count", 0) if "ScannedCount" in response else 0
+            if "ScannedCount" in response:
+                self.scanned += response["ScannedCount"]
+                self.returned += response.get("Count", 0)
 
 
 class Exchange:

@@ -268,6 +268,9 @@ def check_constant(
 
 def consumed_by(response: dict[str, Any]) -> float:
     """The capacity units of a response, over all its tables; 0 where it does not say."""
-    consumed = response.get("ConsumedCapacity") or ()
-    entries: Sequence[dict[str, Any]] = [consumed] if isinstance(consumed, dict) else consumed
-    return float(sum(entry.get("CapacityUnits", 0.0) for entry in entries))
+    consumed = response.get("ConsumedCapacity")
+    if not consumed:
+        return 0.0
+    if isinstance(consumed, dict):
+        return float(consumed.get("CapacityUnits", 0.0))
+    return float(sum([entry.get("CapacityUnits", 0.0) for entry in consumed]))

@@ -702,7 +702,7 @@ def _put(core: Core, encoded: Encoded, request: Any) -> Write:
 
 def is_class_of(subject: Any) -> bool:
     """Whether a subject is a model class, with arguments if it is generic, and not an object."""
-    return isinstance(get_origin(subject) or subject, type)
+    return isinstance(subject, type) or isinstance(get_origin(subject), type)
 
 
 def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
