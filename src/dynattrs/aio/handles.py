@@ -15,8 +15,8 @@ from dynattrs.deferral import deferred
 from dynattrs.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.targets import NO_KEY
 from dynattrs.operations.transactions import TransactionVerbs
-from dynattrs.operations.verbs import NO_KEY
 from dynattrs.surface.handles import AnyEditing, AnyHandle
 
 if TYPE_CHECKING:

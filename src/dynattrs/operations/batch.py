@@ -30,7 +30,7 @@ from dynattrs.errors import (
 )
 from dynattrs.operations.buffer import Buffer, Write, is_own
 from dynattrs.operations.conflicts import is_conflict
-from dynattrs.operations.core import Core
+from dynattrs.operations.core import Core, Encoded
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.keys import identity, names_in
 from dynattrs.operations.reports import hand_over, report
@@ -45,6 +45,41 @@ _BETWEEN_LOOKS: Final = 0.005
 _LIGHT_BYTES: Final = 65536
 
 _log = logging.getLogger("dynattrs")
+
+
+def packed_write(core: Core, obj: Any) -> Write | None:
+    """The write of an object that becomes JSON at once; None where it does not.
+
+    It carries nothing, so there is no edit that it would settle.
+    """
+    packs = core.packing.get(type(obj)) or core.packs(type(obj))
+    if packs is None:
+        return None
+    mapper, table, guarding = packs
+    if guarding:  # by a model that was declared since
+        return None
+    found = mapper.dump_packed(obj, table)
+    if found is None:
+        return None
+    request, size, key = found
+    return Write(table, None, request, size, obj, "save", None, key)
+
+
+def put_write(core: Core, encoded: Encoded, request: Any) -> Write:
+    """The put of an encoded object.
+
+    Args:
+        core: The session's.
+        encoded: The object.
+        request: What BatchWriteItem takes; None where it has a request of its own.
+    """
+    info, item = encoded.info, encoded.item
+    # The mapper has made it: its key is there, and has bytes where it is binary.
+    key = {name: item[name] for name in info.table.key}
+    return Write(
+        core.table_name(info.table), key, request,
+        encoded.size, encoded.source, "save", encoded.settling(),
+    )  # fmt: skip
 
 
 def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:

@@ -27,7 +27,8 @@ from dynattrs.operations.requests import (
     version_is,
     with_condition,
 )
-from dynattrs.operations.verbs import NO_KEY, Verbs, is_class_of, target
+from dynattrs.operations.targets import NO_KEY, is_class_of, target
+from dynattrs.operations.verbs import Verbs
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast, get_origin
+from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
-    ModelError,
     NoSuchItem,
     OutcomeUnknown,
     QueryError,
@@ -31,7 +30,7 @@ from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over
 from dynattrs.operations.decoding import decoder, made_of, transact_decoder
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.keys import identity, key_in, key_of, own_key, plain_key
+from dynattrs.operations.keys import identity, key_in, key_of, plain_key
 from dynattrs.operations.listening import Listening
 from dynattrs.operations.pace import Progress
 from dynattrs.operations.requests import (
@@ -47,6 +46,7 @@ from dynattrs.operations.requests import (
     version_is,
     with_condition,
 )
+from dynattrs.operations.targets import NO_KEY, is_class_of, target
 from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, model_info
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Verbs(Listening):
         """
         self._check_writable()
         if self._buffer is not None and when is None:
-            write = _gathered(self._core, obj)
+            write = batch.packed_write(self._core, obj)
             if write is not None:
                 if batch.hold(self._core, self._buffer, write):
                     yield from batch.send_whole(self._core, self._buffer)
@@ -124,7 +124,7 @@ class Verbs(Listening):
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
-            write = _put(self._core, encoded, packed(encoded.item))
+            write = batch.put_write(self._core, encoded, packed(encoded.item))
             if batch.hold(self._core, self._buffer, write):
                 yield from batch.send_whole(self._core, self._buffer)
         elif encoded.info.evolves and (when is not None or encoded.info.guarding):
@@ -176,13 +176,13 @@ class Verbs(Listening):
     def _gather_all(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         try:
             for obj in objects:
-                write = _gathered(self._core, obj)
+                write = batch.packed_write(self._core, obj)
                 if write is None:
                     encoded = encode(self._core, obj)
                     if encoded.info.version is not None or encoded.info.guarding:
                         yield from self._put_beside(own, encoded)
                         continue
-                    write = _put(self._core, encoded, packed(encoded.item))
+                    write = batch.put_write(self._core, encoded, packed(encoded.item))
                 if batch.hold(self._core, buffer, write, going_on=True):
                     yield from batch.send_whole(self._core, buffer)
         except GeneratorExit:
@@ -195,14 +195,14 @@ class Verbs(Listening):
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
-        write = _put(self._core, encoded, None)  # it has a request of its own
+        write = batch.put_write(self._core, encoded, None)  # it has a request of its own
         key = key_in(encoded.info, encoded.item)
         yield from self._settle_pending(write.table, key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
-            write = _put(self._core, encoded, None)  # it has a request of its own
+            write = batch.put_write(self._core, encoded, None)  # it has a request of its own
         found = version_is(encoded.info, encoded.obj)
 
         def put() -> Flow[None]:
@@ -285,7 +285,7 @@ class Verbs(Listening):
         found = joined(as_condition(when, info), version)
         if self._buffer is not None and found is None and not returning and not info.guarding:
             table = self._core.table_name(info.table)
-            what = subject if key is _NO_KEY else (subject, key)
+            what = subject if key is NO_KEY else (subject, key)
             write = Write(
                 table, item_key, {"DeleteRequest": {"Key": item_key}}, 100, what, "delete"
             )
@@ -354,9 +354,9 @@ class Verbs(Listening):
         returns: updates.Returns,
     ) -> Flow[Any]:
         self._check_writable()
-        if not is_class_of(subject) and key is not _NO_KEY:
+        if not is_class_of(subject) and key is not NO_KEY:
             # update(obj, *actions): what stands in the key's place is the first action.
-            actions, key = (key, *actions), _NO_KEY
+            actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
 
@@ -454,7 +454,7 @@ class Verbs(Listening):
             NoSuchItem: The item is gone. The object is as before.
         """
         self._check_open()
-        info, key, _ = target(obj, _NO_KEY)
+        info, key, _ = target(obj, NO_KEY)
         item = yield from self._get(info, key, True, type(obj))
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
@@ -658,64 +658,8 @@ class Verbs(Listening):
             yield from batch.flush(self._core, self._buffer)
 
 
-class _NoKey:
-    def __repr__(self) -> str:
-        return "..."
-
-
-#: Stands for "the key is the object's own".
-_NO_KEY: Any = _NoKey()
-NO_KEY = _NO_KEY
-
-
 def _plain_row(item: AttributeMap) -> dict[str, Any]:
     return {name: load_any(value) for name, value in item.items()}
-
-
-def _gathered(core: Core, obj: Any) -> Write | None:
-    """The write of an object that becomes JSON at once; None where it does not.
-
-    It carries nothing, so there is no edit that it would settle.
-    """
-    packs = core.packing.get(type(obj)) or core.packs(type(obj))
-    if packs is None:
-        return None
-    mapper, table, guarding = packs
-    if guarding:  # by a model that was declared since
-        return None
-    found = mapper.dump_packed(obj, table)
-    if found is None:
-        return None
-    request, size, key = found
-    return Write(table, None, request, size, obj, "save", None, key)
-
-
-def _put(core: Core, encoded: Encoded, request: Any) -> Write:
-    info, item = encoded.info, encoded.item
-    # The mapper has made it: its key is there, and has bytes where it is binary.
-    key = {name: item[name] for name in info.table.key}
-    return Write(
-        core.table_name(info.table), key, request,
-        encoded.size, encoded.source, "save", encoded.settling(),
-    )  # fmt: skip
-
-
-def is_class_of(subject: Any) -> bool:
-    """Whether a subject is a model class, with arguments if it is generic, and not an object."""
-    return isinstance(subject, type) or isinstance(get_origin(subject), type)
-
-
-def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
-    """Which item is meant: an object's own, or that of a class and a key."""
-    if is_class_of(subject):
-        info = model_info(subject)
-        if key is _NO_KEY:
-            raise ModelError(info.name, "a model class needs a key here: (Model, key)")
-        return info, key_of(info, key), None
-    info = model_info(type(subject))
-    if key is not _NO_KEY:
-        raise ModelError(info.name, "an object has its key already; pass the object alone")
-    return info, own_key(info, subject), version_is(info, subject)
 
 
 def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:

@@ -14,8 +14,8 @@ from dynattrs.deferral import deferred
 from dynattrs.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.targets import NO_KEY
 from dynattrs.operations.transactions import TransactionVerbs
-from dynattrs.operations.verbs import NO_KEY
 from dynattrs.session.driver import Driver
 from dynattrs.surface.handles import AnyEditing, AnyHandle
 
