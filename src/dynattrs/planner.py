@@ -383,16 +383,20 @@ def _check_holds(wanted: Wanted, index: Index | None) -> bool:
     held = {*table.key, *key_of(table, index)}
     if not isinstance(index.projection, str):
         held.update(index.projection)
-    own = [name for each in wanted.infos for name in _attributes(each)]
+    # Former names of attributes as well, which old items have.
+    own = [name for each in wanted.infos for name in (*_attributes(each), *each.formerly)]
     needed = wanted.needs if wanted.needs is not None else frozenset(own)
     lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
     if not lacking and wanted.needs is not None:
         return False
-    if not lacking and all(each.unknown != "keep" for each in wanted.infos):
+    # Nobody knows what an upgrade reads of an old item.
+    if not lacking and all(e.unknown != "keep" and not e.upgrades for e in wanted.infos):
         return False
     if wanted.hydrate:
         return True
     what = _fields(wanted, lacking) if lacking else "attributes that the class does not know"
+    if not lacking and any(each.upgrades for each in wanted.infos):
+        what = "all that upgrades may read"
     raise PartialIndex(
         f"index {index.name!r} does not hold {what}, and a {info.name} that lacks them must not be "
         f"saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "

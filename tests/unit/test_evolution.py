@@ -9,8 +9,20 @@ import attrs
 import msgspec
 import pytest
 
-from dynattrs import MappingError, ModelError, field, map_class, model, partition_key
+from by_hand import ByHand
+from dynattrs import (
+    GlobalIndex,
+    MappingError,
+    ModelError,
+    PartialIndex,
+    field,
+    map_class,
+    model,
+    partition_key,
+)
 from dynattrs.mapper import default as mapper
+
+hand = ByHand()
 
 
 def double(item: dict[str, Any]) -> None:
@@ -221,3 +233,29 @@ def test_a_subclass_goes_on_with_the_upgrades_of_its_base():
 
     assert mapper.load(ITEM, Special) == Special("1", 6, {"new"}, more=1)
     assert "schema_version" not in mapper.dump(Elsewhere("1"))
+
+
+def test_an_index_that_holds_a_part_of_old_items_answers_nothing_in_silence():
+    by_label = GlobalIndex("by-label", partition_key="label", projection=["label", "count"])
+
+    @model("parts", indexes=[by_label], upgrades=[double], unknown="drop")
+    class Upgraded:
+        id: str = partition_key()
+        label: str
+        count: int = 0
+
+    @model("parts", indexes=[by_label], unknown="drop")
+    class Renamed:
+        id: str = partition_key()
+        label: str
+        count: int = field(name="count", also=["number"], default=0)
+
+    with pytest.raises(PartialIndex, match="does not hold all that upgrades may read"):
+        hand.query(Upgraded).where(Upgraded.label == "x").explain()
+    with pytest.raises(PartialIndex, match="does not hold"):
+        hand.query(Renamed).where(Renamed.label == "x").explain()
+    with pytest.raises(PartialIndex, match="does not hold"):
+        hand.query(Renamed).where(Renamed.label == "x").select(Renamed.count).explain()
+    with pytest.raises(PartialIndex):
+        hand.query(Upgraded).where(Upgraded.label == "x").select(Upgraded.count).explain()
+    assert "BatchGetItem" in hand.query(Renamed).where(Renamed.label == "x").hydrate().explain()
