@@ -38,6 +38,7 @@ from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.ranges import fold
 from dynattrs.schema import (
+    GUARD_ATTRIBUTE,
     AttributeValue,
     GlobalIndex,
     Index,
@@ -588,3 +589,18 @@ def _field_names(wanted: Wanted, attribute: str) -> list[str]:
     if template is None or not template.slots:
         return [repr(attribute)]
     return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]
+
+
+def check_deletes(found: Plan, info: ModelInfo) -> None:
+    """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
+
+    Raises:
+        QueryError: It names the filter and what to do.
+    """
+    plain = {*info.table.key, info.table.ttl, GUARD_ATTRIBUTE}
+    if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
+        raise QueryError(
+            f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "
+            f"those of older schemas of {info.name} may have other attributes; read the items and "
+            f"delete those that are meant: session.delete(obj, when=...)"
+        )

@@ -471,3 +471,12 @@ def test_what_is_gathered_has_its_schema_version(session: Session):
             TableName=session.tables.describe(Note)["TableName"], Key={"id": {"S": id_}}
         )
         assert found["Item"]["schema_version"] == {"N": "2"}
+
+
+def test_a_filter_that_old_items_answer_otherwise_deletes_nothing(session: Session):
+    with pytest.raises(QueryError, match="delete\\(\\) with the filter"):
+        session.scan(Person).filter(~exists(Person.first)).delete()
+
+    assert stored(session, "1") == OLD
+    assert session.query(Person).where(Person.id == "1").delete() == 1
+    assert session.scan(Person).delete() == 1

@@ -35,7 +35,7 @@ from dynattrs.operations.paging import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.readers import Keys, Objects, OnError, Reader, Several
 from dynattrs.operations.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.verbs import Verbs
-from dynattrs.planner import Plan, Wanted, plan
+from dynattrs.planner import Plan, Wanted, check_deletes, plan
 from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, guarded_tables, key_of
 
 if TYPE_CHECKING:
@@ -606,6 +606,7 @@ class QueryVerbs(Generic[M_co]):
             How many items were found and deleted.
 
         Raises:
+            QueryError: The filter speaks of fields that items of older schemas may not have yet.
             UnsentWrites: Some deletes were not done.
         """
         handle, info, table = self._handle, self._info, self._table
@@ -613,7 +614,10 @@ class QueryVerbs(Generic[M_co]):
         if handle._buffer is not None:
             yield from batch.flush(handle._core, handle._buffer)
         keys = self._with(_reader=self._keys, _hydrate=False)
-        pages = keys._pages(keys._plan())
+        found = keys._plan()
+        if any(info.evolves for info in self._infos):
+            check_deletes(found, info)
+        pages = keys._pages(found)
         buffer = Buffer()
         count = 0
         try:
