@@ -24,6 +24,7 @@ from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.keys import Part
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
+from dynattrs.mapper.size import value_size
 from dynattrs.schema import AttributeMap, AttributeValue, GlobalIndex, StoredItem, Table
 from dynattrs.templates import (
     DATE,
@@ -74,6 +75,12 @@ class ModelKeys:
     _patterns: tuple[tuple[str, re.Pattern[str] | AttributeValue | None], ...] = attrs.field(
         default=(), init=False
     )
+    #: What `complete` may change, with the bytes of the name.
+    _sizes: tuple[tuple[str, int], ...] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        changed = dict.fromkeys((*self.attributes, *(self.names[each] for each in self.key_only)))
+        self._sizes = tuple((name, len(name.encode())) for name in changed)
 
     @property
     def name(self) -> str:
@@ -332,6 +339,25 @@ class ModelKeys:
             item[self.table.discriminator] = {"S": self.kind}
         for name in self.key_only:
             item.pop(self.names[name], None)
+
+    def complete_sized(self, item: AttributeMap) -> int:
+        """As `complete`, and by how many bytes the item has grown.
+
+        Raises:
+            MappingError: As `complete`.
+            UnicodeEncodeError: A text has no UTF-8 form.
+        """
+        before = self._computed_size(item)
+        self.complete(item)
+        return self._computed_size(item) - before
+
+    def _computed_size(self, item: AttributeMap) -> int:
+        """The bytes of the attributes of an item that `complete` puts in, changes or takes out."""
+        size = 0
+        for name, bytes_ in self._sizes:
+            if name in item:
+                size += bytes_ + value_size(item[name], 1)
+        return size
 
     def compute(self, item: AttributeMap, templates: Iterable[Template]) -> None:
         """Put some key attributes into an item that has all its fields.

@@ -9,9 +9,10 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import MappingError, mapper, model, partition_key, sort_key
-from dynattrs.mapper.classes import ClassCodec
+from dynattrs import GlobalIndex, MappingError, Table, field, mapper, model, partition_key, sort_key
+from dynattrs.mapper.classes import Carried, ClassCodec, carry
 from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.schema import model_info
 from things import Thing as Wide
 
 import strategies
@@ -52,6 +53,11 @@ def test_an_item_is_measured_as_it_is_made(thing: Any) -> None:
 class Inner:
     name: Any
     count: int | None
+
+
+@attrs.define
+class Label:
+    name: str
 
 
 @model("sized")
@@ -118,3 +124,68 @@ def test_nesting_is_counted_wherever_it_begins() -> None:
         assert together == apart
         assert (together[0] is TooDeep) == (extra > 0)
     assert has_fast_way(Wide(1, 2))
+
+
+SHELF = Table(
+    "sized_shelf", partition_key="pk", sort_key="sk", discriminator="type",
+    indexes=[GlobalIndex("by_day", partition_key="g1", sort_key="g2", write_shards=3)],
+)  # fmt: skip
+
+
+@model(SHELF, pk="B#{owner}", sk="{number:08d}#{inner.name}", g1="D", g2="{day}#{flag}", kind="bü")
+class Boxed:
+    """Its keys are made of fields of several types; one field is stored nowhere else."""
+
+    owner: str = field(key_only=True)
+    number: int
+    inner: Label
+    day: str | None = None
+    flag: bool = False
+    price: Decimal = Decimal(1)
+    tags: set[str] = attrs.field(factory=set)
+
+
+shelved = st.builds(
+    Boxed, st.text(max_size=4) | st.sampled_from(["a" * 2100, "é" * 600, "\ud800", "a#"]),
+    st.integers(-1, 10**9), st.builds(Label, st.text(max_size=3)),
+    st.none() | st.text(max_size=3) | st.just("d" * 1100), st.booleans(),
+    st.decimals(-10, 10), st.sets(st.text(max_size=2), max_size=2),
+)  # fmt: skip
+
+
+@given(shelved, st.dictionaries(st.sampled_from(["x", "pk", "g1", "g2", "owner", "type"]),
+                                st.just({"S": "carried"})))  # fmt: skip
+def test_items_with_computed_keys_are_measured_as_they_are_made(
+    box: Boxed, unknown: dict[str, Any]
+) -> None:
+    # What is carried may be called as what is computed, if it was so when it was carried.
+    carry(box, Carried(unknown))
+
+    together, apart = both(box)
+
+    assert together == apart
+
+
+def test_items_with_computed_keys_have_the_fast_way() -> None:
+    box = Boxed("ann", 7, Label("l"), day="2026-01-01", tags={"t"})
+    codec = mapper.default.codec(Boxed)
+    assert isinstance(codec, ClassCodec)
+    item, size = codec.dump_sized(box)
+
+    size += model_info(Boxed).keys.complete_sized(item)
+
+    assert item == mapper.dump(box)
+    assert "owner" not in item
+    assert item["type"] == {"S": "bü"}
+    assert size == item_size(item)
+
+
+@given(st.dictionaries(st.sampled_from(["owner", "number", "inner", "day", "flag"]), values))
+def test_keys_of_wrong_values_are_refused_alike(changed: dict[str, Any]) -> None:
+    box = Boxed("ann", 7, Label("l"))
+    for name, value in changed.items():
+        setattr(box, name, value)
+
+    together, apart = both(box)
+
+    assert together == apart

@@ -120,13 +120,15 @@ class Mapper(Codecs):
             UnicodeEncodeError: A text has no UTF-8 form.
         """
         codec = self._codec_of_model(type(obj))
-        if isinstance(codec, ClassCodec) and codec.keys is None:
+        if isinstance(codec, ClassCodec):
+            info = info_of(type(obj))
             try:
                 item, size = codec.dump_sized(obj)
+                if info is not None and info.keys is not None:
+                    size += info.keys.complete_sized(item)
             except Exception:  # noqa: S110 - the general way decides, and explains
                 pass
             else:
-                info = info_of(type(obj))
                 if info is not None:
                     if info.upgrades:
                         own = {info.schema_attribute: {"N": str(info.schema_version)}}
