@@ -140,6 +140,8 @@ class Sieve:
         self.asked = tuple(asked)
         self.table = asked[0].table
         self._members = self.table.members.infos()
+        #: What is known of the discriminator's values that were met.
+        self._kinds: dict[str, ModelInfo | None] = {}
 
     @property
     def needed(self) -> bool:
@@ -157,6 +159,10 @@ class Sieve:
         Raises:
             MappingError: No model of the table is known for it.
         """
+        discriminator = self.table.discriminator
+        kind = None if discriminator is None else item.get(discriminator, {}).get("S")
+        if type(kind) is str and kind in self._kinds:
+            return self._kinds[kind]
         found = kind_of(self.table, item, self.asked, self._members)
         if found is None:
             if _is_guard(self.table, item):
@@ -166,7 +172,10 @@ class Sieve:
             if any(self._plain(info) for info in self._members):
                 return None
             raise self._unknown(item)
-        return found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
+        wanted = found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
+        if type(kind) is str:
+            self._kinds[kind] = wanted
+        return wanted
 
     @staticmethod
     def _plain(info: ModelInfo) -> bool:

@@ -88,8 +88,8 @@ class ModelKeys:
 
     @property
     def rowwise(self) -> bool:
-        """Whether an item has all fields of the one class that reads it, besides its keys."""
-        return not self.key_only and self.table.discriminator is None
+        """Whether an item has all its fields besides its keys, so that nothing is to be restored."""
+        return not self.key_only
 
     @property
     def attributes(self) -> tuple[str, ...]:

@@ -252,7 +252,10 @@ class Mapper(Codecs):
         info = model_info(model)
         if info.evolves or (info.keys is not None and not info.keys.rowwise):
             return None
-        return self._new_rows(key, cls, load, info.table.own_attributes, attributes)
+        # What tells models apart is asked for beside the fields.
+        tells = () if info.table.discriminator is None else (info.table.discriminator,)
+        also = (*info.table.own_attributes, *tells)
+        return self._new_rows(key, cls, load, also, attributes)
 
     def _new_rows(
         self,

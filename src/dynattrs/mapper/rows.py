@@ -21,8 +21,9 @@ import keyword
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
 from types import CodeType
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
 import attrs
 import msgspec
@@ -44,6 +45,9 @@ from dynattrs.mapper.records import MISSING
 from dynattrs.schema import AttributeMap, AttributeValue
 
 T = TypeVar("T")
+
+# For where `type` is a property.
+RowType: TypeAlias = "type[Row]"
 
 #: How many attributes that a class does not know get a place in its rows, and in how many steps.
 #: What is beyond goes through the general codecs.
@@ -69,7 +73,7 @@ class Row(msgspec.Struct, gc=False):
         value = getattr(self, self.places[name])
         if value is UNSET:
             raise KeyError(name)
-        found: AttributeValue = to_builtins(value)
+        found: AttributeValue = value if type(value) is dict else to_builtins(value)
         return found
 
     def get(self, name: str, default: AttributeValue, /) -> AttributeValue:
@@ -77,6 +81,22 @@ class Row(msgspec.Struct, gc=False):
             return self[name]
         except KeyError:
             return default
+
+
+@cache
+def peek(names: tuple[str, ...]) -> Callable[[Any], Row]:
+    """What takes some attributes out of the bytes of an item, whatever else that has.
+
+    Raises:
+        ValueError: A name cannot be that of a struct's member.
+    """
+    places = {name: f"k{position}" for position, name in enumerate(names)}
+    struct = msgspec.defstruct(
+        "Peek", [(place, Any, UNSET) for place in places.values()], bases=(Row,), gc=False, eq=False,
+        namespace={"places": places}, rename={place: name for name, place in places.items()},
+        kw_only=True,
+    )  # fmt: skip
+    return cast("Callable[[Any], Row]", msgspec.json.Decoder(struct).decode)
 
 
 def attribute_map(item: Any) -> AttributeMap:
@@ -143,6 +163,12 @@ class Rows:
             MappingError: As `Mapper.load`.
         """
         return self._made.build
+
+    @property
+    def current(self) -> tuple[RowType, Callable[[Any], Any]]:
+        """`type` and `build` that belong together, whatever another thread learns meanwhile."""
+        made = self._made
+        return made.type, made.build
 
     @property
     def learns(self) -> bool:
@@ -404,7 +430,10 @@ class _Generator:
             source.add(*body)
         else:
             self._names.update(Row=struct, other=other)
-            unlike = "".join(f" or {each}" for each in _not_current(codec, places))
+            unlike = ""
+            if attributes is None:
+                conditions = (*_another_class(codec, places), *_not_current(codec, places))
+                unlike = "".join(f" or {each}" for each in conditions)
             source.add(
                 f"if type(row) is not Row{unlike}:", "    return other(row)", "try:",
                 *("    " + line for line in body), "except Exception:", "    return other(row)",
@@ -505,6 +534,14 @@ class _Generator:
         if rest:
             arguments.append("**rest")
         return [f"instance = {build}({', '.join(arguments)})"]
+
+
+def _another_class(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
+    """What is true of an item that another class may have to read, or none."""
+    keys = codec.keys
+    if keys is not None and keys.kind is not None and keys.table.discriminator is not None:
+        place, own = places[keys.table.discriminator], {"S": keys.kind}
+        yield f"row.{place} != {own!r} and row.{place} is not UNSET"
 
 
 def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:

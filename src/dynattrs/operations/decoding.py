@@ -15,14 +15,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+from dynattrs.kinds import Sieve
 from dynattrs.mapper import Mapper
 from dynattrs.operations.flows import Decode
-from dynattrs.schema import ModelInfo
+from dynattrs.schema import AttributeMap, ModelInfo
 
 if TYPE_CHECKING:
     from dynattrs.mapper.rows import Rows
+    from dynattrs.model_keys import ModelKeys
 
 # Members of replies besides the items, as far as anything here reads them.
 _OTHERS: Final = (
@@ -50,6 +52,10 @@ _PLACES: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
+#: The model that rows of a type are of, and what makes its objects of them.
+Made: TypeAlias = "dict[type[Any], tuple[ModelInfo, Callable[[Any], Any]]]"
+
+
 def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
     """What reads replies whose items are *model*s and stand at *place*; None for the ordinary way.
 
@@ -62,17 +68,23 @@ def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
     Raises:
         ModelError: As `Mapper.load`.
     """
-    return decoder_of(cast("Mapper", info.mapper).rows(model), place)
+    return decoder_of(cast("Mapper", info.mapper).rows(model), place, info)
 
 
-def decoder_of(rows: Rows | None, place: str) -> Decode | None:
-    """What reads replies whose items are these rows; None for the ordinary way."""
+def decoder_of(rows: Rows | None, place: str, info: ModelInfo | None = None) -> Decode | None:
+    """What reads replies whose items are these rows; None for the ordinary way.
+
+    Args:
+        rows: The rows.
+        place: As for `decoder`.
+        info: The model that they are of, where items of others may stand between them.
+    """
     if rows is None:
         return None
     found: Decode | None = rows.decoders.get(place)
     if found is None:
         # Two threads may make two: the later one stays.
-        found = rows.decoders[place] = _Decoder(rows, place)
+        found = rows.decoders[place] = _Decoder(rows, place, info)
     return found
 
 
@@ -96,24 +108,176 @@ def made_of(info: ModelInfo, model: Any, item: Any) -> Any:
     return reader(info, model)(item)
 
 
+def collection_decoder(sieve: Sieve, place: str, made: Made) -> Decode | None:
+    """What reads replies with items of several models; None for the ordinary way.
+
+    Args:
+        sieve: Says which model an item is of.
+        place: As for `decoder`.
+        made: Filled with what makes objects of the rows, by the rows' type.
+    """
+    look = _peek(sieve)
+    return None if look is None else _Collection(place, made, look)
+
+
+def _peek(sieve: Sieve) -> Callable[[Any], ModelInfo | None] | None:
+    """What tells of an item's bytes which model it is of: None where the general way has to."""
+    # Rows are there only where a library that makes them is.
+    from dynattrs.mapper.rows import peek
+
+    try:
+        decode = peek((*sieve.table.key, *sieve.reads))
+    except ValueError:  # an attribute's name cannot be that of a struct's member
+        return None
+    model_of = sieve.model_of
+
+    def look(raw: Any) -> ModelInfo | None:
+        try:
+            return model_of(decode(raw))
+        except Exception:  # the general way says what is wrong with it
+            return None
+
+    return look
+
+
+class _Collection:
+    """Reads replies whose items are of several models, each item as its model's row.
+
+    A look at the attributes that tell models apart decides. An item of no model that was asked for,
+    or of one without rows, or that is not as expected, is an attribute map: the general way reads
+    it, or refuses it, or leaves it out.
+    """
+
+    def __init__(self, place: str, made: Made, look: Callable[[Any], ModelInfo | None]) -> None:
+        import msgspec
+
+        self._place = place
+        self._made = made
+        self._look = look
+        self._invalid = msgspec.ValidationError
+        self._decode = msgspec.json.decode
+
+    def __call__(self, body: bytes) -> dict[str, Any]:
+        try:
+            reply = _as_dict(_of_raw_items(self._place).decode(body))
+        except self._invalid:
+            # It is no such reply at all. Whoever reads it on will say so.
+            return cast("dict[str, Any]", self._decode(body))
+        items = reply.get(self._place)
+        if items is not None:
+            kinds: dict[int, _Kind | None] = {}
+            reply[self._place] = _each(partial(self._one, kinds), items)
+            for kind in kinds.values():
+                if kind is not None:
+                    kind.learn()
+        return reply
+
+    def _one(self, kinds: dict[int, _Kind | None], raw: Any) -> Any:
+        info = self._look(raw)
+        if info is None:
+            return self._decode(raw)
+        try:
+            kind = kinds[id(info)]
+        except KeyError:
+            kind = kinds[id(info)] = self._kind(info)
+        return self._decode(raw) if kind is None else kind.read(raw)
+
+    def _kind(self, info: ModelInfo) -> _Kind | None:
+        try:
+            rows = cast("Mapper", info.mapper).rows(info.cls)
+        except Exception:  # the general way says what is wrong with the model
+            return None
+        if rows is None:
+            return None
+        row, build = rows.current
+        self._made[row] = info, build
+        return _Kind(rows, row)
+
+
+class _Kind:
+    """How the items of one model on one page are read, and what was seen of them.
+
+    Args:
+        rows: The model's.
+        row: Their type.
+        info: The model, where items of others may stand between its own.
+    """
+
+    def __init__(self, rows: Any, row: Any, info: ModelInfo | None = None) -> None:
+        import msgspec
+
+        self._rows = rows
+        self._row = row
+        self._unknown: Counter[str] = Counter()
+        self._as_row = msgspec.json.Decoder(row).decode
+        self._invalid = msgspec.ValidationError
+        self._decode = msgspec.json.decode
+        self._failed = 0
+        self._is_own = None if info is None else _own(info)
+        #: Whether there were items of other models.
+        self.strangers = False
+
+    def read(self, raw: Any) -> Any:
+        if self._failed >= _SAMPLE:
+            # Each try has its price.
+            return self._decode(raw)
+        try:
+            found = self._as_row(raw)
+        except self._invalid:
+            return self._as_map(raw)
+        self._failed = 0
+        return found
+
+    def _as_map(self, raw: Any) -> Any:
+        item = self._decode(raw)
+        if isinstance(item, dict):
+            if self._is_own is not None and not self._is_own(item):
+                self.strangers = True
+                return item
+            self._unknown.update(item.keys() - self._row.places.keys())
+        self._failed += 1
+        return item
+
+    def learn(self) -> bool:
+        """Give what the model does not know a place in its rows; whether they have changed."""
+        return bool(self._rows.learn(name for name, _ in self._unknown.most_common()))
+
+
+def _own(info: ModelInfo) -> Callable[[AttributeMap], bool]:
+    """What says whether an item is the model's own, as far as learning its attributes goes."""
+    keys, discriminator = cast("ModelKeys", info.keys), info.table.discriminator
+
+    def own(item: AttributeMap) -> bool:
+        with suppress(Exception):  # the general way says what is wrong with it
+            if discriminator is not None and keys.kind is not None:
+                return bool(item.get(discriminator) == {"S": keys.kind})
+            return keys.matches(item)
+        return False
+
+    return own
+
+
 class _Decoder:
     """Reads the replies of one kind, with items of one class."""
 
-    def __init__(self, rows: Any, place: str) -> None:
+    def __init__(self, rows: Any, place: str, info: ModelInfo | None) -> None:
         import msgspec
 
         self._rows = rows
         self._place = place
+        self._info = info if info is not None and info.keys is not None else None
+        #: Whether the last page had items of other models: then it is not tried as a whole.
+        self._mixed = False
         self._invalid = msgspec.ValidationError
         self._decode = msgspec.json.decode
         #: The current type of row with the decoder made for it, changed in one step.
         self._current: tuple[Any, Any] = (None, None)
 
     def __call__(self, body: bytes) -> dict[str, Any]:
-        try:
-            return _as_dict(self._whole(body))
-        except self._invalid:
-            return self._item_by_item(body)
+        if not self._mixed:
+            with suppress(self._invalid):
+                return _as_dict(self._whole(body))
+        return self._item_by_item(body)
 
     def _whole(self, body: bytes) -> Any:
         import msgspec
@@ -135,6 +299,8 @@ class _Decoder:
             # It is no such reply at all. Whoever reads it on will say so.
             return cast("dict[str, Any]", self._decode(body))
         items = reply.get(self._place)
+        if self._info is not None and items is not None and self._place in ("Items", "Responses"):
+            return self._sifted(self._info, reply, items)
         if isinstance(items, list):
             # A few tell what the others are like.
             unknown: Counter[str] = Counter()
@@ -152,6 +318,20 @@ class _Decoder:
                 return _as_dict(self._whole(body))
         if items is not None:
             reply[self._place] = found
+        return reply
+
+    def _sifted(self, info: ModelInfo, reply: dict[str, Any], items: Any) -> dict[str, Any]:
+        """Read the model's own items as rows, and leave those of other models attribute maps.
+
+        It learns nothing of what the others have.
+        """
+        kind = _Kind(self._rows, self._rows.type, info)
+        found = _each(kind.read, items)
+        if kind.learn():
+            kind = _Kind(self._rows, self._rows.type, info)
+            found = _each(kind.read, items)
+        self._mixed = kind.strangers
+        reply[self._place] = found
         return reply
 
 

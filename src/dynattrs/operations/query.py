@@ -416,7 +416,8 @@ class QueryVerbs(Generic[M_co]):
 
     def _belongs(self, sieve: Sieve, item: StoredItem) -> bool:
         try:
-            return sieve.model_of(item) is not None
+            tells = self._reader if isinstance(self._reader, Several) else sieve
+            return tells.model_of(item) is not None
         except MappingError as error:
             if self._on_error == "raise":
                 raise

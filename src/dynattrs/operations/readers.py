@@ -15,10 +15,10 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Codec
 from dynattrs.model_keys import ModelKeys
-from dynattrs.operations.decoding import decoder, decoder_of, reader
+from dynattrs.operations.decoding import Made, collection_decoder, decoder, decoder_of, reader
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.keys import key_in, key_parts, stored_parts
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.schema import AttributeMap, ModelInfo, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.mapper.rows import Rows
@@ -75,16 +75,29 @@ class Objects(Generic[R_co]):
 
 
 @attrs.frozen(eq=False)
-class Several(_OfMaps, Generic[R_co]):
+class Several(Generic[R_co]):
     """Objects of several models, each of its own."""
 
     sieve: Sieve
     needs: None = None
+    #: Rows of these types were told apart when they were read from a reply for this reader.
+    _made: Made = attrs.field(factory=dict, init=False)
 
     def reads(self) -> Callable[[Any], R_co]:
         return self.read
 
-    def read(self, item: AttributeMap) -> R_co:
+    def decoder(self, place: str) -> Decode | None:
+        return collection_decoder(self.sieve, place, self._made)
+
+    def model_of(self, item: StoredItem) -> ModelInfo | None:
+        """As `Sieve.model_of`."""
+        made = self._made.get(type(item))
+        return self.sieve.model_of(item) if made is None else made[0]
+
+    def read(self, item: Any) -> R_co:
+        made = self._made.get(type(item))
+        if made is not None:
+            return cast("R_co", made[1](item))
         info = self.sieve.model_of(item)
         assert info is not None, "items of other models are left out before"
         return cast("R_co", cast("Mapper", info.mapper).load(item, info.cls))
