@@ -480,3 +480,118 @@ def test_a_filter_that_old_items_answer_otherwise_deletes_nothing(session: Sessi
     assert stored(session, "1") == OLD
     assert session.query(Person).where(Person.id == "1").delete() == 1
     assert session.scan(Person).delete() == 1
+
+
+def total(item: dict[str, Any]) -> None:
+    """Version 2 stores what was computed. What it is made of stays."""
+    item["total"] = item["price"] * item["count"]
+
+
+@model("orders", upgrades=[total])
+class Order:
+    id: str = partition_key()
+    price: int
+    count: int
+    total: int
+    note: str = field(name="note", unique=True, default="")
+
+
+ORDER: dict[str, Any] = {
+    "id": {"S": "1"}, "price": {"N": "2"}, "count": {"N": "3"}, "note": {"S": "n"}
+}  # fmt: skip
+
+
+@attrs.define
+class Orders:
+    session: Any
+    table: str
+
+    def put(self, *items: dict[str, Any]) -> None:
+        for item in items:
+            self.session.client.put_item(TableName=self.table, Item=item)
+
+    def set(self, name: str, value: dict[str, Any]) -> None:
+        """What a program does that knows nothing of versions."""
+        self.session.client.update_item(
+            TableName=self.table, Key={"id": ORDER["id"]}, UpdateExpression="SET #n = :v",
+            ExpressionAttributeNames={"#n": name}, ExpressionAttributeValues={":v": value},
+        )  # fmt: skip
+
+
+@pytest.fixture
+def orders(session: Session) -> Orders:
+    session.tables.create(Order)
+    orders = Orders(session, session.tables.describe(Order)["TableName"])
+    orders.put(ORDER)
+    return orders
+
+
+def test_what_an_upgrade_makes_of_others_attributes_is_never_of_old_ones(
+    session: Session, orders: Orders, monkeypatch: Any
+):
+    """Somebody changes what the total is made of between the migration's read and its write."""
+    from dynattrs.operations import edits
+
+    finish, turns = edits.finish, iter([True])
+
+    def interfere(core: Any, edit: Any) -> Any:
+        if next(turns, False):
+            orders.set("count", {"N": "5"})
+        return finish(core, edit)
+
+    monkeypatch.setattr(edits, "finish", interfere)
+
+    session.migrate(Order)
+
+    assert session.get_one(Order, "1") == Order("1", 2, 5, 10, "n")
+
+
+def test_an_item_that_others_bring_up_to_date_meanwhile_is_no_fault(
+    session: Session, orders: Orders, monkeypatch: Any
+):
+    """The renamed unique attribute makes it a transaction, which is refused first."""
+    session.tables.create(Guarded)
+    name = session.tables.describe(Guarded)["TableName"]
+    session.client.put_item(TableName=name, Item={**OLD, "id": {"S": "5"}, "e": {"S": "eve@x"}})
+    from dynattrs.operations import edits
+
+    finish, turns = edits.finish, iter([True])
+
+    def interfere(core: Any, edit: Any) -> Any:
+        if edit.obj.id == "5" and next(turns, False):
+            session.client.update_item(
+                TableName=name, Key={"id": {"S": "5"}}, UpdateExpression="SET #n = :n",
+                ExpressionAttributeNames={"#n": "name"},
+                ExpressionAttributeValues={":n": {"S": "Eve Moore"}},
+            )  # fmt: skip
+        return finish(core, edit)
+
+    monkeypatch.setattr(edits, "finish", interfere)
+
+    session.migrate(Guarded, on_error="skip")
+
+    assert session.get_one(Guarded, "5") == Guarded("5", "Eve", "Moore", "eve@x")
+    assert stored(session, "5")["schema_version"] == {"N": "2"}
+
+
+@pytest.mark.parametrize("guard", [False, True])
+def test_an_edit_writes_nothing_that_others_have_changed_since_the_upgrade(
+    session: Session, orders: Orders, guard: bool
+):
+    read = session.get_one(Order, "1")
+    session.migrate(Order)
+    session.update(Order, "1", set_(Order.total, 77))
+
+    with session.edit(read, guard=guard):
+        read.price = 9
+
+    assert session.get_one(Order, "1") == Order("1", 9, 3, 77, "n")
+
+
+def test_an_item_of_very_many_attributes_is_brought_up_to_date(session: Session, orders: Orders):
+    many = {f"a{number}": {"N": str(number)} for number in range(400)}
+    orders.put({**ORDER, **many})
+
+    assert session.migrate(Order).rewritten == 1
+    found = session.client.get_item(TableName=orders.table, Key={"id": ORDER["id"]})["Item"]
+    assert found == {**ORDER, **many, "total": {"N": "6"}, "schema_version": {"N": "2"}}

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_origin
 
-import attrs
-
 from dynattrs.errors import MappingError
 from dynattrs.mapper import anything
 from dynattrs.mapper.annotations import (
@@ -190,17 +188,10 @@ class Mapper(Codecs):
     def _load_evolving(
         self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: Any
     ) -> Any:
-        # Imported when the first item may be an old one.
-        from dynattrs.mapper.evolution import is_outdated
-
         found = self.current(info, item)
         if info.keys is not None:
             found = info.keys.restore(found)
-        obj = self._load(codec, found, model)
-        if info.carries and is_outdated(info, item):
-            # An edit begins at what is stored, and so writes all that the upgrades have changed.
-            carry(obj, attrs.evolve(carried_by(obj), base=dict(item)))
-        return obj
+        return self._load(codec, found, model)
 
     def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap:
         """An item of a model as the model reads it: after its upgrades, by today's names.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -35,6 +35,7 @@ from dynattrs.operations.keys import key_in, key_parts, plain_key, stored_parts
 from dynattrs.operations.requests import (
     ConditionFalse,
     add_condition,
+    attribute_path,
     check_current,
     condition_failed,
     exists,
@@ -46,14 +47,15 @@ from dynattrs.operations.requests import (
 from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, model_info
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import evolution
     from dynattrs.operations import guards, uniqueness
 else:
-    evolution = deferred("dynattrs.mapper.evolution")
     guards = deferred("dynattrs.operations.guards")
     uniqueness = deferred("dynattrs.operations.uniqueness")
 
 _SETS = ("SS", "NS", "BS")
+
+#: Attributes and changes of an item that a condition holds: two operators and some 20 bytes each.
+_MOST_GUARDED: Final = 130
 
 
 @attrs.frozen(eq=False)
@@ -142,16 +144,11 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
         for name in encoded.moves
     ]
-    # Of computed keys nobody has read anything: what they are made of is guarded.
-    computed = () if info.keys is None else info.keys.attributes
-    read = [change for change in changes if change.steps[0] not in computed]
-    guard = joined(*(_as_read(info, change) for change in read)) if edit.guard else None
+    guard = _still_as_read(info, edit, changes)
     asked = joined(edit.version, guard)
     key = key_in(info, after)
-    current = None
-    if info.evolves and not evolution.is_outdated(info, edit.before):
-        # What was read as it is stored must not be written into an older item.
-        current = up_to_date(info)
+    # Today's fields must not be written into an older item.
+    current = up_to_date(info) if info.evolves and not edit.renews else None
 
     def request(further: Condition | None = None) -> dict[str, Any]:
         placeholders = Placeholders()
@@ -165,7 +162,9 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         return parameters
 
     if info.guarding and guards.concerns(info, (change.steps[0] for change in changes)):
-        yield from uniqueness.edit(core, info, key, request, edit.before, after, asked)
+        yield from uniqueness.edit(
+            core, info, key, request, edit.before, after, asked, renews=edit.renews
+        )
         encoded.settle()
         return
     parameters = request()
@@ -361,6 +360,29 @@ def _label(info: ModelInfo, steps: tuple[str | int, ...]) -> str:
 def _action(info: ModelInfo, change: Change) -> Action:
     value = None if change.value is None else _stored(change.value)
     return Action(change.clause, _path(info, change.steps), value, str(change.steps))
+
+
+def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Change]) -> Condition | None:
+    """The condition that what is written rests on what is stored.
+
+    Where an item is brought up to date, anything in it may be made of all the rest, so all of it is
+    asked. An item of very many attributes has no place in an expression: of that, the changes are.
+    """
+    before = edit.before
+    new = [change for change in changes if len(change.steps) == 1 and change.before is None]
+    if edit.renews and len(before) + len(new) <= _MOST_GUARDED:
+        known = [
+            Comparison("=", attribute_path(info, (name,), name), _stored(value))
+            for name, value in before.items()
+            if name not in info.table.key
+        ]
+        return joined(*known, *(_as_read(info, change) for change in new))
+    if not edit.guard:
+        return None
+    # Of computed keys nobody has read anything: what they are made of is guarded.
+    computed = () if info.keys is None else info.keys.attributes
+    read = [change for change in changes if change.steps[0] not in computed]
+    return joined(*(_as_read(info, change) for change in read))
 
 
 def _as_read(info: ModelInfo, change: Change) -> Condition:

@@ -1,8 +1,8 @@
 """Items of older schema versions: brought up to date one by one, or all of a model's.
 
 An item is brought up to date as an edit does it: one UpdateItem with what differs, under the condition
-that those places are still as they were read. So other writers lose nothing. Its version and time
-stamps stay as they are: what it says has not changed.
+that the item is still as it was read, since what is new may have been made of all of it. So other
+writers lose nothing. Its version and time stamps stay as they are: what it says has not changed.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ from dynattrs.operations import cursors, edits, uniqueness
 from dynattrs.operations.core import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.keys import key_in
-from dynattrs.operations.requests import Outdated, attribute_path
+from dynattrs.operations.requests import ConditionFalse, Outdated, attribute_path
 from dynattrs.schema import GUARD_ATTRIBUTE, AttributeMap, ModelInfo, model_info
 
 R = TypeVar("R")
 
-OnError: TypeAlias = Literal["raise", "skip"] | Callable[["MappingError | AlreadyTaken"], object]
+#: What to do with an item that cannot be brought up to date.
+OnError: TypeAlias = (
+    Literal["raise", "skip"] | Callable[["MappingError | AlreadyTaken | ConditionFailed"], object]
+)
 
 #: How often an item is tried that others change all the time.
-_TRIES: Final = 5
+_TRIES: Final = 30
 
 
 @attrs.frozen
@@ -47,7 +50,8 @@ class Migrated:
     Attributes:
         scanned: How many items of the table were read.
         rewritten: How many of them were brought up to date, or got the guards of unique values.
-        failed: How many could not be, or have a unique value that another item has.
+        failed: How many could not be, or have a unique value that another item has, or were changed
+            by others all the time.
         cursor: Where to go on, in this process or another; None at the end.
     """
 
@@ -87,14 +91,17 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
             yield from edits.finish(core, edit)
         except NoSuchItem:
             return False
-        except ConditionFailed:
+        except ConditionFailed as error:
             if attempt == _TRIES:
                 raise
+            cause = error.__cause__
         else:
             return True
-        table = core.table_name(info.table)
-        reading = {"TableName": table, "Key": key_in(info, item), "ConsistentRead": True}
-        found = (yield Call("get_item", reading)).get("Item")
+        found = cause.item if isinstance(cause, ConditionFalse) else None  # as it is now
+        if not found:
+            table = core.table_name(info.table)
+            reading = {"TableName": table, "Key": key_in(info, item), "ConsistentRead": True}
+            found = (yield Call("get_item", reading)).get("Item")
         if found is None:
             return False
         item = found
@@ -137,7 +144,7 @@ def migrate(
         for item in page.get("Items", ()):
             try:
                 rewritten += yield from _migrated(core, info, item, sieve)
-            except (AlreadyTaken, MappingError) as error:
+            except (AlreadyTaken, ConditionFailed, MappingError) as error:
                 if on_error == "raise":
                     raise
                 failed += 1

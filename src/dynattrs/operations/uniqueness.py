@@ -125,12 +125,24 @@ def _refusal(
             return Outdated(stored)
         if asked is None:
             return failed
-        error = ConditionFalse(operation, "ConditionalCheckFailed", "", None)
-        error.item = stored
-        explain = item_exists if inserting else condition_failed
-        return explain(error, info, key, asked)
+        return _unlike(operation, info, key, asked, stored, inserting=inserting)
 
     return refused
+
+
+def _unlike(
+    operation: str,
+    info: ModelInfo,
+    key: AttributeMap,
+    asked: Condition,
+    stored: AttributeMap | None,
+    *,
+    inserting: bool = False,
+) -> Exception:
+    error = ConditionFalse(operation, "ConditionalCheckFailed", "", None)
+    error.item = stored
+    explain = item_exists if inserting else condition_failed
+    return explain(error, info, key, asked)
 
 
 def put(
@@ -303,8 +315,10 @@ def edit(
     before: AttributeMap,
     after: AttributeMap,
     asked: Condition | None,
+    *,
+    renews: bool,
 ) -> Flow[None]:
-    """The end of an edit that has changed a unique field.
+    """The end of an edit that has changed a unique field, or brings an item up to date (*renews*).
 
     Raises:
         NoSuchItem: The item is gone.
@@ -320,12 +334,14 @@ def edit(
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
         if stored is None:
             return NoSuchItem(info.name, plain_key(info, key))
+        if renews and asked is not None:
+            return _unlike("TransactWriteItems", info, key, asked, stored)
         return _refusal("TransactWriteItems", info, key, asked)(stored, failed)
 
     written = f"edit({info.name} {plain_key(info, key)})"
     yield from act(
         core, info, key, written, lambda further: {"Update": request(further)}, new_of, refused,
-        before, whole=False, renews=True,
+        before, whole=False, renews=renews,
     )  # fmt: skip
 
 

@@ -508,13 +508,14 @@ class Verbs(Listening):
             max_pages: How many pages to do; None for all. The result has the cursor for the rest.
             page_size: How many items to read at once; None for what makes 1 MB.
             on_page: Called with what is done so far after each page, whose cursor can be kept.
-            on_error: What to do with an item that cannot be read, or whose unique value another one
-                has: `"raise"`, `"skip"`, or a function that gets the error.
+            on_error: What to do with an item that cannot be read, whose unique value another one has,
+                or that others change all the time: `"raise"`, `"skip"`, or a function that gets the error.
 
         Raises:
             QueryError: The model has nothing to migrate.
             MappingError: An item cannot be read, or an upgrade fails.
             AlreadyTaken: Two items have the same value of a unique field.
+            ConditionFailed: Others change an item all the time.
             CursorError: *after* is no cursor of a migration of this model.
         """
         self._check_writable()
