@@ -12,6 +12,7 @@ from dynattrs import (
     AlreadyTaken,
     ConditionFailed,
     CursorError,
+    GlobalIndex,
     MappingError,
     Migrated,
     NoSuchItem,
@@ -595,3 +596,42 @@ def test_an_item_of_very_many_attributes_is_brought_up_to_date(session: Session,
     assert session.migrate(Order).rewritten == 1
     found = session.client.get_item(TableName=orders.table, Key={"id": ORDER["id"]})["Item"]
     assert found == {**ORDER, **many, "total": {"N": "6"}, "schema_version": {"N": "2"}}
+
+
+def louder(item: dict[str, Any]) -> None:
+    item["name"] = item["name"].upper()
+
+
+SHOW = Table(
+    "show", partition_key="pk", sort_key="sk",
+    indexes=[GlobalIndex("named", partition_key="named")],
+)  # fmt: skip
+
+
+@model(SHOW, pk="ACT#{act}", sk="ACT", named="NAME#{name}", upgrades=[louder])
+class Act:
+    act: str
+    name: str
+
+
+@model(SHOW, pk="ARTIST#{name}", sk="ARTIST", upgrades=[louder])
+class Artist:
+    name: str
+
+
+def test_an_upgrade_moves_index_keys_and_never_primary_keys(client: Any, table_prefix: str) -> None:
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(SHOW)
+    name = session.tables.describe(SHOW)["TableName"]
+    act = {"pk": "ACT#1", "sk": "ACT", "act": "1", "name": "ann", "named": "NAME#ann"}
+    artist = {"pk": "ARTIST#ann", "sk": "ARTIST", "name": "ann"}
+    for item in (act, artist):
+        client.put_item(TableName=name, Item={key: {"S": text} for key, text in item.items()})
+
+    session.migrate(Act)
+
+    assert session.query(Act).where(Act.name == "ANN").all() == [Act("1", "ANN")]
+    with pytest.raises(MappingError, match=r"Artist\['pk'\].*leave the fields of the primary key"):
+        session.get(Artist, {"name": "ann"})
+    assert session.migrate(Artist, on_error="skip").failed == 1
+    session.close()

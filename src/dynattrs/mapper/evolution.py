@@ -106,6 +106,26 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
     return found
 
 
+def check_key_kept(info: ModelInfo, item: Mapping[str, AttributeValue], made: AttributeMap) -> None:
+    """Refuse upgrades of fields that the primary key is made of: saved, it would be another item.
+
+    Raises:
+        MappingError: The key of what they *made* is not that of *item*.
+    """
+    completed = dict(made)
+    info.keys.complete(completed)
+    for name in info.table.key:
+        if completed.get(name) != item.get(name):
+            raise MappingError(
+                f"{info.name}[{name!r}]",
+                "upgrades that leave the fields of the primary key as they are",
+                show(load_any(completed[name])),
+                _key(info, item),
+                "an item's key never changes",
+                dict(item),
+            )
+
+
 def _same(one: Any, other: Any) -> bool:
     """Whether a plain value is still what it was: 1 and True are equal, and stored differently."""
     if type(one) is not type(other) or one != other:

@@ -189,9 +189,17 @@ class Mapper(Codecs):
         self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: Any
     ) -> Any:
         found = self.current(info, item)
-        if info.keys is not None:
-            found = info.keys.restore(found)
-        return self._load(codec, found, model)
+        if info.keys is None:
+            return self._load(codec, found, model)
+        found = info.keys.restore(found)
+        obj = self._load(codec, found, model)
+        if info.upgrades:
+            # Imported when the first item may be an old one.
+            from dynattrs.mapper.evolution import check_key_kept, is_outdated
+
+            if is_outdated(info, item):
+                check_key_kept(info, item, found)
+        return obj
 
     def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap:
         """An item of a model as the model reads it: after its upgrades, by today's names.
