@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -635,3 +636,19 @@ def test_an_upgrade_moves_index_keys_and_never_primary_keys(client: Any, table_p
         session.get(Artist, {"name": "ann"})
     assert session.migrate(Artist, on_error="skip").failed == 1
     session.close()
+
+
+@model("tickets")
+class Ticket:
+    id: str = partition_key()
+    ends: dt.datetime | None = field(name="ends", also=["expires"], ttl=True, default=None)
+
+
+def test_an_item_that_ended_by_a_former_name_has_ended(session: Session):
+    session.tables.create(Ticket)
+    name = session.tables.describe(Ticket)["TableName"]
+    session.client.put_item(TableName=name, Item={"id": {"S": "1"}, "expires": {"N": "1000"}})
+
+    assert session.get(Ticket, "1") is not None
+    assert session.get(Ticket, "1", unexpired=True) is None
+    assert list(session.get_many(Ticket, ["1"], unexpired=True)) == []

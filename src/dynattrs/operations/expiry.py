@@ -33,7 +33,10 @@ def now(core: Core) -> int:
 
 def is_expired(core: Core, info: ModelInfo, item: StoredItem) -> bool:
     """Whether an item's time to live is over. What has none, or none that is a number, never ends."""
-    value = item.get(time_to_live(info), {}).get("N")
+    attribute = time_to_live(info)
+    former = (old for old, name in info.formerly.items() if name == attribute)
+    stored = next((found for name in (attribute, *former) if (found := item.get(name, {}))), {})
+    value = stored.get("N")
     return value is not None and Decimal(value) <= now(core)
 
 
