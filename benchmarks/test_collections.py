@@ -10,6 +10,7 @@ to which model each item belongs. Compared with the general way through attribut
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dynattrs import Session, Table, mapper, model
+from dynattrs import Session, Table, field, mapper, model
 from dynattrs.kinds import Sieve
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.core import encode
@@ -74,6 +75,22 @@ def _objects(models: tuple[Any, Any, Any]) -> list[Any]:
     ]
 
 
+@model(
+    Table("events", partition_key="pk", sort_key="sk"), pk="C#{customer}", sk="E#{at}#{number:08d}"
+)
+class Event:
+    """The fields of its keys are stored nowhere else."""
+
+    customer: str = field(key_only=True)
+    at: dt.datetime = field(key_only=True)
+    number: int = field(key_only=True)
+    product: str
+    amount: int
+    price: float
+    paid: bool
+    note: str | None = None
+
+
 MODELS = {table.name: _models(table) for table in (NAMED, KEYED)}
 OBJECTS = {name: _objects(models) for name, models in MODELS.items()}
 
@@ -122,6 +139,18 @@ def test_load_templated_page(benchmark: BenchmarkFixture, table: str, way: Any) 
     found = benchmark(way(Objects(info, order), Sieve([info]), _page(orders)))
 
     assert found == orders
+
+
+@pytest.mark.benchmark(group="bytes to 100 objects of one model with fields in keys only")
+@pytest.mark.parametrize("way", [fast, general])
+def test_load_page_with_fields_in_keys_only(benchmark: BenchmarkFixture, way: Any) -> None:
+    at = dt.datetime(2026, 11, 25, 12, 30, tzinfo=dt.timezone.utc)
+    events = [Event("ann", at, number, "shoes", 2, 19.5, paid=True) for number in range(PAGE)]
+    info = model_info(Event)
+
+    found = benchmark(way(Objects(info, Event), Sieve([info]), _page(events)))
+
+    assert found == events
 
 
 @pytest.mark.benchmark(group="bytes to 60 objects of one model of a page of 100 of three")

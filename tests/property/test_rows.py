@@ -7,7 +7,10 @@ that goes with a call, and what comes of it, object or error, must be the same t
 from __future__ import annotations
 
 import base64
+import datetime as dt
+import enum
 import json
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +18,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import MappingError, field, map_class, mapper, model, partition_key
+from dynattrs import MappingError, Table, field, map_class, mapper, model, partition_key
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.classes import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
@@ -290,3 +293,113 @@ def test_what_is_dropped_or_forbidden_is_so_alike(cls: Any, unknown: Any, nested
     inner = {"M": {"code": {"N": "1"}, **nested}}
 
     assert_same(cls, [{**each, "id": {"S": "a"}, "inner": inner} for each in unknown])
+
+
+# --- Fields that are stored in keys only ------------------------------------------------------
+
+
+class Color(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+TICKETS = Table("tickets", partition_key="pk", sort_key="sk")
+
+
+@model(
+    TICKETS,
+    pk="T#{owner}#{day}#{at}{number:04d}",
+    sk="{price}|{code:02X}|{done}|{color}|{ticket}|{made:%Y-%m}|{made}|{number:03x}{owner}-{rest:*}",
+)
+class Ticket:
+    """All that stands in its keys in one way or another; two fields stand there twice."""
+
+    owner: str = field(key_only=True, name="o")
+    day: dt.date = field(key_only=True)
+    at: dt.time = field(key_only=True)
+    number: int = field(key_only=True)
+    price: Decimal = field(key_only=True)
+    code: int = field(key_only=True)
+    done: bool = field(key_only=True)
+    color: Color = field(key_only=True)
+    ticket: uuid.UUID
+    made: dt.datetime = field(key_only=True)
+    rest: str = field(key_only=True, default="none")
+    seat: int | None = None
+    whole: str = attrs.field(default=attrs.Factory(lambda self: self.owner, takes_self=True))
+
+
+ODD = Table("odd_keys", partition_key="pk", sort_key="sk", types={"pk": "B", "sk": "N"})
+
+
+@model(ODD, pk="{raw}", sk="{number}")
+class Odd:
+    raw: bytes = field(key_only=True)
+    number: float = field(key_only=True)
+    text: str = ""
+
+
+@model(Table("marked", partition_key="pk", sort_key="sk"), pk="{name}", sk="MARK")
+class Marked:
+    name: str = field(key_only=True, init=False, default="")
+    text: str = ""
+
+
+tickets = st.builds(
+    Ticket, st.text("ab é", min_size=1, max_size=3), st.dates(), st.times(), st.integers(0, 4095),
+    st.decimals(-9, 9, places=1), st.integers(0, 255), st.booleans(), st.sampled_from(Color),
+    st.uuids(), st.datetimes(timezones=st.just(dt.timezone.utc)), st.text("ab#|", max_size=3),
+    st.none() | st.integers(0, 9),
+)  # fmt: skip
+odd = st.builds(
+    Odd,
+    st.binary(min_size=1, max_size=4),
+    st.integers(-9, 9).map(float) | st.just(0.1),
+    st.text(max_size=2),
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn, text: str) -> str:
+    """A key's text with a few characters more, fewer or others somewhere in it."""
+    for _ in range(draw(st.integers(1, 2))):
+        at = draw(st.integers(0, len(text)))
+        new = draw(st.sampled_from(["", "#", "|", "-", "0", "9", "a", "F", "٣", " ", "\x00", "##"]))
+        text = text[:at] + new + text[at + draw(st.integers(0, 2)) :]
+    return text
+
+
+def has_keys(item: Any) -> bool:
+    """Whether what it has for keys are attribute values. Anything else is no item of a table."""
+    keys = [item[name] for name in ("pk", "sk") if name in item] if isinstance(item, dict) else [0]
+    return all(
+        isinstance(key, dict)
+        and key
+        and is_stored(key)
+        and all(type(payload) is str for tag, payload in key.items() if tag in "SNB")
+        for key in keys
+    )
+
+
+@given(tickets | odd, st.data())
+def test_fields_of_keys_are_read_or_refused_alike(thing: Any, data: st.DataObject) -> None:
+    item = wire(mapper.dump(thing))
+    more = data.draw(
+        st.dictionaries(st.sampled_from(["o", "day", "number", "raw", "x"]), stored_values)
+    )
+    items = [item, {**item, **more}, data.draw(damaged(item).filter(has_keys))]
+    for name in ("pk", "sk"):
+        value = item[name]
+        others = st.just(value) | damaged(value) | stored_values
+        if "S" in value:
+            others |= changed(value["S"]).map(lambda text: {"S": text})
+        items.append(data.draw(others.map(lambda key: {**item, name: key}).filter(has_keys)))  # noqa: B023
+
+    assert_same(type(thing), items)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["pk", "sk", "name", "text"]), stored_values)))
+def test_a_field_that_the_constructor_does_not_take_is_read_from_the_key_alike(items: Any) -> None:
+    named = [{"sk": {"S": "M"}, "pk": {"S": "né"}, **item} for item in ({}, *items)]
+
+    assert_same(Marked, [item for item in named if has_keys(item)])

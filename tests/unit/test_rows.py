@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import attrs
+import msgspec
 import pytest
 
 from dynattrs import (
@@ -21,6 +22,7 @@ from dynattrs import (
     Mapper,
     MappingError,
     Table,
+    field,
     map_class,
     mapper,
     model,
@@ -31,6 +33,7 @@ from dynattrs.mapper.rows import (
     MOST_LEARNED,
     MOST_STEPS,
     Row,
+    Rows,
     _only_assigns,
     attribute_map,
 )
@@ -538,3 +541,118 @@ def test_all_that_flows_ask_of_replies_comes_with_the_items() -> None:
     assert decode is not None
 
     assert decode(json.dumps(reply).encode()) == reply
+
+
+# --- Fields that are stored in keys only ------------------------------------------------------
+
+
+@model(
+    Table("visits", partition_key="pk", sort_key="sk"),
+    pk="V#{place}#",
+    sk="{day}{number:04d}{code:02x}|{paid}|{price}|{day:%Y}|{note:*}",
+)
+class Visit:
+    place: str = field(key_only=True)
+    day: dt.date = field(key_only=True)
+    number: int = field(key_only=True)
+    code: int
+    paid: bool = field(key_only=True)
+    price: Decimal = field(key_only=True)
+    note: str = field(key_only=True)
+    seat: int | None = None
+
+
+@model(
+    Table("readings", partition_key="pk", sort_key="sk", types={"pk": "B", "sk": "N"}),
+    pk="{device}",
+    sk="{number}",
+)
+class Reading:
+    device: bytes = field(key_only=True)
+    number: int = field(key_only=True)
+    text: str = ""
+
+
+VISIT = Visit("York", dt.date(2026, 11, 25), 12, 255, True, Decimal("9.5"), "a|b", seat=3)
+READING = Reading(b"ab", 7, "warm")
+
+
+@pytest.mark.parametrize("thing", [VISIT, READING])
+def test_fields_that_are_stored_in_keys_only_are_read_without_the_general_way(thing: Any) -> None:
+    cls = type(thing)
+    codec = mapper.default.codec(cls)
+    assert isinstance(codec, ClassCodec)
+
+    def general(item: AttributeMap) -> Any:
+        raise AssertionError(item)
+
+    rows = Rows(codec, general, model_info(cls).table.own_attributes)
+    item = wire(mapper.dump(thing))
+
+    assert item.keys().isdisjoint(model_info(cls).keys.key_only)
+    assert rows.build(msgspec.json.decode(json.dumps(item), type=rows.type)) == thing
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"pk": {"S": "X#York#"}},
+        {"pk": {"S": "V#York"}},
+        {"pk": {"S": "V#York#more"}},
+        {"pk": {"N": "1"}},
+        {"sk": {"S": "2026/11/250012ff|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-25+012ff|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-25 012ff|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-251_12ff|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-25001٣ff|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-250012fg|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-250012FF|true|9.5|2026|"}},
+        {"sk": {"S": "2026-11-250012ff|yes|9.5|2026|"}},
+        {"sk": {"S": "2026-11-250012ff|true|1e2|2026|"}},
+        {"sk": {"S": "2026-11-250012ff|true|9.5|26|"}},
+        {"sk": {"S": "2026-11-250012ff|true"}},
+        {"sk": {"S": "2026-11-25"}},
+        {"sk": {"S": "2026-13-250012ff|true|9.5|2026|"}},
+    ],
+)
+def test_keys_that_the_model_does_not_make_are_refused_as_the_general_way_does(
+    changed: dict[str, Any],
+) -> None:
+    item = {**mapper.dump(VISIT), **changed}
+    with pytest.raises(MappingError) as general:
+        mapper.load(item, Visit)
+
+    with pytest.raises(MappingError) as fast:
+        made(Visit, item)
+
+    assert str(fast.value) == str(general.value)
+    assert fast.value.item == general.value.item
+
+
+def test_numbers_and_bytes_of_keys_are_refused_as_the_general_way_does() -> None:
+    item = wire(mapper.dump(READING))
+    for changed in (
+        {"sk": {"S": "7"}},
+        {"sk": {"N": "7.5"}},
+        {"pk": {"B": "no base64"}},
+    ):
+        with pytest.raises(MappingError) as general:
+            mapper.load({**item, **changed}, Reading)
+        with pytest.raises(MappingError) as fast:
+            made(Reading, {**item, **changed})
+        assert str(fast.value) == str(general.value)
+
+
+def test_what_an_item_has_beside_a_key_that_says_it_counts_for_nothing() -> None:
+    item = {
+        **mapper.dump(VISIT),
+        "place": {"S": "Leeds"},
+        "number": {"BOOL": True},
+        "x": {"N": "1"},
+    }
+
+    (found,) = made(Visit, item)
+
+    assert found == mapper.load(item, Visit) == VISIT
+    assert carried_by(found) == carried_by(mapper.load(item, Visit))
+    assert mapper.dump(found) == {**mapper.dump(VISIT), "x": {"N": "1"}}

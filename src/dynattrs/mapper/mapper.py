@@ -224,8 +224,6 @@ class Mapper(Codecs):
         if found is not _NOT_ASKED:
             return found
         info = info_of(get_origin(model) or model)
-        if info is not None and info.keys is not None and not info.keys.rowwise:
-            return None
         also = () if info is None else info.table.own_attributes
         return self._new_rows(model, model, partial(self.load, model=model), also)
 

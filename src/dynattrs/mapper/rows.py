@@ -41,6 +41,7 @@ from dynattrs.mapper.classes import (
     set_attribute,
 )
 from dynattrs.mapper.codec import Codec, Maybe, Members, Named, Several, Texts
+from dynattrs.mapper.key_only import Taken, from_keys
 from dynattrs.mapper.records import MISSING
 from dynattrs.schema import AttributeMap, AttributeValue
 
@@ -399,11 +400,6 @@ class _Generator:
         other: Callable[[Any], Any] | None = None,
     ) -> tuple[Any, Callable[[Any], Any]]:
         """A class's struct and the function that makes an instance of it."""
-        self._under_way.add(codec)
-        try:
-            members, body = self._members_of(codec)
-        finally:
-            self._under_way.discard(codec)
         stored = [field.stored for field in codec.members]
         if attributes is not None:
             stored = [attributes[name] for name in stored]
@@ -412,6 +408,16 @@ class _Generator:
         rest = [name for name in sorted(known) if name not in places]
         places.update({name: f"k{position}" for position, name in enumerate(rest)})
         places.update({name: f"x{position}" for position, name in enumerate(learned)})
+        before: list[str] = []
+        taken: dict[str, Taken] = {}
+        if base is Row and attributes is None and codec.keys is not None:
+            before, taken = from_keys(codec.keys, places, self._bind)
+        self._under_way.add(codec)
+        try:
+            members, body = self._members_of(codec, taken)
+        finally:
+            self._under_way.discard(codec)
+        body[:0] = before
         members += [(places[name], Any, UNSET) for name in (*rest, *learned)]
         struct = _struct(
             codec.record.cls.__name__, members, base,
@@ -440,7 +446,9 @@ class _Generator:
             )  # fmt: skip
         return struct, cast("Callable[[Any], Any]", source.function(codec.record.cls))
 
-    def _members_of(self, codec: ClassCodec) -> tuple[list[Any], list[str]]:
+    def _members_of(
+        self, codec: ClassCodec, taken: Mapping[str, Taken]
+    ) -> tuple[list[Any], list[str]]:
         members: list[Any] = []
         lines: list[str] = []
         values: dict[str, str] = {}
@@ -451,6 +459,15 @@ class _Generator:
             parts = self._parts(field.codec)
             annotation = self._struct(parts) if parts else Any
             member = field.member
+            if field.stored in taken:
+                # What stands in the item counts for nothing where the key says it.
+                members.append((place, Any, UNSET))
+                lines += self._taken(field, parts, taken[field.stored], target)
+                if member.init:
+                    values[member.argument] = target
+                else:
+                    later.append(f"set_attribute(instance, {field.name!r}, {target})")
+                continue
             if member.default is MISSING and member.init and not field.always_set:
                 members.append((place, annotation))
                 if len(parts) == 1 and parts[0].refused is None:
@@ -505,6 +522,16 @@ class _Generator:
         if len(parts) == 1:
             return _checked(parts[0], f"{v}.{parts[0].tag}", target)
         return self._choice(parts, v, target)
+
+    def _taken(
+        self, field: FieldCodec, parts: tuple[_Part, ...], taken: Taken, target: str
+    ) -> list[str]:
+        """The lines for a value that was taken out of a key."""
+        for part in parts:
+            if part.tag == taken.tag and part.payload is str:
+                return _checked(part, taken.payload, target)
+        load = self._bind("load", field.codec.load)
+        return [f"{target} = {load}({{{taken.tag!r}: {taken.payload}}})"]
 
     def _construction(
         self, codec: ClassCodec, values: dict[str, str], *, rest: bool, later: bool
