@@ -105,8 +105,12 @@ class _Fields:
 
 def _settle(cls: type[BaseException]) -> None:
     with _lock:
-        # A base's fields come before its own.
-        for base in reversed(cls.__mro__):
-            waiting = getattr(base.__dict__.get("__init__"), "_settle", None)
-            if waiting is not None:
-                waiting()
+        _settle_all(cls)
+
+
+def _settle_all(cls: type[BaseException]) -> None:
+    # A base's fields come before its own.
+    for base in reversed(cls.__mro__):
+        waiting = getattr(base.__dict__.get("__init__"), "_settle", None)
+        if waiting is not None:
+            waiting()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import typing
 from abc import ABCMeta
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,11 +132,15 @@ def give_paths(cls: type[Any], paths: Mapping[str, Path]) -> None:
     """Make class access to the fields of *cls* give *paths*."""
     type.__setattr__(cls, PATHS_ATTRIBUTE, dict(paths))
     with _lock:
-        for name in paths:
-            # Dunders and what metaclasses have themselves (`mro`, `register`) keep their meaning;
-            # such a field is reached by `path(Model).mro`.
-            if not (name.startswith("__") or hasattr(ModelMeta, name)):
-                setattr(ModelMeta, name, FieldAccess(name))
+        _give_access(paths)
+
+
+def _give_access(names: Iterable[str]) -> None:
+    for name in names:
+        # Dunders and what metaclasses have themselves (`mro`, `register`) keep their meaning; such a
+        # field is reached by `path(Model).mro`.
+        if not (name.startswith("__") or hasattr(ModelMeta, name)):
+            setattr(ModelMeta, name, FieldAccess(name))
 
 
 _combined: dict[type[Any], type[ModelMeta]] = {}
@@ -150,14 +154,18 @@ def meta_for(cls: type[Any]) -> type[ModelMeta]:
     with _lock:
         found = _combined.get(own)
         if found is None:
-            # The checks of ModelMeta are those of plain ABCs; another metaclass may have its own.
-            checks = {
-                name: check
-                for name in ("__instancecheck__", "__subclasscheck__")
-                if (check := getattr(own, name)) is not getattr(type, name)
-            }
-            found = _combined[own] = type(f"Model{own.__name__}", (ModelMeta, own), checks)
+            name = f"Model{own.__name__}"
+            found = _combined[own] = type(name, (ModelMeta, own), _own_checks(own))
         return found
+
+
+def _own_checks(meta: type[Any]) -> dict[str, Any]:
+    """The checks of ModelMeta are those of plain ABCs; another metaclass may have its own."""
+    return {
+        name: check
+        for name in ("__instancecheck__", "__subclasscheck__")
+        if (check := getattr(meta, name)) is not getattr(type, name)
+    }
 
 
 def with_paths_meta(cls: type[Any]) -> type[Any]:

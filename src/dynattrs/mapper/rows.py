@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import keyword
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from types import CodeType
@@ -181,6 +181,13 @@ class Rows:
             and len(self._made.learned) < MOST_LEARNED
         )
 
+    def _fresh(self, learned: Collection[str], names: Iterable[str]) -> list[str]:
+        return [
+            name
+            for name in dict.fromkeys(names)
+            if name not in learned and name not in self._codec.known
+        ]
+
     def learn(self, names: Iterable[str]) -> bool:
         """Give attributes that the class does not know a place in its rows; the most important
         ones first.
@@ -193,11 +200,7 @@ class Rows:
             return False
         with self._lock:
             made = self._made
-            fresh = [
-                name
-                for name in dict.fromkeys(names)
-                if name not in made.learned and name not in self._codec.known
-            ]
+            fresh = self._fresh(made.learned, names)
             if not fresh or not self.learns:
                 return False
             self._steps += 1

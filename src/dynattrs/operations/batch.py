@@ -308,12 +308,16 @@ def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
     try:
         # A coroutine that is being closed cannot wait; a generator in a thread can.
         if not (core.environment.cancellable and isinstance(error, GeneratorExit)):
-            while (task := buffer.running(1)) is not None:
-                with contextlib.suppress(SessionClosed):  # it was cancelled
-                    yield Wait(task)
+            yield from _await_tasks(buffer)
     finally:
         # Also where the waiting is interrupted once more.
         report_left(buffer, error)
+
+
+def _await_tasks(buffer: Buffer) -> Flow[None]:
+    while (task := buffer.running(1)) is not None:
+        with contextlib.suppress(SessionClosed):  # it was cancelled
+            yield Wait(task)
 
 
 def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
@@ -456,8 +460,7 @@ def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
     throttled = False
     began = float("-inf")
     try:
-        while not pace.begin(place):
-            yield pause_before(attempt + 1, environment)
+        yield from _await_pace(core, place, attempt)
         began = environment.monotonic()
         result = yield from flow
         throttled = _left_some(cast("Any", result))
@@ -471,6 +474,11 @@ def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
     if not throttled:
         pace.go_on()
     return result
+
+
+def _await_pace(core: Core, place: object, attempt: int) -> Flow[None]:
+    while not core.pace.begin(place):
+        yield pause_before(attempt + 1, core.environment)
 
 
 def _request_items(writes: list[Write]) -> dict[str, list[Any]]:

@@ -73,6 +73,28 @@ class Write:
     place: int = attrs.field(default=0, init=False)
 
 
+# Loops that choose have functions of their own, here and wherever a lock is held: from 3.12 on
+# CPython runs no `with` or `finally` of the same function when an interruption strikes at the end of
+# such a loop (python/cpython#108214), and the lock would stay held.
+
+
+def _tell(done: list[Write]) -> None:
+    for write in done:
+        if write.acknowledged is not None:
+            write.acknowledged()
+
+
+def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
+    for write in writes:
+        key = write.identity
+        if in_flight.get(key) is write:
+            del in_flight[key]
+
+
+def _running(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if not task.done()]
+
+
 @attrs.define(eq=False, repr=False)
 class Buffer:
     """The writes of one block that are not stored yet. Safe between threads."""
@@ -243,9 +265,7 @@ class Buffer:
             self._last_success = max(self._last_success, now)
         # They land last: who waits for them finds versions moved and progress told.
         try:
-            for write in done:
-                if write.acknowledged is not None:
-                    write.acknowledged()
+            _tell(done)
             self._report()
         finally:
             self._land(done)
@@ -253,7 +273,7 @@ class Buffer:
     def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
         """Give up on *writes*, and remember why. A newer write to the same key stands."""
         with self._lock:
-            given_up = [write for write in writes if self._flies(write)]
+            given_up = list(filter(self._flies, writes))
             for write in given_up:
                 self._given_up += 1
                 self._all_fail = self._all_fail or not is_own(cause)
@@ -286,11 +306,7 @@ class Buffer:
 
     def _land(self, writes: list[Write]) -> None:
         with self._lock:
-            in_flight = self._in_flight
-            for write in writes:
-                key = write.identity
-                if in_flight.get(key) is write:
-                    del in_flight[key]
+            _remove(self._in_flight, writes)
 
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
@@ -358,5 +374,5 @@ class Buffer:
     def running(self, fewer_than: int) -> Task | None:
         """The oldest running task, unless fewer than that many run."""
         with self._lock:
-            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks = _running(self._tasks)
             return self._tasks[0] if len(self._tasks) >= fewer_than else None

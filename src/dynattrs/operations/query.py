@@ -610,7 +610,7 @@ class QueryVerbs(Generic[M_co]):
             QueryError: The filter speaks of fields that items of older schemas may not have yet.
             UnsentWrites: Some deletes were not done.
         """
-        handle, info, table = self._handle, self._info, self._table
+        handle, info = self._handle, self._info
         handle._check_writable()
         if handle._buffer is not None:
             yield from batch.flush(handle._core, handle._buffer)
@@ -618,30 +618,30 @@ class QueryVerbs(Generic[M_co]):
         found = keys._plan()
         if any(info.evolves for info in self._infos):
             check_deletes(found, info)
-        pages = keys._pages(found)
-        buffer = Buffer()
-        count = 0
+        pages, buffer = keys._pages(found), Buffer()
         try:
-            while (raw := (yield from pages.next())) is not None:
-                for item in raw.items:
-                    key = key_in(info, _as_map(item))
-                    if info.guarding:
-                        # With its guards, which takes a transaction.
-                        yield from uniqueness.delete(handle._core, info, key, None)
-                        count += 1
-                        continue
-                    request = {"DeleteRequest": {"Key": key}}
-                    write = Write(table, key, request, 100, key, "delete")
-                    yield from batch.gather(handle._core, buffer, write)
-                    count += 1
+            with contextlib.closing(pages):
+                count = yield from self._gather_deletes(pages, buffer)
         except GeneratorExit:
-            pages.close()
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
-            pages.close()
             yield from batch.end(handle._core, buffer, error)
             raise
         yield from batch.end(handle._core, buffer, None)
+        return count
+
+    def _gather_deletes(self, pages: Pages, buffer: Buffer) -> Flow[int]:
+        core, info, count = self._handle._core, self._info, 0
+        while (raw := (yield from pages.next())) is not None:
+            for item in raw.items:
+                key = key_in(info, _as_map(item))
+                if info.guarding:  # with its guards, which takes a transaction
+                    yield from uniqueness.delete(core, info, key, None)
+                else:
+                    request = {"DeleteRequest": {"Key": key}}
+                    write = Write(self._table, key, request, 100, key, "delete")
+                    yield from batch.gather(core, buffer, write)
+                count += 1
         return count
 
 

@@ -52,15 +52,18 @@ class Ledger:
         """Remember what the service has acknowledged; the objects only where a hook wants them."""
         wanted = bool(core.hooks.after_flush)
         with self._lock:
-            for write in writes:
-                if write.action == "save":
-                    self._saved += 1
-                else:
-                    self._deleted += 1
-                if wanted:
-                    self._objects.setdefault(write.action, []).append(write.obj)
-                    self._bytes += write.size
-                    self._held += 1
+            self._count(writes, wanted)
+
+    def _count(self, writes: Iterable[Written], wanted: bool) -> None:
+        for write in writes:
+            if write.action == "save":
+                self._saved += 1
+            else:
+                self._deleted += 1
+            if wanted:
+                self._objects.setdefault(write.action, []).append(write.obj)
+                self._bytes += write.size
+                self._held += 1
 
     def gave_up(self, unsent: Iterable[Unsent]) -> None:
         """Remember what was given up. Its objects are in an error anyway."""

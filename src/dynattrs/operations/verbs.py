@@ -175,16 +175,7 @@ class Verbs(Listening):
 
     def _gather_all(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         try:
-            for obj in objects:
-                write = batch.packed_write(self._core, obj)
-                if write is None:
-                    encoded = encode(self._core, obj)
-                    if encoded.info.version is not None or encoded.info.guarding:
-                        yield from self._put_beside(own, encoded)
-                        continue
-                    write = batch.put_write(self._core, encoded, packed(encoded.item))
-                if batch.hold(self._core, buffer, write, going_on=True):
-                    yield from batch.send_whole(self._core, buffer)
+            yield from self._gather_each(objects, buffer, own)
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
@@ -192,6 +183,18 @@ class Verbs(Listening):
             yield from batch.end(self._core, own, error)
             raise
         yield from batch.end(self._core, own, None)
+
+    def _gather_each(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
+        for obj in objects:
+            write = batch.packed_write(self._core, obj)
+            if write is None:
+                encoded = encode(self._core, obj)
+                if encoded.info.version is not None or encoded.info.guarding:
+                    yield from self._put_beside(own, encoded)
+                    continue
+                write = batch.put_write(self._core, encoded, packed(encoded.item))
+            if batch.hold(self._core, buffer, write, going_on=True):
+                yield from batch.send_whole(self._core, buffer)
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""

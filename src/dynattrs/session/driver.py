@@ -141,10 +141,11 @@ class Driver:
     def close(self) -> None:
         with self._lock:
             self.closed = True
-            pools = [each for each in (self._pool, self._holders) if each is not None]
+            made = (self._pool, self._holders)
             self._pool = self._holders = None
         # Batches of a save_all in another thread are still sent.
         self._attendant.close()
-        for pool in pools:
-            pool.shutdown(wait=True)
+        for pool in made:
+            if pool is not None:
+                pool.shutdown(wait=True)
         self.wire.close()

@@ -104,12 +104,15 @@ class LightTask:
         """
         if not self._done:
             with self._lock:
-                while not self._done:
-                    assert self._begun is not None
-                    if self._begun.ready(_GLANCE):
-                        self._finish()
+                self._wait()
         if self._error is not None:
             raise self._error
+
+    def _wait(self) -> None:
+        while not self._done:
+            assert self._begun is not None
+            if self._begun.ready(_GLANCE):
+                self._finish()
 
     def _finish(self) -> None:
         try:
