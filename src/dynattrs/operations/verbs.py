@@ -502,8 +502,8 @@ class Verbs(Listening):
         """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields.
 
         It scans the table, and writes the items that are stored otherwise than the model would
-        today, each under the condition that what changes is still as it was read. Others may read
-        and write meanwhile. With unique fields it makes the guards of items that have none.
+        today, each under the condition that it is still as it was read. Others may read and write
+        meanwhile. With unique fields it makes the guards of items that have none.
 
         Args:
             model: The model class. Its subclasses in the same table are migrated with it.
