@@ -15,7 +15,7 @@ import boto3
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dynattrs.bodies import quicker
+from dynattrs.wire.bodies import quicker
 
 _CLIENT: Any = boto3.client(
     "dynamodb", region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"

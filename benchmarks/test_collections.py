@@ -19,11 +19,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import Session, Table, field, mapper, model
-from dynattrs.kinds import Sieve
+from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.size import item_size
-from dynattrs.operations.core import encode
-from dynattrs.operations.readers import Objects, Several
-from dynattrs.schema import model_info
+from dynattrs.operations.context import encode
+from dynattrs.operations.reading.projections import Objects, Several
+from dynattrs.schema.table import model_info
 
 PAGE = 100
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dynattrs.operations import cursors
+from dynattrs.operations.reading import cursors
 
 KEY: Any = {
     "artist": {"S": "Nina Simone"},

@@ -21,9 +21,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import Mapper, Session, mapper, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
-from dynattrs.operations.core import encode
-from dynattrs.operations.decoding import decoder, reader
-from dynattrs.schema import model_info
+from dynattrs.operations.context import encode
+from dynattrs.operations.reading.reply_decoders import decoder, reader
+from dynattrs.schema.table import model_info
 
 PAGE = 100
 

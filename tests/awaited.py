@@ -30,7 +30,7 @@ from dynattrs.aio import (
     AsyncTables,
     AsyncTransaction,
 )
-from dynattrs.surface.blocks import Enter, Exit, Pairing
+from dynattrs.session.any_session import Enter, Exit, Pairing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

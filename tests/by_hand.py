@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment
 from dynattrs.session.handles import Handle
 

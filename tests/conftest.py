@@ -13,7 +13,7 @@ import engines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 # Nobody's real profile, role or credentials take part in a test. What a test
 # against a real endpoint needs, it takes from AWS_ACCESS_KEY_ID and its kin.

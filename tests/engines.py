@@ -34,7 +34,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 DYNAMODB_LOCAL_VERSION = "1.25.0"
 DYNAMODB_LOCAL_PACKAGE = "amplify-dynamodb-simulator@2.9.30"
@@ -144,11 +144,11 @@ def dynamodb_local() -> Iterator[str]:
 @contextlib.contextmanager
 def embedded() -> Iterator[Lease]:
     """A lease on the engine behind `Session.local()`, in this process."""
-    from dynattrs import local
     from dynattrs.errors import MissingExtra
+    from dynattrs.wire import local_engine
 
     try:
-        lease = local.start()
+        lease = local_engine.start()
     except MissingExtra as error:
         raise MissingEngine(str(error)) from error
     with lease:

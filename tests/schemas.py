@@ -32,7 +32,7 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.schema import partition_of, sort_of
+from dynattrs.schema.table import partition_of, sort_of
 from shared_data import guide_items, read
 
 # --- Key schemas: those of the sample data ----------------------------------------------------------

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from typing_extensions import NotRequired, TypedDict
 
 from dynattrs.mapper import Compressed, Epoch, Json
-from dynattrs.model import model, partition_key
+from dynattrs.models.model import model, partition_key
 
 # --- Values of one type -----------------------------------------------------------------------
 

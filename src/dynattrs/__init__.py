@@ -62,9 +62,9 @@ from dynattrs.expressions import (
     not_none,
     size,
 )
-from dynattrs.hooks import Flushed
 from dynattrs.mapper import Compressed, Epoch, Json, Mapper
-from dynattrs.model import (
+from dynattrs.models.hooks import Flushed
+from dynattrs.models.model import (
     asdict,
     evolve,
     field,
@@ -75,14 +75,13 @@ from dynattrs.model import (
     path,
     sort_key,
 )
-from dynattrs.operations.item_collections import Groups
-from dynattrs.operations.pace import Progress
-from dynattrs.schema import GlobalIndex, LocalIndex, Table
+from dynattrs.operations.reading.groups import Groups
+from dynattrs.operations.writing.pace import Progress
+from dynattrs.schema.table import GlobalIndex, LocalIndex, Table
 from dynattrs.session import Block, Editing, Session, Tables, Transaction
-from dynattrs.wire import Stats
+from dynattrs.wire.client import Stats
 
 if TYPE_CHECKING:
-    from dynattrs.capacity import OnDemand, Provisioned
     from dynattrs.expressions.updates import (
         Action,
         add,
@@ -92,10 +91,11 @@ if TYPE_CHECKING:
         remove,
         set_,
     )
-    from dynattrs.facets import Facet
-    from dynattrs.operations.evolution import Migrated
-    from dynattrs.operations.query import Page
-    from dynattrs.operations.table_changes import TableChange
+    from dynattrs.operations.reading.query import Page
+    from dynattrs.operations.tables.diff import TableChange
+    from dynattrs.operations.writing.migration import Migrated
+    from dynattrs.schema.capacity import OnDemand, Provisioned
+    from dynattrs.schema.facets import Facet
     from dynattrs.session import Items, Query, Rows
 else:
     # What many programs never use is imported when it is asked for.
@@ -105,11 +105,11 @@ else:
             "dynattrs.expressions.updates": (
                 "Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_",
             ),
-            "dynattrs.capacity": ("OnDemand", "Provisioned"),
-            "dynattrs.facets": ("Facet",),
-            "dynattrs.operations.evolution": ("Migrated",),
-            "dynattrs.operations.query": ("Page",),
-            "dynattrs.operations.table_changes": ("TableChange",),
+            "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
+            "dynattrs.schema.facets": ("Facet",),
+            "dynattrs.operations.writing.migration": ("Migrated",),
+            "dynattrs.operations.reading.query": ("Page",),
+            "dynattrs.operations.tables.diff": ("TableChange",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
         },
     )  # fmt: skip

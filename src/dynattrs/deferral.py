@@ -6,7 +6,7 @@ would be without any of this:
     if TYPE_CHECKING:
         from dynattrs.operations import edits
     else:
-        edits = deferred("dynattrs.operations.edits")
+        edits = deferred("dynattrs.operations.writing.edits")
 """
 
 from __future__ import annotations

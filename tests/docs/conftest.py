@@ -14,7 +14,7 @@ import engines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 
 @pytest.fixture

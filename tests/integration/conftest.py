@@ -28,7 +28,7 @@ import engines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 ENGINES = ("dynamodb-local", "embedded")
 

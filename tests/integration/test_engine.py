@@ -16,7 +16,7 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from dynattrs import local
+from dynattrs.wire import local_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ TABLE = {
 pytestmark = pytest.mark.usefixtures("embedded")  # skips where ministack is missing
 
 
-def client_for(lease: local.Lease, **arguments: Any) -> Any:
+def client_for(lease: local_engine.Lease, **arguments: Any) -> Any:
     once = Config(retries={"total_max_attempts": 1})
     return boto3.client("dynamodb", config=once, **(lease.client_arguments | arguments))
 
@@ -53,7 +53,7 @@ def run(script: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_an_item_comes_back():
-    with local.start() as lease:
+    with local_engine.start() as lease:
         client = client_for(lease)
         client.create_table(**TABLE)
         put(client, "a")
@@ -64,7 +64,7 @@ def test_an_item_comes_back():
 
 
 def test_leases_do_not_see_each_others_tables():
-    with local.start() as one, local.start() as other:
+    with local_engine.start() as one, local_engine.start() as other:
         client_for(one).create_table(**TABLE)
 
         assert one.endpoint_url == other.endpoint_url
@@ -73,14 +73,14 @@ def test_leases_do_not_see_each_others_tables():
 
 
 def test_regions_do_not_see_each_others_tables():
-    with local.start() as lease:
+    with local_engine.start() as lease:
         client_for(lease).create_table(**TABLE)
 
         assert client_for(lease, region_name="eu-west-1").list_tables()["TableNames"] == []
 
 
 def test_a_key_without_a_lease_is_refused():
-    with local.start() as lease:
+    with local_engine.start() as lease:
         stranger = client_for(lease, aws_access_key_id="AKIAIOSFODNN7EXAMPLE")
 
         with pytest.raises(botocore.exceptions.ClientError, match="UnrecognizedClientException"):
@@ -88,8 +88,8 @@ def test_a_key_without_a_lease_is_refused():
 
 
 def test_a_stopped_lease_is_refused_and_its_data_gone():
-    with local.start():  # keeps the server running
-        lease = local.start()
+    with local_engine.start():  # keeps the server running
+        lease = local_engine.start()
         client = client_for(lease)
         client.create_table(**TABLE)
         put(client, "a")
@@ -108,7 +108,7 @@ def test_a_stopped_lease_is_refused_and_its_data_gone():
 
 def test_a_response_arrives_in_one_go():
     """Between a head and a body sent apart, Nagle's algorithm would put 40 ms."""
-    with local.start() as lease:
+    with local_engine.start() as lease:
         client = client_for(lease)
         client.create_table(**TABLE)
         seconds: list[float] = []
@@ -121,7 +121,7 @@ def test_a_response_arrives_in_one_go():
 
 
 def test_an_unknown_operation_is_an_error_of_the_service():
-    with local.start() as lease:
+    with local_engine.start() as lease:
         sqs = boto3.client("sqs", **lease.client_arguments)
 
         with pytest.raises(botocore.exceptions.ClientError, match="not an operation: 'AmazonSQS"):
@@ -130,7 +130,7 @@ def test_an_unknown_operation_is_an_error_of_the_service():
 
 def test_a_stream_reports_the_writes():
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
-    with local.start() as lease:
+    with local_engine.start() as lease:
         client = client_for(lease)
         arn = client.create_table(**TABLE, StreamSpecification=stream)["TableDescription"][
             "LatestStreamArn"
@@ -149,7 +149,7 @@ def test_a_stream_reports_the_writes():
 
 def test_threads_can_start_write_and_stop_at_the_same_time():
     def work(number: int) -> int:
-        with local.start() as lease:
+        with local_engine.start() as lease:
             client = client_for(lease)
             client.create_table(**TABLE)
             for item in range(20):
@@ -170,7 +170,7 @@ def test_the_last_lease_ends_the_server_and_a_new_one_starts_it_again():
             return [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
 
         for _ in range(3):
-            one, other = local.start(), local.start()
+            one, other = local_engine.start(), local_engine.start()
             client = boto3.client("dynamodb", **one.client_arguments)
             assert client.list_tables()["TableNames"] == []
             client.create_table(
@@ -226,7 +226,7 @@ def test_starting_leaves_the_process_as_it_was(tmp_path: Path):
         from dynattrs import local
         before = state()
         assert ports() == []
-        lease = local.start()
+        lease = local_engine.start()
         after = state()
         assert after == before, (before, after)
         port = int(lease.endpoint_url.rpartition(":")[2])
@@ -248,7 +248,7 @@ def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
     result = run("""
         import boto3
         from dynattrs import local
-        lease = local.start()
+        lease = local_engine.start()
         boto3.client("dynamodb", **lease.client_arguments).list_tables()
     """)
 
@@ -269,7 +269,7 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         )
-        lease = local.start()
+        lease = local_engine.start()
         client = boto3.client("dynamodb", **lease.client_arguments)
         client.create_table(**table)
         busy = threading.Event()
@@ -285,7 +285,7 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
                 try:
                     ours = boto3.client("dynamodb", **lease.client_arguments)
                     assert ours.list_tables()["TableNames"] == ["things"]
-                    with local.start() as own:
+                    with local_engine.start() as own:
                         assert own.endpoint_url != lease.endpoint_url
                         fresh = boto3.client("dynamodb", **own.client_arguments)
                         assert fresh.list_tables()["TableNames"] == []
@@ -324,7 +324,7 @@ def test_requests_under_way_are_answered_when_the_server_ends():
         from dynattrs import local
 
         for _ in range(30):
-            lease = local.start()
+            lease = local_engine.start()
             outcomes, started = [], threading.Barrier(5)
             def load():
                 config = Config(retries={"total_max_attempts": 1})
@@ -356,8 +356,8 @@ def test_a_client_in_the_middle_of_a_request_does_not_hold_up_the_end():
         from urllib.parse import urlsplit
         from dynattrs import local
 
-        local._STOP_SECONDS = 0.1
-        lease = local.start()
+        local_engine._STOP_SECONDS = 0.1
+        lease = local_engine.start()
         [thread] = [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
         address = ("127.0.0.1", urlsplit(lease.endpoint_url).port)
         with socket.create_connection(address) as connection:
@@ -366,7 +366,7 @@ def test_a_client_in_the_middle_of_a_request_does_not_hold_up_the_end():
             lease.stop()
             with socket.socket() as probe:
                 assert probe.connect_ex(address) != 0
-            with local.start() as other:
+            with local_engine.start() as other:
                 assert other.endpoint_url != lease.endpoint_url
         thread.join(10)
         assert not thread.is_alive()
@@ -382,22 +382,22 @@ def test_a_lease_can_be_stopped_in_the_middle_of_anything():
         import boto3
         from dynattrs import local
 
-        lease = local.start()
-        server = local._engine._server
+        lease = local_engine.start()
+        server = local_engine._engine._server
         server._loop.call_soon_threadsafe(lease.stop)
         server._thread.join(10)
         assert not server._thread.is_alive()
 
         class Forgotten:
             def __init__(self):
-                self.lease, self.cycle = local.start(), self
+                self.lease, self.cycle = local_engine.start(), self
             def __del__(self):
                 self.lease.stop()
 
         gc.set_threshold(5)
         for _ in range(50):
             Forgotten()
-            with local.start() as lease:
+            with local_engine.start() as lease:
                 client = boto3.client("sts", **lease.client_arguments)
         gc.collect()
         assert not [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
@@ -414,7 +414,7 @@ def test_without_ministack_the_error_names_the_extra():
         from dynattrs import local
         from dynattrs.errors import MissingExtra
         try:
-            local.start()
+            local_engine.start()
         except MissingExtra as error:
             print(error.extra, error.module)
         """
@@ -424,7 +424,7 @@ def test_without_ministack_the_error_names_the_extra():
 
 
 def test_an_error_of_the_emulator_is_a_server_error(caplog: pytest.LogCaptureFixture):
-    with local.start() as lease:
+    with local_engine.start() as lease:
         client = client_for(lease)
         client.create_table(**TABLE)
         from ministack.services import dynamodb
@@ -441,4 +441,6 @@ def test_an_error_of_the_emulator_is_a_server_error(caplog: pytest.LogCaptureFix
             dynamodb._get_item = original
 
         assert client.list_tables()["TableNames"] == ["things"]
-        assert [record.name for record in caplog.records if record.exc_info] == ["dynattrs.local"]
+        assert [record.name for record in caplog.records if record.exc_info] == [
+            "dynattrs.wire.local_engine"
+        ]

@@ -241,7 +241,7 @@ def test_what_cannot_be_read_stops_a_migration_or_is_told(session: Session):
 def test_what_others_change_meanwhile_is_not_lost(session: Session, monkeypatch: Any):
     """Somebody writes a name between the migration's read and its write."""
     name = session.tables.describe(Person)["TableName"]
-    from dynattrs.operations import edits
+    from dynattrs.operations.writing import edits
 
     finish, turns = edits.finish, iter([True])
 
@@ -532,7 +532,7 @@ def test_what_an_upgrade_makes_of_others_attributes_is_never_of_old_ones(
     session: Session, orders: Orders, monkeypatch: Any
 ):
     """Somebody changes what the total is made of between the migration's read and its write."""
-    from dynattrs.operations import edits
+    from dynattrs.operations.writing import edits
 
     finish, turns = edits.finish, iter([True])
 
@@ -555,7 +555,7 @@ def test_an_item_that_others_bring_up_to_date_meanwhile_is_no_fault(
     session.tables.create(Guarded)
     name = session.tables.describe(Guarded)["TableName"]
     session.client.put_item(TableName=name, Item={**OLD, "id": {"S": "5"}, "e": {"S": "eve@x"}})
-    from dynattrs.operations import edits
+    from dynattrs.operations.writing import edits
 
     finish, turns = edits.finish, iter([True])
 

@@ -17,7 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from dynattrs import ConditionFailed, Session, model, otel, partition_key
+from dynattrs import ConditionFailed, Session, model, partition_key
+from dynattrs.tools import otel
 
 
 @model("watched")
@@ -219,7 +220,7 @@ def test_without_the_api_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
         "import dynattrs\n"
-        "try:\n    import dynattrs.otel\n"
+        "try:\n    import dynattrs.tools.otel\n"
         "except dynattrs.MissingExtra as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

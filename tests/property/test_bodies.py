@@ -15,8 +15,9 @@ from botocore.validate import ParamValidator
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dynattrs import bodies, mapper
-from dynattrs.bodies import quicker
+from dynattrs import mapper
+from dynattrs.wire import bodies
+from dynattrs.wire.bodies import quicker
 
 import strategies
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynattrs import MappingError, Table, field, mapper, model
-from dynattrs.kinds import Sieve
+from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.classes import carried_by
-from dynattrs.mapper.rows import Row, attribute_map
-from dynattrs.operations.readers import Objects, Several, projected
-from dynattrs.schema import model_info
+from dynattrs.mapper.read_code import Row, attribute_map
+from dynattrs.operations.reading.projections import Objects, Several, projected
+from dynattrs.schema.table import model_info
 
 
 def _renamed(item: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from dynattrs.expressions.conditions import Between
 from schemas import SCHEMAS, SEVERAL, Place, Stored, asked_of, connect, questions
 
 if TYPE_CHECKING:
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dynattrs import mapper
 from dynattrs.errors import MappingError
 from dynattrs.mapper import Compressed, Epoch, Json
-from dynattrs.model import evolve, model, partition_key
+from dynattrs.models.model import evolve, model, partition_key
 
 import strategies
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from dynattrs import GlobalIndex, MappingError, limits, mapper, model, partition_key, sort_key
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.size import TooDeep, item_size
-from dynattrs.operations.keys import identity
+from dynattrs.operations.item_keys import identity
 from dynattrs.operations.requests import packed, unpacked
-from dynattrs.schema import model_info
+from dynattrs.schema.table import model_info
 from things import Thing as Wide
 
 import strategies

@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from dynattrs import QueryError, begins_with, between, exists, mapper
-from dynattrs.schema import key_of
+from dynattrs.schema.table import key_of
 from schemas import (
     BYTES,
     COMPARE,
@@ -31,7 +31,7 @@ from schemas import (
 )
 
 if TYPE_CHECKING:
-    from dynattrs.local import Lease
+    from dynattrs.wire.local_engine import Lease
 
 
 @pytest.fixture(scope="module")

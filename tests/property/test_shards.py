@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dynattrs import GlobalIndex, ModelError, Session, Table, between, model, set_
-from dynattrs.model_keys import shard_of
+from dynattrs.keys.computed import shard_of
 from schemas import connect
 
 APP = Table(

@@ -16,9 +16,9 @@ from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
 from dynattrs import MappingError, ModelError, Table, field, mapper, model
-from dynattrs.kinds import kind_of
-from dynattrs.schema import model_info
-from dynattrs.templates import Letters, can_meet
+from dynattrs.keys.discriminator import kind_of
+from dynattrs.schema.table import model_info
+from dynattrs.schema.templates import Letters, can_meet
 
 
 class Colour(enum.Enum):

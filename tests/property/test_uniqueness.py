@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynattrs import model, partition_key
-from dynattrs.operations.guards import guards_of
-from dynattrs.schema import model_info
+from dynattrs.operations.writing.unique_items import guards_of
+from dynattrs.schema.table import model_info
 
 
 @model("users", unique=[("one", "two")])

@@ -40,7 +40,7 @@ from aiobotocore.session import get_session
 from botocore import UNSIGNED
 
 from dynattrs.aio import AsyncSession
-from dynattrs.aio.wire import Wire
+from dynattrs.wire.async_client import Wire
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"
 

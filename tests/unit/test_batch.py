@@ -25,11 +25,11 @@ from dynattrs import (
     Throttled,
     UnsentWrites,
 )
-from dynattrs.operations import batch
-from dynattrs.operations.buffer import Buffer, Write
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
-from dynattrs.operations.keys import identity
+from dynattrs.operations.item_keys import identity
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer, Write
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 

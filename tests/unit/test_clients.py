@@ -15,8 +15,8 @@ from botocore.exceptions import ProfileNotFound, UnknownServiceError
 from botocore.loaders import Loader
 
 from dynattrs import ConfigurationError, Session
-from dynattrs.session.clients import make_client, own_session, with_room
-from dynattrs.session.descriptions import Later, description
+from dynattrs.wire.boto_client import make_client, own_session, with_room
+from dynattrs.wire.service_descriptions import Later, description
 
 ENDPOINT = "http://127.0.0.1:9"
 DATA = Path(botocore.session.__file__).parent / "data"

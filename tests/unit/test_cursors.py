@@ -19,7 +19,7 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.operations import cursors
+from dynattrs.operations.reading import cursors
 
 CONTEXT: Any = ["music", None, "query", ["#0 = :0", {"#0": "artist"}, {":0": ["S", "x"]}], False]
 KEY = {"artist": {"S": "Ünïcode"}, "n": {"N": "12.5"}, "b": {"B": b"\x00\xff"}}

@@ -118,9 +118,9 @@ def test_a_deferred_module_is_imported_by_the_first_attribute_and_is_the_module_
     code = """
 import sys
 from dynattrs.deferral import deferred
-module = deferred("dynattrs.planner")
-assert "dynattrs.planner" not in sys.modules
-assert module.plan is sys.modules["dynattrs.planner"].plan
+module = deferred("dynattrs.keys.planner")
+assert "dynattrs.keys.planner" not in sys.modules
+assert module.plan is sys.modules["dynattrs.keys.planner"].plan
 """
     fresh(code)
 

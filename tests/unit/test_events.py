@@ -29,12 +29,13 @@ from dynattrs.events import (
     tables_in,
     tell,
 )
-from dynattrs.operations import batch, batch_get, consistent_reads
-from dynattrs.operations.batch_get import WantedKey
-from dynattrs.operations.buffer import Buffer, Write
 from dynattrs.operations.flows import Call, Pause
+from dynattrs.operations.reading import batch_get, transact_get
+from dynattrs.operations.reading.batch_get import WantedKey
 from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
-from dynattrs.wire import Wire
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.wire.client import Wire
 
 EVENT = Flush(1, 0, 0, 0.5)
 
@@ -340,7 +341,7 @@ def test_the_retries_of_a_request_that_failed_in_the_end_are_told_too(
 
 def test_a_session_without_listeners_gives_its_requests_no_numbers():
     """The hot path: nothing is counted or collected for nobody."""
-    from dynattrs.wire import Exchange, Stats
+    from dynattrs.wire.client import Exchange, Stats
 
     exchange = Exchange(Stats(), Call("get_item", {"TableName": "a", "Key": {}}), Events())
 
@@ -420,7 +421,7 @@ def test_unprocessed_keys_are_told():
 def test_a_conflict_of_transactions_is_told_by_its_reason():
     handle, heard = listening()
     wanted = [("notes", {"id": {"S": "a"}}), ("tags", {"id": {"S": "b"}})]
-    flow = consistent_reads.transact_get(handle._core, wanted)
+    flow = transact_get.transact_get(handle._core, wanted)
     next(flow)
     canceled = TransactionCanceled("TransactGetItems", "TransactionCanceledException", "no", None)
     canceled.reasons = [{"Code": "None"}, {"Code": "TransactionConflict"}]

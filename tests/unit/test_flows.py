@@ -11,9 +11,7 @@ import attrs
 import pytest
 
 from dynattrs import SessionClosed, model, partition_key
-from dynattrs.operations import batch
-from dynattrs.operations.buffer import Buffer
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import (
     Async,
     Call,
@@ -28,6 +26,8 @@ from dynattrs.operations.flows import (
 )
 from dynattrs.operations.requests import unpacked
 from dynattrs.operations.verbs import Verbs
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 

@@ -12,22 +12,14 @@ from typing import Any
 
 import pytest
 
-from dynattrs import (
-    Facet,
-    GlobalIndex,
-    LocalIndex,
-    OnDemand,
-    Provisioned,
-    Table,
-    generation,
-    workbench,
-)
-from dynattrs.cli import main
-from dynattrs.generation.fields import type_of
-from dynattrs.generation.keys import templates_of
-from dynattrs.generation.kinds import Shapes, kinds_of
-from dynattrs.generation.source import Call, Names, lines_of, literal, pascal, snake
-from dynattrs.schema import info_of
+from dynattrs import Facet, GlobalIndex, LocalIndex, OnDemand, Provisioned, Table
+from dynattrs.schema.table import info_of
+from dynattrs.tools import generation, workbench
+from dynattrs.tools.cli import main
+from dynattrs.tools.generation.fields import type_of
+from dynattrs.tools.generation.key_templates import templates_of
+from dynattrs.tools.generation.kinds import Shapes, kinds_of
+from dynattrs.tools.generation.source import Call, Names, lines_of, literal, pascal, snake
 
 
 def item(**values: Any) -> dict[str, dict[str, Any]]:

@@ -22,13 +22,13 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.events import Flush
-from dynattrs.hooks import SessionHooks, functions
 from dynattrs.mapper.classes import Carried, carried_by, carry
-from dynattrs.operations import batch, reports
-from dynattrs.operations.buffer import Buffer, Write
-from dynattrs.operations.core import encode
+from dynattrs.models.hooks import SessionHooks, functions
+from dynattrs.operations.context import encode
 from dynattrs.operations.flows import Start
-from dynattrs.schema import model_info
+from dynattrs.operations.writing import batch, reports
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.schema.table import model_info
 
 calls: list[str] = []
 

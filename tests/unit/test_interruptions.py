@@ -78,7 +78,7 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
 ) -> None:
     logged: list[UnsentWrites] = []
     monkeypatch.setattr(
-        dynattrs.operations.batch._log,
+        dynattrs.operations.writing.batch._log,
         "error",
         lambda message, *arguments: logged.extend(arguments),
     )

@@ -39,9 +39,9 @@ from dynattrs import (
     partition_key,
     set_,
 )
-from dynattrs.listeners import Listeners
 from dynattrs.operations.flows import Call
-from dynattrs.wire import Wire
+from dynattrs.wire.client import Wire
+from dynattrs.wire.observers import Listeners
 from scripted_server import HANG_UP, SILENCE, Received, ScriptedServer, failure, reply, serving
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 import dynattrs
 from dynattrs import Session, UnsentWrites, model, partition_key
-from dynattrs.session.light import LightTask
+from dynattrs.session.unthreaded_tasks import LightTask
 from interruptions import InterruptAt, dropped, reported
 from scripted_server import HANG_UP, Received, ScriptedServer, failure, reply, serving
 
@@ -282,7 +282,7 @@ def test_what_waits_for_the_pace_does_not_take_the_threads_of_what_it_waits_for(
 ) -> None:
     """The one reply that is not read holds the one place, and all threads of the pool want it."""
     # Long enough for all other blocks to begin.
-    monkeypatch.setattr(dynattrs.session.light, "PATIENCE", 0.5)
+    monkeypatch.setattr(dynattrs.session.unthreaded_tasks, "PATIENCE", 0.5)
     client = client_of(server)
     session = Session(client=client, concurrency=1)
     server.answer = lambda _: reply()
@@ -318,7 +318,7 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
 ) -> None:
     logged: list[UnsentWrites] = []
     monkeypatch.setattr(
-        dynattrs.operations.batch._log, "error", lambda message, *each: logged.extend(each)
+        dynattrs.operations.writing.batch._log, "error", lambda message, *each: logged.extend(each)
     )
     lost = dropped(monkeypatch)
 

@@ -24,7 +24,7 @@ from dynattrs import mapper
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Compressed, Epoch, Json
 from dynattrs.mapper.codec import Refused
-from dynattrs.model import model, partition_key
+from dynattrs.models.model import model, partition_key
 
 UTC = dt.timezone.utc
 NONE = type(None)

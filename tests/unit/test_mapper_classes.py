@@ -20,7 +20,7 @@ from dynattrs import mapper
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Json
 from dynattrs.mapper.size import TooDeep, item_size
-from dynattrs.model import evolve, field, map_class, model, partition_key, sort_key
+from dynattrs.models.model import evolve, field, map_class, model, partition_key, sort_key
 
 T = TypeVar("T")
 

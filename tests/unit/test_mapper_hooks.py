@@ -13,7 +13,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from dynattrs import mapper as default_mapper
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Mapper
-from dynattrs.model import model, partition_key
+from dynattrs.models.model import model, partition_key
 
 
 class Money:

@@ -14,7 +14,7 @@ import pytest
 from dynattrs import mapper
 from dynattrs.errors import MappingError
 from dynattrs.mapper import Compressed, Json
-from dynattrs.model import field, model, partition_key
+from dynattrs.models.model import field, model, partition_key
 
 
 @attrs.define

@@ -18,8 +18,8 @@ import pytest
 
 from dynattrs import mapper
 from dynattrs.expressions import Path
-from dynattrs.metaclass import ModelMeta
-from dynattrs.model import field, model, partition_key, path, sort_key
+from dynattrs.models.class_access import ModelMeta
+from dynattrs.models.model import field, model, partition_key, path, sort_key
 
 T = TypeVar("T")
 

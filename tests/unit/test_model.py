@@ -17,7 +17,7 @@ from dynattrs import mapper
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions import Path
 from dynattrs.mapper import Epoch
-from dynattrs.model import (
+from dynattrs.models.model import (
     asdict,
     evolve,
     field,
@@ -28,7 +28,7 @@ from dynattrs.model import (
     path,
     sort_key,
 )
-from dynattrs.schema import GlobalIndex, LocalIndex, Table, info_of, model_info
+from dynattrs.schema.table import GlobalIndex, LocalIndex, Table, info_of, model_info
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ from dynattrs import (
     remove,
     set_,
 )
-from dynattrs.operations.outcomes import repeatable, same
+from dynattrs.operations.writing.outcomes import repeatable, same
 
 NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
 

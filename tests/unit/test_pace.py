@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from dynattrs import Progress, Throttled, UnsentWrites
-from dynattrs.operations import batch
-from dynattrs.operations.buffer import Buffer, Write
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Pause, Start, Wait
-from dynattrs.operations.pace import Pace
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.pace import Pace
 
 SLOW_DOWN = Throttled("BatchWriteItem", "ProvisionedThroughputExceededException", "slow down")
 

@@ -10,7 +10,8 @@ import types
 import pytest
 
 import dynattrs
-from dynattrs import local, otel
+from dynattrs.tools import otel
+from dynattrs.wire import local_engine
 
 NAMES = sorted(dynattrs.__all__)
 
@@ -100,7 +101,7 @@ def test_every_public_method_has_a_docstring(owner: type, member: str):
 
 
 def test_every_exported_name_of_the_documented_modules_exists():
-    for module in (dynattrs.mapper, dynattrs.events, otel, local):
+    for module in (dynattrs.mapper, dynattrs.events, otel, local_engine):
         for name in getattr(module, "__all__", ()):
             assert hasattr(module, name), f"{module.__name__}.{name}"
 
@@ -129,26 +130,26 @@ def imported() -> set[str]:
         "aiobotocore",
         "msgspec",
         "ministack",
-        "dynattrs.bindings",
-        "dynattrs.capacity",
+        "dynattrs.keys.bounds",
+        "dynattrs.schema.capacity",
         "dynattrs.expressions.updates",
-        "dynattrs.facets",
-        "dynattrs.generation",
-        "dynattrs.infrastructure",
-        "dynattrs.local",
-        "dynattrs.mapper.rows",
-        "dynattrs.model_keys",
-        "dynattrs.operations.batch_get",
-        "dynattrs.operations.edits",
-        "dynattrs.operations.outcomes",
-        "dynattrs.operations.query",
-        "dynattrs.operations.table_changes",
-        "dynattrs.operations.updates",
-        "dynattrs.otel",
-        "dynattrs.planner",
+        "dynattrs.schema.facets",
+        "dynattrs.tools.generation",
+        "dynattrs.schema.infrastructure",
+        "dynattrs.wire.local_engine",
+        "dynattrs.mapper.read_code",
+        "dynattrs.keys.computed",
+        "dynattrs.operations.reading.batch_get",
+        "dynattrs.operations.writing.edits",
+        "dynattrs.operations.writing.outcomes",
+        "dynattrs.operations.reading.query",
+        "dynattrs.operations.tables.diff",
+        "dynattrs.operations.writing.updates",
+        "dynattrs.tools.otel",
+        "dynattrs.keys.planner",
         "dynattrs.session.results",
-        "dynattrs.templates",
-        "dynattrs.workbench",
+        "dynattrs.schema.templates",
+        "dynattrs.tools.workbench",
         "opentelemetry",
         "pydantic",
         "sqlite3",
@@ -195,6 +196,6 @@ Session(region_name="eu-west-1").close()
     imported = imported_by(code)
 
     assert "botocore.client" in imported
-    for module in ("boto3", "s3transfer", "dynattrs.templates", "dynattrs.planner",
-                   "dynattrs.operations.query", "dynattrs.capacity"):  # fmt: skip
+    for module in ("boto3", "s3transfer", "dynattrs.schema.templates", "dynattrs.keys.planner",
+                   "dynattrs.operations.reading.query", "dynattrs.schema.capacity"):  # fmt: skip
         assert module not in imported

@@ -24,7 +24,7 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.operations.flows import Call, Pause, Start, Wait, WaitAny
-from dynattrs.operations.query import Stream
+from dynattrs.operations.reading.query import Stream
 
 
 @attrs.define

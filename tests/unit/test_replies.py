@@ -26,10 +26,10 @@ from dynattrs import (
     partition_key,
     set_,
 )
-from dynattrs.mapper.rows import Row
+from dynattrs.mapper.read_code import Row
 from dynattrs.operations.flows import Call
-from dynattrs.replies import twin
-from dynattrs.wire import Wire
+from dynattrs.wire.client import Wire
+from dynattrs.wire.replies import twin
 
 
 @model("things")

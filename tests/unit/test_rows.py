@@ -29,7 +29,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.mapper.classes import ClassCodec, carried_by
-from dynattrs.mapper.rows import (
+from dynattrs.mapper.read_code import (
     MOST_LEARNED,
     MOST_STEPS,
     Row,
@@ -37,8 +37,8 @@ from dynattrs.mapper.rows import (
     _only_assigns,
     attribute_map,
 )
-from dynattrs.operations.decoding import decoder, made_of
-from dynattrs.schema import AttributeMap, model_info
+from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.schema.table import AttributeMap, model_info
 
 
 def wire(value: Any) -> Any:

@@ -13,8 +13,8 @@ from by_hand import ByHand
 from dynattrs import MappingError, field, limits, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
-from dynattrs.operations.keys import key_of
-from dynattrs.schema import model_info
+from dynattrs.operations.item_keys import key_of
+from dynattrs.schema.table import model_info
 
 
 @model("things")

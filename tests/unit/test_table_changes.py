@@ -26,9 +26,9 @@ from dynattrs import (
     model,
     partition_key,
 )
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Sync
-from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.tables.verbs import TableVerbs
 
 GENRE = GlobalIndex("by-genre", partition_key="genre")
 YEAR = GlobalIndex("by-year", partition_key="year")

@@ -21,9 +21,9 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Sync
-from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.tables.verbs import TableVerbs
 
 TABLE = Table(
     "music",

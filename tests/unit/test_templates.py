@@ -27,9 +27,9 @@ from dynattrs import (
     model,
     partition_key,
 )
-from dynattrs.model_keys import shard_of
+from dynattrs.keys.computed import shard_of
 from dynattrs.operations.requests import as_condition
-from dynattrs.schema import model_info
+from dynattrs.schema.table import model_info
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 

@@ -18,9 +18,9 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.operations.guards import guards_of, left_out
-from dynattrs.planner import Plan
-from dynattrs.schema import model_info
+from dynattrs.keys.planner import Plan
+from dynattrs.operations.writing.unique_items import guards_of, left_out
+from dynattrs.schema.table import model_info
 
 
 @model("users", unique=["nick", ("tenant", "email")])

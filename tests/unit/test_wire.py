@@ -37,7 +37,7 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import ConditionFalse
-from dynattrs.wire import Wire, configured, operation_name, table_in, translate
+from dynattrs.wire.client import Wire, configured, operation_name, table_in, translate
 
 
 def client_error(code: str, message: str = "why", *, status: int = 400, **more: Any) -> Exception:

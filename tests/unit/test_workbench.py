@@ -9,16 +9,8 @@ from typing import Any
 import attrs
 import pytest
 
-from dynattrs import (
-    Facet,
-    GlobalIndex,
-    LocalIndex,
-    ModelError,
-    OnDemand,
-    Provisioned,
-    Table,
-    workbench,
-)
+from dynattrs import Facet, GlobalIndex, LocalIndex, ModelError, OnDemand, Provisioned, Table
+from dynattrs.tools import workbench
 
 LIBRARY: dict[str, Any] = {
     "ModelName": "Library",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
-from dynattrs.operations import batch
-from dynattrs.surface.blocks import AnyBlock
+from dynattrs.operations.writing import batch
+from dynattrs.session.any_session import AnyBlock
 
 if TYPE_CHECKING:
     from dynattrs.aio.session import AsyncSession

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar, cast
 
-from dynattrs.aio.wire import Wire
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny
 from dynattrs.operations.forks import forget_at_fork
+from dynattrs.wire.async_client import Wire
 
 R = TypeVar("R")
 

@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
-from dynattrs.model import Instance, M
+from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
-from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.targets import NO_KEY
-from dynattrs.operations.transactions import TransactionVerbs
-from dynattrs.surface.handles import AnyEditing, AnyHandle
+from dynattrs.operations.writing.transactions import TransactionVerbs
+from dynattrs.session.any_handle import AnyEditing, AnyHandle
 
 if TYPE_CHECKING:
     from dynattrs.aio import results
     from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations import edits, query
-    from dynattrs.operations.updates import Returns
+    from dynattrs.operations.reading import query
+    from dynattrs.operations.writing import edits
+    from dynattrs.operations.writing.updates import Returns
 else:
-    edits = deferred("dynattrs.operations.edits")
-    query = deferred("dynattrs.operations.query")
+    edits = deferred("dynattrs.operations.writing.edits")
+    query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.aio.results")
 
 R = TypeVar("R")

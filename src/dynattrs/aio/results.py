@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from dynattrs.operations.flows import Async, Flow
-from dynattrs.operations.query import Page, Stream
-from dynattrs.operations.readers import Raw, projected, selected
-from dynattrs.schema import AttributeMap
-from dynattrs.surface.results import AnyItems, AnyQuery, AnyRows
+from dynattrs.operations.reading.projections import Raw, projected, selected
+from dynattrs.operations.reading.query import Page, Stream
+from dynattrs.schema.table import AttributeMap
+from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
 
 if TYPE_CHECKING:
     from dynattrs.aio.handles import AsyncHandle

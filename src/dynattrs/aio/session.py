@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 from dynattrs.aio.blocks import AsyncBlock
 from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
-from dynattrs.aio.wire import Wire, release
 from dynattrs.errors import MissingExtra, ModelError
-from dynattrs.hooks import Flushed
-from dynattrs.operations import batch
-from dynattrs.operations.pace import Progress
-from dynattrs.surface.blocks import AnySession, Enter, Exit, Pairing
-from dynattrs.surface.settings import check_client_options, core_of, is_awaited
+from dynattrs.models.hooks import Flushed
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.pace import Progress
+from dynattrs.session.any_session import AnySession, Enter, Exit, Pairing
+from dynattrs.session.settings import check_client_options, core_of, is_awaited
+from dynattrs.wire.async_client import Wire, release
 
 #: Connections that a session keeps for callers besides its own batches.
 _CONNECTIONS = 128
@@ -129,7 +129,7 @@ class AsyncSession(AsyncHandle, AnySession):
         after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> AsyncSession:
-        from dynattrs.local import start
+        from dynattrs.wire.local_engine import start
 
         _import_aiobotocore()
         lease = start()

@@ -18,7 +18,7 @@ from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import Form, Path, data_of, is_path, no_truth
 from dynattrs.expressions.rendering import Placeholders
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
 

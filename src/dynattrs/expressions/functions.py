@@ -32,7 +32,7 @@ from dynattrs.expressions.conditions import (
     path_of,
 )
 from dynattrs.expressions.paths import data_of, is_path
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 
 class Placeholders:

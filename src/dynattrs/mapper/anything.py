@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dynattrs.mapper import numbers, scalars
 from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show
-from dynattrs.schema import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
     "S": lambda value: value["S"],

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.mapper.anything import check_name, native_map
+from dynattrs.mapper.class_kinds import MISSING, Member, Record
 from dynattrs.mapper.codec import (
     Codec,
     NeedsTrail,
@@ -24,8 +25,7 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
-from dynattrs.mapper.records import MISSING, Member, Record
-from dynattrs.schema import (
+from dynattrs.schema.table import (
     UNKNOWN_ATTRIBUTE,
     AttributeMap,
     AttributeValue,
@@ -186,7 +186,7 @@ class ClassCodec(Codec):
         return self.dump_sized(value)
 
     def _first_packed(self, value: Any, table: str) -> tuple[Any, int, tuple[Any, ...]]:
-        from dynattrs.mapper.packed import generate_packed
+        from dynattrs.mapper.write_code import generate_packed
 
         self.dump_packed = generate_packed(self, info_of(self.record.cls))
         return self.dump_packed(value, table)

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.schema import AttributeValue, Unknown
+from dynattrs.schema.table import AttributeValue, Unknown
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}

@@ -28,7 +28,7 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 _TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from dynattrs.templates import Fixed, Padded, Rest, Slot, Style, Template, Words
+from dynattrs.schema.templates import Fixed, Padded, Rest, Slot, Style, Template, Words
 
 
 @attrs.frozen

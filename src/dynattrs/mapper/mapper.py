@@ -21,7 +21,6 @@ from dynattrs.mapper.annotations import (
     Json,
     show_type,
 )
-from dynattrs.mapper.choosing import Codecs
 from dynattrs.mapper.classes import (
     NOTHING_CARRIED,
     Carried,
@@ -38,12 +37,13 @@ from dynattrs.mapper.codec import (
     explain_load,
     show,
 )
-from dynattrs.mapper.keys import check_keys, key_of_item
+from dynattrs.mapper.codecs import Codecs
+from dynattrs.mapper.key_rules import check_keys, key_of_item
 from dynattrs.mapper.size import item_size
-from dynattrs.schema import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
 
 if TYPE_CHECKING:
-    from dynattrs.mapper.rows import Rows
+    from dynattrs.mapper.read_code import Rows
 
 T = TypeVar("T")
 
@@ -195,7 +195,7 @@ class Mapper(Codecs):
         obj = self._load(codec, found, model)
         if info.upgrades:
             # Imported when the first item may be an old one.
-            from dynattrs.mapper.evolution import check_key_kept, is_outdated
+            from dynattrs.mapper.upgrades import check_key_kept, is_outdated
 
             if is_outdated(info, item):
                 check_key_kept(info, item, found)
@@ -210,7 +210,7 @@ class Mapper(Codecs):
         if not info.evolves:
             return cast("AttributeMap", item)
         # Imported when the first item may be an old one.
-        from dynattrs.mapper.evolution import upgraded
+        from dynattrs.mapper.upgrades import upgraded
 
         return upgraded(info, item, self._any)
 
@@ -271,7 +271,7 @@ class Mapper(Codecs):
             made = None
             if isinstance(codec, ClassCodec):
                 # Generated, and msgspec imported, when a model is read and not before.
-                from dynattrs.mapper.rows import Rows
+                from dynattrs.mapper.read_code import Rows
 
                 with contextlib.suppress(ValueError):
                     made = Rows(codec, load, also, attributes)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from dynattrs import limits
 from dynattrs.mapper.codec import Refused, show
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 INT: Final = "an int of up to 38 digits"
 FLOAT: Final = "a finite float between 1E-130 and 1E126"

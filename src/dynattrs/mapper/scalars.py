@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from dynattrs.mapper import numbers, temporal
 from dynattrs.mapper.codec import Codec, Dump, Load, Refused, Texts, show, show_stored
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 
 def dump_str(value: Any) -> AttributeValue:

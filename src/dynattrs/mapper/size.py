@@ -9,7 +9,7 @@ import base64
 from typing import Any
 
 from dynattrs import limits
-from dynattrs.schema import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 class TooDeep(Exception):

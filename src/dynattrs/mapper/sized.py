@@ -15,7 +15,7 @@ from dynattrs.mapper import scalars
 from dynattrs.mapper.classes import NOTHING_CARRIED, ClassCodec, FieldCodec, Source, carried_by
 from dynattrs.mapper.codec import Codec, Maybe, Members, Several
 from dynattrs.mapper.size import item_size, value_size
-from dynattrs.schema import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: Makes the attribute map of an instance, and counts its bytes.
 SizedDump = Callable[[Any], tuple[AttributeMap, int]]

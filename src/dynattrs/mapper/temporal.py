@@ -13,7 +13,7 @@ from decimal import Context, Decimal, Inexact
 from typing import Any, Final
 
 from dynattrs.mapper.codec import Refused, show
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 AWARE: Final = "a datetime with a time zone"
 INSTANT: Final = "an ISO 8601 date and time with a zone (S)"

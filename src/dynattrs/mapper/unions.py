@@ -9,7 +9,7 @@ from typing import Any, Final, get_origin
 from dynattrs.mapper.anything import from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_stored
-from dynattrs.schema import AttributeValue
+from dynattrs.schema.table import AttributeValue
 
 #: The name of the tag, and its value the class's name: as cattrs' tagged unions have it.
 TAG: Final = "_type"

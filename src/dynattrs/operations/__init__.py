@@ -1,1 +1,1 @@
-"""What a session does, as sans-IO flows: each operation written once, for any driver."""
+"""What is asked of the service for each verb, as flows that wait for nothing and open no connection."""

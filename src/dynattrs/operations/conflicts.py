@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dynattrs.errors import ConnectionFailed, ServiceError
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 
 #: The service's codes for it.

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from dynattrs.errors import QueryError
 from dynattrs.expressions.conditions import Comparison, Condition, Not, Value
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 from dynattrs.operations.requests import attribute_path
-from dynattrs.schema import ModelInfo, StoredItem
+from dynattrs.schema.table import ModelInfo, StoredItem
 
 
 def time_to_live(info: ModelInfo) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
-from dynattrs.operations.core import Core
+from dynattrs.operations.context import Core
 
 
 class Listening:

@@ -25,8 +25,8 @@ from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
-from dynattrs.operations.keys import plain_key
-from dynattrs.schema import AttributeMap, ModelInfo
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.schema.table import AttributeMap, ModelInfo
 
 
 class ConditionFalse(ServiceError):
@@ -147,7 +147,7 @@ def check_current(info: ModelInfo, error: ConditionFalse) -> None:
     """
     if not info.evolves or not error.item:
         return
-    from dynattrs.mapper.evolution import is_outdated
+    from dynattrs.mapper.upgrades import is_outdated
 
     if is_outdated(info, error.item):
         raise Outdated(error.item) from error

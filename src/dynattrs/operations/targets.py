@@ -6,9 +6,9 @@ from typing import Any, get_origin
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.conditions import Condition
-from dynattrs.operations.keys import key_of, own_key
+from dynattrs.operations.item_keys import key_of, own_key
 from dynattrs.operations.requests import version_is
-from dynattrs.schema import AttributeMap, ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, ModelInfo, model_info
 
 
 class _NoKey:

@@ -22,17 +22,14 @@ from dynattrs.errors import (
 )
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper.anything import load_any
-from dynattrs.model import Instance, M
-from dynattrs.operations import batch
-from dynattrs.operations.buffer import Buffer, Write
+from dynattrs.models.model import Instance, M
 from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.core import Core, Encoded, encode, is_frozen, take_over, with_found
-from dynattrs.operations.decoding import decoder, made_of, transact_decoder
+from dynattrs.operations.context import Core, Encoded, encode, is_frozen, take_over, with_found
 from dynattrs.operations.expiry import is_expired, time_to_live
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.keys import identity, key_in, key_of, plain_key
+from dynattrs.operations.item_keys import identity, key_in, key_of, plain_key
 from dynattrs.operations.listening import Listening
-from dynattrs.operations.pace import Progress
+from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
 from dynattrs.operations.requests import (
     ConditionFalse,
     as_condition,
@@ -47,30 +44,31 @@ from dynattrs.operations.requests import (
     with_condition,
 )
 from dynattrs.operations.targets import NO_KEY, is_class_of, target
-from dynattrs.schema import AttributeMap, ModelInfo, StoredItem, model_info
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.pace import Progress
+from dynattrs.schema.table import AttributeMap, ModelInfo, StoredItem, model_info
 
 if TYPE_CHECKING:
-    from dynattrs.operations import (
-        batch_get,
-        consistent_reads,
+    from dynattrs.operations.reading import batch_get, partiql, transact_get
+    from dynattrs.operations.writing import (
         edits,
-        evolution,
-        moves,
+        following_keys,
+        migration,
         outcomes,
-        partiql,
-        uniqueness,
+        unique_writes,
         updates,
     )
 else:
-    batch_get = deferred("dynattrs.operations.batch_get")
-    consistent_reads = deferred("dynattrs.operations.consistent_reads")
-    edits = deferred("dynattrs.operations.edits")
-    evolution = deferred("dynattrs.operations.evolution")
-    moves = deferred("dynattrs.operations.moves")
-    outcomes = deferred("dynattrs.operations.outcomes")
-    partiql = deferred("dynattrs.operations.partiql")
-    uniqueness = deferred("dynattrs.operations.uniqueness")
-    updates = deferred("dynattrs.operations.updates")
+    batch_get = deferred("dynattrs.operations.reading.batch_get")
+    transact_get = deferred("dynattrs.operations.reading.transact_get")
+    edits = deferred("dynattrs.operations.writing.edits")
+    migration = deferred("dynattrs.operations.writing.migration")
+    following_keys = deferred("dynattrs.operations.writing.following_keys")
+    outcomes = deferred("dynattrs.operations.writing.outcomes")
+    partiql = deferred("dynattrs.operations.reading.partiql")
+    unique_writes = deferred("dynattrs.operations.writing.unique_writes")
+    updates = deferred("dynattrs.operations.writing.updates")
 
 
 class Verbs(Listening):
@@ -129,7 +127,7 @@ class Verbs(Listening):
                 yield from batch.send_whole(self._core, self._buffer)
         elif encoded.info.evolves and (when is not None or encoded.info.guarding):
             putting = functools.partial(self._put_now, encoded, found)
-            yield from evolution.as_today(self._core, encoded.info, putting)
+            yield from migration.as_today(self._core, encoded.info, putting)
         else:
             yield from self._put_now(encoded, found)
         return cast("M", encoded.stored())
@@ -213,7 +211,7 @@ class Verbs(Listening):
             return with_found(self._core, encoded.info, putting)
 
         def put_as_today() -> Flow[None]:
-            return evolution.as_today(self._core, encoded.info, put)
+            return migration.as_today(self._core, encoded.info, put)
 
         both = encoded.info.evolves and encoded.info.guarding
         yield from batch.gather_alone(self._core, buffer, write, put_as_today if both else put)
@@ -257,7 +255,7 @@ class Verbs(Listening):
         info = encoded.info
         if info.guarding:
             check_constant("PutItem", info, key, found)
-            yield from uniqueness.put(
+            yield from unique_writes.put(
                 self._core, encoded, key, found, inserting=inserting, beside=beside
             )
             return
@@ -300,7 +298,7 @@ class Verbs(Listening):
             return with_found(self._core, info, act)
 
         if info.evolves:
-            return (yield from evolution.as_today(self._core, info, deleting))
+            return (yield from migration.as_today(self._core, info, deleting))
         return (yield from deleting())
 
     def _delete_one(
@@ -319,7 +317,7 @@ class Verbs(Listening):
             parameters["ReturnValues"] = "ALL_OLD"
         check_constant("DeleteItem", info, item_key, found)
         if info.guarding:
-            gone = yield from uniqueness.delete(self._core, info, item_key, found)
+            gone = yield from unique_writes.delete(self._core, info, item_key, found)
             if not returning or gone is None:
                 return None
             return self._core.loaded(info, made_of(info, info.cls, gone))
@@ -364,7 +362,7 @@ class Verbs(Listening):
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
 
         def updating() -> Flow[Any]:
-            act = (uniqueness if info.guarding else updates).update(
+            act = (unique_writes if info.guarding else updates).update(
                 self._core, info, item_key, actions,
                 version=version, when=when, upsert=upsert, returns=returns,
                 obj=None if is_class_of(subject) else subject,
@@ -372,7 +370,7 @@ class Verbs(Listening):
             return with_found(self._core, info, act)
 
         if info.evolves:
-            return (yield from evolution.as_today(self._core, info, updating))
+            return (yield from migration.as_today(self._core, info, updating))
         return (yield from updating())
 
     @verb
@@ -391,7 +389,7 @@ class Verbs(Listening):
             ConditionError: Both have the same key.
         """
         self._check_writable()
-        return (yield from moves.move(self, old, new))
+        return (yield from following_keys.move(self, old, new))
 
     # --- Reading ---
 
@@ -486,7 +484,7 @@ class Verbs(Listening):
         if not edit.info.evolves:
             return edits.finish(self._core, edit)
         finishing = functools.partial(edits.finish, self._core, edit)
-        return evolution.as_today(self._core, edit.info, finishing)
+        return migration.as_today(self._core, edit.info, finishing)
 
     @verb
     def migrate(
@@ -496,9 +494,9 @@ class Verbs(Listening):
         after: str | None = None,
         max_pages: int | None = None,
         page_size: int | None = None,
-        on_page: Callable[[evolution.Migrated], object] | None = None,
-        on_error: evolution.OnError = "raise",
-    ) -> Flow[evolution.Migrated]:
+        on_page: Callable[[migration.Migrated], object] | None = None,
+        on_error: migration.OnError = "raise",
+    ) -> Flow[migration.Migrated]:
         """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields.
 
         It scans the table, and writes the items that are stored otherwise than the model would
@@ -525,7 +523,7 @@ class Verbs(Listening):
         info = model_info(model)
         yield from self._settle_table(self._core.table_name(info.table))
         return (
-            yield from evolution.migrate(
+            yield from migration.migrate(
                 self._core, info, after=after, max_pages=max_pages, page_size=page_size,
                 on_page=on_page, on_error=on_error,
             )
@@ -540,7 +538,7 @@ class Verbs(Listening):
             asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
         for _, _, table, key in asked:
             yield from self._settle_pending(table, key)
-        items = yield from consistent_reads.transact_get(
+        items = yield from transact_get.transact_get(
             self._core,
             [(table, key) for _, _, table, key in asked],
             transact_decoder([(info, model) for model, info, _, _ in asked]),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dynattrs.operations import batch
+from dynattrs.operations.writing import batch
+from dynattrs.session.any_session import AnyBlock
 from dynattrs.session.handles import Handle
-from dynattrs.surface.blocks import AnyBlock
 
 
 class Block(Handle, AnyBlock):

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar, cast
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Task, Wait, WaitAny
 from dynattrs.operations.forks import forget_at_fork
-from dynattrs.session.light import Attendant, LightTask
-from dynattrs.wire import Begun, Wire
+from dynattrs.session.unthreaded_tasks import Attendant, LightTask
+from dynattrs.wire.client import Begun, Wire
 
 R = TypeVar("R")
 

@@ -11,25 +11,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
-from dynattrs.model import Instance, M
+from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
-from dynattrs.operations.tables import TableVerbs
+from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.targets import NO_KEY
-from dynattrs.operations.transactions import TransactionVerbs
+from dynattrs.operations.writing.transactions import TransactionVerbs
+from dynattrs.session.any_handle import AnyEditing, AnyHandle
 from dynattrs.session.driver import Driver
-from dynattrs.surface.handles import AnyEditing, AnyHandle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations import edits, query
-    from dynattrs.operations.updates import Returns
+    from dynattrs.operations.reading import query
+    from dynattrs.operations.writing import edits
+    from dynattrs.operations.writing.updates import Returns
     from dynattrs.session import results
     from dynattrs.session.results import Items, Query, Rows
 else:
-    edits = deferred("dynattrs.operations.edits")
-    query = deferred("dynattrs.operations.query")
+    edits = deferred("dynattrs.operations.writing.edits")
+    query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.session.results")
 
 R = TypeVar("R")

@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dynattrs.errors import ModelError
-from dynattrs.hooks import Flushed
-from dynattrs.operations import batch
-from dynattrs.operations.pace import Progress
+from dynattrs.models.hooks import Flushed
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.pace import Progress
+from dynattrs.session.any_session import AnySession, Enter, Exit, Pairing
 from dynattrs.session.blocks import Block
-from dynattrs.session.clients import make_client, with_room
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
-from dynattrs.session.light import caller
-from dynattrs.surface.blocks import AnySession, Enter, Exit, Pairing
-from dynattrs.surface.settings import check_client_options, core_of, is_awaited
-from dynattrs.wire import Wire, configured
+from dynattrs.session.settings import check_client_options, core_of, is_awaited
+from dynattrs.session.unthreaded_tasks import caller
+from dynattrs.wire.boto_client import make_client, with_room
+from dynattrs.wire.client import Wire, configured
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -131,7 +131,7 @@ class Session(Handle, AnySession):
     ) -> Session:
         import boto3
 
-        from dynattrs.local import start
+        from dynattrs.wire.local_engine import start
 
         lease = start()
         try:

@@ -1,0 +1,209 @@
+"""Which model of a table an item is of.
+
+A discriminator attribute says it, where the `Table` has one. Without it the keys do: each model's
+templates are a small language, and two models whose languages have a key in common are refused when
+the second of them is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from dynattrs.deferral import deferred
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.schema.table import GUARD_ATTRIBUTE, ModelInfo, StoredItem, Table
+
+if TYPE_CHECKING:
+    from dynattrs.keys.computed import ModelKeys
+    from dynattrs.schema import templates
+    from dynattrs.schema.templates import Template
+else:
+    templates = deferred("dynattrs.schema.templates")
+
+
+def keys_of(info: ModelInfo) -> ModelKeys | None:
+    return cast("ModelKeys | None", info.keys)
+
+
+def check_apart(info: ModelInfo) -> None:
+    """Refuse a model whose items could be taken for another model's of the same table.
+
+    Where an annotation is not defined yet, that cannot be seen: a query asks again.
+
+    Raises:
+        ModelError: It names the other model, the keys, and what to do.
+    """
+    own = keys_of(info)
+    if own is None:
+        return
+    known = True
+    for other in info.table.members.infos():
+        theirs = keys_of(other)
+        if _same_name(other, info) or theirs is None:
+            continue
+        if info.table.discriminator is not None:
+            if own.kind == theirs.kind:
+                raise ModelError(
+                    info.name,
+                    f"kind={own.kind!r} is {other.name}'s already; give one of them another kind",
+                )
+            continue
+        if not own.written or not theirs.written:
+            continue
+        try:
+            meet = all(_can_meet(own, theirs, attribute) for attribute in info.table.key)
+        except NameError:  # a forward reference
+            known = theirs.apart = False
+            continue
+        if meet:
+            raise ModelError(
+                info.name,
+                f"an item with one of its keys ({_shown(own)}) could be one of {other.name} "
+                f"({_shown(theirs)}), and nobody could tell them apart; begin the keys differently, or "
+                f'declare Table(..., discriminator="type")',
+            )
+    own.apart = known
+
+
+def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
+    """Whether one of two classes is the other, declared again, as in a notebook."""
+    names = [(each.cls.__module__, each.cls.__qualname__) for each in (one, other)]
+    return names[0] == names[1]
+
+
+def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
+    first, second = (keys.templates.get(attribute) for keys in (one, other))
+    if first is None or second is None:
+        return True
+    if first.kind == "S":
+        return templates.can_meet(first.language, second.language)
+    return first.constant is None or second.constant is None or first.constant == second.constant
+
+
+def _shown(keys: ModelKeys) -> str:
+    return ", ".join(f"{name}={keys.written.get(name)!r}" for name in keys.table.key)
+
+
+def kind_of(
+    table: Table,
+    item: StoredItem,
+    asked: Sequence[ModelInfo] = (),
+    members: Sequence[ModelInfo] | None = None,
+) -> ModelInfo | None:
+    """The model that an item is of; None if it is of none that is declared.
+
+    Args:
+        table: The table that the item is in.
+        item: At least its primary key, and the discriminator.
+        asked: Models to try first, where an item has no discriminator.
+        members: The table's models, where the caller has them.
+    """
+    members = table.members.infos() if members is None else members
+    discriminator = {} if table.discriminator is None else item.get(table.discriminator, {})
+    if discriminator:
+        kind = discriminator.get("S")
+        for info in members:
+            keys = keys_of(info)
+            if keys is not None and keys.kind == kind:
+                return info
+        return None
+    for info in (*asked, *members):
+        keys = keys_of(info)
+        if keys is not None and keys.written and keys.matches(item):
+            return info
+    return None
+
+
+def _is_guard(table: Table, item: StoredItem) -> bool:
+    """Whether an item is the guard of a unique value, as its key tells in any projection."""
+    key = item.get(table.partition_key, {})
+    text = key.get("S") or key.get("B") or ""
+    begin: Any = GUARD_ATTRIBUTE if isinstance(text, str) else GUARD_ATTRIBUTE.encode()
+    return cast("str", text).startswith(begin)
+
+
+def subclasses(info: ModelInfo) -> list[ModelInfo]:
+    """The models of the same table that derive from a model."""
+    members = info.table.members.infos()
+    return [each for each in members if each is not info and issubclass(each.cls, info.cls)]
+
+
+class Sieve:
+    """Keeps the items of some models, and leaves out those of others.
+
+    Args:
+        asked: The models; subclasses of theirs count as well.
+    """
+
+    def __init__(self, asked: Sequence[ModelInfo]) -> None:
+        self.asked = tuple(asked)
+        self.table = asked[0].table
+        self._members = self.table.members.infos()
+        #: What is known of the discriminator's values that were met.
+        self._kinds: dict[str, ModelInfo | None] = {}
+
+    @property
+    def needed(self) -> bool:
+        """Whether the table may hold items of other models."""
+        return any(info.keys is not None for info in self.asked)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The attributes that tell models apart, besides the primary key."""
+        return () if self.table.discriminator is None else (self.table.discriminator,)
+
+    def model_of(self, item: StoredItem) -> ModelInfo | None:
+        """The model that reads an item; None if it is of one that was not asked for.
+
+        Raises:
+            MappingError: No model of the table is known for it.
+        """
+        discriminator = self.table.discriminator
+        kind = None if discriminator is None else item.get(discriminator, {}).get("S")
+        if type(kind) is str and kind in self._kinds:
+            return self._kinds[kind]
+        found = kind_of(self.table, item, self.asked, self._members)
+        if found is None:
+            if _is_guard(self.table, item):
+                return None
+            if any(self._plain(info) for info in self.asked):
+                return next(info for info in self.asked if self._plain(info))
+            if any(self._plain(info) for info in self._members):
+                return None
+            raise self._unknown(item)
+        wanted = found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
+        if type(kind) is str:
+            self._kinds[kind] = wanted
+        return wanted
+
+    @staticmethod
+    def _plain(info: ModelInfo) -> bool:
+        """Whether its items are told by nothing: no templates, no discriminator."""
+        keys = keys_of(info)
+        return keys is None or (not keys.written and keys.kind is None)
+
+    def _unknown(self, stored: StoredItem) -> MappingError:
+        # Rows are there only where a library that makes them is.
+        from dynattrs.mapper.read_code import attribute_map
+
+        item = attribute_map(stored)
+        known = ", ".join(info.name for info in self.table.members.infos())
+        key = {name: item[name] for name in self.table.key if name in item}
+        names = " or ".join(info.name for info in self.asked)
+        discriminator = self.table.discriminator
+        if discriminator is not None and discriminator in item:
+            found: Any = f"{discriminator}={next(iter(item[discriminator].values()))!r}"
+        else:
+            found = "another key"
+        return MappingError(
+            names, f"an item of a model of table {self.table.name!r} ({known})", found, key,
+            "declare a model for it on the same Table, or leave such items out with "
+            "on_error('skip')", item,
+        )  # fmt: skip
+
+
+def template_of(info: ModelInfo, attribute: str) -> Template | None:
+    """The template that makes a key attribute of a model's items."""
+    keys = keys_of(info)
+    return None if keys is None else keys.templates.get(attribute)

@@ -1,0 +1,606 @@
+"""Conditions to the cheapest request that answers them: operation, index, key condition, filter.
+
+The rules, in their order:
+
+1. If the table's partition key is bound, the table is used.
+2. Otherwise the index that binds most key attributes; a tie is `AmbiguousIndex`.
+3. An index that may lack matching items is `SparseIndex`, one that lacks attributes `PartialIndex`.
+4. Nothing bound is `NoIndex`: a scan is a word the user writes.
+5. The service refuses filters on the attributes of the queried key, so everything said of them
+   becomes one range; a contradiction is "no rows", without a request.
+
+Nothing here knows a session. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.KeyConditionExpressions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
+from dynattrs.expressions.conditions import (
+    Condition,
+    Constant,
+    Function,
+    IsNone,
+    Joined,
+    all_conditions,
+    conjunctions,
+    paths_in,
+)
+from dynattrs.expressions.paths import data_of, did_you_mean
+from dynattrs.keys.bounds import Bound, bounds_of, key_place
+from dynattrs.keys.discriminator import template_of
+from dynattrs.keys.ranges import fold
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.schema.table import (
+    GUARD_ATTRIBUTE,
+    AttributeValue,
+    GlobalIndex,
+    Index,
+    ModelInfo,
+    Table,
+    key_of,
+    partition_of,
+    sort_of,
+)
+
+#: A place in an item: attribute names and positions.
+Place: TypeAlias = "tuple[str | int, ...]"
+
+
+@attrs.frozen
+class Wanted:
+    """What a query asks for, as the planner needs it."""
+
+    info: ModelInfo
+    where: tuple[Condition, ...]
+    filters: tuple[Condition, ...] = ()
+    using: str | None = None
+    consistent: bool = False
+    scan: bool = False
+    #: Attributes that must be read; None is the whole model.
+    needs: frozenset[str] | None = None
+    #: Whether whole items are fetched after an index that lacks attributes.
+    hydrate: bool = False
+    #: Further models of the same table, whose items are wanted as well.
+    others: tuple[ModelInfo, ...] = ()
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        return (self.info, *self.others)
+
+
+@attrs.frozen
+class Plan:
+    """The request that answers a query.
+
+    Attributes:
+        operation: `"query"`, `"scan"`, or `"nothing"` where no item can match.
+        index: The index, or None for the table.
+        key: The key condition's parts, partition first.
+        filter: What the service filters after it has read, or None.
+        excluded: Items that the key condition takes in and that are left out on receipt: of this
+            attribute, this value. DynamoDB's BETWEEN has no open end.
+        partial: Whether the index lacks attributes that are needed.
+        why: The reasons, a sentence each.
+        shards: Over how many partition keys the index spreads the one that is asked for; each is
+            asked, as the key condition says, with the number of the shard at its end.
+    """
+
+    operation: Literal["query", "scan", "nothing"]
+    index: Index | None = None
+    key: tuple[Condition, ...] = ()
+    filter: Condition | None = None
+    excluded: tuple[str, AttributeValue] | None = None
+    partial: bool = False
+    why: tuple[str, ...] = ()
+    shards: int | None = None
+
+
+def plan(wanted: Wanted) -> Plan:
+    """The plan for what is wanted.
+
+    Raises:
+        NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: See the module.
+    """
+    where = all_conditions(wanted.where) if wanted.where else None
+    filters = all_conditions(wanted.filters) if wanted.filters else None
+    for each in (where, filters):
+        if isinstance(each, Constant) and not each.value:
+            return Plan("nothing", why=(f"{each} matches nothing",))
+    parts = [part for part in conjunctions(wanted.where) if not isinstance(part, Constant)]
+    also = [part for part in conjunctions(wanted.filters) if not isinstance(part, Constant)]
+    if wanted.scan:
+        return _scan(wanted, [*parts, *also])
+    bounds = bounds_of(wanted.infos, parts)
+    choice = _choose(wanted, parts, bounds)
+    return _query(wanted, choice, parts, also, bounds)
+
+
+def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
+    index = _named(wanted)
+    _check_filter_held(wanted, index, parts)
+    why = [f"a scan was asked for: it reads the whole {_place(index)}"]
+    partial = _check_holds(wanted, index)
+    if index is not None:
+        lacking = _may_lack(wanted, index, parts)
+        if lacking:
+            why.append(f"items without {_fields(wanted, lacking)} are not in the index")
+    return Plan(
+        "scan", index, (), all_conditions(parts) if parts else None, None, partial, tuple(why)
+    )
+
+
+# --- Which index ------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Choice:
+    index: Index | None
+    #: Sort key attributes that are bound, from the left.
+    sort: tuple[str, ...]
+    why: tuple[str, ...]
+
+
+def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) -> _Choice:
+    table = wanted.info.table
+    if wanted.using is not None:
+        index = _named(wanted)
+        usable = _usable(wanted, index, bounds)
+        if usable is None:
+            missing = [name for name in partition_of(table, index) if not _binds(bounds, name)]
+            raise NoIndex(
+                f"a query on {_place(index)} needs an equality on its partition key: state "
+                f"{_fields(wanted, missing)} == ..., or scan({wanted.info.name}).using({wanted.using!r})"
+            )
+        return _Choice(index, usable, (f"{_place(index)} is pinned by using()",))
+    on_table = _usable(wanted, None, bounds)
+    candidates = {
+        index: usable
+        for index in table.indexes
+        if (usable := _usable(wanted, index, bounds)) is not None
+    }
+    globals_ = {index: used for index, used in candidates.items() if isinstance(index, GlobalIndex)}
+    strength: dict[Index, int] = {
+        index: _strength(table, index, used, bounds) for index, used in globals_.items()
+    }
+    if on_table is not None and not _is_weak(table, on_table, bounds, strength):
+        why = ["the table's partition key is bound"]
+        if wanted.info.keys is not None and not _strength(table, None, (), bounds):
+            why = ["the table's partition key is the same for every item of the model"]
+        for index, usable in candidates.items():
+            narrower = _narrows(bounds, usable) > _narrows(bounds, on_table)
+            if strength.get(index, 0) > _strength(table, None, on_table, bounds) or narrower:
+                why.append(
+                    f"index {index.name!r} binds {_fields(wanted, usable)} as well and would read "
+                    f"less; pin it with using({index.name!r})"
+                )
+        return _Choice(None, on_table, tuple(why))
+    if not globals_:
+        raise NoIndex(_no_index(wanted, bounds))
+    most = max(strength.values())
+    best = [index for index in globals_ if strength[index] == most]
+    if len(best) > 1:
+        names = " and ".join(f"{index.name!r}" for index in best)
+        raise AmbiguousIndex(
+            f"the indexes {names} of {wanted.info.name} would serve equally well; "
+            f"name one with using(...)"
+        )
+    index = best[0]
+    lacking = _may_lack(wanted, index, parts)
+    if lacking:
+        raise SparseIndex(
+            f"index {index.name!r} would serve, but it holds only items that have all its key "
+            f"attributes, and {_fields(wanted, lacking)} may be absent: the answer could lack items "
+            f"that match; state a condition that implies it, such as "
+            f"exists({_fields(wanted, lacking[:1])}), or pin the index with using({index.name!r})"
+        )
+    bound = (*index.partition_key, *globals_[index])
+    why = [f"index {index.name!r} binds most key attributes: {_fields(wanted, bound)}"]
+    why += [f"index {other.name!r} binds fewer" for other in globals_ if other is not index]
+    return _Choice(index, globals_[index], tuple(why))
+
+
+def _narrows(bounds: Mapping[str, Bound], sort: Sequence[str]) -> int:
+    """How many fields bind a sort key."""
+    return sum(bounds[name].fields for name in sort)
+
+
+def _strength(
+    table: Table, index: Index | None, sort: Sequence[str], bounds: Mapping[str, Bound]
+) -> int:
+    """How many fields bind the key of an index."""
+    return _narrows(bounds, (*partition_of(table, index), *sort))
+
+
+def _is_weak(
+    table: Table,
+    on_table: Sequence[str],
+    bounds: Mapping[str, Bound],
+    strength: Mapping[Index, int],
+) -> bool:
+    """Whether the table's partition key is bound by nothing that was stated, and an index by more."""
+    if _strength(table, None, (), bounds):
+        return False
+    return max(strength.values(), default=0) > _strength(table, None, on_table, bounds)
+
+
+def _binds(bounds: Mapping[str, Bound], name: str) -> bool:
+    bound = bounds.get(name)
+    return bound is not None and (bool(bound.equal) or bound.never is not None)
+
+
+def _usable(
+    wanted: Wanted, index: Index | None, bounds: Mapping[str, Bound]
+) -> tuple[str, ...] | None:
+    """The sort key attributes that are bound if the whole partition key is, else None."""
+    table = wanted.info.table
+    if not all(_binds(bounds, name) for name in partition_of(table, index)):
+        return None
+    if any(not _has_key(info, index) for info in wanted.infos):
+        return None
+    used = []
+    for name in sort_of(table, index):
+        bound = bounds.get(name)
+        if bound is None:
+            break
+        used.append(name)
+        # A range ends the key condition: what comes after it does not narrow.
+        if not bound.equal:
+            break
+    return tuple(used)
+
+
+def _has_key(info: ModelInfo, index: Index | None) -> bool:
+    """Whether items of the model may be in an index at all."""
+    if info.keys is None:
+        return True
+    made = {*info.keys.templates, *info.names.values()}
+    return made.issuperset(key_of(info.table, index))
+
+
+def _named(wanted: Wanted) -> Index | None:
+    if wanted.using is None:
+        return None
+    table = wanted.info.table
+    for index in table.indexes:
+        if index.name == wanted.using:
+            if wanted.consistent and isinstance(index, GlobalIndex):
+                raise QueryError(
+                    f"a global index, such as {index.name!r}, cannot be read consistently; remove "
+                    f"consistent(), or read the table"
+                )
+            return index
+    known = [index.name for index in table.indexes]
+    raise QueryError(
+        f"{wanted.info.name} has no index {wanted.using!r}{did_you_mean(wanted.using, known)}"
+    )
+
+
+def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
+    table = wanted.info.table
+    ways = [f"{_fields(wanted, partition_of(table, None))} (the table)"]
+    ways += [
+        f"{_fields(wanted, partition_of(table, index))} (index {index.name!r})"
+        for index in table.indexes
+        if isinstance(index, GlobalIndex) and all(_has_key(each, index) for each in wanted.infos)
+    ]
+    stated = (
+        f"got conditions on {_fields(wanted, tuple(bounds))} only" if bounds else "none is stated"
+    )
+    names = " and ".join(each.name for each in wanted.infos)
+    return (
+        f"a query for {names} needs an equality on a partition key: {' or '.join(ways)}; "
+        f"{stated}. {_unlike(wanted, partition_of(table, None))}To read everything and filter, use "
+        f"scan({', '.join(i.name for i in wanted.infos)})"
+    )
+
+
+def _unlike(wanted: Wanted, partition: tuple[str, ...]) -> str:
+    """How the keys of models differ that are asked for together."""
+    made = {
+        (info.name, name): template.written
+        for info in wanted.infos
+        for name in partition
+        if (template := template_of(info, name)) is not None
+    }
+    if len(set(made.values())) < 2:
+        return ""
+    shown = ", ".join(f"{model}: {name}={text!r}" for (model, name), text in made.items())
+    return (
+        f"Their keys are made of different fields ({shown}), and a condition speaks of one: give the "
+        f"fields one name, or one stored name, field(name=...). "
+    )
+
+
+def _may_lack(wanted: Wanted, index: Index, parts: list[Condition]) -> tuple[str, ...]:
+    """Key attributes of *index* that a matching item may lack, so that the index lacks the item."""
+    implied = {place for part in parts for place in _implies(part)}
+    return tuple(
+        name
+        for name in key_of(wanted.info.table, index)
+        if name not in wanted.info.table.key
+        and not all(_is_there(info, name, implied) for info in wanted.infos)
+    )
+
+
+def _is_there(info: ModelInfo, attribute: str, implied: set[Place]) -> bool:
+    """Whether an item that satisfies some conditions has a key attribute for sure."""
+    template = template_of(info, attribute)
+    places = [(attribute,)] if template is None else [slot.steps for slot in template.slots]
+    return all(
+        any(each[: len(place)] == place for each in implied) or _always_stored(info, place)
+        for place in places
+    )
+
+
+def _implies(part: Condition) -> set[Place]:
+    """Places that an item has for sure if it satisfies *part*."""
+    place = key_place(part)
+    if place is not None:
+        return {place}
+    if isinstance(part, Function) and part.service_name in (
+        "attribute_exists", "contains", "attribute_type"
+    ):  # fmt: skip
+        return {part.operand.steps}
+    if isinstance(part, IsNone) and part.negated:
+        return {part.operand.steps}
+    if isinstance(part, Joined) and part.word == "OR":
+        return set.intersection(*(_implies(each) for each in part.parts))
+    if isinstance(part, Joined):
+        return set.union(*(_implies(each) for each in part.parts))
+    return set()
+
+
+def _always_stored(info: ModelInfo, place: Place) -> bool:
+    """Whether every object of the model has a value at this place when it is stored."""
+    codec: Any = cast("Mapper", info.mapper).codec(info.cls)
+    for step in place:
+        if not isinstance(codec, ClassCodec):
+            return False
+        field = next((each for each in codec.members if each.stored == step), None)
+        if field is None or field.codec.optional or field.member.defaults_to_none:
+            return False
+        if field.always_set:
+            return False
+        codec = field.codec
+    return True
+
+
+def _check_holds(wanted: Wanted, index: Index | None) -> bool:
+    """Whether whole items must be fetched after reading *index*.
+
+    Raises:
+        PartialIndex: The index lacks attributes, and nothing was said about that.
+    """
+    if index is None or index.projection == "all":
+        return False
+    info, table = wanted.info, wanted.info.table
+    held = {*table.key, *key_of(table, index)}
+    if not isinstance(index.projection, str):
+        held.update(index.projection)
+    # Former names of attributes as well, which old items have.
+    own = [name for each in wanted.infos for name in (*_attributes(each), *each.formerly)]
+    needed = wanted.needs if wanted.needs is not None else frozenset(own)
+    lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
+    if not lacking and wanted.needs is not None:
+        return False
+    # Nobody knows what an upgrade reads of an old item.
+    if not lacking and all(e.unknown != "keep" and not e.upgrades for e in wanted.infos):
+        return False
+    if wanted.hydrate:
+        return True
+    what = _fields(wanted, lacking) if lacking else "attributes that the class does not know"
+    if not lacking and any(each.upgrades for each in wanted.infos):
+        what = "all that upgrades may read"
+    raise PartialIndex(
+        f"index {index.name!r} does not hold {what}, and a {info.name} that lacks them must not be "
+        f"saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "
+        f"with hydrate(), or give the index projection='all'"
+    )
+
+
+def _attributes(info: ModelInfo) -> list[str]:
+    """The attributes that an object is made of, besides its keys."""
+    keys = info.keys
+    if keys is None:
+        return list(info.names.values())
+    only = {info.names[name] for name in keys.key_only}
+    own = [stored for stored in info.names.values() if stored not in only]
+    return [*own, *(name for name in keys.attributes if name == info.table.discriminator)]
+
+
+def _check_filter_held(wanted: Wanted, index: Index | None, parts: list[Condition]) -> None:
+    """Refuse a filter on attributes that the index does not hold: to it they are absent.
+
+    Raises:
+        PartialIndex: It names the condition and the attributes.
+        QueryError: The condition is on a field that is stored in keys only.
+    """
+    for info in wanted.infos:
+        only = {info.names[name] for name in info.keys.key_only} if info.keys is not None else ()
+        for part in parts:
+            hidden = tuple(sorted(_touches(part) & set(only)))
+            if hidden:
+                raise QueryError(
+                    f"the condition {part} cannot be a filter: {_fields(wanted, hidden)} is stored in "
+                    f"keys only (key_only=True), and the key condition does not state it exactly; "
+                    f"state the fields before it in the key as well, or store it"
+                )
+    if index is None or index.projection == "all":
+        return
+    table = wanted.info.table
+    held = {*table.key, *key_of(table, index)}
+    if not isinstance(index.projection, str):
+        held.update(index.projection)
+    for part in parts:
+        lacking = tuple(sorted(_touches(part) - held))
+        if lacking:
+            raise PartialIndex(
+                f"the condition {part} speaks of {_fields(wanted, lacking)}, which index "
+                f"{index.name!r} does not hold: it would find them absent everywhere; query the "
+                f"table, or give the index a projection with them"
+            )
+
+
+# --- The key condition and the filter -------------------------------------------------------------
+
+
+def _query(
+    wanted: Wanted,
+    choice: _Choice,
+    parts: list[Condition],
+    also: list[Condition],
+    bounds: Mapping[str, Bound],
+) -> Plan:
+    info, table, index = wanted.info, wanted.info.table, choice.index
+    if wanted.consistent and isinstance(index, GlobalIndex):
+        raise QueryError(
+            f"only {_place(index)} would serve, and a global index cannot be read consistently; "
+            f"remove consistent(), or state {_fields(wanted, partition_of(table, None))} == ..."
+        )
+    partial = _check_holds(wanted, index)
+    own = key_of(table, index)
+    key: list[Condition] = []
+    excluded: tuple[str, AttributeValue] | None = None
+    used = (*partition_of(table, index), *choice.sort)
+    covered: set[int] = set()
+    for name in used:
+        bound = bounds[name]
+        if bound.never is not None:
+            return Plan("nothing", index, why=(bound.never,))
+        partition = name in partition_of(table, index)
+        most = limits.PARTITION_KEY_BYTES if partition else limits.SORT_KEY_BYTES
+        folded = fold(bound.equal, bound.ranges, most)
+        if folded is None:
+            return Plan(
+                "nothing",
+                index,
+                why=(f"the conditions on {_fields(wanted, (name,))} contradict each other",),
+            )
+        condition, left_out = folded
+        if condition is not None:
+            key.append(condition)
+        if left_out is not None and _may_be_key(wanted, name, left_out):
+            excluded = (name, left_out)
+        covered |= bound.covered
+    rest = []
+    for part in [*(part for part in parts if id(part) not in covered), *also]:
+        present = _says_present(part, own)
+        if present is False:
+            reason = f"no item of the {_place(index)} lacks it, so {part} matches nothing"
+            return Plan("nothing", index, why=(reason,))
+        if present is None:
+            rest.append(part)
+    for part in rest:
+        touched = {name for name in _touches(part) if name in own}
+        if touched:
+            raise QueryError(
+                f"the condition {part} cannot be sent: DynamoDB takes no filter on the attributes of "
+                f"the key that it queries ({_fields(wanted, tuple(sorted(touched)))} of "
+                f"{_place(index)}); state an equality or a range there, filter in Python, or use "
+                f"scan({info.name})"
+            )
+    _check_filter_held(wanted, index, rest)
+    why = list(choice.why)
+    if index is None and len(_bound_equal(bounds, table.key)) == len(table.key):
+        why.append(_whole_key(info, rest))
+    if excluded is not None:
+        why.append("BETWEEN includes its upper end: items equal to it are left out on receipt")
+    return Plan(
+        "query",
+        index,
+        tuple(key),
+        all_conditions(rest) if rest else None,
+        excluded,
+        partial,
+        tuple(why),
+        index.write_shards if isinstance(index, GlobalIndex) else None,
+    )
+
+
+def _says_present(part: Condition, own: Sequence[str]) -> bool | None:
+    """Whether *part* says of one of these attributes that it is there, or that it is not."""
+    if isinstance(part, IsNone):
+        present = part.negated
+    elif isinstance(part, Function) and part.service_name == "attribute_exists":
+        present = True
+    elif isinstance(part, Function) and part.service_name == "attribute_not_exists":
+        present = False
+    else:
+        return None
+    steps = part.operand.steps
+    return present if len(steps) == 1 and steps[0] in own else None
+
+
+def _may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
+    """Whether an item of the models may have this value as a key attribute."""
+    templates = [template_of(info, attribute) for info in wanted.infos]
+    return any(
+        template is None or template.kind != "S" or template.pattern.fullmatch(value["S"])
+        for template in templates
+    )
+
+
+def _bound_equal(bounds: Mapping[str, Bound], names: Iterable[str]) -> list[str]:
+    """Those of some attributes that are bound by an equality."""
+    return [name for name in names if name in bounds and bounds[name].equal]
+
+
+def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
+    if rest:
+        return (
+            "the whole key is bound: at most one item is read; a GetItem would not filter, so this "
+            "stays a query"
+        )
+    return f"the whole key is bound: get({info.name}, key) reads the same item with one GetItem"
+
+
+def _touches(part: Condition) -> set[str]:
+    """The top-level attributes that a condition speaks of."""
+    return {str(data_of(path).steps[0]) for path in paths_in(part)}
+
+
+# --- Words --------------------------------------------------------------------------------------
+
+
+def _place(index: Index | None) -> str:
+    return "table" if index is None else f"index {index.name!r}"
+
+
+def _fields(wanted: Wanted, attributes: Sequence[str]) -> str:
+    found: dict[str, None] = {}
+    for each in attributes:
+        found.update(dict.fromkeys(_field_names(wanted, each)))
+    return " and ".join(found)
+
+
+def _field_names(wanted: Wanted, attribute: str) -> list[str]:
+    for info in wanted.infos:
+        for name, stored in info.names.items():
+            if stored == attribute:
+                return [f"{info.name}.{name}"]
+    template = template_of(wanted.info, attribute)
+    if template is None or not template.slots:
+        return [repr(attribute)]
+    return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]
+
+
+def check_deletes(found: Plan, info: ModelInfo) -> None:
+    """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
+
+    Raises:
+        QueryError: It names the filter and what to do.
+    """
+    plain = {*info.table.key, info.table.ttl, GUARD_ATTRIBUTE}
+    if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
+        raise QueryError(
+            f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "
+            f"those of older schemas of {info.name} may have other attributes; read the items and "
+            f"delete those that are meant: session.delete(obj, when=...)"
+        )

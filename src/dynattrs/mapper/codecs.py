@@ -1,0 +1,492 @@
+"""Which codec a type gets.
+
+A type with hooks that people registered on the converter goes through these, everything else
+through generated codecs. cattrs asks for codecs too: for the types that nobody registered hooks
+for, `structure` and `unstructure` are made of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import typing
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.errors import StructureHandlerNotFoundError
+
+from dynattrs.errors import ModelError
+from dynattrs.mapper import anything, containers, scalars, unions
+from dynattrs.mapper.annotations import (
+    DATETIME,
+    DECORATED,
+    DICTS,
+    LISTS,
+    SETS,
+    SUBCLASSABLE,
+    UNIONS,
+    WRAPPERS,
+    Compressed,
+    Epoch,
+    Json,
+    arms,
+    is_ours,
+    is_typed_dict,
+    marked,
+    show_type,
+)
+from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of
+from dynattrs.mapper.classes import (
+    ClassCodec,
+    FieldCodec,
+    typed_dict_codec,
+)
+from dynattrs.mapper.codec import (
+    ANY,
+    Codec,
+    Refused,
+    Trail,
+    as_model_error,
+    explain_dump,
+    explain_load,
+    show,
+    under,
+)
+from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.hooks import Hearing
+from dynattrs.mapper.placeholder import Placeholder
+from dynattrs.schema.table import AttributeValue, info_of, model_info
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# cattrs dispatches these by class before it asks any predicate.
+_BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
+
+
+class Codecs(Hearing):
+    """A cattrs `Converter` that knows the codec of every type, and makes each once."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._lock = threading.RLock()
+        self._codecs: dict[Any, Codec] = {}
+        # What is being made: not to be seen by other threads, and dropped where one part fails.
+        self._making: dict[Any, Codec] = {}
+        # Types with hooks of somebody's, and their codecs without these.
+        self._customised: set[Any] = set()
+        self._owns: dict[Any, Codec] = {}
+        super().__init__(*args, **options)
+        self._any = anything.any_codec(self.codec)
+        self._codecs[Any] = self._any
+        for cls in _BY_CLASS:
+            self._own_class(cls)
+        super().register_unstructure_hook_factory(is_ours, self._unstructure_factory)
+        super().register_structure_hook_factory(is_ours, self._structure_factory)
+        # `copy` hands on what was registered after this.
+        self._unstruct_copy_skip = self._unstructure_func.get_num_fns()
+        self._struct_copy_skip = self._structure_func.get_num_fns()
+
+    def _codec_of_model(self, model: Any) -> Codec:
+        """The codec of a class whose objects are items.
+
+        Raises:
+            ModelError: It is none, or one of its annotations cannot be stored or resolved.
+        """
+        found = self._codecs.get(model)
+        if isinstance(found, ClassCodec):
+            return found
+        cls = get_origin(model) or model
+        if not isinstance(cls, type):
+            raise ModelError(show_type(model), "a class is expected, with @model or with fields")
+        try:
+            codec = self.codec(model)
+        except Refused as refusal:
+            raise as_model_error(cls, refusal) from None
+        except NameError as error:
+            raise ModelError(
+                cls.__name__,
+                f"an annotation of it or of one of its fields' classes is not defined: {error}; "
+                f"define that name in the module of the class before the first use",
+            ) from error
+        if "M" not in codec.kinds or codec is self._any:
+            raise ModelError(
+                cls.__name__, "its objects are no items: an item is a class with fields"
+            )
+        return codec
+
+    def codec(self, type_: Any) -> Codec:
+        """How values of *type_* are stored.
+
+        Raises:
+            Refused: The type has no stored form (turned into `ModelError` by declarations).
+            NameError: An annotation inside is not defined yet.
+        """
+        try:
+            return self._codecs[type_]
+        except KeyError:
+            pass
+        except TypeError:  # not hashable, such as Annotated with a dict inside
+            return self._make(type_)
+        with self._lock:
+            found = self._codecs.get(type_) or self._making.get(type_)
+            if found is not None:
+                return found
+            outermost = not self._making
+            before = self._codecs
+            placeholder = self._making[type_] = Placeholder(type_)
+            try:
+                codec = self._making[type_] = self._make(type_)
+                placeholder.fill(codec)
+                # A hook that was registered in the meantime has made all of this stale.
+                if outermost and self._codecs is before:
+                    self._codecs.update(self._making)
+            finally:
+                if outermost:
+                    self._making = {}
+            return codec
+
+    def _make(self, type_: Any) -> Codec:
+        if self._is_customised(type_):
+            self._customised.add(type_)
+            return self._custom(type_)
+        return self._build(type_)
+
+    def _name(self, type_: Any, codec: Codec) -> None:
+        """Let the codecs of its parts find the unfinished codec of a type that holds itself."""
+        if type_ in self._making:
+            self._making[type_] = codec
+
+    def _build(self, type_: Any) -> Codec:
+        if type_ in (Any, object):
+            return self._any
+        if type_ is None:
+            return scalars.PLAIN[type(None)]
+        if is_class(type_) and type_ in scalars.PLAIN:
+            return scalars.PLAIN[type_]
+        if isinstance(type_, TypeVar):
+            return self.codec(type_.__bound__ if type_.__bound__ is not None else Any)
+        if hasattr(type_, "__supertype__"):
+            return self.codec(type_.__supertype__)
+        if type(type_).__name__ == "TypeAliasType":
+            return self.codec(type_.__value__)
+        origin, arguments = get_origin(type_), get_args(type_)
+        if origin is Annotated:
+            return self._annotated(type_, arguments)
+        if origin in UNIONS:
+            return self._union(type_, arguments)
+        if origin is typing.Literal:
+            return scalars.literal_codec(type_, arguments, self._any.dump)
+        if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS and arguments:
+            return self.codec(arguments[0])
+        found = self._container(type_, origin or type_, arguments)
+        if found is not None:
+            return found
+        if is_typed_dict(origin or type_):
+            return self._typed_dict(type_)
+        if is_class(type_) and issubclass(type_, enum.Enum):
+            return scalars.enum_codec(type_, self._any.dump)
+        record = record_of(type_)
+        if record is not None:
+            return self._class(type_, record)
+        for base in SUBCLASSABLE:
+            if is_class(type_) and issubclass(type_, base):
+                return _subclass_codec(type_, scalars.PLAIN[base])
+        return self._from_cattrs(type_)
+
+    def _annotated(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
+        inner = self.codec(arguments[0])
+        for mark in arguments[1:]:
+            if mark is Epoch:
+                inner = self._epoch(type_, inner)
+            elif mark is Json:
+                inner = containers.json_codec(type_, inner)
+            elif mark is Compressed:
+                inner = containers.compressed_codec(type_, inner)
+        return inner
+
+    def _epoch(self, type_: Any, inner: Codec) -> Codec:
+        if inner is scalars.PLAIN[DATETIME]:
+            return scalars.EPOCH
+        if inner.optional and inner.kinds == {"S"} and DATETIME in arms(inner.type):
+            return containers.optional_codec(type_, scalars.EPOCH)
+        raise Refused("Epoch on a datetime", f"Epoch on {show_type(get_args(type_)[0])}")
+
+    def _union(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
+        arms = tuple(self.codec(arm) for arm in arguments if arm is not type(None))
+        if not arms:
+            return scalars.PLAIN[type(None)]
+        inner = arms[0] if len(arms) == 1 else unions.union_codec(type_, arms)
+        return containers.optional_codec(type_, inner) if type(None) in arguments else inner
+
+    def _container(self, type_: Any, origin: Any, arguments: tuple[Any, ...]) -> Codec | None:
+        if origin is tuple:
+            if not arguments and type_ is not tuple:
+                return containers.tuple_codec(type_, ())
+            if arguments == ((),):
+                return containers.tuple_codec(type_, ())
+            if not arguments or (len(arguments) == 2 and arguments[1] is Ellipsis):
+                return containers.list_codec(
+                    type_, self.codec(arguments[0] if arguments else Any), tuple
+                )
+            return containers.tuple_codec(type_, tuple(map(self.codec, arguments)))
+        try:
+            makers = [makers.get(origin) for makers in (LISTS, SETS, DICTS)]
+        except TypeError:
+            return None
+        element = self.codec(arguments[0]) if any(makers) and arguments else self._any
+        if makers[0]:
+            return containers.list_codec(type_, element, makers[0])
+        if makers[1]:
+            return containers.set_codec(type_, element, makers[1])
+        if makers[2]:
+            key, value = map(self.codec, arguments or (str, Any))
+            return containers.dict_codec(type_, key, value, makers[2])
+        return None
+
+    def _typed_dict(self, type_: Any) -> Codec:
+        cls = get_origin(type_) or type_
+        types = field_types(type_)
+        # What each annotation says wins over `__required_keys__`, which is wrong for annotations
+        # that are strings.
+        required = {
+            name
+            for name, hint in types.items()
+            if marked(hint, "Required")
+            or (name in cls.__required_keys__ and not marked(hint, "NotRequired"))
+        }
+        members: dict[str, Codec] = {}
+        codec = typed_dict_codec(type_, types, members, frozenset(required), self._any)
+        self._name(type_, codec)
+        members.update({name: self.codec(hint) for name, hint in types.items()})
+        return codec
+
+    def _class(self, type_: Any, record: Record) -> ClassCodec:
+        info = info_of(record.cls)
+        if info is None and not vars(record.cls).keys() & DECORATED:
+            _refuse_undecorated(record.cls)
+        codec = ClassCodec(
+            type_, record,
+            unknown=info.unknown if info else None, carries=info.carries if info else False,
+            keys=info.keys if info else None,
+            evolves=info if info is not None and info.evolves else None,
+        )  # fmt: skip
+        self._name(type_, codec)
+        members = []
+        stored: dict[str, str] = {}
+        for member in record.members:
+            try:
+                member_codec = self.member_codec(member)
+            except Refused as refusal:
+                raise under(f".{member.name}", refusal, record.cls) from refusal
+            if not member.stored:
+                raise under(
+                    f".{member.name}", Refused("a stored name that is not empty", "''"), record.cls
+                )
+            if member.stored in stored:
+                raise under(
+                    f".{member.name}",
+                    Refused(
+                        "a stored name of its own",
+                        f"{member.stored!r}, which {stored[member.stored]} has already",
+                        "give one of the two another name with field(name=...)",
+                    ),
+                    record.cls,
+                )
+            stored[member.stored] = member.name
+            members.append(FieldCodec(member, member_codec))
+        codec.fill(tuple(members))
+        return codec
+
+    def member_codec(self, member: Member) -> Codec:
+        """The codec of one field, with what `dynattrs.field` says of it."""
+        codec = self._time_to_live(member) if member.options.ttl else self.codec(member.type)
+        if codec.is_set and not codec.optional:
+            _refuse_full_default(member)
+        return codec
+
+    def _time_to_live(self, member: Member) -> Codec:
+        whole, types = self.codec(member.type), self.types_of(member.type)
+        if types == {int}:
+            return whole
+        if types == {DATETIME}:
+            return (
+                containers.optional_codec(member.type, scalars.TTL)
+                if whole.optional
+                else scalars.TTL
+            )
+        raise Refused(
+            "a datetime or an int as the time to live",
+            show_type(member.type),
+            "the service reads whole epoch seconds",
+        )
+
+    def types_of(self, type_: Any) -> set[Any]:
+        """The types of the values of an annotation, None apart: `{int}` for `Count | None`."""
+        return {self.codec(arm).type for arm in arms(type_) if arm is not type(None)}
+
+    # --- cattrs ---
+
+    def _is_customised(self, type_: Any) -> bool:
+        """Whether somebody registered hooks that speak for *type_*."""
+        try:
+            dump: Any = self.get_unstructure_hook(type_)
+            load: Any = self.get_structure_hook(type_)
+        except StructureHandlerNotFoundError:
+            return False
+        except TypeError:
+            return False
+        ours = (getattr(dump, "__dynattrs__", False), getattr(load, "__dynattrs__", False))
+        if all(ours):
+            return False
+        return is_ours(type_) or not self._is_cattrs_own(dump)
+
+    @staticmethod
+    def _is_cattrs_own(hook: Any) -> bool:
+        return (getattr(hook, "__module__", None) or "").partition(".")[0] == "cattrs"
+
+    def _custom(self, type_: Any) -> Codec:
+        """A type that goes through cattrs hooks, in the plain form."""
+        unstructure = self.get_unstructure_hook(type_)
+        structure = self.get_structure_hook(type_)
+        anything_codec = self._any
+
+        def dump(value: Any) -> AttributeValue:
+            return anything_codec.dump(unstructure(value))
+
+        def load(value: AttributeValue) -> Any:
+            return structure(anything.load_any(value), type_)
+
+        def dump_at(value: Any, trail: Trail) -> AttributeValue:
+            try:
+                plain = unstructure(value)
+            except Exception as error:
+                raise Refused(
+                    f"a {show_type(type_)}", show(value), f"its hook raised {error!r}"
+                ) from error
+            return anything_codec.dump_at(plain, trail)
+
+        names = self._renamed(type_, structure) or self._renamed(type_, unstructure)
+        return Codec(
+            type_, ANY, dump, load, expected=f"a {show_type(type_)}", dump_at=dump_at, names=names,
+            fields=self._custom_fields(type_) if names is not None else None,
+        )  # fmt: skip
+
+    def _renamed(self, type_: Any, hook: Any) -> dict[str, str] | None:
+        """The stored names of a class whose hooks cattrs generated with `override(rename=...)`."""
+        overrides = getattr(hook, "overrides", None)
+        cls = get_origin(type_) or type_
+        if overrides is None or not isinstance(cls, type) or not attrs.has(cls):
+            return None
+        return {
+            field.name: getattr(overrides.get(field.name), "rename", None) or field.name
+            for field in attrs.fields(cls)
+        }
+
+    def _custom_fields(self, type_: Any) -> dict[str, Codec]:
+        return {name: self.codec(hint) for name, hint in field_types(type_).items()}
+
+    def _own_codec(self, type_: Any) -> Codec:
+        """The codec of a type as if nobody had registered hooks for it, which may wrap ours."""
+        codec = self.codec(type_)
+        if type_ not in self._customised:
+            return codec
+        with self._lock:
+            own = self._owns.get(type_)
+            if own is None:
+                own = self._owns[type_] = self._build(type_)
+            return own
+
+    def _from_cattrs(self, type_: Any) -> Codec:
+        """A type that dynattrs does not know and cattrs may."""
+        try:
+            self.get_structure_hook(type_)
+        except StructureHandlerNotFoundError:
+            raise Refused(
+                "a type that can be stored",
+                show_type(type_),
+                "register an unstructure and a structure hook for it on the mapper before the "
+                "class is declared",
+            ) from None
+        return self._custom(type_)
+
+    def _own_class(self, cls: type[Any]) -> None:
+        super().register_unstructure_hook(cls, self._unstructure_factory(None))
+        super().register_structure_hook(cls, self._structure_factory(None))
+
+    def _unstructure_factory(self, type_: Any) -> Callable[[Any], Any]:
+        def unstructure(value: Any) -> Any:
+            codec = self._own_codec(type(value) if type_ is None else type_)
+            try:
+                return anything.load_any(codec.dump(value))
+            except Exception:
+                trail = Trail(show_type(codec.type))
+                return anything.load_any(explain_dump(codec, value, trail))
+
+        unstructure.__dynattrs__ = True  # type: ignore[attr-defined]
+        return unstructure
+
+    def _structure_factory(self, type_: Any) -> Callable[[Any, Any], Any]:
+        def structure(value: Any, target: Any) -> Any:
+            codec = self._own_codec(target if type_ is None else type_)
+            stored = anything.ANY_CODEC.dump(value)
+            try:
+                return codec.load(stored)
+            except Exception:
+                return explain_load(codec, stored, Trail(show_type(codec.type)))
+
+        structure.__dynattrs__ = True  # type: ignore[attr-defined]
+        return structure
+
+    def _forget(self) -> None:
+        """Drop the codecs: what they were made of may have changed."""
+        with self._lock:
+            self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
+            self._customised = set()
+            self._owns = {}
+
+    def copy(self, *args: Any, **options: Any) -> Self:
+        """Another mapper with the same hooks, as cattrs' `Converter.copy`."""
+        other = super().copy(*args, **options)
+        for cls in _BY_CLASS:
+            if getattr(other.get_unstructure_hook(cls), "__dynattrs__", False):
+                cattrs.Converter.register_unstructure_hook(
+                    other, cls, other._unstructure_factory(None)
+                )
+            if getattr(other.get_structure_hook(cls), "__dynattrs__", False):
+                cattrs.Converter.register_structure_hook(other, cls, other._structure_factory(None))
+        other._forget()
+        return other
+
+
+def _refuse_undecorated(cls: type[Any]) -> None:
+    """Refuse a subclass of a model that has no fields of its own, whatever it annotates."""
+    if any(info_of(base) is not None for base in cls.__mro__[1:]):
+        model_info(cls)
+
+
+def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
+    """A subclass of a plain type: stored as that, read by calling the class."""
+
+    def load(value: AttributeValue) -> Any:
+        return cls(base.load(value))
+
+    return Codec(cls, base.kinds, base.dump, load, expected=f"a {cls.__name__}")
+
+
+def _refuse_full_default(member: Member) -> None:
+    default = member.default
+    factory: Any = attrs.Factory
+    if isinstance(default, factory):
+        if default.takes_self:
+            return
+        default = default.factory()
+    if default is not MISSING and default is not None and default:
+        raise Refused(
+            "no default, or an empty one, for a set",
+            show(default),
+            "an empty set is not stored and reads back as empty; "
+            "declare the field as `set[...] | None`, or fill it where the object is made",
+        )

@@ -1,0 +1,132 @@
+"""What the service demands of key attributes, checked where the field's name is still known."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import MappingError
+from dynattrs.mapper.anything import native
+from dynattrs.mapper.codec import Codec, show_stored
+from dynattrs.mapper.scalars import binary
+from dynattrs.schema.table import AttributeMap, AttributeValue, KeyRule, ModelInfo
+
+_NAMES: Final = {"S": "a string (S)", "N": "a number (N)", "B": "bytes (B)"}
+
+
+@attrs.frozen(eq=False, repr=False)
+class Part:
+    """A field that is part of the primary key.
+
+    Attributes:
+        name: The field, with dots where it is nested.
+        steps: Where its stored value is in the item.
+        codec: How it is stored.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    codec: Codec
+
+
+def check_keys(info: ModelInfo, item: AttributeMap) -> None:
+    """Refuse an item whose key attributes the service would refuse.
+
+    Raises:
+        MappingError: A key attribute is missing, empty, too long, or of another type than the key.
+    """
+    for attribute, kind, most, optional in info.key_rules or rules_of(info):
+        value = item.get(attribute)
+        if value is None and optional:
+            continue
+        payload = None if value is None else value.get(kind)
+        if payload is None or (kind != "N" and not 0 < len(payload) <= most):
+            break
+    else:
+        return
+    check_key(info, item)
+    for index in info.table.indexes:
+        roles = (
+            (getattr(index, "partition_key", ()), "partition", limits.PARTITION_KEY_BYTES),
+            (index.sort_key, "sort", limits.SORT_KEY_BYTES),
+        )
+        for attributes, role, most in roles:
+            for attribute in attributes:
+                if attribute in item:
+                    what = f"{role} key of index {index.name!r}"
+                    _check(info, item, attribute, what, most)
+
+
+def rules_of(info: ModelInfo) -> tuple[KeyRule, ...]:
+    """How the key attributes of a model are checked quickly: what breaks a rule is looked at again."""
+    if info.key_rules is not None:
+        return info.key_rules
+    table = info.table
+    # A character has four bytes at most, so a quarter of what is allowed needs no counting.
+    rules: list[KeyRule] = [
+        (
+            attribute,
+            table.type_of(attribute),
+            limits.SORT_KEY_BYTES // 4,
+            position >= len(table.key),
+        )
+        for position, attribute in enumerate(table.key_attributes)
+    ]
+    info.key_rules = tuple(rules)
+    return info.key_rules
+
+
+def check_key(info: ModelInfo, item: AttributeMap) -> None:
+    """Refuse a primary key that the service would refuse; *item* may be the key alone."""
+    for position, attribute in enumerate(info.table.key):
+        most = limits.SORT_KEY_BYTES if position else limits.PARTITION_KEY_BYTES
+        _check(info, item, attribute, "sort key" if position else "partition key", most)
+
+
+def _check(info: ModelInfo, item: AttributeMap, attribute: str, role: str, most: int) -> None:
+    kind = info.table.type_of(attribute)
+    value = item.get(attribute)
+    if value is None:
+        raise MappingError(_path(info, attribute), f"a value, it is the {role}", "none")
+    payload = value.get(kind)
+    if payload is None:
+        raise MappingError(
+            _path(info, attribute), f"{_NAMES[kind]}, it is the {role}", show_stored(value)
+        )
+    if kind == "N":
+        return
+    size = len(payload.encode()) if kind == "S" else len(binary(payload))
+    if not size:
+        raise MappingError(
+            _path(info, attribute),
+            f"a value that is not empty, it is the {role}",
+            show_stored(value),
+            hint="DynamoDB has no empty key attributes"
+            + ("" if "index" not in role else "; use None to leave the item out of the index"),
+        )
+    if size > most:
+        raise MappingError(
+            _path(info, attribute), f"at most {most:,} bytes, it is the {role}", f"{size:,} bytes"
+        )
+
+
+def _path(info: ModelInfo, attribute: str) -> str:
+    for name, stored in info.names.items():
+        if stored == attribute:
+            return f"{info.name}.{name}"
+    return f"{info.name}[{attribute!r}]"
+
+
+def key_of_item(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    """The primary key of an item as it is stored; what is missing or malformed is left out."""
+    found = {name: _native(item.get(name)) for name in info.table.key}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _native(value: Any) -> AttributeValue | None:
+    try:
+        return native(value)
+    except Exception:
+        return None

@@ -1,0 +1,155 @@
+"""Old items as today's models: upgrades from one schema version to the next, and renamed attributes.
+
+An item says its schema version in an attribute; without that it is of version 1. Upgrades work on
+plain values, a dict as `Any` reads it, and what they leave alone stays exactly as it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from dynattrs.errors import MappingError
+from dynattrs.mapper.anything import load_any
+from dynattrs.mapper.codec import Codec, show
+from dynattrs.mapper.key_rules import key_of_item
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+
+
+def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
+    """The schema version of an item.
+
+    Raises:
+        MappingError: It is no number, or newer than the model.
+    """
+    stored = item.get(info.schema_attribute)
+    if stored is None:
+        return 1
+    text = stored.get("N", "")
+    if not text.isdecimal() or not 1 <= int(text) <= info.schema_version:
+        newer = text.isdecimal() and int(text) > info.schema_version
+        raise MappingError(
+            f"{info.name}[{info.schema_attribute!r}]",
+            f"a schema version from 1 to {info.schema_version}",
+            show(load_any(stored)),
+            _key(info, item),
+            "a newer program has written it; update this one first" if newer else "",
+            dict(item),
+        )
+    return int(text)
+
+
+def is_outdated(info: ModelInfo, item: Mapping[str, AttributeValue]) -> bool:
+    """Whether an item is stored otherwise than its model would store it today.
+
+    Raises:
+        MappingError: A newer program has written it.
+    """
+    if info.upgrades and schema_version(info, item) < info.schema_version:
+        return True
+    return any(name in item for name in info.formerly)
+
+
+def upgraded(info: ModelInfo, item: Mapping[str, AttributeValue], any_codec: Codec) -> AttributeMap:
+    """An item as its model reads it, without its schema version. *item* itself is left alone.
+
+    Raises:
+        MappingError: An upgrade failed, or made what cannot be stored.
+    """
+    found = dict(item)
+    if info.upgrades:
+        found = _through_upgrades(info, found, any_codec)
+        found.pop(info.schema_attribute, None)
+    for old, attribute in info.formerly.items():
+        if old in found:
+            value = found.pop(old)
+            found.setdefault(attribute, value)
+    return found
+
+
+def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> AttributeMap:
+    version = schema_version(info, item)
+    if version == info.schema_version:
+        return item
+    # Twice, because an upgrade may change what is inside.
+    before, plain = ({name: load_any(value) for name, value in item.items()} for _ in range(2))
+    for number, upgrade in enumerate(info.upgrades[version - 1 :], version):
+        label = (
+            f"the upgrade {getattr(upgrade, '__name__', upgrade)!s} from {number} to {number + 1}"
+        )
+        try:
+            made = upgrade(plain)
+        except Exception as error:
+            raise MappingError(
+                info.name, f"an item that {label} takes", f"{type(error).__name__}: {error}",
+                _key(info, item), item=dict(item),
+            ) from error  # fmt: skip
+        plain = plain if made is None else made
+        if not isinstance(cast("object", plain), dict):
+            raise MappingError(
+                info.name,
+                f"{label} to return a dict or None",
+                show(plain),
+                _key(info, item),
+                item=dict(item),
+            )
+    found: AttributeMap = {}
+    for name in info.table.key:
+        if name in item and (name not in plain or not _same(plain[name], before[name])):
+            raise MappingError(
+                f"{info.name}[{name!r}]", "upgrades that leave the primary key as it is",
+                show(plain.get(name)), _key(info, item), "an item's key never changes", dict(item),
+            )  # fmt: skip
+    for name, value in plain.items():
+        unchanged = name in before and _same(value, before[name])
+        found[name] = item[name] if unchanged else _stored(info, name, value, any_codec, item)
+    return found
+
+
+def check_key_kept(info: ModelInfo, item: Mapping[str, AttributeValue], made: AttributeMap) -> None:
+    """Refuse upgrades of fields that the primary key is made of: saved, it would be another item.
+
+    Raises:
+        MappingError: The key of what they *made* is not that of *item*.
+    """
+    completed = dict(made)
+    info.keys.complete(completed)
+    for name in info.table.key:
+        if completed.get(name) != item.get(name):
+            raise MappingError(
+                f"{info.name}[{name!r}]",
+                "upgrades that leave the fields of the primary key as they are",
+                show(load_any(completed[name])),
+                _key(info, item),
+                "an item's key never changes",
+                dict(item),
+            )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether a plain value is still what it was: 1 and True are equal, and stored differently."""
+    if type(one) is not type(other) or one != other:
+        return False
+    if isinstance(one, dict):
+        return all(map(_same, one.values(), (other[name] for name in one)))
+    return not isinstance(one, list) or all(map(_same, one, other))
+
+
+def _stored(
+    info: ModelInfo, name: str, value: Any, any_codec: Codec, item: AttributeMap
+) -> AttributeValue:
+    try:
+        return any_codec.dump(value)
+    except Exception as error:
+        expected = getattr(error, "expected", "a value that can be stored")
+        raise MappingError(
+            f"{info.name}[{name!r}], after its upgrades", expected, show(value),
+            _key(info, item), item=item,
+        ) from error  # fmt: skip
+
+
+def _key(info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap | None:
+    try:
+        return key_of_item(info, dict(item))
+    except Exception:
+        return None

@@ -1,0 +1,1 @@
+"""Declaring models: `@model`, fields and their roles, paths by class access, unique fields, hooks."""

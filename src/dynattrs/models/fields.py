@@ -1,0 +1,436 @@
+"""The fields of a class that is being declared as a model: what they may be, and the table they make.
+
+Every refusal names the class, the field and what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+
+import attrs
+
+from dynattrs.deferral import deferred
+from dynattrs.errors import ModelError
+from dynattrs.expressions.paths import did_you_mean
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.class_kinds import Member
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
+from dynattrs.mapper.hints import field_type_now
+from dynattrs.schema.table import (
+    FieldOptions,
+    GlobalIndex,
+    Index,
+    KeyType,
+    LocalIndex,
+    ModelInfo,
+    Projection,
+    Table,
+    info_of,
+    options_of,
+    partition_of,
+)
+
+if TYPE_CHECKING:
+    from dynattrs.keys import computed
+    from dynattrs.keys.computed import ModelKeys
+else:
+    computed = deferred("dynattrs.keys.computed")
+
+KeyRole: TypeAlias = Literal["partition", "sort"]
+
+_KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
+
+
+class Fields:
+    """The fields of a class that is being declared."""
+
+    def __init__(self, cls: type[Any], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
+        self.cls = cls
+        self._mapper = mapper
+        self._defaults: dict[str, Any] = {}
+        self._options: dict[str, FieldOptions] = {}
+        self.names: dict[str, str] = {}
+        for each in attributes_of(cls):
+            options = options_of(each.metadata)
+            if each.name in keys:
+                options = attrs.evolve(options, key=keys[each.name])
+            self._options[each.name] = options
+            self._defaults[each.name] = each.default
+            self._add_name(each.name, each.name if options.name is None else options.name)
+        for name in keys:
+            self._known(name, "the key")
+
+    def _add_name(self, name: str, stored: Any) -> None:
+        if not isinstance(stored, str) or not stored:
+            raise self.error(f"name={stored!r}: an attribute's name is text and not empty", name)
+        for other, taken in self.names.items():
+            if taken == stored:
+                raise self.error(
+                    f"it is stored as {stored!r}, and so is {self.cls.__name__}.{other}; "
+                    f"give one of the two another name with field(name=...)",
+                    name,
+                )
+        self.names[name] = stored
+
+    def error(self, problem: str, name: str | None = None) -> ModelError:
+        return ModelError(self.cls.__name__, problem, name)
+
+    def one(self, role: str) -> str | None:
+        """The one field with a role, or None; two are refused."""
+        found = [
+            name
+            for name, options in self._options.items()
+            if getattr(options, role, None) is True or options.key == role
+        ]
+        if len(found) > 1:
+            what = {"partition": "partition_key()", "sort": "sort_key()"}.get(role, f"{role}=True")
+            raise self.error(
+                f"a second {what}; {self.cls.__name__}.{found[0]} has it already, and there can "
+                f"be only one",
+                found[1],
+            )
+        if found and role == "version":
+            self._must_be(found[0], int, "an int", "a version")
+        if found and role in ("created", "updated"):
+            self._must_be(found[0], dt.datetime, "a datetime", f"{role}=True")
+        return found[0] if found else None
+
+    def _must_be(self, name: str, type_: type[Any], what: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is None or codec.kinds == ANY:
+            return
+        if self._mapper.types_of(field_type_now(self.cls, name)) != {type_}:
+            raise self.error(f"{role} is {what}; this is {codec.expected}", name)
+
+    def _codec(self, name: str) -> Codec | None:
+        """The codec of a field, or None while its annotation is not defined."""
+        try:
+            type_ = field_type_now(self.cls, name)
+            return self._mapper.member_codec(
+                Member(name, name, name, type_, self._defaults[name], options=self._options[name])
+            )
+        except NameError:
+            return None
+        except Refused as refusal:
+            refused = Refused(refusal.expected, refusal.found, refusal.hint)
+            inner = getattr(refusal, "trail", [])
+            refused.trail = [(self.cls.__name__, f".{name}"), *inner]  # type: ignore[attr-defined]
+            raise as_model_error(self.cls, refused) from None
+
+    def key_type(self, name: str, role: str) -> KeyType:
+        """`"S"`, `"N"` or `"B"`: how a key's field is stored."""
+        codec = self._codec(name)
+        if codec is None or codec.kinds == ANY:
+            # Not known yet, or known to somebody's hooks only: text, unless a Table says more.
+            # What is dumped is compared with it every time.
+            return "S"
+        kind = _KEY_TYPES.get(codec.kind)
+        if kind is None:
+            raise self.error(
+                f"{role} is stored as text, a number or bytes; this is {codec.expected}", name
+            )
+        return kind
+
+    def check_key_field(self, name: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is not None and codec.optional and codec.kinds != ANY:
+            raise self.error(f"{role} is never None; remove `| None`", name)
+
+    def check_index_field(self, name: str, role: str) -> None:
+        codec = self._codec(name)
+        if codec is not None and codec.optional and self._defaults[name] is not None:
+            raise self.error(
+                f"{role} may be None only with None as its default: such an item is left out of "
+                f"the index; write `= None`, or remove `| None`",
+                name,
+            )
+
+    def _known(self, name: str, where: str) -> str:
+        if name not in self.names:
+            raise self.error(
+                f"{where} names {name!r}, which is no field{did_you_mean(name, self.names)}"
+            )
+        return self.names[name]
+
+    # --- The table ---
+
+    def new_table(self, name: str, indexes: tuple[Index, ...]) -> Table:
+        """The table of a model that names it: keys from the fields, names translated."""
+        partition, sort = self.one("partition"), self.one("sort")
+        if partition is None:
+            raise self.error(
+                "no field is the partition key; write `id: str = partition_key()` for one of them"
+            )
+        types: dict[str, KeyType] = {}
+        for field_name, role in ((partition, "a partition key"), (sort, "a sort key")):
+            if field_name is not None:
+                types[self.names[field_name]] = self.key_type(field_name, role)
+                self.check_key_field(field_name, role)
+        translated = tuple(self._translate(name, index, types) for index in indexes)
+        ttl = self.one("ttl")
+        try:
+            return Table(
+                name,
+                partition_key=self.names[partition],
+                sort_key=self.names[sort] if sort else None,
+                indexes=translated,
+                ttl=self.names[ttl] if ttl else None,
+                types={attribute: kind for attribute, kind in types.items() if kind != "S"},
+            )
+        except ModelError as error:
+            raise self.error(error.problem) from None
+
+    def _translate(self, table: str, index: Index, types: dict[str, KeyType]) -> Index:
+        if not isinstance(index, (GlobalIndex, LocalIndex)):
+            raise self.error(f"indexes holds {index!r}; write GlobalIndex(...) or LocalIndex(...)")
+        where = f"index {index.name!r}"
+
+        def attributes(names: Sequence[str], role: str) -> tuple[str, ...]:
+            stored = []
+            for name in names:
+                attribute = self._known(name, where)
+                types[attribute] = self.key_type(name, f"the {role} key of {where}")
+                self.check_index_field(name, f"the {role} key of {where}")
+                stored.append(attribute)
+            return tuple(stored)
+
+        if isinstance(index, GlobalIndex) and index.write_shards is not None:
+            key = index.partition_key[0]
+            raise self.error(
+                f"{where} has write_shards, which spread a key that is made by a template; declare "
+                f"a Table({table!r}, ...) whose index has a key of its own, such as '{key}_key', "
+                f"and write @model(table, {key}_key='{{{key}}}')"
+            )
+        projection: Projection = index.projection
+        if not isinstance(projection, str):
+            projection = tuple(
+                self._known(name, f"{where}, its projection,") for name in projection
+            )
+        sort = attributes(index.sort_key, "sort")
+        if isinstance(index, LocalIndex):
+            return attrs.evolve(index, sort_key=sort, projection=projection)
+        return attrs.evolve(
+            index,
+            partition_key=attributes(index.partition_key, "partition"),
+            sort_key=sort,
+            projection=projection,
+        )
+
+    def on_table(self, table: Table, written: Mapping[str, Any]) -> Table:
+        """Check the fields against a table that is declared by itself."""
+        by_attribute = {stored: name for name, stored in self.names.items()}
+        computed = {*written, *((table.discriminator,) if table.discriminator else ())}
+        for attribute in computed & by_attribute.keys():
+            what = "discriminator" if attribute == table.discriminator else "template"
+            raise self.error(
+                f"it is stored as {attribute!r}, which is the {what} of Table({table.name!r}) as "
+                f"well; give the field another name with field(name=...)",
+                by_attribute[attribute],
+            )
+        for attribute, role in zip(table.key, ("partition", "sort"), strict=False):
+            name = by_attribute.get(attribute)
+            if attribute in written:
+                continue
+            if name is None:
+                raise self.error(
+                    f"the {role} key of Table({table.name!r}) is {attribute!r}, and no field is "
+                    f"stored under that name{did_you_mean(attribute, self.names.values())}; "
+                    f"add the field, or give one field(name={attribute!r}); a key that is made of "
+                    f"fields is written @model(..., {attribute}='...{{field}}')"
+                )
+            self.check_key_field(name, f"a {role} key")
+        for role in ("partition", "sort"):
+            marked = self.one(role)
+            expected = dict(zip(("partition", "sort"), table.key, strict=False)).get(role)
+            if marked is not None and self.names[marked] != expected:
+                raise self.error(
+                    f"it is marked {role}_key(), and Table({table.name!r}) has {expected!r} there",
+                    marked,
+                )
+        for attribute in table.key_attributes:
+            name = by_attribute.get(attribute)
+            if name is None:
+                continue
+            kind, declared = self.key_type(name, "a key"), table.type_of(attribute)
+            codec = self._codec(name)
+            if kind != declared and codec is not None and codec.kinds != ANY:
+                raise self.error(
+                    f"it is stored as {kind}, and Table({table.name!r}) has the key attribute "
+                    f"{attribute!r} as {declared}; write Table(..., types={{{attribute!r}: {kind!r}}})",
+                    name,
+                )
+            if attribute not in table.key:
+                self.check_index_field(name, "the key of an index")
+            for index in table.indexes:
+                sharded = isinstance(index, GlobalIndex) and index.write_shards is not None
+                if sharded and attribute in partition_of(table, index):
+                    raise self.error(
+                        f"it is the partition key of index {index.name!r}, which has write_shards; "
+                        f"make that key by a template: @model(..., {attribute}='{{...}}')",
+                        name,
+                    )
+        ttl = self.one("ttl")
+        if ttl is not None and self.names[ttl] != table.ttl:
+            raise self.error(
+                f"it is marked ttl=True, and Table({table.name!r}) has ttl={table.ttl!r}", ttl
+            )
+        return table
+
+    def computed_keys(
+        self, table: Table, written: Mapping[str, Any], kind: str | None
+    ) -> ModelKeys | None:
+        """How the keys are made of the fields; None where they are plain fields."""
+        key_only = tuple(name for name, options in self._options.items() if options.key_only)
+        if not written and table.discriminator is None:
+            self.refuse_key_only()
+            return None
+        if table.discriminator is not None:
+            kind = self.cls.__name__ if kind is None else kind
+        for name in key_only:
+            options = self._options[name]
+            if options.version or options.created or options.updated or options.ttl:
+                raise self.error("it is stored in keys only, and every save changes it", name)
+        return computed.ModelKeys(
+            self.cls, table, self._mapper, written, self.names, key_only, kind
+        )
+
+    def refuse_key_only(self) -> None:
+        for name, options in self._options.items():
+            if options.key_only:
+                raise self.error(
+                    "it is stored in keys only (key_only=True), and the model has no key templates",
+                    name,
+                )
+
+
+def attributes_of(cls: type[Any]) -> Iterable[Any]:
+    """The fields of an attrs class or a dataclass; they have the same four facts we need."""
+    if attrs.has(cls):
+        return cast("Iterable[Any]", attrs.fields(cls))
+    return (_PlainField(each.name, each.metadata, each.default) for each in dataclasses.fields(cls))
+
+
+@attrs.frozen(eq=False, repr=False)
+class _PlainField:
+    name: str
+    metadata: Mapping[Any, Any]
+    default: Any
+
+
+# --- Older items --------------------------------------------------------------------------------
+
+
+def declare_evolution(info: ModelInfo, upgrades: object, attribute: str | None) -> None:
+    """Note the upgrades of a model, and the names that its attributes had before.
+
+    Raises:
+        ModelError: An upgrade is no function; a name is taken, or can have had no other one.
+    """
+    base = None if upgrades is not None else _base_of(info)
+    if base is not None:
+        info.upgrades = base.upgrades
+        if base.upgrades and attribute is None:
+            attribute = base.schema_attribute
+    else:
+        info.upgrades = tuple(_functions(info, () if upgrades is None else upgrades))
+    fields = {stored: name for name, stored in info.names.items()}
+    computed = () if info.keys is None else info.keys.attributes
+    if attribute is not None:
+        if not isinstance(cast("object", attribute), str) or not attribute:
+            raise ModelError(
+                info.name, f"schema_attribute={attribute!r}: an attribute's name is expected"
+            )
+        if not info.upgrades:
+            raise ModelError(
+                info.name,
+                f"schema_attribute={attribute!r} is for items with upgrades; without any their schema "
+                f"version is not stored",
+            )
+        info.schema_attribute = attribute
+    attribute = info.schema_attribute
+    if info.upgrades and (
+        attribute in fields or attribute in (*info.table.own_attributes, *computed)
+    ):
+        raise ModelError(
+            info.name,
+            f"its items have their schema version in {attribute!r}, where something else is; name "
+            f"another attribute with schema_attribute=...",
+            fields.get(attribute),
+        )
+    taken = dict.fromkeys((*info.table.key, *computed), "a key attribute")
+    taken.update({stored: f"the attribute of {name}" for stored, name in fields.items()})
+    if info.upgrades:
+        taken[attribute] = "the schema version"
+    for each in attributes_of(info.cls):
+        _declare_former(info, each.name, options_of(each.metadata), taken)
+
+
+def _base_of(info: ModelInfo) -> ModelInfo | None:
+    """The nearest base that is a model of the same table."""
+    for base in info.cls.__mro__[1:]:
+        found = info_of(base)
+        if found is not None and found.table.name == info.table.name:
+            return found
+    return None
+
+
+def _functions(info: ModelInfo, upgrades: Any) -> Iterator[Any]:
+    for each in upgrades if isinstance(upgrades, (tuple, list)) else (upgrades,):
+        if not callable(each):
+            raise ModelError(
+                info.name,
+                f"upgrades holds {each!r}; a function is expected that takes an item as a dict, and "
+                f"changes it or returns another one",
+            )
+        yield each
+
+
+def _declare_former(
+    info: ModelInfo, name: str, options: FieldOptions, taken: Mapping[str, str]
+) -> None:
+    stored = info.names[name]
+    if options.also and (stored in info.table.key or options.key_only):
+        what = "stored in keys only" if options.key_only else "the primary key"
+        raise ModelError(
+            info.name, f"it is {what}, which never changes; remove also={options.also!r}", name
+        )
+    for former in options.also:
+        if not isinstance(cast("object", former), str) or not former:
+            raise ModelError(
+                info.name, f"also={former!r}: an attribute's name is text and not empty", name
+            )
+        if former in taken or former in info.formerly:
+            other = taken.get(former) or f"formerly {info.formerly[former]!r}"
+            raise ModelError(info.name, f"also names {former!r}, which is {other}", name)
+        info.formerly[former] = stored
+
+
+def check_renamed(info: ModelInfo) -> None:
+    """Refuse former names inside nested values, where nobody would look for them.
+
+    Raises:
+        ModelError: It names the nested field.
+        NameError: An annotation is not defined yet.
+    """
+    seen: set[Any] = set()
+    whole = cast("Mapper", info.mapper).codec(info.cls)
+    waiting: list[Any] = list((whole.fields or {}).values())
+    while waiting:
+        codec = waiting.pop()
+        if codec is None or id(codec) in seen:
+            continue
+        seen.add(id(codec))
+        waiting += [codec.element, getattr(codec.shape, "inner", None)]
+        if isinstance(codec, ClassCodec):
+            for member in codec.members:
+                if member.member.options.also:
+                    raise ModelError(
+                        info.name,
+                        f"{codec.record.cls.__name__}.{member.name} has also=, and is inside an item: "
+                        f"only attributes of the item itself can be renamed so; write an upgrade",
+                    )
+        waiting += (codec.fields or {}).values()

@@ -1,0 +1,555 @@
+"""`@model`: an attrs class that knows its table.
+
+What it cannot mean is refused here, when the class is decorated, naming the model, the field and
+what to do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
+
+import attrs
+
+from dynattrs.errors import ModelError
+from dynattrs.expressions.paths import Path, PathData, did_you_mean
+from dynattrs.keys.discriminator import check_apart
+from dynattrs.mapper import Mapper, default
+from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
+from dynattrs.mapper.codec import Codec
+from dynattrs.mapper.hints import remember_scope, resolving_in
+from dynattrs.models.class_access import (
+    PATHS_ATTRIBUTE,
+    give_paths,
+    point_cells_to,
+    with_paths_meta,
+)
+from dynattrs.models.fields import Fields, KeyRole, attributes_of, check_renamed, declare_evolution
+from dynattrs.models.hooks import functions
+from dynattrs.models.specifiers import field, partition_key, sort_key
+from dynattrs.schema.table import (
+    INFO_ATTRIBUTE,
+    UNKNOWN_ATTRIBUTE,
+    Index,
+    ModelInfo,
+    Table,
+    Unknown,
+    info_of,
+    model_info,
+    options_of,
+    register,
+)
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from dynattrs.keys.computed import ModelKeys
+
+if sys.version_info >= (3, 11):
+    from typing import dataclass_transform
+else:  # attrs and cattrs bring it
+    from typing_extensions import dataclass_transform
+
+__all__ = [
+    "asdict",
+    "evolve",
+    "field",
+    "fields",
+    "map_class",
+    "model",
+    "partition_key",
+    "path",
+    "sort_key",
+]
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+class _Dataclass(Protocol):
+    """What checkers see in a model: they take `dataclass_transform` classes for dataclasses."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+class _AttrsClass(Protocol):
+    """What mypy's attrs plugin sees in an attrs class. `attrs.AttrsInstance` will not do: to other
+    checkers it is empty, and so is everything's.
+    """
+
+    __attrs_attrs__: ClassVar[Any]
+
+
+#: A model's instance, to checkers: `session.save("text")` is an error to them.
+M = TypeVar("M", bound="_Dataclass | _AttrsClass")
+#: The same, for signatures that speak of it once.
+Instance: TypeAlias = "_Dataclass | _AttrsClass"
+#: One of the classes of a query, for signatures that need a second variable.
+AnyModel: Final = M
+
+
+# --- Declarations -------------------------------------------------------------------------------
+
+
+@dataclass_transform(field_specifiers=(attrs.field, field, partition_key, sort_key))
+def model(
+    table: str | Table,
+    /,
+    *,
+    indexes: Iterable[Index] = (),
+    unknown: Unknown = "keep",
+    mapper: Mapper | None = None,
+    before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+    after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+    keys: Mapping[str, KeyTemplate] | None = None,
+    kind: str | None = None,
+    unique: Iterable[str | tuple[str, ...]] = (),
+    upgrades: Upgrades | None = None,
+    schema_attribute: str | None = None,
+    **options: Any,
+) -> Callable[[C], C]:
+    """Make an attrs class whose instances are items of a table.
+
+    It takes the place of `@attrs.define`, and may also stand above it.
+
+    Args:
+        table: The table's name, or a `Table`. With a name, `partition_key()` and `sort_key()` mark
+            the key's fields; with a `Table`, they are the fields stored under its key's names.
+        indexes: The table's indexes, by field names. With a `Table` they are declared there.
+        unknown: What to do with stored attributes that the class does not know: `"keep"` carries
+            them on the instance and writes them back, `"drop"` ignores them, `"forbid"` refuses.
+        mapper: The mapper, where the default one will not do.
+        before_save: Called with each object before it is encoded and saved: by `save`, `insert`,
+            `save_all`, in transactions, and by an `edit` that has changed something. It changes the
+            object in place; for a frozen class it returns the one to save. One function or several;
+            those of a model that this one inherits from run first.
+        after_load: Called with each object that was read, once it is complete. It may change the
+            object, or return another one of the class.
+        unique: Fields, or groups of fields, that no two items of the table have alike:
+            `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
+        keys: Key templates by key attribute, for attributes whose names are no Python names.
+        kind: The discriminator's value, where the `Table` has one; without it the class's name.
+        upgrades: Functions from each schema version of the items to the next. Each gets an item as
+            a dict of plain values by stored name, and changes it or returns another one. The first
+            one makes version 2 of what was stored before there were any. Without it, those of the
+            model of the same table that this one inherits from.
+        schema_attribute: Where items have their schema version, for a model with upgrades;
+            `"schema_version"` if nothing is said.
+        options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
+            are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …
+
+    Raises:
+        ModelError: The declaration cannot mean anything.
+
+    Example:
+        >>> from dynattrs import GlobalIndex
+        >>> @model("music", indexes=[GlobalIndex("by-genre", partition_key="genre")])
+        ... class Song:
+        ...     artist: str = partition_key()
+        ...     title: str = sort_key()
+        ...     genre: str = "unknown"
+        >>> Song.genre == "jazz"
+        <condition Song.genre == 'jazz'>
+        >>> Song("Nina Simone", "Sinnerman").genre
+        'unknown'
+    """
+    if not isinstance(table, (str, Table)):
+        raise ModelError(
+            "@model",
+            f"its first argument is a table's name or a Table, not {table!r}; "
+            f'write @model("table-name")',
+        )
+    frame = sys._getframe(1)
+    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+
+    def decorate(cls: C) -> C:
+        hooks = _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute)
+        own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
+        return cast("C", _declare(cls, own, dict(options), scope, hooks))
+
+    return decorate
+
+
+#: From each schema version of a model's items to the next.
+Upgrades: TypeAlias = "Sequence[Callable[[dict[str, Any]], dict[str, Any] | None]]"
+
+#: A key template: text with slots, or the constant of a key attribute of numbers or bytes.
+KeyTemplate: TypeAlias = "str | int | Decimal | bytes"
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Own:
+    """What a declaration says besides the class."""
+
+    table: str | Table
+    indexes: tuple[Index, ...]
+    unknown: Unknown
+    mapper: Mapper
+    keys: dict[str, KeyTemplate]
+    kind: str | None
+
+
+def _declare(
+    cls: type[Any],
+    own: _Own,
+    attrs_options: dict[str, Any],
+    scope: Mapping[str, Any] | None,
+    hooks: _Hooks,
+) -> type[Any]:
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), "@model decorates a class")
+    if isinstance(own.table, Table):
+        for name in own.table.key_attributes:
+            if name in attrs_options:
+                own.keys[name] = attrs_options.pop(name)
+    _check_options(cls, own, attrs_options)
+    if INFO_ATTRIBUTE in cls.__dict__:
+        raise ModelError(cls.__name__, "it is decorated with @model twice")
+    if "__attrs_attrs__" in cls.__dict__:
+        if attrs_options:
+            raise ModelError(
+                cls.__name__,
+                f"it is decorated with attrs already, so {', '.join(attrs_options)} cannot be "
+                f"applied; give that to @attrs.define",
+            )
+        made = with_paths_meta(cls)
+    elif dataclasses.is_dataclass(cls) and "__dataclass_fields__" in cls.__dict__:
+        raise ModelError(
+            cls.__name__, "it is a dataclass; remove @dataclass, or use map_class(...) on it"
+        )
+    else:
+        rebuilt = with_paths_meta(cls)
+        made = _defined(rebuilt, attrs_options)
+        point_cells_to(made, (cls, rebuilt))
+    _keep_state(made, cls)
+    if scope is not None:
+        remember_scope(made, scope)
+    with resolving_in(scope):
+        info = _inform(made, own, carries=_has_room(made))
+    hooks.into(info)
+    type.__setattr__(made, INFO_ATTRIBUTE, info)
+    with resolving_in(scope):
+        _check_fields(info)
+    give_paths(made, _paths(info))
+    return made
+
+
+def _check_options(cls: type[Any], own: _Own, options: Mapping[str, Any]) -> None:
+    """Refuse key templates that belong to no key, before attrs wonders about them."""
+    if not isinstance(own.table, Table):
+        templates = [*own.keys, *(name for name in options if isinstance(options[name], str))]
+        if templates or own.kind is not None:
+            what = ", ".join(templates) or "kind"
+            raise ModelError(
+                cls.__name__,
+                f"{what}: key templates and kinds go with a Table, where several models may be; "
+                f"write @model(Table({own.table!r}, partition_key=..., ...), ...)",
+            )
+        return
+    for name in own.keys:
+        if name not in own.table.key_attributes:
+            raise ModelError(
+                cls.__name__,
+                f"keys names {name!r}, which is no key attribute of Table({own.table.name!r})"
+                f"{did_you_mean(name, own.table.key_attributes)}",
+            )
+    for name, value in options.items():
+        if isinstance(value, str):
+            raise ModelError(
+                cls.__name__,
+                f"{name}={value!r} is no option of attrs.define and no key attribute of "
+                f"Table({own.table.name!r}){did_you_mean(name, own.table.key_attributes)}",
+            )
+    if own.kind is not None and own.table.discriminator is None:
+        raise ModelError(
+            cls.__name__,
+            f"kind={own.kind!r}: Table({own.table.name!r}) has no discriminator; write "
+            f'Table(..., discriminator="type")',
+        )
+
+
+def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
+    try:
+        define = attrs.define(**options)
+    except TypeError as error:
+        raise ModelError(
+            cls.__name__, f"@model hands its other arguments to attrs.define, which says: {error}"
+        ) from error
+    return cast("type[Any]", define(cls))
+
+
+def map_class(
+    cls: type[T],
+    table: str | Table,
+    /,
+    *,
+    partition_key: str | None = None,
+    sort_key: str | None = None,
+    indexes: Iterable[Index] = (),
+    unknown: Unknown = "keep",
+    mapper: Mapper | None = None,
+    before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
+    after_load: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
+    keys: Mapping[str, KeyTemplate] | None = None,
+    kind: str | None = None,
+    unique: Iterable[str | tuple[str, ...]] = (),
+    upgrades: Upgrades | None = None,
+    schema_attribute: str | None = None,
+) -> None:
+    """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
+
+    Its instances have no place for attributes that the class does not know, so with
+    `unknown="keep"` (the default) they are read, updated and deleted, but `save` refuses them: it
+    would erase those attributes. Say `unknown="drop"` or `"forbid"` to save. Conditions start with
+    `path(cls)`. The other arguments are those of `model`.
+
+    Raises:
+        ModelError: The class has no fields, or the declaration cannot mean anything.
+    """
+    given: Any = cls
+    if not isinstance(given, type) or not (attrs.has(cls) or dataclasses.is_dataclass(cls)):
+        raise ModelError(repr(cls), "map_class takes an attrs class or a dataclass")
+    if info_of(cls) is not None:
+        raise ModelError(cls.__name__, "it is mapped already")
+    own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
+    _check_options(cls, own, {})
+    roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
+    frame = sys._getframe(1)
+    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+    if scope is not None:
+        remember_scope(cls, scope)
+    with resolving_in(scope):
+        info = _inform(
+            cls, own, carries=False,
+            roles={name: role for name, role in roles.items() if name is not None},
+        )  # fmt: skip
+        _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute).into(info)
+        register(info)
+        _check_fields(info)
+
+
+class _Hooks:
+    """The hooks of a model that is being declared, its unique fields and its upgrades."""
+
+    def __init__(
+        self,
+        cls: type[Any],
+        before_save: object,
+        after_load: object,
+        unique: Iterable[Any],
+        upgrades: object,
+        schema_attribute: str | None,
+    ) -> None:
+        name = getattr(cls, "__name__", repr(cls))
+        self._before_save = functions(name, "before_save", before_save)
+        self._after_load = functions(name, "after_load", after_load)
+        self._unique = unique
+        self._upgrades = upgrades
+        self._schema_attribute = schema_attribute
+
+    def into(self, info: ModelInfo) -> None:
+        """Put them behind those of the models that this one inherits from, each of these once."""
+        bases = [info_of(base) for base in reversed(info.cls.__mro__[1:])]
+        for name, own in (("before_save", self._before_save), ("after_load", self._after_load)):
+            setattr(info, f"own_{name}", own)
+            inherited = [hook for base in bases if base for hook in getattr(base, f"own_{name}")]
+            setattr(info, name, (*inherited, *own))
+        fields = attributes_of(info.cls)
+        inherits = any(base.unique for base in bases if base)
+        if inherits or self._unique or any(options_of(each.metadata).unique for each in fields):
+            from dynattrs.models.unique import declare_unique
+
+            declare_unique(info, self._unique, fields)
+        declare_evolution(info, self._upgrades, self._schema_attribute)
+
+
+def _keep_state(made: type[Any], cls: type[Any]) -> None:
+    """Let pickling and copying keep what an instance carries, which attrs does not know of."""
+    get, put = made.__dict__.get("__getstate__"), made.__dict__.get("__setstate__")
+    own = cls.__dict__ if "__attrs_attrs__" not in cls.__dict__ else {}
+    if get is None or put is None or "__getstate__" in own or "__setstate__" in own:
+        return
+    if getattr(get, "__module__", "").partition(".")[0] not in ("attr", "attrs"):
+        return
+
+    def __getstate__(self: Any) -> dict[str, Any]:  # noqa: N807
+        state: dict[str, Any] = get(self)
+        carried = carried_by(self)
+        return state if carried is NOTHING_CARRIED else {**state, UNKNOWN_ATTRIBUTE: carried}
+
+    def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
+        put(self, state)
+        if isinstance(state, dict) and UNKNOWN_ATTRIBUTE in state:
+            carry(self, state[UNKNOWN_ATTRIBUTE])
+
+    for name, method in (("__getstate__", __getstate__), ("__setstate__", __setstate__)):
+        type.__setattr__(made, name, method)
+
+
+def _has_room(cls: type[Any]) -> bool:
+    return any(
+        UNKNOWN_ATTRIBUTE in vars(klass) or "__dict__" in vars(klass) for klass in cls.__mro__
+    )
+
+
+def _inform(
+    cls: type[Any],
+    own: _Own,
+    *,
+    carries: bool,
+    roles: Mapping[str, KeyRole] | None = None,
+) -> ModelInfo:
+    """Find out what a declaration says, and refuse what it cannot say."""
+    table, indexes, unknown, mapper = own.table, own.indexes, own.unknown, own.mapper
+    if unknown not in ("keep", "drop", "forbid"):
+        raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
+    found = Fields(cls, mapper, roles or {})
+    keys: ModelKeys | None = None
+    if isinstance(table, Table):
+        if indexes:
+            raise ModelError(
+                cls.__name__, f"declare its indexes on the Table {table.name!r}, not on the model"
+            )
+        written = {**_inherited(cls, table), **own.keys}
+        made = found.on_table(table, written)
+        keys = found.computed_keys(table, written, own.kind)
+    else:
+        made = found.new_table(table, indexes)
+        found.refuse_key_only()
+    return ModelInfo(
+        cls, made, unknown, mapper, dict(found.names), carries,
+        version=found.one("version"), created=found.one("created"), updated=found.one("updated"),
+        keys=keys,
+    )  # fmt: skip
+
+
+def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
+    """The key templates of the nearest base that is a model of the same table."""
+    for base in cls.__mro__[1:]:
+        info = info_of(base)
+        if info is not None and info.table is table and info.keys is not None:
+            return cast("ModelKeys", info.keys).written
+    return {}
+
+
+def _check_fields(info: ModelInfo) -> None:
+    try:
+        cast("Mapper", info.mapper).check(info)
+        check_renamed(info)
+        if info.keys is not None:
+            _check_templates(info, info.keys)
+    except NameError:
+        # A forward reference. It is resolved, and the field checked, at the first use.
+        pass
+    check_apart(info)
+    info.table.members.add(info.cls)
+
+
+def _check_templates(info: ModelInfo, keys: ModelKeys) -> None:
+    for attribute, template in keys.templates.items():
+        if info.version is not None and template.uses(info.names[info.version]):
+            raise ModelError(
+                info.name,
+                f"it is the version, which the service counts up, and part of the key "
+                f"{attribute}={template.written!r}; take it out of the template",
+                info.version,
+            )
+        if attribute in info.table.key:
+            for name in (info.created, info.updated):
+                if name is not None and template.uses(info.names[name]):
+                    raise ModelError(
+                        info.name,
+                        f"saving sets it, and it is part of the key {attribute}="
+                        f"{template.written!r}, which never changes; take it out of the template",
+                        name,
+                    )
+
+
+# --- Paths --------------------------------------------------------------------------------------
+
+
+def _paths(info: ModelInfo) -> dict[str, Path]:
+    return {name: _root_path(info, info.cls, name, stored) for name, stored in info.names.items()}
+
+
+def _root_path(info: ModelInfo, type_: Any, name: str, stored: str) -> Path:
+    def find() -> tuple[Codec, str]:
+        codec = cast("Mapper", info.mapper).codec(type_)
+        if name not in (codec.fields or {}):
+            raise ModelError(info.name, "its hooks do not say how it is stored", name)
+        return codec, name
+
+    return Path(PathData(info.cls, (stored,), f"{info.name}.{name}", find))
+
+
+class _Root:
+    """`path(Model)`: the fields of a model as attributes, whatever they are called."""
+
+    __slots__ = ("_fields", "_info")
+
+    def __init__(self, info: ModelInfo, fields: Mapping[str, Path]) -> None:
+        self._info = info
+        self._fields = fields
+
+    def __getattribute__(self, name: str) -> Any:
+        fields: Mapping[str, Path] = object.__getattribute__(self, "_fields")
+        if name in fields:
+            return fields[name]
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        info: ModelInfo = object.__getattribute__(self, "_info")
+        raise AttributeError(f"{info.name} has no field {name!r}{did_you_mean(name, fields)}")
+
+    def __repr__(self) -> str:
+        info: ModelInfo = object.__getattribute__(self, "_info")
+        return f"path({info.name})"
+
+
+@overload
+def path(subject: type[T], /) -> T: ...
+@overload
+def path(subject: T | None, /) -> T: ...
+def path(subject: Any, /) -> Any:
+    """A path for checkers and for classes whose own attributes give none.
+
+    `path(Song.year)` is `Song.year` itself, and takes the None away for checkers: `path(Song.year)
+    > 1960`. `path(Song)`, `path(Box[int])` has all fields of a model as attributes; so it reaches
+    fields of mapped classes, of generics, and fields called like attributes of classes (`mro`).
+    """
+    if isinstance(subject, Path):
+        return subject
+    cls = getattr(subject, "__origin__", subject)
+    info = info_of(cls)
+    if info is None:
+        # A model class that is no model gives the error that says so.
+        info = model_info(cls)
+    paths = {name: _root_path(info, subject, name, stored) for name, stored in info.names.items()}
+    if subject is info.cls and PATHS_ATTRIBUTE in info.cls.__dict__:
+        paths = info.cls.__dict__[PATHS_ATTRIBUTE]
+    return _Root(info, paths)
+
+
+# --- Instances ----------------------------------------------------------------------------------
+
+
+def evolve(obj: M, /, **changes: Any) -> M:
+    """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
+    that the class does not know.
+    """
+    made = attrs.evolve(cast("Any", obj), **changes)
+    carried = carried_by(obj)
+    if carried is not NOTHING_CARRIED:
+        carry(made, carried)
+    return cast("M", made)
+
+
+def asdict(obj: Instance, /, **options: Any) -> dict[str, Any]:
+    """The fields of *obj* as a dict, as `attrs.asdict`."""
+    return attrs.asdict(cast("Any", obj), **options)
+
+
+def fields(model: type[M], /) -> tuple[attrs.Attribute[Any], ...]:
+    """The fields of a model class, as `attrs.fields`."""
+    return cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cast("Any", model)))

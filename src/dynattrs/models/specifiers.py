@@ -1,0 +1,242 @@
+"""Field specifiers: `field`, `partition_key` and `sort_key`, which add to `attrs.field` what
+DynamoDB has.
+
+The overloads say to checkers what a `dataclass_transform` wants to know: whether there is a default,
+and which fields the constructor takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar, overload
+
+import attrs
+
+from dynattrs.schema.table import METADATA_KEY, FieldOptions
+
+__all__ = ["field", "partition_key", "sort_key"]
+
+T = TypeVar("T")
+
+
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    default: T,
+    converter: Callable[[Any], T] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+    key_only: bool = ...,
+    unique: bool = ...,
+    also: str | Iterable[str] = ...,
+) -> T: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    factory: Callable[[], T],
+    converter: Callable[[Any], T] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+    key_only: bool = ...,
+    unique: bool = ...,
+    also: str | Iterable[str] = ...,
+) -> T: ...
+# The library sets these fields, and gives them a default that checkers cannot see. To them they are
+# no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    version: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    created: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    updated: Literal[True],
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: Literal[False] = False,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    also: str | Iterable[str] = ...,
+) -> Any: ...
+@overload
+def field(
+    *,
+    name: str | None = ...,
+    converter: Callable[[Any], Any] | None = ...,
+    validator: Any = ...,
+    repr: bool | Callable[[Any], str] = ...,
+    eq: bool | Callable[[Any], Any] | None = ...,
+    order: bool | Callable[[Any], Any] | None = ...,
+    hash: bool | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    metadata: Mapping[Any, Any] | None = ...,
+    on_setattr: Any = ...,
+    ttl: bool = ...,
+    version: bool = ...,
+    created: bool = ...,
+    updated: bool = ...,
+    key_only: bool = ...,
+    unique: bool = ...,
+    also: str | Iterable[str] = ...,
+) -> Any: ...
+def field(
+    *,
+    name: str | None = None,
+    ttl: bool = False,
+    version: bool = False,
+    created: bool = False,
+    updated: bool = False,
+    key_only: bool = False,
+    unique: bool = False,
+    also: str | Iterable[str] = (),
+    metadata: Mapping[Any, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """An attrs field with what DynamoDB adds. Everything else is `attrs.field`'s.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        ttl: The time to live: a datetime or an int, stored as epoch seconds.
+        version: Optimistic locking: an int that every save raises, under the condition that the
+            stored one is still the one that was read. Its default is 0, "not stored yet".
+        created: A datetime that the first save sets. Its default is None.
+        updated: A datetime that every save sets. Its default is None.
+        key_only: Stored in the key templates of the primary key and nowhere else; read back from
+            there. Such a field cannot be part of a filter.
+        unique: No two items of the table have the same value. None is no value.
+        also: The names that the attribute had before. Items that still have one of them are read
+            by it, and written with `name`.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    if not ("default" in options or "factory" in options):
+        if version:
+            options["default"] = 0
+        elif created or updated:
+            options["default"] = None
+    return _field(
+        FieldOptions(name, None, ttl, version, created, updated, key_only, unique, _names(also)),
+        metadata,
+        options,
+    )
+
+
+@overload
+def partition_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+@overload
+def partition_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+@overload
+def partition_key(
+    *,
+    name: str | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    **options: Any,
+) -> Any: ...
+def partition_key(
+    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+) -> Any:
+    """The field that is the table's partition key: text, a number or bytes when stored.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    return _field(FieldOptions(name, "partition"), metadata, options)
+
+
+@overload
+def sort_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+@overload
+def sort_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+@overload
+def sort_key(
+    *,
+    name: str | None = ...,
+    init: bool = ...,
+    kw_only: bool | None = ...,
+    alias: str | None = ...,
+    **options: Any,
+) -> Any: ...
+def sort_key(
+    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+) -> Any:
+    """The field that is the table's sort key, by which the items of a partition are ordered.
+
+    Args:
+        name: The attribute's name in DynamoDB, where that is not the field's.
+        options: `default`, `factory`, `validator`, … as in `attrs.field`.
+    """
+    return _field(FieldOptions(name, "sort"), metadata, options)
+
+
+def _names(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _field(options: FieldOptions, metadata: Mapping[Any, Any] | None, rest: dict[str, Any]) -> Any:
+    return attrs.field(metadata={**(metadata or {}), METADATA_KEY: options}, **rest)

@@ -1,0 +1,101 @@
+"""Unique fields, as a model declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, cast
+
+from dynattrs.errors import ModelError
+from dynattrs.expressions.paths import did_you_mean
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.codec import ANY
+from dynattrs.schema.table import ModelInfo, guarded_tables, info_of, options_of
+
+#: What a guard's key can hold.
+_SCALARS: Final = frozenset("SNB") | {"BOOL"}
+
+
+def declare_unique(info: ModelInfo, given: Iterable[Any], fields: Iterable[Any]) -> None:
+    """Note the unique fields of a model: those that say so, and those that the model names.
+
+    Args:
+        info: The model.
+        given: Names of fields, or groups of names that are unique together.
+        fields: The class's fields, with their metadata.
+
+    Raises:
+        ModelError: One is no field, cannot be in a key, or changes with every save.
+    """
+    own: list[tuple[str, ...]] = [
+        (each.name,) for each in fields if options_of(each.metadata).unique
+    ]
+    own += _groups(info, given)
+    found: dict[tuple[str, ...], str] = {}
+    for base in reversed(info.cls.__mro__[1:]):
+        known = info_of(base)
+        if known is not None:
+            # Items of both are one set of items where they are in one table.
+            shared = known.table.name == info.table.name
+            found |= {each: name if shared else info.name for each, name in known.unique.items()}
+    for group in own:
+        found.setdefault(group, info.name)
+    info.unique = found
+    if not info.unique:
+        return
+    partition = info.table.partition_key
+    if info.table.type_of(partition) == "N":
+        raise ModelError(
+            info.name,
+            f"unique fields need room for guards among the items, and the partition key "
+            f"{partition!r} is a number; keep such values in a table whose partition key is text",
+        )
+    for group in info.unique:
+        for name in group:
+            _check(info, name)
+    guarded_tables.add(info.table.name)
+    for cls in info.cls.__mro__:
+        known = info if cls is info.cls else info_of(cls)
+        if known is not None and known.table.name == info.table.name:
+            known.guarding.append(info)
+
+
+def _groups(info: ModelInfo, given: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+    if isinstance(given, str):
+        given = (given,)
+    for group in given:
+        names = (group,) if isinstance(group, str) else tuple(group)
+        if not names:
+            raise ModelError(info.name, "unique=[()]: a group names at least one field")
+        for name in names:
+            if name not in info.names:
+                raise ModelError(
+                    info.name,
+                    f"unique names {name!r}, which is no field{did_you_mean(name, info.names)}",
+                )
+        yield names
+
+
+def _check(info: ModelInfo, name: str) -> None:
+    if info.keys is not None and name in info.keys.key_only:
+        raise ModelError(
+            info.name,
+            "it is stored in keys only (key_only=True), which guards are not made of; store it as "
+            "an attribute as well, or make the keys say it alone, which are unique",
+            name,
+        )
+    if name in (info.version, info.created, info.updated):
+        raise ModelError(info.name, "every save changes it, so it is not unique", name)
+    if info.names[name] == info.table.ttl:
+        raise ModelError(info.name, "a time to live is not unique", name)
+    mapper = cast("Mapper", info.mapper)
+    try:
+        codec = (mapper.codec(info.cls).fields or {})[name]
+    except Exception:
+        # A forward reference, or a class that is refused for what it is a moment later.
+        return
+    if codec.kinds != ANY and codec.kind not in _SCALARS:
+        raise ModelError(
+            info.name,
+            f"a unique field is text, a number, bytes or a bool; this is {codec.expected}",
+            name,
+        )

@@ -1,0 +1,142 @@
+"""Keys: from what callers write to attribute maps, and to what the service compares.
+
+A key is one argument: a scalar, a tuple `(partition, sort)`, or a dict of fields.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from dynattrs.errors import MappingError
+from dynattrs.expressions.paths import did_you_mean
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.codec import Refused, show
+from dynattrs.mapper.key_rules import Part, check_key, key_of_item
+from dynattrs.mapper.scalars import binary
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.keys.computed import ModelKeys
+
+
+def key_of(info: ModelInfo, key: Any) -> AttributeMap:
+    """What a caller gave as the key, as the attribute map of the primary key.
+
+    Raises:
+        MappingError: A part is missing, too many, unknown, or has another type than its field.
+    """
+    parts = key_parts(info)
+    values = _parts(info, tuple(part.name for part in parts), key)
+    item: AttributeMap = {}
+    for part, value in zip(parts, values, strict=True):
+        try:
+            stored = part.codec.dump(value)
+        except MappingError:
+            raise
+        except Exception as error:
+            expected = getattr(error, "expected", part.codec.expected)
+            found = getattr(error, "found", show(value))
+            hint = error.hint if isinstance(error, Refused) else ""
+            raise MappingError(f"{info.name}.{part.name}", expected, found, hint=hint) from None
+        place = item
+        for step in part.steps[:-1]:
+            place = place.setdefault(step, {"M": {}})["M"]
+        place[part.steps[-1]] = stored
+    if info.keys is not None:
+        item = cast("ModelKeys", info.keys).primary_of(item)
+    check_key(info, item)
+    return item
+
+
+def key_parts(info: ModelInfo) -> tuple[Part, ...]:
+    """The fields that make the primary key."""
+    if info.keys is not None:
+        return cast("ModelKeys", info.keys).parts
+    fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
+    return tuple(Part(name, (info.names[name],), fields[name]) for name in info.key_fields)
+
+
+def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
+    """The primary key of an object."""
+    return key_of(info, {name: operator.attrgetter(name)(obj) for name in info.key_fields})
+
+
+def _parts(info: ModelInfo, names: tuple[str, ...], key: Any) -> tuple[Any, ...]:
+    shape = f"the key of {info.name}: {_shape(names)}"
+    if isinstance(key, Mapping):
+        for name in key:
+            if name not in names:
+                raise MappingError(info.name, shape, f"{name!r}{did_you_mean(name, names)}")
+        missing = [name for name in names if name not in key]
+        if missing:
+            raise MappingError(info.name, shape, f"no {' and no '.join(map(repr, missing))}")
+        return tuple(key[name] for name in names)
+    if len(names) == 1:
+        if isinstance(key, tuple) and len(key) == 1:
+            return key
+        return (key,)
+    # A NamedTuple that is the key is as good as a tuple.
+    if not isinstance(key, tuple) or len(key) != len(names):
+        raise MappingError(info.name, shape, show(key))
+    return tuple(key)
+
+
+def _shape(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"a value for {names[0]!r}, or a dict {{{names[0]!r}: …}}"
+    return f"a tuple ({', '.join(names)}) or a dict of these"
+
+
+def plain_key(info: ModelInfo, item: AttributeMap) -> dict[str, Any]:
+    """The key of an item as a dict of fields, for messages; what is not readable stays raw."""
+    try:
+        values = stored_parts(info, item)
+    except MappingError:
+        return {name: item.get(name) for name in info.table.key}
+    plain: dict[str, Any] = {}
+    for part in key_parts(info):
+        value = values.get(part.steps)
+        try:
+            plain[part.name] = part.codec.load(value or {})
+        except Exception:
+            plain[part.name] = value
+    return plain
+
+
+def stored_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...], AttributeValue]:
+    """The stored values that the primary key of an item holds, by their places in the item.
+
+    Raises:
+        MappingError: The key was not made by this model's templates.
+    """
+    if info.keys is not None:
+        return cast("ModelKeys", info.keys).read_key(item)
+    return {(name,): item[name] for name in info.table.key if name in item}
+
+
+def identity(table: str, key: AttributeMap) -> Hashable:
+    """What makes two keys the same to the service: 1 and 1.0 are one number."""
+    # A name is in it once, so it decides the order.
+    names = sorted(key) if len(key) > 1 else key
+    flat: list[Any] = [table]
+    for name in names:
+        value = key[name]
+        if "S" in value:
+            flat += name, "S", value["S"]
+            continue
+        ((tag, payload),) = value.items()
+        flat += name, tag, Decimal(payload) if tag == "N" else binary(payload)
+    return tuple(flat)
+
+
+def names_in(found: Hashable) -> set[str]:
+    """The names of the key attributes that an `identity` was made of."""
+    return set(cast("tuple[Any, ...]", found)[1::3])
+
+
+def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    """The primary key of an item."""
+    return key_of_item(info, item)

@@ -1,0 +1,95 @@
+"""Item collections: which models one query may be of, and its items by class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+from dynattrs.keys.discriminator import check_apart
+from dynattrs.schema.table import ModelInfo, model_info
+
+A = TypeVar("A")
+
+
+class Groups:
+    """What `query(User, Order).group_by_type()` gives: lists of objects by class, in stored order.
+
+    `groups[Order]` is a `list[Order]`, also where there is none. A base class has the objects of its
+    subclasses. Iterating gives the classes of which there are objects.
+
+    Example:
+        >>> groups = Groups((int, str), [1, "a", 2])
+        >>> groups[int], groups.one(str)
+        ([1, 2], 'a')
+    """
+
+    def __init__(self, models: Iterable[type[Any]], objects: Iterable[Any]) -> None:
+        self._models = tuple(models)
+        self._objects = list(objects)
+
+    def __getitem__(self, model: type[A], /) -> list[A]:
+        if not any(issubclass(model, each) for each in self._models):
+            names = ", ".join(each.__name__ for each in self._models)
+            raise QueryError(f"{model.__name__} was not asked for; the query was of {names}")
+        return [each for each in self._objects if isinstance(each, model)]
+
+    def one(self, model: type[A], /) -> A:
+        """The only object of a class: the parent of the others.
+
+        Raises:
+            NoSuchItem: There is none.
+            MultipleItems: There are more.
+        """
+        found = self[model]
+        if not found:
+            raise NoSuchItem(model.__name__, "group_by_type()")
+        if len(found) > 1:
+            raise MultipleItems(model.__name__, "group_by_type()")
+        return found[0]
+
+    def __iter__(self) -> Iterator[type[Any]]:
+        return iter({type(each): None for each in self._objects})
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{model.__name__}: {len(self[model])}" for model in self)
+        return f"<Groups {counts or 'of nothing'}>"
+
+
+def concerns(info: ModelInfo, model: type[Any]) -> bool:
+    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
+    its bases, and those of subclasses that it yields as well.
+    """
+    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
+
+
+def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
+    """The models of one query, which are of one table.
+
+    Raises:
+        QueryError: They are not, or nothing would tell their items apart.
+        ModelError: The same, of a model that had a forward reference when it was declared.
+    """
+    if not models:
+        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
+    infos = {info.cls: info for info in map(model_info, models)}
+    first, *rest = infos.values()
+    for info in rest:
+        if info.table is not first.table:
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
+                f"on the same Table object"
+            )
+        if info.keys is None or first.keys is None:
+            plain = info if info.keys is None else first
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
+                f"others; give it key templates, or Table(..., discriminator='type')"
+            )
+    for info in infos.values():
+        if info.keys is not None and not info.keys.apart:
+            check_apart(info)
+    return (first, *rest)

@@ -1,0 +1,341 @@
+"""Reading the pages of a query: one after the other, one ahead, or many segments at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+
+from dynattrs.keys.planner import Plan
+from dynattrs.mapper.anything import native, native_map
+from dynattrs.mapper.size import item_size
+from dynattrs.operations.flows import (
+    Call,
+    Decode,
+    Environment,
+    Flow,
+    Pause,
+    Start,
+    Task,
+    Wait,
+    WaitAny,
+)
+from dynattrs.operations.requests import consumed_by
+from dynattrs.schema.table import AttributeMap, StoredItem
+
+
+@attrs.frozen
+class RawPage:
+    """One response.
+
+    Attributes:
+        items: The items, as attribute maps or rows.
+        count: How many items match.
+        scanned: How many were read.
+        consumed: Read capacity units, 0 where the service does not say.
+        last_key: Where to go on, or None at the end.
+        places: For each of the items the one that was read in its place, which cursors are made of:
+            the index's, where whole items were fetched after it.
+        cut: Whether matching items were left out at the end, for a limit.
+    """
+
+    items: list[StoredItem]
+    count: int
+    scanned: int
+    consumed: float
+    last_key: AttributeMap | None
+    places: list[StoredItem]
+    cut: bool = False
+
+
+@attrs.frozen
+class Whole:
+    """The whole items behind a page of an index; those that are gone since are left out.
+
+    Attributes:
+        items: The whole items.
+        places: What the index has of each of them.
+        consumed: What fetching them has cost.
+    """
+
+    items: list[StoredItem]
+    places: list[StoredItem]
+    consumed: float
+
+
+@attrs.frozen
+class Reading:
+    """How the pages of one query are to be read.
+
+    Attributes:
+        plan: What is asked.
+        parameters: The request without where to start and how much to read.
+        limit: The most items, counted after the filter.
+        page_size: The most items that one request reads.
+        start: Where to begin.
+        eager: Whether the next page may be fetched beside the caller.
+        rate: Read capacity units to stay below, each second.
+        segments: How many parts of a scan are read at once.
+        hydrate: Turns the keys of an index's page into whole items.
+        accepts: Whether an item is returned and counts for the limit; None is all of them.
+        decode: What makes rows of the replies' items (see `decoding`).
+        belongs: Whether an item is of the models that were asked for; None is all of them.
+    """
+
+    plan: Plan
+    parameters: dict[str, Any]
+    environment: Environment
+    limit: int | None = None
+    page_size: int | None = None
+    start: AttributeMap | None = None
+    eager: bool = True
+    rate: float | None = None
+    segments: int | None = None
+    hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
+    accepts: Callable[[StoredItem], bool] | None = None
+    decode: Decode | None = None
+    belongs: Callable[[StoredItem], bool] | None = None
+
+    def request_size(self, left: int | None) -> int | None:
+        """The most items that a request reads where *left* are still to be returned."""
+        if left is None or self.plan.filter is not None or self.segments is not None:
+            return self.page_size
+        # Reading more than is returned would be paid for. One more where the key condition
+        # takes in an item that is left out.
+        wanted = left + (self.plan.excluded is not None)
+        return wanted if self.page_size is None else min(self.page_size, wanted)
+
+
+class Pages(Protocol):
+    """A source of pages."""
+
+    def next(self) -> Flow[RawPage | None]:
+        """The next page, which may be empty under a filter, or None at the end."""
+        ...
+
+    def close(self) -> None:
+        """Forget what is being fetched; nobody waits for it."""
+        ...
+
+
+def pages_of(reading: Reading) -> Pages:
+    if reading.plan.operation == "nothing":
+        return _NoPages()
+    if reading.segments is not None:
+        return _Segments(reading)
+    return _Sequence(reading)
+
+
+class _NoPages:
+    """The pages of a query whose conditions contradict each other: no request at all."""
+
+    def next(self) -> Flow[RawPage | None]:
+        return None
+        yield
+
+    def close(self) -> None:
+        return
+
+
+class _Sequence:
+    """Pages one after the other. Memory holds about two.
+
+    The first two are fetched when they are asked for. From the second on the next one is fetched
+    beside the caller, one ahead and never more.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._left = reading.limit
+        self._start = reading.start
+        self._ahead: Task | None = None
+        self._pages = 0
+        self._done = False
+        self._pace = _Pace(reading)
+
+    def next(self) -> Flow[RawPage | None]:
+        if self._done:
+            return None
+        if self._ahead is not None:
+            try:
+                page = yield Wait(self._ahead)
+            except BaseException:
+                # Nothing runs on for whoever was interrupted. Asked again, it is fetched again.
+                self._ahead.cancel()
+                raise
+            finally:
+                self._ahead = None
+        else:
+            page = yield from self._fetch()
+        self._pages += 1
+        page = trimmed(page, self._left, self._reading.accepts)
+        self._start = page.last_key
+        if self._left is not None:
+            self._left -= page.count
+        self._done = self._start is None or self._left == 0
+        if not self._done and self._reading.eager and self._pages >= 2:
+            self._ahead = yield Start(self._fetch())
+        return page
+
+    def close(self) -> None:
+        self._done = True
+        if self._ahead is not None:
+            self._ahead.cancel()
+            self._ahead = None
+
+    def _fetch(self) -> Flow[RawPage]:
+        yield from self._pace.wait()
+        reading = self._reading
+        parameters = dict(reading.parameters)
+        if self._start is not None:
+            parameters["ExclusiveStartKey"] = self._start
+        size = reading.request_size(self._left)
+        if size is not None:
+            parameters["Limit"] = size
+        page = yield from fetch(reading, parameters)
+        self._pace.count(page)
+        return page
+
+
+class _Segments:
+    """Several segments of a scan at once. Pages come in the order in which they arrive.
+
+    Each segment has one page under way or waiting, so memory holds one page for each.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._left = reading.limit
+        self._tasks: dict[Task, int] = {}
+        #: Where segments begin, or go on, that are not being read.
+        self._waiting: dict[int, AttributeMap | None] = dict.fromkeys(range(reading.segments or 0))
+        self._starts: dict[int, AttributeMap | None] = {}
+        self._pace = _Pace(reading)
+
+    def next(self) -> Flow[RawPage | None]:
+        for segment in tuple(self._waiting):
+            yield from self._begin(segment, self._waiting.pop(segment))
+        if not self._tasks:
+            return None
+        try:
+            task = yield WaitAny(tuple(self._tasks))
+            page = yield Wait(task)
+        except BaseException:
+            # Nothing runs on for whoever was interrupted. Asked again, all go on where they were.
+            self._waiting = {segment: self._starts[segment] for segment in self._tasks.values()}
+            self._forget()
+            raise
+        segment = self._tasks.pop(task)
+        page = trimmed(page, self._left, self._reading.accepts)
+        if self._left is not None:
+            self._left -= page.count
+        if self._left == 0:
+            self.close()
+        elif page.last_key is not None:
+            yield from self._begin(segment, page.last_key)
+        return page
+
+    def _begin(self, segment: int, start: AttributeMap | None) -> Flow[None]:
+        self._starts[segment] = start
+        task = yield Start(self._fetch(segment, start))
+        self._tasks[task] = segment
+
+    def _fetch(self, segment: int, start: AttributeMap | None) -> Flow[RawPage]:
+        yield from self._pace.wait()
+        reading = self._reading
+        parameters = {
+            **reading.parameters, "Segment": segment, "TotalSegments": reading.segments
+        }  # fmt: skip
+        if start is not None:
+            parameters["ExclusiveStartKey"] = start
+        if reading.page_size is not None:
+            parameters["Limit"] = reading.page_size
+        page = yield from fetch(reading, parameters)
+        self._pace.count(page)
+        return page
+
+    def close(self) -> None:
+        self._waiting = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = {}
+
+
+class _Pace:
+    """Keeps the capacity that is read below a rate, by pausing before the next request."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._rate = reading.rate
+        self._now = reading.environment.monotonic
+        self._free_at = float("-inf")
+
+    def wait(self) -> Flow[None]:
+        if self._rate is None:
+            return
+        ahead = self._free_at - self._now()
+        if ahead > 0:
+            yield Pause(ahead)
+
+    def count(self, page: RawPage) -> None:
+        if self._rate is not None:
+            self._free_at = max(self._free_at, self._now()) + _units(page) / self._rate
+
+
+def _units(page: RawPage) -> float:
+    """What the page cost. Where an engine does not say: a unit for each 8 KB that came."""
+    if page.consumed:
+        return page.consumed
+    # Rows are there only where a library that makes them is.
+    from dynattrs.mapper.read_code import attribute_map
+
+    return max(0.5, sum(item_size(attribute_map(item)) for item in page.items) / 8192)
+
+
+def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
+    """Send one request and take its response apart."""
+    response = yield Call(reading.plan.operation, parameters, decode=reading.decode)
+    items: list[StoredItem] = response.get("Items", [])
+    count: int = response.get("Count", len(items))
+    scanned: int = response.get("ScannedCount", len(items))
+    consumed = consumed_by(response)
+    last_key = native_map(response.get("LastEvaluatedKey") or {}) or None
+    if reading.plan.excluded is not None:
+        # Before whole items are fetched, which may have changed since.
+        name, value = reading.plan.excluded
+        items = [item for item in items if native(item[name]) != value]
+        count = len(items)
+    places = items
+    if reading.hydrate is not None:
+        whole = yield from reading.hydrate(items)
+        items, places, count = whole.items, whole.places, len(whole.items)
+        consumed += whole.consumed
+    if reading.belongs is not None:
+        pairs = [pair for pair in zip(items, places, strict=True) if reading.belongs(pair[0])]
+        items, places = [item for item, _ in pairs], [place for _, place in pairs]
+        count = len(items)
+    return RawPage(items, count, scanned, consumed, last_key, places)
+
+
+def trimmed(
+    page: RawPage, left: int | None, accepts: Callable[[StoredItem], bool] | None
+) -> RawPage:
+    """A page within the limit, for which only items count that are accepted."""
+    if left is None:
+        return page
+    if accepts is None:
+        if page.count <= left:
+            return page
+        items, places = page.items[:left], page.places[:left]
+        return attrs.evolve(page, items=items, places=places, count=left, cut=True)
+    items, places = [], []
+    for item, place in zip(page.items, page.places, strict=True):
+        if len(items) == left:
+            return attrs.evolve(page, items=items, places=places, count=left, cut=True)
+        if accepts(item):
+            items.append(item)
+            places.append(place)
+    return attrs.evolve(page, items=items, places=places, count=len(items))

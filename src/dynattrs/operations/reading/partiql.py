@@ -1,0 +1,90 @@
+"""PartiQL statements with typed rows.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExecuteStatement.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
+from dynattrs.mapper import default
+from dynattrs.operations.flows import Call, Decode, Flow
+from dynattrs.operations.writing import outcomes
+from dynattrs.schema.table import AttributeValue
+
+R = TypeVar("R")
+
+_SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+_SELECT_ALL: Final = re.compile(r"\s*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
+
+
+class Statement(Generic[R]):
+    """The rows of one statement, page by page."""
+
+    def __init__(
+        self,
+        statement: str,
+        parameters: Sequence[object],
+        read: Callable[[Any], R],
+        *,
+        consistent: bool,
+        decode: Decode | None = None,
+    ) -> None:
+        self._parameters: dict[str, Any] = {"Statement": statement}
+        if parameters:
+            self._parameters["Parameters"] = [_encoded(each) for each in parameters]
+        if consistent:
+            self._parameters["ConsistentRead"] = True
+        self._read = read
+        self._decode = decode
+        self._reads = reads(statement)
+        self._done = False
+
+    def next(self) -> Flow[list[R] | None]:
+        """The rows of the next page, or None at the end."""
+        if self._done:
+            return None
+        call = Call(
+            "execute_statement", dict(self._parameters), repeat=self._reads, decode=self._decode
+        )
+        try:
+            response = yield call
+        except outcomes.FAILURES as error:
+            if self._reads or not error.uncertain:
+                raise
+            raise OutcomeUnknown(error.operation, "what the statement says") from error
+        token = response.get("NextToken")
+        self._done = token is None
+        self._parameters["NextToken"] = token
+        return [self._read(item) for item in response.get("Items", [])]
+
+
+def reads(statement: str) -> bool:
+    """Whether a statement changes nothing."""
+    return _SELECT.match(statement) is not None
+
+
+def check_whole(statement: str, model: str) -> None:
+    """Refuse to read objects from a statement that selects only some attributes.
+
+    Raises:
+        QueryError: Fields that were not read would be defaults, and a save would store those.
+    """
+    if reads(statement) and not _SELECT_ALL.match(statement):
+        raise QueryError(
+            f"the statement selects some attributes, and a {model} that lacks the others must not be "
+            f"saved back; write SELECT *, or leave model out for plain rows"
+        )
+
+
+def _encoded(value: object) -> AttributeValue:
+    try:
+        return default.codec(Any).dump(value)
+    except Exception as error:
+        expected = getattr(error, "expected", "a value that DynamoDB can hold")
+        raise ConditionError(
+            f"a statement's parameter is {value!r}; expected {expected}"
+        ) from error

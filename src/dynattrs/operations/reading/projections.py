@@ -1,0 +1,301 @@
+"""What a query makes of each stored item: objects, other classes, tuples, keys, or nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+
+import attrs
+
+from dynattrs.errors import MappingError, QueryError
+from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
+from dynattrs.keys.computed import ModelKeys
+from dynattrs.keys.discriminator import Sieve
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.anything import native_map
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.codec import Codec
+from dynattrs.operations.flows import Decode
+from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
+from dynattrs.operations.reading.reply_decoders import (
+    Made,
+    collection_decoder,
+    decoder,
+    decoder_of,
+    reader,
+)
+from dynattrs.schema.table import AttributeMap, ModelInfo, StoredItem
+
+if TYPE_CHECKING:
+    from dynattrs.mapper.read_code import Rows
+
+R_co = TypeVar("R_co", covariant=True)
+
+#: What to do with an item that cannot be read.
+OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MappingError], object]
+
+
+class Reader(Protocol[R_co]):
+    """Turns attribute maps into results."""
+
+    @property
+    def needs(self) -> frozenset[str] | None:
+        """The attributes it reads; None is the whole item."""
+        ...
+
+    def reads(self) -> Callable[[Any], R_co]:
+        """The function that makes a result of an item.
+
+        Raises:
+            MappingError: (the function) The item cannot be read as wanted.
+        """
+        ...
+
+    def decoder(self, place: str) -> Decode | None:
+        """What reads replies so that `reads` has the least to do (see `decoding.decoder`)."""
+        ...
+
+
+class _OfMaps:
+    """What readers share that read attribute maps."""
+
+    __slots__ = ()
+
+    def decoder(self, place: str) -> Decode | None:
+        return None
+
+
+@attrs.frozen(eq=False)
+class Objects(Generic[R_co]):
+    """Objects of the model."""
+
+    info: ModelInfo
+    model: type[R_co]
+    needs: None = None
+
+    def reads(self) -> Callable[[Any], R_co]:
+        return reader(self.info, self.model)
+
+    def decoder(self, place: str) -> Decode | None:
+        return decoder(self.info, self.model, place)
+
+
+@attrs.frozen(eq=False)
+class Several(Generic[R_co]):
+    """Objects of several models, each of its own."""
+
+    sieve: Sieve
+    needs: None = None
+    #: Rows of these types were told apart when they were read from a reply for this reader.
+    _made: Made = attrs.field(factory=dict, init=False)
+
+    def reads(self) -> Callable[[Any], R_co]:
+        return self.read
+
+    def decoder(self, place: str) -> Decode | None:
+        return collection_decoder(self.sieve, place, self._made)
+
+    def model_of(self, item: StoredItem) -> ModelInfo | None:
+        """As `Sieve.model_of`."""
+        made = self._made.get(type(item))
+        return self.sieve.model_of(item) if made is None else made[0]
+
+    def read(self, item: Any) -> R_co:
+        made = self._made.get(type(item))
+        if made is not None:
+            return cast("R_co", made[1](item))
+        info = self.sieve.model_of(item)
+        assert info is not None, "items of other models are left out before"
+        return cast("R_co", cast("Mapper", info.mapper).load(item, info.cls))
+
+
+@attrs.frozen(eq=False)
+class Raw(_OfMaps):
+    """Attribute maps, as they are stored."""
+
+    needs: None = None
+
+    def reads(self) -> Callable[[Any], AttributeMap]:
+        return self.read
+
+    def read(self, item: AttributeMap) -> AttributeMap:
+        return native_map(item)
+
+
+@attrs.frozen(eq=False)
+class Keys(_OfMaps):
+    """Keys, as dicts of fields: what `session.get` and `session.delete` take."""
+
+    info: ModelInfo
+    #: Where items of several models are read.
+    sieve: Sieve | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(self.info.table.key)
+
+    def reads(self) -> Callable[[Any], dict[str, Any]]:
+        return self.read
+
+    def read(self, item: AttributeMap) -> dict[str, Any]:
+        info = self.info
+        if self.sieve is not None:
+            info = self.sieve.model_of(item) or info
+        if info.keys is None:
+            fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
+            return {name: _load(fields[name], item, info, name) for name in info.key_fields}
+        values = stored_parts(info, item)
+        return {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
+
+
+@attrs.frozen(eq=False)
+class Projected(Generic[R_co]):
+    """Objects of another class, which has some of the model's fields."""
+
+    info: ModelInfo
+    cls: type[R_co]
+    #: Its stored names by the model's.
+    names: Mapping[str, str]
+
+    @property
+    def needs(self) -> frozenset[str] | None:
+        return _stored_somewhere(self.info, self.names)
+
+    def reads(self) -> Callable[[Any], R_co]:
+        rows = self._rows()
+        return self.read if rows is None else rows.build
+
+    def decoder(self, place: str) -> Decode | None:
+        # Whole items, fetched after an index, hold more than is wanted: these stay maps, so that
+        # errors can show them.
+        return decoder_of(self._rows(), place) if place == "Items" else None
+
+    def _rows(self) -> Rows | None:
+        attributes = {own: name for name, own in self.names.items()}
+        mapper = cast("Mapper", self.info.mapper)
+        return mapper.projected_rows(self.info.cls, self.cls, attributes, self.read)
+
+    def read(self, item: AttributeMap) -> R_co:
+        item = _restored(self.info, item)
+        part = {self.names[name]: value for name, value in item.items() if name in self.names}
+        try:
+            return cast("Mapper", self.info.mapper).load(part, self.cls)
+        except MappingError as error:
+            error.key, error.item = key_in(self.info, item), item
+            raise
+
+
+def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
+    """A reader of *cls*, whose fields are some of the model's, by name.
+
+    Raises:
+        QueryError: It is no class with fields, or has one that the model has not.
+    """
+    codec = cast("Mapper", info.mapper).codec(cls)
+    if not isinstance(codec, ClassCodec):
+        raise QueryError(f"as_({cls!r}): a class with fields is expected")
+    names: dict[str, str] = {}
+    for member in codec.members:
+        if member.name not in info.names:
+            raise QueryError(
+                f"as_({cls.__name__}): {cls.__name__}.{member.name} is no field of "
+                f"{info.name}{did_you_mean(member.name, info.names)}"
+            )
+        names[info.names[member.name]] = member.stored
+    return Projected(info, cls, names)
+
+
+@attrs.frozen(eq=False)
+class Selected(_OfMaps):
+    """Tuples of the values at some paths; None where there is nothing."""
+
+    info: ModelInfo
+    paths: tuple[Path, ...]
+
+    @property
+    def needs(self) -> frozenset[str] | None:
+        return _stored_somewhere(self.info, (str(data_of(path).steps[0]) for path in self.paths))
+
+    def reads(self) -> Callable[[Any], tuple[Any, ...]]:
+        return self.read
+
+    def read(self, item: AttributeMap) -> tuple[Any, ...]:
+        item = _restored(self.info, item)
+        return tuple(self._value(data_of(path), item) for path in self.paths)
+
+    def _value(self, data: PathData, item: AttributeMap) -> Any:
+        if len(data.steps) == 1:
+            name = next(name for name, stored in self.info.names.items() if stored == data.steps[0])
+            return _load(cast("Codec", data.form), item, self.info, name)
+        value = value_at(item, data.steps)
+        if value is None or (data.form.optional and "NULL" in value):
+            return None
+        try:
+            return data.form.load(value)
+        except Exception as error:
+            raise MappingError(
+                data.label, data.form.expected, repr(value), key_in(self.info, item), item=item
+            ) from error
+
+
+def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
+    """A reader of tuples.
+
+    Raises:
+        QueryError: Nothing is named, or something that is no path of the model.
+    """
+    if not paths:
+        raise QueryError("select() needs at least one field")
+    for path in paths:
+        if not is_path(path):
+            raise QueryError(f"select({path!r}): a field such as {info.name}.… is expected")
+        if not issubclass(info.cls, data_of(cast("Path", path)).model):
+            raise QueryError(f"select({path!r}): it is no field of {info.name}")
+    return Selected(info, tuple(cast("Sequence[Path]", paths)))
+
+
+def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[str] | None:
+    """The attributes to read for some fields: for those that are in keys only, the keys. Upgrades need
+    the whole item.
+    """
+    if info.upgrades:
+        return None
+    attributes = list(attributes)
+    attributes += [old for old, name in info.formerly.items() if name in attributes]
+    wanted = frozenset(attributes)
+    if info.keys is None:
+        return wanted
+    hidden = {info.names[name] for name in info.keys.key_only}
+    return (wanted - hidden) | (frozenset(info.table.key) if wanted & hidden else frozenset())
+
+
+def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+    item = cast("Mapper", info.mapper).current(info, item)
+    return item if info.keys is None else cast("ModelKeys", info.keys).restore(item)
+
+
+def _load(codec: Codec, item: AttributeMap, info: ModelInfo, name: str) -> Any:
+    """One field as the model would read it: its default where it is absent."""
+    whole = cast("Mapper", info.mapper).codec(info.cls)
+    if isinstance(whole, ClassCodec):
+        try:
+            return whole.load_member(name, item)
+        except MappingError as error:
+            error.key, error.item = key_in(info, item), item
+            raise
+    stored = info.names[name]
+    return codec.load(item[stored]) if stored in item else None
+
+
+def value_at(item: AttributeMap, steps: Sequence[str | int]) -> dict[str, Any] | None:
+    """The attribute value at a path, or None if there is nothing."""
+    value: Any = {"M": item}
+    for step in steps:
+        inside = value.get("L" if isinstance(step, int) else "M")
+        if inside is None:
+            return None
+        try:
+            value = inside[step]
+        except LookupError:
+            return None
+    return cast("dict[str, Any]", value)

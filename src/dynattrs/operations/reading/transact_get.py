@@ -1,0 +1,63 @@
+"""Many items at one moment: TransactGetItems.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetItems.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dynattrs import limits
+from dynattrs.errors import Reason, TransactionError, TransactionFailed
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Decode, Flow
+from dynattrs.operations.requests import TransactionCanceled
+from dynattrs.schema.table import AttributeMap
+
+#: Reasons that pass: the same transaction may succeed later.
+PASSING_REASONS: Final = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
+
+
+def transact_get(
+    core: Core, wanted: Sequence[tuple[str, AttributeMap]], decode: Decode | None = None
+) -> Flow[list[Any]]:
+    """Up to 100 items at one moment, as they are stored; None for each that is not there.
+
+    Raises:
+        TransactionError: More than 100 are asked for.
+        TransactionFailed: Writes got in the way until the deadline.
+    """
+    if len(wanted) > limits.TRANSACTION_ACTIONS:
+        raise TransactionError(
+            f"{len(wanted)} items are asked for; one consistent read has at most "
+            f"{limits.TRANSACTION_ACTIONS}"
+        )
+    if not wanted:
+        return []
+    environment = core.environment
+    began = environment.monotonic()
+    items = [{"Get": {"TableName": table, "Key": key}} for table, key in wanted]
+    attempt = 0
+    while True:
+        try:
+            response = yield Call("transact_get_items", {"TransactItems": items}, decode=decode)
+        except TransactionCanceled as error:
+            gone = environment.monotonic() - began
+            codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}
+            if codes <= PASSING_REASONS and gone < core.deadline.total_seconds():
+                attempt += 1
+                reason, tables = ", ".join(sorted(codes)), (table for table, _ in wanted)
+                yield core.pause_before(
+                    attempt, "TransactGetItems", tables, len(wanted), reason or error
+                )
+                continue
+            reasons = [
+                None if code == "None" else Reason("get", code, reason.get("Message") or "", None)
+                for reason in error.reasons
+                for code in [reason.get("Code") or "None"]
+            ]
+            raise TransactionFailed(reasons) from error
+        return [each.get("Item") for each in response["Responses"]]

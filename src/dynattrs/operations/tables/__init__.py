@@ -1,0 +1,1 @@
+"""Tables: made, described, compared with their declarations, and changed."""

@@ -1,0 +1,485 @@
+"""In what a table differs from its declaration, and the requests that would bring it there.
+
+The service changes a table one thing at a time: one index created or dropped in a request, a stream
+switched off before it is switched on with another view, a time to live switched off before another
+attribute has it. So each difference has its steps, and all steps have one order.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.operations.flows import Call
+from dynattrs.schema.capacity import (
+    STREAM_VIEWS,
+    TABLE_CLASSES,
+    Billing,
+    OnDemand,
+    billing_mode,
+    described,
+)
+from dynattrs.schema.infrastructure import recovery_specification
+from dynattrs.schema.table import (
+    GlobalIndex,
+    Index,
+    Table,
+    billing_of,
+    definitions,
+    index_arguments,
+    key_of,
+    key_schema,
+    projection_arguments,
+    stream_specification,
+)
+
+# The order of steps. Indexes are dropped before others are created, because a table has room for 20.
+# Backups begin before anything is dropped, and end after. Deletion protection comes last: DynamoDB
+# Local forgets it with every change that does not repeat it.
+(
+    _BACK_UP, _BILL, _DROP, _CREATE, _SET, _STREAM_OFF, _STREAM_ON, _TTL_OFF, _TTL_ON, _NO_BACK_UP,
+    _PROTECTION,
+) = range(11)  # fmt: skip
+
+_LOCAL_INDEX: Final = (
+    "a local index is made with its table, and cannot be added, changed or dropped; declare a "
+    "GlobalIndex, or make a new table and copy the items"
+)
+_KEY: Final = "the key of a table cannot be changed; make a new table and copy the items"
+
+
+@attrs.frozen
+class TableChange:
+    """One thing in which a table differs from its declaration.
+
+    Attributes:
+        table: The table's real name.
+        difference: What the service has, and what is declared: a sentence.
+        action: What `session.tables.update` does about it; why nothing can be done, where it is not
+            `possible`.
+        destructive: Whether that loses something that is in use or cannot be had back: an index, the
+            records of a stream, restorable days, items whose time to live has gone by.
+        possible: Whether the service can change it at all.
+    """
+
+    table: str
+    difference: str
+    action: str
+    destructive: bool = False
+    possible: bool = True
+    _steps: tuple[tuple[int, Call], ...] = attrs.field(default=(), repr=False, alias="steps")
+
+    def __str__(self) -> str:
+        mark = " (destructive)" if self.destructive else "" if self.possible else " (impossible)"
+        return f"{self.difference}: {self.action}{mark}"
+
+
+@attrs.frozen
+class Found:
+    """What the service says of a table.
+
+    Attributes:
+        table: `Table` of DescribeTable.
+        ttl: The attribute of the time to live; None if it is off.
+        recovery: For how many days the table can be restored; 0 for not, None if nobody asked.
+    """
+
+    table: Mapping[str, Any]
+    ttl: str | None = None
+    recovery: int | None = None
+
+    def is_dynamodb_local(self) -> bool:
+        """Whether it keeps neither table classes nor maxima of on-demand tables."""
+        return ":ddblocal:" in self.table.get("TableArn", "")
+
+
+def missing(name: str) -> TableChange:
+    return TableChange(name, "it does not exist", "create it")
+
+
+def steps_of(changes: Iterable[TableChange]) -> list[Call]:
+    """The requests that make all changes, each once, in the order the service takes them."""
+    ordered: list[tuple[int, Call]] = []
+    for change in changes:
+        ordered += [step for step in change._steps if step not in ordered]
+    return [call for _, call in sorted(ordered, key=lambda step: step[0])]
+
+
+def compare(table: Table, name: str, found: Found) -> list[TableChange]:
+    """Every difference between a declaration and what the service has."""
+    there = _Comparison(table, name, found)
+    return [
+        *there.keys(),
+        *there.indexes(),
+        *there.time_to_live(),
+        *there.billing(),
+        *there.stream(),
+        *there.settings(),
+    ]
+
+
+class _Comparison:
+    def __init__(self, table: Table, name: str, found: Found) -> None:
+        self.table = table
+        self.name = name
+        self.found = found
+        self.description = found.table
+        self.globals: dict[str, Mapping[str, Any]] = {
+            each["IndexName"]: each for each in self.description.get("GlobalSecondaryIndexes", ())
+        }
+        self.locals: dict[str, Mapping[str, Any]] = {
+            each["IndexName"]: each for each in self.description.get("LocalSecondaryIndexes", ())
+        }
+
+    # --- Keys and indexes ---
+
+    def keys(self) -> Iterator[TableChange]:
+        stored, declared = self.description["KeySchema"], key_schema(self.table, None)
+        if shown_key(stored) != shown_key(declared):
+            yield self._impossible(
+                f"its key is {shown_key(stored)}, declared is {shown_key(declared)}", _KEY
+            )
+        types = {
+            each["AttributeName"]: each["AttributeType"]
+            for each in self.description["AttributeDefinitions"]
+        }
+        for attribute in self.table.key_attributes:
+            kind = types.get(attribute)
+            declared_kind = self.table.type_of(attribute)
+            if kind is None or kind == declared_kind:
+                continue
+            difference = (
+                f"key attribute {attribute!r} is of type {kind}, declared is {declared_kind}"
+            )
+            fixed = [self.description, *self.locals.values()]
+            if any(attribute in _attributes(each["KeySchema"]) for each in fixed):
+                yield self._impossible(difference, _KEY)
+                continue
+            # An attribute of global indexes only: all of them are dropped, and then created anew.
+            users = [n for n, i in self.globals.items() if attribute in _attributes(i["KeySchema"])]
+            steps = [self._drop(user) for user in users]
+            steps += [self._create(i) for i in self._declared_globals() if i.name in users]
+            yield self._change(
+                difference,
+                f"drop the {_listed(users)} and create what is declared of them anew",
+                *steps,
+                destructive=True,
+            )
+
+    def indexes(self) -> Iterator[TableChange]:
+        for index in self.table.indexes:
+            yield from self._index(index)
+        declared = {index.name for index in self.table.indexes}
+        for name in self.globals.keys() - declared:
+            yield self._change(
+                f"it has the global index {name!r}, not declared",
+                "drop it",
+                self._drop(name),
+                destructive=True,
+            )
+        for name in self.locals.keys() - declared:
+            yield self._impossible(f"it has the local index {name!r}, not declared", _LOCAL_INDEX)
+
+    def _index(self, index: Index) -> Iterator[TableChange]:
+        is_global = isinstance(index, GlobalIndex)
+        kind, other = ("global", "local") if is_global else ("local", "global")
+        same, others = (self.globals, self.locals) if is_global else (self.locals, self.globals)
+        stored = same.get(index.name)
+        if stored is None and index.name in others:
+            yield self._impossible(
+                f"index {index.name!r} is {other}, declared is {kind}", _LOCAL_INDEX
+            )
+            return
+        if stored is None:
+            difference = f"it has no {kind} index {index.name!r}, which is declared"
+            if isinstance(index, GlobalIndex):
+                yield self._change(
+                    difference, "create it, and wait until it is filled", self._create(index)
+                )
+            else:
+                yield self._impossible(difference, _LOCAL_INDEX)
+            return
+        differences = []
+        key, declared_key = shown_key(stored["KeySchema"]), shown_key(key_schema(self.table, index))
+        if key != declared_key:
+            differences.append(
+                f"the key of index {index.name!r} is {key}, declared is {declared_key}"
+            )
+        projection = _shown_projection(stored["Projection"])
+        declared = _shown_projection(projection_arguments(self.table, index))
+        if projection != declared:
+            differences.append(
+                f"index {index.name!r} projects {projection}, declared is {declared}"
+            )
+        for difference in differences:
+            if isinstance(index, GlobalIndex):
+                yield self._change(
+                    difference,
+                    "drop it and create it anew; queries fail meanwhile, so rather declare an "
+                    "index of another name",
+                    self._drop(index.name),
+                    self._create(index),
+                    destructive=True,
+                )
+            else:
+                yield self._impossible(difference, _LOCAL_INDEX)
+
+    def _declared_globals(self) -> list[GlobalIndex]:
+        return [index for index in self.table.indexes if isinstance(index, GlobalIndex)]
+
+    def _create(self, index: GlobalIndex) -> tuple[int, Call]:
+        return self._update_table(
+            _CREATE,
+            AttributeDefinitions=definitions(self.table, key_of(self.table, index)),
+            GlobalSecondaryIndexUpdates=[{"Create": self._arguments(index)}],
+        )
+
+    def _arguments(self, index: GlobalIndex) -> dict[str, Any]:
+        arguments = index_arguments(self.table, index)
+        if self._declared_billing() is None and self._mode == "PROVISIONED":
+            # A table that stays provisioned takes no index without a capacity. It is given what the
+            # index had before, or else what the table has.
+            there = self.globals.get(index.name, self.description)
+            arguments |= described(self._mode, there).arguments()
+        return arguments
+
+    def _drop(self, name: str) -> tuple[int, Call]:
+        return self._update_table(
+            _DROP, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}]
+        )
+
+    # --- Settings ---
+
+    def time_to_live(self) -> Iterator[TableChange]:
+        stored, declared = self.found.ttl, self.table.ttl
+        if stored == declared:
+            return
+        steps = []
+        if stored is not None:
+            steps.append((_TTL_OFF, self._ttl(stored, enabled=False)))
+        if declared is not None:
+            steps.append((_TTL_ON, self._ttl(declared, enabled=True)))
+        action = {
+            (True, True): "switch it off, wait for that, and switch it on for the other attribute",
+            (True, False): "switch it off",
+            (False, True): "switch it on",
+        }[stored is not None, declared is not None]
+        if declared is not None:
+            action += ", which deletes the items whose time has gone by"
+        yield self._change(
+            f"its time to live is {_shown_ttl(stored)}, declared is {_shown_ttl(declared)}",
+            action,
+            *steps,
+            destructive=declared is not None,
+        )
+
+    def _ttl(self, attribute: str, *, enabled: bool) -> Call:
+        return ttl_call(self.name, attribute, enabled=enabled)
+
+    def billing(self) -> Iterator[TableChange]:
+        declared, mode = self._declared_billing(), self._mode
+        if declared is None:
+            return
+        stored = self._described(mode, self.description)
+        wanted = self._kept(declared)
+        if mode != billing_mode(declared):
+            # All indexes change with the table, also those that nobody declares.
+            changes: dict[str, Any] = {"BillingMode": billing_mode(declared), **wanted.arguments()}
+            own = {index.name: index for index in self._declared_globals()}
+            updates = [
+                {"Update": {"IndexName": name, **self._kept(each).arguments()}}
+                for name in self.globals
+                if (each := billing_of(self.table, own.get(name))).arguments()
+            ]
+            if updates:
+                changes["GlobalSecondaryIndexUpdates"] = updates
+            yield self._change(
+                f"it is billed {stored}, declared is {declared}",
+                "change the billing mode, which the service allows a few times a day",
+                self._update_table(_BILL, **changes),
+            )
+            return
+        if stored != wanted:
+            yield self._change(
+                f"it is billed {stored}, declared is {declared}",
+                "change its capacity",
+                self._update_table(_BILL, **wanted.changes()),
+            )
+        for index in self._declared_globals():
+            there = self.globals.get(index.name)
+            if there is None:
+                continue
+            stored, wanted = self._described(mode, there), self._kept(billing_of(self.table, index))
+            if stored != wanted:
+                update = {"Update": {"IndexName": index.name, **wanted.changes()}}
+                yield self._change(
+                    f"index {index.name!r} is billed {stored}, declared is {wanted}",
+                    "change its capacity",
+                    self._update_table(_BILL, GlobalSecondaryIndexUpdates=[update]),
+                )
+
+    def _declared_billing(self) -> Billing | None:
+        """How the table is to be billed; None where it is billed as it is."""
+        if self.table.billing is None and any(each.billing for each in self._declared_globals()):
+            return OnDemand()
+        return self.table.billing
+
+    @property
+    def _mode(self) -> str:
+        """The billing mode that the table has."""
+        summary: Mapping[str, str] = self.description.get("BillingModeSummary", {})
+        return summary.get("BillingMode", "PROVISIONED")
+
+    def _described(self, mode: str, description: Mapping[str, Any]) -> Billing:
+        return self._kept(described(mode, description))
+
+    def _kept(self, billing: Billing) -> Billing:
+        """What of a billing the engine keeps."""
+        if isinstance(billing, OnDemand) and self.found.is_dynamodb_local():
+            return OnDemand()
+        return billing
+
+    def stream(self) -> Iterator[TableChange]:
+        declared = self.table.stream
+        if declared is None:
+            return
+        specification = self.description.get("StreamSpecification", {})
+        views = {view: name for name, view in STREAM_VIEWS.items()}
+        stored: Any = False
+        if specification.get("StreamEnabled"):
+            stored = views.get(specification.get("StreamViewType"), "unknown")
+        if stored == declared:
+            return
+        steps = []
+        if stored:
+            off = stream_specification(False)
+            steps.append(self._update_table(_STREAM_OFF, StreamSpecification=off))
+        if declared:
+            on = stream_specification(declared)
+            steps.append(self._update_table(_STREAM_ON, StreamSpecification=on))
+        action = "switch it on"
+        if stored:
+            action = "switch it off" + (", and on again under another ARN" if declared else "")
+            action += "; what reads it now misses what is written from then on"
+        yield self._change(
+            f"its stream is {_shown_stream(stored)}, declared is {_shown_stream(declared)}",
+            action,
+            *steps,
+            destructive=bool(stored),
+        )
+
+    def settings(self) -> Iterator[TableChange]:
+        table = self.table
+        protected = bool(self.description.get("DeletionProtectionEnabled"))
+        if table.deletion_protection is not None and table.deletion_protection != protected:
+            on = table.deletion_protection
+            yield self._change(
+                f"its deletion protection is {_on_off(protected)}, declared is {_on_off(on)}",
+                f"switch it {_on_off(on)}",
+                self._update_table(_PROTECTION, DeletionProtectionEnabled=on),
+            )
+        if table.table_class is not None and not self.found.is_dynamodb_local():
+            summary = self.description.get("TableClassSummary", {})
+            stored = summary.get("TableClass", "STANDARD")
+            declared = TABLE_CLASSES[table.table_class]
+            if stored != declared:
+                yield self._change(
+                    f"its class is {stored}, declared is {declared}",
+                    "change it, which the service allows twice in 30 days",
+                    self._update_table(_SET, TableClass=declared),
+                )
+        yield from self._recovery()
+
+    def _recovery(self) -> Iterator[TableChange]:
+        declared, stored = self.table.point_in_time_recovery, self.found.recovery
+        if declared is None or stored is None:
+            return
+        # True is satisfied with any number of days.
+        days = (stored or None) if declared is True else int(declared)
+        if days == stored:
+            return
+        on = declared is not False
+        fewer = stored > 0 and (days or 0) < stored
+        wanted = "on" if declared is True else _shown_recovery(int(declared))
+        action = (
+            f"switch it {_on_off(on)}" if bool(stored) != on else f"make it {declared} days"
+        ) + ("; the service forgets what it could restore before" if fewer else "")
+        yield self._change(
+            f"its point-in-time recovery is {_shown_recovery(stored)}, declared is {wanted}",
+            action,
+            (_NO_BACK_UP if fewer else _BACK_UP, recovery_call(self.name, declared)),
+            destructive=fewer,
+        )
+
+    # --- Changes ---
+
+    def _change(
+        self, difference: str, action: str, *steps: tuple[int, Call], destructive: bool = False
+    ) -> TableChange:
+        return TableChange(self.name, difference, action, destructive, steps=steps)
+
+    def _impossible(self, difference: str, reason: str) -> TableChange:
+        return TableChange(self.name, difference, reason, possible=False)
+
+    def _update_table(self, order: int, **parameters: Any) -> tuple[int, Call]:
+        return order, Call("update_table", {"TableName": self.name, **parameters})
+
+
+def ttl_call(name: str, attribute: str, *, enabled: bool) -> Call:
+    specification = {"Enabled": enabled, "AttributeName": attribute}
+    return Call(
+        "update_time_to_live", {"TableName": name, "TimeToLiveSpecification": specification}
+    )
+
+
+def recovery_call(name: str, recovery: bool | int) -> Call:
+    specification = recovery_specification(recovery)
+    return Call(
+        "update_continuous_backups",
+        {"TableName": name, "PointInTimeRecoverySpecification": specification},
+    )
+
+
+def _attributes(schema: Iterable[Mapping[str, str]]) -> set[str]:
+    return {each["AttributeName"] for each in schema}
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names))
+    return f"index {shown}" if len(names) == 1 else f"indexes {shown}"
+
+
+def shown_key(schema: Iterable[Mapping[str, str]]) -> str:
+    elements = list(schema)
+    parts = [
+        [each["AttributeName"] for each in elements if each["KeyType"] == kind]
+        for kind in ("HASH", "RANGE")
+    ]
+    return f"({' + '.join(parts[0])}{', ' if parts[1] else ''}{' + '.join(parts[1])})"
+
+
+def _shown_projection(projection: Mapping[str, Any]) -> str:
+    kind = projection["ProjectionType"]
+    if kind != "INCLUDE":
+        return "all" if kind == "ALL" else "keys"
+    return ", ".join(sorted(projection.get("NonKeyAttributes", ())))
+
+
+def _shown_ttl(attribute: str | None) -> str:
+    return "off" if attribute is None else f"on attribute {attribute!r}"
+
+
+def _shown_stream(stream: Any) -> str:
+    return f"of {stream!r}" if stream else "off"
+
+
+def _shown_recovery(days: int) -> str:
+    return f"on for {days} days" if days else "off"
+
+
+def _on_off(on: bool) -> str:
+    return "on" if on else "off"

@@ -1,0 +1,512 @@
+"""Tables from their declarations: create, compare, change, describe, delete.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.deferral import deferred
+from dynattrs.errors import (
+    ChangeRefused,
+    InvalidRequest,
+    ModelError,
+    NoSuchTable,
+    ServiceError,
+    TableDiffers,
+    TableNotReady,
+)
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow, Pause, verb
+from dynattrs.schema.table import Table, model_info
+
+if TYPE_CHECKING:
+    from dynattrs.operations.tables import diff
+    from dynattrs.operations.tables.diff import TableChange
+else:
+    diff = deferred("dynattrs.operations.tables.diff")
+
+#: A model class, or a `Table`.
+Subject: TypeAlias = "type[Any] | Table"
+
+_BETWEEN_LOOKS = 0.1
+_MOST_BETWEEN_LOOKS = 5.0
+_LOOKS_AT_A_MISSING_TTL = 8
+_CHANGING = frozenset(("CREATING", "UPDATING", "DELETING"))
+_TTL_CHANGING = frozenset(("ENABLING", "DISABLING"))
+
+#: The service is at the table, or at too many tables, and will take the request later.
+_BUSY: Final = frozenset(
+    (
+        "ContinuousBackupsUnavailableException",
+        "LimitExceededException",
+        "ResourceInUseException",
+    )
+)
+#: The time to live can be changed again when an hour has gone by. There is no code for it.
+_TTL_TOO_SOON: Final = "fixed interval"
+_SETTINGS: Final = (
+    "ttl",
+    "billing",
+    "stream",
+    "deletion_protection",
+    "point_in_time_recovery",
+    "table_class",
+)
+
+_log = logging.getLogger("dynattrs")
+
+
+def table_of(subject: Subject) -> Table:
+    return subject if isinstance(subject, Table) else model_info(subject).table
+
+
+class TableVerbs:
+    """What can be done with whole tables."""
+
+    _core: Core
+
+    @verb
+    def create(self, *subjects: Subject) -> Flow[None]:
+        """Create the tables of models as declared, and wait until they are active.
+
+        A table that is there as declared is left alone. A time to live is enabled on new tables,
+        and point-in-time recovery where that is declared.
+
+        Raises:
+            TableDiffers: A table is there and is not as declared; it says exactly what differs.
+                `update` changes what can be changed.
+            ModelError: Two models declare the same table differently.
+        """
+        tables = _merged(self._core, subjects)
+        watch = _Watch(self._core, None)
+        made = yield from _all_created(tables, watch)
+        for name, table in tables.items():
+            if name in made:
+                continue
+            description = yield from _until_active(watch, name)
+            changes = yield from _compared(table, name, description, patient=True)
+            if changes:
+                raise TableDiffers(name, [change.difference for change in changes])
+
+    @verb
+    def diff(self, *subjects: Subject) -> Flow[list[TableChange]]:
+        """What differs between the declarations of tables and what the service has.
+
+        It reads only: DescribeTable, DescribeTimeToLive, and DescribeContinuousBackups where
+        point-in-time recovery is declared. Settings that a `Table` does not declare are not
+        compared.
+
+        Returns:
+            One `TableChange` for each difference; none where all is as declared.
+        """
+        found: list[TableChange] = []
+        for name, table in _merged(self._core, subjects).items():
+            description = yield from _describe(name)
+            if description is None:
+                found.append(diff.missing(name))
+            else:
+                found += yield from _compared(table, name, description)
+        return found
+
+    @verb
+    def update(
+        self,
+        *subjects: Subject,
+        destructive: bool = False,
+        timeout: timedelta | None = None,
+    ) -> Flow[list[TableChange]]:
+        """Bring tables to their declarations: create what is missing, and change what differs.
+
+        One thing at a time, as the service demands, waiting for each: an index until it is filled,
+        a time to live until it is off (which takes up to an hour) before another one is switched
+        on. Calling it again goes on where it was interrupted, and does nothing when all is done;
+        other processes may do the same at the same time.
+
+        Args:
+            subjects: Models and `Table` objects.
+            destructive: Allow what loses something: dropping an index, or its key or projection
+                changed, which means to drop and create it; ending a stream; fewer days of
+                point-in-time recovery; a time to live switched on, which deletes what has expired.
+            timeout: How long to wait for each step; None for as long as it takes. An index of a
+                large table takes hours.
+
+        Returns:
+            The changes that were made.
+
+        Raises:
+            ChangeRefused: A change is impossible, or is destructive and was not allowed. Nothing
+                was changed, of no table.
+            TableNotReady: *timeout* has gone by. The service goes on by itself.
+            ModelError: Two models declare the same table differently.
+        """
+        tables = _merged(self._core, subjects)
+        watch = _Watch(self._core, timeout)
+        planned: dict[str, list[TableChange]] = {}
+        # Nothing is changed before all tables are known to be changeable.
+        for name, table in tables.items():
+            description = yield from _describe(name)
+            if description is None or description["TableStatus"] == "DELETING":
+                planned[name] = [diff.missing(name)]
+                continue
+            changing = _is_changing(description)
+            if changing:
+                description = yield from _until_active(watch, name)
+            planned[name] = yield from _compared(table, name, description, patient=changing)
+            refused = [
+                change
+                for change in planned[name]
+                if not change.possible or (change.destructive and not destructive)
+            ]
+            if refused:
+                raise ChangeRefused(name, [str(each) for each in refused], refused)
+        absent = {
+            name: tables[name] for name, changes in planned.items() if diff.missing(name) in changes
+        }
+        yield from _all_created(absent, watch)
+        for name, changes in planned.items():
+            if name not in absent:
+                yield from _changed(tables[name], name, changes, watch)
+        return [change for changes in planned.values() for change in changes]
+
+    @verb
+    def exists(self, subject: Subject) -> Flow[bool]:
+        """Whether a model's table exists."""
+        return (yield from _describe(self._core.table_name(table_of(subject)))) is not None
+
+    @verb
+    def describe(self, subject: Subject) -> Flow[dict[str, Any]]:
+        """The service's description of a model's table (`Table` of DescribeTable).
+
+        Raises:
+            NoSuchTable: It does not exist.
+        """
+        name = self._core.table_name(table_of(subject))
+        response = yield Call("describe_table", {"TableName": name})
+        return cast("dict[str, Any]", response["Table"])
+
+    @verb
+    def delete(self, *subjects: Subject, missing_ok: bool = False) -> Flow[None]:
+        """Delete the tables of models with everything in them, and wait until they are gone.
+
+        Raises:
+            NoSuchTable: One does not exist, unless *missing_ok*.
+        """
+        names = list(_merged(self._core, subjects))
+        for name in names:
+            yield from _deleted(name, missing_ok=missing_ok)
+        for name in names:
+            yield from _until_gone(name)
+
+
+def _merged(core: Core, subjects: tuple[Subject, ...]) -> dict[str, Table]:
+    """The tables by real name. Models that share a table may each declare some of its indexes."""
+    if not subjects:
+        raise ModelError("session.tables", "name at least one model or Table")
+    found: dict[str, Table] = {}
+    for subject in subjects:
+        table = table_of(subject)
+        name = core.table_name(table)
+        known = found.get(name)
+        found[name] = table if known is None else _together(known, table)
+    return found
+
+
+def _together(one: Table, other: Table) -> Table:
+    if one == other and dict(one.types) == dict(other.types):
+        return one
+    types = {**one.types, **other.types}
+    indexes = {index.name: index for index in one.indexes}
+    conflict = one.key != other.key
+    settings: dict[str, Any] = {}
+    for setting in _SETTINGS:
+        mine, theirs = getattr(one, setting), getattr(other, setting)
+        conflict = conflict or (mine is not None and theirs is not None and mine != theirs)
+        settings[setting] = theirs if mine is None else mine
+    for index in other.indexes:
+        conflict = conflict or indexes.setdefault(index.name, index) != index
+    for table in (one, other):
+        conflict = conflict or any(
+            table.type_of(name) != types.get(name, "S") for name in table.key_attributes
+        )
+    if conflict:
+        raise ModelError(
+            f"table {one.name!r}",
+            "two models declare its keys, indexes, time to live or settings differently; "
+            "declare it once as a Table and give that to both",
+        )
+    return attrs.evolve(one, indexes=tuple(indexes.values()), types=types, **settings)
+
+
+# --- Waiting ------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """How long a step has been waited for."""
+
+    def __init__(self, core: Core, timeout: timedelta | None) -> None:
+        self._core = core
+        self._timeout = timeout
+        self.began = self.now()
+
+    def now(self) -> float:
+        return self._core.environment.monotonic()
+
+    def restart(self) -> None:
+        """Another step begins."""
+        self.began = self.now()
+
+    def appears(self) -> bool:
+        """Whether a new table may still be on its way to the service's description of it."""
+        return self.now() - self.began <= self._core.deadline.total_seconds()
+
+    def check(self, name: str, what: str) -> None:
+        if self._timeout is not None and self.now() - self.began >= self._timeout.total_seconds():
+            raise TableNotReady(name, what, self._timeout)
+
+
+def _pauses() -> Iterator[Pause]:
+    """Between one look and the next: often at first, then every five seconds."""
+    wait = _BETWEEN_LOOKS
+    while True:
+        yield Pause(wait)
+        wait = min(wait * 1.5, _MOST_BETWEEN_LOOKS)
+
+
+def _until_gone(name: str) -> Flow[None]:
+    for pause in _pauses():
+        if (yield from _describe(name)) is None:
+            return
+        yield pause
+
+
+def _until_active(watch: _Watch, name: str) -> Flow[dict[str, Any]]:
+    watch.restart()
+    for pause in _pauses():
+        try:
+            response = yield Call("describe_table", {"TableName": name})
+        except NoSuchTable:
+            # The service may take a moment to know what it has just created.
+            if not watch.appears():
+                raise
+            watch.check(name, "not there yet")
+        else:
+            description = cast("dict[str, Any]", response["Table"])
+            if not _is_changing(description):
+                return description
+            watch.check(name, _shown_state(description))
+        yield pause
+    raise AssertionError("pauses never end")
+
+
+def _is_changing(description: Mapping[str, Any]) -> bool:
+    return description["TableStatus"] in _CHANGING or any(
+        index.get("IndexStatus") in _CHANGING
+        for index in description.get("GlobalSecondaryIndexes", ())
+    )
+
+
+def _shown_state(description: Mapping[str, Any]) -> str:
+    states = [str(description["TableStatus"])]
+    for index in description.get("GlobalSecondaryIndexes", ()):
+        if index.get("IndexStatus") in _CHANGING:
+            filling = ", being filled" if index.get("Backfilling") else ""
+            states.append(f"index {index['IndexName']!r} {index['IndexStatus']}{filling}")
+    return ", ".join(states)
+
+
+def _until_ttl_settled(watch: _Watch, name: str) -> Flow[None]:
+    for pause in _pauses():
+        description = yield from _ttl_description(name)
+        status = description.get("TimeToLiveStatus")
+        if status not in _TTL_CHANGING:
+            return
+        watch.check(name, f"time to live {status}")
+        yield pause
+
+
+# --- Looking ------------------------------------------------------------------------------------
+
+
+def _describe(name: str) -> Flow[dict[str, Any] | None]:
+    try:
+        response = yield Call("describe_table", {"TableName": name})
+    except NoSuchTable:
+        return None
+    return cast("dict[str, Any]", response["Table"])
+
+
+def _compared(
+    table: Table, name: str, description: Mapping[str, Any], *, patient: bool = False
+) -> Flow[list[TableChange]]:
+    """The differences; *patient* where another process may just be switching on what comes last."""
+    ttl = yield from _ttl(name)
+    for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), _pauses(), strict=False):
+        if ttl is not None or table.ttl is None or not patient:
+            break
+        # Somebody else may be creating the table just now: the time to live comes last.
+        yield pause
+        ttl = yield from _ttl(name)
+    recovery, declared = None, table.point_in_time_recovery
+    if declared is not None:
+        recovery = yield from _recovery(name, declared)
+    return diff.compare(table, name, diff.Found(description, ttl, recovery))
+
+
+def _ttl_description(name: str) -> Flow[Mapping[str, Any]]:
+    response = yield Call("describe_time_to_live", {"TableName": name})
+    return cast("Mapping[str, Any]", response.get("TimeToLiveDescription", {}))
+
+
+def _ttl(name: str) -> Flow[str | None]:
+    """The attribute of the time to live, or None if it is off, or is being switched off."""
+    description = yield from _ttl_description(name)
+    if description.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return None
+    return cast("str", description["AttributeName"])
+
+
+def _recovery(name: str, declared: bool | int) -> Flow[int | None]:
+    """For how many days a table can be restored; 0 for not, None where the engine cannot."""
+    try:
+        response = yield Call("describe_continuous_backups", {"TableName": name})
+    except ServiceError as error:
+        if not _lacks_backups(error, name):
+            raise
+        return None
+    backups = response["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+        return 0
+    # An engine that is on and does not say for how long is taken to be as declared.
+    default = limits.RECOVERY_DAYS if declared is True else int(declared)
+    return cast("int", recovery.get("RecoveryPeriodInDays") or default or limits.RECOVERY_DAYS)
+
+
+def _lacks_backups(error: ServiceError, name: str) -> bool:
+    """Whether an engine, such as DynamoDB Local, has no such operation."""
+    lacking = error.code == "UnknownOperationException"
+    if lacking:
+        _log.warning("%s: this engine has no point-in-time recovery, it is left out", name)
+    return lacking
+
+
+# --- Doing --------------------------------------------------------------------------------------
+
+
+def _all_created(tables: Mapping[str, Table], watch: _Watch) -> Flow[set[str]]:
+    """Create those tables that are missing, and wait for them; which were made here."""
+    made: set[str] = set()
+    # All of them at once, then the waiting.
+    for name, table in tables.items():
+        description = yield from _describe(name)
+        if description is not None and description["TableStatus"] == "DELETING":
+            yield from _until_gone(name)
+            description = None
+        if description is None and (yield from _created(table, name)):
+            made.add(name)
+    for name in made:
+        yield from _until_active(watch, name)
+        yield from _finished(tables[name], name, watch)
+    return made
+
+
+def _created(table: Table, name: str) -> Flow[bool]:
+    """Ask for a table; whether it was this that made it."""
+    try:
+        yield Call("create_table", table.create_arguments(name))
+    except ServiceError as error:
+        if error.code != "ResourceInUseException":
+            raise
+        # Somebody else was creating it at the same time.
+        return False
+    return True
+
+
+def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
+    """What CreateTable cannot say."""
+    recovery = table.point_in_time_recovery
+    if recovery:
+        try:
+            yield from _patiently(diff.recovery_call(name, recovery), name, watch)
+        except ServiceError as error:
+            if not _lacks_backups(error, name):
+                raise
+    if table.ttl is not None:
+        yield diff.ttl_call(name, table.ttl, enabled=True)
+
+
+def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
+    watch.restart()
+    for pause in _pauses():
+        try:
+            yield call
+        except ServiceError as error:
+            if error.code not in _BUSY:
+                raise
+            watch.check(name, error.message)
+        else:
+            return
+        yield pause
+
+
+def _changed(table: Table, name: str, changes: list[TableChange], watch: _Watch) -> Flow[None]:
+    """Take all steps, each when the table is ready for it."""
+    for change in changes:
+        _log.info("table %s: %s", name, change)
+    for call in diff.steps_of(changes):
+        yield from _stepped(call, table, name, watch)
+
+
+def _stepped(call: Call, table: Table, name: str, watch: _Watch) -> Flow[None]:
+    """One step: again while the service is busy, unless somebody else has made it meanwhile."""
+    watch.restart()
+    began = watch.began
+    for pause in _pauses():
+        if call.operation == "update_time_to_live":
+            yield from _until_ttl_settled(watch, name)
+        try:
+            yield call
+        except ServiceError as error:
+            too_soon = _TTL_TOO_SOON in error.message
+            description = yield from _until_active(watch, name)
+            left = yield from _compared(table, name, description)
+            if call not in diff.steps_of(left):
+                return
+            if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
+                raise
+            watch.began = began
+            watch.check(name, error.message)
+        else:
+            yield from _until_active(watch, name)
+            return
+        yield pause
+
+
+def _deleted(name: str, *, missing_ok: bool) -> Flow[None]:
+    for pause in _pauses():
+        try:
+            yield Call("delete_table", {"TableName": name})
+        except NoSuchTable:
+            if not missing_ok:
+                raise
+        except ServiceError as error:
+            if error.code != "ResourceInUseException":
+                raise
+            # It is being created, changed or deleted.
+            description = yield from _describe(name)
+            if description is None or description["TableStatus"] == "DELETING":
+                return
+            if description["TableStatus"] == "ACTIVE":
+                raise
+            yield pause
+            continue
+        return

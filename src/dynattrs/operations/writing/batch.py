@@ -1,0 +1,522 @@
+"""Gathered writes on their way: batches, and what is left over.
+
+The flows send 25 writes of a `Buffer` to a BatchWriteItem, several batches at once, and send again
+what the service left unprocessed.
+
+Retrying a call that failed outright is botocore's job first; what still fails then is retried here
+only because puts and deletes without a condition are safe to repeat.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Generator, Hashable
+from typing import Any, Final, TypeVar, cast
+
+from dynattrs.errors import (
+    AccessDenied,
+    ConnectionFailed,
+    DynattrsError,
+    InvalidRequest,
+    NoSuchTable,
+    ServiceUnavailable,
+    SessionClosed,
+    Throttled,
+    Unsent,
+    UnsentWrites,
+)
+from dynattrs.operations.conflicts import is_conflict
+from dynattrs.operations.context import Core, Encoded
+from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
+from dynattrs.operations.item_keys import identity, names_in
+from dynattrs.operations.writing.buffer import Buffer, Write, is_own
+from dynattrs.operations.writing.reports import hand_over, report
+
+R = TypeVar("R")
+
+#: Failures that pass: the same request may succeed later.
+PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
+#: How often to look whether another thread is done.
+_BETWEEN_LOOKS: Final = 0.005
+#: What the system takes to send without waiting for the other side.
+_LIGHT_BYTES: Final = 65536
+
+_log = logging.getLogger("dynattrs")
+
+
+def packed_write(core: Core, obj: Any) -> Write | None:
+    """The write of an object that becomes JSON at once; None where it does not.
+
+    It carries nothing, so there is no edit that it would settle.
+    """
+    packs = core.packing.get(type(obj)) or core.packs(type(obj))
+    if packs is None:
+        return None
+    mapper, table, guarding = packs
+    if guarding:  # by a model that was declared since
+        return None
+    found = mapper.dump_packed(obj, table)
+    if found is None:
+        return None
+    request, size, key = found
+    return Write(table, None, request, size, obj, "save", None, key)
+
+
+def put_write(core: Core, encoded: Encoded, request: Any) -> Write:
+    """The put of an encoded object.
+
+    Args:
+        core: The session's.
+        encoded: The object.
+        request: What BatchWriteItem takes; None where it has a request of its own.
+    """
+    info, item = encoded.info, encoded.item
+    # The mapper has made it: its key is there, and has bytes where it is binary.
+    key = {name: item[name] for name in info.table.key}
+    return Write(
+        core.table_name(info.table), key, request,
+        encoded.size, encoded.source, "save", encoded.settling(),
+    )  # fmt: skip
+
+
+def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:
+    """Put a write into the buffer; send a batch when 25 are there, beside the caller: `hold`, then
+    `send_whole`.
+
+    Raises:
+        UnsentWrites: As `hold`.
+        SessionClosed: As `hold`.
+    """
+    if hold(core, buffer, write, going_on=going_on):
+        yield from send_whole(core, buffer)
+
+
+def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> bool:
+    """Put a write into the buffer.
+
+    A function and no flow, because there are 24 writes after which nothing is to be done.
+
+    Returns:
+        If `send_whole` is to follow.
+
+    Args:
+        core: The session's.
+        buffer: Takes the write.
+        write: A put or delete.
+        going_on: Leave failures that say nothing of other writes for the end.
+
+    Raises:
+        UnsentWrites: Earlier writes have failed for good. This one is among its objects: it was
+            not taken.
+        SessionClosed: The block has ended, or is ending.
+    """
+    if core.environment.caller() in buffer.senders:
+        # `on_progress` or a listener writes: whoever sends cannot wait for itself.
+        buffer.add(write)
+        return False
+    if buffer.has_failures and (not going_on or buffer.is_hopeless()):
+        _raise_failures(buffer, write)
+    if core.hooks.after_flush and buffer.ledger.is_full():
+        hand_over(core, buffer.ledger, raising=False)
+    return buffer.add(write)
+
+
+def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
+    """Begin to send the whole batches there are.
+
+    Waits while `concurrency` batches are in flight, so memory stays bounded.
+    """
+    while True:
+        task = buffer.running(core.pace.allowed)
+        if task is not None:
+            if not buffer.has_whole():
+                return
+            yield Wait(task)
+            continue
+        batch = buffer.take(whole=True)
+        if not batch:  # perhaps another thread was faster
+            return
+        with _accounted(buffer, batch):
+            yield from _begin(buffer, batch, send(core, buffer, batch))
+
+
+@contextlib.contextmanager
+def _accounted(buffer: Buffer, batch: list[Write]) -> Generator[None]:
+    """Whatever comes, nothing of a batch stays in flight that nobody sends."""
+    try:
+        yield
+    except BaseException as error:
+        # Only what is in flight still: of a batch that was split, parts may be stored.
+        buffer.fail(batch, error)
+        raise
+
+
+def _raise_failures(buffer: Buffer, write: Write) -> None:
+    failed = buffer.failures()
+    if failed:
+        # Not that of a write that went wrong by itself.
+        cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
+        buffer.raised = UnsentWrites((*failed, Unsent(write.obj, write.action, cause)))
+        raise buffer.raised from cause
+
+
+def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
+    task = yield Start(sending, light=_light(buffer, batch))
+    buffer.began(task)
+
+
+def _light(buffer: Buffer, batch: list[Write]) -> str | None:
+    """Where it takes little to send a batch: what it calls."""
+    # What `on_progress` does may take long. A write alone has a condition, or is a rest.
+    if len(batch) == 1 or buffer.tells or sum(write.size for write in batch) > _LIGHT_BYTES:
+        return None
+    return "batch_write_item"
+
+
+def gather_alone(
+    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
+) -> Flow[None]:
+    """Send a write by a request of its own, beside the caller: one that has a condition.
+
+    Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
+    key is in flight: `await_key` saw to that.
+
+    Raises:
+        UnsentWrites: Earlier writes have failed in a way that leaves no hope for this one, which
+            is among its objects.
+    """
+    if buffer.is_hopeless():
+        _raise_failures(buffer, write)
+    if buffer.ledger.is_full():
+        hand_over(core, buffer.ledger, raising=False)
+    while (task := buffer.running(core.pace.allowed)) is not None:
+        yield Wait(task)
+    buffer.take_alone(write)
+    with _accounted(buffer, [write]):
+        alone = _send_alone(core, buffer, write, put)
+        yield from _begin(buffer, [write], _sending(core, buffer, [write], alone))
+
+
+def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
+    """Wait until no write to a key is pending or in flight."""
+    while buffer.holds(key):
+        if (task := buffer.running(1)) is not None:
+            yield Wait(task)
+        elif batch := buffer.take(whole=False):
+            yield from send(core, buffer, batch)
+        else:
+            yield Pause(_BETWEEN_LOOKS)
+
+
+def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
+    """Send all that is pending and wait until the service has acknowledged it.
+
+    What other threads write in the meantime is not waited for. Where an error has ended the block,
+    what an `after_flush` hook raises does not take its place.
+
+    Raises:
+        UnsentWrites: Some were not stored.
+        DynattrsError: It is called by what is called while a batch is being sent.
+    """
+    if buffer.is_sent_by(core.environment.caller()):
+        raise DynattrsError(
+            "a flush from inside on_progress, or from a listener, would wait for the batch that is "
+            "just being sent and so for itself: read and flush after the block, or go through the "
+            "session"
+        )
+    began = core.environment.monotonic()
+    last = buffer.last_place()
+    while buffer.outstanding(last):
+        task = buffer.running(core.pace.allowed)
+        if task is not None:
+            yield Wait(task)
+            continue
+        batch = buffer.take(whole=False)
+        if batch:
+            with _accounted(buffer, batch):
+                yield from _send_or_begin(core, buffer, batch)
+        elif (task := buffer.running(1)) is not None:
+            yield Wait(task)
+        else:
+            # Another thread is sending the rest, or is about to.
+            yield Pause(_BETWEEN_LOOKS)
+    failed = buffer.failures()
+    report(core, buffer.ledger, began, raising=not failed and ended_by is None)
+    if failed:
+        raise UnsentWrites(failed) from failed[0].cause
+    complaint, buffer.complaint = buffer.complaint, None
+    if complaint is not None:
+        raise complaint
+
+
+def _send_or_begin(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
+    if len(buffer) == len(batch) and not core.environment.cancellable:
+        # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
+        # must not cancel what others have saved.
+        yield from send(core, buffer, batch)
+    else:
+        yield from _begin(buffer, batch, send(core, buffer, batch))
+
+
+def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
+    """The end of a block that *error* ends, or nothing: send and await all that was taken.
+
+    What was saved before an error is stored, as boto3's batch_writer does. After KeyboardInterrupt,
+    SystemExit and GeneratorExit, also one that comes while all is being sent, nothing new is sent:
+    what is not stored is logged, and an `UnsentWrites` is put at the end of the context of *error*.
+
+    Raises:
+        UnsentWrites: Some were not stored. If *error* tells so of others, all are in this one.
+    """
+    buffer.seal()
+    began = core.environment.monotonic()
+    if error is not None and not isinstance(error, Exception):
+        yield from _interrupt(core, buffer, error)
+        report(core, buffer.ledger, began, raising=False)
+        return
+    try:
+        yield from flush(core, buffer, ended_by=error)
+    except UnsentWrites as unsent:
+        if error is None:
+            raise
+        raised = buffer.raised
+        earlier = raised.unsent if raised is not None and raised is error else ()
+        raise UnsentWrites((*earlier, *unsent.unsent)) from error
+    except Exception as failure:
+        # Such as a driver that has been closed: the writes are still the caller's.
+        unsent_now = buffer.drain(failure)
+        report(core, buffer.ledger, began, raising=False)
+        if unsent_now:
+            raise UnsentWrites(unsent_now) from failure
+        raise
+    except GeneratorExit:
+        raise  # this flow itself is dropped, and cannot wait
+    except BaseException as interruption:
+        yield from _interrupt(core, buffer, interruption)
+        report(core, buffer.ledger, began, raising=False)
+        raise
+    finally:
+        buffer.raised = None
+
+
+def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
+    buffer.abandoned = error
+    buffer.cancel_tasks()
+    try:
+        # A coroutine that is being closed cannot wait; a generator in a thread can.
+        if not (core.environment.cancellable and isinstance(error, GeneratorExit)):
+            yield from _await_tasks(buffer)
+    finally:
+        # Also where the waiting is interrupted once more.
+        report_left(buffer, error)
+
+
+def _await_tasks(buffer: Buffer) -> Flow[None]:
+    while (task := buffer.running(1)) is not None:
+        with contextlib.suppress(SessionClosed):  # it was cancelled
+            yield Wait(task)
+
+
+def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
+    """Log what a buffer still holds, and put it at the end of the context of *error*.
+
+    Without an error the buffer was forgotten: nobody ended its block.
+    """
+    unsent = buffer.drain(error or SessionClosed("block"))
+    if not unsent:
+        return
+    report = UnsentWrites(unsent)
+    if error is None:
+        _log.error("a block was never ended, and what it had gathered is lost: %s", report)
+        return
+    _log.error("a block was interrupted: %s", report)
+    last, seen = error, {id(error)}
+    while last.__context__ is not None and id(last.__context__) not in seen:
+        last = last.__context__
+        seen.add(id(last))
+    if last.__context__ is None:
+        last.__context__ = report
+
+
+def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
+    """Send one batch until each of its writes is acknowledged or has failed.
+
+    It raises interruptions and nothing else: failures are in the buffer.
+    """
+    return _sending(core, buffer, batch, _send(core, buffer, batch))
+
+
+def _sending(core: Core, buffer: Buffer, batch: list[Write], flow: Flow[None]) -> Flow[None]:
+    """A flow that sends *batch*, after which nothing of it is in flight, however that ends."""
+    caller = core.environment.caller()
+    outer = buffer.is_sent_by(caller)
+    try:
+        buffer.senders.add(caller)
+        with _accounted(buffer, batch):
+            yield from flow
+    finally:
+        if not outer:
+            buffer.senders.discard(caller)
+
+
+def _send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
+    environment = core.environment
+    began = environment.monotonic()
+    remaining = batch
+    attempt = 0
+    while remaining:
+        cause: BaseException
+        if buffer.abandoned is not None:
+            buffer.fail(remaining, buffer.abandoned)
+            return
+        try:
+            call = Call("batch_write_item", {"RequestItems": _request_items(remaining)})
+            response = yield from _at_pace(core, _call(call), attempt)
+            left = _unprocessed(response, remaining)
+            cause = Throttled(
+                "BatchWriteItem", "UnprocessedItems", f"{len(left)} writes were left unprocessed"
+            )
+        except PASSING as error:
+            left, cause = remaining, error
+        except (InvalidRequest, NoSuchTable, AccessDenied) as error:
+            parts = _split(remaining, error)
+            if len(parts) == 1:
+                buffer.fail(remaining, error)
+                return
+            for part in parts:
+                yield from _send(core, buffer, part)
+            return
+        except Exception as error:
+            if not is_conflict(error):
+                buffer.fail(remaining, buffer.reason(error))
+                return
+            left, cause = remaining, error
+        now = environment.monotonic()
+        done = remaining
+        if left:
+            gone = {id(write) for write in left}
+            done = [write for write in remaining if id(write) not in gone]
+        # Before the buffer lets them go: a flush that has waited for them tells of them.
+        buffer.ledger.stored(core, done)
+        buffer.acknowledge(done, now)
+        remaining = left
+        if not remaining:
+            return
+        attempt = 0 if done else attempt + 1
+        silent_since = max(began, buffer.last_success())
+        if buffer.is_abandoned() or now - silent_since >= core.deadline.total_seconds():
+            buffer.fail(remaining, cause)
+            return
+        tables = (write.table for write in remaining)
+        yield core.pause_before(attempt, "BatchWriteItem", tables, len(remaining), cause)
+
+
+def _send_alone(
+    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
+) -> Flow[None]:
+    """Send one write until it is acknowledged or has failed."""
+    environment = core.environment
+    silent_since = environment.monotonic()
+    attempt = 0
+    while True:
+        if buffer.abandoned is not None:
+            buffer.fail([write], buffer.abandoned)
+            return
+        try:
+            yield from _at_pace(core, put(), attempt)
+        except Exception as error:
+            now = environment.monotonic()
+            silent_since = max(silent_since, buffer.last_success())
+            late = now - silent_since >= core.deadline.total_seconds()
+            passing = isinstance(error, PASSING) or is_conflict(error)
+            # What may have been applied must not be put again: its condition would fail.
+            if late or not passing or getattr(error, "uncertain", False):
+                buffer.fail([write], error)
+                return
+            attempt, cause = attempt + 1, error
+        else:
+            buffer.ledger.stored(core, [write])
+            buffer.acknowledge([write], environment.monotonic())
+            return
+        yield core.pause_before(attempt, "PutItem", (write.table,), 1, cause)
+
+
+def _call(call: Call) -> Flow[dict[str, Any]]:
+    response: dict[str, Any] = yield call
+    return response
+
+
+def _left_some(response: dict[str, Any] | None) -> bool:
+    return response is not None and bool(response.get("UnprocessedItems"))
+
+
+def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
+    """The result of *flow*, which makes one request and is begun when the pace allows it."""
+    environment, pace = core.environment, core.pace
+    place = object()
+    throttled = False
+    began = float("-inf")
+    try:
+        yield from _await_pace(core, place, attempt)
+        began = environment.monotonic()
+        result = yield from flow
+        throttled = _left_some(cast("Any", result))
+    except Throttled:
+        throttled = True
+        raise
+    finally:
+        pace.under_way.discard(place)
+        if throttled:
+            pace.slow_down(began, environment.monotonic())
+    if not throttled:
+        pace.go_on()
+    return result
+
+
+def _await_pace(core: Core, place: object, attempt: int) -> Flow[None]:
+    while not core.pace.begin(place):
+        yield pause_before(attempt + 1, core.environment)
+
+
+def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
+    items: dict[str, list[Any]] = {}
+    for write in writes:
+        items.setdefault(write.table, []).append(write.request)
+    return items
+
+
+def _split(writes: list[Write], error: DynattrsError) -> list[list[Write]]:
+    """Smaller batches to find the culprit of a refusal: by table, then by halves."""
+    by_table: dict[str, list[Write]] = {}
+    for write in writes:
+        by_table.setdefault(write.table, []).append(write)
+    if len(by_table) > 1:
+        return list(by_table.values())
+    if not isinstance(error, InvalidRequest) or len(writes) == 1:
+        return [writes]
+    middle = len(writes) // 2
+    return [writes[:middle], writes[middle:]]
+
+
+def _unprocessed(response: dict[str, Any], writes: list[Write]) -> list[Write]:
+    """The writes that the service has not done."""
+    left = response.get("UnprocessedItems")
+    if not left:
+        return []
+    by_identity = {write.identity: write for write in writes}
+    found = {}
+    for table, requests in left.items():
+        # A table may be named by its ARN in a reply; the key decides then as well.
+        names = next((names_in(write.identity) for write in writes if write.table == table), set())
+        for request in requests:
+            item = request["PutRequest"]["Item"] if "PutRequest" in request else None
+            key = item if item is not None else request["DeleteRequest"]["Key"]
+            which = identity(table, {name: key[name] for name in names & key.keys()})
+            if which not in by_identity:
+                # What cannot be told is sent again: puts and deletes are safe to repeat.
+                return writes
+            found[which] = by_identity[which]
+    return list(found.values())

@@ -1,0 +1,378 @@
+"""The buffer of gathered writes: what is pending, what is in flight, what has failed.
+
+Plain data behind a lock, without I/O; the flows in `batch` send what it holds. A write leaves it when
+the service has acknowledged it, and not before.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
+from typing import Any, Final
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import (
+    ConditionFailed,
+    InvalidRequest,
+    OutcomeUnknown,
+    SessionClosed,
+    Unsent,
+    UnsentWrites,
+)
+from dynattrs.operations.flows import Task
+from dynattrs.operations.forks import forget_at_fork
+from dynattrs.operations.item_keys import identity
+from dynattrs.operations.writing.pace import Progress
+from dynattrs.operations.writing.reports import Ledger
+from dynattrs.schema.table import AttributeMap
+
+#: So many are no coincidence, and more of them would be kept in memory.
+_MANY: Final = 1000
+_size: Final = operator.attrgetter("size")
+
+
+def is_own(cause: BaseException) -> bool:
+    """Whether a write failed for a reason of its own, which says nothing of the next one."""
+    return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
+
+
+def _identity(write: Write) -> Hashable:
+    assert write.key is not None
+    return identity(write.table, write.key)
+
+
+@attrs.define(eq=False, repr=False)
+class Write:
+    """One put or delete that waits to be sent.
+
+    Attributes:
+        table: The table's real name.
+        key: The primary key; None where its identity is known.
+        request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`, or, of a
+            put, its JSON (`requests.packed`).
+        size: The bytes of it.
+        obj: The very object that was given to `save` or `delete`.
+        action: `"save"` or `"delete"`.
+        acknowledged: Called when the service has said yes.
+        identity: What makes its key the same as others to the service.
+        place: Its place among the writes of a buffer, which gives it.
+    """
+
+    table: str
+    key: AttributeMap | None
+    request: Any
+    size: int
+    obj: Any
+    action: str
+    acknowledged: Callable[[], None] | None = None
+    identity: Hashable = attrs.Factory(_identity, takes_self=True)
+    place: int = attrs.field(default=0, init=False)
+
+
+# Loops that choose have functions of their own, here and wherever a lock is held: from 3.12 on
+# CPython runs no `with` or `finally` of the same function when an interruption strikes at the end of
+# such a loop (python/cpython#108214), and the lock would stay held.
+
+
+def _tell(done: list[Write]) -> None:
+    for write in done:
+        if write.acknowledged is not None:
+            write.acknowledged()
+
+
+def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
+    for write in writes:
+        key = write.identity
+        if in_flight.get(key) is write:
+            del in_flight[key]
+
+
+def _running(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if not task.done()]
+
+
+@attrs.define(eq=False, repr=False)
+class Buffer:
+    """The writes of one block that are not stored yet. Safe between threads."""
+
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
+    _pending: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
+    #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
+    _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
+    _tasks: list[Task] = attrs.field(factory=list, init=False)
+    _failed: list[tuple[int, Unsent]] = attrs.field(factory=list, init=False)
+    _on_progress: Callable[[Progress], object] | None = None
+    _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _places: int = attrs.field(default=0, init=False)
+    _taken: int = attrs.field(default=0, init=False)
+    _stored: int = attrs.field(default=0, init=False)
+    _replaced: int = attrs.field(default=0, init=False)
+    _given_up: int = attrs.field(default=0, init=False)
+    #: Whether one of those failed for a reason that is not its own.
+    _all_fail: bool = attrs.field(default=False, init=False)
+    #: When the service last acknowledged a write.
+    _last_success: float = attrs.field(default=float("-inf"), init=False)
+    _sealed: bool = attrs.field(default=False, init=False)
+    #: Why nothing new may be sent any more: an interruption.
+    abandoned: BaseException | None = attrs.field(default=None, init=False)
+    #: What `on_progress` raised. It is not called again, and writes go on.
+    complaint: Exception | None = attrs.field(default=None, init=False)
+    #: The error that `gather` raised last.
+    raised: UnsentWrites | None = attrs.field(default=None, init=False)
+    #: Who is sending a batch of it just now.
+    senders: set[Hashable] = attrs.field(factory=set, init=False)
+    #: What became of its writes, until somebody is told.
+    ledger: Ledger = attrs.field(factory=Ledger, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: what is here is its parent's to send."""
+        self._lock, self._reporting = threading.Lock(), threading.Lock()
+        self._pending, self._in_flight, self._tasks, self._failed = {}, {}, [], []
+        self._taken = self._stored = self._replaced = self._given_up = 0
+        self.senders = set()
+        self.ledger = Ledger()
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._pending.keys() | self._in_flight.keys())
+
+    def add(self, write: Write) -> bool:
+        """Take a write.
+
+        Returns:
+            If enough wait for a batch to be whole; see `has_whole`.
+
+        Raises:
+            SessionClosed: The block is ending. What is taken now would not be sent.
+        """
+        key = write.identity
+        with self._lock:
+            if self._sealed:
+                raise SessionClosed("block")
+            self._places += 1
+            self._taken += 1
+            earlier = self._pending.get(key)
+            self._replaced += earlier is not None
+            # It takes the place of what it replaces, so that a key that is written all the time is
+            # sent at some time.
+            write.place = self._places if earlier is None else earlier.place
+            self._pending[key] = write
+            return len(self._pending) >= limits.BATCH_WRITE_ITEMS
+
+    def seal(self) -> None:
+        """Take no more writes."""
+        with self._lock:
+            self._sealed = True
+
+    def is_sent_by(self, caller: Hashable) -> bool:
+        """Whether a caller is sending a batch of it: what that calls cannot wait for the batch."""
+        return caller in self.senders
+
+    def holds(self, key: Hashable) -> bool:
+        """Whether a write to this key is not acknowledged yet."""
+        with self._lock:
+            return key in self._pending or key in self._in_flight
+
+    def holds_table(self, table: str) -> bool:
+        with self._lock:
+            return any(
+                write.table == table
+                for writes in (self._pending, self._in_flight)
+                for write in writes.values()
+            )
+
+    def last_place(self) -> int:
+        """The place of the latest write."""
+        with self._lock:
+            return self._places
+
+    def outstanding(self, place: int) -> bool:
+        """Whether a write up to this place is neither acknowledged nor given up."""
+        with self._lock:
+            return any(
+                write.place <= place
+                for writes in (self._in_flight, self._pending)
+                for write in writes.values()
+            )
+
+    def has_whole(self) -> bool:
+        """Whether a whole batch could be taken."""
+        with self._lock:
+            return bool(self._next(whole=True))
+
+    def take(self, *, whole: bool) -> list[Write]:
+        """The next batch, moved into flight; empty if there is none.
+
+        With *whole* only a full one: 25 writes, or as many as reach 16 MB.
+        """
+        with self._lock:
+            batch = self._next(whole=whole)
+            keys = [write.identity for write in batch]
+            # In this order: an interruption between the two loses nothing.
+            self._in_flight.update(zip(keys, batch, strict=True))
+            for key in keys:
+                del self._pending[key]
+            return batch
+
+    def _next(self, *, whole: bool) -> list[Write]:
+        most = limits.BATCH_WRITE_ITEMS
+        if self.abandoned is not None or (whole and len(self._pending) < most):
+            return []
+        # As it nearly always is: nothing of the next ones is in flight, and they are small.
+        batch = list(islice(self._pending.values(), most))
+        if (
+            len(batch) == most
+            and self._in_flight.keys().isdisjoint(islice(self._pending, most))
+            and sum(map(_size, batch)) <= limits.BATCH_WRITE_BYTES
+        ):
+            return batch
+        batch = []
+        size = 0
+        for key, write in self._pending.items():
+            if key in self._in_flight:
+                continue
+            size += write.size
+            if size > limits.BATCH_WRITE_BYTES:
+                return batch
+            batch.append(write)
+            if len(batch) == limits.BATCH_WRITE_ITEMS:
+                return batch
+        return [] if whole else batch
+
+    def take_alone(self, write: Write) -> None:
+        """Take a write straight into flight; its key is not in flight already."""
+        with self._lock:
+            self._places += 1
+            self._taken += 1
+            write.place = self._places
+            self._in_flight[write.identity] = write
+
+    def acknowledge(self, writes: Iterable[Write], now: float) -> None:
+        done = list(writes)
+        if not done:
+            return
+        with self._lock:
+            if self.tells:
+                self._stored += sum(map(self._flies, done))
+            self._last_success = max(self._last_success, now)
+        # They land last: who waits for them finds versions moved and progress told.
+        try:
+            _tell(done)
+            self._report()
+        finally:
+            self._land(done)
+
+    def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
+        """Give up on *writes*, and remember why. A newer write to the same key stands."""
+        with self._lock:
+            given_up = list(filter(self._flies, writes))
+            for write in given_up:
+                self._given_up += 1
+                self._all_fail = self._all_fail or not is_own(cause)
+                self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
+        try:
+            self._report()
+        finally:
+            self._land(given_up)
+
+    @property
+    def tells(self) -> bool:
+        """Whether somebody is told of each answer."""
+        return self._on_progress is not None
+
+    def _report(self) -> None:
+        if self._on_progress is None:
+            return
+        # One report after the other, so that numbers never go back.
+        with self._reporting:
+            with self._lock:
+                progress = Progress(self._taken, self._stored, self._replaced, self._given_up)
+            if self.complaint is None:
+                try:
+                    self._on_progress(progress)
+                except Exception as error:
+                    self.complaint = error
+
+    def _flies(self, write: Write) -> bool:
+        return self._in_flight.get(write.identity) is write
+
+    def _land(self, writes: list[Write]) -> None:
+        with self._lock:
+            _remove(self._in_flight, writes)
+
+    def is_abandoned(self) -> bool:
+        return self.abandoned is not None
+
+    def reason(self, error: BaseException) -> BaseException:
+        """Why a write was not sent: the interruption, or *error* where there was none."""
+        return error if self.abandoned is None else self.abandoned
+
+    def last_success(self) -> float:
+        with self._lock:
+            return self._last_success
+
+    def discard(self) -> list[Any]:
+        """Drop what is not sent yet; the objects."""
+        with self._lock:
+            dropped = [write.obj for write in self._pending.values()]
+            self._pending.clear()
+            self._taken -= len(dropped)
+            return dropped
+
+    def drain(self, cause: BaseException) -> list[Unsent]:
+        """Take everything that is not stored, pending, in flight and failed, to report it."""
+        with self._lock:
+            left = {id(each): each for each in (*self._in_flight.values(), *self._pending.values())}
+            self._failed += [
+                (each.place, Unsent(each.obj, each.action, cause)) for each in left.values()
+            ]
+            self._pending.clear()
+            self._in_flight.clear()
+            self._given_up += len(left)
+        return self.failures()
+
+    def is_hopeless(self) -> bool:
+        """Whether what has failed lets no other write succeed: no table, no answer, too many."""
+        return self._all_fail or len(self._failed) >= _MANY
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether there is anything for `failures` or `is_hopeless` to tell."""
+        return self._all_fail or bool(self._failed)
+
+    def failures(self) -> list[Unsent]:
+        """Take what has failed for good, in the order of the calls."""
+        if not self._failed:
+            return []
+        with self._lock:
+            failed, self._failed = self._failed, []
+        unsent = [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
+        self.ledger.gave_up(unsent)
+        return unsent
+
+    # Tasks: batches that are being sent beside the caller.
+
+    def began(self, task: Task) -> None:
+        with self._lock:
+            self._tasks.append(task)
+
+    def cancel_tasks(self) -> None:
+        """Begin none of them that has not begun; under asyncio end those that have."""
+        with self._lock:
+            tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+
+    def running(self, fewer_than: int) -> Task | None:
+        """The oldest running task, unless fewer than that many run."""
+        with self._lock:
+            self._tasks = _running(self._tasks)
+            return self._tasks[0] if len(self._tasks) >= fewer_than else None

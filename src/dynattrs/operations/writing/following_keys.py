@@ -1,0 +1,307 @@
+"""Moves: keys that follow the fields that they are made of.
+
+An update of a field that is part of an index key rewrites that key in the same expression; without it
+the index would go on saying what no longer is. The service cannot make text of fields, so all of the
+key's fields must be known: from the actions, from the primary key, or from the object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import attrs
+
+from dynattrs.errors import (
+    ConditionError,
+    ConditionFailed,
+    ItemExists,
+    NoSuchItem,
+    StaleKey,
+    TransactionFailed,
+)
+from dynattrs.expressions.conditions import Comparison, Condition, IsNone, Value
+from dynattrs.expressions.updates import Action, IfNotExists
+from dynattrs.keys.computed import ModelKeys
+from dynattrs.keys.discriminator import subclasses
+from dynattrs.mapper import Mapper
+from dynattrs.operations.item_keys import key_parts, own_key, plain_key, stored_parts
+from dynattrs.operations.requests import attribute_path, joined
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo, model_info
+from dynattrs.schema.templates import Slot, Template, value_at
+
+if TYPE_CHECKING:
+    from dynattrs.operations.flows import Flow
+    from dynattrs.operations.verbs import Verbs
+
+R = TypeVar("R")
+
+#: How the action is called that sets `created`.
+CREATED: Final = "the time stamp created"
+
+
+@attrs.frozen
+class Following:
+    """What an update does besides what was asked for.
+
+    Attributes:
+        actions: For the key attributes that follow, and for the fields of a new item's key.
+        still: The condition that what was taken from the object is still so; None if nothing was.
+    """
+
+    actions: tuple[Action, ...] = ()
+    still: Condition | None = None
+
+
+def check_key_untouched(info: ModelInfo, action: Action) -> None:
+    """Refuse an action on what makes the primary key.
+
+    Raises:
+        ConditionError: It says what to do.
+    """
+    keys = cast("ModelKeys | None", info.keys)
+    if keys is None:
+        return
+    for template, slot in keys.following(action.steps):
+        if template.attribute in info.table.key:
+            raise ConditionError(
+                f"{action}: {info.name}.{slot} is part of the key {template.attribute}="
+                f"{template.written!r}, which never changes; write session.move(old, new), which "
+                f"saves the object under its new key and deletes the old item"
+            )
+    for other in subclasses(info):
+        if other.keys.written == keys.written:
+            continue
+        for template, slot in other.keys.following(action.steps):
+            if keys.written.get(template.attribute) != template.written:
+                raise ConditionError(
+                    f"{action}: the items of {other.name} have another key with {slot!r} "
+                    f"({template.attribute}={template.written!r}) than those of {info.name}; update "
+                    f"{other.name}"
+                )
+
+
+def following(
+    info: ModelInfo, key: AttributeMap, obj: Any, actions: Sequence[Action], *, upsert: bool
+) -> Following:
+    """What has to change along with what *actions* change.
+
+    Args:
+        info: The model.
+        key: The item's primary key.
+        obj: The object that is updated, or None where only its key was given.
+        actions: All actions, those for time stamps too.
+        upsert: Whether the item may be made by the update.
+
+    Raises:
+        StaleKey: A field of a key is not known.
+        ConditionError: A field of a key would be computed by the service.
+    """
+    keys = cast("ModelKeys | None", info.keys)
+    if keys is None:
+        return Following()
+    known = _Known(info, keys, key, obj, actions)
+    found: list[Action] = []
+    for template in keys.templates.values():
+        if template.attribute in info.table.key:
+            continue
+        touched = [each for each in actions if _touches(template, each)]
+        if touched:
+            found.append(known.follow(template, touched[0]))
+        elif upsert and all(known.of_key(slot) is not None for slot in template.slots):
+            found.append(known.set_to(template, keys.value(template, known.item)))
+    if upsert:
+        found += _made_with_the_key(info, keys, key)
+    return Following(tuple(found), joined(*known.taken.values()))
+
+
+def _touches(template: Template, action: Action) -> bool:
+    if _only_once(action):
+        return False
+    steps = action.steps
+    for slot in template.slots:
+        shared = min(len(slot.steps), len(steps))
+        if slot.steps[:shared] == steps[:shared]:
+            return True
+    return False
+
+
+def _only_once(action: Action) -> bool:
+    """Whether an action sets `created`, which of an item that is there changes nothing."""
+    return isinstance(action.value, IfNotExists) and action.written == CREATED
+
+
+class _Known:
+    """The fields of an item as far as they are known, and where from."""
+
+    def __init__(
+        self,
+        info: ModelInfo,
+        keys: ModelKeys,
+        key: AttributeMap,
+        obj: Any,
+        actions: Sequence[Action],
+    ) -> None:
+        self._info = info
+        self._keys = keys
+        self._key = key
+        self._actions = actions
+        self._parts = stored_parts(info, key)
+        self._stored = None if obj is None else cast("Mapper", info.mapper).dump(obj)
+        #: What was taken from the object: conditions that it is still so, by place.
+        self.taken: dict[tuple[str, ...], Condition] = {}
+        #: The item as it will be, as far as templates need it.
+        self.item: AttributeMap = {}
+        for steps, value in self._parts.items():
+            _put(self.item, steps, value)
+
+    def of_key(self, slot: Slot) -> AttributeValue | None:
+        return self._parts.get(slot.steps)
+
+    def follow(self, template: Template, because: Action) -> Action:
+        """The action that gives a key attribute its new value, or takes it away."""
+        unknown: list[Slot] = []
+        for slot in template.slots:
+            action = self._acting_on(slot)
+            if action is not None:
+                value = self._acted(template, slot, action)
+            elif self.of_key(slot) is not None:
+                continue
+            elif self._stored is not None:
+                value = slot.stored(self._stored)
+            else:
+                unknown.append(slot)
+                continue
+            if value is None:
+                # Whatever the others are: the item leaves the index.
+                return self.set_to(template, None)
+            _put(self.item, slot.steps, value)
+        if unknown:
+            raise self._stale(template, unknown, because)
+        if self._stored is not None:
+            self._take(template)
+        return self.set_to(template, self._keys.value(template, self.item))
+
+    def _acting_on(self, slot: Slot) -> Action | None:
+        for action in self._actions:
+            if slot.steps[: len(action.steps)] == action.steps and not _only_once(action):
+                return action
+        return None
+
+    def _acted(self, template: Template, slot: Slot, action: Action) -> AttributeValue | None:
+        if action.clause == "REMOVE":
+            return None
+        if action.clause == "SET" and isinstance(action.value, Value):
+            rest = slot.steps[len(action.steps) :]
+            stored = action.value.stored
+            return value_at(stored.get("M", {}), rest) if rest else value_at({"": stored}, ("",))
+        raise ConditionError(
+            f"{action}: {self._info.name}.{slot.name} is part of the key {template.attribute}="
+            f"{template.written!r}, and what the service computes is not known here; set a value, or "
+            f"read the item and use edit(...)"
+        )
+
+    def _take(self, template: Template) -> None:
+        """Demand that what was taken from the object is still so."""
+        for slot in template.slots:
+            if self._acting_on(slot) is not None or self.of_key(slot) is not None:
+                continue
+            label = f"{self._info.name}.{slot.name}"
+            operand = attribute_path(self._info, slot.steps, label)
+            value = slot.stored(self._stored or {})
+            self.taken[slot.steps] = (
+                IsNone(operand)
+                if value is None
+                else Comparison("=", operand, Value(value, next(iter(value.values()))))
+            )
+
+    def set_to(self, template: Template, value: AttributeValue | None) -> Action:
+        path = attribute_path(self._info, (template.attribute,), template.attribute).path
+        written = f"{template.attribute} follows"
+        if value is None:
+            return Action("REMOVE", path, None, written)
+        return Action("SET", path, Value(value, value), written)
+
+    def _stale(self, template: Template, unknown: Sequence[Slot], because: Action) -> StaleKey:
+        names = " and ".join(f"{self._info.name}.{slot.name}" for slot in unknown)
+        return StaleKey(
+            f"{because} changes the key {template.attribute}={template.written!r} of an index, which "
+            f"also needs {names}; set that in the same update, or give the object: update(obj, ...)",
+            tuple(slot.name for slot in unknown),
+        )
+
+
+def _put(item: AttributeMap, steps: tuple[str, ...], value: AttributeValue) -> None:
+    place = item
+    for step in steps[:-1]:
+        place = place.setdefault(step, {"M": {}})["M"]
+    place[steps[-1]] = value
+
+
+def _made_with_the_key(info: ModelInfo, keys: ModelKeys, key: AttributeMap) -> list[Action]:
+    """What a new item needs besides its key attributes: the fields that its key is made of."""
+    values = stored_parts(info, key)
+    found: dict[str, AttributeValue] = {}
+    only = {info.names[name] for name in keys.key_only}
+    for part in key_parts(info):
+        attribute, *deeper = part.steps
+        if deeper:
+            raise ConditionError(
+                f"update of {info.name}: upsert=True could make an item without {part.name!r}, which "
+                f"its key is made of, because it is nested; use insert(...) or save(...)"
+            )
+        if attribute not in only and attribute not in info.table.key:
+            found[attribute] = values[part.steps]
+    if keys.kind is not None and info.table.discriminator is not None:
+        found[info.table.discriminator] = {"S": keys.kind}
+    actions = []
+    for attribute, value in found.items():
+        path = attribute_path(info, (attribute,), attribute).path
+        kept = IfNotExists(path, Value(value, value))
+        actions.append(Action("SET", path, kept, f"{attribute} of a new item"))
+    return actions
+
+
+# --- Another primary key ----------------------------------------------------------------------------
+
+
+def move(handle: Verbs, old: Any, new: R) -> Flow[R]:
+    """Save *new* under its key and delete the item of *old*, both or neither."""
+    from dynattrs.operations.writing.transactions import TransactionVerbs
+
+    info, target = model_info(type(old)), model_info(type(new))
+    key, other = own_key(info, old), own_key(target, new)
+    core = handle._core
+    same_table = core.table_name(info.table) == core.table_name(target.table)
+    if same_table and key == other:
+        raise ConditionError(
+            f"move: both objects have the key {plain_key(info, key)}, so nothing moves; use save(...) "
+            f"or edit(...)"
+        )
+    transaction = TransactionVerbs(handle, None)
+    transaction._begin()
+    try:
+        transaction._delete_existing(old)
+        stored = transaction.insert(cast("Any", new))
+    finally:
+        transaction._end()
+    try:
+        yield from transaction._commit()
+    except TransactionFailed as error:
+        gone, there = error.reasons
+        if gone is not None and gone.code == "ConditionalCheckFailed":
+            if gone.item is None:
+                raise NoSuchItem(info.name, plain_key(info, key)) from error
+            raise ConditionFailed(
+                "TransactWriteItems", info.name, plain_key(info, key), gone.action, gone.item
+            ) from error
+        if there is not None and there.code == "ConditionalCheckFailed":
+            raise ItemExists(
+                "TransactWriteItems",
+                target.name,
+                plain_key(target, other),
+                there.action,
+                there.item,
+            ) from error
+        raise
+    return cast("R", stored)

@@ -1,0 +1,216 @@
+"""Items of older schema versions: brought up to date one by one, or all of a model's.
+
+An item is brought up to date as an edit does it: one UpdateItem with what differs, under the condition
+that the item is still as it was read, since what is new may have been made of all of it. So other
+writers lose nothing. Its version and time stamps stay as they are: what it says has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+
+import attrs
+
+from dynattrs.errors import AlreadyTaken, ConditionFailed, MappingError, NoSuchItem, QueryError
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Function,
+    Value,
+    any_conditions,
+    render,
+)
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.keys.discriminator import Sieve, subclasses
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.upgrades import is_outdated
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import key_in
+from dynattrs.operations.reading import cursors
+from dynattrs.operations.requests import ConditionFalse, Outdated, attribute_path
+from dynattrs.operations.writing import edits, unique_writes
+from dynattrs.schema.table import GUARD_ATTRIBUTE, AttributeMap, ModelInfo, model_info
+
+R = TypeVar("R")
+
+#: What to do with an item that cannot be brought up to date.
+OnError: TypeAlias = (
+    Literal["raise", "skip"] | Callable[["MappingError | AlreadyTaken | ConditionFailed"], object]
+)
+
+#: How often an item is tried that others change all the time.
+_TRIES: Final = 30
+
+
+@attrs.frozen
+class Migrated:
+    """How far a migration is.
+
+    Attributes:
+        scanned: How many items of the table were read.
+        rewritten: How many of them were brought up to date, or got the guards of unique values.
+        failed: How many could not be, or have a unique value that another item has, or were changed
+            by others all the time.
+        cursor: Where to go on, in this process or another; None at the end.
+    """
+
+    scanned: int
+    rewritten: int
+    failed: int
+    cursor: str | None
+
+
+def as_today(core: Core, info: ModelInfo, act: Callable[[], Flow[R]]) -> Flow[R]:
+    """Do what *act* does. Where its condition meets an item of an older schema, that is brought up to
+    date, and it is done again.
+    """
+    while True:
+        try:
+            return (yield from act())
+        except Outdated as outdated:
+            stored = outdated.item
+        yield from renew(core, info, stored)
+
+
+def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
+    """Bring one item up to date; whether that was needed.
+
+    Raises:
+        MappingError: It cannot be read.
+        ConditionFailed: Others change it all the time.
+    """
+    mapper = cast("Mapper", info.mapper)
+    for attempt in range(1, _TRIES + 1):
+        obj = mapper.load(item, info.cls)
+        own = model_info(type(obj))  # it may be of a subclass, with upgrades of its own
+        if not is_outdated(own, item):
+            return attempt > 1
+        edit = edits.Edit(own, obj, item, None, guard=True, renews=True)
+        try:
+            yield from edits.finish(core, edit)
+        except NoSuchItem:
+            return False
+        except ConditionFailed as error:
+            if attempt == _TRIES:
+                raise
+            cause = error.__cause__
+        else:
+            return True
+        found = cause.item if isinstance(cause, ConditionFalse) else None  # as it is now
+        if not found:
+            table = core.table_name(info.table)
+            reading = {"TableName": table, "Key": key_in(info, item), "ConsistentRead": True}
+            found = (yield Call("get_item", reading)).get("Item")
+        if found is None:
+            return False
+        item = found
+    raise AssertionError("the last try returns or raises")
+
+
+def migrate(
+    core: Core,
+    info: ModelInfo,
+    *,
+    after: str | None,
+    max_pages: int | None,
+    page_size: int | None,
+    on_page: Callable[[Migrated], object] | None,
+    on_error: OnError,
+) -> Flow[Migrated]:
+    """Bring all items of a model up to date, page by page.
+
+    Raises:
+        QueryError: An argument is out of range, or the model has nothing to migrate.
+    """
+    _check_arguments(info, max_pages, page_size, on_error)
+    table = core.table_name(info.table)
+    context = [table, info.name, "migrate"]
+    done = Migrated(0, 0, 0, after)
+    parameters: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
+    if page_size is not None:
+        parameters["Limit"] = page_size
+    _only_outdated(info, parameters)
+    sieve = Sieve((info,))
+    start = None
+    if after is not None:
+        start = cursors.decode(after, info.table.key, context, core.cursor_secret)
+    pages = 0
+    while max_pages is None or pages < max_pages:
+        further = {} if start is None else {"ExclusiveStartKey": start}
+        page = yield Call("scan", {**parameters, **further})
+        pages += 1
+        rewritten = failed = 0
+        for item in page.get("Items", ()):
+            try:
+                rewritten += yield from _migrated(core, info, item, sieve)
+            except (AlreadyTaken, ConditionFailed, MappingError) as error:
+                if on_error == "raise":
+                    raise
+                failed += 1
+                if callable(on_error):
+                    on_error(error)
+        start = page.get("LastEvaluatedKey")
+        done = Migrated(
+            done.scanned + page.get("ScannedCount", 0),
+            done.rewritten + rewritten,
+            done.failed + failed,
+            None if start is None else cursors.encode(start, context, core.cursor_secret),
+        )
+        if on_page is not None:
+            on_page(done)
+        if start is None:
+            break
+    return done
+
+
+def _migrated(core: Core, info: ModelInfo, item: AttributeMap, sieve: Sieve) -> Flow[bool]:
+    if GUARD_ATTRIBUTE in item:
+        return False
+    own = sieve.model_of(item) if sieve.needed else info
+    if own is None:
+        return False  # an item of another model
+    changed = yield from renew(core, own, item)
+    if not own.guarding:
+        return changed
+    return (yield from unique_writes.guard(core, own, key_in(own, item))) or changed
+
+
+def _check_arguments(
+    info: ModelInfo, max_pages: object, page_size: object, on_error: object
+) -> None:
+    for name, number in (("max_pages", max_pages), ("page_size", page_size)):
+        if number is not None and (type(number) is not int or number < 1):
+            raise QueryError(f"migrate({name}={number!r}): a positive int is expected")
+    if on_error not in ("raise", "skip") and not callable(on_error):
+        raise QueryError(
+            f"migrate(on_error={on_error!r}): 'raise', 'skip' or a function is expected"
+        )
+    if not info.guarding and not any(each.evolves for each in (info, *subclasses(info))):
+        raise QueryError(
+            f"migrate({info.name}): it has no upgrades, no renamed attributes and no unique fields, so "
+            f"all its items are as they would be written"
+        )
+
+
+def _only_outdated(info: ModelInfo, parameters: dict[str, Any]) -> None:
+    """Let the service leave out what is up to date. Whether an item has its guards cannot be seen."""
+    if info.guarding:
+        return
+    placeholders = Placeholders()
+    conditions: list[Condition] = []
+    for each in (info, *subclasses(info)):
+        if each.upgrades:
+            operand = attribute_path(each, (each.schema_attribute,), each.schema_attribute)
+            current = Value({"N": str(each.schema_version)}, each.schema_version)
+            conditions.append(Function("attribute_not_exists", "not_exists", operand))
+            conditions.append(Comparison("<", operand, current))
+        conditions += [
+            Function("attribute_exists", "exists", attribute_path(each, (name,), name))
+            for name in each.formerly
+        ]
+    unlike = {str(each): each for each in conditions}
+    found = any_conditions(unlike.values())
+    parameters["FilterExpression"] = render(found, placeholders, "filter")
+    placeholders.into(parameters)

@@ -1,0 +1,195 @@
+"""What is known of a write whose reply was lost.
+
+An attempt that was cut off may have been applied. Puts and deletes without a condition are simply
+sent again. A conditional write is sent again too, but then its condition may be false *because* it
+was applied: the item that the service returns with the refusal is compared with what was written. An
+update that computes (`add` on a number, `Song.plays + 1`, `list_append`) is not sent again, unless a
+version guards it. Where nothing can tell, the caller is told so: `OutcomeUnknown`.
+
+What sends calls sets `uncertain` on errors: whether an attempt may have been applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
+from dynattrs.expressions.conditions import Comparison, Condition, Value
+from dynattrs.expressions.updates import Action, IfNotExists
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.scalars import binary
+from dynattrs.operations.context import Encoded
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.operations.reading.projections import value_at
+from dynattrs.operations.requests import ConditionFalse
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+
+#: How a call ends that has no answer of its own; each has `uncertain`.
+FAILURES: Final = (ServiceError, ConnectionFailed)
+
+
+def unknown(
+    error: ServiceError | ConnectionFailed,
+    info: ModelInfo,
+    key: AttributeMap,
+    item: AttributeMap | None = None,
+) -> OutcomeUnknown:
+    """The error for a write to one item of which nothing can tell whether it was applied."""
+    found: Any = item
+    if item:
+        try:
+            found = cast("Mapper", info.mapper).load(item, info.cls)
+        except MappingError:
+            found = item
+    return OutcomeUnknown(error.operation, info.name, plain_key(info, key), found or None)
+
+
+def repeatable(actions: Sequence[Action]) -> bool:
+    """Whether doing *actions* twice is the same as doing them once.
+
+    Not what computes from what is stored, and nothing at a position of a list: removing one shifts
+    the others, and setting one past the end appends.
+    """
+    return all(map(_repeatable, actions))
+
+
+def _repeatable(action: Action) -> bool:
+    value = action.value
+    if action.clause in ("SET", "REMOVE") and isinstance(action.steps[-1], int):
+        return False
+    if action.clause == "ADD":
+        return isinstance(value, Value) and "N" not in value.stored
+    if isinstance(value, IfNotExists):
+        return isinstance(value.default, Value)
+    return value is None or isinstance(value, Value)
+
+
+def version_in(condition: Condition | None) -> int | None:
+    """The version that a condition of `version_is` asks for: 0 if it asks that there is none."""
+    if condition is None:
+        return None
+    if isinstance(condition, Comparison):
+        return int(cast("Value", condition.right).written)
+    return 0
+
+
+# Each of these is asked after a condition was false. It answers whether an earlier attempt of the
+# same write was applied, and raises where nothing can tell.
+
+
+def put_was_applied(encoded: Encoded, key: AttributeMap, error: ConditionFalse) -> bool:
+    """Whether the item that is stored is the one that was put.
+
+    Raises:
+        OutcomeUnknown: It is another one, and may have taken the place of ours.
+    """
+    if not error.uncertain:
+        return False
+    info, found = encoded.info, error.item
+    if found and same(found, encoded.item):
+        return True
+    version = encoded.moves.get(info.version or "")
+    if version is not None and found and _version(info, found) in (version - 1, version):
+        # Ours would be equal, or of the version before ours it cannot be.
+        return False
+    raise unknown(error, info, key, found) from error
+
+
+def delete_was_applied(
+    info: ModelInfo, key: AttributeMap, version: Condition | None, error: ConditionFalse
+) -> bool:
+    """Whether the item is gone.
+
+    Raises:
+        OutcomeUnknown: There is one, and it may have been made after ours was deleted.
+    """
+    if not error.uncertain:
+        return False
+    if not error.item:
+        return True
+    asked, stored = version_in(version), _version(info, error.item)
+    if asked and stored is not None and stored >= asked:
+        # Versions of a new item begin again: this one was never deleted.
+        return False
+    raise unknown(error, info, key, error.item) from error
+
+
+def update_was_applied(
+    info: ModelInfo,
+    key: AttributeMap,
+    version: Condition | None,
+    actions: Sequence[Action],
+    error: ConditionFalse,
+) -> bool:
+    """Whether the item that is stored is what *actions* make.
+
+    Raises:
+        OutcomeUnknown: It could be, or could have been changed again since.
+    """
+    if not error.uncertain or not error.item:
+        return False
+    asked, stored = version_in(version), _version(info, error.item)
+    own = (info.names.get(info.version or ""),)
+    traces = [_trace(each, error.item) for each in actions if each.steps != own]
+    if asked is not None:
+        if stored == asked or (stored == asked + 1 and False in traces):
+            return False
+        if stored == asked + 1 and None not in traces:
+            return True
+    elif info.updated is not None and traces and all(traces):
+        # Its time stamp, to the microsecond, is ours.
+        return True
+    raise unknown(error, info, key, error.item) from error
+
+
+def _version(info: ModelInfo, item: AttributeMap) -> int | None:
+    value = item.get(info.names.get(info.version or "", ""), {}).get("N")
+    return None if value is None else int(Decimal(value))
+
+
+def _trace(action: Action, item: AttributeMap) -> bool | None:
+    """Whether *item* shows what *action* does; None if that cannot be seen."""
+    if not _repeatable(action):
+        return None
+    there = value_at(item, action.steps)
+    if action.value is None:
+        return there is None
+    if isinstance(action.value, IfNotExists):
+        return there is not None
+    wanted = comparable(cast("Value", action.value).stored)
+    if action.clause == "SET":
+        return there is not None and comparable(there) == wanted
+    # Members of a set.
+    members = cast("frozenset[Any]", wanted[1])
+    present = cast("frozenset[Any]", comparable(there)[1]) if there else frozenset[Any]()
+    return members <= present if action.clause == "ADD" else not members & present
+
+
+# --- Equality ---------------------------------------------------------------------------------
+
+
+def same(one: Mapping[str, AttributeValue], other: Mapping[str, AttributeValue]) -> bool:
+    """Whether two attribute maps are the same to the service."""
+    return comparable({"M": one}) == comparable({"M": other})
+
+
+def comparable(value: Mapping[str, Any]) -> tuple[str, Hashable | Mapping[str, Any]]:
+    """An attribute value in a form that is equal where the service's value is: 1 and 1.0 are one
+    number, sets have no order, and B may be bytes or base64 text.
+    """
+    ((tag, payload),) = value.items()
+    form = _FORMS.get(tag)
+    return tag, payload if form is None else form(payload)
+
+
+_FORMS: Final[dict[str, Callable[[Any], Any]]] = {
+    "N": Decimal,
+    "B": binary,
+    "SS": frozenset,
+    "NS": lambda members: frozenset(map(Decimal, members)),
+    "BS": lambda members: frozenset(map(binary, members)),
+    "L": lambda members: [comparable(member) for member in members],
+    "M": lambda members: {name: comparable(member) for name, member in members.items()},
+}

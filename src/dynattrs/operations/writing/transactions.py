@@ -1,0 +1,265 @@
+"""Transactions: up to 100 writes that happen all or not at all.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast, overload
+
+from dynattrs import limits
+from dynattrs.deferral import deferred
+from dynattrs.errors import SessionClosed, TransactionError
+from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.mapper.size import item_size
+from dynattrs.models.model import M
+from dynattrs.operations.context import Encoded, encode
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.item_keys import key_in, plain_key
+from dynattrs.operations.requests import (
+    as_condition,
+    check_constant,
+    exists,
+    joined,
+    no_item,
+    version_is,
+    with_condition,
+)
+from dynattrs.operations.targets import NO_KEY, is_class_of, target
+from dynattrs.operations.verbs import Verbs
+from dynattrs.operations.writing.transaction_actions import Part, Parts, nothing
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.expressions.updates import Action
+    from dynattrs.operations.writing import unique_items, unique_writes, updates
+else:
+    unique_writes = deferred("dynattrs.operations.writing.unique_writes")
+    updates = deferred("dynattrs.operations.writing.updates")
+
+
+class TransactionVerbs:
+    """The actions of a transaction. Nothing is sent before its block ends; then all, or nothing.
+
+    What is given here is encoded at once, and mapping errors are raised at once.
+    """
+
+    def __init__(self, handle: Verbs, token: str | None) -> None:
+        _check_token(token)
+        self._handle = handle
+        self._token = token
+        self._parts = Parts(handle._core)
+        #: The actions on items with unique fields, whose guards are known when it is sent.
+        self._planned: list[unique_writes.Planned] = []
+        self._ended = False
+        #: Who has begun the block; None before that.
+        self._caller: Hashable = None
+
+    def save(self, obj: M, *, when: bool | None = None) -> M:
+        """Put an object, in place of what is stored under its key.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one to be stored.
+        """
+        encoded = encode(self._handle._core, obj)
+        found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
+        self._add_put(encoded, found, f"save({encoded.info.name} ...)")
+        return cast("M", encoded.stored())
+
+    def insert(self, obj: M) -> M:
+        """Put an object if there is no item with its key; else the transaction fails."""
+        encoded = encode(self._handle._core, obj)
+        found = no_item(encoded.info)
+        self._add_put(encoded, found, f"insert({encoded.info.name} ...)", inserting=True)
+        return cast("M", encoded.stored())
+
+    def _add_put(
+        self, encoded: Encoded, found: Condition | None, written: str, *, inserting: bool = False
+    ) -> None:
+        info, item = encoded.info, encoded.item
+        parameters = {"TableName": self._table(info), "Item": item}
+        key = key_in(info, item)
+        if info.guarding:
+            self._check_no_token(info)
+        self._add("Put", written, info, key, parameters, found, encoded.size, encoded.settle)
+        if info.guarding:
+            self._plan("Put", {"Item": item}, found, lambda _: item, inserting=inserting)
+
+    def update(
+        self,
+        subject: Any,
+        key: Any = NO_KEY,
+        /,
+        *actions: Action,
+        when: bool | None = None,
+        upsert: bool = False,
+    ) -> None:
+        """Change an item where it is: `update(Song, key, *actions)` or `update(song, *actions)`."""
+        if not is_class_of(subject) and key is not NO_KEY:
+            actions, key = (key, *actions), NO_KEY
+        info, item_key, version = target(subject, key)
+        prepared = updates.prepare(
+            self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert,
+            obj=None if is_class_of(subject) else subject,
+        )  # fmt: skip
+        written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
+        size = _least_size(item_key, prepared.stated)
+        new_of: unique_items.NewOf | None = None
+        if info.guarding:
+            new_of = unique_writes.changes_of(info, item_key, prepared, upsert=upsert)
+        if new_of is not None:
+            self._check_no_token(info)
+        self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key, size))
+        if new_of is not None:
+
+            def make(further: Condition) -> dict[str, Any]:
+                return {"Update": prepared.under(further)}
+
+            self._planned.append(unique_writes.Planned(self._parts.last, make, new_of, whole=False))
+
+    def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
+        """Delete an object's item, or the one with a key."""
+        self._on_key("Delete", "delete", subject, key, lambda info: as_condition(when, info))
+
+    def _delete_existing(self, obj: Any) -> None:
+        """Delete an object's item, which must be there."""
+        self._on_key("Delete", "delete", obj, NO_KEY, exists)
+
+    @overload
+    def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...
+    @overload
+    def check(self, subject: object, condition: bool, /) -> None: ...
+    def check(self, subject: Any, *rest: Any) -> None:
+        """Demand a condition of an item that the transaction does not write: `check(Song, key,
+        Song.plays > 3)` or `check(song, ...)`, which also checks the object's version.
+        """
+        key, given = rest if len(rest) == 2 else (NO_KEY, rest[0])
+        self._on_key(
+            "ConditionCheck", "check", subject, key, lambda info: as_condition(given, info)
+        )
+
+    def _on_key(
+        self,
+        kind: str,
+        verb: str,
+        subject: Any,
+        key: Any,
+        condition: Callable[[ModelInfo], Condition | None],
+    ) -> None:
+        """Add an action that sends a key, and asks *condition* and the object's version."""
+        info, item_key, version = target(subject, key)
+        written = f"{verb}({info.name} {plain_key(info, item_key)})"
+        parameters = {"TableName": self._table(info), "Key": item_key}
+        asked = joined(condition(info), version)
+        guarded = bool(info.guarding) and kind == "Delete"
+        if guarded:
+            self._check_no_token(info)
+        self._add(kind, written, info, item_key, parameters, asked)
+        if guarded:
+            self._plan("Delete", {"Key": item_key}, asked, lambda _: None)
+
+    def _check_no_token(self, info: ModelInfo) -> None:
+        if self._token is not None:
+            raise TransactionError(
+                f"token={self._token!r}: a transaction that writes {info.name}, which has unique "
+                f"fields, depends on what is stored, so a repeated one would differ; leave the token "
+                f"out"
+            )
+
+    def _plan(
+        self,
+        kind: str,
+        what: Mapping[str, Any],
+        found: Condition | None,
+        new_of: Callable[[AttributeMap | None], Mapping[str, AttributeValue] | None],
+        *,
+        inserting: bool = False,
+    ) -> None:
+        """Note that the last action has guards, which are known when it is sent."""
+        part = self._parts.last
+        table = self._table(part.info)
+
+        def make(further: Condition) -> dict[str, Any]:
+            return {kind: with_condition({"TableName": table, **what}, joined(found, further))}
+
+        self._planned.append(unique_writes.Planned(part, make, new_of, inserting))
+
+    def _table(self, info: ModelInfo) -> str:
+        return self._handle._core.table_name(info.table)
+
+    def _add(
+        self,
+        kind: str,
+        written: str,
+        info: ModelInfo,
+        key: AttributeMap,
+        parameters: dict[str, Any],
+        found: Condition | None,
+        size: int = 0,
+        settle: Callable[[], None] = nothing,
+    ) -> None:
+        check_constant("TransactWriteItems", info, key, found)
+        with_condition(parameters, found)
+        if "ReturnValuesOnConditionCheckFailure" not in parameters and kind == "ConditionCheck":
+            raise TransactionError(f"{written}: its condition is always true; leave it out")
+        self._open_part(Part(written, {kind: parameters}, info, key, size, settle))
+
+    def _open_part(self, part: Part) -> None:
+        if self._ended:
+            raise SessionClosed("transaction")
+        if self._caller is None:
+            raise TransactionError(
+                f"{part.written}: the block of this transaction has not begun, and without one "
+                f"nothing is ever sent; write `with session.transaction() as t:`"
+            )
+        self._parts.add(part)
+
+    def _begin(self) -> None:
+        if self._ended:
+            raise SessionClosed("transaction")
+        if self._caller is not None:
+            raise TransactionError("the block of this transaction is open already")
+        core = self._handle._core
+        self._caller = core.environment.caller()
+        core.transactions[self._caller] += 1
+
+    def _end(self) -> None:
+        self._ended = True
+        # The one who began it: a block may be left by another thread or task than entered it.
+        opened = self._handle._core.transactions
+        opened[self._caller] -= 1
+        if not opened[self._caller]:
+            del opened[self._caller]  # callers come and go
+
+    def _commit(self) -> Flow[None]:
+        handle = self._handle
+        for table, key in self._parts.items():
+            yield from handle._settle_pending(table, key)
+        if self._planned:
+            yield from unique_writes.commit(handle._core, self._parts, self._planned)
+            return
+        yield from self._parts.commit(self._token or handle._core.environment.token())
+
+
+def _check_token(token: object) -> None:
+    longest = limits.TRANSACTION_TOKEN_LENGTH
+    if token is not None and not (isinstance(token, str) and 1 <= len(token) <= longest):
+        raise TransactionError(
+            f"token={token!r}: a str of 1 to {longest} characters is expected; leave it out for a "
+            f"new one"
+        )
+
+
+def _least_size(key: AttributeMap, actions: Sequence[Action]) -> int:
+    """The bytes that an item has at least after an update: what else is stored nobody knows."""
+    whole = {
+        str(each.steps[0]): each.value.stored
+        for each in actions
+        if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
+    }
+    return item_size({**whole, **key})
+
+
+def _listed(actions: Sequence[object]) -> str:
+    return ", ".join(map(str, actions))

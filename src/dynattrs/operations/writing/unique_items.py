@@ -1,0 +1,297 @@
+"""Guards: the items that make values unique.
+
+DynamoDB makes only primary keys unique. So for each unique value there is an item whose primary key
+holds that value: a guard. Its partition key is `dynattrs.unique User.email [["S","a@b.c"]]`: the model
+that declared it, the attributes, the values, hashed where they have no room in a key. Its sort key, where
+the table has one, is always the same. It carries the attributes `dynattrs.unique` (`User.email`),
+`dynattrs.owner` (the primary key of the item that has the value) and the owner's time to live.
+
+https://aws.amazon.com/blogs/database/simulating-amazon-dynamodb-unique-constraints-using-transactions/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, cast
+
+import attrs
+
+from dynattrs.errors import AlreadyTaken, MappingError
+from dynattrs.expressions.conditions import Comparison, Condition, Function, Not, Value
+from dynattrs.keys.planner import Plan
+from dynattrs.mapper import Mapper
+from dynattrs.mapper.scalars import binary
+from dynattrs.operations.context import Core
+from dynattrs.operations.item_keys import identity, plain_key
+from dynattrs.operations.requests import attribute_path, joined, no_item
+from dynattrs.operations.writing import outcomes
+from dynattrs.operations.writing.transaction_actions import Part
+from dynattrs.schema.table import (
+    GUARD_ATTRIBUTE,
+    AttributeMap,
+    AttributeValue,
+    GlobalIndex,
+    ModelInfo,
+)
+
+_OWNER: Final = "dynattrs.owner"
+#: Bytes of the values in a partition key, of which the service allows 2,048.
+_MOST_BYTES: Final = 1500
+#: The sort key of guards. As a number none that anybody has or asks for: an index may have it as its
+#: partition key.
+_SORT_KEY: Final[dict[str, Any]] = {
+    "S": GUARD_ATTRIBUTE,
+    "N": "-99999999999999999999999999999999999999",
+    "B": GUARD_ATTRIBUTE.encode(),
+}
+
+#: What will be stored, of what is; None for nothing.
+NewOf = Callable[["AttributeMap | None"], "Mapping[str, AttributeValue] | None"]
+
+
+@attrs.frozen(eq=False)
+class Guard:
+    """The guard of one unique value.
+
+    Attributes:
+        info: The model that has the fields.
+        fields: The unique fields.
+        key: The guard's primary key.
+        item: The whole guard.
+        values: The values, by field, as they are stored.
+        owner: The primary key of the item that has them.
+    """
+
+    info: ModelInfo
+    fields: tuple[str, ...]
+    key: AttributeMap
+    item: AttributeMap
+    values: Mapping[str, AttributeValue]
+    owner: AttributeMap
+
+    def __str__(self) -> str:
+        return f"{self.info.name}.{'+'.join(self.fields)}"
+
+
+def guards_of(
+    infos: Iterable[ModelInfo], key: AttributeMap, item: Mapping[str, AttributeValue] | None
+) -> dict[str, Guard]:
+    """The guards that an item has, by what is in their keys. A value that is None has none.
+
+    Args:
+        infos: The models that it may be of.
+        key: Its primary key.
+        item: The item; None if there is none.
+    """
+    found: dict[str, Guard] = {}
+    if item is None:
+        return found
+    for info in infos:
+        for fields, declared_by in info.unique.items():
+            values = {name: item.get(info.names[name]) for name in fields}
+            if any(value is None or "NULL" in value for value in values.values()):
+                continue
+            stored = cast("dict[str, AttributeValue]", values)
+            name = f"{declared_by}.{'+'.join(info.names[each] for each in fields)}"
+            text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
+            own = _key(info, text)
+            guard: AttributeMap = {**own, GUARD_ATTRIBUTE: {"S": name}, _OWNER: {"M": dict(key)}}
+            ttl = info.table.ttl
+            if ttl is not None and ttl in item:
+                # A guard expires with its owner.
+                guard[ttl] = item[ttl]
+            found.setdefault(text, Guard(info, fields, own, guard, stored, key))
+    return found
+
+
+def _written(info: ModelInfo, values: Mapping[str, AttributeValue]) -> str:
+    """Values as text, each pair of different ones differently."""
+    plain = []
+    for name, value in values.items():
+        ((tag, payload),) = value.items()
+        if tag not in ("S", "N", "B", "BOOL"):
+            raise MappingError(
+                f"{info.name}.{name}", "text, a number, bytes or a bool", tag,
+                hint="the field is unique, and nothing else can be part of a guard's key",
+            )  # fmt: skip
+        if tag == "N":
+            # 1 and 1.0 are one number to the service.
+            payload = format(Decimal(payload).normalize(), "f")
+        plain.append([tag, binary(payload).hex() if tag == "B" else payload])
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > _MOST_BYTES:
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    return text
+
+
+def _key(info: ModelInfo, text: str) -> AttributeMap:
+    partition, *sort = info.table.key
+    kind = info.table.type_of(partition)
+    key: AttributeMap = {partition: {kind: text.encode() if kind == "B" else text}}
+    for name in sort:
+        key[name] = {info.table.type_of(name): _SORT_KEY[info.table.type_of(name)]}
+    return key
+
+
+def watched(info: ModelInfo) -> frozenset[str]:
+    """The attributes that guards are made of."""
+    names = {
+        each.names[name] for each in info.guarding for fields in each.unique for name in fields
+    }
+    return frozenset(names | ({info.table.ttl} if info.table.ttl else set()))
+
+
+def concerns(info: ModelInfo, attributes: Iterable[Any]) -> bool:
+    """Whether a change of these attributes changes guards."""
+    return not watched(info).isdisjoint(attributes)
+
+
+def unchanged(info: ModelInfo, stored: Mapping[str, AttributeValue] | None) -> Condition:
+    """The condition that the attributes of guards are still as they are in *stored*."""
+    if stored is None:
+        return no_item(info)
+    conditions: list[Condition] = []
+    for attribute in sorted(watched(info)):
+        operand = attribute_path(info, (attribute,), f"{info.name}.{attribute}")
+        if attribute in stored:
+            value = Value(stored[attribute], stored[attribute])
+            conditions.append(Comparison("=", operand, value))
+        else:
+            conditions.append(Function("attribute_not_exists", "not_exists", operand))
+    return cast("Condition", joined(*conditions))
+
+
+def is_unchanged(
+    info: ModelInfo, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> bool:
+    if not one or not other:
+        return not one and not other
+    names = watched(info)
+    return outcomes.same(
+        {name: one[name] for name in names & one.keys()},
+        {name: other[name] for name in names & other.keys()},
+    )
+
+
+@attrs.frozen(eq=False)
+class Change:
+    """What a write does to one item, as far as guards are concerned.
+
+    Attributes:
+        info: The model.
+        key: The item's primary key.
+        old: What is stored; None if nothing.
+        new: What will be; None if nothing.
+        whole: Whether *new* is the whole item. What is only updated may be of a subclass, whose
+            guards stay.
+    """
+
+    info: ModelInfo
+    key: AttributeMap
+    old: Mapping[str, AttributeValue] | None
+    new: Mapping[str, AttributeValue] | None
+    whole: bool
+
+    def before(self) -> dict[str, Guard]:
+        return guards_of(self.info.guarding, self.key, self.old)
+
+    def after(self) -> dict[str, Guard]:
+        return guards_of((self.info,) if self.whole else self.info.guarding, self.key, self.new)
+
+
+def guard_parts(
+    core: Core, changes: Sequence[Change], foreign: frozenset[str] = frozenset()
+) -> list[tuple[str, Guard, Part]]:
+    """What a transaction does to guards: it drops those of old values, and takes those of new ones.
+    One that passes from an item to another is one action.
+
+    Args:
+        core: Names of tables.
+        changes: What the transaction does to items.
+        foreign: Guards of old values that turned out to be somebody else's.
+
+    Raises:
+        AlreadyTaken: Two items of the transaction would have the same value.
+    """
+    dropped: dict[Any, list[tuple[str, Guard]]] = {}
+    taken_: dict[Any, tuple[str, Guard]] = {}
+    kept: set[Any] = set()
+    for change in changes:
+        before, after = change.before(), change.after()
+        table = core.table_name(change.info.table)
+        for text, guard in before.items():
+            if text not in after and text not in foreign:
+                dropped.setdefault(identity(table, guard.key), []).append((text, guard))
+        for text, guard in after.items():
+            which = identity(table, guard.key)
+            if text in before and outcomes.same(before[text].item, guard.item):
+                kept.add(which)
+                continue
+            if which in taken_:
+                other = taken_[which][1]
+                raise taken(guard, other.owner)
+            taken_[which] = (text, guard)
+    found: list[tuple[str, Guard, Part]] = []
+    for which, droppings in dropped.items():
+        if which in taken_ or which in kept:
+            continue
+        text, guard = droppings[0]
+        table = core.table_name(guard.info.table)
+        request = {"Delete": {"TableName": table, "Key": guard.key, **_owned_by(droppings)}}
+        found.append((text, guard, Part(f"drop {guard}", request, guard.info, guard.key)))
+    for which, (text, guard) in taken_.items():
+        table = core.table_name(guard.info.table)
+        owned = _owned_by([(text, guard), *dropped.get(which, ())])
+        back = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        put = {"Put": {"TableName": table, "Item": guard.item, **owned, **back}}
+        found.append((text, guard, Part(f"take {guard}", put, guard.info, guard.key)))
+    return found
+
+
+def _owned_by(guards: Sequence[tuple[str, Guard]]) -> dict[str, Any]:
+    """The condition that a guard is not there, or is that of one of these items."""
+    partition = guards[0][1].info.table.partition_key
+    owners = {f":o{number}": {"M": dict(each.owner)} for number, (_, each) in enumerate(guards)}
+    owned = [f"#o = {name}" for name in owners]
+    return {
+        "ConditionExpression": " OR ".join(["attribute_not_exists(#p)", *owned]),
+        "ExpressionAttributeNames": {"#p": partition, "#o": _OWNER},
+        "ExpressionAttributeValues": owners,
+    }
+
+
+def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
+    """The error for a value that another item has."""
+    info = guard.info
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    values = {name: (codec.fields or {})[name].load(guard.values[name]) for name in guard.fields}
+    return AlreadyTaken(info.name, guard.fields, values, plain_key(info, owner) if owner else None)
+
+
+def taken_of(guard: Guard, reason: Mapping[str, Any]) -> AlreadyTaken:
+    return taken(guard, (reason.get("Item") or {}).get(_OWNER, {}).get("M"))
+
+
+def left_out(plan: Plan, info: ModelInfo) -> Plan:
+    """A plan that leaves guards out, where it could meet any: they are of no model."""
+    table, index = info.table, plan.index
+    if plan.operation == "nothing":
+        return plan
+    partition = attribute_path(info, (table.partition_key,), table.partition_key)
+    begin: Any = f"{GUARD_ATTRIBUTE} "
+    begin = begin.encode() if table.type_of(table.partition_key) == "B" else begin
+    value = Value({table.type_of(table.partition_key): begin}, begin)
+    is_no_guard: Condition = Not(Function("begins_with", "begins_with", partition, value))
+    if plan.operation == "query":
+        # A partition of the table has none, and of an index only where its key is all of attributes
+        # that guards have: their own keys are such that nobody asks for them, times to live are not.
+        if not isinstance(index, GlobalIndex) or table.ttl not in index.partition_key:
+            return plan
+        if table.partition_key in index.sort_key:
+            # No filter can ask for a key of what is queried.
+            mark = attribute_path(info, (GUARD_ATTRIBUTE,), GUARD_ATTRIBUTE)
+            is_no_guard = Function("attribute_not_exists", "not_exists", mark)
+    return attrs.evolve(plan, filter=joined(plan.filter, is_no_guard))

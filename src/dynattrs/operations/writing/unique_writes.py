@@ -1,0 +1,483 @@
+"""Writes of items with unique fields, each in one transaction with its guards (see `guards`).
+
+A write knows the old values from the item that is stored, and demands that they are still so. If
+somebody has changed them meanwhile, it begins again from what is stored now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from dynattrs.deferral import deferred
+from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
+from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.expressions.updates import IfNotExists
+from dynattrs.mapper.upgrades import is_outdated
+from dynattrs.operations.conflicts import past_conflicts
+from dynattrs.operations.context import Core, Encoded
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.operations.reading.reply_decoders import made_of
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    Outdated,
+    condition_failed,
+    item_exists,
+    joined,
+    with_condition,
+)
+from dynattrs.operations.writing import outcomes, updates
+from dynattrs.operations.writing.transaction_actions import Part, Parts
+from dynattrs.operations.writing.unique_items import (
+    Change,
+    NewOf,
+    concerns,
+    guard_parts,
+    guards_of,
+    is_unchanged,
+    taken_of,
+    unchanged,
+    watched,
+)
+from dynattrs.operations.writing.updates import Prepared, Returns, changed_values, prepare
+from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+
+if TYPE_CHECKING:
+    from dynattrs.operations.writing import migration
+else:
+    migration = deferred("dynattrs.operations.writing.migration")
+
+# --- One action with its guards -----------------------------------------------------------------
+
+
+def act(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    written: str,
+    make: Callable[[Condition], dict[str, Any]],
+    new_of: NewOf,
+    refused: Callable[[AttributeMap | None, TransactionFailed], Exception],
+    old: AttributeMap | None,
+    *,
+    whole: bool = True,
+    inserting: bool = False,
+    renews: bool = False,
+    afresh: bool = False,
+) -> Flow[AttributeMap | None]:
+    """Do one action and what it means for guards, in a transaction; what was stored before it.
+
+    Args:
+        core: Settings.
+        info: The model.
+        key: The item's primary key.
+        written: The action as Python.
+        make: The action's request under a further condition.
+        new_of: What will be stored, of what is.
+        refused: The error for a condition of the caller's that is false, of what is stored.
+        old: What is stored, as far as is known; it is found out where that is wrong.
+        whole: Whether the new item is known wholly.
+        inserting: Whether nothing may be stored.
+        renews: Whether it writes an item of an older schema as one of today's.
+        afresh: Whether guards are made of values that do not change as well.
+
+    Raises:
+        AlreadyTaken: Another item has a value that this one would have.
+        OutcomeUnknown: A reply was lost, and no later one told what became of it.
+    """
+    parts = Parts(core)
+    planned = Planned(Part(written, {}, info, key), make, new_of, inserting, whole, renews, afresh)
+    parts.add(planned.part)
+    try:
+        [before] = yield from _commit(core, parts, [planned], {0: old})
+    except TransactionFailed as failed:
+        raw: Sequence[Mapping[str, Any]] = getattr(failed.__cause__, "reasons", ())
+        if raw and raw[0].get("Code") == "ConditionalCheckFailed":
+            raise refused(raw[0].get("Item") or None, failed) from failed
+        raise
+    except OutcomeUnknown as error:
+        raise OutcomeUnknown("TransactWriteItems", info.name, plain_key(info, key)) from error
+    return before
+
+
+def stored_item(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[AttributeMap | None]:
+    """What is stored now."""
+    response = yield Call(
+        "get_item",
+        {"TableName": core.table_name(info.table), "Key": key, "ConsistentRead": True},
+    )
+    return cast("AttributeMap | None", response.get("Item"))
+
+
+def _refusal(
+    operation: str,
+    info: ModelInfo,
+    key: AttributeMap,
+    asked: Condition | None,
+    *,
+    inserting: bool = False,
+) -> Callable[[AttributeMap | None, TransactionFailed], Exception]:
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is not None and info.evolves and is_outdated(info, stored):
+            return Outdated(stored)
+        if asked is None:
+            return failed
+        return _unlike(operation, info, key, asked, stored, inserting=inserting)
+
+    return refused
+
+
+def _unlike(
+    operation: str,
+    info: ModelInfo,
+    key: AttributeMap,
+    asked: Condition,
+    stored: AttributeMap | None,
+    *,
+    inserting: bool = False,
+) -> Exception:
+    error = ConditionFalse(operation, "ConditionalCheckFailed", "", None)
+    error.item = stored
+    explain = item_exists if inserting else condition_failed
+    return explain(error, info, key, asked)
+
+
+def put(
+    core: Core,
+    encoded: Encoded,
+    key: AttributeMap,
+    found: Condition | None,
+    *,
+    inserting: bool = False,
+    beside: bool = False,
+) -> Flow[None]:
+    """Put an item whose model has unique fields.
+
+    Where the stored item has the same unique values, it is one PutItem. Where not, the refusal of
+    that brings the stored item, and so the old values, and a transaction follows.
+    """
+    info, item = encoded.info, encoded.item
+    table = core.table_name(info.table)
+    old: AttributeMap | None = None
+    if not inserting:
+        asked = joined(found, unchanged(info, item))
+        call = Call("put_item", with_condition({"TableName": table, "Item": item}, asked))
+        try:
+            if beside:  # whoever sends it sees to the conflicts
+                yield call
+            else:
+                yield from past_conflicts(core, call)
+        except ConditionFalse as error:
+            if found is not None and outcomes.put_was_applied(encoded, key, error):
+                return
+            old = error.item or None
+            if found is not None and old is not None and is_unchanged(info, old, item):
+                raise condition_failed(error, info, key, found) from error
+        except outcomes.FAILURES as error:
+            if found is None or not error.uncertain:
+                raise
+            raise outcomes.unknown(error, info, key) from error
+        else:
+            return
+
+    def make(further: Condition) -> dict[str, Any]:
+        return {"Put": with_condition({"TableName": table, "Item": item}, joined(found, further))}
+
+    refused = _refusal("TransactWriteItems", info, key, found, inserting=inserting)
+    written = f"{'insert' if inserting else 'save'}({info.name} ...)"
+    yield from act(
+        core, info, key, written, make, lambda _: item, refused, old, inserting=inserting
+    )
+
+
+def delete(
+    core: Core, info: ModelInfo, key: AttributeMap, found: Condition | None
+) -> Flow[AttributeMap | None]:
+    """Delete an item with its guards; what it was, None if there was none."""
+    old = yield from stored_item(core, info, key)
+    if old is None and found is None:
+        return None
+    table = core.table_name(info.table)
+
+    def make(further: Condition) -> dict[str, Any]:
+        parameters = {"TableName": table, "Key": key}
+        return {"Delete": with_condition(parameters, joined(found, further))}
+
+    refused = _refusal("TransactWriteItems", info, key, found)
+    return (
+        yield from act(core, info, key, f"delete({info.name})", make, lambda _: None, refused, old)
+    )
+
+
+def update(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    actions: Sequence[object],
+    *,
+    version: Condition | None,
+    when: object,
+    upsert: bool,
+    returns: Returns,
+    obj: Any = None,
+) -> Flow[Any]:
+    """An update of an item that has guards.
+
+    Raises:
+        ConditionError: The new value is not written out, or the old item is asked for.
+        NoSuchItem: There is none.
+    """
+    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert, obj=obj)
+    new_of = changes_of(info, key, prepared, upsert=upsert)
+    if new_of is None or returns not in ("new", "old", "changed", None):
+        updating = updates.update(
+            core, info, key, actions,
+            version=version, when=when, upsert=upsert, returns=returns, obj=obj,
+        )  # fmt: skip
+        return (yield from updating)
+    if returns == "old":
+        raise ConditionError(
+            f"update of {info.name}: a unique field changes in a transaction, which does not return "
+            f"the old item; write returns='new' or None"
+        )
+    old = yield from stored_item(core, info, key)
+    if old is None and not upsert:
+        raise NoSuchItem(info.name, plain_key(info, key))
+
+    def make(further: Condition) -> dict[str, Any]:
+        return {"Update": prepared.under(further)}
+
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is None and not upsert:
+            return NoSuchItem(info.name, plain_key(info, key))
+        return _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
+
+    written = f"update({info.name} {plain_key(info, key)})"
+    yield from act(core, info, key, written, make, new_of, refused, old, whole=False)
+    if returns is None:
+        return None
+    item = (yield from stored_item(core, info, key)) or {}
+    if returns == "changed":
+        return changed_values(prepared.stated, item)
+    return core.loaded(info, made_of(info, info.cls, item)) if item else None
+
+
+def changes_of(
+    info: ModelInfo, key: AttributeMap, prepared: Prepared, *, upsert: bool
+) -> NewOf | None:
+    """What an update makes of the attributes of guards; None if it leaves them alone.
+
+    Raises:
+        ConditionError: A new value is not written out.
+    """
+    names = watched(info)
+    created: AttributeMap = {}
+    if upsert:
+        # What a new item has besides, of its key.
+        created = {name: value for name, value in key.items() if name in names}
+        for action in prepared.done:
+            own = isinstance(action.value, IfNotExists) and action not in prepared.stated
+            if own and action.steps[0] in names:
+                created[str(action.steps[0])] = cast("Any", action.value).default.stored
+    if not created and not concerns(info, (each.steps[0] for each in prepared.stated)):
+        return None
+    changes: dict[str, AttributeValue | None] = {}
+    for action in prepared.stated:
+        if action.steps[0] not in names:
+            continue
+        plain = len(action.steps) == 1 and (
+            action.clause == "REMOVE"
+            or (action.clause == "SET" and isinstance(action.value, Value))
+        )
+        if not plain:
+            raise ConditionError(
+                f"{action}: a unique field, or the time to live of a model that has some, is "
+                f"changed to a value that is written out: set_(..., value), or remove(...)"
+            )
+        value = action.value
+        changes[str(action.steps[0])] = value.stored if isinstance(value, Value) else None
+
+    def new_of(stored: AttributeMap | None) -> AttributeMap:
+        new: dict[str, Any] = {**({**key, **created} if stored is None else stored), **changes}
+        return {name: value for name, value in new.items() if value is not None}
+
+    return new_of
+
+
+def edit(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    request: Callable[[Condition], dict[str, Any]],
+    before: AttributeMap,
+    after: AttributeMap,
+    asked: Condition | None,
+    *,
+    renews: bool,
+) -> Flow[None]:
+    """The end of an edit that has changed a unique field, or brings an item up to date (*renews*).
+
+    Raises:
+        NoSuchItem: The item is gone.
+    """
+    changes = {
+        name: after.get(name) for name in watched(info) if before.get(name) != after.get(name)
+    }
+
+    def new_of(stored: AttributeMap | None) -> AttributeMap:
+        new: dict[str, Any] = {**(stored or {}), **changes}
+        return {name: value for name, value in new.items() if value is not None}
+
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is None:
+            return NoSuchItem(info.name, plain_key(info, key))
+        if renews and asked is not None:
+            return _unlike("TransactWriteItems", info, key, asked, stored)
+        return _refusal("TransactWriteItems", info, key, asked)(stored, failed)
+
+    written = f"edit({info.name} {plain_key(info, key)})"
+    yield from act(
+        core, info, key, written, lambda further: {"Update": request(further)}, new_of, refused,
+        before, whole=False, renews=renews,
+    )  # fmt: skip
+
+
+def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
+    """Make the guards of an item that was there before its fields were unique; whether any lacked.
+
+    Raises:
+        AlreadyTaken: Another item has one of its values.
+    """
+    stored = yield from stored_item(core, info, key)
+    table = core.table_name(info.table)
+    lacking = False
+    for each in guards_of(info.guarding, key, stored).values():
+        reading = {"TableName": table, "Key": each.key, "ConsistentRead": True}
+        found = (yield Call("get_item", reading)).get("Item")
+        lacking = lacking or found is None or not outcomes.same(found, each.item)
+    if not lacking:
+        return False
+
+    def make(further: Condition) -> dict[str, Any]:
+        return {"ConditionCheck": with_condition({"TableName": table, "Key": key}, further)}
+
+    refused = _refusal("TransactWriteItems", info, key, None)
+    written = f"guard({info.name} {plain_key(info, key)})"
+    yield from act(
+        core, info, key, written, make, lambda item: item, refused, stored, whole=False, afresh=True
+    )
+    return True
+
+
+# --- In transactions ----------------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class Planned:
+    """An action of a transaction on an item whose model has unique fields.
+
+    Attributes:
+        part: The action, whose request is written anew when what is stored is known.
+        make: Its request under a further condition.
+        new_of: What will be stored, of what is.
+        inserting: Whether nothing may be stored.
+        whole: Whether the new item is known wholly.
+        renews: Whether it writes an item of an older schema as one of today's.
+        afresh: Whether guards are made of values that do not change as well.
+    """
+
+    part: Part
+    make: Callable[[Condition], dict[str, Any]]
+    new_of: NewOf
+    inserting: bool = False
+    whole: bool = True
+    renews: bool = False
+    afresh: bool = False
+
+
+def commit(core: Core, parts: Parts, planned: Sequence[Planned]) -> Flow[None]:
+    """Send a transaction with the guards of its actions.
+
+    Raises:
+        AlreadyTaken: Another item has a value that one of the items would have.
+        TransactionFailed: It did not happen; it has a reason for each of the caller's actions.
+        TransactionError: With the guards it is larger than a transaction can be.
+        OutcomeUnknown: A reply was lost, and no later one told what became of it.
+    """
+    known: dict[int, AttributeMap | None] = {}
+    for number, each in enumerate(planned):
+        if each.inserting:
+            known[number] = None
+        else:
+            known[number] = yield from stored_item(core, each.part.info, each.part.key)
+    own = len(parts)
+    try:
+        yield from _commit(core, parts, planned, known)
+    except TransactionFailed as failed:
+        if any(failed.reasons[:own]):
+            raise TransactionFailed(failed.reasons[:own]) from failed.__cause__
+        raise
+
+
+def _commit(
+    core: Core,
+    parts: Parts,
+    planned: Sequence[Planned],
+    known: dict[int, AttributeMap | None],
+) -> Flow[list[AttributeMap | None]]:
+    """Send a transaction with its guards, again where what is stored is not what was *known*; what
+    was stored before it.
+    """
+    environment = core.environment
+    until = environment.monotonic() + core.deadline.total_seconds()
+    places = {id(part): place for place, part in enumerate(parts)}
+    foreign: frozenset[str] = frozenset()
+    attempt = 0
+    while True:
+        changes = []
+        for number, each in enumerate(planned):
+            info, key, old = each.part.info, each.part.key, known[number]
+            if old and info.evolves and not each.renews and is_outdated(info, old):
+                # Guards are made of values as they are stored today.
+                yield from migration.renew(core, info, old)
+                old = known[number] = yield from stored_item(core, info, key)
+            each.part.request.clear()
+            each.part.request.update(each.make(unchanged(info, old)))
+            before = None if each.afresh else old
+            changes.append(Change(info, key, before, each.new_of(old), each.whole))
+        guards = guard_parts(core, changes, foreign)
+        sent = parts.copy()
+        for _, _, part in guards:
+            sent.add(part)
+        try:
+            yield from sent.commit(environment.token())
+        except TransactionFailed as failed:
+            raw: Sequence[Mapping[str, Any]] = getattr(failed.__cause__, "reasons", ())
+            false = [each.get("Code") == "ConditionalCheckFailed" for each in raw]
+            if not any(false) or environment.monotonic() >= until:
+                raise
+            own, others = range(len(parts)), range(len(parts), len(false))
+            stale = {}
+            for number, each in enumerate(planned):
+                place = places[id(each.part)]
+                there: AttributeMap | None = raw[place].get("Item") or None
+                moved = not is_unchanged(each.part.info, known[number], there)
+                if false[place] and moved and not each.inserting:
+                    stale[place], known[number] = number, there
+            if any(false[place] and place not in stale for place in own):
+                raise
+            if not stale:
+                for place in others:
+                    text, guard, part = guards[place - len(parts)]
+                    if false[place] and "Put" in part.request:
+                        raise taken_of(guard, raw[place]) from failed
+                    if false[place]:
+                        foreign |= {text}
+            attempt += 1
+            tables = {table for table, _ in sent.items()}
+            yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed)
+        else:
+            return [known[number] for number in range(len(planned))]

@@ -1,0 +1,255 @@
+"""One UpdateItem: actions, the conditions they run under, and what comes back.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias, cast
+
+import attrs
+
+from dynattrs.errors import ConditionError, NoSuchItem
+from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.expressions.paths import Path, data_of
+from dynattrs.expressions.rendering import Placeholders
+from dynattrs.expressions.updates import (
+    Action,
+    Arithmetic,
+    IfNotExists,
+    check_overlap,
+    operands,
+    render_update,
+)
+from dynattrs.mapper import Mapper
+from dynattrs.operations.conflicts import past_conflicts
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.operations.reading.projections import value_at
+from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.requests import (
+    ConditionFalse,
+    add_condition,
+    as_condition,
+    attribute_path,
+    check_constant,
+    check_current,
+    check_models,
+    condition_failed,
+    exists,
+    field_path,
+    joined,
+    up_to_date,
+)
+from dynattrs.operations.writing import outcomes
+from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
+from dynattrs.schema.table import AttributeMap, ModelInfo
+
+Returns: TypeAlias = Literal["new", "old", "changed"] | None
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """An update that is ready to be sent.
+
+    Attributes:
+        parameters: Of UpdateItem, without what it returns.
+        stated: The actions as the caller gave them.
+        done: All that the update does: these, and what it does for the version and time stamps.
+        asked: What the caller's condition and the version ask; None if nothing.
+        under: The parameters under a further condition.
+    """
+
+    parameters: dict[str, Any]
+    stated: list[Action]
+    done: list[Action]
+    asked: Condition | None
+    under: Callable[[Condition | None], dict[str, Any]]
+
+
+def prepare(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    actions: Sequence[object],
+    *,
+    version: Condition | None,
+    when: object,
+    upsert: bool,
+    obj: Any = None,
+) -> Prepared:
+    """The request of an update.
+
+    Raises:
+        StaleKey: A key of an index would no longer be that of its item.
+        ConditionError: Actions that DynamoDB would refuse.
+        ConditionFailed: The condition is false without asking.
+    """
+    stated = checked(info, actions)
+    asked = joined(as_condition(when, info), version)
+    check_constant("UpdateItem", info, key, asked)
+    done = [*stated, *stamps(core, info)]
+    follows = following(info, key, obj, done, upsert=upsert)
+    done += follows.actions
+    asked = joined(asked, follows.still)
+    current = None
+    if info.evolves and when is None:
+        current = up_to_date(info, or_missing=upsert)
+    needed = joined(None if upsert else exists(info), current, asked)
+
+    def under(further: Condition | None) -> dict[str, Any]:
+        placeholders = Placeholders()
+        parameters: dict[str, Any] = {
+            "TableName": core.table_name(info.table),
+            "Key": key,
+            "UpdateExpression": render_update(done, placeholders),
+        }
+        add_condition(parameters, joined(needed, further), placeholders)
+        placeholders.into(parameters)
+        return parameters
+
+    return Prepared(under(None), stated, done, asked, under)
+
+
+def update(
+    core: Core,
+    info: ModelInfo,
+    key: AttributeMap,
+    actions: Sequence[object],
+    *,
+    version: Condition | None,
+    when: object,
+    upsert: bool,
+    returns: Returns,
+    obj: Any = None,
+) -> Flow[Any]:
+    """Send an update; the result is what *returns* asks for."""
+    if returns not in ("new", "old", "changed", None):
+        raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
+    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert, obj=obj)
+    values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
+    parameters = {**prepared.parameters, "ReturnValues": values}
+    # A second time the old item would be the new one.
+    once = returns == "old" or not outcomes.repeatable(prepared.stated)
+    decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
+    repeat = version is not None or not once
+    call = Call("update_item", parameters, repeat=repeat, decode=decode)
+    try:
+        response = yield from past_conflicts(core, call)
+    except ConditionFalse as error:
+        # The service returns the item that was found: that tells "no such item" from "not so".
+        check_current(info, error)
+        asked = prepared.asked
+        if asked is None or (not error.item and not upsert):
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        if not outcomes.update_was_applied(info, key, version, prepared.done, error):
+            raise condition_failed(error, info, key, asked) from error
+        if returns == "old":
+            raise outcomes.unknown(error, info, key, error.item) from error
+        response = {"Attributes": error.item}
+    except outcomes.FAILURES as error:
+        if not error.uncertain or (prepared.asked is None and not once):
+            raise
+        raise outcomes.unknown(error, info, key) from error
+    item: Any = response.get("Attributes")
+    if returns is None or not item:
+        return None
+    if returns == "changed":
+        return changed_values(prepared.stated, item)
+    return core.loaded(info, made_of(info, info.cls, item))
+
+
+def changed_values(actions: Sequence[Action], item: AttributeMap) -> dict[str, Any]:
+    """The new values at the places that actions changed, by what the places are called."""
+    return {data_of(each.path).label: _changed(each.path, item) for each in actions}
+
+
+def _changed(path: Path, item: AttributeMap) -> Any:
+    """The new value at the place that an action changed; None where there is nothing now."""
+    data = data_of(path)
+    value = value_at(item, data.steps)
+    if value is not None:
+        return data.form.load(value)
+    # A set that has lost its last member is absent, and reads as empty.
+    always_set = data.is_field and data.form.is_set and not data.form.optional
+    return data.form.load({"L": []}) if always_set else None
+
+
+def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
+    """The actions, refused where the service would refuse them.
+
+    Raises:
+        ConditionError: There is none; one is no action, of another model, changes a key attribute,
+            or two change the same place.
+    """
+    if not actions:
+        raise ConditionError(
+            f"update of {info.name}: no action is given; write set_(...), remove(...), add(...) or "
+            f"delete(...)"
+        )
+    stated: list[Action] = []
+    for each in actions:
+        if not isinstance(each, Action):
+            raise ConditionError(
+                f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
+            )
+        check_models((each.path, *operands(each.value)), info, each)
+        data = data_of(each.path)
+        attribute = data.steps[0]
+        if attribute in info.table.key:
+            raise ConditionError(
+                f"{each}: {data.label} is part of the key, which never changes; save the object "
+                f"under its new key and delete the old one"
+            )
+        check_key_untouched(info, each)
+        if info.version is not None and attribute == info.names[info.version]:
+            raise ConditionError(f"{each}: {data.label} is the version; every update raises it")
+        if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
+            raise ConditionError(f"{each}: {data.label} is a time stamp; every update sees to it")
+        _check_index_key(info, each)
+        stated.append(each)
+    check_overlap(stated)
+    return stated
+
+
+def _check_index_key(info: ModelInfo, action: Action) -> None:
+    """An index key that is empty is refused by the service, with a message that names no field."""
+    data = data_of(action.path)
+    attribute = str(data.steps[0])
+    if len(data.steps) != 1 or attribute not in info.table.key_attributes:
+        return
+    value = action.value
+    if isinstance(value, Value):
+        kind = info.table.type_of(attribute)
+        if kind not in value.stored or value.stored[kind] in ("", b""):
+            raise ConditionError(
+                f"{action}: {data.label} is the key of an index and goes with a {kind} that is not "
+                f"empty; remove(...) leaves the item out of the index"
+            )
+
+
+def stamps(core: Core, info: ModelInfo) -> list[Action]:
+    """What every update changes: the version goes up, time stamps and the schema version are set."""
+    actions = []
+    codec = cast("Mapper", info.mapper).codec(info.cls)
+    fields = codec.fields or {}
+    if info.upgrades:
+        path = attribute_path(info, (info.schema_attribute,), info.schema_attribute).path
+        schema = Value({"N": str(info.schema_version)}, info.schema_version)
+        actions.append(Action("SET", path, schema, "the schema version"))
+    if info.version is not None:
+        path = field_path(info, info.version).path
+        zero, one = (Value(fields[info.version].dump(number), number) for number in (0, 1))
+        raised = Arithmetic("+", IfNotExists(path, zero), one)
+        actions.append(Action("SET", path, raised, "the version goes up"))
+    now = core.environment.now()
+    for name, keep in ((info.updated, False), (info.created, True)):
+        if name is not None:
+            path = field_path(info, name).path
+            value = Value(fields[name].dump(now), now)
+            operand = IfNotExists(path, value) if keep else value
+            written = CREATED if keep else f"the time stamp {name}"
+            actions.append(Action("SET", path, operand, written))
+    return actions

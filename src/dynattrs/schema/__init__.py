@@ -1,0 +1,1 @@
+"""Tables, indexes and their keys as plain data: declared, compared, described; never asked for."""

@@ -1,0 +1,650 @@
+"""Tables, keys and indexes as plain data, and what a model declares about its fields.
+
+Names in a `Table` and its indexes are *attribute names* (as stored). In the `indexes=` of
+`@model("name", ...)` they are *field names*; the model turns them into attribute names.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast, get_origin
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.deferral import deferred
+from dynattrs.errors import ModelError
+
+if TYPE_CHECKING:
+    from dynattrs.schema import capacity, facets, infrastructure
+    from dynattrs.schema.capacity import Billing, StreamView, TableClass
+    from dynattrs.schema.facets import Facet
+else:
+    capacity = deferred("dynattrs.schema.capacity")
+    facets = deferred("dynattrs.schema.facets")
+    infrastructure = deferred("dynattrs.schema.infrastructure")
+
+__all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
+
+KeyType: TypeAlias = Literal["S", "N", "B"]
+Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
+Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
+AttributeValue: TypeAlias = "dict[str, Any]"
+AttributeMap: TypeAlias = "dict[str, AttributeValue]"
+
+
+class StoredItem(Protocol):
+    """An item as a reply had it: an attribute map, or a row (see `dynattrs.mapper.read_code`)."""
+
+    def __getitem__(self, name: str, /) -> AttributeValue: ...
+
+    def get(self, name: str, default: AttributeValue, /) -> AttributeValue: ...
+
+
+KEY_TYPES: Final = ("S", "N", "B")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _indexes(value: Iterable[Index]) -> tuple[Index, ...]:
+    return tuple(value)
+
+
+def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
+    return facets.facets_of(value) if value else ()
+
+
+def _items(value: Iterable[Mapping[str, Any]]) -> tuple[AttributeMap, ...]:
+    return facets.items_of(value) if value else ()
+
+
+def _projection(value: Projection) -> Projection:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> None:
+    if not _NAME.fullmatch(str(value)):
+        what = "a table" if isinstance(instance, Table) else "an index"
+        raise ModelError(
+            f"{type(instance).__name__}({value!r})",
+            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
+        )
+
+
+def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
+    if isinstance(value, str) and value not in ("all", "keys"):
+        raise ModelError(
+            f"{type(instance).__name__}({instance.name!r})",
+            f"projection={value!r}: write 'all', 'keys' or a list of names",
+        )
+
+
+@attrs.frozen
+class GlobalIndex:
+    """A global secondary index: another partition key, and perhaps sort key, over the table.
+
+    Args:
+        name: The index's name.
+        partition_key: One name, or one to four: then every one of them must be stated in a query.
+        sort_key: None, one name, or up to four: a query states them from the left.
+        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
+            the keys.
+        billing: Capacity of its own; without it the table's holds for it as well.
+        write_shards: Over how many partition keys a key template spreads the items, so that one that
+            is written all the time is no hot spot; queries ask all of them, and merge in order.
+
+    Example:
+        >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
+        ('year',)
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    partition_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
+    sort_key: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+    billing: Billing | None = attrs.field(kw_only=True, default=None)
+    write_shards: int | None = attrs.field(kw_only=True, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.billing is not None:
+            capacity.check_billing(f"GlobalIndex({self.name!r})", self.billing)
+        for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
+            if len(names) > limits.INDEX_KEY_ATTRIBUTES:
+                raise ModelError(
+                    f"GlobalIndex({self.name!r})",
+                    f"a {role} key has at most {limits.INDEX_KEY_ATTRIBUTES} attributes, "
+                    f"{len(names)} are given",
+                )
+        if not self.partition_key:
+            raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
+        _refuse_twice(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
+        if self.write_shards is not None:
+            _check_shards(self)
+
+
+def _check_shards(index: GlobalIndex) -> None:
+    subject = f"GlobalIndex({index.name!r})"
+    if type(index.write_shards) is not int or not 2 <= index.write_shards <= limits.WRITE_SHARDS:
+        raise ModelError(
+            subject,
+            f"write_shards={index.write_shards!r}: an int from 2 to {limits.WRITE_SHARDS} is expected",
+        )
+    if len(index.partition_key) > 1 or len(index.sort_key) > 1:
+        raise ModelError(
+            subject, "write_shards spreads an index of one partition key and at most one sort key"
+        )
+
+
+@attrs.frozen
+class LocalIndex:
+    """A local secondary index: another sort key within the table's partitions.
+
+    It is made with the table and never changed, and it is the only kind of index that can be
+    read consistently.
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    sort_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+
+    def __attrs_post_init__(self) -> None:
+        # The service gives multi-attribute keys to global indexes only.
+        if len(self.sort_key) != 1:
+            raise ModelError(
+                f"LocalIndex({self.name!r})",
+                f"a local index has one attribute as its sort key, {len(self.sort_key)} are given",
+            )
+
+
+Index: TypeAlias = "GlobalIndex | LocalIndex"
+
+
+def _refuse_twice(subject: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ModelError(subject, f"{name!r} is named twice in its key")
+        seen.add(name)
+
+
+class Members:
+    """The models of one table. They belong to the `Table` object, not to what it is equal to."""
+
+    __slots__ = ("_models",)
+
+    def __init__(self) -> None:
+        self._models: list[weakref.ref[type[Any]]] = []
+
+    def add(self, cls: type[Any]) -> None:
+        """Remember a model. One that is declared again, in a notebook, takes the former's place."""
+        name = (cls.__module__, cls.__qualname__)
+        self._models = [
+            each
+            for each in self._models
+            if (known := each()) is not None and (known.__module__, known.__qualname__) != name
+        ]
+        self._models.append(weakref.ref(cls))
+
+    def infos(self) -> list[ModelInfo]:
+        """What is known of the models, in the order of their declarations."""
+        found = (info_of(cls) for each in self._models if (cls := each()) is not None)
+        return [info for info in found if info is not None]
+
+    def __reduce__(self) -> Any:
+        # A copy of a table is another table.
+        return Members, ()
+
+    def __deepcopy__(self, memo: Any) -> Members:
+        return Members()
+
+
+@attrs.frozen
+class Table:
+    """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
+
+    A setting that is None is not created, compared or changed: it belongs to whoever runs the
+    table. Without `billing` a table is made on demand.
+
+    Args:
+        name: The table's name, before the session's `table_prefix` and `tables`.
+        partition_key: The attribute that is the partition key.
+        sort_key: The attribute that is the sort key, if there is one.
+        indexes: Global and local indexes; their names are attribute names.
+        ttl: The attribute with the time to live (epoch seconds).
+        types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
+        billing: `OnDemand()`, perhaps with maxima, or `Provisioned(read=..., write=...)`.
+        stream: What the table's stream tells of a changed item, `"keys"`, `"new"`, `"old"` or
+            `"new and old"`; False for no stream.
+        deletion_protection: Whether the table refuses to be deleted.
+        point_in_time_recovery: Whether the table can be restored to any second of the last 35 days,
+            or of how many.
+        table_class: `"standard"` or `"infrequent access"`, where storage costs less and requests
+            more.
+        facets: The kinds of items that a design has in the table. They, the attributes and the
+            sample items are documentation: two tables that differ only in them are equal.
+        attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
+        sample_items: Examples of all kinds, as attribute maps.
+        discriminator: The attribute that says of which model an item is, where keys do not.
+
+    Example:
+        >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
+        >>> app.type_of("pk"), app.type_of("sk")
+        ('S', 'N')
+    """
+
+    name: str = attrs.field(validator=_check_name)
+    partition_key: str = attrs.field(kw_only=True)
+    sort_key: str | None = attrs.field(kw_only=True, default=None)
+    indexes: tuple[Index, ...] = attrs.field(kw_only=True, default=(), converter=_indexes)
+    ttl: str | None = attrs.field(kw_only=True, default=None)
+    types: Mapping[str, KeyType] = attrs.field(kw_only=True, factory=dict, hash=False)
+    billing: Billing | None = attrs.field(kw_only=True, default=None)
+    stream: StreamView | Literal[False] | None = attrs.field(kw_only=True, default=None)
+    deletion_protection: bool | None = attrs.field(kw_only=True, default=None)
+    point_in_time_recovery: bool | int | None = attrs.field(kw_only=True, default=None)
+    table_class: TableClass | None = attrs.field(kw_only=True, default=None)
+    facets: tuple[Facet, ...] = attrs.field(
+        kw_only=True, default=(), converter=_facets, eq=False, repr=False
+    )
+    attributes: Mapping[str, str] = attrs.field(kw_only=True, factory=dict, eq=False, repr=False)
+    sample_items: tuple[AttributeMap, ...] = attrs.field(
+        kw_only=True, default=(), converter=_items, eq=False, repr=False
+    )
+    discriminator: str | None = attrs.field(kw_only=True, default=None)
+    #: The models that were declared on it.
+    members: Members = attrs.field(init=False, factory=Members, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        subject = f"Table({self.name!r})"
+        self._check_settings(subject)
+        if not self.partition_key:
+            raise ModelError(subject, "it needs a partition_key")
+        _refuse_twice(subject, self.key)
+        if self.discriminator is not None and self.discriminator in ("", *self.key_attributes):
+            raise ModelError(
+                subject,
+                f"discriminator={self.discriminator!r}: an attribute that is no key is expected",
+            )
+        names = [index.name for index in self.indexes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ModelError(subject, f"two indexes are named {name!r}")
+        if self.local_indexes and self.sort_key is None:
+            raise ModelError(
+                subject, "a local index needs a table with a sort key; make it a GlobalIndex"
+            )
+        for name, kind in self.types.items():
+            if kind not in KEY_TYPES:
+                raise ModelError(
+                    subject, f"types[{name!r}] is {kind!r}; a key attribute is 'S', 'N' or 'B'"
+                )
+            if name not in self.key_attributes:
+                raise ModelError(
+                    subject, f"types names {name!r}, which is no key attribute of it or its indexes"
+                )
+        for index in self.indexes:
+            if isinstance(index, GlobalIndex) and index.write_shards is not None:
+                self._check_sharded(subject, index)
+        counts = (
+            (len(self.indexes) - len(self.local_indexes), limits.GLOBAL_INDEXES, "global"),
+            (len(self.local_indexes), limits.LOCAL_INDEXES, "local"),
+        )
+        for count, most, kind_of_index in counts:
+            if count > most:
+                raise ModelError(
+                    subject, f"{count} {kind_of_index} indexes; the service allows {most}"
+                )
+
+    def _check_settings(self, subject: str) -> None:
+        settings = (
+            self.stream, self.deletion_protection, self.point_in_time_recovery, self.table_class
+        )  # fmt: skip
+        if self.billing is not None or any(each is not None for each in settings):
+            capacity.check_billing(subject, self.billing)
+            capacity.check_settings(subject, *settings)
+        for index in self.indexes:
+            own = index.billing if isinstance(index, GlobalIndex) else None
+            if own is not None and capacity.billing_mode(own) != capacity.billing_mode(
+                self.billing
+            ):
+                raise ModelError(
+                    subject,
+                    f"index {index.name!r} is billed as {own}, the table as "
+                    f"{self.billing or capacity.OnDemand()}; both are on demand, or both provisioned",
+                )
+
+    def _check_sharded(self, subject: str, index: GlobalIndex) -> None:
+        """What is spread over shards is made by templates, and is no other key."""
+        [attribute] = index.partition_key
+        others = [each for each in self.indexes if each is not index]
+        if self.type_of(attribute) != "S" or attribute in (
+            *self.key, *(name for each in others for name in key_of(self, each)), *index.sort_key
+        ):  # fmt: skip
+            raise ModelError(
+                subject,
+                f"index {index.name!r} has write_shards, so its partition key {attribute!r} must be "
+                f"text and part of no other key; give the index an attribute of its own",
+            )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The attributes of the primary key: one or two names."""
+        return (
+            (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
+        )
+
+    @property
+    def local_indexes(self) -> tuple[LocalIndex, ...]:
+        """Those of its indexes that are local."""
+        return tuple(index for index in self.indexes if isinstance(index, LocalIndex))
+
+    @property
+    def key_attributes(self) -> tuple[str, ...]:
+        """Every attribute that is part of a key, of the table first, then of the indexes."""
+        names = dict.fromkeys(self.key)
+        for index in self.indexes:
+            names.update(dict.fromkeys(key_of(self, index)))
+        return tuple(names)
+
+    @property
+    def own_attributes(self) -> tuple[str, ...]:
+        """The attributes that mean something to the service: keys, and the time to live."""
+        return self.key_attributes if self.ttl is None else (*self.key_attributes, self.ttl)
+
+    def type_of(self, attribute: str) -> KeyType:
+        """The type of a key attribute: `"S"` unless `types` says otherwise."""
+        return self.types.get(attribute, "S")
+
+    def create_arguments(self, name: str | None = None) -> dict[str, Any]:
+        """The parameters of CreateTable, which `session.tables.create` sends.
+
+        The time to live and point-in-time recovery have calls of their own.
+
+        Args:
+            name: The real name, where it is another one: `"prod-app"`.
+
+        Example:
+            >>> app = Table("app", partition_key="pk")
+            >>> app.create_arguments("dev-app")["KeySchema"]
+            [{'AttributeName': 'pk', 'KeyType': 'HASH'}]
+        """
+        return _create_arguments(self, name or self.name)
+
+    def cloudformation(
+        self, name: str | None = None, *, logical_id: str | None = None
+    ) -> dict[str, Any]:
+        """A CloudFormation template with this table, to be written as JSON or YAML.
+
+        The table is retained when the stack is deleted.
+
+        Args:
+            name: The table's real name, where it is another one.
+            logical_id: The resource's name in the template; `AppTable` for a table `app`.
+        """
+        return infrastructure.cloudformation(
+            self.create_arguments(name),
+            ttl=self.ttl,
+            recovery=self.point_in_time_recovery,
+            logical_id=logical_id or infrastructure.logical_id(self.name),
+        )
+
+    def terraform(self, name: str | None = None, *, resource: str | None = None) -> dict[str, Any]:
+        """A Terraform configuration with this table, to be written as `*.tf.json`.
+
+        It says `prevent_destroy`: Terraform refuses plans that would delete the table.
+
+        Args:
+            name: The table's real name, where it is another one.
+            resource: The resource's name in the configuration; `app` for a table `app`.
+        """
+        return infrastructure.terraform(
+            self.create_arguments(name),
+            ttl=self.ttl,
+            recovery=self.point_in_time_recovery,
+            resource=resource or infrastructure.resource_name(self.name),
+        )
+
+
+def partition_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """The attributes of the partition key of *index*, or of the table if that is None."""
+    return index.partition_key if isinstance(index, GlobalIndex) else (table.partition_key,)
+
+
+def sort_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """The attributes of the sort key of *index*, or of the table if that is None."""
+    if index is None:
+        return table.key[1:]
+    return index.sort_key
+
+
+def key_of(table: Table, index: Index | None) -> tuple[str, ...]:
+    """All key attributes of *index*, or of the table if that is None."""
+    return (*partition_of(table, index), *sort_of(table, index))
+
+
+def billing_of(table: Table, index: Index | None) -> Billing:
+    """How a table, or one of its indexes, is billed."""
+    own = index.billing if isinstance(index, GlobalIndex) else None
+    return own or table.billing or capacity.OnDemand()
+
+
+def _create_arguments(table: Table, name: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": capacity.billing_mode(table.billing),
+        "AttributeDefinitions": definitions(table, table.key_attributes),
+        "KeySchema": key_schema(table, None),
+        **billing_of(table, None).arguments(),
+    }
+    for kind, parameter in (
+        (GlobalIndex, "GlobalSecondaryIndexes"), (LocalIndex, "LocalSecondaryIndexes")
+    ):  # fmt: skip
+        indexes = [index_arguments(table, each) for each in table.indexes if isinstance(each, kind)]
+        if indexes:
+            arguments[parameter] = indexes
+    if table.stream:
+        arguments["StreamSpecification"] = stream_specification(table.stream)
+    if table.deletion_protection is not None:
+        arguments["DeletionProtectionEnabled"] = table.deletion_protection
+    if table.table_class is not None:
+        arguments["TableClass"] = capacity.TABLE_CLASSES[table.table_class]
+    return arguments
+
+
+def definitions(table: Table, attributes: Iterable[str]) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": attribute, "AttributeType": table.type_of(attribute)}
+        for attribute in attributes
+    ]
+
+
+def key_schema(table: Table, index: Index | None) -> list[dict[str, str]]:
+    return [
+        *({"AttributeName": name, "KeyType": "HASH"} for name in partition_of(table, index)),
+        *({"AttributeName": name, "KeyType": "RANGE"} for name in sort_of(table, index)),
+    ]
+
+
+def index_arguments(table: Table, index: Index) -> dict[str, Any]:
+    arguments = {
+        "IndexName": index.name,
+        "KeySchema": key_schema(table, index),
+        "Projection": projection_arguments(table, index),
+    }
+    if isinstance(index, GlobalIndex):
+        arguments |= billing_of(table, index).arguments()
+    return arguments
+
+
+def projection_arguments(table: Table, index: Index) -> dict[str, Any]:
+    if index.projection == "all":
+        return {"ProjectionType": "ALL"}
+    held = {*table.key, *key_of(table, index)}
+    others = [] if index.projection == "keys" else [n for n in index.projection if n not in held]
+    # An INCLUDE of nothing besides the keys is refused by the service.
+    if not others:
+        return {"ProjectionType": "KEYS_ONLY"}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": others}
+
+
+def stream_specification(stream: StreamView | Literal[False]) -> dict[str, Any]:
+    if stream is False:
+        return {"StreamEnabled": False}
+    return {"StreamEnabled": True, "StreamViewType": capacity.STREAM_VIEWS[stream]}
+
+
+@attrs.frozen
+class FieldOptions:
+    """What `field(...)`, `partition_key(...)` and `sort_key(...)` add to an attrs field."""
+
+    name: str | None = None
+    key: Literal["partition", "sort"] | None = None
+    ttl: bool = False
+    version: bool = False
+    created: bool = False
+    updated: bool = False
+    key_only: bool = False
+    unique: bool = False
+    also: tuple[str, ...] = ()
+
+
+#: Where `FieldOptions` live in the metadata of an attrs field.
+METADATA_KEY: Final = "dynattrs"
+
+NO_OPTIONS: Final = FieldOptions()
+
+
+def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
+    return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
+
+
+#: An attribute, its type, a length that is surely allowed, and whether it may be absent.
+KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
+
+
+@attrs.define(eq=False)
+class ModelInfo:
+    """What dynattrs knows of one model class. One for each decorated or mapped class."""
+
+    cls: type[Any]
+    table: Table
+    unknown: Unknown
+    mapper: Any
+    #: Attribute names by field name.
+    names: dict[str, str]
+    #: Whether instances have a place for attributes that the class does not know.
+    carries: bool
+    version: str | None = None
+    created: str | None = None
+    updated: str | None = None
+    #: Functions that get each object before it is saved, and after it was read.
+    before_save: tuple[Callable[[Any], Any], ...] = ()
+    after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Those of them that its own declaration names; the others are its bases'.
+    own_before_save: tuple[Callable[[Any], Any], ...] = ()
+    own_after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Groups of fields that no two items have alike, and the model that declared each.
+    unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
+    #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
+    guarding: list[ModelInfo] = attrs.field(factory=list)
+    #: From each schema version of its items to the next.
+    upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
+    #: The attribute that holds an item's schema version, where there are upgrades.
+    schema_attribute: str = "schema_version"
+    #: Today's names of attributes by those that they had before.
+    formerly: dict[str, str] = attrs.field(factory=dict)
+    #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
+    key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
+    #: How its keys are made of its fields (`model_keys.ModelKeys`), where it has key templates.
+    keys: Any = None
+
+    @property
+    def name(self) -> str:
+        return self.cls.__name__
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The fields of the primary key, partition first; nested ones with dots."""
+        if self.keys is not None:
+            return tuple(part.name for part in self.keys.parts)
+        by_attribute = {stored: name for name, stored in self.names.items()}
+        return tuple(by_attribute[attribute] for attribute in self.table.key)
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version that the model writes."""
+        return len(self.upgrades) + 1
+
+    @property
+    def evolves(self) -> bool:
+        """Whether there may be items that are stored otherwise than the model would today."""
+        return bool(self.upgrades or self.formerly)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a save changes the object: a version or a timestamp."""
+        return bool(self.version or self.created or self.updated)
+
+
+#: The attribute that marks the guard of a unique value, an item that is of no model. The guard's
+#: partition key begins with it, too, and a space.
+GUARD_ATTRIBUTE: Final = "dynattrs.unique"
+#: The declared names of tables in which there may be guards.
+guarded_tables: set[str] = set()
+
+INFO_ATTRIBUTE: Final = "__dynattrs__"
+UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"
+
+_mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictionary()
+
+
+def register(info: ModelInfo) -> None:
+    """Remember what is known of a class that carries no mark itself (`map_class`)."""
+    _mapped[info.cls] = info
+
+
+def info_of(cls: Any) -> ModelInfo | None:
+    """What is known of exactly this class; None if it was neither decorated nor mapped."""
+    if not isinstance(cls, type):
+        return None
+    found = cls.__dict__.get(INFO_ATTRIBUTE)
+    return found if found is not None else _mapped.get(cls)
+
+
+def model_info(cls: Any) -> ModelInfo:
+    """What is known of a model class.
+
+    Raises:
+        ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
+    """
+    info = info_of(cls)
+    if info is not None:
+        return info
+    cls = get_origin(cls) or cls
+    info = info_of(cls)
+    if info is not None:
+        return info
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), "this is not a model class; pass a class with @model")
+    for base in cls.__mro__[1:]:
+        if info_of(base) is not None:
+            raise ModelError(
+                cls.__name__,
+                f"it is a subclass of the model {base.__name__} and not decorated itself, so its "
+                f"own fields would be lost; decorate it with @model(...)",
+            )
+    raise ModelError(cls.__name__, "it is no model; decorate it with @model(...) or use map_class")

@@ -1,0 +1,178 @@
+"""What a session and the handle of a block have in common, whichever way they wait.
+
+The verbs are written once, in `operations`. Methods whose results differ in type between `Session`
+and `AsyncSession`, or that have overloads of their own, are declared in both, and documented here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dynattrs.operations.verbs import Verbs
+from dynattrs.wire.client import Stats
+
+if TYPE_CHECKING:
+    from dynattrs.operations.writing.edits import Edit
+
+A = TypeVar("A")
+H = TypeVar("H", bound="AnyHandle")
+
+
+class AnyEditing(Generic[H, A]):
+    """The block of `session.edit(obj)`."""
+
+    def __init__(self, handle: H, obj: A, edit: Edit) -> None:
+        self._handle = handle
+        self._obj = obj
+        self._edit = edit
+
+
+class AnyHandle(Verbs):
+    """What a session and the handle of a block have in common."""
+
+    _driver: Any
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"a {type(self).__name__} holds connections and threads and cannot be pickled; make a "
+            f"Session in each process"
+        )
+
+    def delete(self, *args: Any, **options: Any) -> Any:
+        """Delete an object's item, or the one with a key: `delete(song)`, `delete(Song, key)`.
+
+        It is no error if there is none. Inside a block it is gathered; with *when* or *returning*,
+        or where the object has a version, and outside a block, it is one DeleteItem now.
+
+        Returns:
+            With *returning* the item that was there, or None.
+
+        Raises:
+            ConditionFailed: *when* is false, or another writer has changed the stored version.
+        """
+        raise NotImplementedError
+
+    def update(self, *args: Any, **options: Any) -> Any:
+        """Change an item where it is, with one UpdateItem now: `update(Song, key, *actions)` or
+        `update(song, *actions)`, which checks the object's version and leaves the object as it is.
+
+        Args:
+            subject: A model class, with the key after it, or an object.
+            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
+            actions: `set_`, `remove`, `add`, `delete`.
+            when: A condition that must be true.
+            upsert: Make the item if there is none, of the key and what the actions set.
+            returns: The new item, the old one, `"changed"` for a dict of the new values by path,
+                or None.
+
+        Raises:
+            NoSuchItem: There is no such item, and *upsert* was not said.
+            ConditionFailed: *when* is false, or the version is another; `.item` is what is stored.
+            ConditionError: Actions that DynamoDB would refuse: none, overlapping, on the key.
+        """
+        raise NotImplementedError
+
+    def query(self, *args: Any, **options: Any) -> Any:
+        """A lazy query for the items of a model: `query(Song).where(Song.artist == "...")`; or of
+        several models of one `Table`, in stored order: `query(User, Order)`.
+
+        Raises:
+            QueryError: The models are not of one table, or nothing tells their items apart.
+        """
+        raise NotImplementedError
+
+    def scan(self, *args: Any, **options: Any) -> Any:
+        """A lazy scan of the whole table of a model, or of several. It reads, and costs, everything in
+        the table.
+        """
+        raise NotImplementedError
+
+    def get_many(self, *args: Any, **options: Any) -> Any:
+        """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight.
+
+        Each key is read once, however often it is given.
+
+        Args:
+            model: The model class.
+            keys: Keys as `get` takes them; may be a generator.
+            ordered: Keep the order of the keys.
+            missing: `"skip"` keys without an item, or give None in their place, in the order of
+                the keys. Either way they are in `.missing` afterwards.
+            consistent: Read what every earlier acknowledged write left, at twice the capacity.
+            unexpired: Items whose time to live is over, and that are not removed yet, are missing.
+        """
+        raise NotImplementedError
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run a PartiQL statement now; further pages of rows are read as they are iterated.
+
+        Args:
+            statement: The statement, with the table's real name, and `?` for parameters.
+            parameters: Values for the `?`, any that a field of type `Any` can have.
+            model: The class of the rows; without it they are dicts of plain values. A SELECT of
+                only some attributes is refused with it: a half-read object must never be saved.
+            consistent: Read what every earlier acknowledged write left.
+
+        Raises:
+            QueryError: The statement selects parts of items as objects.
+        """
+        raise NotImplementedError
+
+    def edit(self, *args: Any, **options: Any) -> Any:
+        """A block that changes an object, and on leaving writes only what has changed.
+
+        In-place changes count (`song.tags.add`, a nested field). It is one UpdateItem, or no request
+        where nothing has changed; an exception inside sends nothing. Attributes that the class does
+        not know stay as they are.
+
+        Args:
+            obj: The object, as it was read.
+            guard: Demand that the places that change are still as they were read.
+
+        Raises:
+            NoSuchItem: On leaving: the item is gone.
+            ConditionFailed: On leaving: the version is another one, or *guard* found a change.
+            ConditionError: On leaving: the key was changed.
+        """
+        raise NotImplementedError
+
+    def transaction(self, *args: Any, **options: Any) -> Any:
+        """A block of writes that happen all or not at all: one TransactWriteItems on leaving.
+
+        Args:
+            token: An idempotency key of yours: within ten minutes the same transaction with the
+                same token happens once. 1 to 36 characters. Without it each transaction has a
+                new one.
+
+        Raises:
+            TransactionFailed: On leaving: nothing was written; `.reasons` says why.
+            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item. Or its
+                token was used for one that does something else.
+        """
+        raise NotImplementedError
+
+    def transact_get(self, *args: Any, **options: Any) -> Any:
+        """Items of any models as they were at one moment: `transact_get((Song, key), (User, key))`.
+
+        Returns:
+            The items in the order asked for, None for each that is not there. At most 100.
+        """
+        raise NotImplementedError
+
+    @property
+    def tables(self) -> Any:
+        """Create, compare, describe and delete tables."""
+        raise NotImplementedError
+
+    @property
+    def client(self) -> Any:
+        """The botocore client, for everything that has no verb here. Under asyncio it is awaited:
+        `client = await session.client` opens it if need be.
+        """
+        raise NotImplementedError
+
+    @property
+    def stats(self) -> Stats:
+        """What has been asked of the service so far."""
+        stats: Stats = self._driver.wire.stats
+        return stats

@@ -1,0 +1,1 @@
+"""What stands beside saving and reading objects, each loaded only when it is asked for."""

@@ -1,0 +1,153 @@
+"""The fields of one kind of item: names, types, and what is not in every sample."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.tools.generation.key_templates import KeyTemplates
+from dynattrs.tools.generation.source import Call, Names, Source, literal, snake
+
+#: ISO 8601 with a zone: what a datetime reads.
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)")
+_DATE: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_INTEGRAL: Final = re.compile(r"-?\d+")
+
+
+@attrs.frozen
+class Field:
+    """A field of a generated class.
+
+    Attributes:
+        name: Its name.
+        attribute: The attribute's name.
+        type: Its annotation, without None.
+        optional: Whether some samples lack it.
+        key_only: Whether it is stored in keys alone.
+    """
+
+    name: str
+    attribute: str
+    type: str
+    optional: bool = False
+    key_only: bool = False
+
+    @property
+    def is_set(self) -> bool:
+        return self.type.startswith("set[")
+
+    @property
+    def has_default(self) -> bool:
+        return self.optional or self.is_set
+
+    def source(self) -> Source:
+        """The line of the class."""
+        may_be_none = self.optional and not self.is_set
+        head = f"{self.name}: {self.type}{' | None' if may_be_none else ''}"
+        options = [] if self.name == self.attribute else [f"name={literal(self.attribute)}"]
+        if self.key_only:
+            options = ["key_only=True"]
+        if self.is_set:
+            options.append("factory=set")
+        elif may_be_none and options:
+            options.append("default=None")
+        elif may_be_none:
+            return f"{head} = None"
+        return Call(f"{head} = field", options) if options else head
+
+
+def fields_of(
+    items: Sequence[AttributeMap],
+    templates: KeyTemplates,
+    *,
+    keys: Iterable[str],
+    leave_out: Iterable[str],
+    declared: Mapping[str, str],
+) -> list[Field]:
+    """The fields of a class, those that every item has first.
+
+    Args:
+        items: The sample items of its kind.
+        templates: What its keys are made of; those attributes are no fields.
+        keys: All key attributes, which hold text, numbers or bytes as they are stored.
+        leave_out: Other attributes that are no fields.
+        declared: Attributes that the design has, with their type tags, for a kind without samples.
+    """
+    names = Names()
+    found = [
+        Field(names.take(slot.name), slot.name, "str", key_only=True) for slot in templates.key_only
+    ]
+    skip = {*leave_out, *templates.templates}
+    in_keys = {*keys, *(s.attribute for each in templates.templates.values() for s in each.slots)}
+    attributes = dict.fromkeys(name for item in items for name in item)
+    for attribute in attributes:
+        if attribute in skip:
+            continue
+        values = [item[attribute] for item in items if attribute in item]
+        present = [value for value in values if "NULL" not in value]
+        optional = len(present) < len(items)
+        type_ = _plain_type(present) if attribute in in_keys else type_of(present)
+        found.append(Field(names.take(snake(attribute)), attribute, type_, optional))
+    if not items:
+        for attribute, tag in declared.items():
+            if attribute not in skip:
+                type_ = _BY_TAG.get(tag, "Any")
+                found.append(Field(names.take(snake(attribute)), attribute, type_, True))
+    return sorted(found, key=lambda each: each.has_default)
+
+
+_BY_TAG: Final = {
+    "S": "str",
+    "N": "int",
+    "B": "bytes",
+    "BOOL": "bool",
+    "SS": "set[str]",
+    "NS": "set[int]",
+    "BS": "set[bytes]",
+    "L": "list[Any]",
+    "M": "dict[str, Any]",
+}
+
+
+def type_of(values: Sequence[AttributeValue]) -> str:
+    """The annotation that reads all of some values."""
+    texts = [value["S"] for value in values if "S" in value]
+    if texts and len(texts) == len(values):
+        if all(_INSTANT.fullmatch(text) for text in texts):
+            return "datetime"
+        if all(_DATE.fullmatch(text) for text in texts):
+            return "date"
+    return _plain_type(values)
+
+
+def _plain_type(values: Sequence[AttributeValue]) -> str:
+    tags = {tag for value in values for tag in value}
+    if len(tags) != 1:
+        return "Any"
+    [tag] = tags
+    payloads = [value[tag] for value in values]
+    if tag == "N":
+        return _number(payloads)
+    if tag == "NS":
+        return f"set[{_number([each for payload in payloads for each in payload])}]"
+    if tag == "L":
+        return f"list[{_inner([each for payload in payloads for each in payload])}]"
+    if tag == "M":
+        return f"dict[str, {_inner([each for payload in payloads for each in payload.values()])}]"
+    return _BY_TAG.get(tag, "Any")
+
+
+def _inner(values: Sequence[AttributeValue]) -> str:
+    present = [value for value in values if "NULL" not in value]
+    if not present:
+        return "Any"
+    found = type_of(present)
+    return f"{found} | None" if len(present) < len(values) and found != "Any" else found
+
+
+def _number(texts: Sequence[Any]) -> str:
+    return "int" if all(_INTEGRAL.fullmatch(str(text)) for text in texts) else "Decimal"

@@ -1,0 +1,280 @@
+"""What the keys of one kind of item are made of.
+
+A part of a key is text that is the same in all samples, or the value of an attribute, or a value that
+is stored in the key alone. What is inferred makes the keys of all samples again, or is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from dynattrs.schema.table import AttributeMap, Table
+from dynattrs.tools.generation.kinds import Kind, Shapes, is_label
+from dynattrs.tools.generation.source import snake, words_of
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@attrs.frozen
+class Slot:
+    """A part of a key that is a value.
+
+    Attributes:
+        attribute: The attribute that it is the value of; None where it is in the key alone.
+        name: A name for its field, where it is in the key alone.
+        spec: Its format: `06d` for a number with zeros before it, `*` for all that follows.
+        texts: What stands there in each sample.
+        label: The text before it.
+    """
+
+    attribute: str | None
+    name: str
+    spec: str
+    texts: tuple[str, ...]
+    label: str | None
+
+
+Part: TypeAlias = "str | Slot"
+
+
+@attrs.frozen
+class Template:
+    """A key attribute of one kind: its parts, between separators."""
+
+    parts: tuple[Part, ...]
+    separator: str
+
+    def written(self, field_of: Mapping[str, str]) -> str:
+        """The template as a declaration has it; *field_of* gives fields by attribute."""
+        return self.separator.join(
+            part
+            if isinstance(part, str)
+            else f"{{{field_of[part.attribute or part.name]}{':' * bool(part.spec)}{part.spec}}}"
+            for part in self.parts
+        )
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Slot))
+
+    def is_apart_from(self, other: Template) -> bool:
+        """Whether no text can be made by both."""
+        if self.separator != other.separator:
+            return False
+        for mine, theirs in zip(self.parts, other.parts, strict=False):
+            if isinstance(mine, str) and isinstance(theirs, str) and mine != theirs:
+                return True
+            if any(isinstance(part, Slot) and part.spec == "*" for part in (mine, theirs)):
+                return False
+        return len(self.parts) != len(other.parts)
+
+
+@attrs.define
+class KeyTemplates:
+    """The templates of one kind by key attribute. What is missing is a plain field."""
+
+    templates: dict[str, Template] = attrs.field(factory=dict)
+
+    @property
+    def key_only(self) -> list[Slot]:
+        """The values that are stored in keys alone, each once."""
+        found: dict[str, Slot] = {}
+        for template in self.templates.values():
+            for slot in template.slots:
+                if slot.attribute is None:
+                    found.setdefault(slot.name, slot)
+        return list(found.values())
+
+    def is_apart_from(self, other: KeyTemplates, key: Sequence[str]) -> bool:
+        return any(
+            name in self.templates
+            and name in other.templates
+            and self.templates[name].is_apart_from(other.templates[name])
+            for name in key
+        )
+
+
+def templates_of(table: Table, kind: Kind, shapes: Shapes) -> KeyTemplates:
+    """The key templates that the samples of a kind show."""
+    finder = _Finder(table, kind, shapes)
+    found = KeyTemplates()
+    if not kind.items:
+        return found
+    for attribute in table.key_attributes:
+        if table.type_of(attribute) != "S":
+            continue
+        template = finder.template(attribute)
+        if template is not None:
+            found.templates[attribute] = template
+    for template in [*found.templates.values()]:
+        for slot in template.slots:
+            # What another key is made of is a field, and not made of fields itself.
+            found.templates.pop(slot.attribute or "", None)
+    return found
+
+
+class _Finder:
+    def __init__(self, table: Table, kind: Kind, shapes: Shapes) -> None:
+        self._table = table
+        self._kind = kind
+        self._shapes = shapes
+        self._separator = shapes.separator
+        #: Values that are in the primary key alone.
+        self._own: list[Slot] = []
+        #: The attributes that have templates.
+        self._made: set[str] = set()
+
+    def template(self, attribute: str) -> Template | None:
+        items = self._kind.items
+        primary = attribute in self._table.key
+        if not all("S" in item.get(attribute, {"S": ""}) for item in items):
+            return None
+        having = [item for item in items if attribute in item]
+        if not having or (primary and len(having) < len(items)):
+            return None
+        texts = [item[attribute]["S"] for item in having]
+        parts = self._parts(attribute, texts, having)
+        if parts is None:
+            return None
+        made = Template(tuple(parts), self._separator)
+        if len(having) < len(items) and not self._is_sparse(made, attribute):
+            return None
+        self._made.add(attribute)
+        return made
+
+    def _is_sparse(self, template: Template, attribute: str) -> bool:
+        """Whether the items that lack the key lack one of its values too."""
+        needed = [slot.attribute for slot in template.slots if slot.attribute is not None]
+        return all(
+            any(name not in item for name in needed)
+            for item in self._kind.items
+            if attribute not in item
+        )
+
+    def _parts(
+        self, attribute: str, texts: Sequence[str], items: Sequence[AttributeMap]
+    ) -> list[Part] | None:
+        primary = attribute in self._table.key
+        rows = [text.split(self._separator) for text in texts]
+        if len({len(row) for row in rows}) > 1:
+            # All that follows the first label is one value.
+            rows = [text.split(self._separator, 1) for text in texts]
+            if {len(row) for row in rows} != {2} or len({row[0] for row in rows}) > 1:
+                return None
+            spec = "*"
+        else:
+            spec = ""
+        shape = self._shapes.shape(attribute, texts[0]) if primary else ()
+        parts: list[Part] = []
+        for place, column in enumerate(zip(*rows, strict=True)):
+            label = place < len(shape) and shape[place] is not None
+            single = len(rows[0]) == 1
+            if len(set(column)) == 1 and self._is_text(column[0], place, single, label=label):
+                parts.append(column[0])
+                continue
+            is_last = place == len(rows[0]) - 1
+            slot = self._slot(attribute, column, items, parts, spec if is_last else "")
+            if slot is None:
+                return None
+            known = slot.attribute is not None or slot in self._own
+            if single and not known and self._alias(attribute, 0) is None:
+                # It is what it is: a plain field says as much.
+                return None
+            parts.append(slot)
+            if slot.attribute is None and slot not in self._own:
+                self._own.append(slot)
+        return parts
+
+    def _is_text(self, text: str, place: int, single: bool, *, label: bool) -> bool:
+        if label or text == "":
+            return True
+        # Keys of indexes: a label begins them, or stands alone in several samples.
+        return is_label(text) and place == 0 and (not single or len(self._kind.items) > 1)
+
+    def _slot(
+        self,
+        attribute: str,
+        column: tuple[str, ...],
+        items: Sequence[AttributeMap],
+        before: Sequence[Part],
+        spec: str,
+    ) -> Slot | None:
+        label = next((part for part in reversed(before) if isinstance(part, str) and part), None)
+        several = len(set(column)) > 1
+        for name in self._sources(attribute, items[0]):
+            found = _format_of([item.get(name, {}) for item in items], column)
+            if found is not None:
+                return Slot(name, "", found or spec, column, label)
+        if len(items) == len(self._kind.items):
+            for slot in self._own:
+                # One sample may have one number for two things; the same label means the same.
+                same = slot.label == label or self._alias(attribute, len(before)) == slot.name
+                if slot.texts == column and (several or same):
+                    return slot if slot.spec == spec else attrs.evolve(slot, spec=spec)
+        if attribute not in self._table.key:
+            return None
+        return Slot(None, self._name(attribute, column, label, len(before)), spec, column, label)
+
+    def _sources(self, attribute: str, item: AttributeMap) -> list[str]:
+        """The attributes that a key may be made of."""
+        others = self._table.key_attributes
+        found = [name for name in item if name not in others]
+        if attribute not in self._table.key:
+            return found
+        # Such as a sort key that repeats a plain partition key, or the plain key of an index.
+        return found + [n for n in item if n in others and n != attribute and n not in self._made]
+
+    def _name(self, attribute: str, column: tuple[str, ...], label: str | None, place: int) -> str:
+        """A name for a value that no attribute has: the facet's, or the label's before it."""
+        taken = {slot.name for slot in self._own}
+        taken |= {snake(name) for item in self._kind.items for name in item}
+        wanted = self._alias(attribute, place) or _named_for(column, label)
+        if wanted is None:
+            wanted = f"{snake(self._kind.name)}_id"
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}{number}", number + 1
+        return name
+
+    def _alias(self, attribute: str, place: int) -> str | None:
+        facet = self._kind.facet
+        if facet is None:
+            return None
+        alias = facet.partition_key if attribute == self._table.partition_key else facet.sort_key
+        parts = re.sub(r"[<>{}\[\]$]", "", alias or "").split(self._separator)
+        if alias == attribute or place >= len(parts) or not words_of(parts[place]):
+            return None
+        return snake(parts[place])
+
+
+def _named_for(column: Sequence[str], label: str | None) -> str | None:
+    if all(_TIME.match(text) for text in column):
+        return "time"
+    if all(_DATE.fullmatch(text) for text in column):
+        return "date"
+    if label is None:
+        return None
+    made = snake(label)
+    return made if made.endswith("id") else f"{made}_id"
+
+
+def _format_of(values: Sequence[Mapping[str, Any]], column: Sequence[str]) -> str | None:
+    """The format in which values stand in a key; None if they do not."""
+    if all(value.get("S") == text for value, text in zip(values, column, strict=True)):
+        return ""
+    if not all("N" in value for value in values):
+        return None
+    if all(value["N"] == text for value, text in zip(values, column, strict=True)):
+        return ""
+    widths = {len(text) for text in column}
+    if len(widths) == 1 and all(
+        text.isdecimal() and value["N"].isdecimal() and int(text) == int(value["N"])
+        for value, text in zip(values, column, strict=True)
+    ):
+        return f"0{widths.pop()}d"
+    return None

@@ -1,0 +1,358 @@
+"""The short way of a call: requests made after a pattern, without botocore's machinery for each.
+
+botocore decides what a request looks like: where it goes, which headers it has, how it is signed.
+That takes most of the time of a call, and comes out the same each time but for the body, the time
+and the credentials. So the first call of an operation goes botocore's way, and the request it makes
+becomes the pattern of those that follow; if, and only if, `signing` comes to the very signature that
+botocore came to. A signature of another kind, none at all, or a header that is not known here is no
+pattern, and that operation stays with botocore.
+
+What comes back is taken where it is a 200 with the right CRC32. Anything else, be it an error, a
+damaged reply or a lost connection, is given to botocore as the outcome of its own first attempt. So
+errors, retries, quotas and what is known of lost writes are the same on both ways, and no attempt is
+made that botocore would not have made.
+
+Nothing here does I/O: who sends asks for a `Request`, sends it, and shows what came back.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zlib import crc32
+
+import attrs
+
+from dynattrs.wire.observers import Listeners
+from dynattrs.wire.sigv4 import Credentials, Signer, host_of, scope_in, timestamp
+
+#: The operations that may go the short way, by the client's method: those whose replies hold items.
+OPERATIONS: Final = {
+    "batch_get_item": "BatchGetItem",
+    "batch_write_item": "BatchWriteItem",
+    "delete_item": "DeleteItem",
+    "execute_statement": "ExecuteStatement",
+    "get_item": "GetItem",
+    "put_item": "PutItem",
+    "query": "Query",
+    "scan": "Scan",
+    "transact_get_items": "TransactGetItems",
+    "transact_write_items": "TransactWriteItems",
+    "update_item": "UpdateItem",
+}
+
+# Headers that stay the same, and those that are made for each request.
+_KEPT: Final = frozenset({"amz-sdk-request", "content-type", "user-agent", "x-amz-target"})
+_MADE: Final = frozenset(
+    {
+        "amz-sdk-invocation-id",
+        "authorization",
+        "content-length",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-amzn-trace-id",
+    }
+)
+# A first attempt says how many there may be, in newer versions of botocore; later ones have more.
+_FIRST_ATTEMPT: Final = re.compile(r"attempt=1(; max=\d+)?")
+
+#: After so many requests that were no pattern an operation is left to botocore for good.
+_TRIES: Final = 3
+
+
+@attrs.frozen(eq=False, repr=False)
+class Request:
+    """A request that is ready to be sent.
+
+    Attributes:
+        pattern: What it is made after.
+        own: The headers that are its own, by name.
+        body: What is sent.
+    """
+
+    pattern: Pattern
+    own: dict[str, str]
+    body: bytes
+
+    @property
+    def url(self) -> str:
+        return self.pattern.url
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers but those that an HTTP client adds by itself (`Host`, `Accept-Encoding`)."""
+        return {**self.pattern.headers, **self.own}
+
+    def raw(self) -> bytes:
+        """The bytes of the whole request."""
+        own = "".join([f"{name}: {value}\r\n" for name, value in self.own.items()])
+        return b"%b%b\r\n%b" % (self.pattern.head, own.encode("latin-1"), self.body)
+
+
+class Pattern:
+    """A request of botocore's, without what differs from one to the next."""
+
+    def __init__(self, url: str, headers: Mapping[str, str], signer: Signer) -> None:
+        parts = urlsplit(url)
+        self.url = url
+        self.headers = dict(headers)
+        self.signer = signer
+        # As the standard library's client, which botocore sends with, begins a request.
+        lines = [
+            f"POST {parts.path or '/'} HTTP/1.1",
+            f"Host: {host_of(url)}",
+            "Accept-Encoding: identity",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "",
+        ]
+        self.head = "\r\n".join(lines).encode("latin-1")
+
+
+class Lean:
+    """Makes the requests of one client, once it has seen botocore make one of each kind.
+
+    Args:
+        client: botocore's client.
+
+    Raises:
+        AttributeError: This botocore is built differently.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._listeners = Listeners(client, tuple(OPERATIONS))
+        self._signer = client._request_signer
+        _ = self._signer._credentials
+        #: The state of the listeners in which the patterns were taken.
+        self._state = self._listeners.state()
+        self._after_call = self._listeners.after_call()
+        self._patterns: dict[tuple[str, str | None], Pattern] = {}
+        self._known: frozenset[str] = frozenset()
+        #: Whether endpoints may differ from one set of credentials to the next.
+        self._several_accounts = False
+        self._failures: dict[str, int] = {}
+        self._second: tuple[int, str] = (0, "")
+
+    def credentials(self) -> Any:
+        """Who signs now, as botocore would ask, which may renew them: a frozen set, or, where
+        botocore is asynchronous, an awaitable of one. None if there are none.
+        """
+        found = self._signer._credentials
+        return None if found is None else found.get_frozen_credentials()
+
+    def _current(self) -> bool:
+        """Whether nobody listens; patterns that others had a hand in are forgotten."""
+        state = self._listeners.state()
+        if state is not self._state:
+            self._state = state
+            self._after_call = self._listeners.after_call()
+            self._patterns = {}
+            self._known = frozenset()
+            self._failures = {}
+        return state is not None
+
+    def knows(self, method: str) -> bool:
+        """Whether calls of *method* have a pattern, and nobody listens to them."""
+        return method in self._known and self._current()
+
+    def request(
+        self, method: str, parameters: Mapping[str, Any], credentials: Credentials, seconds: float
+    ) -> Request | None:
+        """The request of a call, or None if it has to go botocore's way.
+
+        Args:
+            method: The client's method.
+            parameters: Its keyword arguments.
+            credentials: Who signs.
+            seconds: The time since the epoch.
+        """
+        pattern = self._patterns.get((method, _account(credentials)))
+        if pattern is None or not _plain_names(method, parameters):
+            return None
+        try:
+            body = _encode(parameters)
+        except (TypeError, ValueError):
+            return None  # botocore says what is wrong with them
+        token = credentials.token
+        if token and not token.isprintable():
+            return None
+        second, stamp = self._second
+        if second != int(seconds):
+            stamp = timestamp(seconds)
+            self._second = (int(seconds), stamp)
+        own = {"X-Amz-Date": stamp}
+        if token:
+            own["X-Amz-Security-Token"] = token
+        own["Authorization"] = pattern.signer.authorization(body, credentials, stamp)
+        own["amz-sdk-invocation-id"] = _random_uuid()
+        own["Content-Length"] = str(len(body))
+        trace = _trace()
+        if trace:
+            own.update(trace)
+        return Request(pattern, own, body)
+
+    def wants(self, request: Any) -> bool:
+        """Whether a request of botocore's may become a pattern that there is not yet."""
+        method = _method(request)
+        return (
+            method is not None
+            and (method not in self._known or self._several_accounts)
+            and self._failures.get(method, 0) < _TRIES
+            and self._current()
+        )
+
+    def learn(self, request: Any, credentials: Credentials | None) -> None:
+        """Take a request that botocore has made, and the service has answered, for a pattern.
+
+        Args:
+            request: botocore's prepared request; one that is wanted.
+            credentials: Who signs now.
+        """
+        method = _method(request)
+        if method is None:
+            return
+        pattern = None if credentials is None else _pattern(request, credentials)
+        if pattern is not None:
+            account = _account(credentials)
+            # Replaced and never changed: other threads are reading them.
+            self._patterns = {**self._patterns, (method, account): pattern}
+            self._known |= {method}
+            self._several_accounts |= account is not None
+        elif _is_first(_values(request)):
+            self._failures[method] = self._failures.get(method, 0) + 1
+
+    def done(self) -> None:
+        """Tell botocore's retry quota of a call that went well."""
+        for handler in self._after_call:
+            handler(context={}, http_response=_Done)
+
+
+class _Done:
+    status_code = 200
+
+
+def response(
+    status: int, headers: Mapping[str, str], body: bytes, decode: Any = None
+) -> dict[str, Any] | None:
+    """What a reply says, or None if it is for botocore to judge.
+
+    Args:
+        status: The HTTP status.
+        headers: The reply's headers, their names in lower case.
+        body: The reply.
+        decode: Reads the bytes, where something else than plain JSON is wanted.
+    """
+    import msgspec
+
+    if status != 200:
+        return None
+    checksum = headers.get("x-amz-crc32")
+    if checksum is not None and (not checksum.isdigit() or crc32(body) != int(checksum)):
+        return None
+    try:
+        reply: Any = (decode or msgspec.json.decode)(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if not isinstance(reply, dict):
+        return None
+    found: dict[str, Any] = reply
+    found["ResponseMetadata"] = {
+        "RequestId": headers.get("x-amzn-requestid", ""),
+        "HTTPStatusCode": 200,
+        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
+        "RetryAttempts": 0,
+    }
+    return found
+
+
+_METHODS: Final = {operation: method for method, operation in OPERATIONS.items()}
+
+
+def _pattern(request: Any, credentials: Credentials) -> Pattern | None:
+    """The pattern that a request of botocore's is, if all of it is understood."""
+    values = _values(request)
+    body = request.body
+    if (
+        request.method != "POST"
+        or values.keys() - _KEPT - _MADE
+        or not _is_first(values)
+        or not isinstance(body, bytes)
+        or urlsplit(request.url).query
+        or not all(value.isprintable() and value.isascii() for value in values.values())
+    ):
+        return None
+    kept = {name: values[name.lower()] for name in request.headers if name.lower() in _KEPT}
+    try:
+        region, service, names = scope_in(values.get("authorization", ""))
+        signed = {name: values[name] for name in names if name in _KEPT}
+        signer = Signer(request.url, signed, region=region, service=service, method="POST")
+        own = signer.authorization(body, credentials, values.get("x-amz-date", ""))
+    except ValueError:
+        return None
+    return Pattern(request.url, kept, signer) if own == values["authorization"] else None
+
+
+def _method(request: Any) -> str | None:
+    """The client's method whose request this is."""
+    target = _text(request.headers.get("X-Amz-Target", ""))
+    return _METHODS.get(target.rpartition(".")[2])
+
+
+def _is_first(values: Mapping[str, str]) -> bool:
+    return _FIRST_ATTEMPT.fullmatch(values.get("amz-sdk-request", "")) is not None
+
+
+def _values(request: Any) -> dict[str, str]:
+    return {name.lower(): _text(value) for name, value in request.headers.items()}
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _account(credentials: Credentials | None) -> str | None:
+    """The account of the credentials, of which botocore may make the endpoint."""
+    found: str | None = getattr(credentials, "account_id", None)
+    return found
+
+
+def _plain_names(method: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether all tables are called by their names: an ARN may lead to another endpoint."""
+    name = parameters.get("TableName")
+    if name is not None:
+        return isinstance(name, str) and ":" not in name
+    tables = parameters.get("RequestItems")
+    if tables is not None:
+        return not any(":" in each for each in tables)
+    parts = parameters.get("TransactItems")
+    if parts is None:
+        return method == "execute_statement"
+    if method == "transact_write_items" and not parameters.get("ClientRequestToken"):
+        return False  # botocore makes one, and must send the same again
+    return all(":" not in each["TableName"] for part in parts for each in part.values())
+
+
+def _encode(parameters: Mapping[str, Any]) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(parameters)
+
+
+def _random_uuid() -> str:
+    """A UUID of version 4, in a third of the time that `uuid` takes for an object of it."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _trace() -> Mapping[str, str]:
+    """The header by which AWS Lambda knows loops: it differs from one invocation to the next."""
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return {}
+    from botocore.handlers import add_recursion_detection_header
+
+    headers: dict[str, str] = {}
+    add_recursion_detection_header({"headers": headers})
+    return headers
