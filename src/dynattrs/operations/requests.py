@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from dynattrs.errors import ConditionError, ConditionFailed, ItemExists, MappingError, ServiceError
 from dynattrs.expressions.conditions import (
@@ -27,6 +27,22 @@ from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.schema.table import AttributeMap, ModelInfo
+
+#: The operations whose requests or replies carry items: the service's names by the client's methods.
+#: All of them say what they cost when they are asked to.
+ITEM_OPERATIONS: Final = {
+    "batch_get_item": "BatchGetItem",
+    "batch_write_item": "BatchWriteItem",
+    "delete_item": "DeleteItem",
+    "execute_statement": "ExecuteStatement",
+    "get_item": "GetItem",
+    "put_item": "PutItem",
+    "query": "Query",
+    "scan": "Scan",
+    "transact_get_items": "TransactGetItems",
+    "transact_write_items": "TransactWriteItems",
+    "update_item": "UpdateItem",
+}
 
 
 class ConditionFalse(ServiceError):
