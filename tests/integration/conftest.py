@@ -44,13 +44,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def session_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """How sessions wait. Under "asyncio" the name `Session` of the test's module is an
-    `AsyncSession` behind the same surface (`awaited`), so that one test holds both to one promise.
+    `AsyncSession` behind the same surface (`awaited_session`), so that one test holds both to one promise.
     """
     chosen: str = getattr(request, "param", "threads")
     if chosen == "threads":
         yield chosen
         return
-    awaited = pytest.importorskip("awaited", reason="pip install 'dynattrs[aio]'")
+    awaited = pytest.importorskip("awaited_session", reason="pip install 'dynattrs[aio]'")
     monkeypatch.setattr(request.module, "Session", awaited.AwaitedSession)
     yield chosen
     awaited.close_twins()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynattrs import Session, model, partition_key
-from unprocessed import halving
+from unprocessed_batches import halving
 
 
 @model("blobs")

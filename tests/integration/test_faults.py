@@ -1,6 +1,6 @@
 """Random programs behind a proxy that injects faults: nothing is lost, and nothing is written twice.
 
-Each run draws a program (`tests/programs.py`), a mixture of faults, and the client's retries from its
+Each run draws a program (`tests/random_programs.py`), a mixture of faults, and the client's retries from its
 seed. After each step what is stored is compared with a model in plain Python. In continuous
 integration it is a few runs, the same each time. For longer, and for one of them again:
 
@@ -26,10 +26,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from boxes import MODELS, stored
 from dynattrs import Session
-from programs import Program, Tally, Wrong, short
-from unprocessed import Leaving
+from program_models import MODELS, stored
+from random_programs import Program, Tally, Wrong, short
+from unprocessed_batches import Leaving
 
 import engines
 

@@ -12,9 +12,9 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
+import dynamodb_oracle as oracle
 from dynattrs import Session
-from things import TABLE, Drawn, Thing, conditions, item_of
+from model_of_everything import TABLE, Drawn, Thing, conditions, item_of
 
 ITEMS = 40
 PARTITIONS = 16

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dynattrs import CursorError, QueryError, Session
 from dynattrs.expressions.conditions import Between
-from schemas import SCHEMAS, SEVERAL, Place, Stored, asked_of, connect, questions
+from key_schemas import SCHEMAS, SEVERAL, Place, Stored, asked_of, connect, questions
 
 if TYPE_CHECKING:
     from dynattrs.wire.local_engine import Lease

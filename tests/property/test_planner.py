@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dynattrs import QueryError, begins_with, between, exists, mapper
 from dynattrs.schema.table import key_of
-from schemas import (
+from key_schemas import (
     BYTES,
     COMPARE,
     NUMBERS,

@@ -26,7 +26,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from boxes import MODELS, Key, Letter, Meter, Paper, State, World, key_of, of, stored
 from dynattrs import (
     ConditionFailed,
     ItemExists,
@@ -38,6 +37,7 @@ from dynattrs import (
     add,
     set_,
 )
+from program_models import MODELS, Key, Letter, Meter, Paper, State, World, key_of, of, stored
 
 WHO = st.integers(0, 1)
 #: Through the handle of the open block, if there is one, or through the session itself.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynattrs import GlobalIndex, ModelError, Session, Table, between, model, set_
 from dynattrs.keys.computed import shard_of
-from schemas import connect
+from key_schemas import connect
 
 APP = Table(
     "sharded",

@@ -13,7 +13,7 @@ from dynattrs import GlobalIndex, MappingError, Table, field, mapper, model, par
 from dynattrs.mapper.classes import Carried, ClassCodec, carry
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.schema.table import model_info
-from things import Thing as Wide
+from model_of_everything import Thing as Wide
 
 import strategies
 

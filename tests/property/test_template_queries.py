@@ -29,7 +29,7 @@ from dynattrs import (
     model,
     path,
 )
-from schemas import connect
+from key_schemas import connect
 
 # --- Models with random templates -------------------------------------------------------------------
 

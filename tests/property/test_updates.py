@@ -13,7 +13,7 @@ from botocore.config import Config
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-import oracle
+import dynamodb_oracle as oracle
 from dynattrs import (
     ConditionFailed,
     InvalidRequest,
@@ -27,8 +27,8 @@ from dynattrs import (
     set_,
 )
 from dynattrs.expressions.conditions import Constant
-from things import PLACES, TABLE, Drawn, N, Place, S, Thing, conditions, item_of, value
-from things import path as read
+from model_of_everything import PLACES, TABLE, Drawn, N, Place, S, Thing, conditions, item_of, value
+from model_of_everything import path as read
 
 UPDATED = f"updated-{TABLE}"
 COMPUTED = [place for place in PLACES if place.values is N]

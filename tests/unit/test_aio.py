@@ -29,7 +29,7 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.aio import AsyncBlock, AsyncSession
-from memory import MemoryClient
+from memory_client import MemoryClient
 
 
 @model("notes")

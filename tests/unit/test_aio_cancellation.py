@@ -18,7 +18,7 @@ import pytest
 
 from dynattrs import UnsentWrites, model, partition_key, sort_key
 from dynattrs.aio import AsyncSession
-from memory import MemoryClient
+from memory_client import MemoryClient
 
 pytestmark = pytest.mark.filterwarnings("error")
 

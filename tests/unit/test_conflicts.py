@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import pytest
 
-from by_hand import ByHand, Job, result
 from dynattrs import (
     ConditionFailed,
     OutcomeUnknown,
@@ -23,6 +22,7 @@ from dynattrs import (
 from dynattrs.events import Retry
 from dynattrs.operations.flows import Call, Pause, Start, Wait
 from dynattrs.operations.requests import ConditionFalse
+from stepped_session import ByHand, Job, result
 
 
 @model("things")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from by_hand import ByHand, result
 from dynattrs import (
     CursorError,
     GlobalIndex,
@@ -20,6 +19,7 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.operations.reading import cursors
+from stepped_session import ByHand, result
 
 CONTEXT: Any = ["music", None, "query", ["#0 = :0", {"#0": "artist"}, {":0": ["S", "x"]}], False]
 KEY = {"artist": {"S": "Ünïcode"}, "n": {"N": "12.5"}, "b": {"B": b"\x00\xff"}}

@@ -14,7 +14,6 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from by_hand import ByHand, result
 from dynattrs import ConnectionFailed, ModelError, ServiceUnavailable, Throttled
 from dynattrs.events import (
     AfterSend,
@@ -36,6 +35,7 @@ from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.wire.client import Wire
+from stepped_session import ByHand, result
 
 EVENT = Flush(1, 0, 0, 0.5)
 

@@ -9,7 +9,6 @@ import attrs
 import msgspec
 import pytest
 
-from by_hand import ByHand
 from dynattrs import (
     GlobalIndex,
     MappingError,
@@ -21,6 +20,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.mapper import default as mapper
+from stepped_session import ByHand
 
 hand = ByHand()
 

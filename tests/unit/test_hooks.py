@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import pytest
 
-from by_hand import ByHand, result
 from dynattrs import (
     Flushed,
     ModelError,
@@ -29,6 +28,7 @@ from dynattrs.operations.flows import Start
 from dynattrs.operations.writing import batch, reports
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.schema.table import model_info
+from stepped_session import ByHand, result
 
 calls: list[str] = []
 

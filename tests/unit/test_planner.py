@@ -12,7 +12,6 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from by_hand import ByHand, result
 from dynattrs import (
     AmbiguousIndex,
     GlobalIndex,
@@ -40,6 +39,7 @@ from dynattrs import (
     path,
     sort_key,
 )
+from stepped_session import ByHand, result
 
 
 @model(

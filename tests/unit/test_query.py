@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import pytest
 
-from by_hand import ByHand, Job, result
 from dynattrs import (
     GlobalIndex,
     MappingError,
@@ -25,6 +24,7 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call, Pause, Start, Wait, WaitAny
 from dynattrs.operations.reading.query import Stream
+from stepped_session import ByHand, Job, result
 
 
 @attrs.define

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from by_hand import ByHand
 from dynattrs import ServiceError, TransactionError, model, partition_key
 from dynattrs.operations.requests import TransactionCanceled
+from stepped_session import ByHand
 
 
 @model("accounts")

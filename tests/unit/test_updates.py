@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import pytest
 
-from by_hand import NOON, ByHand, result
 from dynattrs import (
     ConditionError,
     ConditionFailed,
@@ -33,6 +32,7 @@ from dynattrs.expressions import Placeholders
 from dynattrs.expressions.updates import render_update
 from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import ConditionFalse
+from stepped_session import NOON, ByHand, result
 
 
 @attrs.define

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.rivals import client
 
-LABEL = "careless"
+LABEL = "wrong answers"
 DISTRIBUTIONS = ("boto3",)
 
 

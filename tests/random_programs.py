@@ -18,7 +18,6 @@ from typing import Any
 
 import attrs
 
-from boxes import Key, Letter, Meter, Paper, State, World, key_of, of
 from dynattrs import (
     ConditionFailed,
     ConnectionFailed,
@@ -33,6 +32,7 @@ from dynattrs import (
     list_append,
     set_,
 )
+from program_models import Key, Letter, Meter, Paper, State, World, key_of, of
 
 #: Alternatives: of each list of choices one holds, whole.
 Choices = list[list[World]]

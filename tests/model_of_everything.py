@@ -1,6 +1,6 @@
 """A model with every kind of place in it, items of it, and conditions on them.
 
-A condition is drawn twice at once, as what a user writes and as what `oracle` evaluates, over all
+A condition is drawn twice at once, as what a user writes and as what `dynamodb_oracle` evaluates, over all
 operators, functions, kinds of paths and operands. The items lack attributes, hold NULL and values
 of other types than the model says.
 """
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import attrs
 from hypothesis import strategies as st
 
-import oracle
+import dynamodb_oracle as oracle
 from dynattrs import (
     Compressed,
     Epoch,

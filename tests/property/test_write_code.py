@@ -19,7 +19,7 @@ from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.requests import packed, unpacked
 from dynattrs.schema.table import model_info
-from things import Thing as Wide
+from model_of_everything import Thing as Wide
 
 import strategies
 

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from by_hand import ByHand
 from dynattrs import MappingError, field, limits, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
 from dynattrs.operations.item_keys import key_of
 from dynattrs.schema.table import model_info
+from stepped_session import ByHand
 
 
 @model("things")

@@ -59,18 +59,18 @@ def test_a_rival_that_does_what_it_should_is_measured_in_every_round(
 )
 def test_a_quick_wrong_answer_fails(contest: Contest, operation: str, complaint: str):
     with pytest.raises(Wrong, match=complaint):
-        contest.run(Case(operation, TABLE, 20), ["tests.careless"], rounds=1)
+        contest.run(Case(operation, TABLE, 20), ["tests.wrong_rival"], rounds=1)
 
 
 def test_who_fails_is_left_out_and_the_others_go_on():
     said: list[str] = []
     here: Any = Here()
     with Contest(here, said.append) as contest:
-        rounds = contest.run(Case("get", TABLE, 20), ["client", "tests.careless"], rounds=1)
+        rounds = contest.run(Case("get", TABLE, 20), ["client", "tests.wrong_rival"], rounds=1)
 
     assert list(rounds.values) == ["client"]
     (line,) = said
-    assert "tests.careless" in line
+    assert "tests.wrong_rival" in line
 
 
 def test_a_worker_names_what_it_is_and_what_it_can():
