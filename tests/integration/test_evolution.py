@@ -49,7 +49,7 @@ class Person:
     first: str
     last: str
     phones: list[str] = attrs.field(factory=list)
-    mail: str = field(name="email", also=["mail", "e"], default="")
+    mail: str = field(name="email", formerly=["mail", "e"], default="")
     visits: int = 0
     version: int = field(version=True)
 
@@ -361,7 +361,7 @@ class Animal:
 
 @model(ZOO, pk="ZOO#{zoo}", sk="ANIMAL#{name}")
 class Cat(Animal):
-    lives: int = field(name="lives", also=["l"], default=9)
+    lives: int = field(name="lives", formerly=["l"], default=9)
 
 
 @model(ZOO, pk="ZOO#{zoo}", sk="PLAN")
@@ -406,7 +406,7 @@ class Guarded:
     id: str = partition_key()
     first: str
     last: str
-    mail: str | None = field(name="email", also=["e"], unique=True, default=None)
+    mail: str | None = field(name="email", formerly=["e"], unique=True, default=None)
 
 
 def test_migrate_makes_the_guards_of_items_that_were_there_before(session: Session):
@@ -641,7 +641,7 @@ def test_an_upgrade_moves_index_keys_and_never_primary_keys(client: Any, table_p
 @model("tickets")
 class Ticket:
     id: str = partition_key()
-    ends: dt.datetime | None = field(name="ends", also=["expires"], ttl=True, default=None)
+    ends: dt.datetime | None = field(name="ends", formerly=["expires"], ttl=True, default=None)
 
 
 def test_an_item_that_ended_by_a_former_name_has_ended(session: Session):

@@ -58,7 +58,7 @@ def cases(draw: st.DrawFn) -> Case:
     class Thing:
         id: str = partition_key()
         a: Any = None
-        b: Any = field(name="b", also=["e", "f"], default=None)
+        b: Any = field(name="b", formerly=["e", "f"], default=None)
 
     return Case(Thing, upgrades)
 

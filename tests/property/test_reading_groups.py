@@ -28,7 +28,7 @@ def _models(table: Table) -> dict[str, Any]:
     @model(table, pk="C#{owner}", sk="PROFILE")
     class Customer:
         owner: str
-        name: str = field(also=["title"])
+        name: str = field(formerly=["title"])
         age: int | None = None
 
     @model(table, pk="C#{owner}", sk="ORDER#{number:04d}")

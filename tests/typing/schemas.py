@@ -18,8 +18,8 @@ def replacing(item: dict[str, Any]) -> dict[str, Any]:
 @model("people", unique=["nick", ("tenant", "email")], upgrades=[older, replacing])
 class Person:
     id: str = partition_key()
-    email: str = field(unique=True, also=["mail"])
-    nick: str | None = field(also="name", default=None)
+    email: str = field(unique=True, formerly=["mail"])
+    nick: str | None = field(formerly="name", default=None)
     tenant: str = "acme"
 
 

@@ -38,7 +38,7 @@ class Thing:
     id: str = partition_key()
     count: int = 0
     tags: set[str] = attrs.field(factory=set)
-    label: str = field(name="l", also=["title", "name"], default="")
+    label: str = field(name="l", formerly=["title", "name"], default="")
 
 
 ITEM: dict[str, Any] = {"id": {"S": "1"}, "count": {"N": "3"}}
@@ -155,14 +155,14 @@ def declared() -> list[tuple[Callable[[], Any], str]]:
         @model("things")
         class Thing:
             id: str = partition_key()
-            one: str = field(also=["two"], default="")
+            one: str = field(formerly=["two"], default="")
             two: str = ""
 
     def key() -> Any:
         @model("things")
         class Thing:
             id: str = partition_key(metadata=None)
-            other: str = field(also="id", default="")
+            other: str = field(formerly="id", default="")
 
     return [
         (no_function, "upgrades holds 'double'; a function is expected"),
@@ -170,8 +170,8 @@ def declared() -> list[tuple[Callable[[], Any], str]]:
             version_taken,
             "Thing.schema_version: its items have their schema version in 'schema_version'",
         ),
-        (name_taken, "Thing.one: also names 'two', which is the attribute of two"),
-        (key, "Thing.other: also names 'id', which is the attribute of id"),
+        (name_taken, "Thing.one: formerly names 'two', which is the attribute of two"),
+        (key, "Thing.other: formerly names 'id', which is the attribute of id"),
     ]
 
 
@@ -212,9 +212,9 @@ def test_items_that_are_up_to_date_are_read_straight_from_bytes():
 def test_only_the_item_itself_has_former_names():
     @attrs.define
     class Inner:
-        street: str = field(also=["road"], default="")
+        street: str = field(formerly=["road"], default="")
 
-    with pytest.raises(ModelError, match=r"Inner.street has also=, and is inside an item"):
+    with pytest.raises(ModelError, match=r"Inner.street has formerly=, and is inside an item"):
 
         @model("things")
         class Outer:
@@ -248,7 +248,7 @@ def test_an_index_that_holds_a_part_of_old_items_answers_nothing_in_silence():
     class Renamed:
         id: str = partition_key()
         label: str
-        count: int = field(name="count", also=["number"], default=0)
+        count: int = field(name="count", formerly=["number"], default=0)
 
     with pytest.raises(PartialIndex, match="does not hold all that upgrades may read"):
         hand.query(Upgraded).where(Upgraded.label == "x").explain()

@@ -393,19 +393,21 @@ def _declare_former(
     info: ModelInfo, name: str, options: FieldOptions, taken: Mapping[str, str]
 ) -> None:
     stored = info.names[name]
-    if options.also and (stored in info.table.key or options.key_only):
+    if options.formerly and (stored in info.table.key or options.key_only):
         what = "stored in keys only" if options.key_only else "the primary key"
         raise ModelError(
-            info.name, f"it is {what}, which never changes; remove also={options.also!r}", name
+            info.name,
+            f"it is {what}, which never changes; remove formerly={options.formerly!r}",
+            name,
         )
-    for former in options.also:
+    for former in options.formerly:
         if not isinstance(cast("object", former), str) or not former:
             raise ModelError(
-                info.name, f"also={former!r}: an attribute's name is text and not empty", name
+                info.name, f"formerly={former!r}: an attribute's name is text and not empty", name
             )
         if former in taken or former in info.formerly:
             other = taken.get(former) or f"formerly {info.formerly[former]!r}"
-            raise ModelError(info.name, f"also names {former!r}, which is {other}", name)
+            raise ModelError(info.name, f"formerly names {former!r}, which is {other}", name)
         info.formerly[former] = stored
 
 
@@ -427,10 +429,10 @@ def check_renamed(info: ModelInfo) -> None:
         waiting += [codec.element, getattr(codec.shape, "inner", None)]
         if isinstance(codec, ClassCodec):
             for member in codec.members:
-                if member.member.options.also:
+                if member.member.options.formerly:
                     raise ModelError(
                         info.name,
-                        f"{codec.record.cls.__name__}.{member.name} has also=, and is inside an item: "
+                        f"{codec.record.cls.__name__}.{member.name} has formerly=, and is inside an item: "
                         f"only attributes of the item itself can be renamed so; write an upgrade",
                     )
         waiting += (codec.fields or {}).values()

@@ -41,7 +41,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> T: ...
 @overload
 def field(
@@ -65,7 +65,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> T: ...
 # The library sets these fields, and gives them a default that checkers cannot see. To them they are
 # no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
@@ -84,7 +84,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -101,7 +101,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -118,7 +118,7 @@ def field(
     alias: str | None = ...,
     metadata: Mapping[Any, Any] | None = ...,
     on_setattr: Any = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> Any: ...
 @overload
 def field(
@@ -141,7 +141,7 @@ def field(
     updated: bool = ...,
     key_only: bool = ...,
     unique: bool = ...,
-    also: str | Iterable[str] = ...,
+    formerly: str | Iterable[str] = ...,
 ) -> Any: ...
 def field(
     *,
@@ -152,7 +152,7 @@ def field(
     updated: bool = False,
     key_only: bool = False,
     unique: bool = False,
-    also: str | Iterable[str] = (),
+    formerly: str | Iterable[str] = (),
     metadata: Mapping[Any, Any] | None = None,
     **options: Any,
 ) -> Any:
@@ -168,7 +168,7 @@ def field(
         key_only: Stored in the key templates of the primary key and nowhere else; read back from
             there. Such a field cannot be part of a filter.
         unique: No two items of the table have the same value. None is no value.
-        also: The names that the attribute had before. Items that still have one of them are read
+        formerly: The names that the attribute had before. Items that still have one of them are read
             by it, and written with `name`.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
@@ -178,7 +178,9 @@ def field(
         elif created or updated:
             options["default"] = None
     return _field(
-        FieldOptions(name, None, ttl, version, created, updated, key_only, unique, _names(also)),
+        FieldOptions(
+            name, None, ttl, version, created, updated, key_only, unique, _names(formerly)
+        ),
         metadata,
         options,
     )

@@ -519,7 +519,7 @@ class FieldOptions:
     updated: bool = False
     key_only: bool = False
     unique: bool = False
-    also: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()
 
 
 #: Where `FieldOptions` live in the metadata of an attrs field.
