@@ -1,105 +1,118 @@
 """An object mapper for Amazon DynamoDB on boto3, attrs and cattrs.
 
 The resource's comfort with the client's coverage, static types, and more speed than either.
+
+A public name is one that is imported here as itself, which says so to checkers; `__all__` is made of
+them.
 """
 
-from __future__ import annotations
+# ruff: noqa: I001 - `A as A` stands beside others in one statement
 
 from typing import TYPE_CHECKING
 
-from dynattrs import deferral, events, mapper
+from dynattrs import deferral, events as events, mapper as mapper
 from dynattrs.errors import (
-    AccessDenied,
-    AlreadyTaken,
-    AmbiguousIndex,
-    ChangeRefused,
-    ConditionError,
-    ConditionFailed,
-    ConfigurationError,
-    ConnectionFailed,
-    CorruptReply,
-    CursorError,
-    DynattrsError,
-    InvalidRequest,
-    ItemExists,
-    MappingError,
-    MissingExtra,
-    ModelError,
-    MultipleItems,
-    NoIndex,
-    NoSuchItem,
-    NoSuchTable,
-    OutcomeUnknown,
-    PartialIndex,
-    QueryError,
-    Reason,
-    ServiceError,
-    ServiceUnavailable,
-    SessionClosed,
-    SparseIndex,
-    StaleKey,
-    TableDiffers,
-    TableNotReady,
-    Throttled,
-    TransactionError,
-    TransactionFailed,
-    Unsent,
-    UnsentWrites,
+    AccessDenied as AccessDenied,
+    AlreadyTaken as AlreadyTaken,
+    AmbiguousIndex as AmbiguousIndex,
+    ChangeRefused as ChangeRefused,
+    ConditionError as ConditionError,
+    ConditionFailed as ConditionFailed,
+    ConfigurationError as ConfigurationError,
+    ConnectionFailed as ConnectionFailed,
+    CorruptReply as CorruptReply,
+    CursorError as CursorError,
+    DynattrsError as DynattrsError,
+    InvalidRequest as InvalidRequest,
+    ItemExists as ItemExists,
+    MappingError as MappingError,
+    MissingExtra as MissingExtra,
+    ModelError as ModelError,
+    MultipleItems as MultipleItems,
+    NoIndex as NoIndex,
+    NoSuchItem as NoSuchItem,
+    NoSuchTable as NoSuchTable,
+    OutcomeUnknown as OutcomeUnknown,
+    PartialIndex as PartialIndex,
+    QueryError as QueryError,
+    Reason as Reason,
+    ServiceError as ServiceError,
+    ServiceUnavailable as ServiceUnavailable,
+    SessionClosed as SessionClosed,
+    SparseIndex as SparseIndex,
+    StaleKey as StaleKey,
+    TableDiffers as TableDiffers,
+    TableNotReady as TableNotReady,
+    Throttled as Throttled,
+    TransactionError as TransactionError,
+    TransactionFailed as TransactionFailed,
+    Unsent as Unsent,
+    UnsentWrites as UnsentWrites,
 )
 from dynattrs.expressions import (
-    Condition,
-    all_of,
-    any_of,
-    attribute_type,
-    begins_with,
-    between,
-    contains,
-    exists,
-    in_,
-    is_none,
-    not_,
-    not_exists,
-    not_none,
-    size,
+    Condition as Condition,
+    all_of as all_of,
+    any_of as any_of,
+    attribute_type as attribute_type,
+    begins_with as begins_with,
+    between as between,
+    contains as contains,
+    exists as exists,
+    in_ as in_,
+    is_none as is_none,
+    not_ as not_,
+    not_exists as not_exists,
+    not_none as not_none,
+    size as size,
 )
-from dynattrs.mapper import Compressed, Epoch, Json, Mapper
-from dynattrs.models.hooks import Flushed
+from dynattrs.mapper import Compressed as Compressed, Epoch as Epoch, Json as Json, Mapper as Mapper
+from dynattrs.models.hooks import Flushed as Flushed
 from dynattrs.models.model import (
-    asdict,
-    evolve,
-    field,
-    fields,
-    map_class,
-    model,
-    partition_key,
-    path,
-    sort_key,
+    asdict as asdict,
+    evolve as evolve,
+    field as field,
+    fields as fields,
+    map_class as map_class,
+    model as model,
+    partition_key as partition_key,
+    path as path,
+    sort_key as sort_key,
 )
-from dynattrs.operations.reading.groups import Groups
-from dynattrs.operations.writing.pace import Progress
-from dynattrs.schema.table import GlobalIndex, LocalIndex, Table
-from dynattrs.session import Block, Editing, Session, Tables, Transaction
-from dynattrs.wire.client import Stats
+from dynattrs.operations.reading.groups import Groups as Groups
+from dynattrs.operations.writing.pace import Progress as Progress
+from dynattrs.schema.table import (
+    GlobalIndex as GlobalIndex,
+    LocalIndex as LocalIndex,
+    Table as Table,
+)
+from dynattrs.session import (
+    Block as Block,
+    Editing as Editing,
+    Session as Session,
+    Tables as Tables,
+    Transaction as Transaction,
+)
+from dynattrs.wire.client import Stats as Stats
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import (
-        Action,
-        add,
-        delete,
-        if_not_exists,
-        list_append,
-        remove,
-        set_,
+        Action as Action,
+        add as add,
+        delete as delete,
+        if_not_exists as if_not_exists,
+        list_append as list_append,
+        remove as remove,
+        set_ as set_,
     )
-    from dynattrs.operations.reading.query import Page
-    from dynattrs.operations.tables.diff import TableChange
-    from dynattrs.operations.writing.migration import Migrated
-    from dynattrs.schema.capacity import OnDemand, Provisioned
-    from dynattrs.schema.facets import Facet
-    from dynattrs.session import Items, Query, Rows
+    from dynattrs.operations.reading.query import Page as Page
+    from dynattrs.operations.tables.diff import TableChange as TableChange
+    from dynattrs.operations.writing.migration import Migrated as Migrated
+    from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
+    from dynattrs.schema.facets import Facet as Facet
+    from dynattrs.session import Items as Items, Query as Query, Rows as Rows
 else:
     # What many programs never use is imported when it is asked for.
-    __getattr__ = deferral.attributes(
+    __getattr__, __all__ = deferral.public(
         __name__,
         {
             "dynattrs.expressions.updates": (
@@ -112,102 +125,11 @@ else:
             "dynattrs.operations.tables.diff": ("TableChange",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
         },
+        modules=("events", "mapper"),
     )  # fmt: skip
 
-__all__ = [
-    "AccessDenied",
-    "Action",
-    "AlreadyTaken",
-    "AmbiguousIndex",
-    "Block",
-    "ChangeRefused",
-    "Compressed",
-    "Condition",
-    "ConditionError",
-    "ConditionFailed",
-    "ConfigurationError",
-    "ConnectionFailed",
-    "CorruptReply",
-    "CursorError",
-    "DynattrsError",
-    "Editing",
-    "Epoch",
-    "Facet",
-    "Flushed",
-    "GlobalIndex",
-    "Groups",
-    "InvalidRequest",
-    "ItemExists",
-    "Items",
-    "Json",
-    "LocalIndex",
-    "Mapper",
-    "MappingError",
-    "Migrated",
-    "MissingExtra",
-    "ModelError",
-    "MultipleItems",
-    "NoIndex",
-    "NoSuchItem",
-    "NoSuchTable",
-    "OnDemand",
-    "OutcomeUnknown",
-    "Page",
-    "PartialIndex",
-    "Progress",
-    "Provisioned",
-    "Query",
-    "QueryError",
-    "Reason",
-    "Rows",
-    "ServiceError",
-    "ServiceUnavailable",
-    "Session",
-    "SessionClosed",
-    "SparseIndex",
-    "StaleKey",
-    "Stats",
-    "Table",
-    "TableChange",
-    "TableDiffers",
-    "TableNotReady",
-    "Tables",
-    "Throttled",
-    "Transaction",
-    "TransactionError",
-    "TransactionFailed",
-    "Unsent",
-    "UnsentWrites",
-    "add",
-    "all_of",
-    "any_of",
-    "asdict",
-    "attribute_type",
-    "begins_with",
-    "between",
-    "contains",
-    "delete",
-    "events",
-    "evolve",
-    "exists",
-    "field",
-    "fields",
-    "if_not_exists",
-    "in_",
-    "is_none",
-    "list_append",
-    "map_class",
-    "mapper",
-    "model",
-    "not_",
-    "not_exists",
-    "not_none",
-    "partition_key",
-    "path",
-    "remove",
-    "set_",
-    "size",
-    "sort_key",
-]
+    def __dir__() -> list[str]:
+        return __all__
+
 
 __version__ = "0.1.0"

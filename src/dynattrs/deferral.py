@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -58,6 +58,25 @@ def attributes(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[st
         return found
 
     return find
+
+
+def public(
+    package: str, homes: Mapping[str, Sequence[str]], *, modules: Iterable[str]
+) -> tuple[Callable[[str], Any], list[str]]:
+    """A package's `__getattr__` and `__all__`: what it has imported by now, and what it will.
+
+    Args:
+        package: The package's name. It imports nothing but what is public, and `TYPE_CHECKING`.
+        homes: The names that are imported when they are asked for, by the modules that define them.
+        modules: The modules among its public names; others are there only because they are imported.
+    """
+    imported = {
+        name
+        for name, value in vars(sys.modules[package]).items()
+        if not (name.startswith("_") or name == "TYPE_CHECKING" or isinstance(value, ModuleType))
+    }
+    names = imported.union(modules, *homes.values())
+    return attributes(package, homes), sorted(names)
 
 
 def define(**options: Any) -> Callable[[type[E]], type[E]]:

@@ -22,6 +22,11 @@ from dynattrs.errors import ModelError
 
 __all__ = ["AfterSend", "BeforeSend", "Flush", "Retry"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _log = logging.getLogger("dynattrs")
 
 

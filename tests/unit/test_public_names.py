@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
 import dynattrs
-from dynattrs.tools import otel
+from dynattrs import aio, otel, workbench
 from dynattrs.wire import local_engine
 
 NAMES = sorted(dynattrs.__all__)
@@ -31,6 +33,42 @@ def imported_by(code: str) -> set[str]:
 
 def test_all_is_sorted_and_names_nothing_twice():
     assert list(dynattrs.__all__) == sorted(set(dynattrs.__all__))
+
+
+def test_all_names_what_checkers_see_as_exported():
+    """To them a name is public where it is imported as itself: `from x import Session as Session`."""
+    tree = ast.parse(Path(dynattrs.__file__).read_text(encoding="utf-8"))
+    imported = [
+        (each.name, each.asname)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    ]
+
+    assert sorted(name for name, alias in imported if name == alias) == NAMES
+    assert {name for name, alias in imported if name != alias} == {"TYPE_CHECKING", "deferral"}
+
+
+@pytest.mark.parametrize(
+    "module", ["", ".aio", ".events", ".mapper", ".otel", ".workbench"], ids=lambda name: name[1:]
+)
+@pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
+def test_dir_shows_every_public_name_and_nothing_else(module: str, used: bool):
+    code = f"import sys, dynattrs{module}; module = sys.modules['dynattrs{module}']"
+    if used:
+        code += "; [getattr(module, name) for name in module.__all__]"
+
+    code += "; assert dir(module) == sorted(module.__all__), dir(module)"
+
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+
+
+def test_a_star_import_of_every_public_module_gives_its_public_names():
+    for module in (dynattrs, aio, dynattrs.events, dynattrs.mapper, otel, workbench):
+        given: dict[str, object] = {}
+        exec(f"from {module.__name__} import *", given)
+
+        assert given.keys() - {"__builtins__"} == set(module.__all__)
 
 
 def test_all_names_everything_that_dynattrs_imports_for_its_users():
@@ -101,7 +139,7 @@ def test_every_public_method_has_a_docstring(owner: type, member: str):
 
 
 def test_every_exported_name_of_the_documented_modules_exists():
-    for module in (dynattrs.mapper, dynattrs.events, otel, local_engine):
+    for module in (dynattrs.mapper, dynattrs.events, otel, workbench, local_engine):
         for name in getattr(module, "__all__", ()):
             assert hasattr(module, name), f"{module.__name__}.{name}"
 
@@ -199,3 +237,31 @@ Session(region_name="eu-west-1").close()
     for module in ("boto3", "s3transfer", "dynattrs.schema.templates", "dynattrs.keys.planner",
                    "dynattrs.operations.reading.query", "dynattrs.schema.capacity"):  # fmt: skip
         assert module not in imported
+
+
+@pytest.mark.parametrize("work", ["", "session.get(Thing, 'a')", "session.save(Thing('a'))"])
+def test_saving_and_reading_load_nothing_of_tools_and_asyncio(work: str):
+    code = f"""
+from dynattrs import Session, model, partition_key
+
+@model("things")
+class Thing:
+    id: str = partition_key()
+
+class Client:
+    def get_item(self, **request):
+        return {{"Item": {{"id": {{"S": "a"}}}}}}
+
+    def put_item(self, **request):
+        return {{}}
+
+session = Session(client=Client())
+{work}
+session.close()
+"""
+    loaded = imported_by(code if work else "import dynattrs")
+
+    rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("dynattrs.")}
+    assert {"dynattrs.session", "dynattrs.mapper"} <= rooms
+    assert not rooms & {"dynattrs.tools", "dynattrs.aio", "dynattrs.otel", "dynattrs.workbench"}
+    assert "dynattrs.schema.infrastructure" not in loaded

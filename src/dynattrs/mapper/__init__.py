@@ -51,3 +51,7 @@ register_structure_hook_factory = default.register_structure_hook_factory
 register_unstructure_hook = default.register_unstructure_hook
 register_unstructure_hook_func = default.register_unstructure_hook_func
 register_unstructure_hook_factory = default.register_unstructure_hook_factory
+
+
+def __dir__() -> list[str]:
+    return __all__
