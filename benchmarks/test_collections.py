@@ -23,7 +23,7 @@ from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.context import encode
 from dynattrs.operations.reading.projections import Objects, Several
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 
 PAGE = 100
 

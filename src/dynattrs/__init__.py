@@ -81,6 +81,7 @@ from dynattrs.models.model import (
 from dynattrs.operations.reading.groups import Groups as Groups
 from dynattrs.operations.writing.pace import Progress as Progress
 from dynattrs.schema.table import (
+    Facet as Facet,
     GlobalIndex as GlobalIndex,
     LocalIndex as LocalIndex,
     Table as Table,
@@ -108,7 +109,6 @@ if TYPE_CHECKING:
     from dynattrs.operations.tables.diff import TableChange as TableChange
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
-    from dynattrs.schema.facets import Facet as Facet
     from dynattrs.session import Items as Items, Query as Query, Rows as Rows
 else:
     # What many programs never use is imported when it is asked for.
@@ -119,7 +119,6 @@ else:
                 "Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_",
             ),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
-            "dynattrs.schema.facets": ("Facet",),
             "dynattrs.operations.writing.migration": ("Migrated",),
             "dynattrs.operations.reading.query": ("Page",),
             "dynattrs.operations.tables.diff": ("TableChange",),

@@ -30,7 +30,7 @@ from dynattrs import (
     set_,
     sort_key,
 )
-from dynattrs.schema.table import guarded_tables
+from dynattrs.schema.model_info import guarded_tables
 
 
 @model("users", unique=[("tenant", "nick")])

@@ -24,7 +24,7 @@ from dynattrs.mapper.classes import carried_by
 from dynattrs.mapper.read_code import Row, attribute_map
 from dynattrs.operations.reading.projections import projected
 from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from model_of_everything import Inner, Thing
 
 import strategies

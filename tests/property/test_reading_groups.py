@@ -15,7 +15,7 @@ from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.classes import carried_by
 from dynattrs.mapper.read_code import Row, attribute_map
 from dynattrs.operations.reading.projections import Objects, Several, projected
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 
 
 def _renamed(item: dict[str, Any]) -> None:

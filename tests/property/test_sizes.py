@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dynattrs import GlobalIndex, MappingError, Table, field, mapper, model, partition_key, sort_key
 from dynattrs.mapper.classes import Carried, ClassCodec, carry
 from dynattrs.mapper.size import TooDeep, item_size
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 
 import strategies

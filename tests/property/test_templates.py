@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dynattrs import MappingError, ModelError, Table, field, mapper, model
 from dynattrs.keys.discriminator import kind_of
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from dynattrs.schema.templates import Letters, can_meet
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dynattrs import model, partition_key
 from dynattrs.operations.writing.unique_items import guards_of
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 
 
 @model("users", unique=[("one", "two")])

@@ -18,7 +18,7 @@ from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.requests import packed, unpacked
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 
 import strategies

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dynattrs import Facet, GlobalIndex, LocalIndex, OnDemand, Provisioned, Table
-from dynattrs.schema.table import info_of
+from dynattrs.schema.model_info import info_of
 from dynattrs.tools import generation, workbench
 from dynattrs.tools.cli import main
 from dynattrs.tools.generation.fields import type_of

@@ -27,7 +27,7 @@ from dynattrs.operations.context import encode
 from dynattrs.operations.flows import Start
 from dynattrs.operations.writing import batch, reports
 from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from stepped_session import ByHand, result
 
 calls: list[str] = []

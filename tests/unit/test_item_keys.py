@@ -13,7 +13,7 @@ from dynattrs import MappingError, field, limits, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
 from dynattrs.operations.item_keys import key_of
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 from stepped_session import ByHand
 
 

@@ -28,7 +28,8 @@ from dynattrs.models.model import (
     path,
     sort_key,
 )
-from dynattrs.schema.table import GlobalIndex, LocalIndex, Table, info_of, model_info
+from dynattrs.schema.model_info import info_of, model_info
+from dynattrs.schema.table import GlobalIndex, LocalIndex, Table
 
 T = TypeVar("T")
 

@@ -171,7 +171,6 @@ def imported() -> set[str]:
         "dynattrs.keys.bounds",
         "dynattrs.schema.capacity",
         "dynattrs.expressions.updates",
-        "dynattrs.schema.facets",
         "dynattrs.tools.generation",
         "dynattrs.schema.infrastructure",
         "dynattrs.wire.local_engine",

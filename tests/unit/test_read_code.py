@@ -38,7 +38,8 @@ from dynattrs.mapper.read_code import (
     attribute_map,
 )
 from dynattrs.operations.reading.reply_decoders import decoder, made_of
-from dynattrs.schema.table import AttributeMap, model_info
+from dynattrs.schema.model_info import model_info
+from dynattrs.schema.table import AttributeMap
 
 
 def wire(value: Any) -> Any:

@@ -20,7 +20,7 @@ from dynattrs import (
 )
 from dynattrs.keys.planner import Plan
 from dynattrs.operations.writing.unique_items import guards_of, left_out
-from dynattrs.schema.table import model_info
+from dynattrs.schema.model_info import model_info
 
 
 @model("users", unique=["nick", ("tenant", "email")])

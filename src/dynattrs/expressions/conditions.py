@@ -16,8 +16,9 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.paths import Form, Path, data_of, is_path, no_truth
+from dynattrs.expressions.paths import Path, data_of, is_path, no_truth
 from dynattrs.expressions.rendering import Placeholders
+from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class PathOperand:
         return data_of(self.path).steps
 
     @property
-    def form(self) -> Form:
+    def form(self) -> StoredForm:
         return data_of(self.path).form
 
     def render(self, placeholders: Placeholders) -> str:
@@ -127,7 +128,7 @@ class Size:
 Operand: TypeAlias = "Value | PathOperand | Size"
 
 
-def encode_at(label: str, form: Form, value: Any) -> Value:
+def encode_at(label: str, form: StoredForm, value: Any) -> Value:
     """*value* as it is stored in a place, whose *label* is for the message.
 
     Raises:
@@ -144,7 +145,7 @@ def encode_at(label: str, form: Form, value: Any) -> Value:
         ) from None
 
 
-def operand_for(path: Path, value: Any, form: Form | None = None) -> Operand:
+def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
     own = form or data_of(path).form
     if is_path(value):

@@ -1,7 +1,7 @@
 """Document paths: what `Song.year` is where `Song` is a class, and how it is compared.
 
 A checker sees the field's own type there. At run time it is a `Path`, whose operators make
-conditions. Everything a path needs to know of the stored form comes through `Form`, which the
+conditions. Everything a path needs to know of the stored form comes through `StoredForm`, which the
 mapper's codecs are.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Attributes.html
@@ -9,13 +9,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Att
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.schema.table import AttributeValue
+from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")
 
@@ -25,32 +25,7 @@ _NO_TRUTH = (
 )
 
 
-class Form(Protocol):
-    """How values at a path are stored. The mapper's `Codec` is one."""
-
-    @property
-    def kinds(self) -> frozenset[str]: ...
-    @property
-    def expected(self) -> str: ...
-    @property
-    def optional(self) -> bool: ...
-    @property
-    def is_set(self) -> bool: ...
-    @property
-    def element(self) -> Form | None: ...
-    @property
-    def fields(self) -> Mapping[str, Form] | None: ...
-    @property
-    def names(self) -> Mapping[str, str] | None: ...
-    @property
-    def sparse(self) -> frozenset[str]: ...
-    @property
-    def dump(self) -> Callable[[Any], AttributeValue]: ...
-    @property
-    def load(self) -> Callable[[AttributeValue], Any]: ...
-
-
-def _no_form() -> tuple[Form, str]:
+def _no_form() -> tuple[StoredForm, str]:
     raise LookupError
 
 
@@ -70,13 +45,13 @@ class PathData:
     model: type[Any]
     steps: tuple[str | int, ...]
     label: str
-    find: Callable[[], tuple[Form, str]]
-    _form: Form | None = None
+    find: Callable[[], tuple[StoredForm, str]]
+    _form: StoredForm | None = None
     _sparse: bool = False
     is_field: bool = True
 
     @property
-    def form(self) -> Form:
+    def form(self) -> StoredForm:
         if self._form is None:
             holder, name = self.find()
             self._sparse = name in holder.sparse
@@ -166,7 +141,12 @@ class Path:
 
 
 def _child(
-    data: PathData, step: str | int, label: str, form: Form, sparse: bool, is_field: bool = True
+    data: PathData,
+    step: str | int,
+    label: str,
+    form: StoredForm,
+    sparse: bool,
+    is_field: bool = True,
 ) -> Path:
     return Path(PathData(data.model, (*data.steps, step), label, _no_form, form, sparse, is_field))
 

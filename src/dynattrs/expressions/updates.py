@@ -15,8 +15,9 @@ import attrs
 
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import PathOperand, Value, encode_at, path_of
-from dynattrs.expressions.paths import Form, Path, data_of, is_path, no_truth
+from dynattrs.expressions.paths import Path, data_of, is_path, no_truth
 from dynattrs.expressions.rendering import Placeholders
+from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Computed:
     It has no truth value and is no condition.
     """
 
-    def bind(self, form: Form, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str) -> Computed:
         """Encode the plain values inside as *form*'s type, which is the target's."""
         raise NotImplementedError
 
@@ -66,7 +67,7 @@ class Computed:
         return arithmetic("-", other, self)
 
 
-def _bound(value: Any, form: Form, target: str) -> Any:
+def _bound(value: Any, form: StoredForm, target: str) -> Any:
     if isinstance(value, Computed):
         return value.bind(form, target)
     if is_path(value):
@@ -75,7 +76,7 @@ def _bound(value: Any, form: Form, target: str) -> Any:
     return encode_at(target, form, value)
 
 
-def _check_kinds(path: Path, form: Form, target: str) -> None:
+def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
     other = data_of(path).form
     if not form.kinds & other.kinds:
         raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
@@ -87,7 +88,7 @@ class Arithmetic(Computed):
     left: Any
     right: Any
 
-    def bind(self, form: Form, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str) -> Computed:
         if "N" not in form.kinds:
             raise ConditionError(
                 f"{target} is {form.expected}; only numbers are computed with + and - "
@@ -111,7 +112,7 @@ class IfNotExists(Computed):
     path: Path
     default: Any
 
-    def bind(self, form: Form, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str) -> Computed:
         _check_kinds(self.path, form, target)
         return attrs.evolve(self, default=_bound(self.default, form, target))
 
@@ -129,7 +130,7 @@ class ListAppend(Computed):
     first: Any
     second: Any
 
-    def bind(self, form: Form, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str) -> Computed:
         if "L" not in form.kinds:
             raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
         return attrs.evolve(
@@ -288,7 +289,7 @@ def delete(target: Any, value: Any) -> Action:
     return Action("DELETE", path, _members(data.label, data.form, value, written), written)
 
 
-def _members(label: str, form: Form, value: Any, written: str) -> Value:
+def _members(label: str, form: StoredForm, value: Any, written: str) -> Value:
     if value is None or isinstance(value, Computed) or is_path(value):
         raise ConditionError(f"{written}: a plain value is expected here, {form.expected}")
     if isinstance(value, (set, frozenset)) and not value:

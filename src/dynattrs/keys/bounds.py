@@ -27,9 +27,9 @@ from dynattrs.expressions.conditions import (
     order_of,
 )
 from dynattrs.expressions.paths import Path, PathData
-from dynattrs.keys.computed import ModelKeys
 from dynattrs.keys.ranges import Range, after_prefix, as_range, intersect, stated_range
-from dynattrs.schema.table import AttributeValue, ModelInfo
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+from dynattrs.schema.table import AttributeValue
 from dynattrs.schema.templates import Fixed, Period, Rest, Slot, Template, Unfit, Words
 
 
@@ -105,7 +105,7 @@ def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
             found[name] = attrs.evolve(bound, equal=equal, covered=covered)
         else:
             found[name] = attrs.evolve(bound, ranges=(*bound.ranges, part), covered=covered)
-    keys = cast("ModelKeys | None", info.keys)
+    keys = info.keys
     if keys is not None:
         for attribute, template in keys.templates.items():
             made = _Derivation(info, keys, template, parts).bound()
@@ -213,7 +213,7 @@ class _Derivation:
     """From conditions on fields to one key attribute that a template makes of them."""
 
     def __init__(
-        self, info: ModelInfo, keys: ModelKeys, template: Template, parts: Iterable[Condition]
+        self, info: ModelInfo, keys: ComputedKeys, template: Template, parts: Iterable[Condition]
     ) -> None:
         self._info = info
         self._keys = keys

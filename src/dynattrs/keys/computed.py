@@ -21,10 +21,10 @@ from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
-from dynattrs.mapper.key_rules import Part
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
+from dynattrs.schema.model_info import KeyField, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue, GlobalIndex, StoredItem, Table
 from dynattrs.schema.templates import (
     DATE,
@@ -70,7 +70,7 @@ class ModelKeys:
     kind: str | None
     apart: bool = attrs.field(default=False, init=False)
     _templates: dict[str, Template] | None = attrs.field(default=None, init=False)
-    _parts: tuple[Part, ...] = attrs.field(default=(), init=False)
+    _parts: tuple[KeyField, ...] = attrs.field(default=(), init=False)
     _codecs: dict[str, tuple[tuple[str, ...], Codec]] = attrs.field(factory=dict, init=False)
     _patterns: tuple[tuple[str, re.Pattern[str] | AttributeValue | None], ...] = attrs.field(
         default=(), init=False
@@ -110,7 +110,7 @@ class ModelKeys:
         return cast("dict[str, Template]", self._templates)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[KeyField, ...]:
         """The fields that make the primary key, in the order in which it names them."""
         _ = self.templates
         return self._parts
@@ -315,7 +315,7 @@ class ModelKeys:
                     f"no item would ever be in index {indexes[0].name!r}; give that as well"
                 )
 
-    def _primary_parts(self, found: Mapping[str, Template]) -> Iterable[Part]:
+    def _primary_parts(self, found: Mapping[str, Template]) -> Iterable[KeyField]:
         by_attribute = {stored: name for name, stored in self.names.items()}
         seen: set[str] = set()
         for attribute in self.table.key:
@@ -324,7 +324,7 @@ class ModelKeys:
             for name in exact if template else [by_attribute[attribute]]:
                 if name not in seen:
                     seen.add(name)
-                    yield Part(name, *self.resolved(name))
+                    yield KeyField(name, *self.resolved(name))
 
     # --- Writing ---
 
@@ -451,7 +451,7 @@ class ModelKeys:
         kind = item[discriminator].get("S")
         if kind == self.kind:
             return model
-        for info in self.table.members.infos():
+        for info in models_in(self.table):
             if info.keys is not None and info.keys.kind == kind:
                 if issubclass(info.cls, self.model):
                     return info.cls

@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.schema.table import GUARD_ATTRIBUTE, ModelInfo, StoredItem, Table
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo, models_in
+from dynattrs.schema.table import StoredItem, Table
 
 if TYPE_CHECKING:
-    from dynattrs.keys.computed import ModelKeys
     from dynattrs.schema import templates
     from dynattrs.schema.templates import Template
 else:
     templates = deferred("dynattrs.schema.templates")
-
-
-def keys_of(info: ModelInfo) -> ModelKeys | None:
-    return cast("ModelKeys | None", info.keys)
 
 
 def check_apart(info: ModelInfo) -> None:
@@ -34,12 +30,12 @@ def check_apart(info: ModelInfo) -> None:
     Raises:
         ModelError: It names the other model, the keys, and what to do.
     """
-    own = keys_of(info)
+    own = info.keys
     if own is None:
         return
     known = True
-    for other in info.table.members.infos():
-        theirs = keys_of(other)
+    for other in models_in(info.table):
+        theirs = other.keys
         if _same_name(other, info) or theirs is None:
             continue
         if info.table.discriminator is not None:
@@ -72,7 +68,7 @@ def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
     return names[0] == names[1]
 
 
-def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
+def _can_meet(one: ComputedKeys, other: ComputedKeys, attribute: str) -> bool:
     first, second = (keys.templates.get(attribute) for keys in (one, other))
     if first is None or second is None:
         return True
@@ -81,7 +77,7 @@ def _can_meet(one: ModelKeys, other: ModelKeys, attribute: str) -> bool:
     return first.constant is None or second.constant is None or first.constant == second.constant
 
 
-def _shown(keys: ModelKeys) -> str:
+def _shown(keys: ComputedKeys) -> str:
     return ", ".join(f"{name}={keys.written.get(name)!r}" for name in keys.table.key)
 
 
@@ -99,17 +95,17 @@ def kind_of(
         asked: Models to try first, where an item has no discriminator.
         members: The table's models, where the caller has them.
     """
-    members = table.members.infos() if members is None else members
+    members = models_in(table) if members is None else members
     discriminator = {} if table.discriminator is None else item.get(table.discriminator, {})
     if discriminator:
         kind = discriminator.get("S")
         for info in members:
-            keys = keys_of(info)
+            keys = info.keys
             if keys is not None and keys.kind == kind:
                 return info
         return None
     for info in (*asked, *members):
-        keys = keys_of(info)
+        keys = info.keys
         if keys is not None and keys.written and keys.matches(item):
             return info
     return None
@@ -125,7 +121,7 @@ def _is_guard(table: Table, item: StoredItem) -> bool:
 
 def subclasses(info: ModelInfo) -> list[ModelInfo]:
     """The models of the same table that derive from a model."""
-    members = info.table.members.infos()
+    members = models_in(info.table)
     return [each for each in members if each is not info and issubclass(each.cls, info.cls)]
 
 
@@ -139,7 +135,7 @@ class Sieve:
     def __init__(self, asked: Sequence[ModelInfo]) -> None:
         self.asked = tuple(asked)
         self.table = asked[0].table
-        self._members = self.table.members.infos()
+        self._members = models_in(self.table)
         #: What is known of the discriminator's values that were met.
         self._kinds: dict[str, ModelInfo | None] = {}
 
@@ -180,7 +176,7 @@ class Sieve:
     @staticmethod
     def _plain(info: ModelInfo) -> bool:
         """Whether its items are told by nothing: no templates, no discriminator."""
-        keys = keys_of(info)
+        keys = info.keys
         return keys is None or (not keys.written and keys.kind is None)
 
     def _unknown(self, stored: StoredItem) -> MappingError:
@@ -188,7 +184,7 @@ class Sieve:
         from dynattrs.mapper.read_code import attribute_map
 
         item = attribute_map(stored)
-        known = ", ".join(info.name for info in self.table.members.infos())
+        known = ", ".join(info.name for info in models_in(self.table))
         key = {name: item[name] for name in self.table.key if name in item}
         names = " or ".join(info.name for info in self.asked)
         discriminator = self.table.discriminator
@@ -205,5 +201,5 @@ class Sieve:
 
 def template_of(info: ModelInfo, attribute: str) -> Template | None:
     """The template that makes a key attribute of a model's items."""
-    keys = keys_of(info)
+    keys = info.keys
     return None if keys is None else keys.templates.get(attribute)

@@ -15,7 +15,7 @@ Nothing here knows a session. https://docs.aws.amazon.com/amazondynamodb/latest/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -35,14 +35,12 @@ from dynattrs.expressions.paths import data_of, did_you_mean
 from dynattrs.keys.bounds import Bound, bounds_of, key_place
 from dynattrs.keys.discriminator import template_of
 from dynattrs.keys.ranges import fold
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import ClassCodec
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import (
-    GUARD_ATTRIBUTE,
     AttributeValue,
     GlobalIndex,
     Index,
-    ModelInfo,
     Table,
     key_of,
     partition_of,
@@ -359,7 +357,7 @@ def _implies(part: Condition) -> set[Place]:
 
 def _always_stored(info: ModelInfo, place: Place) -> bool:
     """Whether every object of the model has a value at this place when it is stored."""
-    codec: Any = cast("Mapper", info.mapper).codec(info.cls)
+    codec: Any = info.mapper.codec(info.cls)
     for step in place:
         if not isinstance(codec, ClassCodec):
             return False

@@ -15,7 +15,7 @@ import attrs
 
 from dynattrs.mapper.codec import Refused
 from dynattrs.mapper.hints import field_types
-from dynattrs.schema.table import NO_OPTIONS, FieldOptions, info_of, options_of
+from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
 
 #: Stands for "no default".
 MISSING: Final = attrs.NOTHING

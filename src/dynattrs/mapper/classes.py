@@ -25,14 +25,8 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
-from dynattrs.schema.table import (
-    UNKNOWN_ATTRIBUTE,
-    AttributeMap,
-    AttributeValue,
-    ModelInfo,
-    Unknown,
-    info_of,
-)
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, ModelInfo, Unknown, info_of
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 AttributeDump = Callable[[Any], AttributeMap]
 #: Makes the JSON of the request to put an instance, in a `msgspec.Raw`, its length, and the identity

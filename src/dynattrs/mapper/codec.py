@@ -17,7 +17,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.schema.table import AttributeValue, Unknown
+from dynattrs.schema.model_info import Unknown
+from dynattrs.schema.table import AttributeValue
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}

@@ -58,7 +58,8 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.hints import field_types, is_class
 from dynattrs.mapper.hooks import Hearing
 from dynattrs.mapper.placeholder import Placeholder
-from dynattrs.schema.table import AttributeValue, info_of, model_info
+from dynattrs.schema.model_info import info_of, model_info
+from dynattrs.schema.table import AttributeValue
 
 if TYPE_CHECKING:
     from typing_extensions import Self

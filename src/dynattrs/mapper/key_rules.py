@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import attrs
-
 from dynattrs import limits
 from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import native
-from dynattrs.mapper.codec import Codec, show_stored
+from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema.table import AttributeMap, AttributeValue, KeyRule, ModelInfo
+from dynattrs.schema.model_info import KeyRule, ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _NAMES: Final = {"S": "a string (S)", "N": "a number (N)", "B": "bytes (B)"}
-
-
-@attrs.frozen(eq=False, repr=False)
-class Part:
-    """A field that is part of the primary key.
-
-    Attributes:
-        name: The field, with dots where it is nested.
-        steps: Where its stored value is in the item.
-        codec: How it is stored.
-    """
-
-    name: str
-    steps: tuple[str, ...]
-    codec: Codec
 
 
 def check_keys(info: ModelInfo, item: AttributeMap) -> None:

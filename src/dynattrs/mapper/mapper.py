@@ -40,7 +40,8 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.codecs import Codecs
 from dynattrs.mapper.key_rules import check_keys, key_of_item
 from dynattrs.mapper.size import item_size
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo, info_of, model_info
+from dynattrs.schema.model_info import ModelInfo, info_of, model_info
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.mapper.read_code import Rows

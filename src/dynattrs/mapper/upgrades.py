@@ -13,7 +13,8 @@ from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.codec import Codec, show
 from dynattrs.mapper.key_rules import key_of_item
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
@@ -113,7 +114,8 @@ def check_key_kept(info: ModelInfo, item: Mapping[str, AttributeValue], made: At
         MappingError: The key of what they *made* is not that of *item*.
     """
     completed = dict(made)
-    info.keys.complete(completed)
+    if info.keys is not None:
+        info.keys.complete(completed)
     for name in info.table.key:
         if completed.get(name) != item.get(name):
             raise MappingError(

@@ -32,7 +32,7 @@ from dynattrs.mapper.codec import SCALARS, Codec, Maybe, Members, Several
 from dynattrs.mapper.key_rules import rules_of
 from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import value_size
-from dynattrs.schema.table import UNKNOWN_ATTRIBUTE, KeyRule, ModelInfo
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, KeyRule, ModelInfo
 
 _REQUEST: Final = b'{"PutRequest":{"Item":%b}}'
 

@@ -19,7 +19,7 @@ from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs.expressions.paths import Path, did_you_mean
-from dynattrs.schema.table import UNKNOWN_ATTRIBUTE
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
 
 #: Where a model class keeps its paths, by field name.
 PATHS_ATTRIBUTE: Final = "__dynattrs_paths__"

@@ -20,17 +20,14 @@ from dynattrs.mapper.class_kinds import Member
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
 from dynattrs.mapper.hints import field_type_now
+from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
 from dynattrs.schema.table import (
-    FieldOptions,
     GlobalIndex,
     Index,
     KeyType,
     LocalIndex,
-    ModelInfo,
     Projection,
     Table,
-    info_of,
-    options_of,
     partition_of,
 )
 
@@ -419,7 +416,7 @@ def check_renamed(info: ModelInfo) -> None:
         NameError: An annotation is not defined yet.
     """
     seen: set[Any] = set()
-    whole = cast("Mapper", info.mapper).codec(info.cls)
+    whole = info.mapper.codec(info.cls)
     waiting: list[Any] = list((whole.fields or {}).values())
     while waiting:
         codec = waiting.pop()

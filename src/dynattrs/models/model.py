@@ -18,7 +18,6 @@ from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
-from dynattrs.mapper.codec import Codec
 from dynattrs.mapper.hints import remember_scope, resolving_in
 from dynattrs.models.class_access import (
     PATHS_ATTRIBUTE,
@@ -29,18 +28,19 @@ from dynattrs.models.class_access import (
 from dynattrs.models.fields import Fields, KeyRole, attributes_of, check_renamed, declare_evolution
 from dynattrs.models.hooks import functions
 from dynattrs.models.specifiers import field, partition_key, sort_key
-from dynattrs.schema.table import (
+from dynattrs.schema.model_info import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
-    Index,
+    ComputedKeys,
     ModelInfo,
-    Table,
+    StoredForm,
     Unknown,
     info_of,
     model_info,
     options_of,
     register,
 )
+from dynattrs.schema.table import Index, Table
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -430,13 +430,13 @@ def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
     for base in cls.__mro__[1:]:
         info = info_of(base)
         if info is not None and info.table is table and info.keys is not None:
-            return cast("ModelKeys", info.keys).written
+            return info.keys.written
     return {}
 
 
 def _check_fields(info: ModelInfo) -> None:
     try:
-        cast("Mapper", info.mapper).check(info)
+        info.mapper.check(info)
         check_renamed(info)
         if info.keys is not None:
             _check_templates(info, info.keys)
@@ -447,7 +447,7 @@ def _check_fields(info: ModelInfo) -> None:
     info.table.members.add(info.cls)
 
 
-def _check_templates(info: ModelInfo, keys: ModelKeys) -> None:
+def _check_templates(info: ModelInfo, keys: ComputedKeys) -> None:
     for attribute, template in keys.templates.items():
         if info.version is not None and template.uses(info.names[info.version]):
             raise ModelError(
@@ -475,8 +475,8 @@ def _paths(info: ModelInfo) -> dict[str, Path]:
 
 
 def _root_path(info: ModelInfo, type_: Any, name: str, stored: str) -> Path:
-    def find() -> tuple[Codec, str]:
-        codec = cast("Mapper", info.mapper).codec(type_)
+    def find() -> tuple[StoredForm, str]:
+        codec = info.mapper.codec(type_)
         if name not in (codec.fields or {}):
             raise ModelError(info.name, "its hooks do not say how it is stored", name)
         return codec, name

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import attrs
 
-from dynattrs.schema.table import METADATA_KEY, FieldOptions
+from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
 
 __all__ = ["field", "partition_key", "sort_key"]
 

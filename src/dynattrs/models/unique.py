@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY
-from dynattrs.schema.table import ModelInfo, guarded_tables, info_of, options_of
+from dynattrs.schema.model_info import ModelInfo, guarded_tables, info_of, options_of
 
 #: What a guard's key can hold.
 _SCALARS: Final = frozenset("SNB") | {"BOOL"}
@@ -87,7 +86,7 @@ def _check(info: ModelInfo, name: str) -> None:
         raise ModelError(info.name, "every save changes it, so it is not unique", name)
     if info.names[name] == info.table.ttl:
         raise ModelError(info.name, "a time to live is not unique", name)
-    mapper = cast("Mapper", info.mapper)
+    mapper = info.mapper
     try:
         codec = (mapper.codec(info.cls).fields or {})[name]
     except Exception:

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -16,20 +16,20 @@ from dynattrs import limits
 from dynattrs.errors import ConditionFailed, MappingError, ModelError, OutcomeUnknown
 from dynattrs.events import Events, Retry, error_name, tell
 from dynattrs.keys.discriminator import subclasses
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import carried_by, carry
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Flow, Pause, pause_before
 from dynattrs.operations.writing.pace import Pace, Progress
-from dynattrs.schema.table import AttributeMap, ModelInfo, Table, info_of, model_info
+from dynattrs.schema.model_info import ModelInfo, ModelMapper, info_of, model_info
+from dynattrs.schema.table import AttributeMap, Table
 
 R = TypeVar("R")
 
 #: A model's mapper, its real table, and the models with unique fields among its items: more of these
 #: may be declared later.
-Packs: TypeAlias = "tuple[Mapper, str, list[ModelInfo]]"
+Packs: TypeAlias = "tuple[ModelMapper, str, list[ModelInfo]]"
 
 _log = logging.getLogger("dynattrs")
 
@@ -139,7 +139,7 @@ class Core:
             return None
         if self.saves_through_hooks(info):
             return None
-        found = cast("Mapper", info.mapper), self.table_name(info.table), info.guarding
+        found = info.mapper, self.table_name(info.table), info.guarding
         self.packing[cls] = found
         return found
 
@@ -228,7 +228,7 @@ def encode(core: Core, obj: Any) -> Encoded:
             hint="saving could erase attributes of the stored item; "
             "say unknown='drop' in map_class",
         )
-    mapper = cast("Mapper", info.mapper)
+    mapper = info.mapper
     given, obj = obj, core.before_save(info, obj)
     if info.moves:
         encoded = Encoded(info, obj, mapper.dump(obj))
@@ -267,7 +267,7 @@ def stamp(core: Core, encoded: Encoded) -> None:
         encoded.moves[info.created] = now
     if info.updated is not None:
         encoded.moves[info.updated] = now
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    codec = info.mapper.codec(info.cls)
     for name, value in encoded.moves.items():
         encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
     if info.keys is not None:

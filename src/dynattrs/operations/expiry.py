@@ -12,7 +12,8 @@ from dynattrs.errors import QueryError
 from dynattrs.expressions.conditions import Comparison, Condition, Not, Value
 from dynattrs.operations.context import Core
 from dynattrs.operations.requests import attribute_path
-from dynattrs.schema.table import ModelInfo, StoredItem
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import StoredItem
 
 
 def time_to_live(info: ModelInfo) -> str:

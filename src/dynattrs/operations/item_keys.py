@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.errors import MappingError
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import Refused, show
-from dynattrs.mapper.key_rules import Part, check_key, key_of_item
+from dynattrs.mapper.key_rules import check_key, key_of_item
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema.model_info import KeyField, ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
-    from dynattrs.keys.computed import ModelKeys
+    pass
 
 
 def key_of(info: ModelInfo, key: Any) -> AttributeMap:
@@ -46,17 +46,17 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
             place = place.setdefault(step, {"M": {}})["M"]
         place[part.steps[-1]] = stored
     if info.keys is not None:
-        item = cast("ModelKeys", info.keys).primary_of(item)
+        item = info.keys.primary_of(item)
     check_key(info, item)
     return item
 
 
-def key_parts(info: ModelInfo) -> tuple[Part, ...]:
+def key_parts(info: ModelInfo) -> tuple[KeyField, ...]:
     """The fields that make the primary key."""
     if info.keys is not None:
-        return cast("ModelKeys", info.keys).parts
-    fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
-    return tuple(Part(name, (info.names[name],), fields[name]) for name in info.key_fields)
+        return info.keys.parts
+    fields = info.mapper.codec(info.cls).fields or {}
+    return tuple(KeyField(name, (info.names[name],), fields[name]) for name in info.key_fields)
 
 
 def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
@@ -113,7 +113,7 @@ def stored_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...]
         MappingError: The key was not made by this model's templates.
     """
     if info.keys is not None:
-        return cast("ModelKeys", info.keys).read_key(item)
+        return info.keys.read_key(item)
     return {(name,): item[name] for name in info.table.key if name in item}
 
 

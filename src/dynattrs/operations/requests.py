@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dynattrs.errors import ConditionError, ConditionFailed, ItemExists, MappingError, ServiceError
 from dynattrs.expressions.conditions import (
@@ -23,10 +23,10 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.rendering import Placeholders
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.item_keys import plain_key
-from dynattrs.schema.table import AttributeMap, ModelInfo
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+from dynattrs.schema.table import AttributeMap
 
 #: The operations whose requests or replies carry items: the service's names by the client's methods.
 #: All of them say what they cost when they are asked to.
@@ -103,7 +103,7 @@ def unpacked(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def field_path(info: ModelInfo, name: str) -> PathOperand:
     """A field as an operand, for conditions of the library's own."""
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    codec = info.mapper.codec(info.cls)
     data = PathData(info.cls, (info.names[name],), f"{info.name}.{name}", lambda: (codec, name))
     return PathOperand(Path(data))
 
@@ -176,7 +176,7 @@ def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     version = getattr(obj, info.version) or 0
     if not version:
         return absent(info, info.version)
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    codec = info.mapper.codec(info.cls)
     stored = (codec.fields or {})[info.version].dump(version)
     return Comparison("=", field_path(info, info.version), Value(stored, version))
 
@@ -199,15 +199,15 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
     found = condition(when)
     check_models(found, info, found)
     if info.keys is not None and info.keys.key_only:
-        _check_stored(found, info)
+        _check_stored(found, info, info.keys)
     if info.evolves and not isinstance(found, Constant):
         return Silently(up_to_date(info, or_missing=True), found)
     return found
 
 
-def _check_stored(found: Condition, info: ModelInfo) -> None:
+def _check_stored(found: Condition, info: ModelInfo, keys: ComputedKeys) -> None:
     """Refuse a condition on what the service does not see: to it, the attribute is absent."""
-    hidden = {info.names[name]: name for name in info.keys.key_only}
+    hidden = {info.names[name]: name for name in keys.key_only}
     for path in paths_in(found):
         name = hidden.get(str(data_of(path).steps[0]))
         if name is not None:
@@ -261,7 +261,7 @@ def condition_failed(
     item = None
     if error.item:
         try:
-            item = cast("Mapper", info.mapper).load(error.item, info.cls)
+            item = info.mapper.load(error.item, info.cls)
         except MappingError:
             # It is there and not readable. The raw map tells more than nothing.
             item = error.item

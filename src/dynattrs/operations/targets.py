@@ -8,7 +8,8 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.operations.item_keys import key_of, own_key
 from dynattrs.operations.requests import version_is
-from dynattrs.schema.table import AttributeMap, ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap
 
 
 class _NoKey:

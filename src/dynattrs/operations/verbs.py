@@ -47,7 +47,8 @@ from dynattrs.operations.targets import NO_KEY, is_class_of, target
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.pace import Progress
-from dynattrs.schema.table import AttributeMap, ModelInfo, StoredItem, model_info
+from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import batch_get, partiql, transact_get

@@ -1,4 +1,4 @@
-"""Tables, keys and indexes as plain data, and what a model declares about its fields.
+"""Tables, their keys and indexes, and what a design says of them, as plain data.
 
 Names in a `Table` and its indexes are *attribute names* (as stored). In the `indexes=` of
 `@model("name", ...)` they are *field names*; the model turns them into attribute names.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, cast, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -20,19 +20,16 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 
 if TYPE_CHECKING:
-    from dynattrs.schema import capacity, facets, infrastructure
+    from dynattrs.schema import capacity, infrastructure
     from dynattrs.schema.capacity import Billing, StreamView, TableClass
-    from dynattrs.schema.facets import Facet
 else:
     capacity = deferred("dynattrs.schema.capacity")
-    facets = deferred("dynattrs.schema.facets")
     infrastructure = deferred("dynattrs.schema.infrastructure")
 
-__all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
+__all__ = ["Facet", "GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
 
 KeyType: TypeAlias = Literal["S", "N", "B"]
 Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
-Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
 AttributeValue: TypeAlias = "dict[str, Any]"
 AttributeMap: TypeAlias = "dict[str, AttributeValue]"
 
@@ -61,11 +58,11 @@ def _indexes(value: Iterable[Index]) -> tuple[Index, ...]:
 
 
 def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
-    return facets.facets_of(value) if value else ()
+    return tuple(value)
 
 
 def _items(value: Iterable[Mapping[str, Any]]) -> tuple[AttributeMap, ...]:
-    return facets.items_of(value) if value else ()
+    return tuple(dict(item) for item in value)
 
 
 def _projection(value: Projection) -> Projection:
@@ -181,7 +178,7 @@ def _refuse_twice(subject: str, names: Iterable[str]) -> None:
         seen.add(name)
 
 
-class Members:
+class DeclaredModels:
     """The models of one table. They belong to the `Table` object, not to what it is equal to."""
 
     __slots__ = ("_models",)
@@ -192,24 +189,40 @@ class Members:
     def add(self, cls: type[Any]) -> None:
         """Remember a model. One that is declared again, in a notebook, takes the former's place."""
         name = (cls.__module__, cls.__qualname__)
-        self._models = [
-            each
-            for each in self._models
-            if (known := each()) is not None and (known.__module__, known.__qualname__) != name
-        ]
-        self._models.append(weakref.ref(cls))
+        others = (each for each in self if (each.__module__, each.__qualname__) != name)
+        self._models = [*map(weakref.ref, others), weakref.ref(cls)]
 
-    def infos(self) -> list[ModelInfo]:
-        """What is known of the models, in the order of their declarations."""
-        found = (info_of(cls) for each in self._models if (cls := each()) is not None)
-        return [info for info in found if info is not None]
+    def __iter__(self) -> Iterator[type[Any]]:
+        """The classes, in the order of their declarations."""
+        return (cls for each in self._models if (cls := each()) is not None)
 
     def __reduce__(self) -> Any:
         # A copy of a table is another table.
-        return Members, ()
+        return DeclaredModels, ()
 
-    def __deepcopy__(self, memo: Any) -> Members:
-        return Members()
+    def __deepcopy__(self, memo: Any) -> DeclaredModels:
+        return DeclaredModels()
+
+
+@attrs.frozen
+class Facet:
+    """One kind of item in a table of a design: an access pattern, as NoSQL Workbench sees it.
+
+    Args:
+        name: Its name.
+        partition_key: What the partition key is in this facet: a name, or a pattern.
+        sort_key: What the sort key is, where the table has one.
+        attributes: The names of the attributes besides the table's key.
+        sample_items: Examples, as attribute maps.
+    """
+
+    name: str
+    partition_key: str = attrs.field(kw_only=True, default="")
+    sort_key: str | None = attrs.field(kw_only=True, default=None)
+    attributes: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
+    sample_items: tuple[AttributeMap, ...] = attrs.field(
+        kw_only=True, default=(), converter=_items, hash=False
+    )
 
 
 @attrs.frozen
@@ -266,7 +279,7 @@ class Table:
     )
     discriminator: str | None = attrs.field(kw_only=True, default=None)
     #: The models that were declared on it.
-    members: Members = attrs.field(init=False, factory=Members, eq=False, repr=False)
+    members: DeclaredModels = attrs.field(init=False, factory=DeclaredModels, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         subject = f"Table({self.name!r})"
@@ -505,146 +518,3 @@ def stream_specification(stream: StreamView | Literal[False]) -> dict[str, Any]:
     if stream is False:
         return {"StreamEnabled": False}
     return {"StreamEnabled": True, "StreamViewType": capacity.STREAM_VIEWS[stream]}
-
-
-@attrs.frozen
-class FieldOptions:
-    """What `field(...)`, `partition_key(...)` and `sort_key(...)` add to an attrs field."""
-
-    name: str | None = None
-    key: Literal["partition", "sort"] | None = None
-    ttl: bool = False
-    version: bool = False
-    created: bool = False
-    updated: bool = False
-    key_only: bool = False
-    unique: bool = False
-    formerly: tuple[str, ...] = ()
-
-
-#: Where `FieldOptions` live in the metadata of an attrs field.
-METADATA_KEY: Final = "dynattrs"
-
-NO_OPTIONS: Final = FieldOptions()
-
-
-def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
-    return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
-
-
-#: An attribute, its type, a length that is surely allowed, and whether it may be absent.
-KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
-
-
-@attrs.define(eq=False)
-class ModelInfo:
-    """What dynattrs knows of one model class. One for each decorated or mapped class."""
-
-    cls: type[Any]
-    table: Table
-    unknown: Unknown
-    mapper: Any
-    #: Attribute names by field name.
-    names: dict[str, str]
-    #: Whether instances have a place for attributes that the class does not know.
-    carries: bool
-    version: str | None = None
-    created: str | None = None
-    updated: str | None = None
-    #: Functions that get each object before it is saved, and after it was read.
-    before_save: tuple[Callable[[Any], Any], ...] = ()
-    after_load: tuple[Callable[[Any], Any], ...] = ()
-    #: Those of them that its own declaration names; the others are its bases'.
-    own_before_save: tuple[Callable[[Any], Any], ...] = ()
-    own_after_load: tuple[Callable[[Any], Any], ...] = ()
-    #: Groups of fields that no two items have alike, and the model that declared each.
-    unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
-    #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
-    guarding: list[ModelInfo] = attrs.field(factory=list)
-    #: From each schema version of its items to the next.
-    upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
-    #: The attribute that holds an item's schema version, where there are upgrades.
-    schema_attribute: str = "schema_version"
-    #: Today's names of attributes by those that they had before.
-    formerly: dict[str, str] = attrs.field(factory=dict)
-    #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
-    key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
-    #: How its keys are made of its fields (`model_keys.ModelKeys`), where it has key templates.
-    keys: Any = None
-
-    @property
-    def name(self) -> str:
-        return self.cls.__name__
-
-    @property
-    def key_fields(self) -> tuple[str, ...]:
-        """The fields of the primary key, partition first; nested ones with dots."""
-        if self.keys is not None:
-            return tuple(part.name for part in self.keys.parts)
-        by_attribute = {stored: name for name, stored in self.names.items()}
-        return tuple(by_attribute[attribute] for attribute in self.table.key)
-
-    @property
-    def schema_version(self) -> int:
-        """The schema version that the model writes."""
-        return len(self.upgrades) + 1
-
-    @property
-    def evolves(self) -> bool:
-        """Whether there may be items that are stored otherwise than the model would today."""
-        return bool(self.upgrades or self.formerly)
-
-    @property
-    def moves(self) -> bool:
-        """Whether a save changes the object: a version or a timestamp."""
-        return bool(self.version or self.created or self.updated)
-
-
-#: The attribute that marks the guard of a unique value, an item that is of no model. The guard's
-#: partition key begins with it, too, and a space.
-GUARD_ATTRIBUTE: Final = "dynattrs.unique"
-#: The declared names of tables in which there may be guards.
-guarded_tables: set[str] = set()
-
-INFO_ATTRIBUTE: Final = "__dynattrs__"
-UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"
-
-_mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictionary()
-
-
-def register(info: ModelInfo) -> None:
-    """Remember what is known of a class that carries no mark itself (`map_class`)."""
-    _mapped[info.cls] = info
-
-
-def info_of(cls: Any) -> ModelInfo | None:
-    """What is known of exactly this class; None if it was neither decorated nor mapped."""
-    if not isinstance(cls, type):
-        return None
-    found = cls.__dict__.get(INFO_ATTRIBUTE)
-    return found if found is not None else _mapped.get(cls)
-
-
-def model_info(cls: Any) -> ModelInfo:
-    """What is known of a model class.
-
-    Raises:
-        ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
-    """
-    info = info_of(cls)
-    if info is not None:
-        return info
-    cls = get_origin(cls) or cls
-    info = info_of(cls)
-    if info is not None:
-        return info
-    if not isinstance(cls, type):
-        raise ModelError(repr(cls), "this is not a model class; pass a class with @model")
-    for base in cls.__mro__[1:]:
-        if info_of(base) is not None:
-            raise ModelError(
-                cls.__name__,
-                f"it is a subclass of the model {base.__name__} and not decorated itself, so its "
-                f"own fields would be lost; decorate it with @model(...)",
-            )
-    raise ModelError(cls.__name__, "it is no model; decorate it with @model(...) or use map_class")

@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from dynattrs.errors import ModelError
 from dynattrs.schema.capacity import Billing, OnDemand, Provisioned
-from dynattrs.schema.facets import Facet
 from dynattrs.schema.table import (
     AttributeMap,
     AttributeValue,
+    Facet,
     GlobalIndex,
     Index,
     KeyType,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
 from dynattrs.keys.discriminator import check_apart
-from dynattrs.schema.table import ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo, model_info
 
 A = TypeVar("A")
 

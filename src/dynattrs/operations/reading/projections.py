@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 
 from dynattrs.errors import MappingError, QueryError
 from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
-from dynattrs.keys.computed import ModelKeys
 from dynattrs.keys.discriminator import Sieve
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.codec import Codec
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
 from dynattrs.operations.reading.reply_decoders import (
@@ -24,10 +21,8 @@ from dynattrs.operations.reading.reply_decoders import (
     decoder_of,
     reader,
 )
-from dynattrs.schema.table import AttributeMap, ModelInfo, StoredItem
-
-if TYPE_CHECKING:
-    from dynattrs.mapper.read_code import Rows
+from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
+from dynattrs.schema.table import AttributeMap, StoredItem
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -106,7 +101,7 @@ class Several(Generic[R_co]):
             return cast("R_co", made[1](item))
         info = self.sieve.model_of(item)
         assert info is not None, "items of other models are left out before"
-        return cast("R_co", cast("Mapper", info.mapper).load(item, info.cls))
+        return cast("R_co", info.mapper.load(item, info.cls))
 
 
 @attrs.frozen(eq=False)
@@ -142,7 +137,7 @@ class Keys(_OfMaps):
         if self.sieve is not None:
             info = self.sieve.model_of(item) or info
         if info.keys is None:
-            fields = cast("Mapper", info.mapper).codec(info.cls).fields or {}
+            fields = info.mapper.codec(info.cls).fields or {}
             return {name: _load(fields[name], item, info, name) for name in info.key_fields}
         values = stored_parts(info, item)
         return {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
@@ -170,16 +165,16 @@ class Projected(Generic[R_co]):
         # errors can show them.
         return decoder_of(self._rows(), place) if place == "Items" else None
 
-    def _rows(self) -> Rows | None:
+    def _rows(self) -> ItemReader | None:
         attributes = {own: name for name, own in self.names.items()}
-        mapper = cast("Mapper", self.info.mapper)
+        mapper = self.info.mapper
         return mapper.projected_rows(self.info.cls, self.cls, attributes, self.read)
 
     def read(self, item: AttributeMap) -> R_co:
         item = _restored(self.info, item)
         part = {self.names[name]: value for name, value in item.items() if name in self.names}
         try:
-            return cast("Mapper", self.info.mapper).load(part, self.cls)
+            return self.info.mapper.load(part, self.cls)
         except MappingError as error:
             error.key, error.item = key_in(self.info, item), item
             raise
@@ -191,7 +186,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
     Raises:
         QueryError: It is no class with fields, or has one that the model has not.
     """
-    codec = cast("Mapper", info.mapper).codec(cls)
+    codec = info.mapper.codec(cls)
     if not isinstance(codec, ClassCodec):
         raise QueryError(f"as_({cls!r}): a class with fields is expected")
     names: dict[str, str] = {}
@@ -226,7 +221,7 @@ class Selected(_OfMaps):
     def _value(self, data: PathData, item: AttributeMap) -> Any:
         if len(data.steps) == 1:
             name = next(name for name, stored in self.info.names.items() if stored == data.steps[0])
-            return _load(cast("Codec", data.form), item, self.info, name)
+            return _load(data.form, item, self.info, name)
         value = value_at(item, data.steps)
         if value is None or (data.form.optional and "NULL" in value):
             return None
@@ -270,13 +265,13 @@ def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[s
 
 
 def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
-    item = cast("Mapper", info.mapper).current(info, item)
-    return item if info.keys is None else cast("ModelKeys", info.keys).restore(item)
+    item = info.mapper.current(info, item)
+    return item if info.keys is None else info.keys.restore(item)
 
 
-def _load(codec: Codec, item: AttributeMap, info: ModelInfo, name: str) -> Any:
+def _load(codec: StoredForm, item: AttributeMap, info: ModelInfo, name: str) -> Any:
     """One field as the model would read it: its default where it is absent."""
-    whole = cast("Mapper", info.mapper).codec(info.cls)
+    whole = info.mapper.codec(info.cls)
     if isinstance(whole, ClassCodec):
         try:
             return whole.load_member(name, item)

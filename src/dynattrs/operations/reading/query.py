@@ -37,7 +37,8 @@ from dynattrs.operations.reading.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.verbs import Verbs
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.schema.table import AttributeMap, ModelInfo, StoredItem, guarded_tables, key_of
+from dynattrs.schema.model_info import ModelInfo, guarded_tables
+from dynattrs.schema.table import AttributeMap, StoredItem, key_of
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import unique_items, unique_writes

@@ -15,16 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from dynattrs.keys.discriminator import Sieve
-from dynattrs.mapper import Mapper
 from dynattrs.operations.flows import Decode
-from dynattrs.schema.table import AttributeMap, ModelInfo
-
-if TYPE_CHECKING:
-    from dynattrs.keys.computed import ModelKeys
-    from dynattrs.mapper.read_code import Rows
+from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
+from dynattrs.schema.table import AttributeMap, Table
 
 # Members of replies besides the items, as far as anything here reads them.
 _OTHERS: Final = (
@@ -68,10 +64,10 @@ def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
     Raises:
         ModelError: As `Mapper.load`.
     """
-    return decoder_of(cast("Mapper", info.mapper).rows(model), place, info)
+    return decoder_of(info.mapper.rows(model), place, info)
 
 
-def decoder_of(rows: Rows | None, place: str, info: ModelInfo | None = None) -> Decode | None:
+def decoder_of(rows: ItemReader | None, place: str, info: ModelInfo | None = None) -> Decode | None:
     """What reads replies whose items are these rows; None for the ordinary way.
 
     Args:
@@ -94,7 +90,7 @@ def reader(info: ModelInfo, model: Any) -> Callable[[Any], Any]:
     Raises:
         MappingError: (the function) As `Mapper.load`.
     """
-    mapper = cast("Mapper", info.mapper)
+    mapper = info.mapper
     rows = mapper.rows(model)
     return partial(mapper.load, model=model) if rows is None else rows.build
 
@@ -184,7 +180,7 @@ class _Collection:
 
     def _kind(self, info: ModelInfo) -> _Kind | None:
         try:
-            rows = cast("Mapper", info.mapper).rows(info.cls)
+            rows = info.mapper.rows(info.cls)
         except Exception:  # the general way says what is wrong with the model
             return None
         if rows is None:
@@ -203,7 +199,7 @@ class _Kind:
         info: The model, where items of others may stand between its own.
     """
 
-    def __init__(self, rows: Any, row: Any, info: ModelInfo | None = None) -> None:
+    def __init__(self, rows: ItemReader, row: Any, info: ModelInfo | None = None) -> None:
         import msgspec
 
         self._rows = rows
@@ -213,7 +209,7 @@ class _Kind:
         self._invalid = msgspec.ValidationError
         self._decode = msgspec.json.decode
         self._failed = 0
-        self._is_own = None if info is None else _own(info)
+        self._is_own = None if info is None or info.keys is None else _own(info.table, info.keys)
         #: Whether there were items of other models.
         self.strangers = False
 
@@ -243,9 +239,9 @@ class _Kind:
         return bool(self._rows.learn(name for name, _ in self._unknown.most_common()))
 
 
-def _own(info: ModelInfo) -> Callable[[AttributeMap], bool]:
+def _own(table: Table, keys: ComputedKeys) -> Callable[[AttributeMap], bool]:
     """What says whether an item is the model's own, as far as learning its attributes goes."""
-    keys, discriminator = cast("ModelKeys", info.keys), info.table.discriminator
+    discriminator = table.discriminator
 
     def own(item: AttributeMap) -> bool:
         with suppress(Exception):  # the general way says what is wrong with it
@@ -260,7 +256,7 @@ def _own(info: ModelInfo) -> Callable[[AttributeMap], bool]:
 class _Decoder:
     """Reads the replies of one kind, with items of one class."""
 
-    def __init__(self, rows: Any, place: str, info: ModelInfo | None) -> None:
+    def __init__(self, rows: ItemReader, place: str, info: ModelInfo | None) -> None:
         import msgspec
 
         self._rows = rows
@@ -393,7 +389,7 @@ def _as_dict(reply: Any) -> dict[str, Any]:
 
 def transact_decoder(wanted: Sequence[tuple[ModelInfo, Any]]) -> Decode | None:
     """What reads a reply of TransactGetItems; *wanted* are the models at its places."""
-    rows = [cast("Mapper", info.mapper).rows(model) for info, model in wanted]
+    rows = [info.mapper.rows(model) for info, model in wanted]
     if not any(rows):
         return None
 

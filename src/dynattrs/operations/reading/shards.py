@@ -21,7 +21,8 @@ from dynattrs.keys.ranges import fold, operand_of
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
 from dynattrs.operations.reading.pages import Pages, RawPage, trimmed
-from dynattrs.schema.table import AttributeMap, GlobalIndex, ModelInfo, StoredItem
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, GlobalIndex, StoredItem
 
 
 def shard_of_item(plan: Plan, item: AttributeMap) -> int:

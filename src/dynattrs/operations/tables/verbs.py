@@ -26,7 +26,8 @@ from dynattrs.errors import (
 )
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
-from dynattrs.schema.table import Table, model_info
+from dynattrs.schema.model_info import model_info
+from dynattrs.schema.table import Table
 
 if TYPE_CHECKING:
     from dynattrs.operations.tables import diff

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -18,7 +18,6 @@ from dynattrs.expressions.conditions import Comparison, Condition, Function, Pat
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.expressions.updates import Action, render_update
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.classes import Carried, carried_by, carry
 from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.context import Core, Encoded, check_size, is_frozen, settle_edit, stamp
@@ -37,7 +36,8 @@ from dynattrs.operations.requests import (
     version_is,
 )
 from dynattrs.operations.writing import outcomes
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import unique_items, unique_writes
@@ -216,7 +216,7 @@ def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
         # What nested classes could not keep is not touched by an edit, so it is no obstacle here.
         obj = copy.copy(obj)
         carry(obj, Carried(carried.attributes))
-    return cast("Mapper", info.mapper).dump(obj)
+    return info.mapper.dump(obj)
 
 
 # --- Differences --------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def _place(info: ModelInfo, steps: tuple[str | int, ...]) -> tuple[str, bool]:
     """Where a change is, as the mapper names places, and whether that is exact. Inside a tuple or a
     union of classes it is the last place around it that has a name.
     """
-    codec: Any = cast("Mapper", info.mapper).codec(info.cls)
+    codec: Any = info.mapper.codec(info.cls)
     text = info.name
     for step in steps:
         if codec.fields:

@@ -22,12 +22,11 @@ from dynattrs.errors import (
 )
 from dynattrs.expressions.conditions import Comparison, Condition, IsNone, Value
 from dynattrs.expressions.updates import Action, IfNotExists
-from dynattrs.keys.computed import ModelKeys
 from dynattrs.keys.discriminator import subclasses
-from dynattrs.mapper import Mapper
 from dynattrs.operations.item_keys import key_parts, own_key, plain_key, stored_parts
 from dynattrs.operations.requests import attribute_path, joined
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo, model_info
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.schema.templates import Slot, Template, value_at
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def check_key_untouched(info: ModelInfo, action: Action) -> None:
     Raises:
         ConditionError: It says what to do.
     """
-    keys = cast("ModelKeys | None", info.keys)
+    keys = info.keys
     if keys is None:
         return
     for template, slot in keys.following(action.steps):
@@ -70,7 +69,7 @@ def check_key_untouched(info: ModelInfo, action: Action) -> None:
                 f"saves the object under its new key and deletes the old item"
             )
     for other in subclasses(info):
-        if other.keys.written == keys.written:
+        if other.keys is None or other.keys.written == keys.written:
             continue
         for template, slot in other.keys.following(action.steps):
             if keys.written.get(template.attribute) != template.written:
@@ -97,7 +96,7 @@ def following(
         StaleKey: A field of a key is not known.
         ConditionError: A field of a key would be computed by the service.
     """
-    keys = cast("ModelKeys | None", info.keys)
+    keys = info.keys
     if keys is None:
         return Following()
     known = _Known(info, keys, key, obj, actions)
@@ -137,7 +136,7 @@ class _Known:
     def __init__(
         self,
         info: ModelInfo,
-        keys: ModelKeys,
+        keys: ComputedKeys,
         key: AttributeMap,
         obj: Any,
         actions: Sequence[Action],
@@ -147,7 +146,7 @@ class _Known:
         self._key = key
         self._actions = actions
         self._parts = stored_parts(info, key)
-        self._stored = None if obj is None else cast("Mapper", info.mapper).dump(obj)
+        self._stored = None if obj is None else info.mapper.dump(obj)
         #: What was taken from the object: conditions that it is still so, by place.
         self.taken: dict[tuple[str, ...], Condition] = {}
         #: The item as it will be, as far as templates need it.
@@ -238,7 +237,7 @@ def _put(item: AttributeMap, steps: tuple[str, ...], value: AttributeValue) -> N
     place[steps[-1]] = value
 
 
-def _made_with_the_key(info: ModelInfo, keys: ModelKeys, key: AttributeMap) -> list[Action]:
+def _made_with_the_key(info: ModelInfo, keys: ComputedKeys, key: AttributeMap) -> list[Action]:
     """What a new item needs besides its key attributes: the fields that its key is made of."""
     values = stored_parts(info, key)
     found: dict[str, AttributeValue] = {}

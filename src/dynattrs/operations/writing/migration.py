@@ -8,7 +8,7 @@ writers lose nothing. Its version and time stamps stay as they are: what it says
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -23,7 +23,6 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.keys.discriminator import Sieve, subclasses
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
@@ -31,7 +30,8 @@ from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.requests import ConditionFalse, Outdated, attribute_path
 from dynattrs.operations.writing import edits, unique_writes
-from dynattrs.schema.table import GUARD_ATTRIBUTE, AttributeMap, ModelInfo, model_info
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
 
@@ -81,7 +81,7 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
         MappingError: It cannot be read.
         ConditionFailed: Others change it all the time.
     """
-    mapper = cast("Mapper", info.mapper)
+    mapper = info.mapper
     for attempt in range(1, _TRIES + 1):
         obj = mapper.load(item, info.cls)
         own = model_info(type(obj))  # it may be of a subclass, with upgrades of its own

@@ -18,13 +18,13 @@ from typing import Any, Final, cast
 from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
 from dynattrs.expressions.conditions import Comparison, Condition, Value
 from dynattrs.expressions.updates import Action, IfNotExists
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.context import Encoded
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.reading.projections import value_at
 from dynattrs.operations.requests import ConditionFalse
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: How a call ends that has no answer of its own; each has `uncertain`.
 FAILURES: Final = (ServiceError, ConnectionFailed)
@@ -40,7 +40,7 @@ def unknown(
     found: Any = item
     if item:
         try:
-            found = cast("Mapper", info.mapper).load(item, info.cls)
+            found = info.mapper.load(item, info.cls)
         except MappingError:
             found = item
     return OutcomeUnknown(error.operation, info.name, plain_key(info, key), found or None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,14 +20,14 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
-from dynattrs.mapper import Mapper
 from dynattrs.operations.conflicts import is_conflict
 from dynattrs.operations.context import Core, quietly
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.requests import TransactionCanceled
 from dynattrs.operations.writing.batch import PASSING
-from dynattrs.schema.table import GUARD_ATTRIBUTE, AttributeMap, ModelInfo
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
+from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import transact_get
@@ -201,7 +201,7 @@ class Parts:
         if item:
             # What cannot be read as an object is given as it is stored.
             with contextlib.suppress(MappingError):
-                item = cast("Mapper", part.info.mapper).load(item, part.info.cls)
+                item = part.info.mapper.load(item, part.info.cls)
                 finish = self.core.after_load(part.info)
                 item = item if finish is None else quietly(finish, item)
         return Reason(part.written, code, reason.get("Message") or "", item or None)

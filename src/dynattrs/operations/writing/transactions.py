@@ -29,7 +29,8 @@ from dynattrs.operations.requests import (
 from dynattrs.operations.targets import NO_KEY, is_class_of, target
 from dynattrs.operations.verbs import Verbs
 from dynattrs.operations.writing.transaction_actions import Part, Parts, nothing
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action

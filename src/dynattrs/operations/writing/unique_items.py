@@ -22,20 +22,14 @@ import attrs
 from dynattrs.errors import AlreadyTaken, MappingError
 from dynattrs.expressions.conditions import Comparison, Condition, Function, Not, Value
 from dynattrs.keys.planner import Plan
-from dynattrs.mapper import Mapper
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import identity, plain_key
 from dynattrs.operations.requests import attribute_path, joined, no_item
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.transaction_actions import Part
-from dynattrs.schema.table import (
-    GUARD_ATTRIBUTE,
-    AttributeMap,
-    AttributeValue,
-    GlobalIndex,
-    ModelInfo,
-)
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue, GlobalIndex
 
 _OWNER: Final = "dynattrs.owner"
 #: Bytes of the values in a partition key, of which the service allows 2,048.
@@ -266,7 +260,7 @@ def _owned_by(guards: Sequence[tuple[str, Guard]]) -> dict[str, Any]:
 def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
     """The error for a value that another item has."""
     info = guard.info
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    codec = info.mapper.codec(info.cls)
     values = {name: (codec.fields or {})[name].load(guard.values[name]) for name in guard.fields}
     return AlreadyTaken(info.name, guard.fields, values, plain_key(info, owner) if owner else None)
 

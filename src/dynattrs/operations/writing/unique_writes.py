@@ -43,7 +43,8 @@ from dynattrs.operations.writing.unique_items import (
     watched,
 )
 from dynattrs.operations.writing.updates import Prepared, Returns, changed_values, prepare
-from dynattrs.schema.table import AttributeMap, AttributeValue, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import migration

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -22,7 +22,6 @@ from dynattrs.expressions.updates import (
     operands,
     render_update,
 )
-from dynattrs.mapper import Mapper
 from dynattrs.operations.conflicts import past_conflicts
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
@@ -45,7 +44,8 @@ from dynattrs.operations.requests import (
 )
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
-from dynattrs.schema.table import AttributeMap, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap
 
 Returns: TypeAlias = Literal["new", "old", "changed"] | None
 
@@ -233,7 +233,7 @@ def _check_index_key(info: ModelInfo, action: Action) -> None:
 def stamps(core: Core, info: ModelInfo) -> list[Action]:
     """What every update changes: the version goes up, time stamps and the schema version are set."""
     actions = []
-    codec = cast("Mapper", info.mapper).codec(info.cls)
+    codec = info.mapper.codec(info.cls)
     fields = codec.fields or {}
     if info.upgrades:
         path = attribute_path(info, (info.schema_attribute,), info.schema_attribute).path

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.schema.facets import Facet
-from dynattrs.schema.table import AttributeMap, Table
+from dynattrs.schema.table import AttributeMap, Facet, Table
 from dynattrs.tools.generation.source import pascal, words_of
 
 #: What designs call the attribute that tells kinds apart.

@@ -1,0 +1,309 @@
+"""What is known of a model class: its table and fields, and who maps it and computes its keys.
+
+The mapper and the computed keys are made in the rooms above; here stands what all others ask of them.
+
+Tables and indexes are `schema.table`'s.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_origin,
+)
+
+import attrs
+
+from dynattrs.errors import ModelError
+from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType, StoredItem, Table
+
+if TYPE_CHECKING:
+    from dynattrs.schema.templates import Template
+
+T = TypeVar("T")
+
+#: What becomes of attributes that a class does not know.
+Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
+
+
+# --- What is asked of a model's mapper and of its computed keys ---------------------------------
+
+
+class StoredForm(Protocol):
+    """How values of one type are stored. The mapper's `Codec` is one."""
+
+    @property
+    def type(self) -> Any: ...
+    @property
+    def kinds(self) -> frozenset[str]: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def expected(self) -> str: ...
+    @property
+    def optional(self) -> bool: ...
+    @property
+    def is_set(self) -> bool: ...
+    @property
+    def element(self) -> StoredForm | None: ...
+    @property
+    def fields(self) -> Mapping[str, StoredForm] | None: ...
+    @property
+    def names(self) -> Mapping[str, str] | None: ...
+    @property
+    def sparse(self) -> frozenset[str]: ...
+    @property
+    def dump(self) -> Callable[[Any], AttributeValue]: ...
+    @property
+    def load(self) -> Callable[[AttributeValue], Any]: ...
+
+
+class ItemReader(Protocol):
+    """How items of one class are read straight from bytes. The mapper's `Rows` is one."""
+
+    #: What decodes whole replies, by the kind of reply; made and kept by who needs it.
+    decoders: dict[str, Any]
+
+    @property
+    def type(self) -> Any: ...
+    @property
+    def build(self) -> Callable[[Any], Any]: ...
+    @property
+    def current(self) -> tuple[Any, Callable[[Any], Any]]: ...
+    @property
+    def learns(self) -> bool: ...
+    def learn(self, names: Iterable[str]) -> bool: ...
+
+
+class ModelMapper(Protocol):
+    """What the library asks of the mapper that a model was declared with."""
+
+    def codec(self, type_: Any) -> StoredForm: ...
+    def check(self, info: ModelInfo) -> None: ...
+    def dump(self, obj: Any) -> AttributeMap: ...
+    def dump_sized(self, obj: Any) -> tuple[AttributeMap, int]: ...
+    def dump_packed(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None: ...
+    def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T: ...
+    def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap: ...
+    def rows(self, model: Any) -> ItemReader | None: ...
+    def projected_rows(
+        self,
+        model: type[Any],
+        cls: type[Any],
+        attributes: Mapping[str, str],
+        load: Callable[..., Any],
+    ) -> ItemReader | None: ...
+
+
+@attrs.frozen(eq=False, repr=False)
+class KeyField:
+    """A field that is part of the primary key.
+
+    Attributes:
+        name: The field, with dots where it is nested.
+        steps: Where its stored value is in the item.
+        codec: How it is stored.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    codec: StoredForm
+
+
+class ComputedKeys(Protocol):
+    """What the library asks of a model's key templates."""
+
+    #: Whether all of its keys were found to differ from those of the table's other models.
+    apart: bool
+
+    @property
+    def table(self) -> Table: ...
+    @property
+    def written(self) -> Mapping[str, Any]: ...
+    @property
+    def names(self) -> Mapping[str, str]: ...
+    @property
+    def key_only(self) -> tuple[str, ...]: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def rowwise(self) -> bool: ...
+    @property
+    def attributes(self) -> tuple[str, ...]: ...
+    @property
+    def templates(self) -> Mapping[str, Template]: ...
+    @property
+    def parts(self) -> tuple[KeyField, ...]: ...
+    def most(self, attribute: str) -> int: ...
+    def complete(self, item: AttributeMap) -> None: ...
+    def complete_sized(self, item: AttributeMap) -> int: ...
+    def refresh(self, item: AttributeMap, changed: set[str]) -> None: ...
+    def value(self, template: Template, item: AttributeMap) -> AttributeValue | None: ...
+    def primary_of(self, item: AttributeMap) -> AttributeMap: ...
+    def class_of(self, item: Mapping[str, AttributeValue], model: Any) -> Any: ...
+    def restore(self, item: AttributeMap) -> AttributeMap: ...
+    def read_key(
+        self, item: Mapping[str, AttributeValue]
+    ) -> dict[tuple[str, ...], AttributeValue]: ...
+    def matches(self, item: StoredItem) -> bool: ...
+    def following(self, steps: tuple[str | int, ...]) -> list[tuple[Template, str]]: ...
+
+
+# --- What a declaration says --------------------------------------------------------------------
+
+
+@attrs.frozen
+class FieldOptions:
+    """What `field(...)`, `partition_key(...)` and `sort_key(...)` add to an attrs field."""
+
+    name: str | None = None
+    key: Literal["partition", "sort"] | None = None
+    ttl: bool = False
+    version: bool = False
+    created: bool = False
+    updated: bool = False
+    key_only: bool = False
+    unique: bool = False
+    formerly: tuple[str, ...] = ()
+
+
+#: Where `FieldOptions` live in the metadata of an attrs field.
+METADATA_KEY: Final = "dynattrs"
+
+NO_OPTIONS: Final = FieldOptions()
+
+
+def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
+    return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
+
+
+#: An attribute, its type, a length that is surely allowed, and whether it may be absent.
+KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
+
+
+@attrs.define(eq=False)
+class ModelInfo:
+    """What dynattrs knows of one model class. One for each decorated or mapped class."""
+
+    cls: type[Any]
+    table: Table
+    unknown: Unknown
+    mapper: ModelMapper
+    #: Attribute names by field name.
+    names: dict[str, str]
+    #: Whether instances have a place for attributes that the class does not know.
+    carries: bool
+    version: str | None = None
+    created: str | None = None
+    updated: str | None = None
+    #: Functions that get each object before it is saved, and after it was read.
+    before_save: tuple[Callable[[Any], Any], ...] = ()
+    after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Those of them that its own declaration names; the others are its bases'.
+    own_before_save: tuple[Callable[[Any], Any], ...] = ()
+    own_after_load: tuple[Callable[[Any], Any], ...] = ()
+    #: Groups of fields that no two items have alike, and the model that declared each.
+    unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
+    #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
+    guarding: list[ModelInfo] = attrs.field(factory=list)
+    #: From each schema version of its items to the next.
+    upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
+    #: The attribute that holds an item's schema version, where there are upgrades.
+    schema_attribute: str = "schema_version"
+    #: Today's names of attributes by those that they had before.
+    formerly: dict[str, str] = attrs.field(factory=dict)
+    #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
+    key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
+    #: How its keys are made of its fields, where it has key templates.
+    keys: ComputedKeys | None = None
+
+    @property
+    def name(self) -> str:
+        return self.cls.__name__
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """The fields of the primary key, partition first; nested ones with dots."""
+        if self.keys is not None:
+            return tuple(part.name for part in self.keys.parts)
+        by_attribute = {stored: name for name, stored in self.names.items()}
+        return tuple(by_attribute[attribute] for attribute in self.table.key)
+
+    @property
+    def schema_version(self) -> int:
+        """The schema version that the model writes."""
+        return len(self.upgrades) + 1
+
+    @property
+    def evolves(self) -> bool:
+        """Whether there may be items that are stored otherwise than the model would today."""
+        return bool(self.upgrades or self.formerly)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a save changes the object: a version or a timestamp."""
+        return bool(self.version or self.created or self.updated)
+
+
+#: The attribute that marks the guard of a unique value, an item that is of no model. The guard's
+#: partition key begins with it, too, and a space.
+GUARD_ATTRIBUTE: Final = "dynattrs.unique"
+#: The declared names of tables in which there may be guards.
+guarded_tables: set[str] = set()
+
+INFO_ATTRIBUTE: Final = "__dynattrs__"
+UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"
+
+_mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictionary()
+
+
+def register(info: ModelInfo) -> None:
+    """Remember what is known of a class that carries no mark itself (`map_class`)."""
+    _mapped[info.cls] = info
+
+
+def info_of(cls: Any) -> ModelInfo | None:
+    """What is known of exactly this class; None if it was neither decorated nor mapped."""
+    if not isinstance(cls, type):
+        return None
+    found = cls.__dict__.get(INFO_ATTRIBUTE)
+    return found if found is not None else _mapped.get(cls)
+
+
+def model_info(cls: Any) -> ModelInfo:
+    """What is known of a model class.
+
+    Raises:
+        ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
+    """
+    info = info_of(cls)
+    if info is not None:
+        return info
+    cls = get_origin(cls) or cls
+    info = info_of(cls)
+    if info is not None:
+        return info
+    if not isinstance(cls, type):
+        raise ModelError(repr(cls), "this is not a model class; pass a class with @model")
+    for base in cls.__mro__[1:]:
+        if info_of(base) is not None:
+            raise ModelError(
+                cls.__name__,
+                f"it is a subclass of the model {base.__name__} and not decorated itself, so its "
+                f"own fields would be lost; decorate it with @model(...)",
+            )
+    raise ModelError(cls.__name__, "it is no model; decorate it with @model(...) or use map_class")
+
+
+def models_in(table: Table) -> list[ModelInfo]:
+    """What is known of a table's models, in the order of their declarations."""
+    return [info for cls in table.members if (info := info_of(cls)) is not None]
