@@ -459,7 +459,9 @@ def test_an_update_rewrites_the_index_key_in_the_same_request(session: Session):
     assert session.query(Order).where(Order.status == Status.SHIPPED).count() == 1
 
 
-@pytest.mark.parametrize("action", [remove(Order.status), set_(Order.status, None)])
+@pytest.mark.parametrize(
+    "action", [remove(Order.status), set_(Order.status, None), remove(Order.note, Order.status)]
+)
 def test_a_removed_field_takes_the_item_out_of_the_index(session: Session, action: Any):
     session.save(order(1, status=Status.OPEN))
 

@@ -190,6 +190,14 @@ def test_an_update_takes_and_frees_values(session: Session):
     assert guards(session) == {email("c@x"), email("d@x")}
 
 
+def test_a_unique_field_is_removed_along_with_others(session: Session):
+    session.save(User("1", "a@x", age=1))
+
+    assert session.update(User, "1", remove(User.age, User.email)) == User("1")
+
+    assert guards(session) == set()
+
+
 def test_an_update_of_other_fields_is_one_update(session: Session):
     session.save(User("1", "a@x", age=1))
     before = session.stats.requests.copy()

@@ -106,6 +106,22 @@ def stored(session: Session) -> dict[str, Any]:
     return dict(response.get("Item") or {})
 
 
+def test_several_attributes_are_removed_at_once(session: Session, song: Song):
+    changed = session.update(
+        Song, KEY, remove(Song.year, Song.scores["x.y"], Song.notes[0]), returns="changed"
+    )
+
+    assert changed == {"Song.year": None, "Song.scores['x.y']": None, "Song.notes[0]": "b"}
+    with session.transaction() as t:
+        t.update(Song, KEY, remove(Song.genre, Song.label))
+    assert session.get(Song, KEY) == attrs.evolve(
+        song, year=None, scores={}, notes=["b"], genre=None, label=None
+    )
+    assert session.update(Song, ("Nina", "new"), remove(Song.year, Song.rank), upsert=True) == Song(
+        "Nina", "new"
+    )
+
+
 def test_every_action_at_once(session: Session, song: Song):
     new = session.update(
         Song, KEY,

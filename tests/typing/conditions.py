@@ -121,6 +121,8 @@ session.update(Song, key, add(Song.tags, {"live"}), delete(Song.tags, {"demo"}))
 session.update(Song, key, set_(Song.takes, list_append(Song.takes, ["second"])))
 session.update(Song, key, set_(Song.plays, if_not_exists(Song.plays, 0)))
 session.update(Song, key, set_(Song.year, None), when=Song.plays > 3)
+session.update(Song, key, remove(Song.year, Song.takes))
+session.update(Song, key, remove())  # type: ignore[call-arg]
 session.update(Song, key, Song.plays == 3)  # type: ignore[call-overload]
 session.update(Song, key, set_(Song.yaer, 3))  # type: ignore[attr-defined]
 session.update(Song, key, set_(Song.plays))  # type: ignore[call-arg]

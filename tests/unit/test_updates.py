@@ -163,6 +163,11 @@ ACTIONS: list[tuple[Any, str, str]] = [
     (remove(Song.year), "REMOVE year", "remove(Song.year)"),
     (remove(Song.notes[0]), "REMOVE notes[0]", "remove(Song.notes[0])"),
     (remove(path(Song.label).zip_code), "REMOVE label.zip", "remove(Song.label.zip_code)"),
+    (
+        remove(Song.year, Song.notes[0]),
+        "REMOVE year, notes[0]",
+        "remove(Song.year, Song.notes[0])",
+    ),
     (add(Song.plays, 2), "ADD play.count {'N': '2'}", "add(Song.plays, 2)"),
     (add(Song.tags, {"x"}), "ADD tags {'SS': ['x']}", "add(Song.tags, {'x'})"),
     (add(Song.limits, {1}), "ADD limits {'NS': ['1']}", "add(Song.limits, {1})"),
@@ -235,6 +240,7 @@ REFUSED: list[tuple[str, str]] = [
     ("if_not_exists(S.year, S.year)", "is Song.year itself, and DynamoDB refuses it"),
     ("if_not_exists('year', 1)", "if_not_exists speaks of a field"),
     ("remove('year')", "remove speaks of a field"),
+    ("remove(S.year, 'genre')", "remove speaks of a field"),
     ("add(S.artist, 'x')", "add works on numbers and on sets of text, numbers or bytes"),
     ("add(S.notes, ['x'])", "add works on numbers and on sets"),
     ("add(S.plays, 'x')", "Song.plays goes with an int"),
@@ -374,6 +380,19 @@ def test_a_condition_that_is_false_without_asking_sends_nothing():
         ((set_(Song.plays, if_not_exists(Album.plays, 1)),), "Album"),
         ((set_(Song.artist, "x"),), "Song.artist is part of the key, which never changes"),
         ((remove(Song.title),), "Song.title is part of the key, which never changes"),
+        (
+            (remove(Song.year, Song.title),),
+            "remove(Song.title): Song.title is part of the key, which never changes",
+        ),
+        ((remove(Song.year, Album.plays),), "remove(Album.plays) speaks of Album, not of Song"),
+        (
+            (remove(Song.year, Song.year),),
+            "remove(Song.year) and remove(Song.year) change the same place",
+        ),
+        (
+            (remove(Song.rank, Song.labels), set_(Song.labels[0].name, "x")),
+            "remove(Song.labels) and set_(Song.labels[0].name, 'x') change the same place",
+        ),
         (
             (set_(Song.plays, 1), remove(Song.plays)),
             "set_(Song.plays, 1) and remove(Song.plays) change the same place",

@@ -8,7 +8,7 @@ it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
@@ -197,12 +197,15 @@ class Action:
         clause: Which clause of the update expression it belongs to.
         path: What is changed.
         value: The operand, or None for a removal.
+        written: How it was written, for messages.
+        more: The same for further paths, which `remove(Song.year, Song.genre)` names.
     """
 
     clause: Clause
     path: Path
     value: Value | PathOperand | Computed | None = None
     written: str = ""
+    more: tuple[Action, ...] = ()
 
     @property
     def steps(self) -> tuple[str | int, ...]:
@@ -210,9 +213,9 @@ class Action:
 
     def render(self, placeholders: Placeholders) -> str:
         # SET and its kin do not count as operators (tried).
-        path = placeholders.path(self.steps)
         if self.value is None:
-            return path
+            return ", ".join(placeholders.path(each.steps) for each in (self, *self.more))
+        path = placeholders.path(self.steps)
         value = self.value.render(placeholders)
         return f"{path} = {value}" if self.clause == "SET" else f"{path} {value}"
 
@@ -249,10 +252,30 @@ def _is_left_out(path: Path, value: Any) -> bool:
     return empty_set and data.form.is_set and not data.form.optional and data.is_field
 
 
-def remove(target: object) -> Action:
-    """Remove an attribute, a map's key or a list's element. It is no error if there is none."""
-    path = path_of(target, "remove")
-    return Action("REMOVE", path, None, f"remove({path!r})")
+def remove(target: object, *more: object) -> Action:
+    """Remove attributes, keys of maps or elements of lists: `remove(Song.year, Song.notes[0])`.
+
+    Removing what is not there is not an error.
+
+    Raises:
+        ConditionError: One of them is no path.
+    """
+    paths = [path_of(each, "remove") for each in (target, *more)]
+    first, *others = (Action("REMOVE", path, None, f"remove({path!r})") for path in paths)
+    if not others:
+        return first
+    written = f"remove({', '.join(map(repr, paths))})"
+    return attrs.evolve(first, written=written, more=tuple(others))
+
+
+def one_by_one(actions: Iterable[object]) -> Iterator[object]:
+    """The actions, with those of several paths taken apart."""
+    for each in actions:
+        if isinstance(each, Action) and each.more:
+            yield attrs.evolve(each, written=f"remove({each.path!r})", more=())
+            yield from each.more
+        else:
+            yield each
 
 
 def add(target: Any, value: Any) -> Action:

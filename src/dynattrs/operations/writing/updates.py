@@ -19,6 +19,7 @@ from dynattrs.expressions.updates import (
     Arithmetic,
     IfNotExists,
     check_overlap,
+    one_by_one,
     operands,
     render_update,
 )
@@ -190,7 +191,7 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
             f"delete(...)"
         )
     stated: list[Action] = []
-    for each in actions:
+    for each in one_by_one(actions):
         if not isinstance(each, Action):
             raise ConditionError(
                 f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
