@@ -16,7 +16,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.paths import Path, data_of, is_path, no_truth
+from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_form, no_truth
 from dynattrs.expressions.rendering import Placeholders
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
@@ -56,10 +56,10 @@ class Value:
 @attrs.frozen(eq=False)
 class PathOperand:
     path: Path
+    steps: tuple[str | int, ...] = attrs.field(init=False)
 
-    @property
-    def steps(self) -> tuple[str | int, ...]:
-        return data_of(self.path).steps
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "steps", data_of(self.path).steps)
 
     @property
     def form(self) -> StoredForm:
@@ -70,6 +70,11 @@ class PathOperand:
 
     def __str__(self) -> str:
         return data_of(self.path).label
+
+
+def place_operand(model: type[Any], steps: tuple[str | int, ...], label: str) -> PathOperand:
+    """Any place in an item as an operand that is rendered, and of which no more is known."""
+    return PathOperand(Path(PathData(model, steps, label, no_form)))
 
 
 @attrs.frozen(eq=False)

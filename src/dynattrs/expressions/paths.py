@@ -25,8 +25,8 @@ _NO_TRUTH = (
 )
 
 
-def _no_form() -> tuple[StoredForm, str]:
-    raise LookupError
+def no_form() -> tuple[StoredForm, str]:
+    raise LookupError("this path is rendered only")
 
 
 @attrs.define(eq=False)
@@ -148,7 +148,7 @@ def _child(
     sparse: bool,
     is_field: bool = True,
 ) -> Path:
-    return Path(PathData(data.model, (*data.steps, step), label, _no_form, form, sparse, is_field))
+    return Path(PathData(data.model, (*data.steps, step), label, no_form, form, sparse, is_field))
 
 
 def is_path(value: object) -> bool:

@@ -4,13 +4,20 @@ Of a template as much is stated as the conditions allow, from the left: equaliti
 prefix that they make narrows, and a range on the next slot becomes bounds. Bounds may take in more
 than the condition does (an unpadded number has no order as text), never less; then the condition stays
 a filter, so that the answer is always that of a scan.
+
+All that is said of one attribute is folded into the one condition that the service takes of a sort
+key. Contradictions are found here, without a request. Key values are never empty and have a greatest
+length, and the service refuses a key condition that names the empty value or a longer one. So
+everything is above the empty value, and a longer bound becomes the nearest key beside it.
 """
 
 from __future__ import annotations
 
-import itertools
+import decimal
+import os.path
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any, Final, cast
 
 import attrs
 
@@ -21,16 +28,224 @@ from dynattrs.expressions.conditions import (
     Condition,
     Function,
     Operand,
-    Operator,
     PathOperand,
     Value,
     order_of,
+    place_operand,
 )
-from dynattrs.expressions.paths import Path, PathData
-from dynattrs.keys.ranges import Range, after_prefix, as_range, intersect, stated_range
+from dynattrs.mapper.scalars import binary
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.table import AttributeValue
 from dynattrs.schema.templates import Fixed, Period, Rest, Slot, Template, Unfit, Words
+
+_CONTEXT: Final = decimal.Context(
+    prec=38, Emin=-130, Emax=125, traps=[decimal.InvalidOperation], clamp=0
+)
+
+# Nearer to zero the service has no numbers, though its digits would allow them.
+_LEAST: Final = Decimal("1E-130")
+
+
+@attrs.frozen
+class Range:
+    """From *low* to *high*, each included or not; None is open."""
+
+    low: AttributeValue | None = None
+    low_included: bool = True
+    high: AttributeValue | None = None
+    high_included: bool = True
+
+
+def fold(
+    equal: Sequence[Comparison],
+    ranges: Sequence[Condition],
+    most: int = limits.SORT_KEY_BYTES,
+) -> tuple[Condition | None, AttributeValue | None] | None:
+    """One condition for all that is said of a key attribute, and a value to leave out on receipt.
+
+    The condition is None where every value satisfies them all, the result where none does.
+
+    Args:
+        equal: Equalities.
+        ranges: Bounds and prefixes, which only sort keys have.
+        most: How many bytes the key attribute has at most.
+    """
+    if equal:
+        first, *others = equal
+        value = _stored(first.right)
+        fits = (
+            0 < _size(value) <= most
+            and all(order_of(_stored(each.right)) == order_of(value) for each in others)
+            and all(_contains(_of_keys(each), value) for each in ranges)
+        )
+        return (first, None) if fits else None
+    if len(ranges) == 1:
+        only = _stated(ranges[0])
+        if all(0 < _size(end) <= most for end in (only.low, only.high) if end):
+            return ranges[0], None
+    return _one_condition(operand_of(ranges[0]), _intersection(map(_of_keys, ranges)))
+
+
+def operand_of(part: Condition) -> PathOperand:
+    operand = part.left if isinstance(part, Comparison) else cast("Any", part).operand
+    return cast("PathOperand", operand)
+
+
+def _stored(operand: Operand | None) -> AttributeValue:
+    return cast("Value", operand).stored
+
+
+def _size(value: AttributeValue) -> int:
+    """How many bytes a key has; numbers are never too long."""
+    ((tag, payload),) = value.items()
+    return 1 if tag == "N" else len(payload.encode() if tag == "S" else binary(payload))
+
+
+def _of_keys(part: Condition) -> Range:
+    """The range of a condition, between ends that a key can have."""
+    found = _stated(part)
+    low, high = found.low, found.high
+    if low is not None and not _size(low):
+        found = attrs.evolve(found, low=None)
+    elif low is not None and _size(low) > limits.SORT_KEY_BYTES:
+        above = _after_prefix(low)
+        low = _greatest(low) if above is None else above
+        found = attrs.evolve(found, low=low, low_included=above is not None)
+    if high is not None and _size(high) > limits.SORT_KEY_BYTES:
+        found = attrs.evolve(found, high=_after_prefix(high), high_included=False)
+    return found
+
+
+def _greatest(value: AttributeValue) -> AttributeValue:
+    """The greatest key of a type."""
+    last, size = ("\U0010ffff", 4) if "S" in value else (b"\xff", 1)
+    return {next(iter(value)): last * (limits.SORT_KEY_BYTES // size)}
+
+
+def _stated(part: Condition) -> Range:
+    """The range of a condition, as it was stated."""
+    if isinstance(part, Between):
+        return Range(low=_stored(part.low), high=_stored(part.high))
+    if isinstance(part, Comparison):
+        value = _stored(part.right)
+        if part.operator in ("<", "<="):
+            return Range(high=value, high_included=part.operator == "<=")
+        return Range(low=value, low_included=part.operator == ">=")
+    prefix = _stored(cast("Function", part).argument)
+    after = _after_prefix(prefix)
+    return Range(low=prefix, high=after, high_included=after is None)
+
+
+def _after_prefix(prefix: AttributeValue) -> AttributeValue | None:
+    """The least key above everything that begins with *prefix*; None if there is no such."""
+    ((tag, payload),) = prefix.items()
+    if tag == "B":
+        data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")
+        return {"B": data[:-1] + bytes([data[-1] + 1])} if data else None
+    text = payload[: limits.SORT_KEY_BYTES].rstrip("\U0010ffff")
+    while text:
+        code = ord(text[-1]) + 1
+        # Surrogates are no characters of UTF-8.
+        after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
+        if len(after.encode()) <= limits.SORT_KEY_BYTES:
+            return {"S": after}
+        # A key is not that long, so the next one has another character further left.
+        text = text[:-1].rstrip("\U0010ffff")
+    return None
+
+
+def _intersection(ranges: Iterable[Range]) -> Range:
+    result = Range()
+    for each in ranges:
+        if each.low is not None and (result.low is None or _begin(each) > _begin(result)):
+            result = attrs.evolve(result, low=each.low, low_included=each.low_included)
+        if each.high is not None and (result.high is None or _end(each) < _end(result)):
+            result = attrs.evolve(result, high=each.high, high_included=each.high_included)
+    return result
+
+
+def _begin(span: Range) -> tuple[Any, bool]:
+    return order_of(cast("AttributeValue", span.low)), not span.low_included
+
+
+def _end(span: Range) -> tuple[Any, bool]:
+    return order_of(cast("AttributeValue", span.high)), span.high_included
+
+
+def _contains(span: Range, value: AttributeValue) -> bool:
+    order = order_of(value)
+    above = span.low is None or _begin(span) <= (order, False)
+    return above and (span.high is None or _end(span) >= (order, True))
+
+
+def _one_condition(
+    operand: PathOperand, span: Range
+) -> tuple[Condition | None, AttributeValue | None] | None:
+    """As `fold`, of a range."""
+    low, high = span.low, span.high
+    if high is not None and not _size(high):
+        return None
+    if low is None or high is None:
+        comparisons = _comparisons(operand, span)
+        return (comparisons[0] if comparisons else None), None
+    if not span.low_included:
+        above = _next(low)
+        if above is None:
+            return None
+        low = above
+    if not span.high_included:
+        before = _previous(high)
+        if before is not None:
+            high, span = before, attrs.evolve(span, high_included=True)
+    if not _contains(attrs.evolve(span, low=None, high=high), low):
+        return None
+    return Between(operand, _value(low), _value(high)), None if span.high_included else high
+
+
+def _comparisons(operand: PathOperand, span: Range) -> list[Condition]:
+    """The ends of a range as comparisons."""
+    found: list[Condition] = []
+    if span.low is not None:
+        found.append(Comparison(">=" if span.low_included else ">", operand, _value(span.low)))
+    if span.high is not None:
+        found.append(Comparison("<=" if span.high_included else "<", operand, _value(span.high)))
+    return found
+
+
+def _value(stored: AttributeValue) -> Value:
+    return Value(stored, next(iter(stored.values())))
+
+
+def _next(value: AttributeValue) -> AttributeValue | None:
+    """The least key above *value*; None above the greatest."""
+    ((tag, payload),) = value.items()
+    if tag != "N":
+        data = payload.encode() if tag == "S" else binary(payload)
+        if len(data) >= limits.SORT_KEY_BYTES:
+            return _after_prefix(value)
+        return {"S": payload + "\0"} if tag == "S" else {"B": data + b"\0"}
+    number = Decimal(payload).next_plus(_CONTEXT)
+    if not number.is_finite():
+        return None
+    if 0 < number.copy_abs() < _LEAST:
+        number = _LEAST if number > 0 else Decimal(0)
+    return {"N": str(number)}
+
+
+def _previous(value: AttributeValue) -> AttributeValue | None:
+    """The greatest value below *value*, where there is one: only numbers have it."""
+    ((tag, payload),) = value.items()
+    if tag != "N":
+        return None
+    # `-number` would round to the digits of the caller's context.
+    negated = _next({"N": str(Decimal(payload).copy_negate())})
+    if negated is None:
+        return None
+    number = Decimal(negated["N"]).copy_negate()
+    return {"N": str(number) if number else "0"}
+
+
+# --- What is said of each attribute -------------------------------------------------------------
 
 
 @attrs.frozen(eq=False)
@@ -71,12 +286,6 @@ def key_place(part: Condition) -> tuple[str | int, ...] | None:
     return operand.steps if all(isinstance(value, Value) for value in values) else None
 
 
-def key_attribute(part: Condition) -> str | None:
-    """The top-level attribute that *part* binds in a way that a key condition can state."""
-    place = key_place(part)
-    return cast("str", place[0]) if place is not None and len(place) == 1 else None
-
-
 def is_equality(part: Condition) -> bool:
     return isinstance(part, Comparison) and part.operator == "="
 
@@ -93,18 +302,12 @@ def bounds_of(infos: Sequence[ModelInfo], parts: Sequence[Condition]) -> dict[st
 
 
 def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
-    found: dict[str, Bound] = {}
+    stated: dict[str, list[Condition]] = {}
     for part in parts:
-        name = key_attribute(part)
-        if name is None:
-            continue
-        bound = found.get(name, Bound(fields=1))
-        covered = bound.covered | {id(part)}
-        if is_equality(part):
-            equal = (*bound.equal, cast("Comparison", part))
-            found[name] = attrs.evolve(bound, equal=equal, covered=covered)
-        else:
-            found[name] = attrs.evolve(bound, ranges=(*bound.ranges, part), covered=covered)
+        place = key_place(part)
+        if place is not None and len(place) == 1:
+            stated.setdefault(cast("str", place[0]), []).append(part)
+    found = {name: _bound_as_stated(each, each) for name, each in stated.items()}
     keys = info.keys
     if keys is not None:
         for attribute, template in keys.templates.items():
@@ -112,6 +315,13 @@ def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
             if made is not None:
                 found[attribute] = _both(found.get(attribute), made)
     return found
+
+
+def _bound_as_stated(parts: Sequence[Condition], said: Sequence[Condition]) -> Bound:
+    """What *parts* say of an attribute, which is *said*, word for word."""
+    equal = tuple(cast("Comparison", each) for each in said if is_equality(each))
+    ranges = tuple(each for each in said if not is_equality(each))
+    return Bound(equal, ranges, frozenset(map(id, parts)), 1)
 
 
 def _both(stated: Bound | None, made: Bound) -> Bound:
@@ -146,26 +356,17 @@ def _hull(info: ModelInfo, attribute: str, bounds: Sequence[Bound]) -> Bound | N
     spans = [_span(bound) for bound in possible]
     lows = [span.low for span in spans if span.low is not None]
     highs = [span.high for span in spans if span.high is not None]
-    operand = attribute_operand(info, attribute)
-    ranges: list[Condition] = []
-    if len(lows) == len(spans):
-        ranges.append(_compared(operand, ">=", min(lows, key=order_of)))
-    if len(highs) == len(spans):
-        ranges.append(_compared(operand, "<=", max(highs, key=order_of)))
+    low = min(lows, key=order_of) if len(lows) == len(spans) else None
+    high = max(highs, key=order_of) if len(highs) == len(spans) else None
+    ranges = _comparisons(attribute_operand(info, attribute), Range(low=low, high=high))
     if not ranges:
         return None
     # The hull takes in what lies between, which it states exactly only so far as all of it begins
     # alike.
     alike = ""
-    if len(ranges) == 2 and info.table.type_of(attribute) == "S":
-        alike = _common(*(_stored(cast("Comparison", each).right)["S"] for each in ranges))
+    if low is not None and high is not None and "S" in low:
+        alike = os.path.commonprefix([low["S"], high["S"]])  # noqa: RUF071
     return Bound((), tuple(ranges), _decided_by(alike, covered, bounds), fields)
-
-
-def _common(one: str, other: str) -> str:
-    """What two texts both begin with."""
-    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return "".join(character for character, _ in pairs)
 
 
 def _decided_by(alike: str, covered: frozenset[int], bounds: Sequence[Bound]) -> frozenset[int]:
@@ -178,12 +379,9 @@ def _decided_by(alike: str, covered: frozenset[int], bounds: Sequence[Bound]) ->
 
 
 def _span(bound: Bound) -> Range:
-    points = [Range(low=value, high=value) for value in map(_value_of, bound.equal)]
-    return intersect([*points, *(as_range(each) for each in bound.ranges)])
-
-
-def _value_of(equality: Comparison) -> AttributeValue:
-    return _stored(equality.right)
+    values = [_stored(each.right) for each in bound.equal]
+    points = [Range(low=value, high=value) for value in values]
+    return _intersection([*points, *map(_of_keys, bound.ranges)])
 
 
 def _prefix(bound: Bound) -> str | None:
@@ -193,20 +391,8 @@ def _prefix(bound: Bound) -> str | None:
 
 
 def attribute_operand(info: ModelInfo, attribute: str) -> PathOperand:
-    """A computed attribute as an operand."""
-    return PathOperand(Path(PathData(info.cls, (attribute,), attribute, _no_form)))
-
-
-def _no_form() -> Any:
-    raise LookupError("this path is rendered only")
-
-
-def _stored(operand: Operand | None) -> AttributeValue:
-    return cast("Value", operand).stored
-
-
-def _compared(operand: PathOperand, operator: Operator, stored: AttributeValue) -> Comparison:
-    return Comparison(operator, operand, Value(stored, next(iter(stored.values()))))
+    """A key attribute as an operand, be it a field or computed."""
+    return place_operand(info.cls, (attribute,), attribute)
 
 
 class _Derivation:
@@ -231,7 +417,7 @@ class _Derivation:
     def bound(self) -> Bound | None:
         template = self._template
         if template.constant is not None:
-            return Bound((_compared(self._operand, "=", template.constant),))
+            return Bound((self._equals(template.constant),))
         if template.kind != "S":
             return self._plain()
         prefix = ""
@@ -262,7 +448,10 @@ class _Derivation:
         key = {"S": prefix}
         if not 0 < len(prefix.encode()) <= self._keys.most(template.attribute):
             return Bound(never=f"no key {template.attribute!r} is that long, or empty")
-        return self._done(equal=(_compared(self._operand, "=", key),))
+        return self._done(equal=(self._equals(key),))
+
+    def _equals(self, key: AttributeValue) -> Comparison:
+        return Comparison("=", self._operand, _value(key))
 
     def _period(self, slot: Slot, stated: Sequence[Condition]) -> str | None:
         """The period that a range lies in, such as the month of its days; None if in several."""
@@ -270,7 +459,7 @@ class _Derivation:
         ranges = [each for each in stated if not isinstance(each, Function)]
         if not isinstance(style, Period) or not ranges:
             return None
-        span = intersect([as_range(each) for each in ranges])
+        span = _intersection(map(_of_keys, ranges))
         if span.low is None or span.high is None:
             return None
         return style.of_range(span.low["S"], span.high["S"], high_included=span.high_included)
@@ -286,17 +475,11 @@ class _Derivation:
         stated = self._stated.get(self._template.slots[0].steps)
         if not stated:
             return None
-        said = [self._said_of_key(part) for part in stated]
-        return Bound(
-            tuple(cast("Comparison", each) for each in said if is_equality(each)),
-            tuple(each for each in said if not is_equality(each)),
-            frozenset(map(id, stated)),
-            1,
-        )
-
-    def _said_of_key(self, part: Condition) -> Condition:
-        name = "left" if isinstance(part, Comparison) else "operand"
-        return cast("Condition", attrs.evolve(cast("Any", part), **{name: self._operand}))
+        said: list[Condition] = []
+        for part in stated:
+            name = "left" if isinstance(part, Comparison) else "operand"
+            said.append(attrs.evolve(cast("Any", part), **{name: self._operand}))
+        return _bound_as_stated(stated, said)
 
     # --- An open slot ---
 
@@ -312,14 +495,14 @@ class _Derivation:
             if isinstance(part, Function):
                 made = self._beginning(prefix, slot, after, part)
             else:
-                span = stated_range(part)
+                span = _stated(part)
                 if not slot.style.ordered:
                     made = None
                 elif slot.style.width is not None:
                     found = self._of_width(prefix, slot, after, last, span)
                     if found is None:
                         return Bound(never=f"no {self._info.name} is saved for which {part}")
-                    made = self._as_conditions(found)
+                    made = _comparisons(self._operand, found)
                     if slot.style.exact:
                         self._covered.add(id(part))
                 else:
@@ -369,26 +552,21 @@ class _Derivation:
             if low is None:
                 return None
             included = span.low_included or low != span.low or not style.exact
-            text = prefix + style.text(low)
-            if included:
-                made = attrs.evolve(made, low={"S": text})
-            elif last:
-                made = attrs.evolve(made, low={"S": text}, low_included=False)
-            else:
-                made = attrs.evolve(made, low=after_prefix({"S": text}))
+            bound: AttributeValue | None = {"S": prefix + style.text(low)}
+            if not included and not last:
+                bound, included = _after_prefix(cast("AttributeValue", bound)), True
+            made = attrs.evolve(made, low=bound, low_included=included)
         if span.high is not None:
             high = style.clamped(span.high, up=False)
             if high is None:
                 return None
             included = span.high_included or high != span.high or not style.exact
             text = prefix + style.text(high)
-            if not included:
-                made = attrs.evolve(made, high={"S": text}, high_included=False)
-            elif last and style.exact:
-                made = attrs.evolve(made, high={"S": text})
-            else:
-                bound = after_prefix({"S": text + after})
-                made = attrs.evolve(made, high=bound, high_included=bound is None)
+            bound = {"S": text}
+            if included and not (last and style.exact):
+                bound = _after_prefix({"S": text + after})
+                included = bound is None
+            made = attrs.evolve(made, high=bound, high_included=included)
         return made
 
     def _of_text(self, prefix: str, after: str, last: bool, span: Range) -> list[Condition] | None:
@@ -406,22 +584,11 @@ class _Derivation:
                 made = attrs.evolve(made, high={"S": prefix + high}, high_included=included)
             else:
                 ends = [
-                    after_prefix({"S": prefix + high[:n] + after})
+                    _after_prefix({"S": prefix + high[:n] + after})
                     for n in range(min(len(high), limits.SORT_KEY_BYTES) + 1)
                 ]
                 known = [end for end in ends if end is not None]
                 if len(known) == len(ends):
                     bound = max((*known, {"S": prefix + high}), key=order_of)
                     made = attrs.evolve(made, high=bound)
-        return self._as_conditions(made)
-
-    def _as_conditions(self, span: Range) -> list[Condition]:
-        found: list[Condition] = []
-        for end, included, signs in (
-            (span.low, span.low_included, (">=", ">")),
-            (span.high, span.high_included, ("<=", "<")),
-        ):
-            if end is not None:
-                sign = cast("Operator", signs[0] if included else signs[1])
-                found.append(_compared(self._operand, sign, end))
-        return found
+        return _comparisons(self._operand, made)

@@ -32,9 +32,8 @@ from dynattrs.expressions.conditions import (
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
-from dynattrs.keys.bounds import Bound, bounds_of, key_place
+from dynattrs.keys.bounds import Bound, bounds_of, fold, key_place
 from dynattrs.keys.discriminator import template_of
-from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import (

@@ -19,6 +19,7 @@ from dynattrs.expressions.conditions import (
     condition,
     models_of,
     paths_in,
+    place_operand,
     render,
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
@@ -123,11 +124,7 @@ def key_path(info: ModelInfo) -> PathOperand:
 
 def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) -> PathOperand:
     """Any place in an item as an operand that is rendered, and of which no more is known."""
-    return PathOperand(Path(PathData(info.cls, steps, label, _no_form)))
-
-
-def _no_form() -> Any:
-    raise LookupError("this path is rendered only")
+    return place_operand(info.cls, steps, label)
 
 
 def no_item(info: ModelInfo) -> Condition:
