@@ -14,8 +14,7 @@ from sybil import Document
 from sybil.parsers.myst import PythonCodeBlockParser
 
 import dynattrs
-from dynattrs.expressions.conditions import condition, render
-from dynattrs.expressions.rendering import Placeholders
+from dynattrs.expressions.conditions import Placeholders, condition, render
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONDITIONS = DOCS / "conditions.md"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.conditions import Condition, Placeholders
 from dynattrs.expressions.functions import (
     all_of,
     any_of,
@@ -19,7 +19,6 @@ from dynattrs.expressions.functions import (
     size,
 )
 from dynattrs.expressions.paths import Path
-from dynattrs.expressions.rendering import Placeholders
 
 __all__ = [
     "Condition",

@@ -3,25 +3,26 @@
 Operands go through the codec of the field that they are compared with, so that an enum, a date or
 a renamed field compares as it is stored; a wrong one is refused where it is written.
 
+A condition is sent as an expression string, in which every name and value is a placeholder, so that no
+name can be a reserved word, hold a dot, or be mistaken for syntax.
+
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ExpressionAttributeNames.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_form, no_truth
-from dynattrs.expressions.rendering import Placeholders
+from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_truth
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
-
-T = TypeVar("T")
 
 __all__ = ["Condition"]
 
@@ -36,7 +37,72 @@ ORDERED: Final = frozenset({"S", "N", "B"})
 SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
 
 
-# --- Operands ---------------------------------------------------------------------------------
+# --- Expression strings -------------------------------------------------------------------------
+
+
+class Placeholders:
+    """The names and values of one request's expressions."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._contents: dict[str, AttributeValue] = {}
+        self._operators = 0
+
+    def name(self, name: str) -> str:
+        return self._names.setdefault(name, f"#{len(self._names)}")
+
+    def path(self, steps: tuple[str | int, ...]) -> str:
+        """A document path: `#0.#1[2]`."""
+        text = ""
+        for step in steps:
+            text += f"[{step}]" if isinstance(step, int) else f".{self.name(step)}"
+        return text[1:]
+
+    def value(self, value: AttributeValue) -> str:
+        identity = repr(value)
+        placeholder = self._values.get(identity)
+        if placeholder is None:
+            placeholder = self._values[identity] = f":{len(self._values)}"
+            self._contents[placeholder] = value
+        return placeholder
+
+    def operator(self, count: int = 1) -> None:
+        """Count operators or functions: an expression has at most 300."""
+        self._operators += count
+
+    def check(self, expression: str, what: str) -> str:
+        """Refuse an expression that the service would refuse for its length.
+
+        Raises:
+            ConditionError: It is longer than 4 KB or has more than 300 operators.
+        """
+        # The limits are for each expression of a request; names and values are shared.
+        operators, self._operators = self._operators, 0
+        size = len(expression.encode())
+        if size > limits.EXPRESSION_BYTES:
+            raise ConditionError(
+                f"the {what} is {size:,} bytes long; DynamoDB takes {limits.EXPRESSION_BYTES:,}: "
+                f"state fewer conditions, or filter in Python"
+            )
+        if operators > limits.EXPRESSION_OPERATORS:
+            raise ConditionError(
+                f"the {what} has {operators} operators; DynamoDB takes "
+                f"{limits.EXPRESSION_OPERATORS}: state fewer conditions, or filter in Python"
+            )
+        return expression
+
+    def into(self, parameters: dict[str, Any]) -> None:
+        """Add the names and values to a request's parameters, where there are any."""
+        if self._names:
+            parameters["ExpressionAttributeNames"] = {
+                placeholder: name for name, placeholder in self._names.items()
+            }
+        if self._contents:
+            parameters["ExpressionAttributeValues"] = dict(self._contents)
+
+
+# --- Operands -----------------------------------------------------------------------------------
 
 
 @attrs.frozen(eq=False)
@@ -59,7 +125,7 @@ class PathOperand:
     steps: tuple[str | int, ...] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "steps", data_of(self.path).steps)
+        object.__setattr__(self, "steps", self.path.__dynattrs_path__.steps)
 
     @property
     def form(self) -> StoredForm:
@@ -74,6 +140,10 @@ class PathOperand:
 
 def place_operand(model: type[Any], steps: tuple[str | int, ...], label: str) -> PathOperand:
     """Any place in an item as an operand that is rendered, and of which no more is known."""
+
+    def no_form() -> tuple[StoredForm, str]:
+        raise LookupError(f"{label} is rendered only")
+
     return PathOperand(Path(PathData(model, steps, label, no_form)))
 
 
@@ -92,29 +162,6 @@ class Size:
 
     def __bool__(self) -> bool:
         raise no_truth(str(self))
-
-    def __eq__(self, other: object) -> Any:
-        return self._compare("=", other)
-
-    def __ne__(self, other: object) -> Any:
-        return self._compare("<>", other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._compare("<", other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._compare("<=", other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._compare(">", other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._compare(">=", other)
-
-    __hash__ = object.__hash__
-
-    def _compare(self, operator: Operator, other: Any) -> Condition:
-        return Comparison(operator, self, self.operand(other))
 
     def operand(self, other: Any) -> Operand:
         if isinstance(other, Size):
@@ -152,20 +199,21 @@ def encode_at(label: str, form: StoredForm, value: Any) -> Value:
 
 def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
-    own = form or data_of(path).form
-    if is_path(value):
-        other = data_of(value)
-        if other.model is not data_of(path).model:
+    data = path.__dynattrs_path__
+    own = form or data.form
+    if isinstance(value, Path):
+        other = value.__dynattrs_path__
+        if other.model is not data.model:
             raise ConditionError(
-                f"{data_of(path).label} and {other.label} are of different models; "
+                f"{data.label} and {other.label} are of different models; "
                 f"a condition speaks of one item"
             )
         if not own.kinds & other.form.kinds:
             raise ConditionError(
-                f"{data_of(path).label} is {own.expected} and {other.label} is "
+                f"{data.label} is {own.expected} and {other.label} is "
                 f"{other.form.expected}; they are never equal and have no order"
             )
-        if other.steps == data_of(path).steps:
+        if other.steps == data.steps:
             raise ConditionError(
                 f"{other.label} is compared with itself, which DynamoDB refuses; "
                 f"use exists({other.label}) or not_exists({other.label})"
@@ -175,10 +223,10 @@ def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Opera
         return value
     if isinstance(value, Condition):
         raise ConditionError(
-            f"{data_of(path).label} is compared with the condition {value}; "
+            f"{data.label} is compared with the condition {value}; "
             f"put parentheses around comparisons: (a == b) & (c == d)"
         )
-    return encode_at(data_of(path).label, own, value)
+    return encode_at(data.label, own, value)
 
 
 # --- Conditions -------------------------------------------------------------------------------
@@ -255,11 +303,9 @@ class In(Condition):
         operand = self.operand.render(placeholders)
         parts = []
         for start in range(0, len(self.values), limits.IN_OPERANDS):
-            placeholders.operator()
             chunk = self.values[start : start + limits.IN_OPERANDS]
             parts.append(f"{operand} IN ({', '.join(each.render(placeholders) for each in chunk)})")
-        for _ in parts[1:]:
-            placeholders.operator()
+        placeholders.operator(2 * len(parts) - 1)
         return " OR ".join(parts)
 
     def __str__(self) -> str:
@@ -295,12 +341,10 @@ class IsNone(Condition):
     negated: bool = False
 
     def render(self, placeholders: Placeholders) -> str:
-        placeholders.operator()
-        placeholders.operator()
+        placeholders.operator(3 if self.negated else 2)
         path = self.operand.render(placeholders)
         null = placeholders.value({"S": "NULL"})
         if self.negated:
-            placeholders.operator()
             return f"(attribute_exists({path}) AND NOT attribute_type({path}, {null}))"
         return f"(attribute_not_exists({path}) OR attribute_type({path}, {null}))"
 
@@ -319,8 +363,7 @@ class Joined(Condition):
     parts: tuple[Condition, ...]
 
     def render(self, placeholders: Placeholders) -> str:
-        for _ in self.parts[1:]:
-            placeholders.operator()
+        placeholders.operator(len(self.parts) - 1)
         return f" {self.word} ".join(_grouped(part, placeholders) for part in self.parts)
 
     def __str__(self) -> str:
@@ -385,7 +428,7 @@ class Constant(Condition):
 
 def models_of(part: Any) -> set[type[Any]]:
     """The models whose fields a condition speaks of."""
-    return {data_of(path).model for path in paths_in(part)}
+    return {path.__dynattrs_path__.model for path in paths_in(part)}
 
 
 def paths_in(part: Any) -> Iterator[Path]:
@@ -480,7 +523,7 @@ def path_of(value: Any, function: str) -> Path:
 
 
 def _compare(path: Path, operator: Operator, value: Any) -> Condition:
-    data = data_of(path)
+    data = path.__dynattrs_path__
     if value is None:
         if operator == "=":
             return IsNone(PathOperand(path))
@@ -520,9 +563,9 @@ def order_of(value: AttributeValue) -> Any:
 
 
 def _install() -> None:
-    """Give `Path` its operators."""
+    """Give paths and sizes their operators."""
 
-    def comparison(operator: Operator) -> Any:
+    def of_path(operator: Operator) -> Any:
         def compare(self: Path, other: Any) -> Any:
             if isinstance(other, Size):
                 return Comparison(_MIRROR[operator], other, other.operand(self))
@@ -530,11 +573,15 @@ def _install() -> None:
 
         return compare
 
+    def of_size(operator: Operator) -> Any:
+        return lambda self, other: Comparison(operator, self, self.operand(other))
+
     operators: dict[str, Operator] = {
         "__eq__": "=", "__ne__": "<>", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="
     }  # fmt: skip
     for name, operator in operators.items():
-        setattr(Path, name, comparison(operator))
+        setattr(Path, name, of_path(operator))
+        setattr(Size, name, of_size(operator))
     methods: dict[str, Any] = {
         "__and__": lambda self, other: condition(self) & other,
         "__rand__": lambda self, other: condition(other) & self,

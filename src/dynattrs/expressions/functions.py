@@ -31,7 +31,7 @@ from dynattrs.expressions.conditions import (
     order_of,
     path_of,
 )
-from dynattrs.expressions.paths import data_of, is_path
+from dynattrs.expressions.paths import Path, data_of, is_path
 from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
@@ -59,6 +59,10 @@ def _subject(value: Any, function: str) -> PathOperand | Size:
 
 def _other(subject: PathOperand | Size, value: Any) -> Operand:
     return subject.operand(value) if isinstance(subject, Size) else operand_for(subject.path, value)
+
+
+def _function(service_name: str, name: str, path: Path, argument: Operand | None = None) -> bool:
+    return cast("bool", Function(service_name, name, PathOperand(path), argument))
 
 
 def between(operand: T, low: T, high: T) -> bool:
@@ -128,15 +132,10 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
     elif isinstance(prefix, bytes) and "B" in form.kinds:
         stored = {"B": prefix}
     elif is_path(prefix):
-        return cast(
-            "bool",
-            Function("begins_with", "begins_with", PathOperand(path), operand_for(path, prefix)),
-        )
+        return _function("begins_with", "begins_with", path, operand_for(path, prefix))
     else:
         raise ConditionError(f"begins_with({path!r}, {prefix!r}): the prefix has another type")
-    return cast(
-        "bool", Function("begins_with", "begins_with", PathOperand(path), Value(stored, prefix))
-    )
+    return _function("begins_with", "begins_with", path, Value(stored, prefix))
 
 
 def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
@@ -156,20 +155,17 @@ def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
             f"contains({path!r}, ...): {path!r} is {form.expected}; "
             f"only text, bytes, lists and sets contain something"
         )
-    return cast("bool", Function("contains", "contains", PathOperand(path), argument))
+    return _function("contains", "contains", path, argument)
 
 
 def exists(operand: object) -> bool:
     """True where the attribute is stored, be it NULL."""
-    return cast(
-        "bool", Function("attribute_exists", "exists", PathOperand(path_of(operand, "exists")))
-    )
+    return _function("attribute_exists", "exists", path_of(operand, "exists"))
 
 
 def not_exists(operand: object) -> bool:
     """True where the attribute is not stored at all."""
-    path = path_of(operand, "not_exists")
-    return cast("bool", Function("attribute_not_exists", "not_exists", PathOperand(path)))
+    return _function("attribute_not_exists", "not_exists", path_of(operand, "not_exists"))
 
 
 def attribute_type(operand: object, type: TypeTag) -> bool:
@@ -179,10 +175,7 @@ def attribute_type(operand: object, type: TypeTag) -> bool:
         raise ConditionError(
             f"attribute_type({path!r}, {type!r}): a type tag such as 'S' is expected"
         )
-    return cast(
-        "bool",
-        Function("attribute_type", "attribute_type", PathOperand(path), Value({"S": type}, type)),
-    )
+    return _function("attribute_type", "attribute_type", path, Value({"S": type}, type))
 
 
 def is_none(operand: object) -> bool:

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Att
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -23,10 +24,6 @@ _NO_TRUTH = (
     "{what} has no truth value: Python's `and`, `or`, `not`, `if` and chained comparisons cannot "
     "be sent to DynamoDB; use `&`, `|` and `not_(...)`, with parentheses around comparisons"
 )
-
-
-def no_form() -> tuple[StoredForm, str]:
-    raise LookupError("this path is rendered only")
 
 
 @attrs.define(eq=False)
@@ -46,22 +43,18 @@ class PathData:
     steps: tuple[str | int, ...]
     label: str
     find: Callable[[], tuple[StoredForm, str]]
-    _form: StoredForm | None = None
-    _sparse: bool = False
     is_field: bool = True
 
-    @property
+    @cached_property
     def form(self) -> StoredForm:
-        if self._form is None:
-            holder, name = self.find()
-            self._sparse = name in holder.sparse
-            self._form = (holder.fields or {})[name]
-        return self._form
+        holder, name = self.find()
+        return (holder.fields or {})[name]
 
-    @property
+    @cached_property
     def sparse(self) -> bool:
         """Whether None is left out here when it is saved."""
-        return bool(self.form) and self._sparse
+        holder, name = self.find()
+        return name in holder.sparse
 
 
 class Path:
@@ -92,9 +85,10 @@ class Path:
             )
         if name not in fields:
             raise AttributeError(f"{data.label} has no field {name!r}{did_you_mean(name, fields)}")
-        stored = (data.form.names or {}).get(name, name)
         form = data.form
-        return _child(data, stored, f"{data.label}.{name}", fields[name], name in form.sparse)
+        stored = (form.names or {}).get(name, name)
+        label = f"{data.label}.{name}"
+        return Path(PathData(data.model, (*data.steps, stored), label, lambda: (form, name)))
 
     def __getitem__(self, position: int | str) -> Path:
         data = self.__dynattrs_path__
@@ -123,7 +117,9 @@ class Path:
                 known = did_you_mean(str(position), form.fields)
                 raise ConditionError(f"{label}: there is nothing at {position!r}{known}")
             inner = form
-        return _child(data, position, label, inner, sparse=False, is_field=False)
+        child = PathData(data.model, (*data.steps, position), label, data.find, is_field=False)
+        child.form, child.sparse = inner, False
+        return Path(child)
 
     # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
     __iter__: ClassVar[None] = None
@@ -138,17 +134,6 @@ class Path:
 
     def __repr__(self) -> str:
         return self.__dynattrs_path__.label
-
-
-def _child(
-    data: PathData,
-    step: str | int,
-    label: str,
-    form: StoredForm,
-    sparse: bool,
-    is_field: bool = True,
-) -> Path:
-    return Path(PathData(data.model, (*data.steps, step), label, no_form, form, sparse, is_field))
 
 
 def is_path(value: object) -> bool:

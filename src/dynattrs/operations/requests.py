@@ -12,6 +12,7 @@ from dynattrs.expressions.conditions import (
     Constant,
     Function,
     PathOperand,
+    Placeholders,
     Silently,
     Value,
     all_conditions,
@@ -23,7 +24,6 @@ from dynattrs.expressions.conditions import (
     render,
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
-from dynattrs.expressions.rendering import Placeholders
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo

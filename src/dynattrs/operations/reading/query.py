@@ -17,11 +17,11 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import (
     Condition,
+    Placeholders,
     condition,
     models_of,
     render,
 )
-from dynattrs.expressions.rendering import Placeholders
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.planner import Plan, Wanted, check_deletes, plan
 from dynattrs.operations.expiry import alive, time_to_live

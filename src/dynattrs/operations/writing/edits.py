@@ -14,9 +14,15 @@ import attrs
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, MappingError, NoSuchItem
-from dynattrs.expressions.conditions import Comparison, Condition, Function, PathOperand, Value
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Function,
+    PathOperand,
+    Placeholders,
+    Value,
+)
 from dynattrs.expressions.paths import Path, PathData
-from dynattrs.expressions.rendering import Placeholders
 from dynattrs.expressions.updates import Action, render_update
 from dynattrs.mapper.classes import Carried, carried_by, carry
 from dynattrs.operations.conflicts import past_conflicts

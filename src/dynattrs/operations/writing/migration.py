@@ -17,11 +17,11 @@ from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
+    Placeholders,
     Value,
     any_conditions,
     render,
 )
-from dynattrs.expressions.rendering import Placeholders
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.context import Core

@@ -11,9 +11,8 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from dynattrs.errors import ConditionError, NoSuchItem
-from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.expressions.conditions import Condition, Placeholders, Value
 from dynattrs.expressions.paths import Path, data_of
-from dynattrs.expressions.rendering import Placeholders
 from dynattrs.expressions.updates import (
     Action,
     Arithmetic,
