@@ -3,10 +3,21 @@
 sphinx-build -W --keep-going docs docs/_build/html
 """
 
+import re
 import sys
+import typing
+from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.typing import stringify_annotation
+
+import dynattrs
+from dynattrs import aio, events, workbench
 
 HERE = Path(__file__).parent
 
@@ -34,6 +45,7 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {"Instance": "object"}
 python_maximum_signature_line_length = 88
 
 napoleon_google_docstring = True
@@ -42,6 +54,65 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # Docstrings of this package say `name` for code, as Markdown does.
 default_role = "code"
+
+
+# --- Signatures of the reference ------------------------------------------------------------------
+
+#: The classes that programs make objects of. The library makes those of all others.
+_CONSTRUCTED = {
+    "AsyncSession", "Book", "Facet", "GlobalIndex", "LocalIndex", "Mapper", "OnDemand", "Provisioned",
+    "Session", "Table",
+}  # fmt: skip
+
+_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(workbench)}
+
+
+def _without_constructor(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, *_: Any
+) -> tuple[str, None] | None:
+    is_class = signature is not None and what in ("class", "exception")
+    return ("", None) if is_class and obj.__name__ not in _CONSTRUCTED else None
+
+
+def _with_public_names(app: Any, doctree: nodes.document) -> None:
+    """Write type aliases out, which are names of the library's own, and leave its modules away."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        for part in signature.findall(
+            lambda node: isinstance(node, (addnodes.desc_parameterlist, addnodes.desc_returns))
+        ):
+            for text in [*part.findall(nodes.Text)]:
+                text.parent.replace(text, nodes.Text(_written_out(str(text))))
+
+
+def _written_out(annotation: str) -> str:
+    return re.sub(r"[A-Za-z_][\w.]*", lambda found: _meaning(found[0]), annotation)
+
+
+def _meaning(word: str) -> str:
+    name = word.rpartition(".")[2].removesuffix("_co")
+    if name in _PUBLIC:
+        return name
+    if name == "NOTHING":  # of attrs: the default is a factory
+        return "..."
+    alias = _aliases().get(name)
+    if alias is not None:
+        return _written_out(alias)
+    return name if word.startswith(("collections.abc.", "typing.")) else word.removesuffix("_co")
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """The type aliases of the library, each with what it stands for."""
+    found = {
+        name: value if isinstance(value, str) else stringify_annotation(value)
+        for module in [*sys.modules.values()]
+        if module.__name__.startswith("dynattrs.")
+        for name, value in vars(module).items()
+        if name[0].isupper() and not name.isupper()
+        if isinstance(value, str) or typing.get_origin(value) is not None
+    }
+    # Of any model: what checkers see in one has no name that a program could import.
+    return {**found, "Instance": "object"}
 
 
 # --- The plot of performance.md -------------------------------------------------------------------
@@ -69,3 +140,9 @@ def _with_plot(app: Any, name: str, source: list[str]) -> None:
 
 def setup(app: Any) -> None:
     app.connect("source-read", _with_plot)
+    app.connect("autodoc-process-signature", _without_constructor)
+    app.connect("doctree-read", _with_public_names)
+    # The overloads of field specifiers are for checkers; readers have the one that says all.
+    specifiers = ModuleAnalyzer.for_module("dynattrs.models.specifiers")
+    specifiers.analyze()
+    specifiers.overloads.clear()

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
 
 from dynattrs.errors import MissingExtra
 from dynattrs.events import AfterSend, BeforeSend, Flush, Retry
-from dynattrs.operations.listening import Listening
 
 try:
     from opentelemetry import context, metrics, trace
 except ImportError as _error:
     raise MissingExtra("otel", "opentelemetry") from _error
+
+if TYPE_CHECKING:
+    from dynattrs.aio import AsyncSession
+    from dynattrs.session import Session
 
 __all__ = ["instrument"]
 
@@ -42,7 +45,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def instrument(
-    session: Listening,
+    session: Session | AsyncSession,
     *,
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: metrics.MeterProvider | None = None,
