@@ -3,6 +3,7 @@
     uv run python -m benchmarks                         # everything; 20 minutes or more
     uv run python -m benchmarks table cold              # some of the suites
     uv run python -m benchmarks --save docs/performance.json
+    uv run python -m benchmarks --against ../other      # this checkout beside another one (`against.py`)
     uv run python -m benchmarks --smoke                 # does it still work? No number means anything.
     uv run python -m benchmarks report --docs           # the tables of docs/performance.md, from the file
     uv run python -m benchmarks plot performance.svg    # the plot of that page, which its build makes too
@@ -20,7 +21,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmarks import results, suites
+from benchmarks import against, results, suites
 from benchmarks.contest import Contest
 from benchmarks.environments import Environments
 
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
         "--smoke", action="store_true", help="a tiny budget, and any failure is one"
     )
     parser.add_argument("--save", metavar="FILE", help="keep the figures in this JSON file")
+    parser.add_argument(
+        "--against", metavar="PATH", type=Path, help="another checkout, to compare this one with"
+    )
     parser.add_argument("--docs", action="store_true", help="with report: rewrite the page")
     options = parser.parse_args(arguments)
     if options.what[:1] == ["report"]:
@@ -54,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
         profiles.show(environments, options.what[1:] or ["get"])
         return 0
-    unknown = set(options.what) - set(suites.NAMES)
+    unknown = set(options.what) - set(against.SUITES if options.against else suites.NAMES)
     if unknown:
         parser.error(f"no suite is called {', '.join(sorted(unknown))}")
     rivals = options.rivals.split(",") if options.rivals else list(suites.RIVALS)
@@ -63,6 +67,9 @@ def main(arguments: list[str]) -> int:
     budget = suites.SMOKE if options.smoke else suites.Budget()
     if options.rounds:
         budget = dataclasses.replace(budget, rounds=options.rounds)
+    if options.against is not None:
+        _compare(options.against.resolve(), environments, budget, options.what, options.rivals)
+        return 0
     command = shlex.join(["python", "-m", "benchmarks", *arguments])
     with Contest(environments, _say, strict=options.smoke) as contest:
         run = suites.Suites(contest, environments, budget, rivals)
@@ -78,6 +85,21 @@ def main(arguments: list[str]) -> int:
                 )
                 results.save(options.save, name, about, figures)
     return 0
+
+
+def _compare(
+    other: Path,
+    environments: Environments,
+    budget: suites.Budget,
+    what: list[str],
+    rivals: str | None,
+) -> None:
+    taking_part = [
+        rival for rival in against.RIVALS if rivals is None or rival in rivals.split(",")
+    ]
+    with Contest(environments, _say, strict=True) as contest:
+        comparison = against.Comparison(contest, environments, budget, other)
+        against.show(comparison, what or against.SUITES[:2], taking_part, _say)
 
 
 def _report(*, rewrite: bool) -> int:

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks import canned
@@ -130,13 +131,23 @@ def spread(values: Sequence[float]) -> tuple[float, float, float]:
     return median, low, high
 
 
+def of_checkout(rival: str, root: Path) -> str:
+    """What *rival* is called as the checkout at *root* has it: its file there, over the library there."""
+    return f"{rival}@{root}"
+
+
 class Process:
     """A rival in its process."""
 
     def __init__(self, interpreter: str, rival: str, address: str) -> None:
+        name, _, checkout = rival.partition("@")
+        environment = ENVIRONMENT
+        if checkout:  # before what is installed
+            environment = ENVIRONMENT | {"PYTHONPATH": str(Path(checkout) / "src")}
         self._process = subprocess.Popen(
-            [interpreter, "-m", "benchmarks.worker", rival, address],
-            cwd=ROOT, env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [interpreter, "-m", "benchmarks.worker", name, address],
+            cwd=checkout or ROOT, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self.rival = rival
         self.about: dict[str, Any] = {}
@@ -193,7 +204,7 @@ class Contest:
             NotInstalled: The rival cannot be installed.
             Wrong: It does not start.
         """
-        interpreter = self._environments.interpreter_of(rival)
+        interpreter = self._environments.interpreter_of(rival.partition("@")[0])
         process = Process(str(interpreter), rival, self.address)
         # Also if it has not even started.
         self._stack.callback(process.close)

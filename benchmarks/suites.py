@@ -53,6 +53,28 @@ class Budget:
         count = {"read": self.items, "write": self.items // 2}.get(operation, self.items // 20)
         return Case(operation, f"{shape}.{self.page}.{self.items}", count)
 
+    def cases(self, suite: str) -> list[Case]:
+        """What a suite measures, if it is one of CPU by operation."""
+        if suite == "table":
+            return [self.case(operation, "flat-11") for operation in OPERATIONS]
+        if suite == "shapes":
+            return [
+                self.case(operation, shape) for shape in self.shapes for operation in OPERATIONS
+            ]
+        assert suite == "growth"
+        cases = [
+            Case(
+                "read", f"flat-11.{page}.{max(page, self.items // 10)}", max(page, self.items // 10)
+            )
+            for page in (1, 10, 100, 1000, 3000)
+            if page <= 2 * self.items
+        ]
+        return cases + [
+            Case("read", f"text-{length}.{page}.{4 * page}", 4 * page)
+            for length, page in ((10, 1000), (100, 1000), (1000, 500), (10_000, 100), (100_000, 10))
+            if page <= self.items
+        ]
+
 
 #: Enough to see that everything works, and for no number.
 SMOKE = Budget(rounds=1, items=50, scanned=1000, shapes=("nested-11",))
@@ -80,56 +102,29 @@ class Suites:
 
     def table(self) -> Iterator[list[Figure]]:
         """All operations with flat items of eleven attributes, everybody."""
-        for operation in OPERATIONS:
-            case = self._budget.case(operation, "flat-11")
-            yield self._figures(self._contest.run(case, self._rivals, self._budget.rounds))
+        return self._measured("table", self._rivals)
 
     def shapes(self) -> Iterator[list[Figure]]:
         """Other sizes and shapes of items."""
-        for shape in self._budget.shapes:
-            for operation in OPERATIONS:
-                case = self._budget.case(operation, shape)
-                rounds = self._budget.rounds_of("shapes")
-                yield self._figures(self._contest.run(case, self._rivals, rounds))
+        return self._measured("shapes", self._rivals)
 
     def growth(self) -> Iterator[list[Figure]]:
         """Reading, as pages grow, and as the text in an item does."""
-        rivals = [rival for rival in self._rivals if rival in FEW]
-        rounds = self._budget.rounds_of("growth")
-        items = self._budget.items
-        cases = [
-            Case("read", f"flat-11.{page}.{max(page, items // 10)}", max(page, items // 10))
-            for page in (1, 10, 100, 1000, 3000)
-            if page <= 2 * items
-        ]
-        cases += [
-            Case("read", f"text-{length}.{page}.{4 * page}", 4 * page)
-            for length, page in ((10, 1000), (100, 1000), (1000, 500), (10_000, 100), (100_000, 10))
-            if page <= items
-        ]
-        for case in cases:
-            yield self._figures(self._contest.run(case, rivals, rounds))
+        return self._measured("growth", [rival for rival in self._rivals if rival in FEW])
+
+    def _measured(self, suite: str, rivals: Sequence[str]) -> Iterator[list[Figure]]:
+        for case in self._budget.cases(suite):
+            rounds = self._contest.run(case, rivals, self._budget.rounds_of(suite))
+            yield rounds.figures(self._contest.labels(), BASELINE)
 
     def cold(self) -> Iterator[list[Figure]]:
         """Fresh processes: an import and the first request."""
-        programs = {
-            label: (rival, program)
-            for label, (rival, program) in cold.PROGRAMS.items()
-            if rival in self._rivals
-        }
-        cpu = Rounds("cold start, CPU", "ms", {label: [] for label in programs})
-        elapsed = Rounds("cold start, elapsed", "ms", {label: [] for label in programs})
-        for number in range(-1, self._budget.rounds):
-            for label, (rival, program) in programs.items():
-                interpreter = self._environments.interpreter_of(rival)
-                used, passed = cold.run(interpreter, program, self._contest.address)
-                self._contest.check(requests=program.count("ADDRESS"))
-                if number >= 0:
-                    cpu.values[label].append(used * 1000)
-                    elapsed.values[label].append(passed * 1000)
-        labels = {label: label for label in programs}
-        for found in (cpu, elapsed):
-            yield found.figures(labels, baseline=next(iter(cold.PROGRAMS)))
+        programs = [program for program in cold.PROGRAMS if program.rival in self._rivals]
+        labels = {program.label: program.label for program in programs}
+        for found in cold.measured(
+            programs, self._environments, self._contest, self._budget.rounds
+        ):
+            yield found.figures(labels, baseline=cold.PROGRAMS[0].label)
 
     def waiting(self) -> Iterator[list[Figure]]:
         """With five milliseconds of latency: a scan of 100 pages in segments, and a save of 10,000
@@ -189,9 +184,6 @@ class Suites:
                 ("MB at the most in the end", answer["peak"] / 1e6),
             )
             yield [Figure(name, rival, label, unit, *[value] * 3) for unit, value in numbers]
-
-    def _figures(self, rounds: Rounds) -> list[Figure]:
-        return rounds.figures(self._contest.labels(), BASELINE)
 
 
 NAMES = ("table", "shapes", "growth", "cold", "waiting", "million")
