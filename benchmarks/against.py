@@ -1,12 +1,13 @@
 """Two checkouts of dynattrs side by side: every cell of the table, interleaved in one run.
 
     uv run python -m benchmarks --against /path/to/other/checkout
-    uv run python -m benchmarks --against /path/to/other/checkout --rounds 9 table cold shapes
+    uv run python -m benchmarks --against /path/to/other/checkout --rounds 9 table cold shapes growth
 
 Each checkout brings its own library and its own `benchmarks/`, so what a rival calls may have changed
-between them; what it is measured with is the environment of this one. Both take part in each round, and
-begin it in turn. What counts is the ratio of the two medians; beside it stand the quartiles of the ratio
-in each round, which tell how far chance goes.
+between them; both run in the environment of this one. Both take part in each round, and begin it in
+turn. In a round each is measured a few times, in turn as well, and the least CPU counts: what else a
+machine does only adds to it. What is compared are the medians of the rounds; beside their ratio stand the
+quartiles of the ratio in each round, which tell how far chance goes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from benchmarks.suites import Budget
 SUITES = ("table", "cold", "shapes", "growth")
 #: Who takes part. boto3's client is the same in both: how far its ratio is from 1 is chance.
 RIVALS = ("dynattrs_sync", "dynattrs_aio", "dynattrs_slow", "dynattrs_heard", "client")
+#: Measurements of each in a round, where CPU is counted.
+TRIES = 5
 #: Further than this from 1 is said aloud.
 TOLERANCE = 0.1
 
@@ -73,11 +76,12 @@ class Comparison:
         if suite == "cold":
             yield from self._cold()
             return
+        rounds = self._budget.rounds
         for case in self._budget.cases(suite):
             for rival in rivals:
                 pair = [of_checkout(rival, root) for root in self._roots]
-                rounds = self._contest.run(case, pair, self._budget.rounds_of(suite))
-                yield from _cell(rounds, pair, f"{rival}: {rounds.case}")
+                found = self._contest.run(case, pair, rounds, TRIES)
+                yield from _cell(found, pair, f"{rival}: {found.case}")
 
     def _cold(self) -> Iterator[Cell]:
         pairs = {

@@ -222,8 +222,15 @@ class Contest:
                     continue
             yield self._processes[rival]
 
-    def run(self, case: Case, rivals: Iterable[str], rounds: int) -> Rounds:
-        """Measure *case* in so many rounds, after one that does not count."""
+    def run(self, case: Case, rivals: Iterable[str], rounds: int, tries: int = 1) -> Rounds:
+        """Measure *case* in so many rounds, after one that does not count.
+
+        Args:
+            case: What is measured.
+            rivals: Who takes part.
+            rounds: How many values each has in the end.
+            tries: How often each is measured in a round, in turn; the least counts.
+        """
         taking_part = [
             process
             for process in self.processes(rivals)
@@ -234,7 +241,8 @@ class Contest:
         out: set[str] = set()
         for number in range(-1, rounds):
             start = max(number, 0) % max(len(taking_part), 1)
-            for process in taking_part[start:] + taking_part[:start]:
+            least: dict[str, float] = {}
+            for process in (taking_part[start:] + taking_part[:start]) * tries:
                 if process.rival in out:
                     continue
                 try:
@@ -243,8 +251,10 @@ class Contest:
                     self._failed(f"{process.rival}, {name}", error)
                     out.add(process.rival)
                     continue
-                if number >= 0:
-                    found.values[process.rival].append(seconds / case.count * 1e6)
+                least[process.rival] = min(seconds, least.get(process.rival, seconds))
+            if number >= 0:
+                for rival, seconds in least.items():
+                    found.values[rival].append(seconds / case.count * 1e6)
         for rival in out:
             del found.values[rival]
         return found

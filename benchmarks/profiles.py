@@ -78,7 +78,7 @@ def _library(file: str) -> str:
     if "<" in file and "dynattrs" in file:
         return "dynattrs (generated)"
     # Our own by module, so that it shows what they do.
-    found = re.search(r"site-packages/(dynattrs/\w+|\w+)", file)
+    found = re.search(r"site-packages/(dynattrs(?:/\w+)+|\w+)", file)
     if found:
         return found[1]
     if file.startswith(sysconfig.get_paths()["stdlib"]):

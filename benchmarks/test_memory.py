@@ -240,7 +240,7 @@ def embedded_elsewhere() -> Iterator[dict[str, str]]:
     pytest.importorskip("ministack", reason="needs dynattrs[local]")
     code = """
 import json, sys
-from dynattrs.local import start
+from dynattrs.wire.local_engine import start
 with start() as lease:
     print(json.dumps(lease.client_arguments), flush=True)
     sys.stdin.read()
