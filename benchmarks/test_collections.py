@@ -21,8 +21,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from dynattrs import Session, Table, field, mapper, model
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.size import item_size
-from dynattrs.operations.context import encode
 from dynattrs.operations.reading.projections import Objects, Several
+from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 
 PAGE = 100

@@ -21,8 +21,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import Mapper, Session, mapper, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
-from dynattrs.operations.context import encode
 from dynattrs.operations.reading.reply_decoders import decoder, reader
+from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 
 PAGE = 100

@@ -17,7 +17,7 @@ from dynattrs import GlobalIndex, MappingError, limits, mapper, model, partition
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.requests import packed, unpacked
+from dynattrs.operations.requests import unpacked
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 
@@ -31,7 +31,7 @@ def apart(obj: Any) -> tuple[Any, Any, int] | None:
         if size > limits.ITEM_BYTES:
             return None
         key = {name: item[name] for name in model_info(type(obj)).table.key}
-        return read(packed(item)), identity("real", key), size
+        return read({"PutRequest": {"Item": item}}), identity("real", key), size
     except (MappingError, TooDeep, UnicodeEncodeError):
         return None
 

@@ -21,7 +21,7 @@ from dynattrs import (
 )
 from dynattrs.events import Retry
 from dynattrs.operations.flows import Call, Pause, Start, Wait
-from dynattrs.operations.requests import ConditionFalse
+from dynattrs.operations.refusals import ConditionFalse
 from stepped_session import ByHand, Job, result
 
 

@@ -31,7 +31,7 @@ from dynattrs.events import (
 from dynattrs.operations.flows import Call, Pause
 from dynattrs.operations.reading import batch_get, transact_get
 from dynattrs.operations.reading.batch_get import WantedKey
-from dynattrs.operations.requests import ConditionFalse, TransactionCanceled
+from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.wire.client import Wire

@@ -24,10 +24,11 @@ from dynattrs.operations.flows import (
     pause_before,
     verb,
 )
+from dynattrs.operations.reading.verbs import ReadVerbs
 from dynattrs.operations.requests import unpacked
-from dynattrs.operations.verbs import Verbs
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.verbs import WriteVerbs
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -110,7 +111,7 @@ def test_an_error_in_the_driver_is_thrown_into_the_flow():
     assert stop.value.value == "handled 'x'"
 
 
-class Loop(Verbs, Async):
+class Loop(WriteVerbs, ReadVerbs, Async):
     """The smallest asyncio driver: what `AsyncSession` will be, over a table in memory.
 
     It keeps items by their `id`, and loses the second half of every first batch.

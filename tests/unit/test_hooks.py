@@ -23,10 +23,10 @@ from dynattrs import (
 from dynattrs.events import Flush
 from dynattrs.mapper.classes import Carried, carried_by, carry
 from dynattrs.models.hooks import SessionHooks, functions
-from dynattrs.operations.context import encode
 from dynattrs.operations.flows import Start
 from dynattrs.operations.writing import batch, reports
 from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 from stepped_session import ByHand, result
 

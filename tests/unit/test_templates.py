@@ -28,7 +28,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.keys.computed import shard_of
-from dynattrs.operations.requests import as_condition
+from dynattrs.operations.conditions import as_condition
 from dynattrs.schema.model_info import model_info, models_in
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)

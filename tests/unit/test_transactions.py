@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dynattrs import ServiceError, TransactionError, model, partition_key
-from dynattrs.operations.requests import TransactionCanceled
+from dynattrs.operations.refusals import TransactionCanceled
 from stepped_session import ByHand
 
 

@@ -31,7 +31,7 @@ from dynattrs import (
 from dynattrs.expressions import Placeholders
 from dynattrs.expressions.updates import render_update
 from dynattrs.operations.flows import Call
-from dynattrs.operations.requests import ConditionFalse
+from dynattrs.operations.refusals import ConditionFalse
 from stepped_session import NOON, ByHand, result
 
 

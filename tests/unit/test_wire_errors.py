@@ -36,7 +36,7 @@ from dynattrs import (
     errors,
 )
 from dynattrs.operations.flows import Call
-from dynattrs.operations.requests import ConditionFalse
+from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.wire.client import Wire, configured, operation_name, table_in, translate
 
 

@@ -6,8 +6,7 @@ import asyncio
 from typing import Any, TypeVar, cast
 
 from dynattrs.errors import SessionClosed
-from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny
-from dynattrs.operations.forks import forget_at_fork
+from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny, forget_at_fork
 from dynattrs.wire.async_client import Wire
 
 R = TypeVar("R")

@@ -14,8 +14,8 @@ from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.operations.tables.verbs import TableVerbs
-from dynattrs.operations.targets import NO_KEY
 from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 

@@ -9,14 +9,15 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Att
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
 from dynattrs.errors import ConditionError
 from dynattrs.schema.model_info import StoredForm
+from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
 
@@ -158,3 +159,19 @@ def did_you_mean(name: str, known: Any) -> str:
 
 def no_truth(what: str) -> TypeError:
     return TypeError(_NO_TRUTH.format(what=what))
+
+
+def stored_at(
+    item: Mapping[str, AttributeValue], steps: Sequence[str | int]
+) -> dict[str, Any] | None:
+    """The attribute value at a path, or None if there is nothing."""
+    value: Any = {"M": item}
+    for step in steps:
+        inside = value.get("L" if isinstance(step, int) else "M")
+        if inside is None:
+            return None
+        try:
+            value = inside[step]
+        except LookupError:
+            return None
+    return cast("dict[str, Any]", value)

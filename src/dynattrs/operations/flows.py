@@ -8,9 +8,11 @@ hand. Nothing here or in the flows does I/O, sleeps, or reads a clock.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import types
 import uuid
+import weakref
 from collections.abc import Callable, Coroutine, Generator, Hashable
 from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
@@ -169,3 +171,29 @@ def pause_before(attempt: int, environment: Environment, *, cap: float = 5.0) ->
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
     return Pause(environment.random() * min(cap, 0.05 * 2.0 ** min(attempt, 16)))
+
+
+# --- Forked processes ---------------------------------------------------------------------------
+
+
+class Forkable(Protocol):
+    """What has to begin anew in a child process."""
+
+    def forked(self) -> None: ...
+
+
+_alive: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def forget_at_fork(each: Forkable) -> None:
+    """Call `each.forked()` in every process that is forked from this one."""
+    _alive.add(each)
+
+
+def _forked() -> None:
+    for each in list(_alive):
+        each.forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forked)

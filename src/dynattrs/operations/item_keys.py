@@ -8,18 +8,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast, get_origin
 
-from dynattrs.errors import MappingError
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema.model_info import KeyField, ModelInfo
+from dynattrs.operations.conditions import version_is
+from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
-
-if TYPE_CHECKING:
-    pass
 
 
 def key_of(info: ModelInfo, key: Any) -> AttributeMap:
@@ -140,3 +139,33 @@ def names_in(found: Hashable) -> set[str]:
 def key_in(info: ModelInfo, item: AttributeMap) -> AttributeMap:
     """The primary key of an item."""
     return key_of_item(info, item)
+
+
+# --- Which item a verb is about -----------------------------------------------------------------
+
+
+class _NoKey:
+    def __repr__(self) -> str:
+        return "..."
+
+
+#: Stands for "the key is the object's own".
+NO_KEY: Any = _NoKey()
+
+
+def is_class_of(subject: Any) -> bool:
+    """Whether a subject is a model class, with arguments if it is generic, and not an object."""
+    return isinstance(subject, type) or isinstance(get_origin(subject), type)
+
+
+def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
+    """Which item is meant: an object's own, or that of a class and a key."""
+    if is_class_of(subject):
+        info = model_info(subject)
+        if key is NO_KEY:
+            raise ModelError(info.name, "a model class needs a key here: (Model, key)")
+        return info, key_of(info, key), None
+    info = model_info(type(subject))
+    if key is not NO_KEY:
+        raise ModelError(info.name, "an object has its key already; pass the object alone")
+    return info, own_key(info, subject), version_is(info, subject)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dynattrs.operations.verbs import Verbs
+from dynattrs.operations.reading.verbs import ReadVerbs
+from dynattrs.operations.writing.verbs import WriteVerbs
 from dynattrs.wire.client import Stats
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class AnyEditing(Generic[H, A]):
         self._edit = edit
 
 
-class AnyHandle(Verbs):
+class AnyHandle(WriteVerbs, ReadVerbs):
     """What a session and the handle of a block have in common."""
 
     _driver: Any

@@ -11,8 +11,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar, cast
 
 from dynattrs.errors import SessionClosed
-from dynattrs.operations.flows import Call, Flow, Pause, Start, Task, Wait, WaitAny
-from dynattrs.operations.forks import forget_at_fork
+from dynattrs.operations.flows import Call, Flow, Pause, Start, Task, Wait, WaitAny, forget_at_fork
 from dynattrs.session.unthreaded_tasks import Attendant, LightTask
 from dynattrs.wire.client import Begun, Wire
 

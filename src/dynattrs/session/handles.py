@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.operations.tables.verbs import TableVerbs
-from dynattrs.operations.targets import NO_KEY
 from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 from dynattrs.session.driver import Driver

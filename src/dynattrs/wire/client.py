@@ -44,12 +44,8 @@ from dynattrs.events import (
     unprocessed_in,
 )
 from dynattrs.operations.flows import Call
-from dynattrs.operations.requests import (
-    ConditionFalse,
-    TransactionCanceled,
-    consumed_by,
-    unpacked,
-)
+from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
+from dynattrs.operations.requests import consumed_by, unpacked
 from dynattrs.wire.http_pool import Sent, shortcut
 from dynattrs.wire.replies import Attempts, renew_connections, twin, under_way, was_never_sent
 

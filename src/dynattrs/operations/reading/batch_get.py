@@ -18,8 +18,8 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.item_keys import identity
+from dynattrs.operations.refusals import PASSING
 from dynattrs.operations.requests import consumed_by
-from dynattrs.operations.writing.batch import PASSING
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 R = TypeVar("R")

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations.flows import Call, Decode, Flow
-from dynattrs.operations.writing import outcomes
+from dynattrs.operations.refusals import FAILURES
 from dynattrs.schema.table import AttributeValue
 
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class Statement(Generic[R]):
         )
         try:
             response = yield call
-        except outcomes.FAILURES as error:
+        except FAILURES as error:
             if self._reads or not error.uncertain:
                 raise
             raise OutcomeUnknown(error.operation, "what the statement says") from error

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 import attrs
 
 from dynattrs.errors import MappingError, QueryError
-from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
+from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path, stored_at
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
@@ -222,7 +222,7 @@ class Selected(_OfMaps):
         if len(data.steps) == 1:
             name = next(name for name, stored in self.info.names.items() if stored == data.steps[0])
             return _load(data.form, item, self.info, name)
-        value = value_at(item, data.steps)
+        value = stored_at(item, data.steps)
         if value is None or (data.form.optional and "NULL" in value):
             return None
         try:
@@ -280,17 +280,3 @@ def _load(codec: StoredForm, item: AttributeMap, info: ModelInfo, name: str) -> 
             raise
     stored = info.names[name]
     return codec.load(item[stored]) if stored in item else None
-
-
-def value_at(item: AttributeMap, steps: Sequence[str | int]) -> dict[str, Any] | None:
-    """The attribute value at a path, or None if there is nothing."""
-    value: Any = {"M": item}
-    for step in steps:
-        inside = value.get("L" if isinstance(step, int) else "M")
-        if inside is None:
-            return None
-        try:
-            value = inside[step]
-        except LookupError:
-            return None
-    return cast("dict[str, Any]", value)

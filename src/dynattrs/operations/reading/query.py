@@ -24,25 +24,26 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.planner import Plan, Wanted, check_deletes, plan
-from dynattrs.operations.expiry import alive, time_to_live
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.item_keys import identity, key_in
+from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import WantedKey
 from dynattrs.operations.reading.batch_get import fetch as fetch_by_keys
+from dynattrs.operations.reading.expiry import alive, time_to_live
 from dynattrs.operations.reading.groups import Groups, concerns, lazy_models
 from dynattrs.operations.reading.pages import Pages, RawPage, Reading, Whole, pages_of
 from dynattrs.operations.reading.projections import Keys, Objects, OnError, Reader, Several
 from dynattrs.operations.reading.shards import Merged, shard_of_item, shard_plan
-from dynattrs.operations.verbs import Verbs
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.schema.model_info import ModelInfo, guarded_tables
 from dynattrs.schema.table import AttributeMap, StoredItem, key_of
 
 if TYPE_CHECKING:
-    from dynattrs.operations.writing import unique_items, unique_writes
+    from dynattrs.operations.writing import migration, unique_items, unique_writes
 else:
+    migration = deferred("dynattrs.operations.writing.migration")
     unique_items = deferred("dynattrs.operations.writing.unique_items")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
 
@@ -84,7 +85,7 @@ class Page(Sequence[M_co]):
 class QueryVerbs(Generic[M_co]):
     """What is wanted of a table. Every method returns a new query and changes nothing."""
 
-    _handle: Verbs
+    _handle: Owner
     _info: ModelInfo
     _operation: Literal["query", "scan"]
     _reader: Reader[M_co]
@@ -638,7 +639,8 @@ class QueryVerbs(Generic[M_co]):
             for item in raw.items:
                 key = key_in(info, _as_map(item))
                 if info.guarding:  # with its guards, which takes a transaction
-                    yield from unique_writes.delete(core, info, key, None)
+                    deleting = functools.partial(unique_writes.delete, core, info, key, None)
+                    yield from migration.as_today(core, deleting)
                 else:
                     request = {"DeleteRequest": {"Key": key}}
                     write = Write(self._table, key, request, 100, key, "delete")
@@ -649,7 +651,7 @@ class QueryVerbs(Generic[M_co]):
 
 def begin(
     kind: Callable[..., Self],
-    handle: Verbs,
+    handle: Owner,
     models: Sequence[type[Any]],
     operation: Literal["query", "scan"],
 ) -> Self:

@@ -6,19 +6,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactGetIt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from dynattrs import limits
 from dynattrs.errors import Reason, TransactionError, TransactionFailed
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow
-from dynattrs.operations.requests import TransactionCanceled
+from dynattrs.operations.refusals import PASSING_REASONS, TransactionCanceled
 from dynattrs.schema.table import AttributeMap
-
-#: Reasons that pass: the same transaction may succeed later.
-PASSING_REASONS: Final = frozenset(
-    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-)
 
 
 def transact_get(

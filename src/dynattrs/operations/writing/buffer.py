@@ -23,8 +23,7 @@ from dynattrs.errors import (
     Unsent,
     UnsentWrites,
 )
-from dynattrs.operations.flows import Task
-from dynattrs.operations.forks import forget_at_fork
+from dynattrs.operations.flows import Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing.pace import Progress
 from dynattrs.operations.writing.reports import Ledger

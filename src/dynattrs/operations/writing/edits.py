@@ -25,23 +25,27 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.updates import Action, render_update
 from dynattrs.mapper.classes import Carried, carried_by, carry
-from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.context import Core, Encoded, check_size, is_frozen, settle_edit, stamp
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.item_keys import key_in, key_parts, plain_key, stored_parts
-from dynattrs.operations.requests import (
-    ConditionFalse,
+from dynattrs.operations.conditions import (
     add_condition,
     attribute_path,
-    check_current,
-    condition_failed,
     exists,
     field_path,
     joined,
     up_to_date,
     version_is,
 )
+from dynattrs.operations.context import Core, is_frozen
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import key_in, key_parts, plain_key, stored_parts
+from dynattrs.operations.refusals import (
+    FAILURES,
+    ConditionFalse,
+    check_current,
+    condition_failed,
+    past_conflicts,
+)
 from dynattrs.operations.writing import outcomes
+from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -178,7 +182,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
         if not outcomes.update_was_applied(info, key, edit.version, actions, error):
             raise condition_failed(error, info, key, asked) from error
-    except outcomes.FAILURES as error:
+    except FAILURES as error:
         if not error.uncertain or (asked is None and not once):
             raise
         raise outcomes.unknown(error, info, key) from error
@@ -229,7 +233,7 @@ def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
 
 
 @attrs.frozen
-class Change:
+class Difference:
     """One difference.
 
     Attributes:
@@ -247,17 +251,17 @@ class Change:
 
 def _changes(
     before: AttributeMap, after: AttributeMap, steps: tuple[str | int, ...], *, wary: bool
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     """The differences of two maps. Where attributes are inside that nobody knows (*wary*), what has
     moved here from another place is one whole change: those attributes have not moved along.
     """
     for name in before.keys() - after.keys():
-        yield Change((*steps, name), "REMOVE", None, before[name])
+        yield Difference((*steps, name), "REMOVE", None, before[name])
     for name, value in after.items():
         if name not in before:
-            yield Change((*steps, name), "SET", value, None)
+            yield Difference((*steps, name), "SET", value, None)
         elif wary and before[name] != value and _is_among(value, before.values()):
-            yield Change((*steps, name), "SET", value, before[name])
+            yield Difference((*steps, name), "SET", value, before[name])
         else:
             yield from _change(before[name], value, (*steps, name), wary=wary)
 
@@ -268,7 +272,7 @@ def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:
 
 def _change(
     before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], *, wary: bool
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     if before == after:
         return
     ((tag_before, was),) = before.items()
@@ -278,30 +282,30 @@ def _change(
     elif tag == tag_before == "L" and len(was) == len(now):
         for position, (one, other) in enumerate(zip(was, now, strict=True)):
             if wary and one != other and _is_among(other, was):
-                yield Change((*steps, position), "SET", other, one)
+                yield Difference((*steps, position), "SET", other, one)
             else:
                 yield from _change(one, other, (*steps, position), wary=wary)
     elif tag == tag_before and tag in _SETS:
         yield from _set_change(before, after, steps, tag)
     else:
-        yield Change(steps, "SET", after, before)
+        yield Difference(steps, "SET", after, before)
 
 
 def _set_change(
     before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], tag: str
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     was, now = set(before[tag]), set(after[tag])
     added, removed = sorted(now - was), sorted(was - now)
     # ADD and DELETE work on top-level attributes, and only one of them on each.
     if len(steps) > 1 or (added and removed):
-        yield Change(steps, "SET", after, before)
+        yield Difference(steps, "SET", after, before)
     elif added:
-        yield Change(steps, "ADD", {tag: added}, before)
+        yield Difference(steps, "ADD", {tag: added}, before)
     elif removed:
-        yield Change(steps, "DELETE", {tag: removed}, before)
+        yield Difference(steps, "DELETE", {tag: removed}, before)
 
 
-def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Change]) -> None:
+def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Difference]) -> None:
     """Refuse to replace a value inside which there are attributes that nobody knows."""
     if not lost:
         return
@@ -356,12 +360,12 @@ def _label(info: ModelInfo, steps: tuple[str | int, ...]) -> str:
     return text + "".join(f"[{step!r}]" for step in steps[1:])
 
 
-def _action(info: ModelInfo, change: Change) -> Action:
+def _action(info: ModelInfo, change: Difference) -> Action:
     value = None if change.value is None else _stored(change.value)
     return Action(change.clause, _path(info, change.steps), value, str(change.steps))
 
 
-def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Change]) -> Condition | None:
+def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Difference]) -> Condition | None:
     """The condition that what is written rests on what is stored.
 
     Where an item is brought up to date, anything in it may be made of all the rest, so all of it is
@@ -384,7 +388,7 @@ def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Change]) -> Co
     return joined(*(_as_read(info, change) for change in read))
 
 
-def _as_read(info: ModelInfo, change: Change) -> Condition:
+def _as_read(info: ModelInfo, change: Difference) -> Condition:
     """The condition that the place of a change is still as it was read."""
     operand = PathOperand(_path(info, change.steps))
     if change.before is None:

@@ -8,30 +8,25 @@ key's fields must be known: from the actions, from the primary key, or from the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from dynattrs.errors import (
     ConditionError,
-    ConditionFailed,
-    ItemExists,
-    NoSuchItem,
     StaleKey,
-    TransactionFailed,
 )
 from dynattrs.expressions.conditions import Comparison, Condition, IsNone, Value
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
-from dynattrs.operations.item_keys import key_parts, own_key, plain_key, stored_parts
-from dynattrs.operations.requests import attribute_path, joined
-from dynattrs.schema.model_info import ComputedKeys, ModelInfo, model_info
+from dynattrs.operations.conditions import attribute_path, joined
+from dynattrs.operations.item_keys import key_parts, stored_parts
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.schema.templates import Slot, Template, value_at
 
 if TYPE_CHECKING:
-    from dynattrs.operations.flows import Flow
-    from dynattrs.operations.verbs import Verbs
+    pass
 
 R = TypeVar("R")
 
@@ -259,48 +254,3 @@ def _made_with_the_key(info: ModelInfo, keys: ComputedKeys, key: AttributeMap) -
         kept = IfNotExists(path, Value(value, value))
         actions.append(Action("SET", path, kept, f"{attribute} of a new item"))
     return actions
-
-
-# --- Another primary key ----------------------------------------------------------------------------
-
-
-def move(handle: Verbs, old: Any, new: R) -> Flow[R]:
-    """Save *new* under its key and delete the item of *old*, both or neither."""
-    from dynattrs.operations.writing.transactions import TransactionVerbs
-
-    info, target = model_info(type(old)), model_info(type(new))
-    key, other = own_key(info, old), own_key(target, new)
-    core = handle._core
-    same_table = core.table_name(info.table) == core.table_name(target.table)
-    if same_table and key == other:
-        raise ConditionError(
-            f"move: both objects have the key {plain_key(info, key)}, so nothing moves; use save(...) "
-            f"or edit(...)"
-        )
-    transaction = TransactionVerbs(handle, None)
-    transaction._begin()
-    try:
-        transaction._delete_existing(old)
-        stored = transaction.insert(cast("Any", new))
-    finally:
-        transaction._end()
-    try:
-        yield from transaction._commit()
-    except TransactionFailed as error:
-        gone, there = error.reasons
-        if gone is not None and gone.code == "ConditionalCheckFailed":
-            if gone.item is None:
-                raise NoSuchItem(info.name, plain_key(info, key)) from error
-            raise ConditionFailed(
-                "TransactWriteItems", info.name, plain_key(info, key), gone.action, gone.item
-            ) from error
-        if there is not None and there.code == "ConditionalCheckFailed":
-            raise ItemExists(
-                "TransactWriteItems",
-                target.name,
-                plain_key(target, other),
-                there.action,
-                there.item,
-            ) from error
-        raise
-    return cast("R", stored)

@@ -24,11 +24,12 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.mapper.upgrades import is_outdated
+from dynattrs.operations.conditions import attribute_path
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.reading import cursors
-from dynattrs.operations.requests import ConditionFalse, Outdated, attribute_path
+from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing import edits, unique_writes
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
@@ -62,15 +63,15 @@ class Migrated:
     cursor: str | None
 
 
-def as_today(core: Core, info: ModelInfo, act: Callable[[], Flow[R]]) -> Flow[R]:
-    """Do what *act* does. Where its condition meets an item of an older schema, that is brought up to
-    date, and it is done again.
+def as_today(core: Core, act: Callable[[], Flow[R]]) -> Flow[R]:
+    """Do what *act* does. Where it meets an item of an older schema, that is brought up to date, and it
+    is done again.
     """
     while True:
         try:
             return (yield from act())
         except Outdated as outdated:
-            stored = outdated.item
+            info, stored = outdated.info, outdated.item
         yield from renew(core, info, stored)
 
 
@@ -174,7 +175,8 @@ def _migrated(core: Core, info: ModelInfo, item: AttributeMap, sieve: Sieve) -> 
     changed = yield from renew(core, own, item)
     if not own.guarding:
         return changed
-    return (yield from unique_writes.guard(core, own, key_in(own, item))) or changed
+    key = key_in(own, item)
+    return (yield from as_today(core, lambda: unique_writes.guard(core, own, key))) or changed
 
 
 def _check_arguments(

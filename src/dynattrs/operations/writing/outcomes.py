@@ -17,17 +17,14 @@ from typing import Any, Final, cast
 
 from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
 from dynattrs.expressions.conditions import Comparison, Condition, Value
+from dynattrs.expressions.paths import stored_at
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.mapper.scalars import binary
-from dynattrs.operations.context import Encoded
 from dynattrs.operations.item_keys import plain_key
-from dynattrs.operations.reading.projections import value_at
-from dynattrs.operations.requests import ConditionFalse
+from dynattrs.operations.refusals import ConditionFalse
+from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
-
-#: How a call ends that has no answer of its own; each has `uncertain`.
-FAILURES: Final = (ServiceError, ConnectionFailed)
 
 
 def unknown(
@@ -153,7 +150,7 @@ def _trace(action: Action, item: AttributeMap) -> bool | None:
     """Whether *item* shows what *action* does; None if that cannot be seen."""
     if not _repeatable(action):
         return None
-    there = value_at(item, action.steps)
+    there = stored_at(item, action.steps)
     if action.value is None:
         return there is None
     if isinstance(action.value, IfNotExists):

@@ -10,7 +10,7 @@ import threading
 
 import attrs
 
-from dynattrs.operations.forks import forget_at_fork
+from dynattrs.operations.flows import forget_at_fork
 
 
 @attrs.define(eq=False, repr=False)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from dynattrs import limits
-from dynattrs.deferral import deferred
 from dynattrs.errors import (
     MappingError,
     OutcomeUnknown,
@@ -20,22 +19,19 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
-from dynattrs.operations.conflicts import is_conflict
-from dynattrs.operations.context import Core, quietly
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.requests import TransactionCanceled
-from dynattrs.operations.writing.batch import PASSING
+from dynattrs.operations.refusals import (
+    FAILURES,
+    PASSING,
+    PASSING_REASONS,
+    TransactionCanceled,
+    is_conflict,
+    quietly,
+)
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
-
-if TYPE_CHECKING:
-    from dynattrs.operations.reading import transact_get
-    from dynattrs.operations.writing import migration, outcomes
-else:
-    transact_get = deferred("dynattrs.operations.reading.transact_get")
-    migration = deferred("dynattrs.operations.writing.migration")
-    outcomes = deferred("dynattrs.operations.writing.outcomes")
 
 
 def nothing() -> None:
@@ -43,7 +39,7 @@ def nothing() -> None:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Part:
+class TransactionAction:
     """One action of a transaction.
 
     Attributes:
@@ -64,64 +60,67 @@ class Part:
 
 
 @attrs.define(eq=False, repr=False)
-class Parts:
+class TransactionActions:
     """The actions of one transaction, in the caller's order."""
 
     core: Core
-    _parts: list[Part] = attrs.field(factory=list, init=False)
-    _by_item: dict[Hashable, Part] = attrs.field(factory=dict, init=False)
+    #: Brings an item of an older schema up to date, and says whether that was needed. None where who
+    #: sends them sees to that.
+    renew: Callable[[Core, ModelInfo, AttributeMap], Flow[bool]] | None = None
+    _actions: list[TransactionAction] = attrs.field(factory=list, init=False)
+    _by_item: dict[Hashable, TransactionAction] = attrs.field(factory=dict, init=False)
     _size: int = attrs.field(default=0, init=False)
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._actions)
 
-    def add(self, part: Part) -> None:
+    def add(self, action: TransactionAction) -> None:
         """Take an action in.
 
         Raises:
             TransactionError: It is the 101st, makes the transaction larger than 4 MB, or acts on
                 an item that another action acts on already.
         """
-        table = self.core.table_name(part.info.table)
-        which = identity(table, part.key)
+        table = self.core.table_name(action.info.table)
+        which = identity(table, action.key)
         other = self._by_item.get(which)
         if other is not None:
             raise TransactionError(
-                f"{part.written} and {other.written} act on the same item; DynamoDB takes one "
+                f"{action.written} and {other.written} act on the same item; DynamoDB takes one "
                 f"action for each item of a transaction"
             )
-        if len(self._parts) == limits.TRANSACTION_ACTIONS:
+        if len(self._actions) == limits.TRANSACTION_ACTIONS:
             raise TransactionError(
-                f"{part.written} would be action {len(self._parts) + 1}; a transaction has at most "
+                f"{action.written} would be action {len(self._actions) + 1}; a transaction has at most "
                 f"{limits.TRANSACTION_ACTIONS}, and is never split, which would not be atomic"
             )
-        if self._size + part.size > limits.TRANSACTION_BYTES:
+        if self._size + action.size > limits.TRANSACTION_BYTES:
             raise TransactionError(
-                f"{part.written} would make the transaction {self._size + part.size:,} bytes "
+                f"{action.written} would make the transaction {self._size + action.size:,} bytes "
                 f"large; at most {limits.TRANSACTION_BYTES:,} are possible"
             )
-        self._by_item[which] = part
-        self._parts.append(part)
-        self._size += part.size
+        self._by_item[which] = action
+        self._actions.append(action)
+        self._size += action.size
 
-    def __iter__(self) -> Iterator[Part]:
-        return iter(self._parts)
+    def __iter__(self) -> Iterator[TransactionAction]:
+        return iter(self._actions)
 
-    def copy(self) -> Parts:
+    def copy(self) -> TransactionActions:
         """The same actions, to which others can be added."""
-        made = Parts(self.core)
-        for part in self._parts:
-            made.add(part)
+        made = TransactionActions(self.core, self.renew)
+        for action in self._actions:
+            made.add(action)
         return made
 
     @property
-    def last(self) -> Part:
+    def last(self) -> TransactionAction:
         """The action that was taken in last."""
-        return self._parts[-1]
+        return self._actions[-1]
 
     def items(self) -> list[tuple[str, AttributeMap]]:
         """The table and key of each item that is acted on."""
-        return [(self.core.table_name(part.info.table), part.key) for part in self._parts]
+        return [(self.core.table_name(action.info.table), action.key) for action in self._actions]
 
     def commit(self, token: str) -> Flow[None]:
         """Send the transaction. Conflicts with others, and failures that pass, are retried until the
@@ -131,14 +130,14 @@ class Parts:
             TransactionFailed: It did not happen; it has a reason for each action at fault.
             OutcomeUnknown: A reply was lost, and no later one told what became of it.
         """
-        if not self._parts:
+        if not self._actions:
             return
         environment = self.core.environment
         patience = min(self.core.deadline.total_seconds(), limits.TRANSACTION_TOKEN_SECONDS)
         until = environment.monotonic() + patience
         uncertain = False
         parameters = {
-            "TransactItems": [part.request for part in self._parts],
+            "TransactItems": [action.request for action in self._actions],
             "ClientRequestToken": token,
         }
         attempt = 0
@@ -146,19 +145,19 @@ class Parts:
             try:
                 yield Call("transact_write_items", parameters)
             except TransactionCanceled as error:
-                if len(error.reasons) != len(self._parts):
+                if len(error.reasons) != len(self._actions):
                     raise  # an engine that gives none: what it says instead is all there is
                 if environment.monotonic() < until and (yield from self._renewed(error)):
                     continue
                 reasons = [
-                    self._reason(part, reason)
-                    for part, reason in zip(self._parts, error.reasons, strict=True)
+                    self._reason(action, reason)
+                    for action, reason in zip(self._actions, error.reasons, strict=True)
                 ]
                 at_fault = {reason.code for reason in reasons if reason is not None}
-                if not at_fault <= transact_get.PASSING_REASONS or environment.monotonic() >= until:
+                if not at_fault <= PASSING_REASONS or environment.monotonic() >= until:
                     raise TransactionFailed(reasons) from error
                 why: BaseException | str = ", ".join(sorted(at_fault)) or error
-            except outcomes.FAILURES as error:
+            except FAILURES as error:
                 uncertain = uncertain or error.uncertain
                 if getattr(error, "code", "") == "IdempotentParameterMismatchException":
                     raise TransactionError(
@@ -177,23 +176,25 @@ class Parts:
             attempt += 1
             tables = (table for table, _ in self.items())
             yield self.core.pause_before(
-                attempt, "TransactWriteItems", tables, len(self._parts), why
+                attempt, "TransactWriteItems", tables, len(self._actions), why
             )
-        for part in self._parts:
-            part.settle()
+        for action in self._actions:
+            action.settle()
 
     def _renewed(self, error: TransactionCanceled) -> Flow[bool]:
         """Bring items of older schemas up to date that conditions met; whether there were any."""
         found = False
-        for part, reason in zip(self._parts, error.reasons, strict=True):
+        if self.renew is None:
+            return found
+        for action, reason in zip(self._actions, error.reasons, strict=True):
             item = reason.get("Item")
-            if item and part.info.evolves and GUARD_ATTRIBUTE not in item:
+            if item and action.info.evolves and GUARD_ATTRIBUTE not in item:
                 # What cannot be read is told as it is stored.
                 with contextlib.suppress(MappingError):
-                    found = (yield from migration.renew(self.core, part.info, item)) or found
+                    found = (yield from self.renew(self.core, action.info, item)) or found
         return found
 
-    def _reason(self, part: Part, reason: dict[str, Any]) -> Reason | None:
+    def _reason(self, action: TransactionAction, reason: dict[str, Any]) -> Reason | None:
         code = reason.get("Code") or "None"
         if code == "None":
             return None
@@ -201,7 +202,7 @@ class Parts:
         if item:
             # What cannot be read as an object is given as it is stored.
             with contextlib.suppress(MappingError):
-                item = part.info.mapper.load(item, part.info.cls)
-                finish = self.core.after_load(part.info)
+                item = action.info.mapper.load(item, action.info.cls)
+                finish = self.core.after_load(action.info)
                 item = item if finish is None else quietly(finish, item)
-        return Reason(part.written, code, reason.get("Message") or "", item or None)
+        return Reason(action.written, code, reason.get("Message") or "", item or None)

@@ -5,39 +5,55 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import SessionClosed, TransactionError
+from dynattrs.errors import (
+    ConditionError,
+    ConditionFailed,
+    ItemExists,
+    NoSuchItem,
+    SessionClosed,
+    TransactionError,
+    TransactionFailed,
+)
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.mapper.size import item_size
 from dynattrs.models.model import M
-from dynattrs.operations.context import Encoded, encode
-from dynattrs.operations.flows import Flow
-from dynattrs.operations.item_keys import key_in, plain_key
-from dynattrs.operations.requests import (
+from dynattrs.operations.conditions import (
     as_condition,
-    check_constant,
     exists,
     joined,
     no_item,
     version_is,
     with_condition,
 )
-from dynattrs.operations.targets import NO_KEY, is_class_of, target
-from dynattrs.operations.verbs import Verbs
-from dynattrs.operations.writing.transaction_actions import Part, Parts, nothing
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.item_keys import NO_KEY, is_class_of, key_in, own_key, plain_key, target
+from dynattrs.operations.owner import Owner
+from dynattrs.operations.refusals import check_constant
+from dynattrs.operations.writing.encoding import Encoded, encode
+from dynattrs.operations.writing.transaction_actions import (
+    TransactionAction,
+    TransactionActions,
+    nothing,
+)
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations.writing import unique_items, unique_writes, updates
+    from dynattrs.operations.writing import migration, unique_items, unique_writes, updates
 else:
+    migration = deferred("dynattrs.operations.writing.migration")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
     updates = deferred("dynattrs.operations.writing.updates")
+
+
+R = TypeVar("R")
 
 
 class TransactionVerbs:
@@ -46,11 +62,11 @@ class TransactionVerbs:
     What is given here is encoded at once, and mapping errors are raised at once.
     """
 
-    def __init__(self, handle: Verbs, token: str | None) -> None:
+    def __init__(self, handle: Owner, token: str | None) -> None:
         _check_token(token)
         self._handle = handle
         self._token = token
-        self._parts = Parts(handle._core)
+        self._actions = TransactionActions(handle._core, migration.renew)
         #: The actions on items with unique fields, whose guards are known when it is sent.
         self._planned: list[unique_writes.Planned] = []
         self._ended = False
@@ -111,13 +127,17 @@ class TransactionVerbs:
             new_of = unique_writes.changes_of(info, item_key, prepared, upsert=upsert)
         if new_of is not None:
             self._check_no_token(info)
-        self._open_part(Part(written, {"Update": prepared.parameters}, info, item_key, size))
+        self._take(
+            TransactionAction(written, {"Update": prepared.parameters}, info, item_key, size)
+        )
         if new_of is not None:
 
             def make(further: Condition) -> dict[str, Any]:
                 return {"Update": prepared.under(further)}
 
-            self._planned.append(unique_writes.Planned(self._parts.last, make, new_of, whole=False))
+            self._planned.append(
+                unique_writes.Planned(self._actions.last, make, new_of, whole=False)
+            )
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
@@ -178,13 +198,13 @@ class TransactionVerbs:
         inserting: bool = False,
     ) -> None:
         """Note that the last action has guards, which are known when it is sent."""
-        part = self._parts.last
-        table = self._table(part.info)
+        action = self._actions.last
+        table = self._table(action.info)
 
         def make(further: Condition) -> dict[str, Any]:
             return {kind: with_condition({"TableName": table, **what}, joined(found, further))}
 
-        self._planned.append(unique_writes.Planned(part, make, new_of, inserting))
+        self._planned.append(unique_writes.Planned(action, make, new_of, inserting))
 
     def _table(self, info: ModelInfo) -> str:
         return self._handle._core.table_name(info.table)
@@ -204,17 +224,17 @@ class TransactionVerbs:
         with_condition(parameters, found)
         if "ReturnValuesOnConditionCheckFailure" not in parameters and kind == "ConditionCheck":
             raise TransactionError(f"{written}: its condition is always true; leave it out")
-        self._open_part(Part(written, {kind: parameters}, info, key, size, settle))
+        self._take(TransactionAction(written, {kind: parameters}, info, key, size, settle))
 
-    def _open_part(self, part: Part) -> None:
+    def _take(self, action: TransactionAction) -> None:
         if self._ended:
             raise SessionClosed("transaction")
         if self._caller is None:
             raise TransactionError(
-                f"{part.written}: the block of this transaction has not begun, and without one "
+                f"{action.written}: the block of this transaction has not begun, and without one "
                 f"nothing is ever sent; write `with session.transaction() as t:`"
             )
-        self._parts.add(part)
+        self._actions.add(action)
 
     def _begin(self) -> None:
         if self._ended:
@@ -235,12 +255,15 @@ class TransactionVerbs:
 
     def _commit(self) -> Flow[None]:
         handle = self._handle
-        for table, key in self._parts.items():
+        for table, key in self._actions.items():
             yield from handle._settle_pending(table, key)
         if self._planned:
-            yield from unique_writes.commit(handle._core, self._parts, self._planned)
+            committing = functools.partial(
+                unique_writes.commit, handle._core, self._actions, self._planned
+            )
+            yield from migration.as_today(handle._core, committing)
             return
-        yield from self._parts.commit(self._token or handle._core.environment.token())
+        yield from self._actions.commit(self._token or handle._core.environment.token())
 
 
 def _check_token(token: object) -> None:
@@ -264,3 +287,46 @@ def _least_size(key: AttributeMap, actions: Sequence[Action]) -> int:
 
 def _listed(actions: Sequence[object]) -> str:
     return ", ".join(map(str, actions))
+
+
+# --- Another primary key ------------------------------------------------------------------------
+
+
+def move(handle: Owner, old: Any, new: R) -> Flow[R]:
+    """Save *new* under its key and delete the item of *old*, both or neither."""
+    info, target = model_info(type(old)), model_info(type(new))
+    key, other = own_key(info, old), own_key(target, new)
+    core = handle._core
+    same_table = core.table_name(info.table) == core.table_name(target.table)
+    if same_table and key == other:
+        raise ConditionError(
+            f"move: both objects have the key {plain_key(info, key)}, so nothing moves; use save(...) "
+            f"or edit(...)"
+        )
+    transaction = TransactionVerbs(handle, None)
+    transaction._begin()
+    try:
+        transaction._delete_existing(old)
+        stored = transaction.insert(cast("Any", new))
+    finally:
+        transaction._end()
+    try:
+        yield from transaction._commit()
+    except TransactionFailed as error:
+        gone, there = error.reasons
+        if gone is not None and gone.code == "ConditionalCheckFailed":
+            if gone.item is None:
+                raise NoSuchItem(info.name, plain_key(info, key)) from error
+            raise ConditionFailed(
+                "TransactWriteItems", info.name, plain_key(info, key), gone.action, gone.item
+            ) from error
+        if there is not None and there.code == "ConditionalCheckFailed":
+            raise ItemExists(
+                "TransactWriteItems",
+                target.name,
+                plain_key(target, other),
+                there.action,
+                there.item,
+            ) from error
+        raise
+    return cast("R", stored)

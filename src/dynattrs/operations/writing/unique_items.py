@@ -23,11 +23,11 @@ from dynattrs.errors import AlreadyTaken, MappingError
 from dynattrs.expressions.conditions import Comparison, Condition, Function, Not, Value
 from dynattrs.keys.planner import Plan
 from dynattrs.mapper.scalars import binary
+from dynattrs.operations.conditions import attribute_path, joined, no_item
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import identity, plain_key
-from dynattrs.operations.requests import attribute_path, joined, no_item
 from dynattrs.operations.writing import outcomes
-from dynattrs.operations.writing.transaction_actions import Part
+from dynattrs.operations.writing.transaction_actions import TransactionAction
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue, GlobalIndex
 
@@ -171,7 +171,7 @@ def is_unchanged(
 
 
 @attrs.frozen(eq=False)
-class Change:
+class GuardedWrite:
     """What a write does to one item, as far as guards are concerned.
 
     Attributes:
@@ -196,9 +196,9 @@ class Change:
         return guards_of((self.info,) if self.whole else self.info.guarding, self.key, self.new)
 
 
-def guard_parts(
-    core: Core, changes: Sequence[Change], foreign: frozenset[str] = frozenset()
-) -> list[tuple[str, Guard, Part]]:
+def guard_actions(
+    core: Core, changes: Sequence[GuardedWrite], foreign: frozenset[str] = frozenset()
+) -> list[tuple[str, Guard, TransactionAction]]:
     """What a transaction does to guards: it drops those of old values, and takes those of new ones.
     One that passes from an item to another is one action.
 
@@ -228,20 +228,22 @@ def guard_parts(
                 other = taken_[which][1]
                 raise taken(guard, other.owner)
             taken_[which] = (text, guard)
-    found: list[tuple[str, Guard, Part]] = []
+    found: list[tuple[str, Guard, TransactionAction]] = []
     for which, droppings in dropped.items():
         if which in taken_ or which in kept:
             continue
         text, guard = droppings[0]
         table = core.table_name(guard.info.table)
         request = {"Delete": {"TableName": table, "Key": guard.key, **_owned_by(droppings)}}
-        found.append((text, guard, Part(f"drop {guard}", request, guard.info, guard.key)))
+        found.append(
+            (text, guard, TransactionAction(f"drop {guard}", request, guard.info, guard.key))
+        )
     for which, (text, guard) in taken_.items():
         table = core.table_name(guard.info.table)
         owned = _owned_by([(text, guard), *dropped.get(which, ())])
         back = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         put = {"Put": {"TableName": table, "Item": guard.item, **owned, **back}}
-        found.append((text, guard, Part(f"take {guard}", put, guard.info, guard.key)))
+        found.append((text, guard, TransactionAction(f"take {guard}", put, guard.info, guard.key)))
     return found
 
 

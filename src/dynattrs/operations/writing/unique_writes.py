@@ -1,4 +1,4 @@
-"""Writes of items with unique fields, each in one transaction with its guards (see `guards`).
+"""Writes of items with unique fields, each in one transaction with its guards (see `unique_items`).
 
 A write knows the old values from the item that is stored, and demands that they are still so. If
 somebody has changed them meanwhile, it begins again from what is stored now.
@@ -7,35 +7,35 @@ somebody has changed them meanwhile, it begins again from what is stored now.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import attrs
 
-from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.updates import IfNotExists
 from dynattrs.mapper.upgrades import is_outdated
-from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.context import Core, Encoded
+from dynattrs.operations.conditions import joined, with_condition
+from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.reading.reply_decoders import made_of
-from dynattrs.operations.requests import (
+from dynattrs.operations.refusals import (
+    FAILURES,
     ConditionFalse,
     Outdated,
     condition_failed,
     item_exists,
-    joined,
-    with_condition,
+    past_conflicts,
 )
 from dynattrs.operations.writing import outcomes, updates
-from dynattrs.operations.writing.transaction_actions import Part, Parts
+from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
-    Change,
+    GuardedWrite,
     NewOf,
     concerns,
-    guard_parts,
+    guard_actions,
     guards_of,
     is_unchanged,
     taken_of,
@@ -45,11 +45,6 @@ from dynattrs.operations.writing.unique_items import (
 from dynattrs.operations.writing.updates import Prepared, Returns, changed_values, prepare
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
-
-if TYPE_CHECKING:
-    from dynattrs.operations.writing import migration
-else:
-    migration = deferred("dynattrs.operations.writing.migration")
 
 # --- One action with its guards -----------------------------------------------------------------
 
@@ -89,11 +84,13 @@ def act(
         AlreadyTaken: Another item has a value that this one would have.
         OutcomeUnknown: A reply was lost, and no later one told what became of it.
     """
-    parts = Parts(core)
-    planned = Planned(Part(written, {}, info, key), make, new_of, inserting, whole, renews, afresh)
-    parts.add(planned.part)
+    actions = TransactionActions(core)
+    planned = Planned(
+        TransactionAction(written, {}, info, key), make, new_of, inserting, whole, renews, afresh
+    )
+    actions.add(planned.action)
     try:
-        [before] = yield from _commit(core, parts, [planned], {0: old})
+        [before] = yield from _commit(core, actions, [planned], {0: old})
     except TransactionFailed as failed:
         raw: Sequence[Mapping[str, Any]] = getattr(failed.__cause__, "reasons", ())
         if raw and raw[0].get("Code") == "ConditionalCheckFailed":
@@ -123,7 +120,7 @@ def _refusal(
 ) -> Callable[[AttributeMap | None, TransactionFailed], Exception]:
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
         if stored is not None and info.evolves and is_outdated(info, stored):
-            return Outdated(stored)
+            return Outdated(info, stored)
         if asked is None:
             return failed
         return _unlike(operation, info, key, asked, stored, inserting=inserting)
@@ -177,7 +174,7 @@ def put(
             old = error.item or None
             if found is not None and old is not None and is_unchanged(info, old, item):
                 raise condition_failed(error, info, key, found) from error
-        except outcomes.FAILURES as error:
+        except FAILURES as error:
             if found is None or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, key) from error
@@ -381,7 +378,7 @@ class Planned:
     """An action of a transaction on an item whose model has unique fields.
 
     Attributes:
-        part: The action, whose request is written anew when what is stored is known.
+        action: The action, whose request is written anew when what is stored is known.
         make: Its request under a further condition.
         new_of: What will be stored, of what is.
         inserting: Whether nothing may be stored.
@@ -390,7 +387,7 @@ class Planned:
         afresh: Whether guards are made of values that do not change as well.
     """
 
-    part: Part
+    action: TransactionAction
     make: Callable[[Condition], dict[str, Any]]
     new_of: NewOf
     inserting: bool = False
@@ -399,7 +396,7 @@ class Planned:
     afresh: bool = False
 
 
-def commit(core: Core, parts: Parts, planned: Sequence[Planned]) -> Flow[None]:
+def commit(core: Core, actions: TransactionActions, planned: Sequence[Planned]) -> Flow[None]:
     """Send a transaction with the guards of its actions.
 
     Raises:
@@ -413,10 +410,10 @@ def commit(core: Core, parts: Parts, planned: Sequence[Planned]) -> Flow[None]:
         if each.inserting:
             known[number] = None
         else:
-            known[number] = yield from stored_item(core, each.part.info, each.part.key)
-    own = len(parts)
+            known[number] = yield from stored_item(core, each.action.info, each.action.key)
+    own = len(actions)
     try:
-        yield from _commit(core, parts, planned, known)
+        yield from _commit(core, actions, planned, known)
     except TransactionFailed as failed:
         if any(failed.reasons[:own]):
             raise TransactionFailed(failed.reasons[:own]) from failed.__cause__
@@ -425,7 +422,7 @@ def commit(core: Core, parts: Parts, planned: Sequence[Planned]) -> Flow[None]:
 
 def _commit(
     core: Core,
-    parts: Parts,
+    actions: TransactionActions,
     planned: Sequence[Planned],
     known: dict[int, AttributeMap | None],
 ) -> Flow[list[AttributeMap | None]]:
@@ -434,25 +431,24 @@ def _commit(
     """
     environment = core.environment
     until = environment.monotonic() + core.deadline.total_seconds()
-    places = {id(part): place for place, part in enumerate(parts)}
+    places = {id(action): place for place, action in enumerate(actions)}
     foreign: frozenset[str] = frozenset()
     attempt = 0
     while True:
         changes = []
         for number, each in enumerate(planned):
-            info, key, old = each.part.info, each.part.key, known[number]
+            info, key, old = each.action.info, each.action.key, known[number]
             if old and info.evolves and not each.renews and is_outdated(info, old):
                 # Guards are made of values as they are stored today.
-                yield from migration.renew(core, info, old)
-                old = known[number] = yield from stored_item(core, info, key)
-            each.part.request.clear()
-            each.part.request.update(each.make(unchanged(info, old)))
+                raise Outdated(info, old)
+            each.action.request.clear()
+            each.action.request.update(each.make(unchanged(info, old)))
             before = None if each.afresh else old
-            changes.append(Change(info, key, before, each.new_of(old), each.whole))
-        guards = guard_parts(core, changes, foreign)
-        sent = parts.copy()
-        for _, _, part in guards:
-            sent.add(part)
+            changes.append(GuardedWrite(info, key, before, each.new_of(old), each.whole))
+        guards = guard_actions(core, changes, foreign)
+        sent = actions.copy()
+        for _, _, action in guards:
+            sent.add(action)
         try:
             yield from sent.commit(environment.token())
         except TransactionFailed as failed:
@@ -460,20 +456,20 @@ def _commit(
             false = [each.get("Code") == "ConditionalCheckFailed" for each in raw]
             if not any(false) or environment.monotonic() >= until:
                 raise
-            own, others = range(len(parts)), range(len(parts), len(false))
+            own, others = range(len(actions)), range(len(actions), len(false))
             stale = {}
             for number, each in enumerate(planned):
-                place = places[id(each.part)]
+                place = places[id(each.action)]
                 there: AttributeMap | None = raw[place].get("Item") or None
-                moved = not is_unchanged(each.part.info, known[number], there)
+                moved = not is_unchanged(each.action.info, known[number], there)
                 if false[place] and moved and not each.inserting:
                     stale[place], known[number] = number, there
             if any(false[place] and place not in stale for place in own):
                 raise
             if not stale:
                 for place in others:
-                    text, guard, part = guards[place - len(parts)]
-                    if false[place] and "Put" in part.request:
+                    text, guard, action = guards[place - len(actions)]
+                    if false[place] and "Put" in action.request:
                         raise taken_of(guard, raw[place]) from failed
                     if false[place]:
                         foreign |= {text}

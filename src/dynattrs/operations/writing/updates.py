@@ -12,7 +12,7 @@ import attrs
 
 from dynattrs.errors import ConditionError, NoSuchItem
 from dynattrs.expressions.conditions import Condition, Placeholders, Value
-from dynattrs.expressions.paths import Path, data_of
+from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.updates import (
     Action,
     Arithmetic,
@@ -22,25 +22,27 @@ from dynattrs.expressions.updates import (
     operands,
     render_update,
 )
-from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.item_keys import plain_key
-from dynattrs.operations.reading.projections import value_at
-from dynattrs.operations.reading.reply_decoders import decoder, made_of
-from dynattrs.operations.requests import (
-    ConditionFalse,
+from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
     attribute_path,
-    check_constant,
-    check_current,
     check_models,
-    condition_failed,
     exists,
     field_path,
     joined,
     up_to_date,
+)
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.refusals import (
+    FAILURES,
+    ConditionFalse,
+    check_constant,
+    check_current,
+    condition_failed,
+    past_conflicts,
 )
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
@@ -149,7 +151,7 @@ def update(
         if returns == "old":
             raise outcomes.unknown(error, info, key, error.item) from error
         response = {"Attributes": error.item}
-    except outcomes.FAILURES as error:
+    except FAILURES as error:
         if not error.uncertain or (prepared.asked is None and not once):
             raise
         raise outcomes.unknown(error, info, key) from error
@@ -169,7 +171,7 @@ def changed_values(actions: Sequence[Action], item: AttributeMap) -> dict[str, A
 def _changed(path: Path, item: AttributeMap) -> Any:
     """The new value at the place that an action changed; None where there is nothing now."""
     data = data_of(path)
-    value = value_at(item, data.steps)
+    value = stored_at(item, data.steps)
     if value is not None:
         return data.form.load(value)
     # A set that has lost its last member is absent, and reads as empty.

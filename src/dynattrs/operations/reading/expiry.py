@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from dynattrs.errors import QueryError
 from dynattrs.expressions.conditions import Comparison, Condition, Not, Value
+from dynattrs.operations.conditions import attribute_path
 from dynattrs.operations.context import Core
-from dynattrs.operations.requests import attribute_path
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import StoredItem
 

@@ -1,99 +1,68 @@
-"""What a session does with single items and with gathered writes, each verb written once.
-
-A handle is a session, which writes each item at once, or the handle of a block, which gathers puts
-and deletes in its buffer. What is done at once first sends and awaits what is pending for its key,
-so that nothing overtakes.
-"""
+"""The verbs that write: single items at once, and many gathered in batches. Each is written once."""
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
-    NoSuchItem,
     OutcomeUnknown,
-    QueryError,
-    SessionClosed,
-    TransactionError,
 )
 from dynattrs.expressions.conditions import Condition
-from dynattrs.mapper.anything import load_any
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.conflicts import past_conflicts
-from dynattrs.operations.context import Core, Encoded, encode, is_frozen, take_over, with_found
-from dynattrs.operations.expiry import is_expired, time_to_live
+from dynattrs.operations.conditions import as_condition, joined, no_item, version_is, with_condition
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.item_keys import identity, key_in, key_of, plain_key
-from dynattrs.operations.listening import Listening
-from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
-from dynattrs.operations.requests import (
+from dynattrs.operations.item_keys import (
+    NO_KEY,
+    is_class_of,
+    key_in,
+    plain_key,
+    target,
+)
+from dynattrs.operations.owner import Owner
+from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.refusals import (
+    FAILURES,
     ConditionFalse,
-    as_condition,
     check_constant,
     check_current,
     condition_failed,
     item_exists,
-    joined,
-    no_item,
-    packed,
-    version_is,
-    with_condition,
+    past_conflicts,
+    with_found,
 )
-from dynattrs.operations.targets import NO_KEY, is_class_of, target
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.encoding import Encoded, encode
 from dynattrs.operations.writing.pace import Progress
 from dynattrs.schema.model_info import ModelInfo, model_info
-from dynattrs.schema.table import AttributeMap, StoredItem
+from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
-    from dynattrs.operations.reading import batch_get, partiql, transact_get
     from dynattrs.operations.writing import (
         edits,
-        following_keys,
         migration,
         outcomes,
+        transactions,
         unique_writes,
         updates,
     )
 else:
-    batch_get = deferred("dynattrs.operations.reading.batch_get")
-    transact_get = deferred("dynattrs.operations.reading.transact_get")
     edits = deferred("dynattrs.operations.writing.edits")
     migration = deferred("dynattrs.operations.writing.migration")
-    following_keys = deferred("dynattrs.operations.writing.following_keys")
+    transactions = deferred("dynattrs.operations.writing.transactions")
     outcomes = deferred("dynattrs.operations.writing.outcomes")
-    partiql = deferred("dynattrs.operations.reading.partiql")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
     updates = deferred("dynattrs.operations.writing.updates")
 
 
-class Verbs(Listening):
-    """The verbs of a session and of the handle of a block."""
+R = TypeVar("R")
 
-    _core: Core
-    #: None where every write goes out at once.
-    _buffer: Buffer | None
-    _closed: str | None
 
-    def _check_open(self) -> None:
-        if self._closed is not None:
-            raise SessionClosed(self._closed)
-
-    def _check_writable(self) -> None:
-        """Refuse a write inside a transaction's block: it would not be part of it."""
-        self._check_open()
-        if self._core.transactions[self._core.environment.caller()]:
-            raise TransactionError(
-                "a transaction is open here, and this write would not be part of it; "
-                "use the transaction's own handle: `with session.transaction() as t: t.save(...)`"
-            )
-
-    # --- Writing ---
+class WriteVerbs(Owner):
+    """What a session, and the handle of a batch, does to items."""
 
     @verb
     def save(self, obj: M, *, when: bool | None = None) -> Flow[M]:
@@ -123,12 +92,9 @@ class Verbs(Listening):
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         if self._buffer is not None and found is None and not encoded.info.guarding:
-            write = batch.put_write(self._core, encoded, packed(encoded.item))
+            write = batch.put_write(self._core, encoded)
             if batch.hold(self._core, self._buffer, write):
                 yield from batch.send_whole(self._core, self._buffer)
-        elif encoded.info.evolves and (when is not None or encoded.info.guarding):
-            putting = functools.partial(self._put_now, encoded, found)
-            yield from migration.as_today(self._core, encoded.info, putting)
         else:
             yield from self._put_now(encoded, found)
         return cast("M", encoded.stored())
@@ -191,31 +157,38 @@ class Verbs(Listening):
                 if encoded.info.version is not None or encoded.info.guarding:
                     yield from self._put_beside(own, encoded)
                     continue
-                write = batch.put_write(self._core, encoded, packed(encoded.item))
+                write = batch.put_write(self._core, encoded)
             if batch.hold(self._core, buffer, write, going_on=True):
                 yield from batch.send_whole(self._core, buffer)
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
-        write = batch.put_write(self._core, encoded, None)  # it has a request of its own
+        write = batch.put_write(self._core, encoded)
         key = key_in(encoded.info, encoded.item)
         yield from self._settle_pending(write.table, key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
-            write = batch.put_write(self._core, encoded, None)  # it has a request of its own
+            write = batch.put_write(self._core, encoded)
         found = version_is(encoded.info, encoded.obj)
 
         def put() -> Flow[None]:
-            putting = self._put(encoded, key, found, beside=True)
-            return with_found(self._core, encoded.info, putting)
+            return self._put(encoded, key, found, beside=True)
 
-        def put_as_today() -> Flow[None]:
-            return migration.as_today(self._core, encoded.info, put)
+        yield from batch.gather_alone(
+            self._core, buffer, write, lambda: self._as_today(encoded.info, put)
+        )
 
-        both = encoded.info.evolves and encoded.info.guarding
-        yield from batch.gather_alone(self._core, buffer, write, put_as_today if both else put)
+    def _as_today(self, info: ModelInfo, act: Callable[[], Flow[R]]) -> Flow[R]:
+        """What *act* does to an item, with errors that carry what the hooks make of it. An item of an
+        older schema is brought up to date before.
+        """
+
+        def acting() -> Flow[R]:
+            return with_found(self._core, info, act())
+
+        return migration.as_today(self._core, acting) if info.evolves else acting()
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -240,8 +213,8 @@ class Verbs(Listening):
         info = encoded.info
         table, key = self._core.table_name(info.table), key_in(info, encoded.item)
         yield from self._settle_pending(table, key)
-        putting = self._put(encoded, key, found, inserting=inserting)
-        yield from with_found(self._core, info, putting)
+        putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
+        yield from self._as_today(info, putting)
         encoded.settle()
 
     def _put(
@@ -276,7 +249,7 @@ class Verbs(Listening):
                     check_current(info, error)
                 explain = item_exists if inserting else condition_failed
                 raise explain(error, info, key, found) from error
-        except outcomes.FAILURES as error:
+        except FAILURES as error:
             if found is None or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, key) from error
@@ -294,13 +267,10 @@ class Verbs(Listening):
             yield from batch.gather(self._core, self._buffer, write)
             return None
 
-        def deleting() -> Flow[Any]:
-            act = self._delete_one(info, item_key, version, found, returning=returning)
-            return with_found(self._core, info, act)
-
-        if info.evolves:
-            return (yield from migration.as_today(self._core, info, deleting))
-        return (yield from deleting())
+        deleting = functools.partial(
+            self._delete_one, info, item_key, version, found, returning=returning
+        )
+        return (yield from self._as_today(info, deleting))
 
     def _delete_one(
         self,
@@ -334,7 +304,7 @@ class Verbs(Listening):
             if returning:  # it is gone, and what it was went with the lost reply
                 raise outcomes.unknown(error, info, item_key) from error
             return None
-        except outcomes.FAILURES as error:
+        except FAILURES as error:
             if (found is None and not returning) or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, item_key) from error
@@ -362,17 +332,14 @@ class Verbs(Listening):
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
 
-        def updating() -> Flow[Any]:
-            act = (unique_writes if info.guarding else updates).update(
-                self._core, info, item_key, actions,
-                version=version, when=when, upsert=upsert, returns=returns,
-                obj=None if is_class_of(subject) else subject,
-            )  # fmt: skip
-            return with_found(self._core, info, act)
+        updating = functools.partial(
+            (unique_writes if info.guarding else updates).update,
+            self._core, info, item_key, actions,
+            version=version, when=when, upsert=upsert, returns=returns,
+            obj=None if is_class_of(subject) else subject,
+        )  # fmt: skip
 
-        if info.evolves:
-            return (yield from migration.as_today(self._core, info, updating))
-        return (yield from updating())
+        return (yield from self._as_today(info, updating))
 
     @verb
     def move(self, old: Instance, new: M, /) -> Flow[M]:
@@ -390,85 +357,7 @@ class Verbs(Listening):
             ConditionError: Both have the same key.
         """
         self._check_writable()
-        return (yield from following_keys.move(self, old, new))
-
-    # --- Reading ---
-
-    @verb
-    def get(
-        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
-    ) -> Flow[M | None]:
-        """The item with a key, or None.
-
-        Args:
-            model: The model class.
-            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
-            consistent: Read what every earlier acknowledged write left, at twice the capacity.
-            unexpired: None also for an item whose time to live is over and that is not removed yet.
-
-        Raises:
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: *unexpired* is said of a model without a time to live.
-        """
-        self._check_open()
-        info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
-        if item is None:
-            return None
-        return cast("M", self._core.loaded(info, made_of(info, model, item)))
-
-    @verb
-    def get_one(
-        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
-    ) -> Flow[M]:
-        """The item with a key. The arguments are those of `get`.
-
-        Raises:
-            NoSuchItem: There is none.
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: *unexpired* is said of a model without a time to live.
-        """
-        self._check_open()
-        info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
-        if item is None:
-            raise NoSuchItem(info.name, key)
-        return cast("M", self._core.loaded(info, made_of(info, model, item)))
-
-    @verb
-    def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
-        """Whether there is an item with a key. It reads the key only (and costs as a whole read)."""
-        self._check_open()
-        info = model_info(model)
-        names = {"#0": info.table.partition_key}
-        extra = {"ProjectionExpression": "#0", "ExpressionAttributeNames": names}
-        item = yield from self._get(info, key_of(info, key), consistent, extra=extra)
-        return item is not None
-
-    @verb
-    def refresh(self, obj: M) -> Flow[M]:
-        """Read an object's item again, consistently, into the object itself.
-
-        Returns:
-            The object; for a frozen class a new one.
-
-        Raises:
-            NoSuchItem: The item is gone. The object is as before.
-        """
-        self._check_open()
-        info, key, _ = target(obj, NO_KEY)
-        item = yield from self._get(info, key, True, type(obj))
-        if item is None:
-            raise NoSuchItem(info.name, plain_key(info, key))
-        fresh = cast("M", made_of(info, type(obj), item))
-        finish = self._core.after_load(info)
-        if is_frozen(info):
-            return fresh if finish is None else cast("M", finish(fresh))
-        before = None if finish is None else copy.copy(obj)
-        take_over(info, fresh, obj)
-        if finish is not None:
-            _finish_in_place(info, finish, obj, before)
-        return obj
+        return (yield from transactions.move(self, old, new))
 
     @verb
     def _finish_edit(self, edit: edits.Edit) -> Flow[None]:
@@ -476,16 +365,10 @@ class Verbs(Listening):
         try:
             self._check_writable()
             yield from self._settle_pending(table, key_in(edit.info, edit.before))
-            yield from with_found(self._core, edit.info, self._finished(edit))
+            yield from self._as_today(edit.info, functools.partial(edits.finish, self._core, edit))
         except BaseException:
             edits.failed(edit)
             raise
-
-    def _finished(self, edit: edits.Edit) -> Flow[None]:
-        if not edit.info.evolves:
-            return edits.finish(self._core, edit)
-        finishing = functools.partial(edits.finish, self._core, edit)
-        return migration.as_today(self._core, edit.info, finishing)
 
     @verb
     def migrate(
@@ -529,148 +412,3 @@ class Verbs(Listening):
                 on_page=on_page, on_error=on_error,
             )
         )  # fmt: skip
-
-    @verb
-    def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:
-        self._check_open()
-        asked = []
-        for model, key in wanted:
-            info = model_info(model)
-            asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
-        for _, _, table, key in asked:
-            yield from self._settle_pending(table, key)
-        items = yield from transact_get.transact_get(
-            self._core,
-            [(table, key) for _, _, table, key in asked],
-            transact_decoder([(info, model) for model, info, _, _ in asked]),
-        )
-        return tuple(
-            self._core.loaded(info, made_of(info, model, item)) if item else None
-            for (model, info, _, _), item in zip(asked, items, strict=True)
-        )
-
-    def _batch_get(
-        self,
-        model: Any,
-        keys: Iterable[object],
-        *,
-        consistent: bool,
-        unexpired: bool,
-        ordered: bool,
-        missing: str,
-    ) -> batch_get.BatchGet[Any]:
-        if missing not in ("skip", "none"):
-            raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
-        self._check_open()
-        info = model_info(model)
-        table = self._core.table_name(info.table)
-        skip = None
-        if unexpired:
-            time_to_live(info)
-            skip = functools.partial(is_expired, self._core, info)
-        return batch_get.BatchGet(
-            self._core, table, (batch_get.WantedKey(key, key_of(info, key)) for key in keys),
-            self._reads(info, model), skip=skip, consistent=consistent,
-            ordered=ordered, none_for_missing=missing == "none",
-            before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
-        )  # fmt: skip
-
-    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
-        """What makes an object of each of many items, with the hooks of its model."""
-        # Not the function that makes objects now: rows may learn on the way.
-        load = functools.partial(made_of, info, model)
-        finish = self._core.after_load(info)
-        return load if finish is None else lambda item: finish(load(item))
-
-    def _statement(
-        self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
-    ) -> Flow[tuple[partiql.Statement[Any], list[Any]]]:
-        """A statement with its first page of rows: what writes is done when this returns."""
-        if partiql.reads(statement):
-            self._check_open()
-        else:
-            self._check_writable()
-        if self._buffer is not None:
-            yield from batch.flush(self._core, self._buffer)
-        read: Callable[[Any], Any] = _plain_row
-        decode = None
-        if model is not None:
-            info = model_info(model)
-            partiql.check_whole(statement, info.name)
-            read = self._reads(info, model)
-            decode = decoder(info, model, "Items")
-        found: partiql.Statement[Any] = partiql.Statement(
-            statement, parameters, read, consistent=consistent, decode=decode
-        )
-        return found, (yield from found.next()) or []
-
-    def _read(
-        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool, model: Any
-    ) -> Flow[StoredItem | None]:
-        if unexpired:
-            time_to_live(info)
-        item = yield from self._get(info, key, consistent, model)
-        return None if unexpired and item and is_expired(self._core, info, item) else item
-
-    def _get(
-        self,
-        info: ModelInfo,
-        key: AttributeMap,
-        consistent: bool,
-        model: Any = None,
-        *,
-        extra: dict[str, Any] | None = None,
-    ) -> Flow[StoredItem | None]:
-        table = self._core.table_name(info.table)
-        yield from self._settle_pending(table, key)
-        parameters: dict[str, Any] = {"TableName": table, "Key": key, **(extra or {})}
-        if consistent:
-            parameters["ConsistentRead"] = True
-        decode = None if model is None else decoder(info, model, "Item")
-        response = yield Call("get_item", parameters, decode=decode)
-        return cast("StoredItem | None", response.get("Item"))
-
-    # --- The buffer ---
-
-    @verb
-    def flush(self) -> Flow[None]:
-        """Send what is gathered, and wait until the service has acknowledged all of it.
-
-        Raises:
-            UnsentWrites: Some writes were not stored; it carries the very objects.
-        """
-        self._check_open()
-        if self._buffer is not None:
-            yield from batch.flush(self._core, self._buffer)
-
-    def discard(self) -> list[Any]:
-        """Drop what is gathered and not sent yet.
-
-        Returns:
-            The objects that were dropped.
-        """
-        return self._buffer.discard() if self._buffer is not None else []
-
-    def _settle_pending(self, table: str, key: AttributeMap) -> Flow[None]:
-        """Send and await what is pending for a key, so that nothing overtakes."""
-        if self._buffer is not None and self._buffer.holds(identity(table, key)):
-            yield from batch.flush(self._core, self._buffer)
-
-    def _settle_table(self, table: str) -> Flow[None]:
-        if self._buffer is not None and self._buffer.holds_table(table):
-            yield from batch.flush(self._core, self._buffer)
-
-
-def _plain_row(item: AttributeMap) -> dict[str, Any]:
-    return {name: load_any(value) for name, value in item.items()}
-
-
-def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:
-    """Let the hooks have an object that was read into itself; where one raises it is as before."""
-    try:
-        made = finish(obj)
-    except BaseException:
-        take_over(info, before, obj)
-        raise
-    if made is not obj:
-        take_over(info, made, obj)

@@ -1,0 +1,163 @@
+"""Conditions of writes: those of callers, checked, and those that the library asks by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynattrs.errors import ConditionError
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Constant,
+    Function,
+    PathOperand,
+    Placeholders,
+    Silently,
+    Value,
+    all_conditions,
+    any_conditions,
+    condition,
+    models_of,
+    paths_in,
+    place_operand,
+    render,
+)
+from dynattrs.expressions.paths import Path, PathData, data_of
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+
+# --- Operands -----------------------------------------------------------------------------------
+
+
+def field_path(info: ModelInfo, name: str) -> PathOperand:
+    """A field as an operand, for conditions of the library's own."""
+    codec = info.mapper.codec(info.cls)
+    data = PathData(info.cls, (info.names[name],), f"{info.name}.{name}", lambda: (codec, name))
+    return PathOperand(Path(data))
+
+
+def key_path(info: ModelInfo) -> PathOperand:
+    """The partition key, which every item has, as an operand."""
+    attribute = info.table.partition_key
+    for name, stored in info.names.items():
+        if stored == attribute:
+            return field_path(info, name)
+    return attribute_path(info, (attribute,), attribute)
+
+
+def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) -> PathOperand:
+    """Any place in an item as an operand that is rendered, and of which no more is known."""
+    return place_operand(info.cls, steps, label)
+
+
+# --- What the library asks ----------------------------------------------------------------------
+
+
+def no_item(info: ModelInfo) -> Condition:
+    """The condition that there is no item."""
+    return Function("attribute_not_exists", "not_exists", key_path(info))
+
+
+def exists(info: ModelInfo) -> Condition:
+    """The condition that there is an item."""
+    return Function("attribute_exists", "exists", key_path(info))
+
+
+def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
+    """The condition that an item is stored as its model would store it today.
+
+    Args:
+        info: A model with upgrades or renamed attributes.
+        or_missing: It also holds where there is no item.
+    """
+    found: list[Condition] = [
+        Function("attribute_not_exists", "not_exists", attribute_path(info, (name,), name))
+        for name in info.formerly
+    ]
+    if info.upgrades:
+        version = Value({"N": str(info.schema_version)}, info.schema_version)
+        name = info.schema_attribute
+        found.append(Comparison("=", attribute_path(info, (name,), name), version))
+    asked = all_conditions(found)
+    return any_conditions([no_item(info), asked]) if or_missing else asked
+
+
+def version_is(info: ModelInfo, obj: Any) -> Condition | None:
+    """The condition that the stored version is the one that *obj* was read with."""
+    if info.version is None:
+        return None
+    version = getattr(obj, info.version) or 0
+    if not version:
+        return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
+    codec = info.mapper.codec(info.cls)
+    stored = (codec.fields or {})[info.version].dump(version)
+    return Comparison("=", field_path(info, info.version), Value(stored, version))
+
+
+def joined(*conditions: Condition | None) -> Condition | None:
+    stated = [each for each in conditions if each is not None]
+    return all_conditions(stated) if stated else None
+
+
+# --- What callers ask ---------------------------------------------------------------------------
+
+
+def as_condition(when: object, info: ModelInfo) -> Condition | None:
+    """What was given as `when=`. It speaks of fields as they are stored today, and so it is asked of
+    items that are stored so.
+
+    Raises:
+        ConditionError: It is no condition, speaks of another model, or of a field that is stored
+            in keys only.
+    """
+    if when is None:
+        return None
+    found = condition(when)
+    check_models(found, info, found)
+    if info.keys is not None and info.keys.key_only:
+        _check_stored(found, info, info.keys)
+    if info.evolves and not isinstance(found, Constant):
+        return Silently(up_to_date(info, or_missing=True), found)
+    return found
+
+
+def _check_stored(found: Condition, info: ModelInfo, keys: ComputedKeys) -> None:
+    """Refuse a condition on what the service does not see: to it, the attribute is absent."""
+    hidden = {info.names[name]: name for name in keys.key_only}
+    for path in paths_in(found):
+        name = hidden.get(str(data_of(path).steps[0]))
+        if name is not None:
+            raise ConditionError(
+                f"{found}: {info.name}.{name} is stored in keys only (key_only=True), where no "
+                f"condition can see it; the key of the write states it already"
+            )
+
+
+def check_models(part: Any, info: ModelInfo, whole: object) -> None:
+    """Refuse paths of another model inside *part* of *whole*.
+
+    Raises:
+        ConditionError: It names the model.
+    """
+    for model in models_of(part):
+        if not issubclass(info.cls, model):
+            raise ConditionError(f"{whole} speaks of {model.__name__}, not of {info.name}")
+
+
+# --- In a request -------------------------------------------------------------------------------
+
+
+def with_condition(parameters: dict[str, Any], found: Condition | None) -> dict[str, Any]:
+    """Add a ConditionExpression, and ask for the item if it is false."""
+    placeholders = Placeholders()
+    add_condition(parameters, found, placeholders)
+    placeholders.into(parameters)
+    return parameters
+
+
+def add_condition(
+    parameters: dict[str, Any], found: Condition | None, placeholders: Placeholders
+) -> None:
+    """Add a ConditionExpression, and ask for the item if it is false."""
+    if found is not None and not isinstance(found, Constant):
+        parameters["ConditionExpression"] = render(found, placeholders, "condition")
+        parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"

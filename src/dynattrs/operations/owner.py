@@ -1,0 +1,106 @@
+"""What a verb asks of what has it: a session, or the handle of a batch.
+
+A session writes each item at once; the handle of a batch gathers puts and deletes in its buffer. What
+is done at once first sends and awaits what is pending for its key, so that nothing overtakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
+from dynattrs.errors import SessionClosed, TransactionError
+from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Flow, verb
+from dynattrs.operations.item_keys import identity
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.schema.table import AttributeMap
+
+
+class Owner:
+    """What has verbs."""
+
+    _core: Core
+    #: None where every write goes out at once.
+    _buffer: Buffer | None
+    _closed: str | None
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise SessionClosed(self._closed)
+
+    def _check_writable(self) -> None:
+        """Refuse a write inside a transaction's block: it would not be part of it."""
+        self._check_open()
+        if self._core.transactions[self._core.environment.caller()]:
+            raise TransactionError(
+                "a transaction is open here, and this write would not be part of it; "
+                "use the transaction's own handle: `with session.transaction() as t: t.save(...)`"
+            )
+
+    @overload
+    def on(
+        self, name: Literal["before_send"], function: Callable[[BeforeSend], object], /
+    ) -> Callable[[], None]: ...
+    @overload
+    def on(
+        self, name: Literal["after_send"], function: Callable[[AfterSend], object], /
+    ) -> Callable[[], None]: ...
+    @overload
+    def on(
+        self, name: Literal["retry"], function: Callable[[Retry], object], /
+    ) -> Callable[[], None]: ...
+    @overload
+    def on(
+        self, name: Literal["flush"], function: Callable[[Flush], object], /
+    ) -> Callable[[], None]: ...
+    def on(self, name: Name, function: Callable[[Any], object], /) -> Callable[[], None]:
+        """Call a function with what happens: each request before and after it is sent, what is sent
+        again, what a flush has done.
+
+        It is called in the thread or task that does the work, with an event of `dynattrs.events`,
+        which holds nothing of what items hold. It holds for the session and all of its blocks. What
+        it raises is logged, and the work goes on. The same function may be registered twice.
+
+        Args:
+            name: `"before_send"`, `"after_send"`, `"retry"` or `"flush"`.
+            function: A plain function of one argument, `BeforeSend`, `AfterSend`, `Retry` or
+                `Flush`.
+
+        Returns:
+            A function that ends it. Calling that twice is fine.
+
+        Raises:
+            ModelError: There is no such event, or *function* is no plain function.
+        """
+        return self._core.events.on(name, function)
+
+    @verb
+    def flush(self) -> Flow[None]:
+        """Send what is gathered, and wait until the service has acknowledged all of it.
+
+        Raises:
+            UnsentWrites: Some writes were not stored; it carries the very objects.
+        """
+        self._check_open()
+        if self._buffer is not None:
+            yield from batch.flush(self._core, self._buffer)
+
+    def discard(self) -> list[Any]:
+        """Drop what is gathered and not sent yet.
+
+        Returns:
+            The objects that were dropped.
+        """
+        return self._buffer.discard() if self._buffer is not None else []
+
+    def _settle_pending(self, table: str, key: AttributeMap) -> Flow[None]:
+        """Send and await what is pending for a key, so that nothing overtakes."""
+        if self._buffer is not None and self._buffer.holds(identity(table, key)):
+            yield from batch.flush(self._core, self._buffer)
+
+    def _settle_table(self, table: str) -> Flow[None]:
+        if self._buffer is not None and self._buffer.holds_table(table):
+            yield from batch.flush(self._core, self._buffer)

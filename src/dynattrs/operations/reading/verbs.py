@@ -1,0 +1,242 @@
+"""The verbs that read single items, many keys, and the rows of statements. Each is written once."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from dynattrs.deferral import deferred
+from dynattrs.errors import (
+    NoSuchItem,
+    QueryError,
+)
+from dynattrs.mapper.anything import load_any
+from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.models.model import M
+from dynattrs.operations.context import is_frozen
+from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.item_keys import (
+    NO_KEY,
+    key_of,
+    plain_key,
+    target,
+)
+from dynattrs.operations.owner import Owner
+from dynattrs.operations.reading.expiry import is_expired, time_to_live
+from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
+from dynattrs.operations.writing import batch
+from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, StoredItem
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading import batch_get, partiql, transact_get
+else:
+    batch_get = deferred("dynattrs.operations.reading.batch_get")
+    transact_get = deferred("dynattrs.operations.reading.transact_get")
+    partiql = deferred("dynattrs.operations.reading.partiql")
+
+
+class ReadVerbs(Owner):
+    """What a session, and the handle of a batch, reads."""
+
+    @verb
+    def get(
+        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+    ) -> Flow[M | None]:
+        """The item with a key, or None.
+
+        Args:
+            model: The model class.
+            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
+            consistent: Read what every earlier acknowledged write left, at twice the capacity.
+            unexpired: None also for an item whose time to live is over and that is not removed yet.
+
+        Raises:
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: *unexpired* is said of a model without a time to live.
+        """
+        self._check_open()
+        info = model_info(model)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
+        if item is None:
+            return None
+        return cast("M", self._core.loaded(info, made_of(info, model, item)))
+
+    @verb
+    def get_one(
+        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+    ) -> Flow[M]:
+        """The item with a key. The arguments are those of `get`.
+
+        Raises:
+            NoSuchItem: There is none.
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: *unexpired* is said of a model without a time to live.
+        """
+        self._check_open()
+        info = model_info(model)
+        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
+        if item is None:
+            raise NoSuchItem(info.name, key)
+        return cast("M", self._core.loaded(info, made_of(info, model, item)))
+
+    @verb
+    def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
+        """Whether there is an item with a key. It reads the key only (and costs as a whole read)."""
+        self._check_open()
+        info = model_info(model)
+        names = {"#0": info.table.partition_key}
+        extra = {"ProjectionExpression": "#0", "ExpressionAttributeNames": names}
+        item = yield from self._get(info, key_of(info, key), consistent, extra=extra)
+        return item is not None
+
+    @verb
+    def refresh(self, obj: M) -> Flow[M]:
+        """Read an object's item again, consistently, into the object itself.
+
+        Returns:
+            The object; for a frozen class a new one.
+
+        Raises:
+            NoSuchItem: The item is gone. The object is as before.
+        """
+        self._check_open()
+        info, key, _ = target(obj, NO_KEY)
+        item = yield from self._get(info, key, True, type(obj))
+        if item is None:
+            raise NoSuchItem(info.name, plain_key(info, key))
+        fresh = cast("M", made_of(info, type(obj), item))
+        finish = self._core.after_load(info)
+        if is_frozen(info):
+            return fresh if finish is None else cast("M", finish(fresh))
+        before = None if finish is None else copy.copy(obj)
+        take_over(info, fresh, obj)
+        if finish is not None:
+            _finish_in_place(info, finish, obj, before)
+        return obj
+
+    @verb
+    def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:
+        self._check_open()
+        asked = []
+        for model, key in wanted:
+            info = model_info(model)
+            asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
+        for _, _, table, key in asked:
+            yield from self._settle_pending(table, key)
+        items = yield from transact_get.transact_get(
+            self._core,
+            [(table, key) for _, _, table, key in asked],
+            transact_decoder([(info, model) for model, info, _, _ in asked]),
+        )
+        return tuple(
+            self._core.loaded(info, made_of(info, model, item)) if item else None
+            for (model, info, _, _), item in zip(asked, items, strict=True)
+        )
+
+    def _batch_get(
+        self,
+        model: Any,
+        keys: Iterable[object],
+        *,
+        consistent: bool,
+        unexpired: bool,
+        ordered: bool,
+        missing: str,
+    ) -> batch_get.BatchGet[Any]:
+        if missing not in ("skip", "none"):
+            raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
+        self._check_open()
+        info = model_info(model)
+        table = self._core.table_name(info.table)
+        skip = None
+        if unexpired:
+            time_to_live(info)
+            skip = functools.partial(is_expired, self._core, info)
+        return batch_get.BatchGet(
+            self._core, table, (batch_get.WantedKey(key, key_of(info, key)) for key in keys),
+            self._reads(info, model), skip=skip, consistent=consistent,
+            ordered=ordered, none_for_missing=missing == "none",
+            before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
+        )  # fmt: skip
+
+    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
+        """What makes an object of each of many items, with the hooks of its model."""
+        # Not the function that makes objects now: rows may learn on the way.
+        load = functools.partial(made_of, info, model)
+        finish = self._core.after_load(info)
+        return load if finish is None else lambda item: finish(load(item))
+
+    def _statement(
+        self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
+    ) -> Flow[tuple[partiql.Statement[Any], list[Any]]]:
+        """A statement with its first page of rows: what writes is done when this returns."""
+        if partiql.reads(statement):
+            self._check_open()
+        else:
+            self._check_writable()
+        if self._buffer is not None:
+            yield from batch.flush(self._core, self._buffer)
+        read: Callable[[Any], Any] = _plain_row
+        decode = None
+        if model is not None:
+            info = model_info(model)
+            partiql.check_whole(statement, info.name)
+            read = self._reads(info, model)
+            decode = decoder(info, model, "Items")
+        found: partiql.Statement[Any] = partiql.Statement(
+            statement, parameters, read, consistent=consistent, decode=decode
+        )
+        return found, (yield from found.next()) or []
+
+    def _read(
+        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool, model: Any
+    ) -> Flow[StoredItem | None]:
+        if unexpired:
+            time_to_live(info)
+        item = yield from self._get(info, key, consistent, model)
+        return None if unexpired and item and is_expired(self._core, info, item) else item
+
+    def _get(
+        self,
+        info: ModelInfo,
+        key: AttributeMap,
+        consistent: bool,
+        model: Any = None,
+        *,
+        extra: dict[str, Any] | None = None,
+    ) -> Flow[StoredItem | None]:
+        table = self._core.table_name(info.table)
+        yield from self._settle_pending(table, key)
+        parameters: dict[str, Any] = {"TableName": table, "Key": key, **(extra or {})}
+        if consistent:
+            parameters["ConsistentRead"] = True
+        decode = None if model is None else decoder(info, model, "Item")
+        response = yield Call("get_item", parameters, decode=decode)
+        return cast("StoredItem | None", response.get("Item"))
+
+
+def _plain_row(item: AttributeMap) -> dict[str, Any]:
+    return {name: load_any(value) for name, value in item.items()}
+
+
+def take_over(info: ModelInfo, source: Any, target: Any) -> None:
+    """Give *target* the fields of *source*, and what that carries."""
+    for name in info.names:
+        # Past validators and hooks: the values come from the class's own constructor.
+        object.__setattr__(target, name, getattr(source, name))
+    if info.carries:
+        carry(target, carried_by(source))
+
+
+def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:
+    """Let the hooks have an object that was read into itself; where one raises it is as before."""
+    try:
+        made = finish(obj)
+    except BaseException:
+        take_over(info, before, obj)
+        raise
+    if made is not obj:
+        take_over(info, made, obj)

@@ -1,0 +1,194 @@
+"""What the service refuses: sent again where that passes, and told to callers where it does not.
+
+It refuses a write whose condition is false, or to whose item somebody else is just writing, a
+transaction or another region. Of the latter it has done nothing, so that is sent again until the
+deadline, as a transaction is.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from dynattrs.errors import (
+    ConditionFailed,
+    ConnectionFailed,
+    ItemExists,
+    MappingError,
+    OutcomeUnknown,
+    ServiceError,
+    ServiceUnavailable,
+    Throttled,
+)
+from dynattrs.expressions.conditions import Condition, Constant
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import plain_key
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap
+
+R = TypeVar("R")
+
+#: Failures that pass: the same request may succeed later.
+PASSING: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
+#: How a call ends that has no answer of its own; each has `uncertain`.
+FAILURES: Final = (ServiceError, ConnectionFailed)
+#: Reasons of a cancelled transaction that pass: the same one may succeed later.
+PASSING_REASONS: Final = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+)
+#: The service's codes where somebody else is at an item.
+_CONFLICTS: Final = frozenset(
+    (
+        "ReplicatedWriteConflictException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    )
+)
+
+_log = logging.getLogger("dynattrs")
+
+
+class ConditionFalse(ServiceError):
+    """The service found a condition false. Flows turn it into `ConditionFailed`."""
+
+    item: AttributeMap | None = None
+
+
+class TransactionCanceled(ServiceError):
+    """The service did not do a transaction. Flows turn it into `TransactionFailed`."""
+
+    reasons: Sequence[dict[str, Any]] = ()
+
+
+class Outdated(Exception):
+    """A write met an item of an older schema. `migration.as_today` brings it up to date and asks again.
+
+    Attributes:
+        info: The model.
+        item: What is stored.
+    """
+
+    def __init__(self, info: ModelInfo, item: AttributeMap) -> None:
+        super().__init__(info, item)
+        self.info = info
+        self.item = item
+
+
+# --- Conflicts ----------------------------------------------------------------------------------
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether somebody else was at an item, so that the same request may succeed later."""
+    return getattr(error, "code", None) in _CONFLICTS
+
+
+def past_conflicts(core: Core, call: Call) -> Flow[dict[str, Any]]:
+    """The response to a write of one item, which is sent again while somebody else is at the item.
+
+    Whether an attempt may have been applied is remembered over all of them, in the last error or
+    response: a condition may be false because of our own first attempt.
+
+    Raises:
+        DynattrsError: What the call ended with; a conflict only after the session's deadline.
+    """
+    environment = core.environment
+    until = environment.monotonic() + core.deadline.total_seconds()
+    uncertain = False
+    attempt = 0
+    while True:
+        try:
+            response: dict[str, Any] = yield call
+        except (ServiceError, ConnectionFailed) as error:
+            error.uncertain = uncertain = uncertain or error.uncertain
+            again = call.repeat or not uncertain
+            if not is_conflict(error) or not again or environment.monotonic() >= until:
+                raise
+            cause = error
+        else:
+            if uncertain:
+                response.setdefault("ResponseMetadata", {})["Uncertain"] = True
+            return response
+        attempt += 1
+        table = call.parameters["TableName"]
+        yield core.pause_before(attempt, cause.operation, (table,), 1, cause)
+
+
+# --- What callers are told ----------------------------------------------------------------------
+
+
+def check_constant(
+    operation: str, info: ModelInfo, key: AttributeMap, found: Condition | None
+) -> None:
+    """A condition that is false without asking, such as `in_` of nothing, needs no request."""
+    if isinstance(found, Constant) and not found.value:
+        raise ConditionFailed(operation, info.name, plain_key(info, key), str(found))
+
+
+def check_current(info: ModelInfo, error: ConditionFalse) -> None:
+    """Say so where a condition was asked of an item of an older schema.
+
+    Raises:
+        Outdated: It was.
+        MappingError: The item is of a newer schema than the model.
+    """
+    if not info.evolves or not error.item:
+        return
+    from dynattrs.mapper.upgrades import is_outdated
+
+    if is_outdated(info, error.item):
+        raise Outdated(info, error.item) from error
+
+
+def condition_failed(
+    error: ConditionFalse,
+    info: ModelInfo,
+    key: AttributeMap,
+    found: Condition,
+    kind: type[ConditionFailed] = ConditionFailed,
+) -> ConditionFailed:
+    """The error for callers: with the item found as an object, where it can be read."""
+    item = None
+    if error.item:
+        try:
+            item = info.mapper.load(error.item, info.cls)
+        except MappingError:
+            # It is there and not readable. The raw map tells more than nothing.
+            item = error.item
+    return kind(error.operation, info.name, plain_key(info, key), str(found), item)
+
+
+def item_exists(
+    error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition
+) -> ConditionFailed:
+    return condition_failed(error, info, key, found, ItemExists)
+
+
+def with_found(core: Core, info: ModelInfo, flow: Flow[R]) -> Flow[R]:
+    """A flow whose errors carry the item found, if any, as it is after the hooks.
+
+    A hook that raises then is logged: it must not hide why the write was refused.
+    """
+    finish = core.after_load(info)
+    return flow if finish is None else _with_found(info, finish, flow)
+
+
+def _with_found(info: ModelInfo, finish: Callable[[Any], Any], flow: Flow[R]) -> Flow[R]:
+    try:
+        return (yield from flow)
+    except (ConditionFailed, OutcomeUnknown) as error:
+        if type(error.item) is info.cls:
+            error.item = quietly(finish, error.item)
+        raise
+
+
+def quietly(finish: Callable[[Any], Any], obj: Any) -> Any:
+    """An object of an error after the hooks, or as it was read where one of them raises."""
+    try:
+        return finish(obj)
+    except Exception:
+        _log.exception("an after_load hook failed on the item of an error")
+        return obj

@@ -1,0 +1,184 @@
+"""An object as it is sent: its item, with what a save changes, or the write that waits in a batch."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.mapper.codec import show
+from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.operations.context import Core, is_frozen
+from dynattrs.schema.model_info import ModelInfo, info_of, model_info
+from dynattrs.schema.table import AttributeMap
+
+
+@attrs.define(eq=False, repr=False)
+class Encoded:
+    """An object as it is at the moment of a `save`.
+
+    Attributes:
+        item: The attribute map to be stored, with the new version and time stamps.
+        size: The item's bytes.
+        moves: The fields that the save changes, with their new values.
+        given: What was given to `save`, where a hook returned *obj* in its place.
+    """
+
+    info: ModelInfo
+    obj: Any
+    item: AttributeMap
+    size: int = 0
+    moves: dict[str, Any] = attrs.field(factory=dict)
+    given: Any = None
+
+    @property
+    def source(self) -> Any:
+        """The very object that was given to `save`."""
+        return self.obj if self.given is None else self.given
+
+    def stored(self) -> Any:
+        """The object as it is stored. A frozen one is copied, others are returned as they are:
+        they change when the service has said yes (`settle`).
+        """
+        if self.moves and is_frozen(self.info):
+            return _moved(copy.copy(self.obj), self.moves)
+        return self.obj
+
+    def settle(self) -> None:
+        """The service has said yes: move version and time stamps of a mutable object."""
+        _settle(self.info, self.obj, self.moves)
+
+    def settling(self) -> Callable[[], None]:
+        """`settle`, for who keeps it and should not keep the item with it."""
+        return functools.partial(_settle, self.info, self.obj, self.moves)
+
+
+def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any]) -> None:
+    settle_edit(obj)
+    if moves and not is_frozen(info):
+        _moved(obj, moves)
+
+
+def _moved(obj: Any, moves: Mapping[str, Any]) -> Any:
+    for name, value in moves.items():
+        # Neither validators nor hooks: these are the library's fields.
+        object.__setattr__(obj, name, value)
+    return obj
+
+
+def settle_edit(obj: Any) -> None:
+    """What *obj* holds is stored: edits of it begin at what it is now."""
+    carried = carried_by(obj)
+    if carried.base is not None:
+        carry(obj, attrs.evolve(carried, base=None))
+
+
+def encode(core: Core, obj: Any) -> Encoded:
+    """An object as the item to store, after the hooks, with what a save changes.
+
+    Raises:
+        MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
+        ModelError: *obj* is no model.
+    """
+    info = info_of(type(obj)) or _refuse(obj)
+    if not info.carries and info.unknown == "keep":
+        raise MappingError(
+            info.name,
+            "a class that can keep attributes it does not know",
+            "a class mapped with map_class, which cannot",
+            hint="saving could erase attributes of the stored item; "
+            "say unknown='drop' in map_class",
+        )
+    mapper = info.mapper
+    given, obj = obj, core.before_save(info, obj)
+    if info.moves:
+        encoded = Encoded(info, obj, mapper.dump(obj))
+        stamp(core, encoded)
+        encoded.size = check_size(info, encoded.item)
+    else:
+        try:
+            item, size = mapper.dump_sized(obj)
+        except (TooDeep, UnicodeEncodeError):
+            item, size = mapper.dump(obj), limits.ITEM_BYTES + 1
+        # It measures once more, to say what is wrong.
+        size = size if size <= limits.ITEM_BYTES else check_size(info, item)
+        encoded = Encoded(info, obj, item, size)
+    if obj is not given:
+        encoded.given = given
+    return encoded
+
+
+def _refuse(obj: Any) -> ModelInfo:
+    if isinstance(obj, type):
+        raise ModelError(
+            obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
+        )
+    if not any(info_of(base) is not None for base in type(obj).__mro__):
+        raise ModelError(type(obj).__name__, f"an object of a model is expected, found {show(obj)}")
+    return model_info(type(obj))  # which says what is missing
+
+
+def stamp(core: Core, encoded: Encoded) -> None:
+    """Put the next version and the time stamps into the item, and remember them for the object."""
+    info, obj = encoded.info, encoded.obj
+    now = core.environment.now()
+    if info.version is not None:
+        encoded.moves[info.version] = (getattr(obj, info.version) or 0) + 1
+    if info.created is not None and getattr(obj, info.created) is None:
+        encoded.moves[info.created] = now
+    if info.updated is not None:
+        encoded.moves[info.updated] = now
+    codec = info.mapper.codec(info.cls)
+    for name, value in encoded.moves.items():
+        encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
+    if info.keys is not None:
+        info.keys.refresh(encoded.item, {info.names[name] for name in encoded.moves})
+
+
+def check_size(info: ModelInfo, item: AttributeMap) -> int:
+    """The item's size in bytes.
+
+    Raises:
+        MappingError: It is over 400 KB, or nested more than 32 levels deep.
+    """
+    try:
+        size = item_size(item)
+    except TooDeep:
+        raise MappingError(
+            _culprit(info, item, TooDeep),
+            f"at most {limits.NESTING_DEPTH} levels of lists and maps",
+            "more",
+            hint="store the inner part as Annotated[..., Json]",
+        ) from None
+    except UnicodeEncodeError as error:
+        raise MappingError(
+            _culprit(info, item, UnicodeEncodeError),
+            "text that has a UTF-8 form",
+            f"a lone surrogate, {error.object[error.start]!r}",
+            hint="it is half of a character: decode the text with errors='replace'",
+        ) from None
+    if size > limits.ITEM_BYTES:
+        raise MappingError(
+            info.name,
+            f"an item of at most {limits.ITEM_BYTES:,} bytes",
+            f"one of {size:,}",
+            hint="split it, or store a large field as Annotated[..., Compressed]",
+        )
+    return size
+
+
+def _culprit(info: ModelInfo, item: AttributeMap, kind: type[Exception]) -> str:
+    """The field whose value cannot be measured."""
+    by_attribute = {stored: name for name, stored in info.names.items()}
+    for attribute, value in item.items():
+        try:
+            item_size({attribute: value})
+        except kind:
+            return f"{info.name}.{by_attribute.get(attribute, attribute)}"
+    return info.name
