@@ -18,8 +18,8 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.keys.planner import Plan
-from dynattrs.operations.writing.unique_items import guards_of, left_out
+from dynattrs.keys.planner import Plan, without_guards
+from dynattrs.operations.writing.unique_items import guards_of
 from dynattrs.schema.model_info import model_info
 
 
@@ -190,7 +190,7 @@ def test_queries_leave_guards_out_only_where_they_can_meet_them(
         email: str = field(unique=True)
         expires: int = field(ttl=True)
 
-    found = left_out(Plan("query", index), model_info(User)).filter
+    found = without_guards(Plan("query", index), model_info(User)).filter
 
     assert (expected is None) == (found is None)
     assert expected is None or expected in str(found)

@@ -15,7 +15,7 @@ Nothing here knows a session. https://docs.aws.amazon.com/amazondynamodb/latest/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 
@@ -27,23 +27,22 @@ from dynattrs.expressions.conditions import (
     Function,
     IsNone,
     Joined,
+    Not,
+    Value,
     all_conditions,
     conjunctions,
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
-from dynattrs.keys.bounds import Bound, bounds_of, fold, key_place
+from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, fold, key_place
 from dynattrs.keys.discriminator import template_of
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
 from dynattrs.schema.table import (
     AttributeValue,
     GlobalIndex,
     Index,
-    Table,
-    key_of,
-    partition_of,
-    sort_of,
+    KeySchema,
 )
 
 #: A place in an item: attribute names and positions.
@@ -105,31 +104,33 @@ def plan(wanted: Wanted) -> Plan:
     Raises:
         NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: See the module.
     """
-    where = all_conditions(wanted.where) if wanted.where else None
-    filters = all_conditions(wanted.filters) if wanted.filters else None
-    for each in (where, filters):
+    where, filters = conjunctions(wanted.where), conjunctions(wanted.filters)
+    for each in (*where, *filters):
         if isinstance(each, Constant) and not each.value:
             return Plan("nothing", why=(f"{each} matches nothing",))
-    parts = [part for part in conjunctions(wanted.where) if not isinstance(part, Constant)]
-    also = [part for part in conjunctions(wanted.filters) if not isinstance(part, Constant)]
+    parts = [part for part in where if not isinstance(part, Constant)]
+    also = [part for part in filters if not isinstance(part, Constant)]
     if wanted.scan:
-        return _scan(wanted, [*parts, *also])
-    bounds = bounds_of(wanted.infos, parts)
-    choice = _choose(wanted, parts, bounds)
-    return _query(wanted, choice, parts, also, bounds)
+        found = _scan(wanted, _named(wanted), [*parts, *also])
+    else:
+        bounds = bounds_of(wanted.infos, parts)
+        found = _query(wanted, _choose(wanted, parts, bounds), parts, also, bounds)
+    guarded = wanted.info.table.name in guarded_tables
+    return without_guards(found, wanted.info) if guarded else found
 
 
-def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
-    index = _named(wanted)
-    _check_filter_held(wanted, index, parts)
-    why = [f"a scan was asked for: it reads the whole {_place(index)}"]
-    partial = _check_holds(wanted, index)
-    if index is not None:
-        lacking = _may_lack(wanted, index, parts)
-        if lacking:
-            why.append(f"items without {_fields(wanted, lacking)} are not in the index")
+def _scan(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> Plan:
+    _check_filter_held(wanted, keys, parts)
+    why = [f"a scan was asked for: it reads the whole {keys}"]
+    lacking = _may_lack(wanted, keys, parts)
+    if lacking:
+        why.append(f"items without {_fields(wanted, lacking)} are not in the index")
     return Plan(
-        "scan", index, (), all_conditions(parts) if parts else None, None, partial, tuple(why)
+        "scan",
+        keys.index,
+        filter=all_conditions(parts) if parts else None,
+        partial=_check_holds(wanted, keys),
+        why=tuple(why),
     )
 
 
@@ -138,93 +139,76 @@ def _scan(wanted: Wanted, parts: list[Condition]) -> Plan:
 
 @attrs.frozen
 class _Choice:
-    index: Index | None
+    keys: KeySchema
     #: Sort key attributes that are bound, from the left.
     sort: tuple[str, ...]
     why: tuple[str, ...]
 
 
 def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) -> _Choice:
-    table = wanted.info.table
+    table, *indexes = wanted.info.table.key_schemas
     if wanted.using is not None:
-        index = _named(wanted)
-        usable = _usable(wanted, index, bounds)
-        if usable is None:
-            missing = [name for name in partition_of(table, index) if not _binds(bounds, name)]
+        keys = _named(wanted)
+        used = _usable(wanted, keys, bounds)
+        if used is None:
+            missing = [name for name in keys.partition if not _binds(bounds, name)]
             raise NoIndex(
-                f"a query on {_place(index)} needs an equality on its partition key: state "
+                f"a query on {keys} needs an equality on its partition key: state "
                 f"{_fields(wanted, missing)} == ..., or scan({wanted.info.name}).using({wanted.using!r})"
             )
-        return _Choice(index, usable, (f"{_place(index)} is pinned by using()",))
-    on_table = _usable(wanted, None, bounds)
-    candidates = {
-        index: usable
-        for index in table.indexes
-        if (usable := _usable(wanted, index, bounds)) is not None
+        return _Choice(keys, used, (f"{keys} is pinned by using()",))
+    on_table = _usable(wanted, table, bounds)
+    usable = {each: used for each in indexes if (used := _usable(wanted, each, bounds)) is not None}
+    #: By how many fields their keys are bound. A local index is never better than the table.
+    strength = {
+        each: _strength(bounds, (*each.partition, *used))
+        for each, used in usable.items()
+        if isinstance(each.index, GlobalIndex)
     }
-    globals_ = {index: used for index, used in candidates.items() if isinstance(index, GlobalIndex)}
-    strength: dict[Index, int] = {
-        index: _strength(table, index, used, bounds) for index, used in globals_.items()
-    }
-    if on_table is not None and not _is_weak(table, on_table, bounds, strength):
-        why = ["the table's partition key is bound"]
-        if wanted.info.keys is not None and not _strength(table, None, (), bounds):
-            why = ["the table's partition key is the same for every item of the model"]
-        for index, usable in candidates.items():
-            narrower = _narrows(bounds, usable) > _narrows(bounds, on_table)
-            if strength.get(index, 0) > _strength(table, None, on_table, bounds) or narrower:
-                why.append(
-                    f"index {index.name!r} binds {_fields(wanted, usable)} as well and would read "
-                    f"less; pin it with using({index.name!r})"
-                )
-        return _Choice(None, on_table, tuple(why))
-    if not globals_:
+    most = max(strength.values(), default=0)
+    if on_table is not None:
+        stated = _strength(bounds, table.partition)
+        own = stated + _strength(bounds, on_table)
+        if stated or most <= own:
+            why = ["the table's partition key is bound"]
+            if wanted.info.keys is not None and not stated:
+                why = ["the table's partition key is the same for every item of the model"]
+            why += [
+                f"{each} binds {_fields(wanted, used)} as well and would read less; pin it with "
+                f"using({each.index.name!r})"
+                for each, used in usable.items()
+                if strength.get(each, 0) > own
+                or _strength(bounds, used) > _strength(bounds, on_table)
+                if each.index is not None
+            ]
+            return _Choice(table, on_table, tuple(why))
+    if not strength:
         raise NoIndex(_no_index(wanted, bounds))
-    most = max(strength.values())
-    best = [index for index in globals_ if strength[index] == most]
-    if len(best) > 1:
-        names = " and ".join(f"{index.name!r}" for index in best)
+    best, *others = [each for each in strength if strength[each] == most]
+    if others:
+        names = " and ".join(repr(each.index.name) for each in (best, *others) if each.index)
         raise AmbiguousIndex(
             f"the indexes {names} of {wanted.info.name} would serve equally well; "
             f"name one with using(...)"
         )
-    index = best[0]
-    lacking = _may_lack(wanted, index, parts)
+    lacking = _may_lack(wanted, best, parts)
     if lacking:
+        name = cast("Index", best.index).name
         raise SparseIndex(
-            f"index {index.name!r} would serve, but it holds only items that have all its key "
+            f"{best} would serve, but it holds only items that have all its key "
             f"attributes, and {_fields(wanted, lacking)} may be absent: the answer could lack items "
             f"that match; state a condition that implies it, such as "
-            f"exists({_fields(wanted, lacking[:1])}), or pin the index with using({index.name!r})"
+            f"exists({_fields(wanted, lacking[:1])}), or pin the index with using({name!r})"
         )
-    bound = (*index.partition_key, *globals_[index])
-    why = [f"index {index.name!r} binds most key attributes: {_fields(wanted, bound)}"]
-    why += [f"index {other.name!r} binds fewer" for other in globals_ if other is not index]
-    return _Choice(index, globals_[index], tuple(why))
+    bound = (*best.partition, *usable[best])
+    why = [f"{best} binds most key attributes: {_fields(wanted, bound)}"]
+    why += [f"{each} binds fewer" for each in strength if each is not best]
+    return _Choice(best, usable[best], tuple(why))
 
 
-def _narrows(bounds: Mapping[str, Bound], sort: Sequence[str]) -> int:
-    """How many fields bind a sort key."""
-    return sum(bounds[name].fields for name in sort)
-
-
-def _strength(
-    table: Table, index: Index | None, sort: Sequence[str], bounds: Mapping[str, Bound]
-) -> int:
-    """How many fields bind the key of an index."""
-    return _narrows(bounds, (*partition_of(table, index), *sort))
-
-
-def _is_weak(
-    table: Table,
-    on_table: Sequence[str],
-    bounds: Mapping[str, Bound],
-    strength: Mapping[Index, int],
-) -> bool:
-    """Whether the table's partition key is bound by nothing that was stated, and an index by more."""
-    if _strength(table, None, (), bounds):
-        return False
-    return max(strength.values(), default=0) > _strength(table, None, on_table, bounds)
+def _strength(bounds: Mapping[str, Bound], names: Iterable[str]) -> int:
+    """How many fields bind some key attributes."""
+    return sum([bounds[name].fields for name in names])
 
 
 def _binds(bounds: Mapping[str, Bound], name: str) -> bool:
@@ -232,17 +216,14 @@ def _binds(bounds: Mapping[str, Bound], name: str) -> bool:
     return bound is not None and (bool(bound.equal) or bound.never is not None)
 
 
-def _usable(
-    wanted: Wanted, index: Index | None, bounds: Mapping[str, Bound]
-) -> tuple[str, ...] | None:
+def _usable(wanted: Wanted, keys: KeySchema, bounds: Mapping[str, Bound]) -> tuple[str, ...] | None:
     """The sort key attributes that are bound if the whole partition key is, else None."""
-    table = wanted.info.table
-    if not all(_binds(bounds, name) for name in partition_of(table, index)):
+    if not all(_binds(bounds, name) for name in keys.partition):
         return None
-    if any(not _has_key(info, index) for info in wanted.infos):
+    if not _may_hold(wanted, keys):
         return None
     used = []
-    for name in sort_of(table, index):
+    for name in keys.sort:
         bound = bounds.get(name)
         if bound is None:
             break
@@ -253,39 +234,40 @@ def _usable(
     return tuple(used)
 
 
-def _has_key(info: ModelInfo, index: Index | None) -> bool:
-    """Whether items of the model may be in an index at all."""
-    if info.keys is None:
-        return True
-    made = {*info.keys.templates, *info.names.values()}
-    return made.issuperset(key_of(info.table, index))
-
-
-def _named(wanted: Wanted) -> Index | None:
-    if wanted.using is None:
-        return None
-    table = wanted.info.table
-    for index in table.indexes:
-        if index.name == wanted.using:
-            if wanted.consistent and isinstance(index, GlobalIndex):
-                raise QueryError(
-                    f"a global index, such as {index.name!r}, cannot be read consistently; remove "
-                    f"consistent(), or read the table"
-                )
-            return index
-    known = [index.name for index in table.indexes]
-    raise QueryError(
-        f"{wanted.info.name} has no index {wanted.using!r}{did_you_mean(wanted.using, known)}"
+def _may_hold(wanted: Wanted, keys: KeySchema) -> bool:
+    """Whether items of all models may be in an index at all."""
+    own = {*keys.partition, *keys.sort}
+    return all(
+        info.keys is None or own.issubset((*info.keys.templates, *info.names.values()))
+        for info in wanted.infos
     )
 
 
+def _named(wanted: Wanted) -> KeySchema:
+    """The index that `using()` pins; the table without it."""
+    table, *indexes = wanted.info.table.key_schemas
+    if wanted.using is None:
+        return table
+    named = {each.index.name: each for each in indexes if each.index is not None}
+    found = named.get(wanted.using)
+    if found is None:
+        hint = did_you_mean(wanted.using, named)
+        raise QueryError(f"{wanted.info.name} has no index {wanted.using!r}{hint}")
+    if wanted.consistent and isinstance(found.index, GlobalIndex):
+        raise QueryError(
+            f"a global index, such as {wanted.using!r}, cannot be read consistently; remove "
+            f"consistent(), or read the table"
+        )
+    return found
+
+
 def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
-    table = wanted.info.table
-    ways = [f"{_fields(wanted, partition_of(table, None))} (the table)"]
+    table, *indexes = wanted.info.table.key_schemas
+    ways = [f"{_fields(wanted, table.partition)} (the table)"]
     ways += [
-        f"{_fields(wanted, partition_of(table, index))} (index {index.name!r})"
-        for index in table.indexes
-        if isinstance(index, GlobalIndex) and all(_has_key(each, index) for each in wanted.infos)
+        f"{_fields(wanted, each.partition)} ({each})"
+        for each in indexes
+        if isinstance(each.index, GlobalIndex) and _may_hold(wanted, each)
     ]
     stated = (
         f"got conditions on {_fields(wanted, tuple(bounds))} only" if bounds else "none is stated"
@@ -293,7 +275,7 @@ def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
     names = " and ".join(each.name for each in wanted.infos)
     return (
         f"a query for {names} needs an equality on a partition key: {' or '.join(ways)}; "
-        f"{stated}. {_unlike(wanted, partition_of(table, None))}To read everything and filter, use "
+        f"{stated}. {_unlike(wanted, table.partition)}To read everything and filter, use "
         f"scan({', '.join(i.name for i in wanted.infos)})"
     )
 
@@ -315,13 +297,14 @@ def _unlike(wanted: Wanted, partition: tuple[str, ...]) -> str:
     )
 
 
-def _may_lack(wanted: Wanted, index: Index, parts: list[Condition]) -> tuple[str, ...]:
-    """Key attributes of *index* that a matching item may lack, so that the index lacks the item."""
+def _may_lack(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> tuple[str, ...]:
+    """Key attributes of an index that a matching item may lack, so that the index lacks the item."""
+    table = wanted.info.table.key_schemas[0]
     implied = {place for part in parts for place in _implies(part)}
     return tuple(
         name
-        for name in key_of(wanted.info.table, index)
-        if name not in wanted.info.table.key
+        for name in (*keys.partition, *keys.sort)
+        if name not in (*table.partition, *table.sort)
         and not all(_is_there(info, name, implied) for info in wanted.infos)
     )
 
@@ -369,18 +352,24 @@ def _always_stored(info: ModelInfo, place: Place) -> bool:
     return True
 
 
-def _check_holds(wanted: Wanted, index: Index | None) -> bool:
-    """Whether whole items must be fetched after reading *index*.
+def _held(wanted: Wanted, keys: KeySchema) -> set[str] | None:
+    """The attributes that an index holds; None for all."""
+    if keys.index is None or keys.index.projection == "all":
+        return None
+    table = wanted.info.table.key_schemas[0]
+    named = () if isinstance(keys.index.projection, str) else keys.index.projection
+    return {*table.partition, *table.sort, *keys.partition, *keys.sort, *named}
+
+
+def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
+    """Whether whole items must be fetched after reading an index.
 
     Raises:
         PartialIndex: The index lacks attributes, and nothing was said about that.
     """
-    if index is None or index.projection == "all":
+    held = _held(wanted, keys)
+    if held is None:
         return False
-    info, table = wanted.info, wanted.info.table
-    held = {*table.key, *key_of(table, index)}
-    if not isinstance(index.projection, str):
-        held.update(index.projection)
     # Former names of attributes as well, which old items have.
     own = [name for each in wanted.infos for name in (*_attributes(each), *each.formerly)]
     needed = wanted.needs if wanted.needs is not None else frozenset(own)
@@ -396,7 +385,7 @@ def _check_holds(wanted: Wanted, index: Index | None) -> bool:
     if not lacking and any(each.upgrades for each in wanted.infos):
         what = "all that upgrades may read"
     raise PartialIndex(
-        f"index {index.name!r} does not hold {what}, and a {info.name} that lacks them must not be "
+        f"{keys} does not hold {what}, and a {wanted.info.name} that lacks them must not be "
         f"saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "
         f"with hydrate(), or give the index projection='all'"
     )
@@ -412,13 +401,15 @@ def _attributes(info: ModelInfo) -> list[str]:
     return [*own, *(name for name in keys.attributes if name == info.table.discriminator)]
 
 
-def _check_filter_held(wanted: Wanted, index: Index | None, parts: list[Condition]) -> None:
+def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> None:
     """Refuse a filter on attributes that the index does not hold: to it they are absent.
 
     Raises:
         PartialIndex: It names the condition and the attributes.
         QueryError: The condition is on a field that is stored in keys only.
     """
+    if not parts:
+        return
     for info in wanted.infos:
         only = {info.names[name] for name in info.keys.key_only} if info.keys is not None else ()
         for part in parts:
@@ -429,18 +420,13 @@ def _check_filter_held(wanted: Wanted, index: Index | None, parts: list[Conditio
                     f"keys only (key_only=True), and the key condition does not state it exactly; "
                     f"state the fields before it in the key as well, or store it"
                 )
-    if index is None or index.projection == "all":
-        return
-    table = wanted.info.table
-    held = {*table.key, *key_of(table, index)}
-    if not isinstance(index.projection, str):
-        held.update(index.projection)
-    for part in parts:
-        lacking = tuple(sorted(_touches(part) - held))
+    held = _held(wanted, keys)
+    for part in parts if held is not None else ():
+        lacking = tuple(sorted(_touches(part) - (held or set())))
         if lacking:
             raise PartialIndex(
-                f"the condition {part} speaks of {_fields(wanted, lacking)}, which index "
-                f"{index.name!r} does not hold: it would find them absent everywhere; query the "
+                f"the condition {part} speaks of {_fields(wanted, lacking)}, which {keys} "
+                f"does not hold: it would find them absent everywhere; query the "
                 f"table, or give the index a projection with them"
             )
 
@@ -455,31 +441,28 @@ def _query(
     also: list[Condition],
     bounds: Mapping[str, Bound],
 ) -> Plan:
-    info, table, index = wanted.info, wanted.info.table, choice.index
+    info, keys, index = wanted.info, choice.keys, choice.keys.index
     if wanted.consistent and isinstance(index, GlobalIndex):
+        table = info.table.key_schemas[0]
         raise QueryError(
-            f"only {_place(index)} would serve, and a global index cannot be read consistently; "
-            f"remove consistent(), or state {_fields(wanted, partition_of(table, None))} == ..."
+            f"only {keys} would serve, and a global index cannot be read consistently; "
+            f"remove consistent(), or state {_fields(wanted, table.partition)} == ..."
         )
-    partial = _check_holds(wanted, index)
-    own = key_of(table, index)
+    partial = _check_holds(wanted, keys)
+    own = (*keys.partition, *keys.sort)
     key: list[Condition] = []
     excluded: tuple[str, AttributeValue] | None = None
-    used = (*partition_of(table, index), *choice.sort)
     covered: set[int] = set()
-    for name in used:
+    for name in (*keys.partition, *choice.sort):
         bound = bounds[name]
         if bound.never is not None:
             return Plan("nothing", index, why=(bound.never,))
-        partition = name in partition_of(table, index)
+        partition = name in keys.partition
         most = limits.PARTITION_KEY_BYTES if partition else limits.SORT_KEY_BYTES
         folded = fold(bound.equal, bound.ranges, most)
         if folded is None:
-            return Plan(
-                "nothing",
-                index,
-                why=(f"the conditions on {_fields(wanted, (name,))} contradict each other",),
-            )
+            reason = f"the conditions on {_fields(wanted, (name,))} contradict each other"
+            return Plan("nothing", index, why=(reason,))
         condition, left_out = folded
         if condition is not None:
             key.append(condition)
@@ -490,7 +473,7 @@ def _query(
     for part in [*(part for part in parts if id(part) not in covered), *also]:
         present = _says_present(part, own)
         if present is False:
-            reason = f"no item of the {_place(index)} lacks it, so {part} matches nothing"
+            reason = f"no item of the {keys} lacks it, so {part} matches nothing"
             return Plan("nothing", index, why=(reason,))
         if present is None:
             rest.append(part)
@@ -500,12 +483,12 @@ def _query(
             raise QueryError(
                 f"the condition {part} cannot be sent: DynamoDB takes no filter on the attributes of "
                 f"the key that it queries ({_fields(wanted, tuple(sorted(touched)))} of "
-                f"{_place(index)}); state an equality or a range there, filter in Python, or use "
+                f"{keys}); state an equality or a range there, filter in Python, or use "
                 f"scan({info.name})"
             )
-    _check_filter_held(wanted, index, rest)
+    _check_filter_held(wanted, keys, rest)
     why = list(choice.why)
-    if index is None and len(_bound_equal(bounds, table.key)) == len(table.key):
+    if index is None and all(name in bounds and bounds[name].equal for name in own):
         why.append(_whole_key(info, rest))
     if excluded is not None:
         why.append("BETWEEN includes its upper end: items equal to it are left out on receipt")
@@ -544,11 +527,6 @@ def _may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
     )
 
 
-def _bound_equal(bounds: Mapping[str, Bound], names: Iterable[str]) -> list[str]:
-    """Those of some attributes that are bound by an equality."""
-    return [name for name in names if name in bounds and bounds[name].equal]
-
-
 def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
     if rest:
         return (
@@ -564,10 +542,6 @@ def _touches(part: Condition) -> set[str]:
 
 
 # --- Words --------------------------------------------------------------------------------------
-
-
-def _place(index: Index | None) -> str:
-    return "table" if index is None else f"index {index.name!r}"
 
 
 def _fields(wanted: Wanted, attributes: Sequence[str]) -> str:
@@ -601,3 +575,27 @@ def check_deletes(found: Plan, info: ModelInfo) -> None:
             f"those of older schemas of {info.name} may have other attributes; read the items and "
             f"delete those that are meant: session.delete(obj, when=...)"
         )
+
+
+def without_guards(plan: Plan, info: ModelInfo) -> Plan:
+    """A plan that leaves guards of unique values out, where it could meet any: they are of no model."""
+    if plan.operation == "nothing":
+        return plan
+    table, index = info.table, plan.index
+    kind = table.type_of(table.partition_key)
+    begin: Any = f"{GUARD_ATTRIBUTE} ".encode() if kind == "B" else f"{GUARD_ATTRIBUTE} "
+    partition = attribute_operand(info, table.partition_key)
+    is_no_guard: Condition = Not(
+        Function("begins_with", "begins_with", partition, Value({kind: begin}, begin))
+    )
+    if plan.operation == "query":
+        # A partition of the table has none, and of an index only where its key is all of attributes
+        # that guards have: their own keys are such that nobody asks for them, times to live are not.
+        if not isinstance(index, GlobalIndex) or table.ttl not in index.partition_key:
+            return plan
+        if table.partition_key in index.sort_key:
+            # No filter can ask for a key of what is queried.
+            mark = attribute_operand(info, GUARD_ATTRIBUTE)
+            is_no_guard = Function("attribute_not_exists", "not_exists", mark)
+    stated = () if plan.filter is None else (plan.filter,)
+    return attrs.evolve(plan, filter=all_conditions((*stated, is_no_guard)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import attrs
@@ -225,6 +226,18 @@ class Facet:
     )
 
 
+@attrs.frozen(eq=False)
+class KeySchema:
+    """The attributes that are the key of an index, or of the table if that is None."""
+
+    index: Index | None
+    partition: tuple[str, ...]
+    sort: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "table" if self.index is None else f"index {self.index.name!r}"
+
+
 @attrs.frozen
 class Table:
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
@@ -358,6 +371,14 @@ class Table:
         """The attributes of the primary key: one or two names."""
         return (
             (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
+        )
+
+    @cached_property
+    def key_schemas(self) -> tuple[KeySchema, ...]:
+        """The keys of the table itself, and of each of its indexes, in this order."""
+        every: tuple[Index | None, ...] = (None, *self.indexes)
+        return tuple(
+            KeySchema(each, partition_of(self, each), sort_of(self, each)) for each in every
         )
 
     @property

@@ -37,7 +37,7 @@ from dynattrs.operations.reading.projections import Keys, Objects, OnError, Read
 from dynattrs.operations.reading.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.schema.model_info import ModelInfo, guarded_tables
+from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem, key_of
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class QueryVerbs(Generic[M_co]):
             if self._unexpired
             else self._filters
         )
-        found = plan(
+        return plan(
             Wanted(
                 self._info,
                 self._where,
@@ -244,9 +244,6 @@ class QueryVerbs(Generic[M_co]):
                 self._others,
             )
         )
-        if self._info.table.name in guarded_tables:
-            found = unique_items.left_out(found, self._info)
-        return found
 
     def explain(self) -> str:
         """What would be asked, and why: operation, index, key condition, filter, projection, the

@@ -20,8 +20,7 @@ from typing import Any, Final, cast
 import attrs
 
 from dynattrs.errors import AlreadyTaken, MappingError
-from dynattrs.expressions.conditions import Comparison, Condition, Function, Not, Value
-from dynattrs.keys.planner import Plan
+from dynattrs.expressions.conditions import Comparison, Condition, Function, Value
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import attribute_path, joined, no_item
 from dynattrs.operations.context import Core
@@ -29,7 +28,7 @@ from dynattrs.operations.item_keys import identity, plain_key
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.transaction_actions import TransactionAction
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
-from dynattrs.schema.table import AttributeMap, AttributeValue, GlobalIndex
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _OWNER: Final = "dynattrs.owner"
 #: Bytes of the values in a partition key, of which the service allows 2,048.
@@ -269,25 +268,3 @@ def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
 
 def taken_of(guard: Guard, reason: Mapping[str, Any]) -> AlreadyTaken:
     return taken(guard, (reason.get("Item") or {}).get(_OWNER, {}).get("M"))
-
-
-def left_out(plan: Plan, info: ModelInfo) -> Plan:
-    """A plan that leaves guards out, where it could meet any: they are of no model."""
-    table, index = info.table, plan.index
-    if plan.operation == "nothing":
-        return plan
-    partition = attribute_path(info, (table.partition_key,), table.partition_key)
-    begin: Any = f"{GUARD_ATTRIBUTE} "
-    begin = begin.encode() if table.type_of(table.partition_key) == "B" else begin
-    value = Value({table.type_of(table.partition_key): begin}, begin)
-    is_no_guard: Condition = Not(Function("begins_with", "begins_with", partition, value))
-    if plan.operation == "query":
-        # A partition of the table has none, and of an index only where its key is all of attributes
-        # that guards have: their own keys are such that nobody asks for them, times to live are not.
-        if not isinstance(index, GlobalIndex) or table.ttl not in index.partition_key:
-            return plan
-        if table.partition_key in index.sort_key:
-            # No filter can ask for a key of what is queried.
-            mark = attribute_path(info, (GUARD_ATTRIBUTE,), GUARD_ATTRIBUTE)
-            is_no_guard = Function("attribute_not_exists", "not_exists", mark)
-    return attrs.evolve(plan, filter=joined(plan.filter, is_no_guard))
