@@ -8,7 +8,7 @@ and which fields the constructor takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 import attrs
 
@@ -19,29 +19,40 @@ __all__ = ["field", "partition_key", "sort_key"]
 T = TypeVar("T")
 
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    class _Options(TypedDict, total=False):
+        """What `field` takes besides its default, name and converter, for checkers."""
+
+        validator: Any
+        repr: bool | Callable[[Any], str]
+        eq: bool | Callable[[Any], Any] | None
+        order: bool | Callable[[Any], Any] | None
+        hash: bool | None
+        alias: str | None
+        metadata: Mapping[Any, Any] | None
+        on_setattr: Any
+        formerly: str | Iterable[str]
+
+    class _FieldOptions(_Options, total=False):
+        init: bool
+        kw_only: bool | None
+        ttl: bool
+        version: bool
+        created: bool
+        updated: bool
+        key_only: bool
+        unique: bool
+
+
 @overload
 def field(
     *,
     name: str | None = ...,
     default: T,
     converter: Callable[[Any], T] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
-    init: bool = ...,
-    kw_only: bool | None = ...,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    ttl: bool = ...,
-    version: bool = ...,
-    created: bool = ...,
-    updated: bool = ...,
-    key_only: bool = ...,
-    unique: bool = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_FieldOptions],
 ) -> T: ...
 @overload
 def field(
@@ -49,23 +60,7 @@ def field(
     name: str | None = ...,
     factory: Callable[[], T],
     converter: Callable[[Any], T] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
-    init: bool = ...,
-    kw_only: bool | None = ...,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    ttl: bool = ...,
-    version: bool = ...,
-    created: bool = ...,
-    updated: bool = ...,
-    key_only: bool = ...,
-    unique: bool = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_FieldOptions],
 ) -> T: ...
 # The library sets these fields, and gives them a default that checkers cannot see. To them they are
 # no parameters of `__init__`, unless the default is written out: `field(version=True, default=0)`.
@@ -75,16 +70,8 @@ def field(
     name: str | None = ...,
     version: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
     init: Literal[False] = False,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
@@ -92,16 +79,8 @@ def field(
     name: str | None = ...,
     created: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
     init: Literal[False] = False,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
@@ -109,39 +88,15 @@ def field(
     name: str | None = ...,
     updated: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
     init: Literal[False] = False,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
     *,
     name: str | None = ...,
     converter: Callable[[Any], Any] | None = ...,
-    validator: Any = ...,
-    repr: bool | Callable[[Any], str] = ...,
-    eq: bool | Callable[[Any], Any] | None = ...,
-    order: bool | Callable[[Any], Any] | None = ...,
-    hash: bool | None = ...,
-    init: bool = ...,
-    kw_only: bool | None = ...,
-    alias: str | None = ...,
-    metadata: Mapping[Any, Any] | None = ...,
-    on_setattr: Any = ...,
-    ttl: bool = ...,
-    version: bool = ...,
-    created: bool = ...,
-    updated: bool = ...,
-    key_only: bool = ...,
-    unique: bool = ...,
-    formerly: str | Iterable[str] = ...,
+    **options: Unpack[_FieldOptions],
 ) -> Any: ...
 def field(
     *,
