@@ -26,8 +26,8 @@ import msgspec
 from hypothesis import strategies as st
 from typing_extensions import NotRequired, TypedDict
 
+from dynattrs import model, partition_key
 from dynattrs.mapper import Compressed, Epoch, Json
-from dynattrs.models.model import model, partition_key
 
 # --- Values of one type -----------------------------------------------------------------------
 

@@ -49,8 +49,8 @@ from dynattrs.errors import (
     Unsent as Unsent,
     UnsentWrites as UnsentWrites,
 )
-from dynattrs.expressions import (
-    Condition as Condition,
+from dynattrs.expressions.conditions import Condition as Condition
+from dynattrs.expressions.functions import (
     all_of as all_of,
     any_of as any_of,
     attribute_type as attribute_type,
@@ -70,12 +70,14 @@ from dynattrs.models.hooks import Flushed as Flushed
 from dynattrs.models.model import (
     asdict as asdict,
     evolve as evolve,
-    field as field,
     fields as fields,
     map_class as map_class,
     model as model,
-    partition_key as partition_key,
     path as path,
+)
+from dynattrs.models.specifiers import (
+    field as field,
+    partition_key as partition_key,
     sort_key as sort_key,
 )
 from dynattrs.operations.reading.groups import Groups as Groups

@@ -21,45 +21,6 @@ if TYPE_CHECKING:
 else:
     from dynattrs.deferral import define
 
-__all__ = [
-    "AccessDenied",
-    "AlreadyTaken",
-    "AmbiguousIndex",
-    "ChangeRefused",
-    "ConditionError",
-    "ConditionFailed",
-    "ConfigurationError",
-    "ConnectionFailed",
-    "CorruptReply",
-    "CursorError",
-    "DynattrsError",
-    "InvalidRequest",
-    "ItemExists",
-    "MappingError",
-    "MissingExtra",
-    "ModelError",
-    "MultipleItems",
-    "NoIndex",
-    "NoSuchItem",
-    "NoSuchTable",
-    "OutcomeUnknown",
-    "PartialIndex",
-    "QueryError",
-    "Reason",
-    "ServiceError",
-    "ServiceUnavailable",
-    "SessionClosed",
-    "SparseIndex",
-    "StaleKey",
-    "TableDiffers",
-    "TableNotReady",
-    "Throttled",
-    "TransactionError",
-    "TransactionFailed",
-    "Unsent",
-    "UnsentWrites",
-]
-
 
 class DynattrsError(Exception):
     """The root of all errors that dynattrs raises on purpose."""

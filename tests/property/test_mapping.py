@@ -18,10 +18,9 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import mapper
+from dynattrs import evolve, mapper, model, partition_key
 from dynattrs.errors import MappingError
 from dynattrs.mapper import Compressed, Epoch, Json
-from dynattrs.models.model import evolve, model, partition_key
 
 import strategies
 

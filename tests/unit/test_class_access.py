@@ -16,10 +16,9 @@ from unittest import mock
 import attrs
 import pytest
 
-from dynattrs import mapper
-from dynattrs.expressions import Path
+from dynattrs import field, mapper, model, partition_key, path, sort_key
+from dynattrs.expressions.paths import Path
 from dynattrs.models.class_access import ModelMeta
-from dynattrs.models.model import field, model, partition_key, path, sort_key
 
 T = TypeVar("T")
 

@@ -35,8 +35,7 @@ from dynattrs import (
     size,
     sort_key,
 )
-from dynattrs.expressions import Placeholders
-from dynattrs.expressions.conditions import render
+from dynattrs.expressions.conditions import Placeholders, render
 
 
 class Mood(enum.Enum):

@@ -20,11 +20,10 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType, Optional, Union
 import attrs
 import pytest
 
-from dynattrs import mapper
+from dynattrs import mapper, model, partition_key
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Compressed, Epoch, Json
 from dynattrs.mapper.codec import Refused
-from dynattrs.models.model import model, partition_key
 
 UTC = dt.timezone.utc
 NONE = type(None)

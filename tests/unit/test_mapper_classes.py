@@ -16,11 +16,10 @@ import pydantic
 import pytest
 import typing_extensions
 
-from dynattrs import mapper
+from dynattrs import evolve, field, map_class, mapper, model, partition_key, sort_key
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Json
 from dynattrs.mapper.size import TooDeep, item_size
-from dynattrs.models.model import evolve, field, map_class, model, partition_key, sort_key
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import pytest
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from dynattrs import mapper as default_mapper
+from dynattrs import model, partition_key
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import Mapper
-from dynattrs.models.model import model, partition_key
 
 
 class Money:

@@ -11,10 +11,9 @@ from typing import Annotated, Any, Union
 import attrs
 import pytest
 
-from dynattrs import mapper
+from dynattrs import field, mapper, model, partition_key
 from dynattrs.errors import MappingError
 from dynattrs.mapper import Compressed, Json
-from dynattrs.models.model import field, model, partition_key
 
 
 @attrs.define

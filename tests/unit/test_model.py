@@ -13,21 +13,21 @@ from typing import Annotated, Any, Generic, TypeVar
 import attrs
 import pytest
 
-from dynattrs import mapper
-from dynattrs.errors import MappingError, ModelError
-from dynattrs.expressions import Path
-from dynattrs.mapper import Epoch
-from dynattrs.models.model import (
+from dynattrs import (
     asdict,
     evolve,
     field,
     fields,
     map_class,
+    mapper,
     model,
     partition_key,
     path,
     sort_key,
 )
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.expressions.paths import Path
+from dynattrs.mapper import Epoch
 from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import GlobalIndex, LocalIndex, Table
 

@@ -28,7 +28,7 @@ from dynattrs import (
     set_,
     sort_key,
 )
-from dynattrs.expressions import Placeholders
+from dynattrs.expressions.conditions import Placeholders
 from dynattrs.expressions.updates import render_update
 from dynattrs.operations.flows import Call
 from dynattrs.operations.refusals import ConditionFalse

@@ -377,7 +377,11 @@ def test_errors_pickle_with_their_attributes_and_message(error: DynattrsError):
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in map(vars(errors).get, errors.__all__) if issubclass(kind, Exception)],
+    [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ],
 )
 def test_every_error_has_the_one_root_and_can_be_made_and_pickled(kind: type[Exception]):
     assert issubclass(kind, DynattrsError)

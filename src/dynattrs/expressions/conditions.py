@@ -24,8 +24,6 @@ from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_trut
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
-__all__ = ["Condition"]
-
 Operator: TypeAlias = Literal["=", "<>", "<", "<=", ">", ">="]
 TypeTag: TypeAlias = Literal["S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"]
 

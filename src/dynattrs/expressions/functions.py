@@ -36,22 +36,6 @@ from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
 
-__all__ = [
-    "all_of",
-    "any_of",
-    "attribute_type",
-    "begins_with",
-    "between",
-    "contains",
-    "exists",
-    "in_",
-    "is_none",
-    "not_",
-    "not_exists",
-    "not_none",
-    "size",
-]
-
 
 def _subject(value: Any, function: str) -> PathOperand | Size:
     return value if isinstance(value, Size) else PathOperand(path_of(value, function))

@@ -20,8 +20,6 @@ from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")
 
-__all__ = ["Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_"]
-
 Clause: TypeAlias = Literal["SET", "REMOVE", "ADD", "DELETE"]
 
 _CLAUSES: Final[tuple[Clause, ...]] = ("SET", "REMOVE", "ADD", "DELETE")

@@ -16,8 +16,6 @@ from dynattrs.errors import ModelError, Unsent
 from dynattrs.events import check_plain
 from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
 
-__all__ = ["Flushed"]
-
 Hook: TypeAlias = Callable[[Any], Any]
 #: How hooks are given: one function, or several, which run in that order.
 Given: TypeAlias = "Hook | Sequence[Hook]"

@@ -52,18 +52,6 @@ if sys.version_info >= (3, 11):
 else:  # attrs and cattrs bring it
     from typing_extensions import dataclass_transform
 
-__all__ = [
-    "asdict",
-    "evolve",
-    "field",
-    "fields",
-    "map_class",
-    "model",
-    "partition_key",
-    "path",
-    "sort_key",
-]
-
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 

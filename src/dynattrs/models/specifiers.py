@@ -14,8 +14,6 @@ import attrs
 
 from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
 
-__all__ = ["field", "partition_key", "sort_key"]
-
 T = TypeVar("T")
 
 

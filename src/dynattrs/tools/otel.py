@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from dynattrs.aio import AsyncSession
     from dynattrs.session import Session
 
-__all__ = ["instrument"]
-
 # The buckets that the conventions ask for.
 _SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 _ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)

@@ -35,8 +35,6 @@ from dynattrs.schema.table import (
     key_of,
 )
 
-__all__ = ["dump", "load"]
-
 _DATES: Final = "%b %d, %Y, %I:%M %p"
 _VERSION: Final = "3.0"
 _TEXTS: Final = ("S", "N")

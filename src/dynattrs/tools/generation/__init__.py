@@ -23,8 +23,6 @@ from dynattrs.tools.generation.key_templates import KeyTemplates, templates_of
 from dynattrs.tools.generation.kinds import Kind, Shapes, kinds_of
 from dynattrs.tools.generation.source import WIDTH, Call, Names, Source, lines_of, literal, snake
 
-__all__ = ["models"]
-
 
 def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
     """The source of a module with a `Table` for each table and a model for each kind of item.
