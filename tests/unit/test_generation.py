@@ -16,10 +16,17 @@ from dynattrs import Facet, GlobalIndex, LocalIndex, OnDemand, Provisioned, Tabl
 from dynattrs.schema.model_info import info_of
 from dynattrs.tools import generation, workbench
 from dynattrs.tools.cli import main
-from dynattrs.tools.generation.fields import type_of
-from dynattrs.tools.generation.key_templates import templates_of
-from dynattrs.tools.generation.kinds import Shapes, kinds_of
-from dynattrs.tools.generation.source import Call, Names, lines_of, literal, pascal, snake
+from dynattrs.tools.generation.class_fields import type_of
+from dynattrs.tools.generation.item_kinds import Shapes, kinds_of
+from dynattrs.tools.generation.key_patterns import patterns_of
+from dynattrs.tools.generation.python_source import (
+    Bracketed,
+    Names,
+    lines_of,
+    literal,
+    pascal,
+    snake,
+)
 
 
 def item(**values: Any) -> dict[str, dict[str, Any]]:
@@ -53,10 +60,10 @@ def templates(table: Table) -> dict[str, dict[str, str]]:
     shapes = Shapes(table, table.sample_items)
     found = {}
     for kind in kinds_of(table).kinds:
-        made = templates_of(table, kind, shapes)
+        made = patterns_of(table, kind, shapes)
         names = {name: snake(name) for each in kind.items for name in each}
-        names |= {slot.name: slot.name for slot in made.key_only}
-        found[kind.name] = {name: each.written(names) for name, each in made.templates.items()}
+        names |= {each.name: each.name for each in made.key_only}
+        found[kind.name] = {name: each.written(names) for name, each in made.by_attribute.items()}
     return found
 
 
@@ -226,7 +233,7 @@ def test_annotations_read_all_samples(values: list[Any], annotation: str):
     assert type_of(values) == annotation
 
 
-# --- Source -------------------------------------------------------------------------------------
+# --- Code -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -269,7 +276,9 @@ def test_literals_are_read_back(text: str):
 
 
 def test_a_call_that_is_too_long_has_an_argument_on_each_line():
-    call = Call("x = f", ["a" * 50, Call("g", ["b" * 50]), Call("h", ["c" * 50, "d" * 50])])
+    call = Bracketed(
+        "x = f", ["a" * 50, Bracketed("g", ["b" * 50]), Bracketed("h", ["c" * 50, "d" * 50])]
+    )
 
     assert lines_of(call) == [
         "x = f(",

@@ -18,10 +18,18 @@ import attrs
 from dynattrs.models.model import model
 from dynattrs.schema.capacity import Billing, OnDemand
 from dynattrs.schema.table import GlobalIndex, Index, Table
-from dynattrs.tools.generation.fields import Field, fields_of
-from dynattrs.tools.generation.key_templates import KeyTemplates, templates_of
-from dynattrs.tools.generation.kinds import Kind, Shapes, kinds_of
-from dynattrs.tools.generation.source import WIDTH, Call, Names, Source, lines_of, literal, snake
+from dynattrs.tools.generation.class_fields import Field, fields_of
+from dynattrs.tools.generation.item_kinds import Kind, Shapes, kinds_of
+from dynattrs.tools.generation.key_patterns import KeyPatterns, patterns_of
+from dynattrs.tools.generation.python_source import (
+    WIDTH,
+    Bracketed,
+    Code,
+    Names,
+    lines_of,
+    literal,
+    snake,
+)
 
 
 def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
@@ -61,7 +69,7 @@ def _imports(body: Sequence[str]) -> Iterator[str]:
     names = [name for name in ours if f"{name}(" in text]
     # A formatter breaks an import line at the same width as any other.
     line = f"from dynattrs import {', '.join(names)}"
-    yield from [line] if len(line) <= WIDTH else lines_of(Call("from dynattrs import ", names))
+    yield from [line] if len(line) <= WIDTH else lines_of(Bracketed("from dynattrs import ", names))
 
 
 def _uses(text: str, name: str) -> bool:
@@ -73,28 +81,28 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[st
     found = kinds_of(table)
     shapes = Shapes(table, table.sample_items)
     variable = variables.take(_variable(table))
-    made: list[tuple[Kind, KeyTemplates]] = []
+    made: list[tuple[Kind, KeyPatterns]] = []
     for kind in found.kinds:
-        templates = templates_of(table, kind, shapes)
-        if not _are_useful(table, templates):
-            templates = KeyTemplates()
+        patterns = patterns_of(table, kind, shapes)
+        if not _are_useful(table, patterns):
+            patterns = KeyPatterns()
         if found.discriminator is None and not all(
-            templates.is_apart_from(other, table.key) for _, other in made if other.templates
+            patterns.is_apart_from(other, table.key) for _, other in made if other.by_attribute
         ):
             # Nobody could tell such items apart; then their keys are plain fields.
-            templates = KeyTemplates()
-        made.append((kind, templates))
+            patterns = KeyPatterns()
+        made.append((kind, patterns))
     yield ""
     discriminator = found.discriminator
     yield from lines_of(_table_call(table, variable, discriminator))
-    for kind, templates in made:
+    for kind, patterns in made:
         yield ""
         yield ""
         leave_out = () if discriminator is None else (discriminator,)
         declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
         fields = fields_of(
             kind.items,
-            templates,
+            patterns,
             keys=table.key_attributes,
             leave_out=leave_out,
             declared=declared,
@@ -105,21 +113,21 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[st
         ]
         fields.sort(key=lambda each: each.has_default)
         name = classes.take(kind.name)
-        decorator = _decorator(table, variable, templates, fields)
+        decorator = _decorator(table, variable, patterns, fields)
         if discriminator is not None and kind.value is not None and kind.value != name:
             decorator.append(f"kind={literal(kind.value)}")
-        yield from lines_of(Call("@model", decorator))
+        yield from lines_of(Bracketed("@model", decorator))
         yield f"class {name}:"
         for each in fields:
             yield from lines_of(each.source(), 4)
     yield ""
 
 
-def _are_useful(table: Table, templates: KeyTemplates) -> bool:
-    """Whether a template says more than a plain field would."""
+def _are_useful(table: Table, patterns: KeyPatterns) -> bool:
+    """Whether a pattern says more than a plain field would."""
     return any(
-        len(template.parts) > 1 or not template.slots or template.slots[0].attribute
-        for template in templates.templates.values()
+        len(pattern.parts) > 1 or not pattern.values or pattern.values[0].attribute
+        for pattern in patterns.by_attribute.values()
     )
 
 
@@ -128,23 +136,23 @@ def _variable(table: Table) -> str:
     return f"{name}_table" if name in ("table", "field", "model") else name
 
 
-def _table_call(table: Table, variable: str, discriminator: str | None) -> Source:
-    args: list[Source] = [literal(table.name), f"partition_key={literal(table.partition_key)}"]
+def _table_call(table: Table, variable: str, discriminator: str | None) -> Code:
+    args: list[Code] = [literal(table.name), f"partition_key={literal(table.partition_key)}"]
     if table.sort_key is not None:
         args.append(f"sort_key={literal(table.sort_key)}")
     if table.indexes:
         indexes = [_index_call(index) for index in table.indexes]
-        args.append(Call("indexes=", indexes, "[]"))
+        args.append(Bracketed("indexes=", indexes, "[]"))
     if table.types:
         types = [f"{literal(name)}: {literal(kind)}" for name, kind in table.types.items()]
-        args.append(Call("types=", types, "{}"))
+        args.append(Bracketed("types=", types, "{}"))
     if table.ttl is not None:
         args.append(f"ttl={literal(table.ttl)}")
     if table.billing is not None:
         args.append(f"billing={_billing(table.billing)}")
     if discriminator is not None:
         args.append(f"discriminator={literal(discriminator)}")
-    return Call(f"{variable} = Table", args)
+    return Bracketed(f"{variable} = Table", args)
 
 
 def _billing(billing: Billing) -> str:
@@ -153,8 +161,8 @@ def _billing(billing: Billing) -> str:
     return f"{'OnDemand' if isinstance(billing, OnDemand) else 'Provisioned'}({options})"
 
 
-def _index_call(index: Index) -> Source:
-    args: list[Source] = [literal(index.name)]
+def _index_call(index: Index) -> Code:
+    args: list[Code] = [literal(index.name)]
     if isinstance(index, GlobalIndex):
         args.append(f"partition_key={_names(index.partition_key)}")
     if index.sort_key:
@@ -163,8 +171,8 @@ def _index_call(index: Index) -> Source:
         if index.projection != "all":
             args.append(f"projection={literal(index.projection)}")
     else:
-        args.append(Call("projection=", [literal(name) for name in index.projection], "[]"))
-    return Call("GlobalIndex" if isinstance(index, GlobalIndex) else "LocalIndex", args)
+        args.append(Bracketed("projection=", [literal(name) for name in index.projection], "[]"))
+    return Bracketed("GlobalIndex" if isinstance(index, GlobalIndex) else "LocalIndex", args)
 
 
 def _names(names: Sequence[str]) -> str:
@@ -182,20 +190,20 @@ def _is_option(attribute: str) -> bool:
 
 
 def _decorator(
-    table: Table, variable: str, templates: KeyTemplates, fields: Sequence[Field]
-) -> list[Source]:
+    table: Table, variable: str, patterns: KeyPatterns, fields: Sequence[Field]
+) -> list[Code]:
     field_of = {each.attribute: each.name for each in fields}
-    args: list[Source] = [variable]
-    others: list[Source] = []
+    args: list[Code] = [variable]
+    others: list[Code] = []
     for attribute in table.key_attributes:
-        template = templates.templates.get(attribute)
-        if template is None:
+        pattern = patterns.by_attribute.get(attribute)
+        if pattern is None:
             continue
-        written = literal(template.written(field_of))
+        written = literal(pattern.written(field_of))
         if _is_option(attribute):
             args.append(f"{attribute}={written}")
         else:
             others.append(f"{literal(attribute)}: {written}")
     if others:
-        args.append(Call("keys=", others, "{}"))
+        args.append(Bracketed("keys=", others, "{}"))
     return args

@@ -9,8 +9,8 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.schema.table import AttributeMap, AttributeValue
-from dynattrs.tools.generation.key_templates import KeyTemplates
-from dynattrs.tools.generation.source import Call, Names, Source, literal, snake
+from dynattrs.tools.generation.key_patterns import KeyPatterns
+from dynattrs.tools.generation.python_source import Bracketed, Code, Names, literal, snake
 
 #: ISO 8601 with a zone: what a datetime reads.
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)")
@@ -44,7 +44,7 @@ class Field:
     def has_default(self) -> bool:
         return self.optional or self.is_set
 
-    def source(self) -> Source:
+    def source(self) -> Code:
         """The line of the class."""
         may_be_none = self.optional and not self.is_set
         head = f"{self.name}: {self.type}{' | None' if may_be_none else ''}"
@@ -57,12 +57,12 @@ class Field:
             options.append("default=None")
         elif may_be_none:
             return f"{head} = None"
-        return Call(f"{head} = field", options) if options else head
+        return Bracketed(f"{head} = field", options) if options else head
 
 
 def fields_of(
     items: Sequence[AttributeMap],
-    templates: KeyTemplates,
+    patterns: KeyPatterns,
     *,
     keys: Iterable[str],
     leave_out: Iterable[str],
@@ -72,17 +72,21 @@ def fields_of(
 
     Args:
         items: The sample items of its kind.
-        templates: What its keys are made of; those attributes are no fields.
+        patterns: What its keys are made of; those attributes are no fields.
         keys: All key attributes, which hold text, numbers or bytes as they are stored.
         leave_out: Other attributes that are no fields.
         declared: Attributes that the design has, with their type tags, for a kind without samples.
     """
     names = Names()
     found = [
-        Field(names.take(slot.name), slot.name, "str", key_only=True) for slot in templates.key_only
+        Field(names.take(value.name), value.name, "str", key_only=True)
+        for value in patterns.key_only
     ]
-    skip = {*leave_out, *templates.templates}
-    in_keys = {*keys, *(s.attribute for each in templates.templates.values() for s in each.slots)}
+    skip = {*leave_out, *patterns.by_attribute}
+    in_keys = {
+        *keys,
+        *(s.attribute for each in patterns.by_attribute.values() for s in each.values),
+    }
     attributes = dict.fromkeys(name for item in items for name in item)
     for attribute in attributes:
         if attribute in skip:

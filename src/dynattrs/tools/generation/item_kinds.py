@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.schema.table import AttributeMap, Facet, Table
-from dynattrs.tools.generation.source import pascal, words_of
+from dynattrs.tools.generation.python_source import pascal, words_of
 
 #: What designs call the attribute that tells kinds apart.
 _DISCRIMINATORS: Final = frozenset(

@@ -71,11 +71,11 @@ def literal(text: str) -> str:
 
 
 @attrs.frozen
-class Call:
+class Bracketed:
     """Something with brackets: `head(args)`, `[args]`, `{args}`."""
 
     head: str
-    args: Sequence[Source]
+    args: Sequence[Code]
     brackets: str = "()"
     #: What follows the closing bracket.
     tail: str = ""
@@ -85,10 +85,10 @@ class Call:
         return f"{self.head}{self.brackets[0]}{inside}{self.brackets[1]}{self.tail}"
 
 
-Source: TypeAlias = "str | Call"
+Code: TypeAlias = "str | Bracketed"
 
 
-def lines_of(source: Source, indent: int = 0, tail: str = "") -> list[str]:
+def lines_of(source: Code, indent: int = 0, tail: str = "") -> list[str]:
     """The lines of a source, one argument to a line where it does not fit into one."""
     flat = f"{' ' * indent}{source}{tail}"
     if isinstance(source, str) or not source.args or len(flat) <= WIDTH:

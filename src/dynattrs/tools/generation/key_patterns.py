@@ -13,15 +13,15 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.schema.table import AttributeMap, Table
-from dynattrs.tools.generation.kinds import Kind, Shapes, is_label
-from dynattrs.tools.generation.source import snake, words_of
+from dynattrs.tools.generation.item_kinds import Kind, Shapes, is_label
+from dynattrs.tools.generation.python_source import snake, words_of
 
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @attrs.frozen
-class Slot:
+class ValuePart:
     """A part of a key that is a value.
 
     Attributes:
@@ -39,18 +39,18 @@ class Slot:
     label: str | None
 
 
-Part: TypeAlias = "str | Slot"
+PatternPart: TypeAlias = "str | ValuePart"
 
 
 @attrs.frozen
-class Template:
+class KeyPattern:
     """A key attribute of one kind: its parts, between separators."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[PatternPart, ...]
     separator: str
 
     def written(self, field_of: Mapping[str, str]) -> str:
-        """The template as a declaration has it; *field_of* gives fields by attribute."""
+        """The pattern as a declaration has it; *field_of* gives fields by attribute."""
         return self.separator.join(
             part
             if isinstance(part, str)
@@ -59,62 +59,62 @@ class Template:
         )
 
     @property
-    def slots(self) -> tuple[Slot, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Slot))
+    def values(self) -> tuple[ValuePart, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ValuePart))
 
-    def is_apart_from(self, other: Template) -> bool:
+    def is_apart_from(self, other: KeyPattern) -> bool:
         """Whether no text can be made by both."""
         if self.separator != other.separator:
             return False
         for mine, theirs in zip(self.parts, other.parts, strict=False):
             if isinstance(mine, str) and isinstance(theirs, str) and mine != theirs:
                 return True
-            if any(isinstance(part, Slot) and part.spec == "*" for part in (mine, theirs)):
+            if any(isinstance(part, ValuePart) and part.spec == "*" for part in (mine, theirs)):
                 return False
         return len(self.parts) != len(other.parts)
 
 
 @attrs.define
-class KeyTemplates:
-    """The templates of one kind by key attribute. What is missing is a plain field."""
+class KeyPatterns:
+    """The patterns of one kind by key attribute. What is missing is a plain field."""
 
-    templates: dict[str, Template] = attrs.field(factory=dict)
+    by_attribute: dict[str, KeyPattern] = attrs.field(factory=dict)
 
     @property
-    def key_only(self) -> list[Slot]:
+    def key_only(self) -> list[ValuePart]:
         """The values that are stored in keys alone, each once."""
-        found: dict[str, Slot] = {}
-        for template in self.templates.values():
-            for slot in template.slots:
-                if slot.attribute is None:
-                    found.setdefault(slot.name, slot)
+        found: dict[str, ValuePart] = {}
+        for pattern in self.by_attribute.values():
+            for value in pattern.values:
+                if value.attribute is None:
+                    found.setdefault(value.name, value)
         return list(found.values())
 
-    def is_apart_from(self, other: KeyTemplates, key: Sequence[str]) -> bool:
+    def is_apart_from(self, other: KeyPatterns, key: Sequence[str]) -> bool:
         return any(
-            name in self.templates
-            and name in other.templates
-            and self.templates[name].is_apart_from(other.templates[name])
+            name in self.by_attribute
+            and name in other.by_attribute
+            and self.by_attribute[name].is_apart_from(other.by_attribute[name])
             for name in key
         )
 
 
-def templates_of(table: Table, kind: Kind, shapes: Shapes) -> KeyTemplates:
-    """The key templates that the samples of a kind show."""
+def patterns_of(table: Table, kind: Kind, shapes: Shapes) -> KeyPatterns:
+    """The key patterns that the samples of a kind show."""
     finder = _Finder(table, kind, shapes)
-    found = KeyTemplates()
+    found = KeyPatterns()
     if not kind.items:
         return found
     for attribute in table.key_attributes:
         if table.type_of(attribute) != "S":
             continue
-        template = finder.template(attribute)
-        if template is not None:
-            found.templates[attribute] = template
-    for template in [*found.templates.values()]:
-        for slot in template.slots:
+        pattern = finder.pattern(attribute)
+        if pattern is not None:
+            found.by_attribute[attribute] = pattern
+    for pattern in [*found.by_attribute.values()]:
+        for value in pattern.values:
             # What another key is made of is a field, and not made of fields itself.
-            found.templates.pop(slot.attribute or "", None)
+            found.by_attribute.pop(value.attribute or "", None)
     return found
 
 
@@ -125,11 +125,11 @@ class _Finder:
         self._shapes = shapes
         self._separator = shapes.separator
         #: Values that are in the primary key alone.
-        self._own: list[Slot] = []
-        #: The attributes that have templates.
+        self._own: list[ValuePart] = []
+        #: The attributes that have patterns.
         self._made: set[str] = set()
 
-    def template(self, attribute: str) -> Template | None:
+    def pattern(self, attribute: str) -> KeyPattern | None:
         items = self._kind.items
         primary = attribute in self._table.key
         if not all("S" in item.get(attribute, {"S": ""}) for item in items):
@@ -141,15 +141,15 @@ class _Finder:
         parts = self._parts(attribute, texts, having)
         if parts is None:
             return None
-        made = Template(tuple(parts), self._separator)
+        made = KeyPattern(tuple(parts), self._separator)
         if len(having) < len(items) and not self._is_sparse(made, attribute):
             return None
         self._made.add(attribute)
         return made
 
-    def _is_sparse(self, template: Template, attribute: str) -> bool:
+    def _is_sparse(self, pattern: KeyPattern, attribute: str) -> bool:
         """Whether the items that lack the key lack one of its values too."""
-        needed = [slot.attribute for slot in template.slots if slot.attribute is not None]
+        needed = [value.attribute for value in pattern.values if value.attribute is not None]
         return all(
             any(name not in item for name in needed)
             for item in self._kind.items
@@ -158,7 +158,7 @@ class _Finder:
 
     def _parts(
         self, attribute: str, texts: Sequence[str], items: Sequence[AttributeMap]
-    ) -> list[Part] | None:
+    ) -> list[PatternPart] | None:
         primary = attribute in self._table.key
         rows = [text.split(self._separator) for text in texts]
         if len({len(row) for row in rows}) > 1:
@@ -170,7 +170,7 @@ class _Finder:
         else:
             spec = ""
         shape = self._shapes.shape(attribute, texts[0]) if primary else ()
-        parts: list[Part] = []
+        parts: list[PatternPart] = []
         for place, column in enumerate(zip(*rows, strict=True)):
             label = place < len(shape) and shape[place] is not None
             single = len(rows[0]) == 1
@@ -178,16 +178,16 @@ class _Finder:
                 parts.append(column[0])
                 continue
             is_last = place == len(rows[0]) - 1
-            slot = self._slot(attribute, column, items, parts, spec if is_last else "")
-            if slot is None:
+            value = self._value_part(attribute, column, items, parts, spec if is_last else "")
+            if value is None:
                 return None
-            known = slot.attribute is not None or slot in self._own
+            known = value.attribute is not None or value in self._own
             if single and not known and self._alias(attribute, 0) is None:
                 # It is what it is: a plain field says as much.
                 return None
-            parts.append(slot)
-            if slot.attribute is None and slot not in self._own:
-                self._own.append(slot)
+            parts.append(value)
+            if value.attribute is None and value not in self._own:
+                self._own.append(value)
         return parts
 
     def _is_text(self, text: str, place: int, single: bool, *, label: bool) -> bool:
@@ -196,29 +196,31 @@ class _Finder:
         # Keys of indexes: a label begins them, or stands alone in several samples.
         return is_label(text) and place == 0 and (not single or len(self._kind.items) > 1)
 
-    def _slot(
+    def _value_part(
         self,
         attribute: str,
         column: tuple[str, ...],
         items: Sequence[AttributeMap],
-        before: Sequence[Part],
+        before: Sequence[PatternPart],
         spec: str,
-    ) -> Slot | None:
+    ) -> ValuePart | None:
         label = next((part for part in reversed(before) if isinstance(part, str) and part), None)
         several = len(set(column)) > 1
         for name in self._sources(attribute, items[0]):
             found = _format_of([item.get(name, {}) for item in items], column)
             if found is not None:
-                return Slot(name, "", found or spec, column, label)
+                return ValuePart(name, "", found or spec, column, label)
         if len(items) == len(self._kind.items):
-            for slot in self._own:
+            for value in self._own:
                 # One sample may have one number for two things; the same label means the same.
-                same = slot.label == label or self._alias(attribute, len(before)) == slot.name
-                if slot.texts == column and (several or same):
-                    return slot if slot.spec == spec else attrs.evolve(slot, spec=spec)
+                same = value.label == label or self._alias(attribute, len(before)) == value.name
+                if value.texts == column and (several or same):
+                    return value if value.spec == spec else attrs.evolve(value, spec=spec)
         if attribute not in self._table.key:
             return None
-        return Slot(None, self._name(attribute, column, label, len(before)), spec, column, label)
+        return ValuePart(
+            None, self._name(attribute, column, label, len(before)), spec, column, label
+        )
 
     def _sources(self, attribute: str, item: AttributeMap) -> list[str]:
         """The attributes that a key may be made of."""
@@ -231,7 +233,7 @@ class _Finder:
 
     def _name(self, attribute: str, column: tuple[str, ...], label: str | None, place: int) -> str:
         """A name for a value that no attribute has: the facet's, or the label's before it."""
-        taken = {slot.name for slot in self._own}
+        taken = {value.name for value in self._own}
         taken |= {snake(name) for item in self._kind.items for name in item}
         wanted = self._alias(attribute, place) or _named_for(column, label)
         if wanted is None:
