@@ -98,20 +98,7 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[st
     for kind, patterns in made:
         yield ""
         yield ""
-        leave_out = () if discriminator is None else (discriminator,)
-        declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
-        fields = fields_of(
-            kind.items,
-            patterns,
-            keys=table.key_attributes,
-            leave_out=leave_out,
-            declared=declared,
-        )
-        fields = [
-            attrs.evolve(each, optional=False) if each.attribute in table.key else each
-            for each in fields
-        ]
-        fields.sort(key=lambda each: each.has_default)
+        fields = fields_of(table, kind, patterns, discriminator)
         name = classes.take(kind.name)
         decorator = _decorator(table, variable, patterns, fields)
         if discriminator is not None and kind.value is not None and kind.value != name:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
 
-from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeValue, Table
+from dynattrs.tools.generation.item_kinds import Kind
 from dynattrs.tools.generation.key_patterns import KeyPatterns
 from dynattrs.tools.generation.python_source import Bracketed, Code, Names, literal, snake
 
@@ -61,46 +62,36 @@ class Field:
 
 
 def fields_of(
-    items: Sequence[AttributeMap],
-    patterns: KeyPatterns,
-    *,
-    keys: Iterable[str],
-    leave_out: Iterable[str],
-    declared: Mapping[str, str],
+    table: Table, kind: Kind, patterns: KeyPatterns, discriminator: str | None
 ) -> list[Field]:
     """The fields of a class, those that every item has first.
 
-    Args:
-        items: The sample items of its kind.
-        patterns: What its keys are made of; those attributes are no fields.
-        keys: All key attributes, which hold text, numbers or bytes as they are stored.
-        leave_out: Other attributes that are no fields.
-        declared: Attributes that the design has, with their type tags, for a kind without samples.
+    Attributes that are made of others, and the discriminator, are no fields. The type of a key's is
+    as it is stored: text, a number or bytes.
     """
     names = Names()
     found = [
         Field(names.take(value.name), value.name, "str", key_only=True)
         for value in patterns.key_only
     ]
-    skip = {*leave_out, *patterns.by_attribute}
-    in_keys = {
-        *keys,
-        *(s.attribute for each in patterns.by_attribute.values() for s in each.values),
-    }
-    attributes = dict.fromkeys(name for item in items for name in item)
-    for attribute in attributes:
+    skip = {discriminator, *patterns.by_attribute}
+    made_of = {part.attribute for each in patterns.by_attribute.values() for part in each.values}
+    in_keys = {*table.key_attributes, *made_of}
+    for attribute in dict.fromkeys(name for item in kind.items for name in item):
         if attribute in skip:
             continue
-        values = [item[attribute] for item in items if attribute in item]
+        values = [item[attribute] for item in kind.items if attribute in item]
         present = [value for value in values if "NULL" not in value]
-        optional = len(present) < len(items)
+        optional = len(present) < len(kind.items) and attribute not in table.key
         type_ = _plain_type(present) if attribute in in_keys else type_of(present)
         found.append(Field(names.take(snake(attribute)), attribute, type_, optional))
-    if not items:
+    if not kind.items:
+        declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
         for attribute, tag in declared.items():
             if attribute not in skip:
                 type_ = _BY_TAG.get(tag, "Any")
-                found.append(Field(names.take(snake(attribute)), attribute, type_, True))
+                optional = attribute not in table.key
+                found.append(Field(names.take(snake(attribute)), attribute, type_, optional))
     return sorted(found, key=lambda each: each.has_default)
 
 

@@ -50,12 +50,10 @@ class Kinds:
     Attributes:
         kinds: In the order in which the samples have them.
         discriminator: The attribute that tells them apart, if there is one.
-        separator: What stands between the parts of the table's keys.
     """
 
     kinds: Sequence[Kind]
     discriminator: str | None
-    separator: str
 
 
 def kinds_of(table: Table) -> Kinds:
@@ -77,7 +75,7 @@ def kinds_of(table: Table) -> Kinds:
         kinds = [Kind(pascal(table.name), ())]
     if len(kinds) == 1 and not facets and attribute is None:
         kinds = [attrs.evolve(kinds[0], name=pascal(table.name))]
-    return Kinds(kinds, attribute, shapes.separator)
+    return Kinds(kinds, attribute)
 
 
 def _discriminator(
