@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
@@ -17,7 +17,6 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.class_kinds import Member
-from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
 from dynattrs.mapper.hints import field_type_now
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
@@ -42,7 +41,7 @@ KeyRole: TypeAlias = Literal["partition", "sort"]
 _KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
 
 
-class Fields:
+class DeclaredFields:
     """The fields of a class that is being declared."""
 
     def __init__(self, cls: type[Any], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
@@ -305,131 +304,11 @@ class Fields:
 
 
 def attributes_of(cls: type[Any]) -> Iterable[Any]:
-    """The fields of an attrs class or a dataclass; they have the same four facts we need."""
-    if attrs.has(cls):
-        return cast("Iterable[Any]", attrs.fields(cls))
-    return (_PlainField(each.name, each.metadata, each.default) for each in dataclasses.fields(cls))
+    """The fields of an attrs class or a dataclass; they have the same three facts we need."""
+    found: Iterable[Any] = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+    return found
 
 
-@attrs.frozen(eq=False, repr=False)
-class _PlainField:
-    name: str
-    metadata: Mapping[Any, Any]
-    default: Any
-
-
-# --- Older items --------------------------------------------------------------------------------
-
-
-def declare_evolution(info: ModelInfo, upgrades: object, attribute: str | None) -> None:
-    """Note the upgrades of a model, and the names that its attributes had before.
-
-    Raises:
-        ModelError: An upgrade is no function; a name is taken, or can have had no other one.
-    """
-    base = None if upgrades is not None else _base_of(info)
-    if base is not None:
-        info.upgrades = base.upgrades
-        if base.upgrades and attribute is None:
-            attribute = base.schema_attribute
-    else:
-        info.upgrades = tuple(_functions(info, () if upgrades is None else upgrades))
-    fields = {stored: name for name, stored in info.names.items()}
-    computed = () if info.keys is None else info.keys.attributes
-    if attribute is not None:
-        if not isinstance(cast("object", attribute), str) or not attribute:
-            raise ModelError(
-                info.name, f"schema_attribute={attribute!r}: an attribute's name is expected"
-            )
-        if not info.upgrades:
-            raise ModelError(
-                info.name,
-                f"schema_attribute={attribute!r} is for items with upgrades; without any their schema "
-                f"version is not stored",
-            )
-        info.schema_attribute = attribute
-    attribute = info.schema_attribute
-    if info.upgrades and (
-        attribute in fields or attribute in (*info.table.own_attributes, *computed)
-    ):
-        raise ModelError(
-            info.name,
-            f"its items have their schema version in {attribute!r}, where something else is; name "
-            f"another attribute with schema_attribute=...",
-            fields.get(attribute),
-        )
-    taken = dict.fromkeys((*info.table.key, *computed), "a key attribute")
-    taken.update({stored: f"the attribute of {name}" for stored, name in fields.items()})
-    if info.upgrades:
-        taken[attribute] = "the schema version"
-    for each in attributes_of(info.cls):
-        _declare_former(info, each.name, options_of(each.metadata), taken)
-
-
-def _base_of(info: ModelInfo) -> ModelInfo | None:
-    """The nearest base that is a model of the same table."""
-    for base in info.cls.__mro__[1:]:
-        found = info_of(base)
-        if found is not None and found.table.name == info.table.name:
-            return found
-    return None
-
-
-def _functions(info: ModelInfo, upgrades: Any) -> Iterator[Any]:
-    for each in upgrades if isinstance(upgrades, (tuple, list)) else (upgrades,):
-        if not callable(each):
-            raise ModelError(
-                info.name,
-                f"upgrades holds {each!r}; a function is expected that takes an item as a dict, and "
-                f"changes it or returns another one",
-            )
-        yield each
-
-
-def _declare_former(
-    info: ModelInfo, name: str, options: FieldOptions, taken: Mapping[str, str]
-) -> None:
-    stored = info.names[name]
-    if options.formerly and (stored in info.table.key or options.key_only):
-        what = "stored in keys only" if options.key_only else "the primary key"
-        raise ModelError(
-            info.name,
-            f"it is {what}, which never changes; remove formerly={options.formerly!r}",
-            name,
-        )
-    for former in options.formerly:
-        if not isinstance(cast("object", former), str) or not former:
-            raise ModelError(
-                info.name, f"formerly={former!r}: an attribute's name is text and not empty", name
-            )
-        if former in taken or former in info.formerly:
-            other = taken.get(former) or f"formerly {info.formerly[former]!r}"
-            raise ModelError(info.name, f"formerly names {former!r}, which is {other}", name)
-        info.formerly[former] = stored
-
-
-def check_renamed(info: ModelInfo) -> None:
-    """Refuse former names inside nested values, where nobody would look for them.
-
-    Raises:
-        ModelError: It names the nested field.
-        NameError: An annotation is not defined yet.
-    """
-    seen: set[Any] = set()
-    whole = info.mapper.codec(info.cls)
-    waiting: list[Any] = list((whole.fields or {}).values())
-    while waiting:
-        codec = waiting.pop()
-        if codec is None or id(codec) in seen:
-            continue
-        seen.add(id(codec))
-        waiting += [codec.element, getattr(codec.shape, "inner", None)]
-        if isinstance(codec, ClassCodec):
-            for member in codec.members:
-                if member.member.options.formerly:
-                    raise ModelError(
-                        info.name,
-                        f"{codec.record.cls.__name__}.{member.name} has formerly=, and is inside an item: "
-                        f"only attributes of the item itself can be renamed so; write an upgrade",
-                    )
-        waiting += (codec.fields or {}).values()
+def models_above(cls: type[Any]) -> list[ModelInfo]:
+    """What is known of the models that *cls* inherits from, the nearest first."""
+    return [info for base in cls.__mro__[1:] if (info := info_of(base)) is not None]

@@ -7,9 +7,10 @@ what to do.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -25,9 +26,11 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
-from dynattrs.models.fields import Fields, KeyRole, attributes_of, check_renamed, declare_evolution
+from dynattrs.models.fields import DeclaredFields, KeyRole, models_above
 from dynattrs.models.hooks import functions
+from dynattrs.models.schema_changes import check_former_names, declare_changes
 from dynattrs.models.specifiers import field, partition_key, sort_key
+from dynattrs.models.unique import declare_unique
 from dynattrs.schema.model_info import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
@@ -37,7 +40,6 @@ from dynattrs.schema.model_info import (
     Unknown,
     info_of,
     model_info,
-    options_of,
     register,
 )
 from dynattrs.schema.table import Index, Table
@@ -74,8 +76,6 @@ class _AttrsClass(Protocol):
 M = TypeVar("M", bound="_Dataclass | _AttrsClass")
 #: The same, for signatures that speak of it once.
 Instance: TypeAlias = "_Dataclass | _AttrsClass"
-#: One of the classes of a query, for signatures that need a second variable.
-AnyModel: Final = M
 
 
 # --- Declarations -------------------------------------------------------------------------------
@@ -149,13 +149,14 @@ def model(
             f"its first argument is a table's name or a Table, not {table!r}; "
             f'write @model("table-name")',
         )
-    frame = sys._getframe(1)
-    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+    scope = _callers_locals()
 
     def decorate(cls: C) -> C:
-        hooks = _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute)
-        own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
-        return cast("C", _declare(cls, own, dict(options), scope, hooks))
+        declaration = _Declaration(
+            table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind,
+            before_save, after_load, unique, upgrades, schema_attribute,
+        )  # fmt: skip
+        return cast("C", _declare(cls, declaration, dict(options), scope))
 
     return decorate
 
@@ -167,9 +168,15 @@ Upgrades: TypeAlias = "Sequence[Callable[[dict[str, Any]], dict[str, Any] | None
 KeyTemplate: TypeAlias = "str | int | Decimal | bytes"
 
 
+def _callers_locals() -> dict[str, Any] | None:
+    """The local names where `model` or `map_class` is called, which annotations may use."""
+    frame = sys._getframe(2)
+    return dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
+
+
 @attrs.frozen(eq=False, repr=False)
-class _Own:
-    """What a declaration says besides the class."""
+class _Declaration:
+    """What `model` or `map_class` says besides the class."""
 
     table: str | Table
     indexes: tuple[Index, ...]
@@ -177,22 +184,27 @@ class _Own:
     mapper: Mapper
     keys: dict[str, KeyTemplate]
     kind: str | None
+    before_save: object
+    after_load: object
+    unique: Iterable[Any]
+    upgrades: object
+    schema_attribute: str | None
 
 
 def _declare(
     cls: type[Any],
-    own: _Own,
+    declaration: _Declaration,
     attrs_options: dict[str, Any],
     scope: Mapping[str, Any] | None,
-    hooks: _Hooks,
 ) -> type[Any]:
     if not isinstance(cls, type):
         raise ModelError(repr(cls), "@model decorates a class")
-    if isinstance(own.table, Table):
-        for name in own.table.key_attributes:
+    table = declaration.table
+    if isinstance(table, Table):
+        for name in table.key_attributes:
             if name in attrs_options:
-                own.keys[name] = attrs_options.pop(name)
-    _check_options(cls, own, attrs_options)
+                declaration.keys[name] = attrs_options.pop(name)
+    _check_options(cls, declaration, attrs_options)
     if INFO_ATTRIBUTE in cls.__dict__:
         raise ModelError(cls.__name__, "it is decorated with @model twice")
     if "__attrs_attrs__" in cls.__dict__:
@@ -212,19 +224,45 @@ def _declare(
         made = _defined(rebuilt, attrs_options)
         point_cells_to(made, (cls, rebuilt))
     _keep_state(made, cls)
-    if scope is not None:
-        remember_scope(made, scope)
-    with resolving_in(scope):
-        info = _inform(made, own, carries=_has_room(made))
-    hooks.into(info)
-    type.__setattr__(made, INFO_ATTRIBUTE, info)
-    with resolving_in(scope):
-        _check_fields(info)
+
+    def mark(info: ModelInfo) -> None:
+        type.__setattr__(made, INFO_ATTRIBUTE, info)
+
+    info = _make_known(made, declaration, scope, mark, carries=_has_room(made))
     give_paths(made, _paths(info))
     return made
 
 
-def _check_options(cls: type[Any], own: _Own, options: Mapping[str, Any]) -> None:
+def _make_known(
+    cls: type[Any],
+    declaration: _Declaration,
+    scope: Mapping[str, Any] | None,
+    mark: Callable[[ModelInfo], None],
+    *,
+    carries: bool,
+    roles: Mapping[str, KeyRole] | None = None,
+) -> ModelInfo:
+    """Find out what a declaration says, refuse what it cannot say, and note it for the class."""
+    if scope is not None:
+        remember_scope(cls, scope)
+    with resolving_in(scope):
+        info = _inform(cls, declaration, roles or {}, carries=carries)
+        for name, own in (
+            ("before_save", functions(info.name, "before_save", declaration.before_save)),
+            ("after_load", functions(info.name, "after_load", declaration.after_load)),
+        ):
+            # Behind those of the models that this one inherits from, each of these once.
+            inherited = [getattr(base, f"own_{name}") for base in reversed(models_above(cls))]
+            setattr(info, f"own_{name}", own)
+            setattr(info, name, (*itertools.chain(*inherited), *own))
+        declare_unique(info, declaration.unique)
+        declare_changes(info, declaration.upgrades, declaration.schema_attribute)
+        mark(info)
+        _check_fields(info)
+    return info
+
+
+def _check_options(cls: type[Any], own: _Declaration, options: Mapping[str, Any]) -> None:
     """Refuse key templates that belong to no key, before attrs wonders about them."""
     if not isinstance(own.table, Table):
         templates = [*own.keys, *(name for name in options if isinstance(options[name], str))]
@@ -301,56 +339,14 @@ def map_class(
         raise ModelError(repr(cls), "map_class takes an attrs class or a dataclass")
     if info_of(cls) is not None:
         raise ModelError(cls.__name__, "it is mapped already")
-    own = _Own(table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind)
-    _check_options(cls, own, {})
-    roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
-    frame = sys._getframe(1)
-    scope = dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
-    if scope is not None:
-        remember_scope(cls, scope)
-    with resolving_in(scope):
-        info = _inform(
-            cls, own, carries=False,
-            roles={name: role for name, role in roles.items() if name is not None},
-        )  # fmt: skip
-        _Hooks(cls, before_save, after_load, unique, upgrades, schema_attribute).into(info)
-        register(info)
-        _check_fields(info)
-
-
-class _Hooks:
-    """The hooks of a model that is being declared, its unique fields and its upgrades."""
-
-    def __init__(
-        self,
-        cls: type[Any],
-        before_save: object,
-        after_load: object,
-        unique: Iterable[Any],
-        upgrades: object,
-        schema_attribute: str | None,
-    ) -> None:
-        name = getattr(cls, "__name__", repr(cls))
-        self._before_save = functions(name, "before_save", before_save)
-        self._after_load = functions(name, "after_load", after_load)
-        self._unique = unique
-        self._upgrades = upgrades
-        self._schema_attribute = schema_attribute
-
-    def into(self, info: ModelInfo) -> None:
-        """Put them behind those of the models that this one inherits from, each of these once."""
-        bases = [info_of(base) for base in reversed(info.cls.__mro__[1:])]
-        for name, own in (("before_save", self._before_save), ("after_load", self._after_load)):
-            setattr(info, f"own_{name}", own)
-            inherited = [hook for base in bases if base for hook in getattr(base, f"own_{name}")]
-            setattr(info, name, (*inherited, *own))
-        fields = attributes_of(info.cls)
-        inherits = any(base.unique for base in bases if base)
-        if inherits or self._unique or any(options_of(each.metadata).unique for each in fields):
-            from dynattrs.models.unique import declare_unique
-
-            declare_unique(info, self._unique, fields)
-        declare_evolution(info, self._upgrades, self._schema_attribute)
+    declaration = _Declaration(
+        table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind,
+        before_save, after_load, unique, upgrades, schema_attribute,
+    )  # fmt: skip
+    _check_options(cls, declaration, {})
+    given_roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
+    roles = {name: role for name, role in given_roles.items() if name is not None}
+    _make_known(cls, declaration, _callers_locals(), register, carries=False, roles=roles)
 
 
 def _keep_state(made: type[Any], cls: type[Any]) -> None:
@@ -383,28 +379,26 @@ def _has_room(cls: type[Any]) -> bool:
 
 
 def _inform(
-    cls: type[Any],
-    own: _Own,
-    *,
-    carries: bool,
-    roles: Mapping[str, KeyRole] | None = None,
+    cls: type[Any], own: _Declaration, roles: Mapping[str, KeyRole], *, carries: bool
 ) -> ModelInfo:
-    """Find out what a declaration says, and refuse what it cannot say."""
-    table, indexes, unknown, mapper = own.table, own.indexes, own.unknown, own.mapper
+    table, unknown, mapper = own.table, own.unknown, own.mapper
     if unknown not in ("keep", "drop", "forbid"):
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
-    found = Fields(cls, mapper, roles or {})
+    found = DeclaredFields(cls, mapper, roles)
     keys: ModelKeys | None = None
     if isinstance(table, Table):
-        if indexes:
+        if own.indexes:
             raise ModelError(
                 cls.__name__, f"declare its indexes on the Table {table.name!r}, not on the model"
             )
-        written = {**_inherited(cls, table), **own.keys}
+        # Key templates are inherited from the nearest model of the same table.
+        above = (each.keys for each in models_above(cls) if each.table is table and each.keys)
+        inherited = next(above, None)
+        written = {**(inherited.written if inherited else {}), **own.keys}
         made = found.on_table(table, written)
         keys = found.computed_keys(table, written, own.kind)
     else:
-        made = found.new_table(table, indexes)
+        made = found.new_table(table, own.indexes)
         found.refuse_key_only()
     return ModelInfo(
         cls, made, unknown, mapper, dict(found.names), carries,
@@ -413,19 +407,10 @@ def _inform(
     )  # fmt: skip
 
 
-def _inherited(cls: type[Any], table: Table) -> Mapping[str, Any]:
-    """The key templates of the nearest base that is a model of the same table."""
-    for base in cls.__mro__[1:]:
-        info = info_of(base)
-        if info is not None and info.table is table and info.keys is not None:
-            return info.keys.written
-    return {}
-
-
 def _check_fields(info: ModelInfo) -> None:
     try:
         info.mapper.check(info)
-        check_renamed(info)
+        check_former_names(info)
         if info.keys is not None:
             _check_templates(info, info.keys)
     except NameError:

@@ -8,34 +8,32 @@ from typing import Any, Final
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.codec import ANY
-from dynattrs.schema.model_info import ModelInfo, guarded_tables, info_of, options_of
+from dynattrs.models.fields import attributes_of, models_above
+from dynattrs.schema.model_info import ModelInfo, guarded_tables, options_of
 
 #: What a guard's key can hold.
 _SCALARS: Final = frozenset("SNB") | {"BOOL"}
 
 
-def declare_unique(info: ModelInfo, given: Iterable[Any], fields: Iterable[Any]) -> None:
+def declare_unique(info: ModelInfo, given: Iterable[Any]) -> None:
     """Note the unique fields of a model: those that say so, and those that the model names.
 
     Args:
         info: The model.
         given: Names of fields, or groups of names that are unique together.
-        fields: The class's fields, with their metadata.
 
     Raises:
         ModelError: One is no field, cannot be in a key, or changes with every save.
     """
     own: list[tuple[str, ...]] = [
-        (each.name,) for each in fields if options_of(each.metadata).unique
+        (each.name,) for each in attributes_of(info.cls) if options_of(each.metadata).unique
     ]
     own += _groups(info, given)
     found: dict[tuple[str, ...], str] = {}
-    for base in reversed(info.cls.__mro__[1:]):
-        known = info_of(base)
-        if known is not None:
-            # Items of both are one set of items where they are in one table.
-            shared = known.table.name == info.table.name
-            found |= {each: name if shared else info.name for each, name in known.unique.items()}
+    for base in reversed(models_above(info.cls)):
+        # Items of both are one set of items where they are in one table.
+        shared = base.table.name == info.table.name
+        found |= {each: name if shared else info.name for each, name in base.unique.items()}
     for group in own:
         found.setdefault(group, info.name)
     info.unique = found
@@ -52,10 +50,9 @@ def declare_unique(info: ModelInfo, given: Iterable[Any], fields: Iterable[Any])
         for name in group:
             _check(info, name)
     guarded_tables.add(info.table.name)
-    for cls in info.cls.__mro__:
-        known = info if cls is info.cls else info_of(cls)
-        if known is not None and known.table.name == info.table.name:
-            known.guarding.append(info)
+    for each in (info, *models_above(info.cls)):
+        if each.table.name == info.table.name:
+            each.guarding.append(info)
 
 
 def _groups(info: ModelInfo, given: Iterable[Any]) -> Iterator[tuple[str, ...]]:
