@@ -21,7 +21,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import Mapper, Session, mapper, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
+from dynattrs.operations.item_keys import identity
 from dynattrs.operations.reading.reply_decoders import decoder, reader
+from dynattrs.operations.requests import packed
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 
@@ -151,6 +153,27 @@ def test_prepare_writes_one_after_another(benchmark: BenchmarkFixture) -> None:
         return [item_size(mapper.dump(each)) for each in SONGS]
 
     assert benchmark(prepare)[7] == item_size(mapper.dump(SONGS[7]))
+
+
+@pytest.mark.benchmark(group="100 objects of eleven fields to the JSON of their requests")
+def test_prepare_gathered_writes(benchmark: BenchmarkFixture) -> None:
+    """Objects to JSON at once, with the identity of their keys."""
+    dump = mapper.default.dump_as_request
+
+    found = benchmark(lambda: [dump(each, "music") for each in SONGS])
+
+    assert json.loads(bytes(found[7][0])) == {"PutRequest": {"Item": mapper.dump(SONGS[7])}}
+
+
+@pytest.mark.benchmark(group="100 objects of eleven fields to the JSON of their requests")
+def test_prepare_gathered_writes_by_way_of_attribute_maps(benchmark: BenchmarkFixture) -> None:
+    def prepare(obj: Song) -> tuple[Any, Any]:
+        item, _ = mapper.default.dump_with_size(obj)
+        return packed(item), identity("music", {name: item[name] for name in ("artist", "title")})
+
+    found = benchmark(lambda: [prepare(each) for each in SONGS])
+
+    assert found[7][1] == mapper.default.dump_as_request(SONGS[7], "music")[2]
 
 
 @pytest.mark.benchmark(group="first use of a model")

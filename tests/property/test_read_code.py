@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from dynattrs import MappingError, Table, field, map_class, mapper, model, partition_key
 from dynattrs.mapper.anything import native
-from dynattrs.mapper.classes import carried_by
-from dynattrs.mapper.read_code import Row, attribute_map
+from dynattrs.mapper.carried import carried_by
+from dynattrs.mapper.rows import Row, attribute_map
 from dynattrs.operations.reading.projections import projected
 from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
 from dynattrs.schema.model_info import model_info

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dynattrs import MappingError, Table, field, mapper, model
 from dynattrs.keys.discriminator import Sieve
-from dynattrs.mapper.classes import carried_by
-from dynattrs.mapper.read_code import Row, attribute_map
+from dynattrs.mapper.carried import carried_by
+from dynattrs.mapper.rows import Row, attribute_map
 from dynattrs.operations.reading.projections import Objects, Several, projected
 from dynattrs.schema.model_info import model_info
 

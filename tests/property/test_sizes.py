@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynattrs import GlobalIndex, MappingError, Table, field, mapper, model, partition_key, sort_key
-from dynattrs.mapper.classes import Carried, ClassCodec, carry
+from dynattrs.mapper.carried import Carried, carry
+from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.mapper.write_code import generate_dump_with_size
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 
@@ -24,7 +26,7 @@ def both(obj: Any) -> list[Any]:
         return item, item_size(item)
 
     found = []
-    for make in (lambda: mapper.default.dump_sized(obj), apart):
+    for make in (lambda: mapper.default.dump_with_size(obj), apart):
         try:
             found.append(make())
         except MappingError as error:
@@ -37,7 +39,7 @@ def both(obj: Any) -> list[Any]:
 def has_fast_way(obj: Any) -> bool:
     codec = mapper.default.codec(type(obj))
     assert isinstance(codec, ClassCodec)
-    item, _ = codec.dump_sized(obj)
+    item, _ = generate_dump_with_size(codec)(obj)
     return item == mapper.dump(obj)
 
 
@@ -170,9 +172,9 @@ def test_items_with_computed_keys_have_the_fast_way() -> None:
     box = Boxed("ann", 7, Label("l"), day="2026-01-01", tags={"t"})
     codec = mapper.default.codec(Boxed)
     assert isinstance(codec, ClassCodec)
-    item, size = codec.dump_sized(box)
+    item, size = generate_dump_with_size(codec)(box)
 
-    size += model_info(Boxed).keys.complete_sized(item)
+    size += model_info(Boxed).keys.complete_with_size(item)
 
     assert item == mapper.dump(box)
     assert "owner" not in item

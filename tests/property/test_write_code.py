@@ -27,7 +27,7 @@ import strategies
 def apart(obj: Any) -> tuple[Any, Any, int] | None:
     """Request, identity and size as the general way comes to them; None where it refuses."""
     try:
-        item, size = mapper.default.dump_sized(obj)
+        item, size = mapper.default.dump_with_size(obj)
         if size > limits.ITEM_BYTES:
             return None
         key = {name: item[name] for name in model_info(type(obj)).table.key}
@@ -55,7 +55,7 @@ def with_sets(value: Any) -> Any:
 
 def check(obj: Any, *, always: bool = False) -> None:
     """The fast way says what the general one says, or leaves it to that."""
-    found = mapper.default.dump_packed(obj, "real")
+    found = mapper.default.dump_as_request(obj, "real")
     expected = apart(obj)
 
     if found is None:
@@ -166,17 +166,17 @@ def test_the_usual_object_is_packed() -> None:
 def test_what_an_object_carries_is_left_to_the_general_way() -> None:
     loaded = mapper.load({**mapper.dump(Packed("a", 1)), "more": {"S": "x"}}, Packed)
 
-    assert mapper.default.dump_packed(loaded, "real") is None
+    assert mapper.default.dump_as_request(loaded, "real") is None
 
 
 def test_an_item_that_may_be_too_large_is_left_to_the_general_way() -> None:
     fits, large = (Packed("a", 1, anything="x" * size) for size in (399_000, 409_600))
 
     check(fits, always=True)
-    assert mapper.default.dump_packed(large, "real") is None
+    assert mapper.default.dump_as_request(large, "real") is None
     # Characters that JSON writes longer than they are.
     escaped = Packed("a", 1, anything="\x01" * 100_000)
-    assert mapper.default.dump_packed(escaped, "real") is None
+    assert mapper.default.dump_as_request(escaped, "real") is None
     assert item_size(mapper.dump(escaped)) < limits.ITEM_BYTES
 
 
@@ -189,7 +189,7 @@ def test_nesting_is_counted_wherever_it_begins() -> None:
         deep = [deep]
 
         check(obj)
-        assert (mapper.default.dump_packed(obj, "real") is None) == (extra > 0)
+        assert (mapper.default.dump_as_request(obj, "real") is None) == (extra > 0)
 
 
 @pytest.mark.parametrize("value", [{"n": {1, 2}}, {"b": b"x"}, [Decimal("1.0")], 'é"\\'])
@@ -205,7 +205,7 @@ def test_a_name_that_no_struct_can_have_is_left_to_the_general_way() -> None:
         id: str = partition_key()
         quoted: str = field(name='a"b', default="x")
 
-    assert mapper.default.dump_packed(Odd("a"), "real") is None
+    assert mapper.default.dump_as_request(Odd("a"), "real") is None
     assert isinstance(mapper.default.codec(Odd), ClassCodec)
     assert msgspec.json.encode(mapper.dump(Odd("a")))
 
@@ -215,5 +215,5 @@ def test_an_item_with_a_schema_version_is_left_to_the_general_way() -> None:
     class Upgraded:
         id: str = partition_key()
 
-    assert mapper.default.dump_packed(Upgraded("a"), "real") is None
+    assert mapper.default.dump_as_request(Upgraded("a"), "real") is None
     assert mapper.dump(Upgraded("a"))["schema_version"] == {"N": "2"}

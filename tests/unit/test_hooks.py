@@ -21,7 +21,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.events import Flush
-from dynattrs.mapper.classes import Carried, carried_by, carry
+from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.models.hooks import SessionHooks, functions
 from dynattrs.operations.flows import Start
 from dynattrs.operations.writing import batch, reports

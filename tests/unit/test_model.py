@@ -237,7 +237,7 @@ def test_evolve_changes_fields_and_keeps_what_is_carried() -> None:
 
 def test_a_carried_attribute_that_became_a_field_gives_way_to_it() -> None:
     """An old pickle may carry what the class has learnt since."""
-    from dynattrs.mapper.classes import Carried, carry
+    from dynattrs.mapper.carried import Carried, carry
 
     song = Song("a", "b", "jazz")
     carry(song, Carried({"genre": {"S": "old"}, "other": {"N": "1"}}))

@@ -175,6 +175,8 @@ def imported() -> set[str]:
         "dynattrs.schema.infrastructure",
         "dynattrs.wire.local_engine",
         "dynattrs.mapper.read_code",
+        "dynattrs.mapper.rows",
+        "dynattrs.mapper.write_code",
         "dynattrs.keys.computed",
         "dynattrs.operations.reading.batch_get",
         "dynattrs.operations.writing.edits",

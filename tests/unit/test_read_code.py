@@ -1,4 +1,4 @@
-"""Rows: which fields have a fast way, which constructors are called, and what a class learns."""
+"""RowReader: which fields have a fast way, which constructors are called, and what a class learns."""
 
 from __future__ import annotations
 
@@ -28,15 +28,10 @@ from dynattrs import (
     model,
     partition_key,
 )
-from dynattrs.mapper.classes import ClassCodec, carried_by
-from dynattrs.mapper.read_code import (
-    MOST_LEARNED,
-    MOST_STEPS,
-    Row,
-    Rows,
-    _only_assigns,
-    attribute_map,
-)
+from dynattrs.mapper.carried import carried_by
+from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.read_code import _only_assigns
+from dynattrs.mapper.rows import MOST_LEARNED, MOST_STEPS, Row, RowReader, attribute_map
 from dynattrs.operations.reading.reply_decoders import decoder, made_of
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import AttributeMap
@@ -587,7 +582,7 @@ def test_fields_that_are_stored_in_keys_only_are_read_without_the_general_way(th
     def general(item: AttributeMap) -> Any:
         raise AssertionError(item)
 
-    rows = Rows(codec, general, model_info(cls).table.own_attributes)
+    rows = RowReader(codec, general, model_info(cls).table.own_attributes)
     item = wire(mapper.dump(thing))
 
     assert item.keys().isdisjoint(model_info(cls).keys.key_only)

@@ -26,7 +26,7 @@ from dynattrs import (
     partition_key,
     set_,
 )
-from dynattrs.mapper.read_code import Row
+from dynattrs.mapper.rows import Row
 from dynattrs.operations.flows import Call
 from dynattrs.wire.client import Wire
 from dynattrs.wire.replies import twin

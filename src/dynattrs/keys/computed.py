@@ -340,7 +340,7 @@ class ModelKeys:
         for name in self.key_only:
             item.pop(self.names[name], None)
 
-    def complete_sized(self, item: AttributeMap) -> int:
+    def complete_with_size(self, item: AttributeMap) -> int:
         """As `complete`, and by how many bytes the item has grown.
 
         Raises:

@@ -181,7 +181,7 @@ class Sieve:
 
     def _unknown(self, stored: StoredItem) -> MappingError:
         # Rows are there only where a library that makes them is.
-        from dynattrs.mapper.read_code import attribute_map
+        from dynattrs.mapper.rows import attribute_map
 
         item = attribute_map(stored)
         known = ", ".join(info.name for info in models_in(self.table))

@@ -1,23 +1,23 @@
-"""Codecs of classes: one generated straight-line function for each class and direction.
+"""Codecs of classes, and of typed dicts.
 
-The generated functions handle what is right. When one fails, the same item goes through the
-interpreted functions below, which know the place of every value, and which also handle what has no
-fast path: attributes that a nested class does not know and has no place for.
+A codec is handed what generates its fast functions, one for each direction, which handle what is
+right. When one fails, the same item goes through the interpreted functions here, which know the
+place of every value, and which also handle what has no fast path: attributes that a nested class does
+not know and has no place for.
 """
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from dynattrs.mapper.anything import check_name, native_map
+from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
 from dynattrs.mapper.class_kinds import MISSING, Member, Record
 from dynattrs.mapper.codec import (
     Codec,
-    NeedsTrail,
     Refused,
     Trail,
     explain_load,
@@ -25,52 +25,22 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, ModelInfo, Unknown, info_of
+from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
-AttributeDump = Callable[[Any], AttributeMap]
-#: Makes the JSON of the request to put an instance, in a `msgspec.Raw`, its length, and the identity
-#: of the key in a table that is really called so (`operations.keys.identity`).
-PackedDump = Callable[[Any, str], "tuple[Any, int, tuple[Any, ...]]"]
-AttributeLoad = Callable[[AttributeMap], Any]
-
-set_attribute: Final = object.__setattr__
+DumpMap: TypeAlias = Callable[[Any], AttributeMap]
+LoadMap: TypeAlias = Callable[[AttributeMap], Any]
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
 
 
 @attrs.frozen
-class Carried:
-    """What an instance carries of its stored item besides its fields.
+class Generators:
+    """What makes the fast functions of a class, at their first use."""
 
-    Attributes:
-        attributes: Attributes that the class does not know.
-        lost: Places of attributes that a nested class did not know and could not keep.
-        base: What is stored, after an edit whose changes were not: the next edit begins there.
-    """
-
-    attributes: AttributeMap = attrs.field(factory=dict)
-    lost: tuple[str, ...] = ()
-    base: AttributeMap | None = None
-
-
-NOTHING_CARRIED: Final = Carried()
-
-
-def _version_attribute(info: ModelInfo) -> tuple[str, ...]:
-    return (info.schema_attribute,) if info.upgrades else ()
-
-
-def carried_by(instance: Any) -> Carried:
-    """What *instance* carries; an unset slot is nothing."""
-    carried: Carried = getattr(instance, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
-    return carried
-
-
-def carry(instance: Any, carried: Carried) -> None:
-    """Give *instance*, frozen or not, what it carries."""
-    set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
+    dump: Callable[[ClassCodec], DumpMap]
+    load: Callable[[ClassCodec], LoadMap]
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -109,10 +79,9 @@ class ClassCodec(Codec):
 
     __slots__ = (
         "_fields",
+        "_generators",
         "carries",
         "dump_map",
-        "dump_packed",
-        "dump_sized",
         "evolves",
         "keys",
         "known",
@@ -126,10 +95,11 @@ class ClassCodec(Codec):
         self,
         type: Any,
         record: Record,
+        generators: Generators,
         *,
         unknown: Unknown | None,
         carries: bool,
-        keys: Any = None,
+        keys: ComputedKeys | None = None,
         evolves: ModelInfo | None = None,
     ) -> None:
         self.record = record
@@ -142,16 +112,17 @@ class ClassCodec(Codec):
         computed = () if keys is None else keys.attributes
         #: The model, where its items may be of an older schema: their former names are known.
         self.evolves = evolves
-        formerly = () if evolves is None else (*evolves.formerly, *_version_attribute(evolves))
+        formerly = () if evolves is None else tuple(evolves.formerly)
+        if evolves is not None and evolves.upgrades:
+            formerly += (evolves.schema_attribute,)
         self.known = frozenset(
             (*(member.stored for member in record.members), *computed, *formerly)
         )
         self._fields: dict[str, Codec] = {}
         # Generated at first use: a program declares many classes and may use few.
-        self.dump_map: AttributeDump = self._first_dump
-        self.dump_sized: Callable[[Any], tuple[AttributeMap, int]] = self._first_sized
-        self.dump_packed: PackedDump = self._first_packed
-        self.load_map: AttributeLoad = self._first_load
+        self._generators = generators
+        self.dump_map: DumpMap = self._first_dump
+        self.load_map: LoadMap = self._first_load
         super().__init__(
             type,
             frozenset({"M"}),
@@ -170,23 +141,11 @@ class ClassCodec(Codec):
         self._fields.update({member.name: member.codec for member in members})
 
     def _first_dump(self, value: Any) -> AttributeMap:
-        self.dump_map = generate_dump(self)
+        self.dump_map = self._generators.dump(self)
         return self.dump_map(value)
 
-    def _first_sized(self, value: Any) -> tuple[AttributeMap, int]:
-        from dynattrs.mapper.sized import generate_sized
-
-        self.dump_sized = generate_sized(self)
-        return self.dump_sized(value)
-
-    def _first_packed(self, value: Any, table: str) -> tuple[Any, int, tuple[Any, ...]]:
-        from dynattrs.mapper.write_code import generate_packed
-
-        self.dump_packed = generate_packed(self, info_of(self.record.cls))
-        return self.dump_packed(value, table)
-
     def _first_load(self, item: AttributeMap) -> Any:
-        self.load_map = generate_load(self)
+        self.load_map = self._generators.load(self)
         return self.load_map(item)
 
     # --- The slow way ---
@@ -294,134 +253,6 @@ class ClassCodec(Codec):
                 trail.lost.extend(f"{trail}.{name}" for name in extra)
         trail.unknown = outer
         return instance
-
-
-# --- The fast way -----------------------------------------------------------------------------
-
-
-class Source:
-    """Lines of a function and the objects they name."""
-
-    def __init__(self, name: str, argument: str, names: dict[str, Any] | None = None) -> None:
-        self.name = name
-        self.lines = [f"def {name}({argument}):"]
-        self.globals: dict[str, Any] = {} if names is None else names
-
-    def bind(self, name: str, value: Any) -> str:
-        self.globals[name] = value
-        return name
-
-    def add(self, *lines: str) -> None:
-        self.lines.extend("    " + line for line in lines)
-
-    def function(self, of: type[Any] | str) -> Any:
-        text = "\n".join(self.lines)
-        what = of if isinstance(of, str) else f"{of.__module__}.{of.__qualname__}"
-        filename = f"<dynattrs {self.name} {what}>"
-        exec(compile(text, filename, "exec"), self.globals)  # noqa: S102 - names are ours, or repr
-        return self.globals[self.name]
-
-
-def generate_dump(codec: ClassCodec) -> AttributeDump:
-    """The function that turns an instance into its attribute map."""
-    source = Source("dump", "value")
-    source.bind("cls", codec.record.cls)
-    source.bind("check_class", codec.check_class)
-    source.add("if type(value) is not cls:", "    check_class(value)", "item = {}")
-    for position, field in enumerate(codec.members):
-        dump = source.bind(f"dump{position}", field.codec.dump)
-        store = f"item[{field.stored!r}] = {dump}(each)"
-        source.add(f"each = value.{field.name}")
-        if field.codec.kind == "S" and field.codec.type is str:
-            store = f"item[{field.stored!r}] = {{'S': each}} if type(each) is str else {dump}(each)"
-        if field.always_set:
-            # What is falsy and no set goes to its codec, which refuses it.
-            sets = source.bind("SETS", (set, frozenset))
-            source.add(f"if each or not isinstance(each, {sets}):", f"    {store}")
-        elif field.member.defaults_to_none:
-            source.add("if each is not None:", f"    {store}")
-        else:
-            source.add(store)
-    if codec.carries:
-        source.bind("carried_by", carried_by)
-        source.bind("NOTHING_CARRIED", NOTHING_CARRIED)
-        source.bind("kept_by", codec.kept_by)
-        source.add(
-            "if carried_by(value) is not NOTHING_CARRIED:", "    item.update(kept_by(value))"
-        )
-    source.add("return item")
-    function: AttributeDump = source.function(codec.record.cls)
-    return function
-
-
-def generate_load(codec: ClassCodec) -> AttributeLoad:
-    """The function that turns an attribute map into an instance."""
-    source = Source("load", "item")
-    source.bind("build", codec.record.build)
-    source.bind("known", codec.known.issuperset)
-    arguments: list[str] = []
-    sometimes: list[str] = []
-    later: list[str] = []
-    for position, field in enumerate(codec.members):
-        load = source.bind(f"load{position}", field.codec.load)
-        value = f"{load}(item[{field.stored!r}])"
-        present = f"{field.stored!r} in item"
-        member = field.member
-        if field.always_set:
-            value = f"{load}(item[{field.stored!r}] if {present} else {{'L': []}})"
-        if not member.init:
-            source.bind("set_attribute", set_attribute)
-            store = f"set_attribute(instance, {field.name!r}, {value})"
-            later.append(store if field.always_set else f"if {present}: {store}")
-        elif not member.argument.isidentifier() or keyword.iskeyword(member.argument):
-            # An alias of pydantic's may be any text.
-            store = f"rest[{member.argument!r}] = {value}"
-            if member.default is not MISSING and not field.always_set:
-                store = f"if {present}: {store}"
-            sometimes.append(store)
-        elif member.default is MISSING or field.always_set:
-            arguments.append(f"{member.argument}={value}")
-        elif (found := default_expression(codec, member)) is not None:
-            default = source.bind(f"default{position}", found[0]) + ("()" if found[1] else "")
-            arguments.append(f"{member.argument}={value} if {present} else {default}")
-        else:
-            # The constructor makes this default, perhaps out of the other fields.
-            sometimes += [f"if {present}:", f"    rest[{member.argument!r}] = {value}"]
-    if sometimes:
-        source.add("rest = {}", *sometimes)
-        arguments.append("**rest")
-    source.add(f"instance = build({', '.join(arguments)})", *later)
-    mode = codec.unknown
-    if mode != "drop":
-        source.bind("keep", _keeper(codec))
-        source.add("if not known(item):", "    keep(instance, item)")
-    source.add("return instance")
-    function: AttributeLoad = source.function(codec.record.cls)
-    return function
-
-
-def default_expression(codec: ClassCodec, member: Member) -> tuple[Any, bool] | None:
-    """The default of a member and whether it is to be called; None where only the constructor
-    can make it.
-    """
-    default = member.default
-    if codec.record.lazy_defaults:
-        return None
-    if not isinstance(default, _FACTORY):
-        return default, False
-    return None if default.takes_self else (default.factory, True)
-
-
-def _keeper(codec: ClassCodec) -> Callable[[Any, AttributeMap], None]:
-    known = codec.known
-
-    def keep(instance: Any, item: AttributeMap) -> None:
-        if not codec.carries or codec.unknown != "keep":
-            raise NeedsTrail
-        extra = {name: value for name, value in item.items() if name not in known}
-        carry(instance, Carried(native_map(extra)))
-
-    return keep
 
 
 # --- Typed dicts ------------------------------------------------------------------------------

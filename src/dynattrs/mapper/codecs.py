@@ -8,16 +8,19 @@ for, `structure` and `unstructure` are made of them.
 from __future__ import annotations
 
 import enum
+import operator
 import threading
 import typing
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.mapper import anything, containers, scalars, unions
 from dynattrs.mapper.annotations import (
@@ -39,11 +42,7 @@ from dynattrs.mapper.annotations import (
     show_type,
 )
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of
-from dynattrs.mapper.classes import (
-    ClassCodec,
-    FieldCodec,
-    typed_dict_codec,
-)
+from dynattrs.mapper.classes import ClassCodec, FieldCodec, Generators, typed_dict_codec
 from dynattrs.mapper.codec import (
     ANY,
     Codec,
@@ -56,19 +55,110 @@ from dynattrs.mapper.codec import (
     under,
 )
 from dynattrs.mapper.hints import field_types, is_class
-from dynattrs.mapper.hooks import Hearing
-from dynattrs.mapper.placeholder import Placeholder
 from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import AttributeValue
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from dynattrs.mapper import read_code, write_code
+else:
+    # Imported, with msgspec, when the first object is written or read.
+    read_code = deferred("dynattrs.mapper.read_code")
+    write_code = deferred("dynattrs.mapper.write_code")
+
 # cattrs dispatches these by class before it asks any predicate.
 _BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
 
+_GENERATORS: Final = Generators(
+    dump=lambda codec: write_code.generate_dump(codec),  # noqa: PLW0108 - not imported yet
+    load=lambda codec: read_code.generate_load(codec),  # noqa: PLW0108
+)
 
-class Codecs(Hearing):
+
+class _ForgetfulConverter(cattrs.Converter):
+    """A cattrs `Converter` that forgets what it has made when a hook is registered."""
+
+    def _forget(self) -> None:
+        raise NotImplementedError
+
+    def _changed(self, registered: Any) -> Any:
+        self._forget()
+        return registered
+
+    if not TYPE_CHECKING:
+        # Whatever is registered may change any codec. The signatures stay those of cattrs.
+
+        def register_unstructure_hook(self, *args, **options):
+            return self._changed(super().register_unstructure_hook(*args, **options))
+
+        def register_unstructure_hook_func(self, *args, **options):
+            return self._changed(super().register_unstructure_hook_func(*args, **options))
+
+        def register_unstructure_hook_factory(self, *args, **options):
+            return self._changed(super().register_unstructure_hook_factory(*args, **options))
+
+        def register_structure_hook(self, *args, **options):
+            registered = super().register_structure_hook(*args, **options)
+            # cattrs keeps hooks of unions apart, where they count less than ours and are not
+            # copied. A predicate is asked before all that was there.
+            while self._union_struct_registry:
+                union, hook = self._union_struct_registry.popitem()
+                super().register_structure_hook_func(partial(operator.eq, union), hook)
+            return self._changed(registered)
+
+        def register_structure_hook_func(self, *args, **options):
+            return self._changed(super().register_structure_hook_func(*args, **options))
+
+        def register_structure_hook_factory(self, *args, **options):
+            return self._changed(super().register_structure_hook_factory(*args, **options))
+
+
+class Placeholder(Codec):
+    """Stands for the codec of a type while that is being made, so that it can be part of itself."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, type_: Any) -> None:
+        self.target: Codec | None = None
+        super().__init__(
+            type_,
+            ANY,
+            self._late("dump"),
+            self._late("load"),
+            expected=f"a {show_type(type_)}",
+            dump_at=self._late("dump_at"),
+            load_at=self._late("load_at"),
+        )
+
+    def _late(self, way: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            return getattr(self._made, way)(*arguments)
+
+        return call
+
+    @property
+    def _made(self) -> Codec:
+        assert self.target is not None
+        return self.target
+
+    def fill(self, codec: Codec) -> None:
+        self.target = codec
+        for name in (
+            "kinds",
+            "element",
+            "fields",
+            "names",
+            "optional",
+            "is_set",
+            "expected",
+            "plain",
+            "sparse",
+        ):
+            setattr(self, name, getattr(codec, name))
+
+
+class Codecs(_ForgetfulConverter):
     """A cattrs `Converter` that knows the codec of every type, and makes each once."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -269,7 +359,7 @@ class Codecs(Hearing):
         if info is None and not vars(record.cls).keys() & DECORATED:
             _refuse_undecorated(record.cls)
         codec = ClassCodec(
-            type_, record,
+            type_, record, _GENERATORS,
             unknown=info.unknown if info else None, carries=info.carries if info else False,
             keys=info.keys if info else None,
             evolves=info if info is not None and info.evolves else None,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_origin
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError
 from dynattrs.mapper import anything
 from dynattrs.mapper.annotations import (
@@ -21,13 +22,8 @@ from dynattrs.mapper.annotations import (
     Json,
     show_type,
 )
-from dynattrs.mapper.classes import (
-    NOTHING_CARRIED,
-    Carried,
-    ClassCodec,
-    carried_by,
-    carry,
-)
+from dynattrs.mapper.carried import NOTHING_CARRIED, Carried, carried_by, carry
+from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import (
     Codec,
     Refused,
@@ -44,7 +40,11 @@ from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
-    from dynattrs.mapper.read_code import Rows
+    from dynattrs.mapper import write_code
+    from dynattrs.mapper.rows import RowReader
+    from dynattrs.mapper.write_code import DumpAsRequest, DumpWithSize
+else:
+    write_code = deferred("dynattrs.mapper.write_code")
 
 T = TypeVar("T")
 
@@ -73,13 +73,19 @@ class Mapper(Codecs):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._rows: dict[Any, Rows | None] = {}
+        self._generated_code()
         super().__init__(*args, **options)
+
+    def _generated_code(self) -> None:
+        """Begin anew with what is generated besides the codecs, by class."""
+        self._with_size: dict[type[Any], DumpWithSize] = {}
+        self._as_request: dict[type[Any], DumpAsRequest] = {}
+        self._rows: dict[Any, RowReader | None] = {}
 
     def _forget(self) -> None:
         with self._lock:
             super()._forget()
-            self._rows = {}
+            self._generated_code()
 
     # --- Objects and attribute maps ---
 
@@ -109,7 +115,7 @@ class Mapper(Codecs):
             check_keys(info, item)
         return item
 
-    def dump_sized(self, obj: Any) -> tuple[AttributeMap, int]:
+    def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]:
         """As `dump`, with the bytes that the service counts for the item.
 
         Raises:
@@ -118,41 +124,61 @@ class Mapper(Codecs):
             TooDeep: A list or map is nested more than 32 levels deep.
             UnicodeEncodeError: A text has no UTF-8 form.
         """
-        codec = self._codec_of_model(type(obj))
-        if isinstance(codec, ClassCodec):
-            info = info_of(type(obj))
-            try:
-                item, size = codec.dump_sized(obj)
-                if info is not None and info.keys is not None:
-                    size += info.keys.complete_sized(item)
-            except Exception:  # noqa: S110 - the general way decides, and explains
-                pass
-            else:
-                if info is not None:
-                    if info.upgrades:
-                        own = {info.schema_attribute: {"N": str(info.schema_version)}}
-                        item.update(own)
-                        size += item_size(own)
-                    check_keys(info, item)
-                return item, size
+        cls = type(obj)
+        dump = self._with_size.get(cls) or self._new_dump_with_size(cls)
+        info = info_of(cls)
+        try:
+            item, size = dump(obj)
+            if info is not None and info.keys is not None:
+                size += info.keys.complete_with_size(item)
+        except Exception:  # noqa: S110 - the general way decides, and explains
+            pass
+        else:
+            if info is not None:
+                if info.upgrades:
+                    own = {info.schema_attribute: {"N": str(info.schema_version)}}
+                    item.update(own)
+                    size += item_size(own)
+                check_keys(info, item)
+            return item, size
         item = self.dump(obj)
         return item, item_size(item)
 
-    def dump_packed(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None:
+    def _new_dump_with_size(self, cls: type[Any]) -> DumpWithSize:
+        with self._lock:
+            # If hooks are registered meanwhile, this goes with what they make stale.
+            known = self._with_size
+            codec = self._codec_of_model(cls)
+            if isinstance(codec, ClassCodec):
+                made = write_code.generate_dump_with_size(codec)
+            else:
+                made = write_code.leave_to_dump
+            known[cls] = made
+            return made
+
+    def dump_as_request(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None:
         """The request to put *obj* as JSON, in a `msgspec.Raw`, its length, and the identity of the
         key in *table*.
 
         None where `dump` has to decide: it is the general way, and says what is wrong.
         """
-        codec = self._codecs.get(type(obj))
-        if not isinstance(codec, ClassCodec):
-            codec = self._codec_of_model(type(obj))
-            if not isinstance(codec, ClassCodec):
-                return None
+        cls = type(obj)
+        dump = self._as_request.get(cls) or self._new_dump_as_request(cls)
         try:
-            return codec.dump_packed(obj, table)
+            return dump(obj, table)
         except Exception:
             return None
+
+    def _new_dump_as_request(self, cls: type[Any]) -> DumpAsRequest:
+        with self._lock:
+            known = self._as_request
+            codec = self._codec_of_model(cls)
+            if isinstance(codec, ClassCodec):
+                made = write_code.generate_dump_as_request(codec, info_of(cls))
+            else:
+                made = write_code.leave_to_dump
+            known[cls] = made
+            return made
 
     def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T:
         """The object of class *model* that is stored as *item*.
@@ -215,13 +241,13 @@ class Mapper(Codecs):
 
         return upgraded(info, item, self._any)
 
-    def rows(self, model: Any) -> Rows | None:
+    def rows(self, model: Any) -> RowReader | None:
         """How items of class *model* are read straight from bytes; None if only `load` reads them.
 
         Raises:
             ModelError: As `load`.
         """
-        found: Rows | None = self._rows.get(model, _NOT_ASKED)
+        found: RowReader | None = self._rows.get(model, _NOT_ASKED)
         if found is not _NOT_ASKED:
             return found
         info = info_of(get_origin(model) or model)
@@ -234,7 +260,7 @@ class Mapper(Codecs):
         cls: type[Any],
         attributes: Mapping[str, str],
         load: Callable[..., Any],
-    ) -> Rows | None:
+    ) -> RowReader | None:
         """As `rows`, for items of a model of which *cls* has some of the fields.
 
         Args:
@@ -244,7 +270,7 @@ class Mapper(Codecs):
             load: The general way from an attribute map of the model to *cls*.
         """
         key = model, cls, frozenset(attributes.items())
-        found: Rows | None = self._rows.get(key, _NOT_ASKED)
+        found: RowReader | None = self._rows.get(key, _NOT_ASKED)
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
@@ -262,7 +288,7 @@ class Mapper(Codecs):
         load: Callable[..., Any],
         also: tuple[str, ...],
         attributes: Mapping[str, str] | None = None,
-    ) -> Rows | None:
+    ) -> RowReader | None:
         with self._lock:
             # If hooks are registered meanwhile, this goes with what they make stale.
             rows = self._rows
@@ -272,10 +298,10 @@ class Mapper(Codecs):
             made = None
             if isinstance(codec, ClassCodec):
                 # Generated, and msgspec imported, when a model is read and not before.
-                from dynattrs.mapper.read_code import Rows
+                from dynattrs.mapper.rows import RowReader
 
                 with contextlib.suppress(ValueError):
-                    made = Rows(codec, load, also, attributes)
+                    made = RowReader(codec, load, also, attributes)
             rows[key] = made
             return made
 

@@ -14,7 +14,7 @@ import attrs
 
 from dynattrs.errors import ModelError, Unsent
 from dynattrs.events import check_plain
-from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
+from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
 
 Hook: TypeAlias = Callable[[Any], Any]
 #: How hooks are given: one function, or several, which run in that order.

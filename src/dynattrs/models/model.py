@@ -18,7 +18,7 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.mapper import Mapper, default
-from dynattrs.mapper.classes import NOTHING_CARRIED, carried_by, carry
+from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
 from dynattrs.mapper.hints import remember_scope, resolving_in
 from dynattrs.models.class_access import (
     PATHS_ATTRIBUTE,

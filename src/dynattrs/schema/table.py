@@ -36,7 +36,7 @@ AttributeMap: TypeAlias = "dict[str, AttributeValue]"
 
 
 class StoredItem(Protocol):
-    """An item as a reply had it: an attribute map, or a row (see `dynattrs.mapper.read_code`)."""
+    """An item as a reply had it: an attribute map, or a row (see `dynattrs.mapper.rows`)."""
 
     def __getitem__(self, name: str, /) -> AttributeValue: ...
 

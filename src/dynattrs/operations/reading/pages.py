@@ -290,7 +290,7 @@ def _units(page: RawPage) -> float:
     if page.consumed:
         return page.consumed
     # Rows are there only where a library that makes them is.
-    from dynattrs.mapper.read_code import attribute_map
+    from dynattrs.mapper.rows import attribute_map
 
     return max(0.5, sum(item_size(attribute_map(item)) for item in page.items) / 8192)
 

@@ -119,7 +119,7 @@ def collection_decoder(sieve: Sieve, place: str, made: Made) -> Decode | None:
 def _peek(sieve: Sieve) -> Callable[[Any], ModelInfo | None] | None:
     """What tells of an item's bytes which model it is of: None where the general way has to."""
     # Rows are there only where a library that makes them is.
-    from dynattrs.mapper.read_code import peek
+    from dynattrs.mapper.rows import peek
 
     try:
         decode = peek((*sieve.table.key, *sieve.reads))
@@ -287,7 +287,7 @@ class _Decoder:
 
     def _item_by_item(self, body: bytes) -> dict[str, Any]:
         """Read what can be a row as a row, and learn what attributes the others have."""
-        from dynattrs.mapper.read_code import Row
+        from dynattrs.mapper.rows import Row
 
         try:
             reply = _as_dict(_of_raw_items(self._place).decode(body))

@@ -13,7 +13,7 @@ from dynattrs.errors import (
     QueryError,
 )
 from dynattrs.mapper.anything import load_any
-from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.mapper.carried import carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
 from dynattrs.operations.flows import Call, Flow, verb

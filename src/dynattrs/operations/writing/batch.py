@@ -63,7 +63,7 @@ def packed_write(core: Core, obj: Any) -> Write | None:
     mapper, table, guarding = packing
     if guarding:  # by a model that was declared since
         return None
-    found = mapper.dump_packed(obj, table)
+    found = mapper.dump_as_request(obj, table)
     if found is None:
         return None
     request, size, key = found

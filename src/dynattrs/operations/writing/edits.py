@@ -24,7 +24,7 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.updates import Action, render_update
-from dynattrs.mapper.classes import Carried, carried_by, carry
+from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.operations.conditions import (
     add_condition,
     attribute_path,

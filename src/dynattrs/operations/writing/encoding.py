@@ -11,7 +11,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.mapper.classes import carried_by, carry
+from dynattrs.mapper.carried import carried_by, carry
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.context import Core, is_frozen
@@ -103,7 +103,7 @@ def encode(core: Core, obj: Any) -> Encoded:
         encoded.size = check_size(info, encoded.item)
     else:
         try:
-            item, size = mapper.dump_sized(obj)
+            item, size = mapper.dump_with_size(obj)
         except (TooDeep, UnicodeEncodeError):
             item, size = mapper.dump(obj), limits.ITEM_BYTES + 1
         # It measures once more, to say what is wrong.
