@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,20 +33,59 @@ for _name in (
 
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
+MOST_WORKERS = 8  # each has engines of its own
+
+# What a run without `--full` leaves out, in the words of its last lines.
+LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
+        "--full",
+        action="store_true",
+        help="run everything, as a run does that names files or tests: both engines, "
+        "threads and asyncio, tests that take long, and all the examples of Hypothesis",
+    )
+    parser.addoption(
         "--engine",
         action="append",
         choices=ENGINES,
-        help="run integration tests on this engine only (may be repeated; default: all)",
+        help="run integration tests on this engine only (may be repeated)",
     )
     parser.addoption(
         "--no-fast",
         action="store_true",
         help="make sessions with fast=False wherever a test does not say otherwise",
     )
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread a run over the cores, unless it names files or somebody watches its output."""
+    option = config.option
+    if not config.pluginmanager.hasplugin("xdist") or is_worker(config):
+        return
+    decided = option.numprocesses is not None or option.dist != "no"
+    if decided or names_files(config) or option.capture == "no":
+        return
+    option.numprocesses = "auto"  # none with --pdb
+    option.maxprocesses = option.maxprocesses or MOST_WORKERS
+    option.dist = "worksteal"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this is a process that xdist has started."""
+    return hasattr(config, "workerinput")
+
+
+def names_files(config: pytest.Config) -> bool:
+    """Whether all arguments are files or tests, and none is a folder."""
+    return all(argument.partition("::")[0].endswith(".py") for argument in config.args)
+
+
+def is_full(config: pytest.Config) -> bool:
+    return config.getoption("--full") or names_files(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,38 +98,104 @@ def pytest_configure(config: pytest.Config) -> None:
         from hypothesis import HealthCheck, settings
     except ImportError:  # tests/unit needs pytest only
         return
-    # In CI the same examples every time, on machines that are sometimes slow.
     slow = [HealthCheck.too_slow]
-    settings.register_profile(
-        "ci", max_examples=100, derandomize=True, deadline=None, suppress_health_check=slow
-    )
-    settings.register_profile("dev", max_examples=50, deadline=None, database=None)
+    settings.register_profile("small", max_examples=10, deadline=None, database=None)
+    settings.register_profile("full", max_examples=50, deadline=None, database=None)
+    # In CI the same examples every time, on machines that are sometimes slow.
+    steady: dict[str, Any] = {"derandomize": True, "suppress_health_check": slow}
+    settings.register_profile("ci-small", settings.get_profile("small"), **steady)
+    settings.register_profile("ci-full", max_examples=100, deadline=None, **steady)
     # Searching for a counterexample on purpose: HYPOTHESIS_PROFILE=search.
     settings.register_profile(
         "search", max_examples=5000, deadline=None, suppress_health_check=slow
     )
-    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "dev"))
+    usual = f"{'ci-' if CI else ''}{'full' if is_full(config) else 'small'}"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``--engine`` does not choose, without a line for each skipped test."""
-    chosen = config.getoption("--engine")
-    if not chosen:
-        return
+    """Leave out what the options do not choose, without a line for each test."""
+    full, engines = is_full(config), config.getoption("--engine")
+    left_out: Counter[str] = Counter()
+    kept, deselected = [], []
+    for item in items:
+        if engines and not engines_of(item) <= set(engines):
+            deselected.append(item)
+        elif not full and (reason := left_out_for(item, engines)):
+            left_out[reason] += 1
+            deselected.append(item)
+        else:
+            kept.append(item)
+    config.stash[LEFT_OUT] = dict(left_out)
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = kept
 
-    def wanted(item: pytest.Item) -> bool:
-        needs = {
-            name.replace("_", "-")
-            for name in getattr(item, "fixturenames", ())
-            if name in {"dynamodb_local", "embedded"}
-        }
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and "endpoint" in callspec.params:
-            needs.add(callspec.params["endpoint"])
-        return needs <= set(chosen)
 
-    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
-    items[:] = [item for item in items if wanted(item)]
+def left_out_for(item: pytest.Item, engines: list[str] | None) -> str | None:
+    """Why a run without `--full` leaves a test out; None if it does not.
+
+    What is promised for each engine is held to the embedded one, and a part of it to DynamoDB
+    Local. A test that was written for DynamoDB Local alone runs there.
+    """
+    if item.get_closest_marker("full"):
+        return LONG
+    parameters = parameters_of(item)
+    if parameters.get("session_kind") == "asyncio":
+        return ASYNCIO
+    wanted = engines is not None or item.get_closest_marker("smoke")
+    return None if wanted or parameters.get("endpoint") != "dynamodb-local" else DYNAMODB_LOCAL
+
+
+def engines_of(item: pytest.Item) -> set[str]:
+    """The engines that a test needs, by its fixtures and parameters."""
+    needs = {name.replace("_", "-") for name in getattr(item, "fixturenames", ())} & set(ENGINES)
+    parameters = parameters_of(item)
+    return needs | {parameters["endpoint"]} if "endpoint" in parameters else needs
+
+
+def parameters_of(item: pytest.Item) -> dict[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec.params
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if depends_on_the_process(item.name):
+        pytest.fail("name its parameters with `id=`: this id differs by process", pytrace=False)
+
+
+def depends_on_the_process(name: str) -> bool:
+    """Whether a test's name holds an address, or a set of several, whose order is a process's own."""
+    if re.search(r"\b0x[0-9a-f]{6,}", name):
+        return True
+    return any(is_set_of_several(found) for found in re.findall(r"\{[^{}]*\}", name))
+
+
+def is_set_of_several(text: str) -> bool:
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return False
+    return isinstance(tree, ast.Set) and len(tree.elts) > 1
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the reporter's, for the last lines
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    config = session.config
+    if is_worker(config):
+        config.workeroutput["left_out"] = config.stash.get(LEFT_OUT, {})
+    yield
+    left_out = config.stash.get(LEFT_OUT, {})
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if left_out and reporter and not is_worker(config):
+        parts = [f"{count} {what}" for what, count in sorted(left_out.items())]
+        reporter.write_line(f"Left out: tests {', '.join(parts)}; and most random examples.")
+        reporter.write_line("To run them all: uv run pytest --full")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear from a worker of xdist what it has left out: each of them leaves out the same."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
 
 
 @pytest.fixture(scope="session")

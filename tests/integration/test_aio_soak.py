@@ -37,6 +37,8 @@ from dynattrs.aio import AsyncSession
 SECONDS = float(os.environ.get("DYNATTRS_SOAK_SECONDS", "4"))
 WORKERS = 12
 
+pytestmark = pytest.mark.full
+
 
 @model("soaked")
 class Entry:

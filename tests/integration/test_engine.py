@@ -164,7 +164,7 @@ def test_the_last_lease_ends_the_server_and_a_new_one_starts_it_again():
     result = run("""
         import boto3, botocore.exceptions, socket, threading
         from urllib.parse import urlsplit
-        from dynattrs import local
+        from dynattrs.wire import local_engine
 
         def threads():
             return [t for t in threading.enumerate() if t.name.startswith("dynattrs")]
@@ -223,7 +223,7 @@ def test_starting_leaves_the_process_as_it_was(tmp_path: Path):
                 "children": Path(f"/proc/self/task/{os.getpid()}/children").read_text(),
             }
 
-        from dynattrs import local
+        from dynattrs.wire import local_engine
         before = state()
         assert ports() == []
         lease = local_engine.start()
@@ -247,7 +247,7 @@ def test_starting_leaves_the_process_as_it_was(tmp_path: Path):
 def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
     result = run("""
         import boto3
-        from dynattrs import local
+        from dynattrs.wire import local_engine
         lease = local_engine.start()
         boto3.client("dynamodb", **lease.client_arguments).list_tables()
     """)
@@ -261,7 +261,7 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
         import os, socket, threading, warnings
         from urllib.parse import urlsplit
         import boto3
-        from dynattrs import local
+        from dynattrs.wire import local_engine
 
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 on forks with threads
         table = dict(
@@ -321,7 +321,7 @@ def test_requests_under_way_are_answered_when_the_server_ends():
     result = run("""
         import threading, boto3, botocore.exceptions
         from botocore.config import Config
-        from dynattrs import local
+        from dynattrs.wire import local_engine
 
         for _ in range(30):
             lease = local_engine.start()
@@ -354,7 +354,7 @@ def test_a_client_in_the_middle_of_a_request_does_not_hold_up_the_end():
     result = run("""
         import socket, threading, time
         from urllib.parse import urlsplit
-        from dynattrs import local
+        from dynattrs.wire import local_engine
 
         local_engine._STOP_SECONDS = 0.1
         lease = local_engine.start()
@@ -380,7 +380,7 @@ def test_a_lease_can_be_stopped_in_the_middle_of_anything():
     result = run("""
         import gc, threading
         import boto3
-        from dynattrs import local
+        from dynattrs.wire import local_engine
 
         lease = local_engine.start()
         server = local_engine._engine._server
@@ -411,7 +411,7 @@ def test_without_ministack_the_error_names_the_extra():
         """
         import sys
         sys.modules["ministack"] = None
-        from dynattrs import local
+        from dynattrs.wire import local_engine
         from dynattrs.errors import MissingExtra
         try:
             local_engine.start()

@@ -15,6 +15,7 @@ import boto3
 import pytest
 
 
+@pytest.mark.full
 def test_engine_processes_do_not_outlive_a_killed_test_run(dynamodb_local: str):
     """The guard ends what it started as soon as its starter is gone, however that happened."""
     tests = str(Path(__file__).parents[1])

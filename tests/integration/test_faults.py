@@ -69,7 +69,10 @@ ATTEMPTS = (
     *(("standard", 2), ("adaptive", 1)),
 )
 
-pytestmark = pytest.mark.parametrize("endpoint", ["dynamodb-local"], indirect=True)
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.parametrize("endpoint", ["dynamodb-local"], indirect=True),
+]
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from dynattrs import Session, model, partition_key, sort_key
 
 COUNT = 2_000
 
+pytestmark = pytest.mark.full
+
 PROGRAM = """
 import attrs, json, sys
 import boto3

@@ -37,6 +37,8 @@ from dynattrs import (
     sort_key,
 )
 
+pytestmark = pytest.mark.smoke
+
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 

@@ -22,6 +22,8 @@ from dynattrs import (
     sort_key,
 )
 
+pytestmark = pytest.mark.smoke
+
 
 @model(
     "music",

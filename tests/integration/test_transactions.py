@@ -26,6 +26,8 @@ from dynattrs import (
     sort_key,
 )
 
+pytestmark = pytest.mark.smoke
+
 
 @model("accounts")
 class Account:

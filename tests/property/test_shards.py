@@ -54,7 +54,11 @@ EVENTS = st.lists(
     ),
     max_size=30,
 )
-SETTINGS = settings(phases=[Phase.explicit, Phase.generate], deadline=None, max_examples=25)
+SETTINGS = settings(
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    max_examples=min(25, settings.default.max_examples),
+)
 
 
 def fill(session: Session, drawn: list[tuple[int, str | None, str]]) -> list[Event]:

@@ -109,7 +109,9 @@ def expected(items: list[dict[str, Any]]) -> dict[str, str]:
 
 @given(programs)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=min(40, settings.default.max_examples),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_guards_are_those_of_the_values_in_the_table(session: Session, programs: Any):
     session.scan(User).delete()
