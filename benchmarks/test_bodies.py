@@ -15,12 +15,12 @@ import boto3
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from dynattrs.wire.bodies import quicker
+from dynattrs.wire.bodies import faster_serializer
 
 _CLIENT: Any = boto3.client(
     "dynamodb", region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
 )
-_SERIALIZERS = {"botocore": _CLIENT._serializer, "dynattrs": quicker(_CLIENT._serializer)}
+_SERIALIZERS = {"botocore": _CLIENT._serializer, "dynattrs": faster_serializer(_CLIENT._serializer)}
 
 _KEY = {"artist": {"S": "Nina Simone"}, "title": {"S": "Sinnerman"}}
 _ITEM = {

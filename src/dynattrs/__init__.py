@@ -95,7 +95,7 @@ from dynattrs.session import (
     Tables as Tables,
     Transaction as Transaction,
 )
-from dynattrs.wire.client import Stats as Stats
+from dynattrs.wire.stats import Stats as Stats
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import (

@@ -1,7 +1,7 @@
-"""What a program that starts does not wait for: modules it may never use, errors it may never raise.
+"""What a program that starts does not wait for: modules that it may never use.
 
-Checkers read the ordinary import, or `attrs.define`, under `TYPE_CHECKING`, so types are what they
-would be without any of this:
+Checkers read the ordinary import under `TYPE_CHECKING`, so types are what they would be without any of
+this:
 
     if TYPE_CHECKING:
         from dynattrs.operations import edits
@@ -12,27 +12,16 @@ would be without any of this:
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any, TypeVar
-
-import attrs
-
-E = TypeVar("E", bound=BaseException)
-
-# Reentrant: defining a class defines its bases first.
-_lock = threading.RLock()
+from typing import Any
 
 
 class _Deferred(ModuleType):
     def __getattr__(self, name: str) -> Any:
-        module = sys.modules.get(self.__name__)
-        if module is None or getattr(module.__spec__, "_initializing", False):
-            # It waits where another thread is importing it.
-            module = import_module(self.__name__)
-        return getattr(module, name)
+        # It waits where another thread is importing the module.
+        return getattr(import_module(self.__name__), name)
 
 
 def deferred(name: str) -> ModuleType:
@@ -77,59 +66,3 @@ def public(
     }
     names = imported.union(modules, *homes.values())
     return attributes(package, homes), sorted(names)
-
-
-def define(**options: Any) -> Callable[[type[E]], type[E]]:
-    """`attrs.define(**options)` for an exception class, done when it is first raised.
-
-    attrs compiles a class's methods when the class is decorated, and most programs never raise most
-    of our errors. Only exceptions can wait: they have no slots, which have to be there from the
-    start, and they pickle by calling their class.
-
-    Until then its defaults are class attributes. Asking for its attrs fields defines it as well.
-
-    Args:
-        options: As `attrs.define` takes them. `slots=False` must be one of them: a class with slots
-            is another class, and this one is in use already.
-    """
-    if options.get("slots") is not False:
-        raise TypeError("define() puts off exception classes without slots: pass slots=False")
-
-    def put_off(cls: type[E]) -> type[E]:
-        def first(self: Any, *values: Any, **named: Any) -> None:
-            _settle(cls)
-            # A subclass that adds no fields comes here too, and goes on as it is.
-            cls.__init__(self, *values, **named)
-
-        def settle() -> None:
-            if cls.__dict__.get("__init__") is first:
-                type.__delattr__(cls, "__attrs_attrs__")
-                # In its place, and never without: another thread may be making an instance.
-                attrs.define(**options, init=True)(cls)
-
-        vars(first)["_settle"] = settle
-        type.__setattr__(cls, "__init__", first)
-        # For `attrs.fields` and `attrs.has`, which ask the class.
-        type.__setattr__(cls, "__attrs_attrs__", _Fields())
-        return cls
-
-    return put_off
-
-
-class _Fields:
-    def __get__(self, instance: object, owner: type[Any]) -> Any:
-        _settle(owner)
-        return owner.__attrs_attrs__
-
-
-def _settle(cls: type[BaseException]) -> None:
-    with _lock:
-        _settle_all(cls)
-
-
-def _settle_all(cls: type[BaseException]) -> None:
-    # A base's fields come before its own.
-    for base in reversed(cls.__mro__):
-        waiting = getattr(base.__dict__.get("__init__"), "_settle", None)
-        if waiting is not None:
-            waiting()

@@ -12,14 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
-
-if TYPE_CHECKING:
-    from attrs import define
-else:
-    from dynattrs.deferral import define
+from attrs import define
 
 
 class DynattrsError(Exception):
@@ -105,23 +101,19 @@ def _plain_key(key: Mapping[str, Any]) -> str:
 
 
 @define(eq=False, slots=False)
-class ConditionError(DynattrsError, TypeError):
+class _Refused(DynattrsError):
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class ConditionError(_Refused, TypeError):
     """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
 
-    problem: str
 
-    def __str__(self) -> str:
-        return self.problem
-
-
-@define(eq=False, slots=False)
-class QueryError(DynattrsError, ValueError):
+class QueryError(_Refused, ValueError):
     """A query cannot be sent as it is written. The message says what would serve."""
-
-    problem: str
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @define(eq=False, slots=False)
@@ -403,14 +395,8 @@ class AlreadyTaken(DynattrsError, ValueError):
         )
 
 
-@define(eq=False, slots=False)
-class TransactionError(DynattrsError, ValueError):
+class TransactionError(_Refused, ValueError):
     """A transaction cannot be sent as it is written: too many actions, two on one item, too large."""
-
-    problem: str
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @attrs.frozen

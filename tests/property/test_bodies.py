@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dynattrs import mapper
 from dynattrs.wire import bodies
-from dynattrs.wire.bodies import quicker
+from dynattrs.wire.bodies import faster_serializer
 
 import strategies
 
@@ -25,7 +25,7 @@ _CLIENT: Any = boto3.client(
     "dynamodb", region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret"
 )
 _ORDINARY = _CLIENT._serializer
-_QUICKER = quicker(_ORDINARY)
+_QUICKER = faster_serializer(_ORDINARY)
 
 # --- Requests, and what is wrong with them ------------------------------------------------------
 
@@ -261,7 +261,7 @@ def test_serializers_that_are_not_botocores_for_json_are_left_alone() -> None:
     vars(altered)["serialize_to_request"] = print
 
     for each in (Own(), Derived(), altered, None):
-        assert quicker(each) is each
+        assert faster_serializer(each) is each
 
 
 def test_a_client_that_does_not_validate_is_served_as_well() -> None:
@@ -269,7 +269,7 @@ def test_a_client_that_does_not_validate_is_served_as_well() -> None:
     request = ("PutItem", {"TableName": "t", "Item": {"a": {"B": b"\xff"}}, "Limit": "no member"})
 
     assert type(unvalidated) is JSONSerializer
-    assert outcome(quicker(unvalidated), *request) == outcome(unvalidated, *request)
+    assert outcome(faster_serializer(unvalidated), *request) == outcome(unvalidated, *request)
 
 
 def test_what_botocore_refuses_is_refused_here() -> None:

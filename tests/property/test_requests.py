@@ -1,16 +1,23 @@
-"""The JSON of requests: what botocore's serializer makes of the same parameters."""
+"""Requests and replies on the wire: what botocore and the standard library make of the same."""
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 from typing import Any
+from zlib import crc32
 
 import boto3
 import msgspec
+from botocore.parsers import ResponseParserFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynattrs.mapper.anything import native_map
 from dynattrs.operations.requests import unpacked
+from dynattrs.wire.http_replies import read_reply
+from dynattrs.wire.replies import check, read
 
 from strategies import decimals, ints, texts
 
@@ -80,3 +87,80 @@ def test_clients_get_the_attribute_maps_of_what_was_packed(item: Any, key: Any) 
     assert isinstance(given["RequestItems"]["t"][0], msgspec.Raw)
     assert unpacked(given) == batch({"PutRequest": {"Item": item}}, delete)
     assert isinstance(given["RequestItems"]["t"][0], msgspec.Raw)  # to be sent again
+
+
+# --- Replies ------------------------------------------------------------------------------------
+
+_PARSER = ResponseParserFactory().create_parser("json")
+
+
+@given(st.lists(items, max_size=3), st.text("abc-123", max_size=8))
+def test_a_reply_is_read_as_botocore_parses_it_but_for_binary_values(found: Any, number: str):
+    body = msgspec.json.encode({"Items": found, "Count": len(found), "ScannedCount": 7})
+    headers = {"x-amzn-requestid": number, "x-amz-crc32": str(crc32(body))}
+    shape = _CLIENT.meta.service_model.operation_model("Query").output_shape
+    expected = _PARSER.parse({"status_code": 200, "headers": headers, "body": body}, shape)
+
+    check("Query", headers, body)
+    reply = read("Query", headers, body)
+
+    reply["Items"] = [native_map(item) for item in reply["Items"]]
+    assert reply.pop("ResponseMetadata").pop("RetryAttempts") == 0
+    expected.pop("ResponseMetadata")
+    assert reply == expected == {"Items": found, "Count": len(found), "ScannedCount": 7}
+
+
+class _Pieces:
+    """A socket from which bytes come in pieces."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data = io.BytesIO(data)
+        self._sizes = sizes
+
+    def recv(self, most: int) -> bytes:
+        return self._data.read(min(most, self._sizes.pop(0) if self._sizes else most))
+
+    def makefile(self, mode: str) -> Any:
+        return self._data
+
+
+_names = st.sampled_from(["X-One", "x-two", "Date", "Server"])
+_texts = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=6)
+
+
+@given(
+    st.binary(max_size=300),
+    st.dictionaries(_names, _texts, max_size=3),
+    st.lists(st.integers(1, 60), max_size=4),
+    st.lists(st.integers(1, 40), max_size=12),
+    st.integers(200, 599),
+)
+def test_a_reply_is_read_as_the_standard_library_reads_it(
+    body: bytes, headers: dict[str, str], chunks: list[int], sizes: list[int], status: int
+):
+    """With a length, or in chunks; and in whatever pieces it comes."""
+    if status in (204, 304):
+        status = 200
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if chunks:
+        lines.append("Transfer-Encoding: chunked")
+        content, rest = b"", body
+        for size in [*chunks, len(body)]:
+            piece, rest = rest[:size], rest[size:]
+            content += b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+        content += b"0\r\n\r\n"
+    else:
+        lines.append(f"Content-Length: {len(body)}")
+        content = body
+    data = (
+        f"HTTP/1.1 {status} Reason\r\n".encode() + "\r\n".join([*lines, "", ""]).encode() + content
+    )
+    theirs = http.client.HTTPResponse(_Pieces(data, []))  # type: ignore[arg-type]
+    theirs.begin()
+
+    ours = read_reply(_Pieces(data, sizes))
+
+    assert (ours.status, ours.body) == (theirs.status, theirs.read())
+    assert ours.body == body
+    assert ours.headers == {name.lower(): value for name, value in theirs.getheaders()}
+    assert ours.reusable

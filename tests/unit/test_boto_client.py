@@ -15,8 +15,7 @@ from botocore.exceptions import ProfileNotFound, UnknownServiceError
 from botocore.loaders import Loader
 
 from dynattrs import ConfigurationError, Session
-from dynattrs.wire.boto_client import make_client, own_session, with_room
-from dynattrs.wire.service_descriptions import Later, description
+from dynattrs.wire.boto_client import description, make_client, own_session, with_room
 
 ENDPOINT = "http://127.0.0.1:9"
 DATA = Path(botocore.session.__file__).parent / "data"
@@ -232,60 +231,25 @@ def test_a_config_gets_room_for_connections_unless_it_says_how_many():
 # --- Descriptions -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["endpoints", "partitions", "_retry"])
+@pytest.mark.parametrize("name", ["partitions", "_retry"])
 def test_a_description_says_what_its_file_says(name: str):
-    text = (DATA / f"{name}.json").read_bytes()
+    path = DATA / f"{name}.json"
 
-    assert json.loads(text) == description(text)
-    assert description(text) == json.loads(text)
-
-
-def test_a_large_object_of_another_layout_is_read_all_the_same():
-    for value in (["x" * 60_000], {"shapes": ["x" * 60_000]}, {"partitions": {"a": "x" * 60_000}}):
-        assert description(json.dumps(value).encode()) == value
+    assert description(str(path), path.read_bytes()) == json.loads(path.read_bytes())
 
 
-def test_an_object_that_is_decoded_late_is_a_dict_in_every_other_way():
-    members = {"a": {"b": [1, 2]}, "c": "d" * 60_000, "e": None}
+def test_the_description_of_endpoints_says_what_its_file_says_of_the_services_that_are_needed():
+    path = DATA / "endpoints.json"
+    expected = json.loads(path.read_bytes())
+    for partition in expected["partitions"]:
+        offered = partition["services"]
+        assert "dynamodb" in offered
+        needed = offered.keys() & {"dynamodb", "signin", "sso", "sso-oidc", "sts"}
+        partition["services"] = {name: offered[name] for name in needed}
 
-    def late() -> Later:
-        found = description(json.dumps(members).encode())
-        assert type(found) is Later
-        return found
-
-    assert late()["a"] == {"b": [1, 2]}
-    kept = late()
-    assert kept["a"] is kept["a"]  # a change to it stays
-    assert late().get("e", 1) is None
-    assert late().get("f") is None
-    assert late().get("f", 1) == 1
-    assert late().setdefault("a", 1) == members["a"]
-    assert late().setdefault("f", 1) == 1
-    assert late().pop("a") == members["a"]
-    assert late().pop("f", 1) == 1
-    with pytest.raises(KeyError):
-        late().pop("f")
-    with pytest.raises(KeyError):
-        late()["f"]
-    last = late()
-    assert last.popitem() == ("e", None)
-    assert list(last) == ["a", "c"]
-    for copied in (dict(late()), {**late()}, late().copy(), late() | {}, {} | late()):
-        assert type(copied) is dict
-        assert copied == members
-    assert list(late().items()) == list(members.items())
-    assert list(late().values()) == list(members.values())
-    assert json.loads(json.dumps(late())) == members
-    assert repr(late()) == repr(members)
-    assert late() == members
-    assert late() != {}
+    assert description(str(path), path.read_bytes()) == expected
 
 
-def test_copies_of_an_object_that_is_decoded_late_are_whole():
-    import copy
-    import pickle
-
-    found = description(json.dumps({"a": {"b": 1}, "c": "d" * 60_000}).encode())
-
-    for copied in (copy.copy(found), copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
-        assert copied == {"a": {"b": 1}, "c": "d" * 60_000}
+def test_endpoints_of_another_layout_are_read_all_the_same():
+    for value in ([1], {"partitions": {"a": 1}}, {"partitions": [{"regions": {}}]}, {"more": 1}):
+        assert description("endpoints.json", json.dumps(value).encode()) == value

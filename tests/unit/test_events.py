@@ -343,7 +343,8 @@ def test_the_retries_of_a_request_that_failed_in_the_end_are_told_too(
 
 def test_a_session_without_listeners_gives_its_requests_no_numbers():
     """The hot path: nothing is counted or collected for nobody."""
-    from dynattrs.wire.client import Exchange, Stats
+    from dynattrs.wire.exchange import Exchange
+    from dynattrs.wire.stats import Stats
 
     exchange = Exchange(Stats(), Call("get_item", {"TableName": "a", "Key": {}}), Events())
 

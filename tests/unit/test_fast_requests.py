@@ -41,7 +41,7 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call
 from dynattrs.wire.client import Wire
-from dynattrs.wire.observers import Listeners
+from dynattrs.wire.observers import Observers
 from scripted_server import HANG_UP, SILENCE, Received, ScriptedServer, failure, reply, serving
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"
@@ -461,7 +461,7 @@ def test_discovery_of_endpoints_is_left_to_botocore() -> None:
             "dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
             config=Config(endpoint_discovery_enabled=discover),
         )  # fmt: skip
-        return Listeners(client, ("get_item",)).state()
+        return Observers(client, ("get_item",)).state()
 
     assert state(discover=True) is None
     assert state(discover=False) is not None
@@ -499,7 +499,7 @@ def test_after_three_requests_that_are_no_pattern_an_operation_stays_with_botoco
 
     get(session, 5)
 
-    lean: Any = session._driver.wire._shortcut._lean  # type: ignore[union-attr]
+    lean: Any = session._driver.wire._fast._maker  # type: ignore[union-attr]
     assert lean._failures == {"get_item": 3}
 
 
@@ -526,7 +526,7 @@ def test_calls_that_only_botocore_can_make_have_no_request(
             {"Put": {"TableName": "t", "Item": {"id": {"S": "a"}}}}]}),
     ]:  # fmt: skip
         wire.call(Call(operation, parameters))
-    lean: Any = wire._shortcut._lean  # type: ignore[union-attr]
+    lean: Any = wire._fast._maker  # type: ignore[union-attr]
     assert lean.request("get_item", {"TableName": "t", "Key": {}}, lean.credentials(), 0.0)
 
     assert lean.request(call.operation, call.parameters, lean.credentials(), 0.0) is None
@@ -759,6 +759,10 @@ def test_a_damaged_reply_is_asked_for_again(server: ScriptedServer, client: Any)
     assert len(server.received) == 4
     assert session.stats.retries == 3
 
+    server.script = [reply(ITEM, x_amz_crc32="no number"), reply(ITEM)]
+    assert get(session) == FOUND
+    assert session.stats.retries == 4
+
 
 def test_a_damaged_reply_to_what_must_not_be_repeated_is_an_error(
     server: ScriptedServer, client: Any
@@ -785,7 +789,7 @@ def test_success_gives_the_retry_quota_back(server: ScriptedServer, make_client:
     """As botocore does it, so that a bad minute does not end retries for the rest of the day."""
     client = make_client(attempts=3)
     session = learned(client, server)
-    (handler,) = session._driver.wire._shortcut._lean._listeners.after_call()  # type: ignore[union-attr]
+    (handler,) = session._driver.wire._fast._maker._observers.after_call()  # type: ignore[union-attr]
     quota = handler.__self__._quota
     full = quota.available_capacity
     server.script = [failure("InternalServerError", 500), failure("InternalServerError", 500),
@@ -851,7 +855,7 @@ def test_an_interrupted_call_leaves_no_half_read_connection(
 ) -> None:
     session = learned(client, server)
     whole = reply(ITEM)
-    shortcut: Any = session._driver.wire._shortcut
+    shortcut: Any = session._driver.wire._fast
     (idle,) = [each for each in shortcut._connections._manager.connection_from_url(server.url).pool.queue
                if each is not None]  # fmt: skip
 

@@ -29,7 +29,7 @@ from dynattrs import (
 from dynattrs.mapper.rows import Row
 from dynattrs.operations.flows import Call
 from dynattrs.wire.client import Wire
-from dynattrs.wire.replies import twin
+from dynattrs.wire.client_copy import copied
 
 
 @model("things")
@@ -57,7 +57,7 @@ class Canned:
         )
         self.client.meta.events.register("before-send.dynamodb", self._answer)
         self.bodies: list[bytes] = []
-        self.checksums: list[int | None] = []
+        self.checksums: list[str | None] = []
         self.statuses: list[int] = []
         self.sent = 0
 
@@ -66,11 +66,12 @@ class Canned:
         reply: dict[str, Any] | bytes,
         *,
         cut: int | None = None,
-        checksum: bool = True,
+        checksum: bool | str = True,
         status: int = 200,
     ) -> None:
         body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-        self.checksums.append(crc32(body) if checksum else None)
+        stated = checksum if isinstance(checksum, str) else str(crc32(body))
+        self.checksums.append(stated if checksum else None)
         self.bodies.append(body if cut is None else body[:cut])
         self.statuses.append(status)
 
@@ -79,7 +80,7 @@ class Canned:
         body, checksum = self.bodies.pop(0), self.checksums.pop(0)
         headers = {"x-amzn-RequestId": "r1"}
         if checksum is not None:
-            headers["x-amz-crc32"] = str(checksum)
+            headers["x-amz-crc32"] = checksum
         response = AWSResponse(request.url, self.statuses.pop(0), headers, None)
         response._content = body
         return response
@@ -115,6 +116,19 @@ def test_a_read_whose_reply_came_damaged_is_sent_again() -> None:
     assert session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
     assert canned.sent == 2
     assert session.stats.retries == 1
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("checksum", ["", "crc32", "-1", "1.0", "\xb2"])
+def test_a_checksum_that_is_none_is_a_damaged_reply(
+    canned: Canned, checksum: str, fast: bool
+) -> None:
+    canned.add(ITEM, checksum=checksum or " ")
+    canned.add(ITEM)
+    session = Session(client=canned.client, fast=fast)
+
+    assert session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+    assert (canned.sent, session.stats.retries) == (2, 1)
 
 
 def test_a_put_whose_reply_came_damaged_is_sent_again() -> None:
@@ -167,7 +181,7 @@ def test_the_client_that_is_handed_in_is_not_changed() -> None:
     canned = Canned()
     before = dict(canned.client.__dict__), dict(canned.client._endpoint.__dict__)
 
-    made = twin(canned.client)
+    made = copied(canned.client)
 
     assert made is not canned.client
     assert (canned.client.__dict__, canned.client._endpoint.__dict__) == before
@@ -240,7 +254,7 @@ def test_a_client_without_a_serializer_to_replace_gets_one_warning() -> None:
     del made._serializer
 
     with pytest.warns(RuntimeWarning, match="bodies"):
-        assert twin(made) is not made
+        assert copied(made) is not made
 
 
 def test_what_is_no_botocore_client_is_used_as_it_is() -> None:
@@ -250,7 +264,7 @@ def test_what_is_no_botocore_client_is_used_as_it_is() -> None:
 
     other: Any = Other()
 
-    assert twin(other) is other
+    assert copied(other) is other
     assert Session(client=other).get(Thing, "a") == Thing("a", b"\x07")
 
 
@@ -262,7 +276,7 @@ def test_a_botocore_that_is_built_differently_gets_one_warning_and_the_ordinary_
     assert isinstance(made, BaseClient)
 
     with pytest.warns(RuntimeWarning, match="botocore"):
-        assert twin(made) is made
+        assert copied(made) is made
 
 
 def test_without_the_fast_way_botocore_parses() -> None:

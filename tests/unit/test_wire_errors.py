@@ -37,7 +37,9 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call
 from dynattrs.operations.refusals import ConditionFalse
-from dynattrs.wire.client import Wire, configured, operation_name, table_in, translate
+from dynattrs.wire.client import Wire
+from dynattrs.wire.exchange import operation_name, table_in
+from dynattrs.wire.service_errors import configured, translate
 
 
 def client_error(code: str, message: str = "why", *, status: int = 400, **more: Any) -> Exception:
@@ -229,7 +231,8 @@ def test_what_boto3_lacks_is_one_sentence(error: Exception, sentence: str):
         raise error
 
     with pytest.raises(ConfigurationError) as caught:
-        configured(make)
+        with configured():
+            make()
 
     assert str(caught.value) == sentence
     assert caught.value.__cause__ is error
@@ -240,7 +243,8 @@ def test_other_errors_of_making_a_client_are_left_alone():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        configured(make)
+        with configured():
+            make()
 
 
 def test_a_session_without_a_region_says_so(monkeypatch: pytest.MonkeyPatch):

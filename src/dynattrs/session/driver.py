@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Task, Wait, WaitAny, forget_at_fork
 from dynattrs.session.unthreaded_tasks import Attendant, LightTask
-from dynattrs.wire.client import Begun, Wire
+from dynattrs.wire.client import PendingReply, Wire
 
 R = TypeVar("R")
 
@@ -79,7 +79,7 @@ class Driver:
             if effect.light is not None and self.wire.is_prompt(effect.light):
                 return self._send_light(effect.flow)
             return self._submit(effect.flow)
-        if isinstance(effect, Begun):
+        if isinstance(effect, PendingReply):
             return effect.finish()
         if isinstance(effect, WaitAny):
             done, _ = futures.wait(cast("Any", effect.tasks), return_when=futures.FIRST_COMPLETED)

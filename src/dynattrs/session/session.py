@@ -19,7 +19,8 @@ from dynattrs.session.handles import Handle
 from dynattrs.session.settings import check_client_options, core_of, is_awaited
 from dynattrs.session.unthreaded_tasks import caller
 from dynattrs.wire.boto_client import make_client, with_room
-from dynattrs.wire.client import Wire, configured
+from dynattrs.wire.client import Wire
+from dynattrs.wire.service_errors import configured
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,12 +103,11 @@ class Session(Handle, AnySession):
         # A client that was handed in is its owner's to close.
         self._closing: list[Callable[[], object]] = []
         if client is None:
-            client = configured(
-                lambda: make_client(
+            with configured():
+                client = make_client(
                     boto3_session, profile_name, region_name=region_name,
                     endpoint_url=endpoint_url, config=with_room(config, concurrency + _BESIDES),
-                )
-            )  # fmt: skip
+                )  # fmt: skip
             self._closing.append(cast("Any", client).close)
         wire = Wire(client, fast=fast, events=self._core.events)
         self._driver = Driver(wire, workers=concurrency + _BESIDES)

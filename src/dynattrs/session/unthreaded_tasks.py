@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Flow
-from dynattrs.wire.client import Begun
+from dynattrs.wire.client import PendingReply
 
 #: After so many seconds a reply that nobody waits for is read by the driver.
 PATIENCE: Final = 0.02
@@ -59,8 +59,8 @@ class LightTask:
         self._flow: Any = flow
         self._context = context
         self._over = over
-        self._begun: Begun | None = None
-        self._steps: Callable[[Flow[Any], Begun], Any] | None = None
+        self._begun: PendingReply | None = None
+        self._steps: Callable[[Flow[Any], PendingReply], Any] | None = None
         # A signal's handler may wait for what the thread it interrupts is waiting for.
         self._lock = threading.RLock()
         self._done = False
@@ -74,7 +74,7 @@ class LightTask:
         self._done = effect is None
         return effect
 
-    def sent(self, begun: Begun, steps: Callable[[Flow[Any], Begun], Any]) -> None:
+    def sent(self, begun: PendingReply, steps: Callable[[Flow[Any], PendingReply], Any]) -> None:
         """Its request is on its way. *steps* takes the further ones, beginning with the reply."""
         self._begun, self._steps = begun, steps
         self.since = time.monotonic()

@@ -5,22 +5,111 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import time
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
+from dynattrs import foreign_names as foreign
 from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
-from dynattrs.wire.async_fast_requests import Shortcut, shortcut
-from dynattrs.wire.client import Exchange, Stats, configured_later
-from dynattrs.wire.replies import twin, under_way
+from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.wire.attempts import Attempts, take_first, under_way
+from dynattrs.wire.client_copy import copied
+from dynattrs.wire.exchange import Exchange
+from dynattrs.wire.fast_requests import RequestMaker
+from dynattrs.wire.service_errors import configured
+from dynattrs.wire.stats import Stats
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
 
 _of_parents: list[Opened | None] = []
+
+
+@attrs.define
+class HTTPRequest:
+    """A request, as far as an HTTP session of aiobotocore reads it."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    method: str = "POST"
+    stream_output: bool = False
+    context: dict[str, Any] | None = None
+
+
+class FastCalls:
+    """Calls over the client's connections, after patterns that aiobotocore has given.
+
+    Only the making of requests and the reading of replies is left out of aiobotocore's way. Connections,
+    their limit, TLS, proxies and time-outs stay its HTTP session's, which sends these requests too; so
+    a call that is cancelled closes its connection, and errors are the same.
+
+    Args:
+        client: The client as it was given.
+        sender: Its copy, which tells what it sends from now on.
+
+    Raises:
+        AttributeError: aiobotocore is built differently.
+    """
+
+    def __init__(self, client: Any, sender: Any) -> None:
+        self._maker = RequestMaker(client)
+        # The copy's own, which also takes care of large bodies.
+        endpoint = foreign.ENDPOINT.of(sender)
+        self._send = foreign.SEND.of(endpoint)
+        foreign.SEND.replace(endpoint, self._aiobotocore_sends)
+
+    async def _aiobotocore_sends(self, request: Any) -> Any:
+        """Stands where the endpoint's `_send` stood."""
+        first = take_first()
+        if first is not None:
+            return first
+        received = await self._send(request)
+        # A large body is no bytes any more: the next request will do.
+        ordinary = received.status_code == 200 and isinstance(request.body, bytes)
+        if ordinary and self._maker.wants(request):
+            credentials = self._maker.credentials()
+            if credentials is not None:
+                credentials = await credentials
+            if self._maker.wants(request):  # others may have registered a handler meanwhile
+                self._maker.learn(request, credentials)
+        return received
+
+    async def reply(
+        self, method: str, parameters: dict[str, Any], attempts: Attempts
+    ) -> dict[str, Any] | None:
+        """The response to a call, or None if it is to go aiobotocore's way.
+
+        If an attempt was made and has not given a response, it is noted in *attempts*; aiobotocore
+        then takes its outcome for that of its own first one.
+        """
+        if method not in ITEM_OPERATIONS or not self._maker.knows(method):
+            return None
+        try:
+            # Awaited, because they may have to be renewed.
+            credentials = self._maker.credentials()
+            credentials = None if credentials is None else await credentials
+        except Exception:
+            return None  # aiobotocore meets the same, and it is translated there
+        if credentials is None or not self._maker.knows(method):
+            return None
+        request = self._maker.request(method, parameters, credentials, time.time())
+        if request is None:
+            return None
+        try:
+            received = await self._send(HTTPRequest(request.url, request.headers, request.body))
+            body = await received.content
+        except Exception as error:
+            attempts.first = error
+            return None
+        found = self._maker.response(received.status_code, received.headers, body, attempts.decode)
+        if found is None:
+            attempts.first = received
+        return found
 
 
 @attrs.define
@@ -30,15 +119,15 @@ class Opened:
     Attributes:
         loop: The loop that its connections belong to.
         client: The client; None while it is being made.
-        sender: Its twin, which calls go through.
-        shortcut: The short way of calls, if there is one.
+        sender: Its copy, which calls go through.
+        fast: The fast way of calls, if there is one.
         stack: Closes the connections.
     """
 
     loop: asyncio.AbstractEventLoop
     client: Any = None
     sender: Any = None
-    shortcut: Shortcut | None = None
+    fast: FastCalls | None = None
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     stack: contextlib.AsyncExitStack = attrs.field(factory=contextlib.AsyncExitStack)
 
@@ -59,10 +148,9 @@ class Wire:
         self._opening = opening
         self._fast = fast
         self._sender: Any = None
-        self._shortcut: Shortcut | None = None
+        self._calls: FastCalls | None = None
         if client is not None:
-            self._sender = twin(client, raw=fast)
-            self._shortcut = shortcut(client, self._sender) if fast else None
+            self._sender, self._calls = self._ways(client)
         self.opened: Opened | None = None
         self.closed = False
         self.stats = Stats()
@@ -73,16 +161,16 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        sender, short = self._sender, self._shortcut
+        sender, fast = self._sender, self._calls
         if sender is None:
             opened = await self._open()
-            sender, short = opened.sender, opened.shortcut
+            sender, fast = opened.sender, opened.fast
         send = getattr(sender, call.operation)
         exchange = Exchange(self.stats, call, self._events)
         before = under_way.set(exchange.attempts)
         try:
-            if short is not None:
-                found = await short.reply(call.operation, exchange.packed, exchange.attempts)
+            if fast is not None:
+                found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
                 if found is not None:
                     return exchange.answered(found, direct=True)
             while True:
@@ -121,11 +209,17 @@ class Wire:
 
     async def _make(self, opened: Opened) -> None:
         assert self._opening is not None
-        with configured_later():
+        with configured():
             client = await opened.stack.enter_async_context(self._opening())
-        opened.sender = twin(client, raw=self._fast)
-        opened.shortcut = shortcut(client, opened.sender) if self._fast else None
+        opened.sender, opened.fast = self._ways(client)
         opened.client = client
+
+    def _ways(self, client: Any) -> tuple[Any, FastCalls | None]:
+        """What calls to *client* go through, and the fast way of them, if there is one."""
+        sender = copied(client, raw=self._fast)
+        if not self._fast or sender is client:
+            return sender, None
+        return sender, foreign.FAST.made(lambda: FastCalls(client, sender))
 
     def renew(self) -> None:
         """Connect anew: what is open belongs to another process."""
@@ -151,10 +245,16 @@ def release(wire: Wire) -> None:
     opened, wire.opened = wire.opened, None
     if opened is None or opened.client is None or opened.loop.is_closed():
         return
-    sessions = getattr(opened.client._endpoint.http_session, "_sessions", None) or {}
-    for session in list(sessions.values()):
-        connector = getattr(session, "connector", None)
-        close: Any = getattr(connector, "_close", None)
+    foreign.RELEASE.made(lambda: _close_connectors(opened))
+
+
+def _close_connectors(opened: Opened) -> None:
+    http = foreign.ENDPOINT.of(opened.client).http_session
+    if type(http).__name__ != "AIOHTTPSession":
+        return
+    for session in list((foreign.HTTP_SESSIONS.of(http) or {}).values()):
+        connector = session.connector
+        close = None if connector is None else foreign.CLOSE_CONNECTOR.of(connector)
         if inspect.ismethod(close) and not inspect.iscoroutinefunction(close):
             session.detach()
             opened.loop.call_soon_threadsafe(close)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from dynattrs import foreign_names as foreign
+
+#: What a session of our own makes clients of: besides DynamoDB itself what credentials come from.
+_SERVICES: Final = frozenset({"dynamodb", "signin", "sso", "sso-oidc", "sts"})
+
 
 def make_client(boto3_session: Any, profile_name: str | None, **options: Any) -> Any:
     """A client of *boto3_session*, or of a new session of botocore's.
 
     boto3 itself is not imported: that takes a while, for its resources and for S3's transfers, of
-    which a client has nothing.
+    which a client has nothing. Measured (benchmarks/second_ways.py): 80.8 -> 68.1 ms.
 
     Args:
         boto3_session: A boto3 session, or None.
@@ -22,18 +27,24 @@ def make_client(boto3_session: Any, profile_name: str | None, **options: Any) ->
     return own_session(profile_name).create_client("dynamodb", **options)
 
 
-#: What a session of our own makes clients of: besides DynamoDB itself what credentials come from.
-_SERVICES: Final = frozenset({"dynamodb", "signin", "sso", "sso-oidc", "sts"})
-
-
 def own_session(profile_name: str | None) -> Any:
-    """A session of botocore's without the handlers that belong to services it is not for.
-
-    There are over a hundred, most of them S3's and EC2's, and registering one takes 50 µs.
-    """
-    from botocore import handlers
+    """A session of botocore's that knows the services that DynamoDB needs, and is quick to make."""
     from botocore.session import Session
 
+    made = foreign.START.made(lambda: _quick_session(profile_name))
+    return Session(profile=profile_name) if made is None else made
+
+
+def _quick_session(profile_name: str | None) -> Any:
+    from botocore import handlers
+    from botocore.loaders import JSONFileLoader, Loader
+    from botocore.session import Session
+
+    foreign.BUILTIN_HANDLERS.of(Session)
+    foreign.LOAD_FILE.of(JSONFileLoader)
+
+    # Measured (benchmarks/second_ways.py): making a session takes 19.1 -> 15.9 ms. botocore has over a
+    # hundred handlers, most of them S3's and EC2's.
     class OurSession(Session):
         def _register_builtin_handlers(self, events: Any) -> None:
             for event, handler, *order in handlers.BUILTIN_HANDLERS:
@@ -46,9 +57,36 @@ def own_session(profile_name: str | None) -> Any:
                 else:
                     events.register_last(event, handler)
 
+    # Measured (benchmarks/second_ways.py): 49.7 -> 15.9 ms. botocore makes an OrderedDict of each JSON
+    # object, through Python.
+    class Files(JSONFileLoader):
+        def _load_file(self, full_path: str, open_method: Any) -> Any:
+            try:
+                with open_method(full_path, "rb") as file:
+                    return description(full_path, file.read())
+            except FileNotFoundError:
+                return None
+
+    # Measured (benchmarks/second_ways.py): 30.6 -> 15.9 ms. botocore looks into the folders of all four
+    # hundred services before it opens that of one.
+    class Folders(Loader):
+        def list_available_services(self, type_name: str) -> list[str]:
+            return _folders_in([path for path in self.search_paths if os.path.isdir(path)])  # noqa: PTH112
+
     session = OurSession(profile=profile_name)
-    _read_quickly(session)
+    ordinary = session.get_component("data_loader")
+    if type(ordinary) is Loader and type(ordinary.file_loader) is JSONFileLoader:
+        made = object.__new__(Folders)
+        made.__dict__.update(ordinary.__dict__)
+        made.file_loader = Files()
+        session.register_component("data_loader", made)
     return session
+
+
+def _folders_in(paths: list[str]) -> list[str]:
+    # Whether a folder holds what is wanted is found out right after, by looking for its versions. Other
+    # services are asked for too: STS, where a role is assumed.
+    return [name for path in paths for name in os.listdir(path)]  # noqa: PTH208 - as botocore
 
 
 def _concerns(event: str) -> bool:
@@ -57,39 +95,36 @@ def _concerns(event: str) -> bool:
     return len(parts) == 1 or parts[1] in _SERVICES or parts[1] == "*"
 
 
-def _read_quickly(session: Any) -> None:
-    """Let a session of our own read botocore's descriptions of services faster.
+def description(path: str, text: bytes) -> Any:
+    """What a JSON file of botocore's says; of all services' endpoints, those that we need.
 
-    botocore makes an OrderedDict of each JSON object, through Python, and looks into the folders of
-    all four hundred services before it opens that of one.
+    What is not there botocore takes for a service that is new, and makes its endpoint after the
+    pattern that they all follow.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON.
     """
-    from botocore.loaders import JSONFileLoader, Loader
+    import msgspec
 
-    from dynattrs.wire.service_descriptions import description
-
-    ordinary = session.get_component("data_loader")
-    if type(ordinary) is not Loader or type(ordinary.file_loader) is not JSONFileLoader:
-        return
-
-    class Files(JSONFileLoader):
-        def _load_file(self, full_path: str, open_method: Any) -> Any:
-            try:
-                with open_method(full_path, "rb") as file:
-                    return description(file.read())
-            except FileNotFoundError:
-                return None
-
-    class Folders(Loader):
-        def list_available_services(self, type_name: str) -> list[str]:
-            # Whether a folder holds what is wanted is found out right after, by looking for its
-            # versions. Other services are asked for too: STS, where a role is assumed.
-            paths: list[str] = [path for path in self.search_paths if os.path.isdir(path)]  # noqa: PTH112
-            return [name for path in paths for name in os.listdir(path)]  # noqa: PTH208 - as botocore
-
-    made = object.__new__(Folders)
-    made.__dict__.update(ordinary.__dict__)
-    made.file_loader = Files()
-    session.register_component("data_loader", made)
+    decode = msgspec.json.decode
+    if os.path.basename(path) != "endpoints.json":  # noqa: PTH119 - a fraction of pathlib's time
+        return decode(text)
+    try:
+        found = decode(text, type=dict[str, msgspec.Raw])
+        partitions = decode(found["partitions"], type=list[dict[str, msgspec.Raw]])
+        services = [
+            decode(each.pop("services"), type=dict[str, msgspec.Raw]) for each in partitions
+        ]
+    except (msgspec.ValidationError, KeyError):
+        return decode(text)  # it is laid out in another way
+    made: dict[str, Any] = {
+        name: decode(raw) for name, raw in found.items() if name != "partitions"
+    }
+    made["partitions"] = [{name: decode(raw) for name, raw in each.items()} for each in partitions]
+    for partition, offered in zip(made["partitions"], services, strict=True):
+        known = offered.keys() & _SERVICES
+        partition["services"] = {name: decode(offered[name]) for name in known}
+    return made
 
 
 def with_room(config: Any, needed: int) -> Any:
@@ -97,12 +132,14 @@ def with_room(config: Any, needed: int) -> Any:
 
     botocore keeps ten; what is opened beyond them is closed after one request.
     """
+    from botocore.config import Config
     from botocore.endpoint import MAX_POOL_CONNECTIONS
 
-    stated = getattr(config, "_user_provided_options", ())
-    if needed <= MAX_POOL_CONNECTIONS or "max_pool_connections" in stated:
+    if needed <= MAX_POOL_CONNECTIONS:
         return config
-    from botocore.config import Config
-
-    room = Config(max_pool_connections=needed)
-    return room if config is None else config.merge(room)
+    if config is None:
+        return Config(max_pool_connections=needed)
+    stated = foreign.ROOM.made(lambda: foreign.STATED_OPTIONS.of(config))
+    if stated is None or "max_pool_connections" in stated:
+        return config
+    return config.merge(Config(max_pool_connections=needed))

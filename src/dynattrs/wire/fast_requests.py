@@ -1,4 +1,4 @@
-"""The short way of a call: requests made after a pattern, without botocore's machinery for each.
+"""The fast way of a call: requests made after a pattern, without botocore's machinery for each.
 
 botocore decides what a request looks like: where it goes, which headers it has, how it is signed.
 That takes most of the time of a call, and comes out the same each time but for the body, the time
@@ -22,27 +22,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
-from zlib import crc32
 
 import attrs
 
-from dynattrs.wire.observers import Listeners
+from dynattrs import foreign_names as foreign
+from dynattrs.errors import CorruptReply
+from dynattrs.operations.flows import Decode
+from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.wire.observers import Observers
+from dynattrs.wire.replies import check, read
 from dynattrs.wire.sigv4 import Credentials, Signer, host_of, scope_in, timestamp
-
-#: The operations that may go the short way, by the client's method: those whose replies hold items.
-OPERATIONS: Final = {
-    "batch_get_item": "BatchGetItem",
-    "batch_write_item": "BatchWriteItem",
-    "delete_item": "DeleteItem",
-    "execute_statement": "ExecuteStatement",
-    "get_item": "GetItem",
-    "put_item": "PutItem",
-    "query": "Query",
-    "scan": "Scan",
-    "transact_get_items": "TransactGetItems",
-    "transact_write_items": "TransactWriteItems",
-    "update_item": "UpdateItem",
-}
 
 # Headers that stay the same, and those that are made for each request.
 _KEPT: Final = frozenset({"amz-sdk-request", "content-type", "user-agent", "x-amz-target"})
@@ -111,7 +100,7 @@ class Pattern:
         self.head = "\r\n".join(lines).encode("latin-1")
 
 
-class Lean:
+class RequestMaker:
     """Makes the requests of one client, once it has seen botocore make one of each kind.
 
     Args:
@@ -122,12 +111,12 @@ class Lean:
     """
 
     def __init__(self, client: Any) -> None:
-        self._listeners = Listeners(client, tuple(OPERATIONS))
-        self._signer = client._request_signer
-        _ = self._signer._credentials
-        #: The state of the listeners in which the patterns were taken.
-        self._state = self._listeners.state()
-        self._after_call = self._listeners.after_call()
+        self._observers = Observers(client, tuple(ITEM_OPERATIONS))
+        self._signer = foreign.SIGNER.of(client)
+        foreign.CREDENTIALS.of(self._signer)
+        #: The state of the observers in which the patterns were taken.
+        self._state = self._observers.state()
+        self._after_call = self._observers.after_call()
         self._patterns: dict[tuple[str, str | None], Pattern] = {}
         self._known: frozenset[str] = frozenset()
         #: Whether endpoints may differ from one set of credentials to the next.
@@ -139,15 +128,15 @@ class Lean:
         """Who signs now, as botocore would ask, which may renew them: a frozen set, or, where
         botocore is asynchronous, an awaitable of one. None if there are none.
         """
-        found = self._signer._credentials
+        found = foreign.CREDENTIALS.of(self._signer)
         return None if found is None else found.get_frozen_credentials()
 
     def _current(self) -> bool:
         """Whether nobody listens; patterns that others had a hand in are forgotten."""
-        state = self._listeners.state()
+        state = self._observers.state()
         if state is not self._state:
             self._state = state
-            self._after_call = self._listeners.after_call()
+            self._after_call = self._observers.after_call()
             self._patterns = {}
             self._known = frozenset()
             self._failures = {}
@@ -223,51 +212,35 @@ class Lean:
         elif _is_first(_values(request)):
             self._failures[method] = self._failures.get(method, 0) + 1
 
-    def done(self) -> None:
-        """Tell botocore's retry quota of a call that went well."""
+    def response(
+        self, status: int, headers: Mapping[str, str], body: bytes, decode: Decode | None
+    ) -> dict[str, Any] | None:
+        """What a reply says, or None if it is for botocore to judge.
+
+        Args:
+            status: The HTTP status.
+            headers: The reply's headers, their names in lower case.
+            body: The reply.
+            decode: Reads the bytes, where something else than plain JSON is wanted.
+        """
+        if status != 200:
+            return None
+        try:
+            check("", headers, body)
+            found = read("", headers, body, decode)
+        except CorruptReply:
+            return None  # botocore gets the same reply, and finds the same
+        # botocore's retry quota is told of calls that went well.
         for handler in self._after_call:
             handler(context={}, http_response=_Done)
+        return found
 
 
 class _Done:
     status_code = 200
 
 
-def response(
-    status: int, headers: Mapping[str, str], body: bytes, decode: Any = None
-) -> dict[str, Any] | None:
-    """What a reply says, or None if it is for botocore to judge.
-
-    Args:
-        status: The HTTP status.
-        headers: The reply's headers, their names in lower case.
-        body: The reply.
-        decode: Reads the bytes, where something else than plain JSON is wanted.
-    """
-    import msgspec
-
-    if status != 200:
-        return None
-    checksum = headers.get("x-amz-crc32")
-    if checksum is not None and (not checksum.isdigit() or crc32(body) != int(checksum)):
-        return None
-    try:
-        reply: Any = (decode or msgspec.json.decode)(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if not isinstance(reply, dict):
-        return None
-    found: dict[str, Any] = reply
-    found["ResponseMetadata"] = {
-        "RequestId": headers.get("x-amzn-requestid", ""),
-        "HTTPStatusCode": 200,
-        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
-        "RetryAttempts": 0,
-    }
-    return found
-
-
-_METHODS: Final = {operation: method for method, operation in OPERATIONS.items()}
+_METHODS: Final = {operation: method for method, operation in ITEM_OPERATIONS.items()}
 
 
 def _pattern(request: Any, credentials: Credentials) -> Pattern | None:

@@ -1,213 +1,22 @@
-"""Requests over connections that botocore has opened and does not need at the moment.
+"""Connections that botocore has opened and does not need at the moment.
 
 Connections are opened, secured, led through proxies and closed by botocore and urllib3. Here one that
 is idle is taken out of the client's pool, used for one request and put back. Where there is none, or
 where a proxy has to be spoken to, the request goes botocore's way, which opens one.
-
-Reading a reply takes HTTP/1.1 as servers of JSON speak it: a length or chunks. Anything else counts
-as a connection that was lost while waiting.
 """
 
 from __future__ import annotations
 
-import re
 import time
-import warnings
 import weakref
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable
+from typing import Any
 
-import attrs
-from botocore.exceptions import ConnectionClosedError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from dynattrs.wire.fast_requests import OPERATIONS, Lean, Request, response
-from dynattrs.wire.replies import Attempts, under_way
-
-S = TypeVar("S")
-
-# More than any server sends; the standard library's limit for one line.
-_LONGEST_HEAD: Final = 65536
-_PIECE: Final = 262144
-_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+(?=\s*(?:;|$))")
-
-
-def shortcut(client: Any, sender: Any) -> Shortcut | None:
-    """The short way for calls over *sender*, a twin of *client*; None where there is none.
-
-    A botocore that is built differently gets one warning.
-    """
-    return made_by(Shortcut, client, sender)
-
-
-def made_by(make: Callable[[Any, Any], S], client: Any, sender: Any) -> S | None:
-    """A short way as *make* makes it; None where there is none."""
-    if sender is client:
-        return None  # no twin either: not botocore's client
-    try:
-        return make(client, sender)
-    except (AttributeError, KeyError, TypeError, ImportError) as error:
-        warnings.warn(
-            f"this version of botocore is built differently than dynattrs expects ({error}): calls "
-            f"go the slower way",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return None
-
-
-class Shortcut:
-    """Calls over connections that are idle, after patterns that botocore has given.
-
-    Args:
-        client: The client as it was given.
-        sender: Its twin, which tells what it sends from now on.
-
-    Raises:
-        AttributeError: botocore or urllib3 is built differently.
-    """
-
-    def __init__(self, client: Any, sender: Any) -> None:
-        self._lean = Lean(client)
-        self._endpoint = sender._endpoint
-        self._connections: Connections | None = None
-        self.renew()
-        self._send = self._endpoint._send
-        self._endpoint._send = self._botocore_sends
-
-    def renew(self) -> None:
-        """Use the connections that the twin has now."""
-        self._connections = None
-        if type(self._endpoint.http_session).__module__ == "botocore.httpsession":
-            self._connections = Connections(self._endpoint)
-
-    def _botocore_sends(self, request: Any) -> Any:
-        """Stands where the endpoint's `_send` stood."""
-        known = under_way.get()
-        if known is not None and known.first is not None:
-            first, known.first = known.first, None
-            if isinstance(first, Exception):
-                raise first
-            return first
-        received = self._send(request)
-        if (
-            self._connections is not None
-            and received.status_code == 200
-            and self._lean.wants(request)
-        ):
-            self._lean.learn(request, self._lean.credentials())
-        return received
-
-    def reply(
-        self, method: str, parameters: Mapping[str, Any], attempts: Attempts
-    ) -> dict[str, Any] | None:
-        """The response to a call, or None if it is to go botocore's way.
-
-        If an attempt was made and has not given a response, it is noted in *attempts*; botocore then
-        takes its outcome for that of its own first one.
-        """
-        sent = self.begin(method, parameters, attempts)
-        return None if sent is None else sent.response()
-
-    def is_prompt(self, method: str) -> bool:
-        """Whether `begin` would send a call of *method* now, as far as can be seen."""
-        return (
-            self._connections is not None
-            and self._lean.knows(method)
-            and self._connections.has_idle()
-        )
-
-    def begin(self, method: str, parameters: Mapping[str, Any], attempts: Attempts) -> Sent | None:
-        """Send the request of a call whose reply is read later; None if it is to go botocore's way.
-
-        Args:
-            method: The client's method.
-            parameters: Its keyword arguments.
-            attempts: Where it is noted if the attempt gives no response.
-        """
-        if self._connections is None or method not in OPERATIONS or not self._lean.knows(method):
-            return None
-        try:
-            credentials = self._lean.credentials()
-        except Exception:
-            return None  # botocore meets the same, and it is translated there
-        if credentials is None:
-            return None
-        request = self._lean.request(method, parameters, credentials, time.time())
-        if request is None:
-            return None
-        connection = self._connections.idle(request.pattern.url)
-        return None if connection is None else Sent(connection, request, attempts, self._lean)
-
-
-class Sent:
-    """A request that was sent, or whose sending has failed, which counts as an attempt too."""
-
-    __slots__ = ("_attempts", "_connection", "_error", "_lean", "_request")
-
-    def __init__(
-        self, connection: Connection, request: Request, attempts: Attempts, lean: Lean
-    ) -> None:
-        self._connection = connection
-        self._request = request
-        self._attempts = attempts
-        self._lean = lean
-        self._error: Exception | None = None
-        try:
-            connection.send(request)
-        except HTTPClientError as error:
-            self._error = error
-
-    def ready(self, seconds: float) -> bool:
-        """Whether `response` would wait for nothing any more; it may wait so long to find out. An
-        interruption meanwhile changes nothing.
-        """
-        return self._error is not None or self._connection.ready(seconds)
-
-    def response(self) -> dict[str, Any] | None:
-        """The response, or None if the attempt has not given one, which is noted then."""
-        if self._error is not None:
-            self._attempts.first = self._error
-            return None
-        try:
-            reply = self._connection.receive()
-        except HTTPClientError as error:
-            self._attempts.first = error
-            return None
-        found = response(reply.status, reply.headers, reply.body, self._attempts.decode)
-        if found is None:
-            self._attempts.first = _as_botocores(self._request.url, reply)
-            return None
-        self._lean.done()
-        return found
-
-
-def _as_botocores(url: str, reply: Reply) -> Any:
-    from botocore.awsrequest import AWSResponse
-
-    made: Any = AWSResponse(url, reply.status, cast("Any", reply.headers), None)
-    made._content = reply.body
-    return made
-
-
-@attrs.frozen(eq=False, repr=False)
-class Reply:
-    """What came back.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, their names in lower case.
-        body: All of it.
-        reusable: Whether the connection may be used again.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    reusable: bool
-
-
-class Malformed(ValueError):
-    """A reply is not HTTP as it is read here, or ended too early."""
+from dynattrs import foreign_names as foreign
+from dynattrs.wire.fast_requests import Request
+from dynattrs.wire.http_replies import Malformed, Reply, read_reply
 
 
 class Connections:
@@ -222,13 +31,17 @@ class Connections:
 
     def __init__(self, endpoint: Any) -> None:
         # Here, because the session's client has loaded it by now.
+        from urllib3.connectionpool import HTTPConnectionPool
         from urllib3.util.wait import wait_for_read
 
         self._wait_for_read: Callable[[Any, float], bool] = wait_for_read
-        self._session = endpoint.http_session
-        self._manager = self._session._manager
-        self._proxy_for = self._session._proxy_config.proxy_url_for
-        self._timeout = self._session._timeout
+        session = endpoint.http_session
+        self._manager = foreign.POOLS.of(session)
+        self._proxy_for = foreign.PROXIES.of(session).proxy_url_for
+        self._timeout = foreign.TIMEOUT.of(session)
+        # Needed with the first request, and looked for here.
+        for name in (foreign.TAKE_CONNECTION, foreign.GIVE_CONNECTION):
+            name.of(HTTPConnectionPool)
         # Weakly: what closes the session drops its pools, and by that closes their connections.
         self._pools: dict[str, weakref.ref[Any]] = {}
 
@@ -254,11 +67,11 @@ class Connections:
             self._pools[url] = weakref.ref(pool)
         if pool.pool.empty():
             return None
-        connection = pool._get_conn(0)
+        connection = foreign.TAKE_CONNECTION.of(pool)(0)
         # Not the class that a recorder of traffic puts in the place of botocore's.
         ours = type(connection).__module__ == "botocore.awsrequest"
         if connection.sock is None or not ours or type(connection) is not pool.ConnectionCls:
-            pool._put_conn(connection)
+            foreign.GIVE_CONNECTION.of(pool)(connection)
             return None
         timeout = self._timeout
         timeout = getattr(timeout, "read_timeout", timeout)
@@ -341,106 +154,9 @@ class Connection:
     def _give_back(self, *, reusable: bool) -> None:
         if not reusable:
             self._connection.close()
-        self._pool._put_conn(self._connection)
+        foreign.GIVE_CONNECTION.of(self._pool)(self._connection)
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
             return ReadTimeoutError(endpoint_url=self._url, error=error)
         return ConnectionClosedError(endpoint_url=self._url, error=error)
-
-
-def read_reply(sock: Any) -> Reply:
-    """Read one reply from a socket.
-
-    Raises:
-        Malformed: It is not HTTP as it is read here, or ended too early.
-        OSError: As the socket raises it.
-    """
-    data = b""
-    while True:
-        head, data = _read_head(sock, data)
-        version, status, headers = _parse_head(head)
-        if status >= 200:
-            break  # else it says that the reply is still to come
-    coding = headers.get("transfer-encoding", "").lower()
-    length = headers.get("content-length")
-    if coding == "chunked":
-        body, rest = _read_chunks(sock, data)
-    elif coding or length is None or not length.isdigit():
-        raise Malformed("a reply without a length")
-    else:
-        body, rest = _read_exactly(sock, data, int(length))
-    directive = headers.get("connection", "").lower()
-    # What comes unasked for is not of this reply, and the connection is good for nothing more.
-    reusable = not rest and directive != "close" and (version != "1.0" or directive == "keep-alive")
-    return Reply(status, headers, body, reusable)
-
-
-def _receive(sock: Any, most: int = _PIECE) -> bytes:
-    piece: bytes = sock.recv(most)
-    if not piece:
-        raise Malformed("the connection was closed before the end of the reply")
-    return piece
-
-
-def _read_head(sock: Any, data: bytes) -> tuple[bytes, bytes]:
-    while (end := data.find(b"\r\n\r\n")) < 0:
-        if len(data) > _LONGEST_HEAD:
-            raise Malformed("a reply with endless headers")
-        data += _receive(sock)
-    return data[:end], data[end + 4 :]
-
-
-def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    protocol, _, rest = first.partition(" ")
-    name, _, version = protocol.partition("/")
-    if name != "HTTP" or version not in ("1.0", "1.1") or not rest[:3].isdigit():
-        raise Malformed(f"a reply that begins with {first[:40]!r}")
-    headers: dict[str, str] = {}
-    for line in lines:
-        key, colon, value = line.partition(":")
-        if not colon or key != key.strip():
-            raise Malformed("a header that is none")
-        key, value = key.lower(), value.strip()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return version, int(rest[:3]), headers
-
-
-def _read_exactly(sock: Any, data: bytes, length: int) -> tuple[bytes, bytes]:
-    missing = length - len(data)
-    if missing <= 0:
-        return data[:length], data[length:]
-    pieces = [data]
-    while missing:
-        piece = _receive(sock, min(missing, _PIECE))
-        pieces.append(piece)
-        missing -= len(piece)
-    return b"".join(pieces), b""
-
-
-def _read_chunks(sock: Any, data: bytes) -> tuple[bytes, bytes]:
-    body: list[bytes] = []
-    while True:
-        line, data = _read_line(sock, data)
-        digits = _SIZE.match(line)
-        if digits is None:
-            raise Malformed("a chunk without a size")
-        size = int(digits[0], 16)
-        if size == 0:
-            break
-        chunk, data = _read_exactly(sock, data, size + 2)
-        if chunk[size:] != b"\r\n":
-            raise Malformed("a chunk of another size")
-        body.append(chunk[:size])
-    while line:  # trailers, up to an empty line
-        line, data = _read_line(sock, data)
-    return b"".join(body), data
-
-
-def _read_line(sock: Any, data: bytes) -> tuple[bytes, bytes]:
-    while (end := data.find(b"\r\n")) < 0:
-        if len(data) > _LONGEST_HEAD:
-            raise Malformed("an endless line")
-        data += _receive(sock)
-    return data[:end], data[end + 2 :]

@@ -2,7 +2,7 @@
 
 Programs hook into botocore in two ways: they register event handlers (moto, Sentry, a custom retry,
 a Stubber), or they put something in the place of its functions (OpenTelemetry, X-Ray, Datadog, New
-Relic, tests that mock). Whoever does either must get every call. So a call goes the short way only
+Relic, tests that mock). Whoever does either must get every call. So a call goes the fast way only
 while all handlers of its events are botocore's own and all functions it passes by are as botocore
 defines them. That is looked at again for every call; it costs a microsecond.
 """
@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final, cast
 
-#: Events in which botocore itself has no handler for DynamoDB that a short way would have to call.
+import botocore
+
+from dynattrs import foreign_names as foreign
+
+#: Events in which botocore itself has no handler for DynamoDB that a fast way would have to call.
 _SILENT: Final = (
     "provide-client-params",
     "before-endpoint-resolution",
@@ -46,7 +50,7 @@ _BROUGHT_IN: Final = tuple(
 )
 
 
-class Listeners:
+class Observers:
     """Watches over one client.
 
     Args:
@@ -58,55 +62,48 @@ class Listeners:
     """
 
     def __init__(self, client: Any, operations: tuple[str, ...]) -> None:
-        import botocore
         from botocore import auth, history
 
+        endpoint, signer = foreign.ENDPOINT.of(client), foreign.SIGNER.of(client)
+        http = endpoint.http_session
         homes = [botocore]
-        if type(client._endpoint).__module__.startswith("aiobotocore."):
+        if type(endpoint).__module__.startswith("aiobotocore."):
             homes.append(importlib.import_module("aiobotocore"))
-        #: Folders with a separator at their end: those of packages with longer names are not meant.
-        self._homes = tuple(str(Path(str(home.__file__)).parent / "_")[:-1] for home in homes)
-        self._client = client
+        self._homes = folders_of(homes)
         self._names = [client.meta.method_to_api_mapping[name] for name in operations]
-        self._emitter = client.meta.events._emitter
+        self._emitter = foreign.EMITTER.of(client.meta.events)
         self._history = cast("Any", history.get_global_history_recorder())
         self._debugging = logging.getLogger("botocore").isEnabledFor
         # The class that botocore derives a service's from is where others put their functions.
         passed: dict[Any, tuple[str, ...]] = {
-            type(client).__mro__[1]: (
-                "_make_api_call", "_make_request", "_convert_to_request_dict",
-                "_emit_api_params", "_resolve_endpoint_ruleset",
+            type(client).__mro__[1]: tuple(step.name for step in foreign.CLIENT_STEPS),
+            type(endpoint): (
+                "make_request", "create_request", "prepare_request", foreign.SEND.name,
+                *(step.name for step in foreign.ENDPOINT_STEPS),
             ),
-            type(client._endpoint): (
-                "make_request", "_send_request", "create_request", "prepare_request",
-                "_get_response", "_do_get_response", "_send",
-            ),
-            type(client._endpoint.http_session): ("send",),
-            type(client._request_signer): ("handler", "sign", "get_auth_instance"),
+            type(http): ("send",),
+            type(signer): ("handler", "sign", "get_auth_instance"),
             auth.SigV4Auth: ("add_auth", "signature"),
             type(client): operations,
         }  # fmt: skip
         self._functions = [(owner, attrgetter(*names)) for owner, names in passed.items()]
         # Whatever was put on these very objects stays with them.
-        objects = (client, client._endpoint, client._endpoint.http_session, client._request_signer)
         own = {name for names in passed.values() for name in names}
-        self._altered = any(own & vars(each).keys() for each in objects)
-        self._seen_handlers = self._emitter._lookup_cache
+        self._altered = any(own & vars(each).keys() for each in (client, endpoint, http, signer))
+        self._seen_handlers = foreign.LOOKUP_CACHE.of(self._emitter)
         self._seen_functions = self._current_functions()
         self._state: object | None = self._look()
-        _ = self._history._enabled
+        foreign.RECORDING.of(self._history)
 
     def state(self) -> object | None:
         """None while somebody listens, else an object: the same one as long as nothing changes."""
         # The emitter makes a new cache whenever a handler is registered or removed.
-        if (
-            self._emitter._lookup_cache is not self._seen_handlers
-            or self._current_functions() != self._seen_functions
-        ):
-            self._seen_handlers = self._emitter._lookup_cache
+        cache = foreign.LOOKUP_CACHE.of(self._emitter)
+        if cache is not self._seen_handlers or self._current_functions() != self._seen_functions:
+            self._seen_handlers = cache
             self._seen_functions = self._current_functions()
             self._state = self._look()
-        if self._history._enabled or self._debugging(logging.DEBUG):
+        if foreign.RECORDING.of(self._history) or self._debugging(logging.DEBUG):
             return None
         return self._state
 
@@ -114,37 +111,22 @@ class Listeners:
         return [get(owner) for owner, get in self._functions]
 
     def _look(self) -> object | None:
-        if self._altered or not all(map(self._is_botocores, self._each_function())):
+        if self._altered or not are_plain(self._seen_functions, self._homes):
             return None
         return object() if all(map(self._is_usual, self._names)) else None
 
-    def _each_function(self) -> Iterator[Any]:
-        for found in self._seen_functions:
-            yield from found if isinstance(found, tuple) else (found,)
-
-    def _is_botocores(self, function: Any) -> bool:
-        """Whether it is a plain function, its code in their files, and what it wraps too."""
-        while True:
-            if type(function) is not FunctionType:
-                return False
-            if not function.__code__.co_filename.startswith(self._homes):
-                return False
-            wrapped = vars(function).get("__wrapped__")
-            if wrapped is None:
-                return True
-            function = wrapped
-
     def _is_usual(self, operation: str) -> bool:
-        def handlers(event: str) -> Any:
-            return self._emitter._handlers.prefix_search(f"{event}.dynamodb.{operation}") or ()
-
-        return not any(map(handlers, _SILENT)) and all(
-            _is_own(handler) for event in _USUAL for handler in handlers(event)
+        return not any(self._handlers(event, operation) for event in _SILENT) and all(
+            _is_own(handler) for event in _USUAL for handler in self._handlers(event, operation)
         )
+
+    def _handlers(self, event: str, operation: str) -> tuple[Callable[..., Any], ...]:
+        found = foreign.HANDLERS.of(self._emitter).prefix_search(f"{event}.dynamodb.{operation}")
+        return tuple(found or ())
 
     def after_call(self) -> tuple[Callable[..., Any], ...]:
         """Who is told of calls that went well: botocore's retry quota."""
-        return tuple(self._emitter._handlers.prefix_search(f"after-call.dynamodb.{self._names[0]}"))
+        return self._handlers("after-call", self._names[0])
 
 
 def _is_own(handler: Any) -> bool:
@@ -161,3 +143,24 @@ def _is_own(handler: Any) -> bool:
         return False
     # Its discovery of endpoints; the other function of that module refuses operations that need it.
     return type(owner).__name__ not in ("EndpointDiscoveryHandler", "AioEndpointDiscoveryHandler")
+
+
+def folders_of(packages: Iterable[ModuleType]) -> tuple[str, ...]:
+    """Where packages are, with a separator at the end: those with longer names are not meant."""
+    return tuple(str(Path(str(each.__file__)).parent / "_")[:-1] for each in packages)
+
+
+def are_plain(found: Iterable[Any], folders: tuple[str, ...]) -> bool:
+    """Whether each is a plain function, its code in these folders, that wraps no other but such; or
+    a tuple of them.
+    """
+    for each in found:
+        for function in each if isinstance(each, tuple) else (each,):
+            unwrapped = function
+            while unwrapped is not None:
+                if type(unwrapped) is not FunctionType:
+                    return False
+                if not unwrapped.__code__.co_filename.startswith(folders):
+                    return False
+                unwrapped = vars(unwrapped).get("__wrapped__")
+    return True

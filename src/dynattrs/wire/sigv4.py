@@ -32,6 +32,8 @@ class Credentials(Protocol):
     def token(self) -> str | None: ...
 
 
+# Measured (benchmarks/second_ways.py): 35.3 -> 2.9 us a signature.
+# tests/property/test_sigv4.py holds it to botocore's.
 class Signer:
     """Signs requests to one place, with one set of headers.
 

@@ -1,0 +1,206 @@
+"""What each faster way of the wire is worth: beside the ordinary way that it stands for.
+
+    uv run python -m benchmarks.second_ways              # all of it, about a minute
+    uv run python -m benchmarks.second_ways --rounds 31
+
+Starts are fresh processes that take turns; what is counted is their own CPU while they make a session.
+The others take turns in one process, whose CPU is counted: calls to the canned server of these
+benchmarks, one signature, one reply of 100 items. Both ways of a pair give the same, which is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+from zlib import crc32
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.parsers import ResponseParserFactory
+
+from benchmarks import canned
+from benchmarks.contest import ENVIRONMENT
+from dynattrs import Session, model, partition_key, sort_key
+from dynattrs.wire.replies import read
+from dynattrs.wire.sigv4 import Signer
+
+TABLE = "flat-11.1000.1000"
+
+_START = """
+import time
+import botocore.session, botocore.loaders
+import dynattrs
+from dynattrs.wire import boto_client
+{}
+began = time.process_time()
+dynattrs.Session(region_name="us-east-1", endpoint_url="http://127.0.0.1:9")
+print(time.process_time() - began)
+"""
+
+#: What is taken away, each alone.
+_WITHOUT = {
+    "as it is": "",
+    "with all of botocore's handlers": "boto_client._concerns = lambda event: True",
+    "with botocore's reader of JSON": """
+from collections import OrderedDict
+import json
+boto_client.description = lambda path, text: json.loads(text, object_pairs_hook=OrderedDict)
+""",
+    "with a look into each service's folder": """
+boto_client._folders_in = lambda paths: botocore.loaders.Loader().list_available_services("service-2")
+""",
+    "with a session of botocore's": "boto_client.own_session = lambda p: botocore.session.Session(profile=p)",
+    "with boto3, which is imported": """
+def imported(*_, **options):
+    import boto3
+    return boto3.client("dynamodb", **options)
+import dynattrs.session.session as home
+home.make_client = imported
+""",
+}
+
+
+@model(TABLE)
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key()
+    genre: str
+    plays: int
+    seconds: float
+    year: int
+    live: bool
+    album: str
+    label: str
+    tags: set[str]
+    note: str | None = None
+
+
+_KEY = ("Nina Simone", "Title 0000007")
+
+
+def starts(rounds: int) -> None:
+    taken: dict[str, list[float]] = {name: [] for name in _WITHOUT}
+    for number in range(rounds):
+        names = list(_WITHOUT)
+        for name in names if number % 2 else reversed(names):
+            code = _START.format(_WITHOUT[name])
+            done = subprocess.run(
+                [sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT
+            )
+            taken[name].append(float(done.stdout))
+    _report("making a session, ms", taken, 1e3)
+
+
+def in_turns(
+    title: str, ways: dict[str, Callable[[], object]], rounds: int, *, times: int = 200
+) -> None:
+    first, *others = [way() for way in ways.values()]
+    assert all(other == first for other in others), title
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            began = time.process_time()
+            for _ in range(times):
+                way()
+            taken[name].append((time.process_time() - began) / times)
+    _report(f"{title}, µs", taken, 1e6)
+
+
+def _report(title: str, taken: dict[str, list[float]], scale: float) -> None:
+    print(title)
+    for name, values in taken.items():
+        ordered = sorted(value * scale for value in values)
+        low, high = ordered[len(ordered) // 4], ordered[3 * len(ordered) // 4]
+        print(f"    {name:40} {median(ordered):8.1f}   (half of them {low:.1f} to {high:.1f})")
+
+
+def calls(rounds: int) -> None:
+    with canned.running() as address:
+        client = boto3.client(
+            "dynamodb", endpoint_url=address, region_name=canned.REGION,
+            aws_access_key_id=canned.ACCESS_KEY, aws_secret_access_key=canned.SECRET_KEY,
+        )  # fmt: skip
+        fast, ordinary = Session(client=client), Session(client=client, fast=False)
+        for session in (fast, ordinary):
+            session.get(Song, _KEY)
+        assert fast.get(Song, _KEY) is not None
+        in_turns(
+            "a get",
+            {
+                "botocore's way (fast=False)": lambda: ordinary.get(Song, _KEY),
+                "the fast way": lambda: fast.get(Song, _KEY),
+            },
+            rounds,
+        )
+        assert fast.stats.direct >= fast.stats.requests["GetItem"] - 2
+        client.close()
+
+
+def signatures(rounds: int) -> None:
+    url, body = "https://dynamodb.us-east-1.amazonaws.com/", json.dumps({"Key": "x" * 200}).encode()
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "DynamoDB_20120810.GetItem",
+    }
+    credentials = ReadOnlyCredentials("access", "secret", None)
+    signer = Signer(url, headers, region="us-east-1", service="dynamodb", method="POST")
+    stamp = dt.datetime.now(dt.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+
+    def of_botocore() -> str:
+        request = AWSRequest("POST", url, dict(headers), body)
+        request.context["timestamp"] = stamp
+        auth = SigV4Auth(credentials, "dynamodb", "us-east-1")
+        request.headers["X-Amz-Date"] = stamp
+        canonical = auth.canonical_request(request)
+        text = auth.string_to_sign(request, canonical)
+        scope, names = auth.scope(request), auth.signed_headers(auth.headers_to_sign(request))
+        signature = auth.signature(text, request)
+        return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}"
+
+    in_turns(
+        "a signature",
+        {
+            "botocore's": of_botocore,
+            "dynattrs'": lambda: signer.authorization(body, credentials, stamp),
+        },
+        rounds,
+    )
+
+
+def replies(rounds: int) -> None:
+    client = boto3.client("dynamodb", region_name="us-east-1")
+    shape = client.meta.service_model.operation_model("Query").output_shape
+    item = {f"a{n}": {"S": "a text of some length"} for n in range(10)}
+    body = json.dumps({"Items": [item] * 100, "Count": 100}).encode()
+    headers = {"x-amz-crc32": str(crc32(body)), "x-amzn-requestid": "id"}
+    parser = ResponseParserFactory().create_parser("json")
+
+    def of_botocore() -> Any:
+        response = {"status_code": 200, "headers": headers, "body": body}
+        return parser.parse(response, shape)["Items"]
+
+    in_turns(
+        "a reply of 100 items",
+        {"botocore's": of_botocore, "dynattrs'": lambda: read("Query", headers, body)["Items"]},
+        rounds,
+        times=20,
+    )
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=15)
+    given = arguments.parse_args()
+    starts(given.rounds)
+    calls(given.rounds)
+    signatures(given.rounds)
+    replies(given.rounds)

@@ -1,0 +1,152 @@
+"""The attempts of one call: whether one may have been applied, and whether there may be another.
+
+botocore makes most of them. `watched` stands in the way of its decision to repeat, learns from it what
+became of each attempt, and stops it where a write must not be sent again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+import attrs
+import botocore.exceptions as botocore_errors
+
+from dynattrs.operations.flows import Decode
+
+#: The errors of botocore for requests that did not reach the service.
+_NEVER_SENT: Final = (
+    botocore_errors.EndpointConnectionError,
+    botocore_errors.ConnectTimeoutError,
+    botocore_errors.ProxyConnectionError,
+)
+
+
+@attrs.define(eq=False, repr=False)
+class Attempts:
+    """What is known of the attempts of one call, botocore's own included.
+
+    Attributes:
+        repeat: Whether it may be sent again after an attempt that may have been applied.
+        decode: What reads the reply's bytes, in place of plain JSON.
+        uncertain: Whether there was such an attempt.
+        watched: Whether anybody looks; with a client that is not botocore's nobody does.
+        again: Called when botocore repeats one, with how many there were and why.
+        first: How the first attempt ended, if it was not botocore that made it: its response, or the
+            error in its place.
+    """
+
+    repeat: bool = True
+    decode: Decode | None = None
+    uncertain: bool = False
+    watched: bool = False
+    again: Callable[[int, str], object] | None = None
+    first: Any = None
+
+
+#: The attempts of the call that this thread or task is making.
+under_way: ContextVar[Attempts | None] = ContextVar("under_way", default=None)
+
+
+def take_first() -> Any:
+    """The response of an attempt that botocore is to take for its own first one, once; else None.
+
+    Raises:
+        Exception: The attempt ended with an error.
+    """
+    known = under_way.get()
+    if known is None or known.first is None:
+        return None
+    first, known.first = known.first, None
+    if isinstance(first, Exception):
+        raise first
+    return first
+
+
+def watched(needs_retry: Callable[..., Any], *, awaited: bool) -> Callable[..., Any]:
+    """An `Endpoint._needs_retry` that tells of attempts that may have been applied, and does not
+    repeat what must not be.
+
+    Args:
+        needs_retry: botocore's, or aiobotocore's.
+        awaited: Whether it is aiobotocore's.
+    """
+
+    @functools.wraps(needs_retry)
+    def watching(*arguments: Any, **named: Any) -> Any:
+        if not _may_go_on(*_outcome(*arguments, **named)):
+            return False
+        repeats = needs_retry(*arguments, **named)
+        return _told(repeats, *arguments, **named)
+
+    @functools.wraps(needs_retry)
+    async def watching_awaited(*arguments: Any, **named: Any) -> Any:
+        if not _may_go_on(*_outcome(*arguments, **named)):
+            return False
+        repeats = await needs_retry(*arguments, **named)
+        return _told(repeats, *arguments, **named)
+
+    return watching_awaited if awaited else watching
+
+
+def _outcome(
+    attempts: int,
+    operation_model: Any,
+    request_dict: Any,
+    response: Any = None,
+    caught_exception: Exception | None = None,
+) -> tuple[Any, Exception | None]:
+    return response, caught_exception
+
+
+def _may_go_on(response: Any, error: Exception | None) -> bool:
+    """Note how an attempt ended, and say whether there may be another one."""
+    known = under_way.get()
+    if known is not None:
+        known.watched = True
+        if may_be_applied(response, error):
+            known.uncertain = True
+            return known.repeat
+    return True
+
+
+def _told(repeats: Any, attempts: int, *arguments: Any, **named: Any) -> Any:
+    known = under_way.get()
+    if repeats and known is not None and known.again is not None:
+        known.again(attempts, reason(*_outcome(attempts, *arguments, **named)))
+    return repeats
+
+
+def reason(response: Any, error: Exception | None) -> str:
+    """Why an attempt is repeated, in one word: the service's code, or the class of an error."""
+    if error is not None:
+        return type(error).__name__
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return str(code) if code else "Unknown"
+
+
+def may_be_applied(response: Any, error: Exception | None) -> bool:
+    """Whether an attempt that ended so may have been applied without our knowing.
+
+    Args:
+        response: botocore's pair of the HTTP response and the parsed one; None if there was none.
+        error: What was raised in its place.
+    """
+    if error is not None:
+        return not was_never_sent(error)
+    return bool(response) and response[0].status_code >= 500
+
+
+def was_never_sent(error: Exception) -> bool:
+    """Whether a request that ended with *error* surely did not reach the service."""
+    if not isinstance(error, _NEVER_SENT):
+        return False
+    # aiobotocore says "could not connect" of connections that broke later as well.
+    reason = getattr(error, "kwargs", {}).get("error")
+    if type(reason).__module__.partition(".")[0] != "aiohttp":
+        return True
+    from aiohttp import ClientConnectorError
+
+    return isinstance(reason, ClientConnectorError)

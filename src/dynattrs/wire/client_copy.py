@@ -1,0 +1,176 @@
+"""The client that calls go to: a copy of the user's, whose attempts are watched and replies checked.
+
+It shares the event emitter, the connections and the credentials with the one that it is a copy of, and
+registers nothing. A client is never changed; it is used itself where anything about it is not as
+expected.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+from dynattrs import foreign_names as foreign
+from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.wire.attempts import under_way, watched
+from dynattrs.wire.bodies import faster_serializer
+from dynattrs.wire.replies import check, no_json, read
+
+#: Output shapes that hold items, and no time stamps or other values that JSON lacks.
+_ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())
+
+#: aiobotocore's, for its two backends. It is an extra, and not imported for its class.
+_AWAITED_ENDPOINTS: Final = frozenset(
+    {
+        ("aiobotocore.endpoint", "AioEndpoint"),
+        ("aiobotocore.endpoint", "AnyioEndpoint"),
+    }
+)
+
+_LARGE_BODY: Final = 512 * 1024
+
+
+def copied(client: Any, *, raw: bool = True) -> Any:
+    """A client like *client* whose attempts are watched and whose replies are checked and, with
+    *raw*, left raw; with *raw* it also writes the bodies of requests faster (see `bodies`).
+
+    What is neither botocore's own DynamoDB client over JSON nor aiobotocore's is returned as it is.
+    """
+    from botocore.client import BaseClient
+
+    if not isinstance(client, BaseClient) or client.meta.service_model.service_name != "dynamodb":
+        return client
+    made = foreign.COPY.made(lambda: _copy(client, raw=raw))
+    if made is None:
+        return client
+    if raw:
+        serializer = foreign.BODIES.made(lambda: faster_serializer(foreign.SERIALIZER.of(made)))
+        if serializer is not None:
+            foreign.SERIALIZER.replace(made, serializer)
+    return made
+
+
+def _copy(client: Any, *, raw: bool) -> Any:
+    endpoint = foreign.ENDPOINT.of(client)
+    kind = (type(endpoint).__module__, type(endpoint).__name__)
+    awaited = kind in _AWAITED_ENDPOINTS
+    if not awaited and kind != ("botocore.endpoint", "Endpoint"):
+        raise TypeError(f"its endpoint is a {kind[1]} of {kind[0]}")
+    made, own = _alike(client), _alike(endpoint)
+    foreign.ENDPOINT.replace(made, own)
+    foreign.NEEDS_RETRY.replace(own, watched(foreign.NEEDS_RETRY.of(own), awaited=awaited))
+    send = foreign.SEND.of(own)
+    if awaited:
+        foreign.SEND.replace(own, _in_pieces(send))
+    factory = _ParserFactory(foreign.PARSER_FACTORY.of(own), raw=raw, awaited=awaited)
+    foreign.PARSER_FACTORY.replace(own, factory)
+    return made
+
+
+def renew_connections(sender: Any) -> Any:
+    """Give a copied client connections of its own, made as those it shares; the new HTTP session.
+
+    In a forked process the two would read each other's replies over one connection.
+    """
+    endpoint = foreign.ENDPOINT.of(sender)
+    session = getattr(endpoint, "http_session", None)
+    if session is None:
+        return None
+    made = foreign.FORK.made(lambda: _with_new_pools(session))
+    if made is None:
+        session.close()
+        return None
+    endpoint.http_session = made
+    return made
+
+
+def _with_new_pools(session: Any) -> Any:
+    made = _alike(session)
+    pools = type(foreign.FORKED_POOLS.of(session))(**foreign.POOL_OPTIONS.of(session)())
+    pools.pool_classes_by_scheme = foreign.POOL_CLASSES.of(session)
+    foreign.FORKED_POOLS.replace(made, pools)
+    foreign.PROXY_POOLS.replace(made, {})
+    return made
+
+
+def _alike(original: Any) -> Any:
+    # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
+    made = object.__new__(type(original))
+    made.__dict__.update(original.__dict__)
+    return made
+
+
+def _in_pieces(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Aiohttp warns of large bodies that are bytes, which it writes in one go."""
+
+    @functools.wraps(send)
+    def sending(request: Any) -> Any:
+        if isinstance(request.body, (bytes, bytearray)) and len(request.body) >= _LARGE_BODY:
+            request.body = io.BytesIO(request.body)
+        return send(request)
+
+    return sending
+
+
+class _ParserFactory:
+    """Stands where botocore's factory stood."""
+
+    def __init__(self, ordinary: Any, *, raw: bool, awaited: bool) -> None:
+        self._ordinary = ordinary
+        self._raw = raw
+        self._kind = _AwaitedParser if awaited else _Parser
+        self._parser: _Parser | _AwaitedParser | None = None
+
+    def create_parser(self, protocol: str) -> Any:
+        if protocol != "json":
+            return self._ordinary.create_parser(protocol)
+        if self._parser is None:
+            self._parser = self._kind(self._ordinary.create_parser(protocol), raw=self._raw)
+        return self._parser
+
+
+class _Parser:
+    """Checks replies, reads those that hold items, and hands the others on to botocore's parser."""
+
+    def __init__(self, ordinary: Any, *, raw: bool) -> None:
+        self._ordinary = ordinary
+        self._raw = _ITEM_BEARING if raw else frozenset[str]()
+
+    def parse(self, response: dict[str, Any], shape: Any) -> Any:
+        reply = self._read(response, shape)
+        if reply is not None:
+            return reply
+        try:
+            return self._ordinary.parse(response, shape)
+        except UnicodeDecodeError as error:
+            raise no_json(_operation(shape), error) from error
+
+    def _read(self, response: dict[str, Any], shape: Any) -> dict[str, Any] | None:
+        operation = _operation(shape)
+        headers, body = response["headers"], response["body"]
+        check(operation, headers, body)
+        if response["status_code"] != 200 or shape is None or shape.name not in self._raw:
+            return None
+        known = under_way.get()
+        decode = None if known is None else known.decode
+        lowered = {key.lower(): value for key, value in headers.items()}
+        return read(operation, lowered, body, decode)
+
+
+class _AwaitedParser(_Parser):
+    """The same beside aiobotocore's parser."""
+
+    async def parse(self, response: dict[str, Any], shape: Any) -> Any:
+        reply = self._read(response, shape)
+        if reply is not None:
+            return reply
+        try:
+            return await self._ordinary.parse(response, shape)
+        except UnicodeDecodeError as error:
+            raise no_json(_operation(shape), error) from error
+
+
+def _operation(shape: Any) -> str:
+    return str(getattr(shape, "name", "")).removesuffix("Output")

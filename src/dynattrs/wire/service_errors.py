@@ -1,0 +1,144 @@
+"""botocore's errors as errors of dynattrs, each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Mapping
+from typing import Any, Final, cast
+
+import botocore.exceptions as botocore_errors
+
+from dynattrs.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    DynattrsError,
+    InvalidRequest,
+    NoSuchTable,
+    ServiceError,
+    ServiceUnavailable,
+    Throttled,
+)
+from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
+
+_KINDS: Final[dict[str, type[ServiceError]]] = {
+    "ResourceNotFoundException": NoSuchTable,
+    "ConditionalCheckFailedException": ConditionFalse,
+    "TransactionCanceledException": TransactionCanceled,
+    "ValidationException": InvalidRequest,
+    "SerializationException": InvalidRequest,
+    "ItemCollectionSizeLimitExceededException": InvalidRequest,
+    "ProvisionedThroughputExceededException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "ThrottlingException": Throttled,
+    "Throttling": Throttled,
+    "InternalServerError": ServiceUnavailable,
+    "InternalServerException": ServiceUnavailable,
+    "ServiceUnavailable": ServiceUnavailable,
+    "ServiceUnavailableException": ServiceUnavailable,
+    "AccessDeniedException": AccessDenied,
+    "UnrecognizedClientException": AccessDenied,
+    "InvalidSignatureException": AccessDenied,
+    "MissingAuthenticationTokenException": AccessDenied,
+    "IncompleteSignatureException": AccessDenied,
+    "ExpiredTokenException": AccessDenied,
+}
+
+#: What boto3 may lack: its errors, the problem where its own words do not name it, and what to do.
+_REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
+    (
+        (botocore_errors.NoRegionError,),
+        "no AWS region is configured",
+        "pass Session(region_name=...), set AWS_DEFAULT_REGION, or add a region to the profile",
+    ),
+    (
+        (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError),
+        "no AWS credentials were found, or only part of them",
+        (
+            "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a "
+            "role, or use Session.local() for an embedded engine"
+        ),
+    ),
+    (
+        (botocore_errors.ProfileNotFound,),
+        "",
+        "check profile_name and AWS_PROFILE, or run aws configure",
+    ),
+    (
+        (
+            botocore_errors.CredentialRetrievalError,
+            botocore_errors.SSOError,
+            botocore_errors.TokenRetrievalError,
+            botocore_errors.MetadataRetrievalError,
+        ),
+        "",
+        "log in again (aws sso login), or check the profile",
+    ),
+    (
+        (botocore_errors.ConfigNotFound, botocore_errors.ConfigParseError),
+        "",
+        "repair the AWS configuration file",
+    ),
+    ((botocore_errors.InvalidRegionError,), "", "check region_name and AWS_DEFAULT_REGION"),
+)
+
+
+def translate(error: Exception, operation: str, table: str | None) -> DynattrsError | None:
+    """A botocore error as one of ours, or None if it is none of botocore's."""
+    if isinstance(error, botocore_errors.ClientError):
+        return _service_error(error, operation, table)
+    configuration = configuration_error(error)
+    if configuration is not None:
+        return configuration
+    if isinstance(error, botocore_errors.ParamValidationError):
+        return InvalidRequest(operation, "ParamValidation", str(error), table)
+    if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        return ConnectionFailed(operation, str(error), table)
+    if isinstance(error, botocore_errors.BotoCoreError):
+        return ServiceError(operation, type(error).__name__, str(error), table)
+    return None
+
+
+def _service_error(
+    error: botocore_errors.ClientError, operation: str, table: str | None
+) -> ServiceError:
+    response: Mapping[str, Any] = error.response
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    kind = _KINDS.get(code)
+    if kind is None:
+        # 413: a request too large. It is answered before DynamoDB itself sees it, without a code.
+        kind = InvalidRequest if status == 413 else ServiceError
+        kind = ServiceUnavailable if status >= 500 else kind
+    translated = kind(operation, code, message, table)
+    if isinstance(translated, ConditionFalse):
+        translated.item = response.get("Item")
+    if isinstance(translated, TransactionCanceled):
+        translated.reasons = cast("Any", response.get("CancellationReasons")) or ()
+    return translated
+
+
+def configuration_error(error: Exception) -> ConfigurationError | None:
+    """What boto3 lacks, in one sentence, or None if *error* is something else."""
+    for kinds, problem, remedy in _REMEDIES:
+        if isinstance(error, kinds):
+            return ConfigurationError(problem or str(error).rstrip("."), remedy)
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):
+        return ConfigurationError(
+            str(error).rstrip("."),
+            "write endpoint_url with its scheme, as in http://localhost:8000",
+        )
+    return None
+
+
+@contextlib.contextmanager
+def configured() -> Generator[None]:
+    """Translate what boto3 says of a missing configuration while a client is made."""
+    try:
+        yield
+    except Exception as error:
+        translated = configuration_error(error)
+        if translated is None:
+            raise
+        raise translated from error
