@@ -128,9 +128,9 @@ def peak_of(work: Callable[[], object]) -> int:
 
 
 def save_in_a_block(session: Session, count: int) -> None:
-    with session as block:
+    with session.batch() as batch:
         for reading in readings(count):
-            block.save(reading)
+            batch.save(reading)
 
 
 def save_all(session: Session, count: int) -> None:

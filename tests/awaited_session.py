@@ -20,7 +20,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from dynattrs.aio import (
-    AsyncBlock,
+    AsyncBatch,
     AsyncEditing,
     AsyncItems,
     AsyncPages,
@@ -30,13 +30,12 @@ from dynattrs.aio import (
     AsyncTables,
     AsyncTransaction,
 )
-from dynattrs.session.any_session import Enter, Exit, Pairing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 _SHOWN = (
-    AsyncBlock, AsyncEditing, AsyncItems, AsyncPages, AsyncQuery, AsyncRows, AsyncTables,
+    AsyncBatch, AsyncEditing, AsyncItems, AsyncPages, AsyncQuery, AsyncRows, AsyncTables,
     AsyncTransaction,
 )  # fmt: skip
 
@@ -256,12 +255,3 @@ class AwaitedSession(Awaited):
         super().__init__(
             AsyncSession(client=None if client is None else twin_of(client), **options)
         )
-
-    __enter__ = Enter()  # type: ignore[assignment]
-    __exit__ = Exit()  # type: ignore[assignment]
-
-    def _enter(self, pairing: Pairing) -> Any:
-        return shown(run(self._inner._enter, pairing))
-
-    def _leave(self, pairing: Pairing, error: BaseException | None) -> None:
-        run(self._inner._leave, pairing, error)

@@ -1,6 +1,6 @@
 """Random programs for a session, and after each step what may be stored then, in plain Python.
 
-A program draws its steps from a seed: saves and deletes in blocks, `save_all`, single and conditional
+A program draws its steps from a seed: saves and deletes in batches, `save_all`, single and conditional
 writes, versions, updates that compute, edits, PartiQL, transactions and reads. A step says which
 states it allows, from the outcome that it saw: an error must leave the item as it was, or name it as
 one of which nobody can tell. Then the tables are read past all faults, and must hold one of these.
@@ -103,7 +103,7 @@ class Program:
             Wrong: It is not what may be stored.
         """
         chances = {
-            self.block: 4, self.save_all: 2, self.single: 2, self.insert: 2, self.conditional: 2,
+            self.batch: 4, self.save_all: 2, self.single: 2, self.insert: 2, self.conditional: 2,
             self.version: 4, self.save_versions: 2, self.delete: 2, self.compute: 4, self.edit: 2,
             self.partiql: 1, self.transaction: 4, self.look: 2,
         }  # fmt: skip
@@ -179,19 +179,19 @@ class Program:
 
     # --- Gathered writes ---
 
-    def block(self) -> Choices:
+    def batch(self) -> Choices:
         way = self.random.choice(["plain", "plain", "threads", "error", "interrupted"])
         gathering = Gathering(self)
         self.done[-1] += f" ({way})"
         try:
-            with self.session as s:
+            with self.session.batch() as batch:
                 if way == "threads":
-                    self._in_threads(s, gathering)
+                    self._in_threads(batch, gathering)
                 else:
                     for _ in range(self.random.randint(1, 90)):
-                        gathering.write(s, self.random.randrange(LETTERS), self.random)
+                        gathering.write(batch, self.random.randrange(LETTERS), self.random)
                         if self.random.random() < 0.02:
-                            s.flush()
+                            batch.flush()
                 _leave(way)
         except UnsentWrites as error:
             gathering.unsent(error)
@@ -552,7 +552,7 @@ class Program:
 
 
 class Gathering:
-    """The writes of a block, or of a `save_all`, and which of them were reported."""
+    """The writes of a batch, or of a `save_all`, and which of them were reported."""
 
     def __init__(self, program: Program) -> None:
         self._program = program

@@ -84,9 +84,9 @@ def main() -> None:
 
         # What is saved in the block is gathered: 25 to a request, several requests at a time.
         # When the block has ended, all of it is stored.
-        with measured(session, rows, "save all airports") as row, session as block:
+        with measured(session, rows, "save all airports") as row, session.batch() as batch:
             for airport in track(airports, "saving", console=console):
-                block.save(airport)
+                batch.save(airport)
             row.items = len(airports)
 
         with measured(session, rows, "all of California, south to north") as row:

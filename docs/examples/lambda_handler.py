@@ -34,8 +34,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     still waits in memory would be sent.
     """
     customer = event["customer"]
-    with session as block:
-        block.save_all(Order(customer, **order) for order in event["orders"])
+    with session.batch() as batch:
+        batch.save_all(Order(customer, **order) for order in event["orders"])
     return {"orders": session.query(Order).where(Order.customer == customer).consistent().count()}
 
 

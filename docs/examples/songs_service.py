@@ -104,8 +104,8 @@ async def count(artist: str, title: str, new: Plays, session: Db) -> dict[str, A
 @app.post("/songs/import", status_code=201)
 async def import_many(songs: list[NewSong], session: Db) -> dict[str, int]:
     """All of them in batches. A client that hangs up cancels this: what is not stored is logged."""
-    async with session as block:
-        await block.save_all(Song(new.artist, new.title) for new in songs)
+    async with session.batch() as batch:
+        await batch.save_all(Song(new.artist, new.title) for new in songs)
     return {"stored": len(songs)}
 
 

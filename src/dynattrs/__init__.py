@@ -15,6 +15,7 @@ from dynattrs.errors import (
     AccessDenied as AccessDenied,
     AlreadyTaken as AlreadyTaken,
     AmbiguousIndex as AmbiguousIndex,
+    BatchClosed as BatchClosed,
     ChangeRefused as ChangeRefused,
     ConditionError as ConditionError,
     ConditionFailed as ConditionFailed,
@@ -89,7 +90,7 @@ from dynattrs.schema.table import (
     Table as Table,
 )
 from dynattrs.session import (
-    Block as Block,
+    Batch as Batch,
     Editing as Editing,
     Session as Session,
     Tables as Tables,

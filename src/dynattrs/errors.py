@@ -149,25 +149,43 @@ class PartialIndex(QueryError):
 
 @define(eq=False, slots=False)
 class SessionClosed(DynattrsError, RuntimeError):
-    """A session, or the handle of a block that has ended, was used again."""
+    """A session that is closed was used again, or a session with an open batch was closed."""
 
     what: str = "session"
 
     def __str__(self) -> str:
-        if self.what == "block":
-            return (
-                "the `with session as s:` block of this handle has ended; "
-                "what is written through it now would never be stored: use the session itself, "
-                "or open another block"
-            )
         if self.what == "transaction":
             return "the block of this transaction has ended; open another one"
-        if self.what == "session with open blocks":
+        if self.what == "session with open batches":
             return (
-                "a block of this session is still open, and closing now would lose what it has "
-                "gathered; leave the block first"
+                "a batch of this session is still open, and closing now would lose what it has "
+                "gathered; leave its `with session.batch() as batch:` first, then close the session"
             )
-        return "this session is closed; make another Session"
+        return (
+            "this session is closed, because close() was called or `with session:` was left. To "
+            "gather writes, use `with session.batch() as batch:`, which leaves the session open; "
+            "else make another Session"
+        )
+
+
+@define(eq=False, slots=False)
+class BatchClosed(SessionClosed):
+    """A batch was used after its end or before its beginning, or was entered twice."""
+
+    what: str = "ended"
+
+    def __str__(self) -> str:
+        if self.what == "not begun":
+            return (
+                "this batch has not begun, so nothing would send what it gathers: write `with "
+                "session.batch() as batch:` (`async with` for an AsyncSession) and use it inside"
+            )
+        if self.what == "open":
+            return "this batch was entered before; session.batch() makes another one"
+        return (
+            "this batch has ended, and what is written through it now would never be stored: use "
+            "the session itself, or make another batch with session.batch()"
+        )
 
 
 @define(eq=False, slots=False)
@@ -450,7 +468,7 @@ class Unsent:
 
 @define(eq=False, slots=False)
 class UnsentWrites(DynattrsError):
-    """Some writes were not stored, or nobody can tell. Everything else of the block is stored.
+    """Some writes were not stored, or nobody can tell. All else of the batch is stored.
 
     Attributes:
         unsent: One `Unsent` for each write, in the order of the calls.

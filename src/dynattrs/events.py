@@ -116,7 +116,7 @@ class Retry:
 
 @attrs.frozen
 class Flush:
-    """Gathered writes have been sent: a block or a `save_all` has ended, or `flush()` was called, by
+    """Gathered writes have been sent: a batch or a `save_all` has ended, or `flush()` was called, by
     the program or by a read that had to see them.
 
     Attributes:

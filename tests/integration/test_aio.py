@@ -97,8 +97,8 @@ def connections(session: Any) -> int:
 def test_a_closed_session_leaves_no_connection_open(made: Callable[..., AsyncSession]):
     async def main() -> None:
         session = made()
-        async with session as s:
-            await s.save_all(notes(200))
+        async with session.batch() as batch:
+            await batch.save_all(notes(200))
         assert len(await session.query(Note).where(Note.shelf == "s").all()) == 200
         opened = session._driver.wire.opened
         assert connections(session) > 0
@@ -113,14 +113,14 @@ def test_a_closed_session_leaves_no_connection_open(made: Callable[..., AsyncSes
 def test_a_session_that_nobody_closes_goes_with_its_connections_and_without_a_warning(
     made: Callable[..., AsyncSession], recwarn: pytest.WarningsRecorder
 ):
-    """`async with AsyncSession() as s:` is all that a small program says."""
+    """A program that forgets to close it is warned of nothing."""
 
     async def main() -> None:
         async def program() -> None:
-            async with made() as s:
-                await s.save(Note("s", 1))
-                await s.flush()
-                assert connections(s) == 1
+            session = made()
+            async with session.batch() as batch:
+                await batch.save(Note("s", 1))
+            assert connections(session) == 1
 
         await program()
         gc.collect()
@@ -131,8 +131,7 @@ def test_a_session_that_nobody_closes_goes_with_its_connections_and_without_a_wa
         await session.close()
 
         async def again() -> None:
-            async with made() as s:
-                await s.save(Note("s", 2))
+            await made().save(Note("s", 2))
 
         await again()
 
@@ -189,7 +188,7 @@ def test_as_many_connections_are_opened_as_callers_need_and_the_configuration_al
     assert opened == limit if limit else opened > 30
 
 
-def test_a_timeout_inside_a_block_reports_what_may_not_be_stored(
+def test_a_timeout_inside_a_batch_reports_what_may_not_be_stored(
     made: Callable[..., AsyncSession], faults: engines.Faults, client: Any, table_prefix: str
 ):
     async def main() -> tuple[BaseException, AsyncSession]:
@@ -198,12 +197,12 @@ def test_a_timeout_inside_a_block_reports_what_may_not_be_stored(
         written = notes(60)
         with pytest.raises(asyncio.TimeoutError) as caught:
 
-            async def block() -> None:
-                async with session as s:
+            async def batch() -> None:
+                async with session.batch() as batch:
                     for each in written:
-                        await s.save(each)
+                        await batch.save(each)
 
-            await asyncio.wait_for(block(), 0.3)
+            await asyncio.wait_for(batch(), 0.3)
         assert others() == set()
         faults.clear()
         await session.close()
@@ -226,8 +225,8 @@ def test_a_timeout_inside_a_block_reports_what_may_not_be_stored(
 
 
 async def program(session: AsyncSession) -> None:
-    async with session as s:
-        await asyncio.gather(*(s.save(each) for each in notes(80)))
+    async with session.batch() as batch:
+        await asyncio.gather(*(batch.save(each) for each in notes(80)))
     found = [note async for note in session.query(Note).where(Note.shelf == "s").page_size(9)]
     assert found == notes(80)
     async with session.transaction() as t:
@@ -255,9 +254,9 @@ def test_it_runs_under_anyio_whose_cancellation_goes_on_until_the_scope_has_ende
         unsent: list[UnsentWrites] = []
         with anyio.move_on_after(0.2):
             try:
-                async with session as s:
+                async with session.batch() as batch:
                     for each in notes(60):
-                        await s.save(each)
+                        await batch.save(each)
             except BaseException as error:
                 context = error.__context__
                 while context is not None and not isinstance(context, UnsentWrites):
@@ -437,9 +436,9 @@ def test_a_task_group_that_fails_leaves_nothing_running(
         faults.set({"latency": 100})
 
         async def write(number: int) -> None:
-            async with session as s:
+            async with session.batch() as batch:
                 for each in notes(30):
-                    await s.save(each)
+                    await batch.save(each)
                 if number == 3:
                     raise ZeroDivisionError
 
@@ -449,7 +448,7 @@ def test_a_task_group_that_fails_leaves_nothing_running(
                     group.create_task(write(number))
         assert caught.value.split(ZeroDivisionError)[0] is not None
         assert others() == set()
-        assert session._blocks == []
+        assert not session._batches
         faults.clear()
         await session.close()
 

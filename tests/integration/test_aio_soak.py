@@ -93,22 +93,22 @@ class Worker:
         if key not in self.unsure:
             self.maybe[key] = {value}
 
-    async def block(self) -> None:
-        """A block of saves and deletes, which may be cut short."""
+    async def batch(self) -> None:
+        """A batch of saves and deletes, which may be cut short."""
         last: dict[int, int | None] = {}
         try:
-            async with self.session as s:
+            async with self.session.batch() as batch:
                 for _ in range(self.random.randrange(1, 120)):
                     entry = self.entry()
                     value = entry.value if self.random.random() < 0.8 else None
                     self.now_maybe(entry.key, value)
                     last[entry.key] = value
                     if value is None:
-                        await s.delete(entry)
+                        await batch.delete(entry)
                     else:
-                        await s.save(entry)
+                        await batch.save(entry)
                     if self.random.random() < 0.02:
-                        await s.get(Entry, (self.name, entry.key))
+                        await batch.get(Entry, (self.name, entry.key))
                     if self.random.random() < 0.005:
                         1 // 0
         except BaseException as error:
@@ -117,7 +117,7 @@ class Worker:
         self.end(last, set())
 
     def end(self, last: dict[int, int | None], unsent: set[int]) -> None:
-        """What no error names is stored, however the block has ended."""
+        """What no error names is stored, however the batch has ended."""
         self.unsure |= unsent
         for key, value in last.items():
             self.surely(key, value)
@@ -166,7 +166,7 @@ class Worker:
                 break
 
     async def episode(self) -> None:
-        does = self.random.choice([self.block, self.block, self.writes, self.reads, self.transacts])
+        does = self.random.choice([self.batch, self.batch, self.writes, self.reads, self.transacts])
         how = self.random.random()
         with contextlib.suppress(ZeroDivisionError, DynattrsError, asyncio.TimeoutError):
             if how < 0.5:
@@ -237,7 +237,7 @@ def test_tasks_that_are_cut_short_at_random_leave_nothing_but_what_was_said(
             await asyncio.sleep(0.01)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, left
-        assert session._blocks == []
+        assert not session._batches
         await asyncio.sleep(0.5)  # requests that were cancelled on their way arrive, or do not
         keys = await check(session, workers)
         unsure = sum(len(worker.unsure) for worker in workers)

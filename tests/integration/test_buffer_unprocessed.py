@@ -34,10 +34,10 @@ def session(client: Any, table_prefix: str) -> Iterator[Session]:
 def test_nothing_is_lost_when_half_of_each_batch_is_left(session: Session):
     leaving = halving(session.client)
 
-    with session as s:
+    with session.batch() as batch:
         for number in range(100):
-            s.save(Note(number, f"text {number}"))
-            s.save(Blob(bytes([number, 255]), number))
+            batch.save(Note(number, f"text {number}"))
+            batch.save(Blob(bytes([number, 255]), number))
 
     assert leaving.left > 100
     assert session.stats.unprocessed == leaving.left
@@ -49,9 +49,9 @@ def test_deletes_that_are_left_are_done_in_the_end(session: Session):
     session.save_all(Note(number) for number in range(50))
     leaving = halving(session.client)
 
-    with session as s:
+    with session.batch() as batch:
         for number in range(50):
-            s.delete(Note, number)
+            batch.delete(Note, number)
 
     assert leaving.left
     assert session.scan(Note).count() == 0
@@ -60,10 +60,10 @@ def test_deletes_that_are_left_are_done_in_the_end(session: Session):
 def test_the_last_write_wins_although_an_earlier_one_is_left(session: Session):
     leaving = halving(session.client)
 
-    with session as s:
+    with session.batch() as batch:
         for turn in range(5):
             for number in range(30):
-                s.save(Note(number, f"turn {turn}"))
+                batch.save(Note(number, f"turn {turn}"))
 
     assert leaving.left
     assert {note.text for note in session.scan(Note)} == {"turn 4"}

@@ -242,9 +242,9 @@ def test_the_games_items_load_are_stored_and_come_back(
     assert len(objects) == 835
     assert [json.loads(mapper.to_json(each)) for each in objects] == rows
 
-    with session as s:
+    with session.batch() as batch:
         for each in objects:
-            s.save(each)
+            batch.save(each)
 
     for each in objects[::20]:
         assert session.get(type(each), (each.pk, each.sk)) == each

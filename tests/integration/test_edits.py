@@ -255,20 +255,20 @@ def test_replacing_a_value_with_unknown_attributes_inside_is_refused(
 
 
 def test_a_pending_save_of_the_same_key_is_stored_before_the_edit(session: Session) -> None:
-    with session as block:
-        person = block.save(full())
-        with block.edit(person):
+    with session.batch() as batch:
+        person = batch.save(full())
+        with batch.edit(person):
             person.age = 99
     assert stored(session).age == 99
 
 
-def test_editing_through_a_block_that_has_ended_is_refused(session: Session) -> None:
+def test_editing_through_a_batch_that_has_ended_is_refused(session: Session) -> None:
     person = session.save(full())
-    with session as block:
+    with session.batch() as batch:
         pass
 
     with pytest.raises(SessionClosed):
-        block.edit(person)
+        batch.edit(person)
 
 
 def test_frozen_objects_are_refused_with_what_to_do(session: Session) -> None:

@@ -334,10 +334,10 @@ def test_bringing_an_item_up_to_date_changes_neither_version_nor_time_stamps(ses
     assert session.get_one(Person, "1") == evolve(ADA, visits=8, version=6)
 
 
-def test_a_block_stores_the_new_form(session: Session):
-    with session:
-        for person in session.scan(Person):
-            session.save(evolve(person, visits=1))
+def test_a_batch_stores_the_new_form(session: Session):
+    with session.batch() as batch:
+        for person in batch.scan(Person):
+            batch.save(evolve(person, visits=1))
     session.save_all([Person("8", "A", "B")])
 
     assert {key: stored(session, key)["schema_version"]["N"] for key in "128"} == {
@@ -464,8 +464,8 @@ def test_what_is_gathered_has_its_schema_version(session: Session):
         id: str = partition_key()
 
     session.tables.create(Note)
-    with session as s:
-        s.save(Note("1"))
+    with session.batch() as batch:
+        batch.save(Note("1"))
     session.save_all([Note("2")])
 
     for id_ in ("1", "2"):

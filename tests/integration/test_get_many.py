@@ -132,10 +132,10 @@ def test_binary_keys(session: Session):
     assert found.missing == [b"\xff\xfe"]
 
 
-def test_what_is_pending_in_a_block_is_sent_first(session: Session):
-    with session as block:
-        block.save(Song("Nina", 1))
-        found = list(block.get_many(Song, keys(1), consistent=True))
+def test_what_is_pending_in_a_batch_is_sent_first(session: Session):
+    with session.batch() as batch:
+        batch.save(Song("Nina", 1))
+        found = list(batch.get_many(Song, keys(1), consistent=True))
 
     assert found == [Song("Nina", 1)]
 

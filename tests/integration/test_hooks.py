@@ -92,8 +92,8 @@ def test_every_way_to_save_a_whole_object_goes_through_the_hook(session: Session
     session.save(Song("Save", "x"))
     session.insert(Song("Insert", "x"))
     session.save_all([Song("Save_All", "x")])
-    with session as s:
-        s.save(Song("Block", "x"))
+    with session.batch() as batch:
+        batch.save(Song("Batch", "x"))
     with session.transaction() as t:
         t.save(Song("Transaction", "x"))
         t.insert(Song("Transaction_Insert", "x"))
@@ -273,7 +273,7 @@ def test_an_error_of_a_hook_is_no_item_that_cannot_be_read(stored: Session):
 # --- After a flush --------------------------------------------------------------------------------
 
 
-def test_a_block_tells_what_it_has_stored_and_what_it_could_not(session: Session):
+def test_a_batch_tells_what_it_has_stored_and_what_it_could_not(session: Session):
     flushed: list[Flushed] = []
     hooked = Session(
         client=session.client, table_prefix=session._core.table_prefix, after_flush=flushed.append
@@ -281,11 +281,11 @@ def test_a_block_tells_what_it_has_stored_and_what_it_could_not(session: Session
     songs = [Song("x", str(number)) for number in range(60)]
     lost = Lost("a")
 
-    with pytest.raises(UnsentWrites) as unsent, hooked as s:
+    with pytest.raises(UnsentWrites) as unsent, hooked.batch() as batch:
         for song in songs:
-            s.save(song)
-        s.delete(Song, ("x", "gone"))
-        s.save(lost)
+            batch.save(song)
+        batch.delete(Song, ("x", "gone"))
+        batch.save(lost)
 
     saved = [song for each in flushed for song in each.saved]
     assert sorted(map(id, saved)) == sorted(map(id, songs))
@@ -314,7 +314,7 @@ def test_objects_with_a_version_are_told_as_well(session: Session):
 # --- Listeners ------------------------------------------------------------------------------------
 
 
-def test_a_session_hears_of_all_its_blocks_in_all_their_threads(session: Session):
+def test_a_session_hears_of_all_its_batches_in_all_their_threads(session: Session):
     before: list[BeforeSend] = []
     after: list[AfterSend] = []
     flushes: list[Flush] = []
@@ -322,9 +322,9 @@ def test_a_session_hears_of_all_its_blocks_in_all_their_threads(session: Session
     session.on("after_send", after.append)
     end = session.on("flush", flushes.append)
 
-    with session as s:
+    with session.batch() as batch:
         for number in range(60):
-            s.save(Song("secret", str(number)))
+            batch.save(Song("secret", str(number)))
     songs = session.query(Song).where(Song.artist == "secret").all()
     end()
     session.save_all([Song("secret", "x")])

@@ -130,9 +130,9 @@ def test_every_kind_of_parameter(session: Session, table: str):
 
 
 def test_what_is_pending_is_sent_first(session: Session, table: str):
-    with session as block:
-        block.save(Song("Nina", "x"))
-        rows = block.execute(
+    with session.batch() as batch:
+        batch.save(Song("Nina", "x"))
+        rows = batch.execute(
             f"SELECT * FROM {table} WHERE artist = ?", "Nina", model=Song, consistent=True
         )
         assert list(rows) == [Song("Nina", "x")]

@@ -70,27 +70,27 @@ def test_a_forked_process_sends_nothing_of_its_parent_and_has_its_own_connection
     out, _ = run("""
 s = session()
 s.save(Count("warm"))
-with s as block:
+with s.batch() as batch:
     for n in range(30):
-        block.save(Count(f"parent-{n}", by=os.getpid()))
-    block.flush()
+        batch.save(Count(f"parent-{n}", by=os.getpid()))
+    batch.flush()
     for n in range(3):
-        block.save(Count(f"late-{n}", by=os.getpid()))
+        batch.save(Count(f"late-{n}", by=os.getpid()))
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        assert block.discard() == []
+        assert batch.discard() == []
         assert s.stats.total == 0
         for n in range(200):
             s.save(Count("child", by=n))
             assert s.get(Count, "child", consistent=True).by == n
-        with s as own:
+        with s.batch() as own:
             for n in range(60):
                 own.save(Count(f"child-{n}", by=os.getpid()))
         print(json.dumps({"child": os.getpid()}), flush=True)
         os._exit(0)
     for n in range(200):
-        block.save(Count("parent", by=n), when=~(Count.id == "nobody"))
+        batch.save(Count("parent", by=n), when=~(Count.id == "nobody"))
         assert s.get(Count, "parent", consistent=True).by == n
     _, status = os.waitpid(child, 0)
     assert status == 0, status
@@ -104,26 +104,26 @@ print(json.dumps({"parent": parent}))
     assert stored["child"] == stored["parent"] == 199
 
 
-def test_a_block_that_nobody_ends_is_reported_when_the_interpreter_exits(
+def test_a_batch_that_is_never_ended_is_reported_when_the_interpreter_exits(
     session: Session, run: Any
 ) -> None:
     _, errors = run("""
-block = session().__enter__()
-block.save(Count("lost"))
+batch = session().batch().__enter__()
+batch.save(Count("lost"))
 """)
 
-    assert "a block was never ended, and what it had gathered is lost" in errors
+    assert "a batch was never ended, and what it had gathered is lost" in errors
     assert "1 write was not stored: save of a Count" in errors
     assert session.get(Count, "lost", consistent=True) is None
 
 
-def test_a_block_in_a_suspended_generator_is_reported_when_the_interpreter_exits(
+def test_a_batch_in_a_suspended_generator_is_reported_when_the_interpreter_exits(
     session: Session, run: Any
 ) -> None:
     _, errors = run("""
 def numbers():
-    with session() as block:
-        block.save(Count("lost"))
+    with session().batch() as batch:
+        batch.save(Count("lost"))
         yield 1
 suspended = numbers()
 next(suspended)
@@ -133,15 +133,15 @@ next(suspended)
     assert session.get(Count, "lost", consistent=True) is None
 
 
-def test_sys_exit_inside_a_block_reports_what_is_unsent(session: Session, run: Any) -> None:
+def test_sys_exit_inside_a_batch_reports_what_is_unsent(session: Session, run: Any) -> None:
     _, errors = run(
         """
-with session() as block:
-    block.save(Count("lost"))
+with session().batch() as batch:
+    batch.save(Count("lost"))
     sys.exit(3)
 """,
         expect=3,
     )
 
-    assert "a block was interrupted: 1 write was not stored: save of a Count" in errors
+    assert "a batch was interrupted: 1 write was not stored: save of a Count" in errors
     assert session.get(Count, "lost", consistent=True) is None

@@ -384,12 +384,12 @@ def test_delete_removes_what_it_finds(session: Session):
     assert session.scan(Song).count() == 0
 
 
-def test_a_query_in_a_block_sees_what_was_saved_before(session: Session):
-    with session as block:
-        block.save(Song("Etta", "x"))
-        assert block.query(Song).where(Song.artist == "Etta").consistent().count() == 1
-        block.save(Song("Etta", "y"))
-        assert block.query(Song).where(Song.artist == "Etta").delete() == 2
+def test_a_query_in_a_batch_sees_what_was_saved_before(session: Session):
+    with session.batch() as batch:
+        batch.save(Song("Etta", "x"))
+        assert batch.query(Song).where(Song.artist == "Etta").consistent().count() == 1
+        batch.save(Song("Etta", "y"))
+        assert batch.query(Song).where(Song.artist == "Etta").delete() == 2
     assert session.query(Song).where(Song.artist == "Etta").consistent().all() == []
 
 

@@ -296,12 +296,12 @@ def test_insert_begins_the_version(session: Session):
     assert account.version == 1
 
 
-def test_a_versioned_object_in_a_block_is_checked_at_once(session: Session):
+def test_a_versioned_object_in_a_batch_is_checked_at_once(session: Session):
     stale = session.save(Account("a"))
     session.save(session.get_one(Account, "a"))
 
-    with session as s, pytest.raises(ConditionFailed):
-        s.save(stale)
+    with session.batch() as batch, pytest.raises(ConditionFailed):
+        batch.save(stale)
 
 
 def test_save_all_of_versioned_objects(session: Session):
@@ -357,18 +357,18 @@ def test_save_all_of_one_versioned_object_several_times_keeps_their_order(sessio
     assert account.balance == 19
 
 
-def test_save_all_of_versioned_objects_inside_a_block_follows_what_is_pending(session: Session):
+def test_save_all_of_versioned_objects_inside_a_batch_follows_what_is_pending(session: Session):
     session.save(Account("a", 5))
 
-    with session as s:
-        s.delete(Account, "a")
-        s.save_all([Account("a", 7), Account("b", 8)])
+    with session.batch() as batch:
+        batch.delete(Account, "a")
+        batch.save_all([Account("a", 7), Account("b", 8)])
         assert session.get_one(Account, "a", consistent=True).balance == 7
 
     assert session.get_one(Account, "a", consistent=True).balance == 7
 
 
-def test_progress_hears_of_every_write_of_a_save_all_and_of_blocks(client: Any, session: Session):
+def test_progress_hears_of_every_write_of_a_save_all_and_of_batches(client: Any, session: Session):
     heard: list[Progress] = []
     session.save_all(songs(60), on_progress=heard.append)
     assert heard[-1] == Progress(taken=60, stored=60, replaced=0, failed=0)
@@ -378,9 +378,9 @@ def test_progress_hears_of_every_write_of_a_save_all_and_of_blocks(client: Any, 
     telling = Session(
         client=client, table_prefix=session._core.table_prefix, on_progress=heard.append
     )
-    with telling as s:
-        s.save_all(songs(30))
-        s.save(next(iter(songs(1))))
+    with telling.batch() as batch:
+        batch.save_all(songs(30))
+        batch.save(next(iter(songs(1))))
     assert (heard[-1].taken, heard[-1].waiting, heard[-1].failed) == (31, 0, 0)
 
 
@@ -413,35 +413,35 @@ def test_created_is_set_once_and_updated_each_time(session: Session):
     assert session.get(Log, "a") == log
 
 
-def test_time_stamps_in_a_block_move_when_the_block_has_ended(session: Session):
+def test_time_stamps_in_a_batch_move_when_the_batch_has_ended(session: Session):
     log = Log("a")
-    with session as s:
-        s.save(log)
+    with session.batch() as batch:
+        batch.save(log)
         assert log.made is None
 
     assert log.made is not None
     assert session.get(Log, "a") == log
 
 
-def test_a_frozen_object_with_time_stamps_in_a_block_comes_back_as_it_will_be_stored(
+def test_a_frozen_object_with_time_stamps_in_a_batch_comes_back_as_it_will_be_stored(
     session: Session,
 ):
-    with session as s:
-        stored = s.save(FrozenLog("a"))
+    with session.batch() as batch:
+        stored = batch.save(FrozenLog("a"))
 
     assert stored.made is not None
     assert session.get(FrozenLog, "a") == stored
 
 
-# --- Blocks ---------------------------------------------------------------------------------------
+# --- Batches ---------------------------------------------------------------------------------------
 
 
-def test_a_block_stores_everything_in_batches(session: Session):
-    with session as s:
+def test_a_batch_stores_everything_25_to_a_request(session: Session):
+    with session.batch() as batch:
         for song in songs(130):
-            s.save(song)
+            batch.save(song)
         for number in range(20):
-            s.save(Log(f"{number}"))
+            batch.save(Log(f"{number}"))
 
     assert session.query(Song).where(Song.artist == "Nina").all() == songs(130)
     assert session.scan(Log).count() == 20
@@ -467,15 +467,15 @@ def test_save_all_stores_what_came_before_an_error(session: Session):
     assert session.scan(Song).count() == 3
 
 
-def test_the_last_write_to_a_key_wins_in_a_block(session: Session):
+def test_the_last_write_to_a_key_wins_in_a_batch(session: Session):
     """pynamodb/PynamoDB#1243: the same key twice in one batch is an error of the service's."""
-    with session as s:
+    with session.batch() as batch:
         for year in range(40):
-            s.save(Song("Nina", "x", year=year))
-        s.save(Song("Nina", "gone"))
-        s.delete(Song, ("Nina", "gone"))
-        s.delete(Song, ("Nina", "back"))
-        s.save(Song("Nina", "back"))
+            batch.save(Song("Nina", "x", year=year))
+        batch.save(Song("Nina", "gone"))
+        batch.delete(Song, ("Nina", "gone"))
+        batch.delete(Song, ("Nina", "back"))
+        batch.save(Song("Nina", "back"))
 
     assert session.query(Song).where(Song.artist == "Nina").all() == [
         Song("Nina", "back"),
@@ -484,10 +484,10 @@ def test_the_last_write_to_a_key_wins_in_a_block(session: Session):
 
 
 def test_order_per_key_holds_over_many_batches(session: Session):
-    with session as s:
+    with session.batch() as batch:
         for year in range(20):
             for number in range(30):
-                s.save(Song("Nina", f"{number:02}", year=year))
+                batch.save(Song("Nina", f"{number:02}", year=year))
 
     assert {song.year for song in session.scan(Song)} == {19}
 
@@ -506,27 +506,27 @@ def test_order_per_key_holds_over_many_batches(session: Session):
     ],
     ids=["get", "get_one", "refresh", "exists", "query", "scan", "delete", "save when"],
 )
-def test_a_block_reads_what_it_has_written(session: Session, read: Any):
-    with session as s:
-        s.save_all(songs(3))
+def test_a_batch_reads_what_it_has_written(session: Session, read: Any):
+    with session.batch() as batch:
+        batch.save_all(songs(3))
 
-        assert read(s) == "0001"
+        assert read(batch) == "0001"
 
 
 def test_reading_another_key_sends_nothing(session: Session):
-    with session as s:
-        s.save_all(songs(3))
-        s.get(Song, ("Nina", "other"))
-        s.scan(Log).all()
+    with session.batch() as batch:
+        batch.save_all(songs(3))
+        batch.get(Song, ("Nina", "other"))
+        batch.scan(Log).all()
 
         assert session.stats.requests["BatchWriteItem"] == 0
 
 
-def test_insert_in_a_block_sees_what_is_pending_for_its_key(session: Session):
-    with session as s:
-        s.save(Song("Nina", "x", year=1))
+def test_insert_in_a_batch_sees_what_is_pending_for_its_key(session: Session):
+    with session.batch() as batch:
+        batch.save(Song("Nina", "x", year=1))
         with pytest.raises(ItemExists):
-            s.insert(Song("Nina", "x", year=2))
+            batch.insert(Song("Nina", "x", year=2))
 
 
 def test_one_item_that_the_service_refuses_does_not_take_the_others_along(
@@ -546,7 +546,7 @@ def test_one_item_that_the_service_refuses_does_not_take_the_others_along(
 
     strange = Strange("text where the table has a number")
     with pytest.raises(UnsentWrites) as caught:
-        save_in_a_block(session, [*songs(20), strange])
+        save_in_a_batch(session, [*songs(20), strange])
 
     assert caught.value.objects[0] is strange
     assert len(caught.value.unsent) == 1
@@ -554,19 +554,19 @@ def test_one_item_that_the_service_refuses_does_not_take_the_others_along(
     assert session.scan(Song).count() == 20
 
 
-def save_in_a_block(session: Session, objects: list[Any]) -> None:
-    with session as s:
+def save_in_a_batch(session: Session, objects: list[Any]) -> None:
+    with session.batch() as batch:
         for each in objects:
-            s.save(each)
+            batch.save(each)
 
 
-def test_twenty_threads_write_through_one_block(session: Session):
+def test_twenty_threads_write_through_one_batch(session: Session):
     def write(s: Any, worker: int) -> None:
         for song in songs(60, artist=f"artist {worker}"):
             s.save(song)
 
-    with session as s:
-        threads = [threading.Thread(target=write, args=(s, worker)) for worker in range(20)]
+    with session.batch() as batch:
+        threads = [threading.Thread(target=write, args=(batch, worker)) for worker in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -727,7 +727,7 @@ def test_passing_faults_of_batches_lose_nothing(
     """boto/boto3#2088, #1424: the batch's call raises and its items are gone."""
     fault(faults, kind, "BatchWriteItem", times=5)
 
-    save_in_a_block(shaky, songs(100))
+    save_in_a_batch(shaky, songs(100))
 
     assert len(faults.fired) == 5
     assert session.query(Song).where(Song.artist == "Nina").all() == songs(100)
@@ -756,7 +756,7 @@ def test_after_the_deadline_the_very_objects_are_reported(
     made = songs(60)
 
     with pytest.raises(UnsentWrites) as caught:
-        save_in_a_block(hasty, made)
+        save_in_a_batch(hasty, made)
 
     assert {id(each) for each in caught.value.objects} == {id(song) for song in made}
     assert all(isinstance(each.cause, Throttled) for each in caught.value.unsent)

@@ -141,13 +141,13 @@ def test_every_verb_takes_the_fields_of_the_key(session: Session):
         session.get_one(Order, key)
 
 
-def test_blocks_fold_and_flush_by_the_computed_key(session: Session):
-    with session as s:
-        s.save(order(1, total=1))
-        s.save(order(1, total=2))
-        assert s.get(Order, ("42", NOON, 1)) == order(1, total=2)
-        s.save(order(2))
-        s.delete(order(2))
+def test_batches_fold_and_flush_by_the_computed_key(session: Session):
+    with session.batch() as batch:
+        batch.save(order(1, total=1))
+        batch.save(order(1, total=2))
+        assert batch.get(Order, ("42", NOON, 1)) == order(1, total=2)
+        batch.save(order(2))
+        batch.delete(order(2))
     assert session.query(Order).where(Order.user_id == "42").all() == [order(1, total=2)]
 
 

@@ -192,9 +192,9 @@ def test_the_same_token_happens_once(session: Session) -> None:
 
 
 def test_pending_writes_of_the_same_keys_are_stored_first(session: Session) -> None:
-    with session as block:
-        block.save(Account("ann", 1))
-        with block.transaction() as t:
+    with session.batch() as batch:
+        batch.save(Account("ann", 1))
+        with batch.transaction() as t:
             t.update(Account, "ann", add(Account.balance, 1))
 
     assert balance(session, "ann") == 2

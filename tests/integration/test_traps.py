@@ -87,10 +87,10 @@ def test_a_batch_whose_call_raises_keeps_its_items(session: Session) -> None:
     """boto/boto3#2088, #1424; aws/aws-sdk-net#665, guregu/dynamo#117: and says which ones."""
     lost = [Homeless("x"), Homeless("y")]
 
-    with pytest.raises(UnsentWrites) as unsent, session as block:
-        block.save(Thing("ann", "a"))
+    with pytest.raises(UnsentWrites) as unsent, session.batch() as batch:
+        batch.save(Thing("ann", "a"))
         for each in lost:
-            block.save(each)
+            batch.save(each)
 
     assert all(one is other for one, other in zip(unsent.value.objects, lost, strict=True))
     assert all(each.cause is not None for each in unsent.value.unsent)
@@ -99,16 +99,16 @@ def test_a_batch_whose_call_raises_keeps_its_items(session: Session) -> None:
 
 def test_the_same_key_twice_in_one_batch_is_no_error(session: Session) -> None:
     """pynamodb/PynamoDB#1243"""
-    with session as block:
+    with session.batch() as batch:
         for count in range(3):
-            block.save(Thing("ann", "a", count=count))
+            batch.save(Thing("ann", "a", count=count))
 
     assert thing(session).count == 2
 
 
-def test_an_exception_inside_the_block_flushes_what_was_saved(session: Session) -> None:
-    with pytest.raises(ZeroDivisionError), session as block:
-        block.save(Thing("ann", "a"))
+def test_an_exception_inside_the_batch_flushes_what_was_saved(session: Session) -> None:
+    with pytest.raises(ZeroDivisionError), session.batch() as batch:
+        batch.save(Thing("ann", "a"))
         raise ZeroDivisionError
 
     assert thing(session).name == "a"
@@ -169,7 +169,7 @@ def test_updating_an_unread_object_does_not_reset_its_version(session: Session) 
         session.update(Paper("plan"), set_(Paper.text, "unread"))
 
 
-def test_every_verb_checks_the_version_also_in_a_block(session: Session) -> None:
+def test_every_verb_checks_the_version_also_in_a_batch(session: Session) -> None:
     """aws/aws-sdk-java-v2#2358, #3612, #2559"""
     stale = attrs.evolve(session.save(Paper("plan")))
     stale.version = 1
@@ -177,10 +177,10 @@ def test_every_verb_checks_the_version_also_in_a_block(session: Session) -> None
 
     with pytest.raises(ConditionFailed):
         session.delete(stale)
-    with pytest.raises(ConditionFailed), session as block:
-        block.save(stale)
-    with pytest.raises(ConditionFailed), session as block:
-        block.delete(stale)
+    with pytest.raises(ConditionFailed), session.batch() as batch:
+        batch.save(stale)
+    with pytest.raises(ConditionFailed), session.batch() as batch:
+        batch.delete(stale)
     with pytest.raises(TransactionFailed), session.transaction() as t:
         t.delete(stale)
 
@@ -362,6 +362,6 @@ def test_nothing_is_asked_of_the_service_before_it_is_needed(client: Any) -> Non
     session = Session(client=client)
     session.query(Thing).where(Thing.owner == "ann").explain()
 
-    with session:
+    with session.batch():
         pass
     assert session.stats.total == 0

@@ -248,14 +248,14 @@ def test_an_edit_whose_value_somebody_has_changed_meanwhile_frees_theirs(session
 
 
 def test_gathered_writes_of_such_models_go_at_once(session: Session):
-    with session as s:
-        s.save(User("1", "a@x"))
+    with session.batch() as batch:
+        batch.save(User("1", "a@x"))
         assert guards(session) == {email("a@x")}
-        s.delete(User, "1")
+        batch.delete(User, "1")
         assert guards(session) == set()
         with pytest.raises(AlreadyTaken):
-            s.save(User("2", "a@x"))
-            s.save(User("3", "a@x"))
+            batch.save(User("2", "a@x"))
+            batch.save(User("3", "a@x"))
 
 
 def test_a_model_that_is_declared_later_gives_guards_to_what_was_gathered_before(session: Session):
@@ -264,15 +264,15 @@ def test_a_model_that_is_declared_later_gives_guards_to_what_was_gathered_before
         id: str = partition_key()
 
     session.tables.create(Book)
-    with session as s:
-        s.save(Book("1"))
+    with session.batch() as batch:
+        batch.save(Book("1"))
 
         @model("books")
         class Signed(Book):
             number: str = field(unique=True, default="")
 
         session.save(Signed("2", "first"))
-        s.save(Book("2"))  # takes the place of the other, whose number is free then
+        batch.save(Book("2"))  # takes the place of the other, whose number is free then
     session.save(Signed("3", "first"))
     assert session.get(Signed, "3") == Signed("3", "first")
 

@@ -263,10 +263,10 @@ def test_unknown_attributes_survive_an_update(session: Session, song: Song):
     assert stored(session)["extra"] == {"S": "kept"}
 
 
-def test_an_update_in_a_block_comes_after_what_was_saved(session: Session):
-    with session as block:
-        block.save(Song(*KEY, plays=1))
-        assert block.update(Song, KEY, set_(Song.plays, Song.plays + 1)).plays == 2
+def test_an_update_in_a_batch_comes_after_what_was_saved(session: Session):
+    with session.batch() as batch:
+        batch.save(Song(*KEY, plays=1))
+        assert batch.update(Song, KEY, set_(Song.plays, Song.plays + 1)).plays == 2
 
 
 # --- Versions and time stamps -------------------------------------------------------------------

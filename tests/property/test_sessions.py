@@ -1,6 +1,6 @@
-"""Random programs on two sessions: DynamoDB Local holds what a dict says, after whatever ended a block.
+"""Random programs on two sessions: DynamoDB Local holds what a dict says, after whatever ended a batch.
 
-The model knows what is stored and what each open block has gathered. A block lives in a generator, so
+The model knows what is stored and what each open batch has gathered. A batch lives in a generator, so
 its frame is suspended between steps; it ends, crashes, is interrupted, or is dropped.
 """
 
@@ -40,7 +40,7 @@ from dynattrs import (
 from program_models import MODELS, Key, Letter, Meter, Paper, State, World, key_of, of, stored
 
 WHO = st.integers(0, 1)
-#: Through the handle of the open block, if there is one, or through the session itself.
+#: Through the handle of the open batch, if there is one, or through the session itself.
 GATHERED = st.booleans()
 LETTERS = st.sampled_from(["l0", "l1", "l2", "l3"])
 PAPERS = st.sampled_from(["p0", "p1"])
@@ -76,18 +76,18 @@ def crash_if(crash: bool) -> None:
         raise Crash
 
 
-def block(session: Session) -> Generator[Any, str, None]:
-    """A block whose frame is suspended while it is open."""
-    with session as s:
-        while (yield s) != "end":
+def suspended(session: Session) -> Generator[Any, str, None]:
+    """A batch whose frame is suspended while it is open."""
+    with session.batch() as batch:
+        while (yield batch) != "end":
             pass
 
 
-class Block:
-    """An open block, and what it has gathered: by key the object that was given and the state."""
+class OpenBatch:
+    """An open batch, and what it has gathered: by key the object that was given and the state."""
 
     def __init__(self, session: Session) -> None:
-        self.frame = block(session)
+        self.frame = suspended(session)
         self.handle = next(self.frame)
         self.gathered: dict[Key, tuple[Any, State]] = {}
 
@@ -98,7 +98,7 @@ class Sessions(RuleBasedStateMachine):
         self.client = client
         self.box = secrets.token_hex(8)
         self.sessions = [Session(client=client, table_prefix=PREFIX) for _ in range(2)]
-        self.blocks: list[Block | None] = [None, None]
+        self.batches: list[OpenBatch | None] = [None, None]
         self.world: World = {}
         #: What each session's program holds of each paper, as it was read or saved last.
         self.papers = [{name: self.new_paper(name) for name in ("p0", "p1")} for _ in range(2)]
@@ -109,7 +109,7 @@ class Sessions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for who in range(2):
-            if self.blocks[who] is not None:
+            if self.batches[who] is not None:
                 self.end(who)
         self.compare()
         for session in self.sessions:
@@ -122,49 +122,49 @@ class Sessions(RuleBasedStateMachine):
 
     # --- What rules share ---
 
-    def handle(self, who: int, gathered: bool) -> tuple[Any, Block | None]:
-        open_block = self.blocks[who] if gathered else None
-        return (self.sessions[who] if open_block is None else open_block.handle), open_block
+    def handle(self, who: int, gathered: bool) -> tuple[Any, OpenBatch | None]:
+        open_batch = self.batches[who] if gathered else None
+        return (self.sessions[who] if open_batch is None else open_batch.handle), open_batch
 
-    def put(self, open_block: Block | None, key: Key, given: Any, state: State) -> None:
-        """A save or delete without a condition: gathered in a block, done at once outside."""
-        if open_block is None:
+    def put(self, open_batch: OpenBatch | None, key: Key, given: Any, state: State) -> None:
+        """A save or delete without a condition: gathered by a batch, done at once by a session."""
+        if open_batch is None:
             self.world[key] = state
         else:
-            open_block.gathered[key] = (given, state)
+            open_batch.gathered[key] = (given, state)
 
-    def settle(self, open_block: Block | None, *keys: Key) -> None:
+    def settle(self, open_batch: OpenBatch | None, *keys: Key) -> None:
         """What is done at once first sends what is gathered, if its key is among it."""
-        if open_block is not None and any(key in open_block.gathered for key in keys):
-            self.sent(open_block)
+        if open_batch is not None and any(key in open_batch.gathered for key in keys):
+            self.sent(open_batch)
 
-    def sent(self, open_block: Block) -> None:
-        self.world.update({key: state for key, (_, state) in open_block.gathered.items()})
-        open_block.gathered.clear()
+    def sent(self, open_batch: OpenBatch) -> None:
+        self.world.update({key: state for key, (_, state) in open_batch.gathered.items()})
+        open_batch.gathered.clear()
 
     def known(self, key: Key) -> State:
         """What an object of the class has of what is stored."""
         state = self.world.get(key)
         return state and {name: value for name, value in state.items() if name != "extra"}
 
-    # --- Blocks ---
+    # --- Batches --
 
-    @precondition(lambda self: None in self.blocks)
+    @precondition(lambda self: None in self.batches)
     @rule()
     def open(self) -> None:
-        who = self.blocks.index(None)
-        self.blocks[who] = Block(self.sessions[who])
+        who = self.batches.index(None)
+        self.batches[who] = OpenBatch(self.sessions[who])
 
-    def close(self, who: int) -> Block:
-        open_block = self.blocks[who]
-        assert open_block is not None
-        self.blocks[who] = None
-        return open_block
+    def close(self, who: int) -> OpenBatch:
+        open_batch = self.batches[who]
+        assert open_batch is not None
+        self.batches[who] = None
+        return open_batch
 
-    @precondition(lambda self: any(self.blocks))
+    @precondition(lambda self: any(self.batches))
     @rule(who=WHO)
     def end(self, who: int) -> None:
-        if self.blocks[who] is None:
+        if self.batches[who] is None:
             return
         ended = self.close(who)
         with contextlib.suppress(StopIteration):
@@ -174,11 +174,11 @@ class Sessions(RuleBasedStateMachine):
             ended.handle.save(Letter(self.box, "l0"))
         self.compare()
 
-    @precondition(lambda self: any(self.blocks))
+    @precondition(lambda self: any(self.batches))
     @rule(who=WHO)
     def crash(self, who: int) -> None:
         """What was saved before the mistake is stored."""
-        if self.blocks[who] is None:
+        if self.batches[who] is None:
             return
         ended = self.close(who)
         with pytest.raises(Crash):
@@ -186,11 +186,11 @@ class Sessions(RuleBasedStateMachine):
         self.sent(ended)
         self.compare()
 
-    @precondition(lambda self: any(self.blocks))
+    @precondition(lambda self: any(self.batches))
     @rule(who=WHO, dropped=st.booleans())
     def interrupt(self, who: int, dropped: bool) -> None:
         """Nothing new is sent, and each object that is not stored is named."""
-        if self.blocks[who] is None:
+        if self.batches[who] is None:
             return
         ended = self.close(who)
         if dropped:
@@ -205,63 +205,63 @@ class Sessions(RuleBasedStateMachine):
                 assert set(map(id, given)) == {id(obj) for obj, _ in ended.gathered.values()}
         self.compare()
 
-    @precondition(lambda self: any(self.blocks))
+    @precondition(lambda self: any(self.batches))
     @rule(who=WHO)
     def flush(self, who: int) -> None:
-        open_block = self.blocks[who]
-        if open_block is not None:
-            open_block.handle.flush()
-            self.sent(open_block)
+        open_batch = self.batches[who]
+        if open_batch is not None:
+            open_batch.handle.flush()
+            self.sent(open_batch)
             self.compare()
 
-    @precondition(lambda self: any(self.blocks))
+    @precondition(lambda self: any(self.batches))
     @rule(who=WHO)
     def discard(self, who: int) -> None:
-        open_block = self.blocks[who]
-        if open_block is not None:
-            dropped = open_block.handle.discard()
+        open_batch = self.batches[who]
+        if open_batch is not None:
+            dropped = open_batch.handle.discard()
             given = [each[1] if isinstance(each, tuple) else each for each in dropped]
-            assert set(map(id, given)) == {id(obj) for obj, _ in open_block.gathered.values()}
-            open_block.gathered.clear()
+            assert set(map(id, given)) == {id(obj) for obj, _ in open_batch.gathered.values()}
+            open_batch.gathered.clear()
 
     # --- Writes ---
 
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, text=TEXTS)
     def save(self, who: int, gathered: bool, name: str, text: str) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name, text)
         handle.save(letter)
-        self.put(open_block, key_of(letter), letter, of(letter))
+        self.put(open_batch, key_of(letter), letter, of(letter))
         letter.text = "changed after the save, which changes nothing"
 
     @rule(who=WHO, gathered=GATHERED, count=st.integers(1, 60), text=TEXTS)
     def save_many(self, who: int, gathered: bool, count: int, text: str) -> None:
-        """More than one batch; the block is flushed, so that it is known what is sent."""
-        handle, open_block = self.handle(who, gathered)
+        """More than 25 writes; the batch is flushed, so that it is known what is sent."""
+        handle, open_batch = self.handle(who, gathered)
         letters = [Letter(self.box, f"l{number}", text) for number in range(count)]
         handle.save_all(iter(letters))
         for letter in letters:
-            self.put(open_block, key_of(letter), letter, of(letter))
-        if open_block is not None:
+            self.put(open_batch, key_of(letter), letter, of(letter))
+        if open_batch is not None:
             handle.flush()
-            self.sent(open_block)
+            self.sent(open_batch)
 
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, by_object=st.booleans())
     def delete(self, who: int, gathered: bool, name: str, by_object: bool) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         letter, key = Letter(self.box, name), (self.box, name)
         if by_object:
             handle.delete(letter)
         else:
             handle.delete(Letter, key)
-        self.put(open_block, key_of(letter), letter if by_object else key, None)
+        self.put(open_batch, key_of(letter), letter if by_object else key, None)
 
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, text=TEXTS)
     def insert(self, who: int, gathered: bool, name: str, text: str) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name, text)
         key = key_of(letter)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         before = self.known(key)
         if before is None:
             handle.insert(letter)
@@ -275,10 +275,10 @@ class Sessions(RuleBasedStateMachine):
     def conditional(
         self, who: int, gathered: bool, name: str, text: str, expected: str, put: bool
     ) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name, text)
         key = key_of(letter)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         before = self.known(key)
         condition: Any = Letter.text == expected
         fits = before is not None and before["text"] == expected
@@ -292,16 +292,16 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(who=WHO, gathered=GATHERED, name=METERS, number=st.integers(-5, 5))
     def update(self, who: int, gathered: bool, name: str, number: int) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         key, whole = ("meters", name), (self.box, name)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         before = self.known(key)
         if before is None:
             with pytest.raises(NoSuchItem):
                 handle.update(Meter, whole, add(Meter.count, number))
             meter = Meter(self.box, name, number)
             handle.save(meter)
-            self.put(open_block, key, meter, of(meter))
+            self.put(open_batch, key, meter, of(meter))
             return
         changed = handle.update(
             Meter, whole, add(Meter.count, number), add(Meter.tags, {str(number)})
@@ -314,10 +314,10 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(who=WHO, gathered=GATHERED, name=METERS, number=st.integers(-5, 5), crash=st.booleans())
     def edit(self, who: int, gathered: bool, name: str, number: int, crash: bool) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         key = ("meters", name)
         meter = handle.get(Meter, (self.box, name), consistent=True)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         if meter is None:
             assert self.world.get(key) is None
             return
@@ -350,14 +350,14 @@ class Sessions(RuleBasedStateMachine):
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, text=TEXTS)
     def read_and_save(self, who: int, gathered: bool, name: str, text: str) -> None:
         """What the class does not know stays."""
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         key = ("letters", name)
         letter = handle.get(Letter, (self.box, name), consistent=True)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         if letter is not None:
             letter.text = text
             handle.save(letter)
-            self.put(open_block, key, letter, {**(self.world[key] or {}), "text": text})
+            self.put(open_batch, key, letter, {**(self.world[key] or {}), "text": text})
 
     # --- Versions ---
 
@@ -448,13 +448,13 @@ class Sessions(RuleBasedStateMachine):
         self, who: int, gathered: bool, crash: bool, letters: list[tuple[str, str, str]],
         meter: str | None, paper: str | None,
     ) -> None:  # fmt: skip
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         keys: list[Key] = [("letters", name) for name, _, _ in letters]
         keys += [("meters", meter)] if meter else []
         if not keys and paper is None:
             return
         if not crash:
-            self.settle(open_block, *keys)
+            self.settle(open_batch, *keys)
         after: World = {}
         faults: list[bool] = []
         held = self.papers[who][paper] if paper else None
@@ -503,21 +503,21 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(who=WHO, gathered=GATHERED, name=LETTERS)
     def get(self, who: int, gathered: bool, name: str) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         key = ("letters", name)
-        self.settle(open_block, key)
+        self.settle(open_batch, key)
         letter = handle.get(Letter, (self.box, name), consistent=True)
         assert (None if letter is None else of(letter)) == self.known(key)
 
     @rule(who=WHO, gathered=GATHERED, way=st.sampled_from(["query", "get_many", "transact_get"]))
     def read_many(self, who: int, gathered: bool, way: str) -> None:
-        handle, open_block = self.handle(who, gathered)
+        handle, open_batch = self.handle(who, gathered)
         names = ["l0", "l1", "l2", "l3"]
-        if open_block is not None and any(kind == "letters" for kind, _ in open_block.gathered):
+        if open_batch is not None and any(kind == "letters" for kind, _ in open_batch.gathered):
             if way != "transact_get":
-                self.sent(open_block)
+                self.sent(open_batch)
             else:
-                self.settle(open_block, *(("letters", name) for name in names))
+                self.settle(open_batch, *(("letters", name) for name in names))
         keys = [(self.box, name) for name in names]
         if way == "query":
             query = handle.query(Letter).where(Letter.box == self.box)
@@ -531,9 +531,9 @@ class Sessions(RuleBasedStateMachine):
         assert found == {key: state for key, state in wanted.items() if state is not None}
 
     @invariant()
-    def nothing_waits_outside_a_block(self) -> None:
+    def nothing_waits_outside_a_batch(self) -> None:
         for session in self.sessions:
-            assert session.discard() == []
+            assert session._buffer is None
 
 
 def test_what_is_stored_is_what_a_dict_says(client: Any) -> None:

@@ -1,4 +1,4 @@
-"""The verbs, queries and blocks of `AsyncSession`: as strict as those of `Session`, and awaited."""
+"""The verbs, queries and batches of `AsyncSession`: as strict as those of `Session`, and awaited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from songs import Prize, Song
 from typing_extensions import assert_type
 
 from dynattrs import Page, Stats, path, set_
-from dynattrs.aio import AsyncBlock, AsyncQuery, AsyncSession, AsyncTransaction
+from dynattrs.aio import AsyncBatch, AsyncQuery, AsyncSession, AsyncTransaction
 
 session = AsyncSession(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
 song = Song("Nina Simone", "Sinnerman", "jazz")
@@ -46,7 +46,6 @@ async def writes() -> None:
     )
     assert_type(await session.update(song, set_(Song.plays, 1), returns=None), None)
     await session.update(song, Song.plays > 3)  # type: ignore[call-overload]
-    assert_type(await session.flush(), None)
     assert_type(await session.close(), None)
 
 
@@ -101,12 +100,18 @@ async def queries() -> None:
         print(wrong)
 
 
-async def blocks() -> None:
-    async with session as block:
-        assert_type(block, AsyncBlock)
-        assert_type(await block.save(song), Song)
-        await block.save("text")  # type: ignore[type-var]
-        await block.close()  # type: ignore[attr-defined]
+async def batches() -> None:
+    async with session.batch() as batch:
+        assert_type(batch, AsyncBatch)
+        assert_type(await batch.save(song), Song)
+        await batch.save("text")  # type: ignore[type-var]
+        assert_type(await batch.flush(), None)
+        assert_type(batch.discard(), list[Any])
+        await batch.close()  # type: ignore[attr-defined]
+    await session.flush()  # type: ignore[attr-defined]
+    async with AsyncSession() as one, one.batch(on_progress=print) as two:
+        assert_type(one, AsyncSession)
+        assert_type(two, AsyncBatch)
     async with session.edit(song) as edited:
         assert_type(edited, Song)
     session.edit("text")  # type: ignore[type-var]
@@ -114,7 +119,7 @@ async def blocks() -> None:
         assert_type(transaction, AsyncTransaction)
         assert_type(transaction.save(song), Song)
         transaction.save("text")  # type: ignore[type-var]
-    with session as wrong:  # type: ignore[attr-defined]
+    with session.batch() as wrong:  # type: ignore[attr-defined]
         print(wrong)
 
 

@@ -1,4 +1,4 @@
-"""The verbs of sessions and blocks: what they take, seen through `verb`, and what they return."""
+"""The verbs of sessions and batches: what they take, seen through `verb`, and what they return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Block, GlobalIndex, LocalIndex, Session, Stats, Table, Transaction
+from dynattrs import Batch, GlobalIndex, LocalIndex, Session, Stats, Table, Transaction
 
 session = Session(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
 song = Song("Nina Simone", "Sinnerman", "jazz")
@@ -48,7 +48,6 @@ session.delete("text")  # type: ignore[call-overload]
 session.delete(int, 7)  # type: ignore[type-var]
 session.delete(song, returnign=True)  # type: ignore[call-overload]
 
-assert_type(session.flush(), None)
 assert_type(session.close(), None)
 
 # --- Reading ------------------------------------------------------------------------------------
@@ -81,18 +80,30 @@ with session.transaction() as transaction:
     transaction.save(song)
     transaction.save("text")  # type: ignore[type-var]
 
-# --- Blocks -------------------------------------------------------------------------------------
+# --- Batches ------------------------------------------------------------------------------------
 
-with session as block:
-    assert_type(block, Block)
-    assert_type(block.save(song), Song)
-    assert_type(block.get(Song, key), Song | None)
-    block.save("text")  # type: ignore[type-var]
-    block.close()  # type: ignore[attr-defined]
+with session.batch() as batch:
+    assert_type(batch, Batch)
+    assert_type(batch.save(song), Song)
+    assert_type(batch.get(Song, key), Song | None)
+    batch.save("text")  # type: ignore[type-var]
+    assert_type(batch.flush(), None)
+    assert_type(batch.discard(), list[Any])
+    batch.close()  # type: ignore[attr-defined]
+    batch.batch()  # type: ignore[attr-defined]
+
+session.batch(on_progress=print)
+session.flush()  # type: ignore[attr-defined]
+session.discard()  # type: ignore[attr-defined]
+
+with Session() as one, one.batch() as two:
+    assert_type(one, Session)
+    assert_type(two, Batch)
 
 
 def late(error: BaseException, traceback: TracebackType) -> None:
     session.__exit__(type(error), error, traceback)
+    session.batch().__exit__(type(error), error, traceback)
 
 
 assert_type(session.stats, Stats)

@@ -1,4 +1,4 @@
-"""An `AsyncSession`'s own behaviour: arguments, blocks, iterators, tasks, event loops, its end."""
+"""An `AsyncSession`'s own behaviour: arguments, batches, iterators, tasks, event loops, its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.aio import AsyncBlock, AsyncSession
+from dynattrs.aio import AsyncBatch, AsyncSession
 from memory_client import MemoryClient
 
 
@@ -60,35 +60,35 @@ def stored(client: MemoryClient) -> set[str]:
     return {key[1] for key in client.tables["notes"]}
 
 
-# --- Blocks ---------------------------------------------------------------------------------------
+# --- Batches --------------------------------------------------------------------------------------
 
 
-def test_a_block_gathers_and_its_session_does_not(session: AsyncSession, client: MemoryClient):
+def test_a_batch_gathers_and_its_session_does_not(session: AsyncSession, client: MemoryClient):
     async def main() -> None:
-        async with session as s:
-            assert isinstance(s, AsyncBlock)
-            await s.save(note(1))
-            await s.save(note(2))
+        async with session.batch() as batch:
+            assert isinstance(batch, AsyncBatch)
+            await batch.save(note(1))
+            await batch.save(note(2))
             assert client.requests == []
             await session.save(note(3))
             assert client.requests == ["put_item"]
         assert client.requests == ["put_item", "batch_write_item"]
         with pytest.raises(SessionClosed):
-            await s.save(note(4))
+            await batch.save(note(4))
 
     asyncio.run(main())
 
 
-def test_blocks_of_one_session_in_many_tasks_end_each_for_itself(
+def test_batches_of_one_session_in_many_tasks_end_each_for_itself(
     session: AsyncSession, client: MemoryClient
 ):
     async def task(number: int) -> None:
-        async with session as s:
-            await s.save(note(number))
+        async with session.batch() as batch:
+            await batch.save(note(number))
             await asyncio.sleep(0)
             if number % 3 == 0:
                 raise KeyError(number)
-            async with session as inner:
+            async with session.batch() as inner:
                 await inner.save(note(100 + number))
 
     async def main() -> None:
@@ -98,16 +98,16 @@ def test_blocks_of_one_session_in_many_tasks_end_each_for_itself(
     asyncio.run(main())
 
     assert len(stored(client)) == 20 + 13
-    assert session._blocks == []
+    assert not session._batches
 
 
-def test_an_exit_stack_ends_the_blocks_that_it_has_entered(
+def test_an_exit_stack_ends_the_batches_that_it_has_entered(
     session: AsyncSession, client: MemoryClient
 ):
     async def main() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            one = await stack.enter_async_context(session)
-            other = await stack.enter_async_context(session)
+            one = await stack.enter_async_context(session.batch())
+            other = await stack.enter_async_context(session.batch())
             await one.save(note(1))
             await other.save(note(2))
             assert client.requests == []
@@ -117,16 +117,16 @@ def test_an_exit_stack_ends_the_blocks_that_it_has_entered(
     assert stored(client) == {"0001", "0002"}
 
 
-def test_a_block_waits_where_too_much_is_in_flight(client: MemoryClient):
+def test_a_batch_waits_where_too_much_is_in_flight(client: MemoryClient):
     session = AsyncSession(client=client, concurrency=2)
     most = 0
 
     async def main() -> None:
         nonlocal most
-        async with session as s:
+        async with session.batch() as batch:
             for number in range(500):
-                await s.save(note(number))
-                most = max(most, len(s._buffer or ()))
+                await batch.save(note(number))
+                most = max(most, len(batch._buffer or ()))
 
     asyncio.run(main())
 
@@ -139,19 +139,19 @@ def test_progress_is_told(client: MemoryClient):
     session = AsyncSession(client=client, on_progress=told.append)
 
     async def main() -> None:
-        async with session as s:
-            await s.save_all(map(note, range(60)))
+        async with session.batch() as batch:
+            await batch.save_all(map(note, range(60)))
 
     asyncio.run(main())
 
     assert told[-1].stored == 60
 
 
-def test_no_task_outlives_its_block(session: AsyncSession, client: MemoryClient):
+def test_no_task_outlives_its_batch(session: AsyncSession, client: MemoryClient):
     async def main() -> None:
         await session.save_all(map(note, range(50)))
-        async with session as s:
-            pages = s.query(Note).where(Note.shelf == "s").page_size(10).pages()
+        async with session.batch() as batch:
+            pages = batch.query(Note).where(Note.shelf == "s").page_size(10).pages()
             await anext_(pages)
             await anext_(pages)
             assert len(others()) == 1  # the third is being read
@@ -177,7 +177,7 @@ def test_a_write_inside_a_transaction_is_refused_in_its_task_and_not_in_others(
     assert not session._core.transactions
 
 
-def test_writes_that_fail_for_good_are_raised_when_the_block_ends(client: MemoryClient):
+def test_writes_that_fail_for_good_are_raised_when_the_batch_ends(client: MemoryClient):
     async def refuse(**_: Any) -> Any:
         raise RuntimeError("no")
 
@@ -187,8 +187,8 @@ def test_writes_that_fail_for_good_are_raised_when_the_block_ends(client: Memory
     async def main() -> None:
         one = note(1)
         with pytest.raises(UnsentWrites) as caught:
-            async with session as s:
-                await s.save(one)
+            async with session.batch() as batch:
+                await batch.save(one)
         assert caught.value.objects[0] is one
 
     asyncio.run(main())
@@ -401,10 +401,10 @@ def test_a_client_that_was_not_entered_is_refused():
 
 def test_a_closed_session_says_so(session: AsyncSession):
     async def main() -> None:
-        async with session as s:
+        async with session.batch() as batch:
             with pytest.raises(SessionClosed, match="still open"):
                 await session.close()
-            await s.save(note(1))
+            await batch.save(note(1))
         await session.close()
         await session.close()
         with pytest.raises(SessionClosed):
@@ -454,8 +454,8 @@ def test_eager_tasks_change_nothing(client: MemoryClient):
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
-        async with session as s:
-            await asyncio.gather(*(s.save(note(number)) for number in range(200)))
+        async with session.batch() as batch:
+            await asyncio.gather(*(batch.save(note(number)) for number in range(200)))
         assert len(await session.query(Note).where(Note.shelf == "s").page_size(7).all()) == 200
         assert others() == set()
 

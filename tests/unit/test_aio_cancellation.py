@@ -56,10 +56,10 @@ class Program:
         return {key[1] for key in self.client.tables["notes"]}
 
 
-async def saves_in_a_block(p: Program) -> None:
+async def saves_in_a_batch(p: Program) -> None:
     p.client.unprocessed = 2
-    async with p.session as s:
-        await p.save(s, *range(60))
+    async with p.session.batch() as batch:
+        await p.save(batch, *range(60))
 
 
 async def saves_many(p: Program) -> None:
@@ -74,26 +74,26 @@ async def saves_many(p: Program) -> None:
     await p.session.save_all(notes())
 
 
-async def saves_many_in_a_block(p: Program) -> None:
-    async with p.session as s:
-        await s.save_all(map(note, range(30)))
+async def saves_many_in_a_batch(p: Program) -> None:
+    async with p.session.batch() as batch:
+        await batch.save_all(map(note, range(30)))
         p.saved |= {note(number).id for number in range(30)}
-        await p.save(s, 40)
+        await p.save(batch, 40)
 
 
 async def saves_reads_and_flushes(p: Program) -> None:
-    async with p.session as s:
-        await p.save(s, *range(30))
-        assert await s.get(Note, ("s", "0029")) == note(29)
-        await p.save(s, *range(30, 35))
-        await s.flush()
-        assert await s.query(Note).where(Note.shelf == "s").page_size(10).count() == 35
-        await p.save(s, 35)
+    async with p.session.batch() as batch:
+        await p.save(batch, *range(30))
+        assert await batch.get(Note, ("s", "0029")) == note(29)
+        await p.save(batch, *range(30, 35))
+        await batch.flush()
+        assert await batch.query(Note).where(Note.shelf == "s").page_size(10).count() == 35
+        await p.save(batch, 35)
 
 
 async def saves_from_several_tasks(p: Program) -> None:
-    async with p.session as s:
-        writers = [asyncio.create_task(p.save(s, *range(n, 60, 3))) for n in range(3)]
+    async with p.session.batch() as batch:
+        writers = [asyncio.create_task(p.save(batch, *range(n, 60, 3))) for n in range(3)]
         try:
             await asyncio.gather(*writers)
         finally:
@@ -104,14 +104,14 @@ async def saves_from_several_tasks(p: Program) -> None:
 
 async def iterates_and_leaves_early(p: Program) -> None:
     await p.session.save_all(map(note, range(50)))
-    async with p.session as s:
-        await p.save(s, 50)
+    async with p.session.batch() as batch:
+        await p.save(batch, 50)
         count = 0
-        async for _ in s.query(Note).where(Note.shelf == "s").page_size(10):
+        async for _ in batch.query(Note).where(Note.shelf == "s").page_size(10):
             count += 1
             if count == 35:
                 break
-        await p.save(s, 51)
+        await p.save(batch, 51)
 
 
 async def reads_in_every_way(p: Program) -> None:
@@ -133,10 +133,10 @@ async def deletes_what_a_query_finds(p: Program) -> None:
     assert not p.stored()
 
 
-async def opens_blocks_side_by_side(p: Program) -> None:
-    async with p.session as outer:
+async def opens_batches_side_by_side(p: Program) -> None:
+    async with p.session.batch() as outer:
         await p.save(outer, 1)
-        async with p.session as inner, outer.transaction() as t:
+        async with p.session.batch() as inner, outer.transaction() as t:
             t.save(note(2))
             await p.save(outer, *range(3, 30))
             with contextlib.suppress(Exception):  # refused: it would not be part of it
@@ -145,9 +145,9 @@ async def opens_blocks_side_by_side(p: Program) -> None:
 
 
 PROGRAMS = [
-    saves_in_a_block,
+    saves_in_a_batch,
     saves_many,
-    saves_many_in_a_block,
+    saves_many_in_a_batch,
     saves_reads_and_flushes,
     saves_from_several_tasks,
     iterates_and_leaves_early,
@@ -261,7 +261,7 @@ async def run(program: Any, ending: Ending, step: int) -> tuple[int, BaseExcepti
     if program is not deletes_what_a_query_finds:
         missing = p.saved - p.stored() - reported(error)
         assert not missing, f"lost after {step} steps: {sorted(missing)}"
-    assert not p.session._blocks
+    assert not p.session._batches
     await p.session.close()
     return p.client.steps, error
 
@@ -285,13 +285,13 @@ def test_a_program_that_is_cancelled_at_any_step_loses_nothing(
     gc.collect()
 
 
-def test_what_a_cancelled_block_had_gathered_is_reported_and_not_sent():
+def test_what_a_cancelled_batch_had_gathered_is_reported_and_not_sent():
     async def main() -> None:
         p = Program()
 
         async def program() -> None:
-            async with p.session as s:
-                await p.save(s, 1, 2)
+            async with p.session.batch() as batch:
+                await p.save(batch, 1, 2)
                 await asyncio.Event().wait()
 
         task = asyncio.ensure_future(program())
@@ -306,7 +306,7 @@ def test_what_a_cancelled_block_had_gathered_is_reported_and_not_sent():
     asyncio.run(main())
 
 
-def test_a_cancelled_block_does_not_wait_for_the_replies_to_its_batches():
+def test_a_cancelled_batch_does_not_wait_for_the_replies_to_its_batches():
     async def main() -> None:
         p = Program()
         replies = asyncio.Event()
@@ -316,7 +316,7 @@ def test_a_cancelled_block_does_not_wait_for_the_replies_to_its_batches():
             await replies.wait()
 
         p.client.batch_write_item = silent  # type: ignore[method-assign]
-        task = asyncio.ensure_future(saves_in_a_block(p))
+        task = asyncio.ensure_future(saves_in_a_batch(p))
         for _ in range(5):
             await asyncio.sleep(0)
         assert len(p.client.requests) == 2
@@ -332,9 +332,9 @@ def test_a_cancelled_block_does_not_wait_for_the_replies_to_its_batches():
 def test_who_is_cancelled_while_reading_does_not_cancel_what_others_have_saved():
     async def main() -> None:
         p = Program()
-        async with p.session as s:
-            await p.save(s, 1)
-            reader = asyncio.ensure_future(s.get(Note, ("s", "0001")))
+        async with p.session.batch() as batch:
+            await p.save(batch, 1)
+            reader = asyncio.ensure_future(batch.get(Note, ("s", "0001")))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert p.client.requests == ["batch_write_item"]
@@ -400,15 +400,15 @@ def test_a_transaction_whose_block_is_cancelled_sends_nothing():
     asyncio.run(main())
 
 
-def test_a_coroutine_that_is_dropped_inside_a_block_says_what_is_lost(
+def test_a_coroutine_that_is_dropped_inside_a_batch_says_what_is_lost(
     caplog: pytest.LogCaptureFixture,
 ):
     """Nobody drives it any more, so it cannot wait: nothing is sent, and the log names it."""
     p = Program()
 
     async def program() -> None:
-        async with p.session as s:
-            await p.save(s, *range(30))  # of which a batch is on its way
+        async with p.session.batch() as batch:
+            await p.save(batch, *range(30))  # of which a batch is on its way
             await asyncio.Event().wait()
 
     coroutine = program()

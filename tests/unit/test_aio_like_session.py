@@ -16,7 +16,7 @@ from dynattrs import aio
 
 TWINS = [
     (dynattrs.Session, aio.AsyncSession),
-    (dynattrs.Block, aio.AsyncBlock),
+    (dynattrs.Batch, aio.AsyncBatch),
     (dynattrs.Query, aio.AsyncQuery),
     (dynattrs.Items, aio.AsyncItems),
     (dynattrs.Rows, aio.AsyncRows),

@@ -1,4 +1,4 @@
-"""The buffer of a block and the flows around it, stepped by hand."""
+"""The buffer of a batch and the flows around it, stepped by hand."""
 
 from __future__ import annotations
 
@@ -344,11 +344,11 @@ def test_a_flush_waits_for_a_key_that_is_written_again_meanwhile():
 
 
 def test_a_sealed_buffer_takes_nothing():
-    """A thread that saves while the block ends is told, rather than losing its write."""
+    """A thread that saves while the batch ends is told, rather than losing its write."""
     buffer = Buffer()
     buffer.seal()
 
-    with pytest.raises(SessionClosed, match="block of this handle has ended"):
+    with pytest.raises(SessionClosed, match="this batch has ended"):
         next(batch.gather(core(), buffer, put("a")))
 
 
@@ -746,10 +746,10 @@ def test_a_write_that_failed_leaves_a_newer_one_to_its_key_alone():
     assert [write.obj for write in buffer.take(whole=False)] == ["a2"]
 
 
-# --- The end of a block ---------------------------------------------------------------------------
+# --- The end of a batch ---------------------------------------------------------------------------
 
 
-def test_the_end_of_a_block_sends_all_that_was_taken():
+def test_the_end_of_a_batch_sends_all_that_was_taken():
     store = Store()
     buffer = buffer_with(*(put(str(n)) for n in range(60)))
 
@@ -768,7 +768,7 @@ def test_after_an_exception_what_was_saved_before_is_stored():
     assert store.stored == {("notes", "a")}
 
 
-def test_unsent_writes_at_the_end_come_from_the_exception_that_ended_the_block():
+def test_unsent_writes_at_the_end_come_from_the_exception_that_ended_the_batch():
     mine = ValueError("mine")
 
     with pytest.raises(UnsentWrites) as caught:
@@ -778,7 +778,7 @@ def test_unsent_writes_at_the_end_come_from_the_exception_that_ended_the_block()
     assert isinstance(caught.value.unsent[0].cause, InvalidRequest)
 
 
-def test_one_error_carries_what_failed_before_and_at_the_end_of_a_block():
+def test_one_error_carries_what_failed_before_and_at_the_end_of_a_batch():
     buffer = buffer_with(put("a"))
     buffer.fail(buffer.take(whole=False), ServiceError("BatchWriteItem", "Odd", "no"))
     with pytest.raises(UnsentWrites) as first:
@@ -852,7 +852,7 @@ def test_a_retry_stops_after_an_interruption():
     assert [entry.object for entry in buffer.failures()] == ["a"]
 
 
-def test_an_interruption_while_the_block_ends_reports_what_is_unsent():
+def test_an_interruption_while_the_batch_ends_reports_what_is_unsent():
     store = Store()
     calls = itertools.count()
 

@@ -48,17 +48,17 @@ def client() -> Iterator[Any]:
     client.close()
 
 
-def in_a_block(session: Session, readings: Iterator[Reading]) -> None:
-    with session as s:
+def in_a_batch(session: Session, readings: Iterator[Reading]) -> None:
+    with session.batch() as batch:
         for reading in readings:
-            s.save(reading)
+            batch.save(reading)
 
 
 def at_once(session: Session, readings: Iterator[Reading]) -> None:
     session.save_all(readings)
 
 
-@pytest.mark.parametrize("save", [in_a_block, at_once])
+@pytest.mark.parametrize("save", [in_a_batch, at_once])
 def test_no_more_objects_are_held_than_are_in_flight_and_in_the_next_batch(
     client: Any, save: Callable[[Session, Iterator[Reading]], None]
 ) -> None:

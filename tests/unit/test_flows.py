@@ -190,7 +190,7 @@ def test_the_same_verbs_run_under_asyncio():
     asyncio.run(main())
 
 
-def test_a_block_under_asyncio_gathers_retries_and_bounds_what_is_in_flight():
+def test_a_batch_under_asyncio_gathers_retries_and_bounds_what_is_in_flight():
     async def main() -> Loop:
         loop = Loop(buffer=Buffer())
         for number in range(210):
@@ -208,7 +208,7 @@ def test_a_block_under_asyncio_gathers_retries_and_bounds_what_is_in_flight():
     assert loop.most_in_flight == 2
 
 
-def test_many_tasks_write_through_one_block_under_asyncio():
+def test_many_tasks_write_through_one_batch_under_asyncio():
     async def main() -> Loop:
         loop = Loop(buffer=Buffer())
 
@@ -217,7 +217,7 @@ def test_many_tasks_write_through_one_block_under_asyncio():
                 await loop.save(Note(f"{worker}-{number}"))
 
         await asyncio.gather(*map(write, range(10)))
-        await loop.flush()
+        await loop._drive(batch.flush(loop._core, loop._buffer))
         return loop
 
     assert len(asyncio.run(main()).items) == 300

@@ -180,7 +180,7 @@ def test_an_object_that_could_not_be_stored_is_the_one_that_was_given():
 
     result(session.save(tag))
 
-    assert session.discard()[0] is tag
+    assert session._buffer.discard()[0] is tag
 
 
 def test_a_replacement_keeps_the_stored_attributes_that_the_class_does_not_know():
@@ -365,7 +365,7 @@ def test_an_error_after_a_flush_is_raised_when_all_hooks_have_run_and_all_is_sto
     assert flushed == [Flushed(("a",), (), ())]
 
 
-def test_an_error_after_a_flush_does_not_hide_what_ended_the_block(
+def test_an_error_after_a_flush_does_not_hide_what_ended_the_batch(
     caplog: pytest.LogCaptureFixture,
 ):
     session = handle(after_flush=(fails_to("count"),))

@@ -48,10 +48,10 @@ class Engine:
         return response
 
 
-def in_a_block(session: Session, taken: set[int]) -> None:
-    with session as s:
+def in_a_batch(session: Session, taken: set[int]) -> None:
+    with session.batch() as batch:
         for number in range(60):
-            s.save(Note(number))
+            batch.save(Note(number))
             taken.add(number)
 
 
@@ -72,7 +72,7 @@ def steps_of(program: Callable[[Session, set[int]], None], engine: Engine, sessi
     return -1 - counter.left
 
 
-@pytest.mark.parametrize("program", [in_a_block, by_save_all])
+@pytest.mark.parametrize("program", [in_a_batch, by_save_all])
 def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
     program: Callable[[Session, set[int]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,14 +108,14 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
             interrupted += 1
         known = engine.stored | reported(error)
         if not taken <= known:
-            # Interrupted where its end was about to begin: the block is still open, and says so when
+            # Interrupted where its end was about to begin: the batch is still open, and says so when
             # it goes.
             error = None
-            session._blocks.clear()
+            session._batches.clear()
             gc.collect()
             known |= engine.stored | {note.id for each in logged for note in each.objects}
         assert taken <= known, (step, sorted(taken - known))
-        session._blocks.clear()
+        session._batches.clear()
     assert interrupted > 150
     session.close()
     engine.client.close()

@@ -116,7 +116,7 @@ def test_every_error_has_the_one_root(name: str):
         (owner, member)
         for owner in (
             dynattrs.Session,
-            dynattrs.Block,
+            dynattrs.Batch,
             dynattrs.Query,
             dynattrs.Tables,
             dynattrs.Transaction,

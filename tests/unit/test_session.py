@@ -1,4 +1,4 @@
-"""A session's own behaviour, with an engine inside the process: blocks, pairing, arguments, close."""
+"""A session's own behaviour, with an engine inside the process: batches, arguments, its life."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import pytest
 from botocore.config import Config
 
 from dynattrs import (
+    Batch,
+    BatchClosed,
     MappingError,
     ModelError,
     Session,
@@ -24,7 +26,6 @@ from dynattrs import (
     model,
     partition_key,
 )
-from dynattrs.session import Block
 
 
 @model("notes")
@@ -51,51 +52,51 @@ def ids(session: Any) -> set[str]:
     return {note.id for note in session.scan(Note).consistent()}
 
 
-def in_a_block(session: Session, *objects: Any, then: BaseException | None = None) -> None:
-    with session as s:
+def in_a_batch(session: Session, *objects: Any, then: BaseException | None = None) -> None:
+    with session.batch() as batch:
         for each in objects:
-            s.save(each)
+            batch.save(each)
         if then is not None:
             raise then
 
 
-# --- Blocks ---------------------------------------------------------------------------------------
+# --- Batches --------------------------------------------------------------------------------------
 
 
-def test_outside_a_block_every_write_is_sent_at_once(session: Session):
+def test_a_session_sends_every_write_at_once(session: Session):
     session.save(Note("a"))
 
     assert ids(session) == {"a"}
     assert session.stats.requests["PutItem"] == 1
 
 
-def test_a_block_stores_what_was_saved_when_it_has_ended(session: Session):
-    with session as s:
-        s.save(Note("a"))
+def test_a_batch_stores_what_was_saved_when_it_has_ended(session: Session):
+    with session.batch() as batch:
+        batch.save(Note("a"))
         assert ids(session) == set()
 
     assert ids(session) == {"a"}
 
 
-def test_a_block_binds_its_handle_and_not_the_session(session: Session):
-    with session as s:
-        assert isinstance(s, Block)
+def test_a_session_beside_its_batch_writes_at_once(session: Session):
+    with session.batch() as batch:
+        assert isinstance(batch, Batch)
         session.save(Note("at once"))
 
         assert ids(session) == {"at once"}
 
 
-def test_blocks_nest_independently(session: Session):
-    with session as outer:
+def test_batches_nest_independently(session: Session):
+    with session.batch() as outer:
         outer.save(Note("outer"))
-        with session as inner:
+        with session.batch() as inner:
             inner.save(Note("inner"))
         assert ids(session) == {"inner"}
     assert ids(session) == {"inner", "outer"}
 
 
-def test_two_blocks_in_one_with_statement(session: Session):
-    with session as one, session as two:
+def test_two_batches_in_one_with_statement(session: Session):
+    with session.batch() as one, session.batch() as two:
         one.save(Note("one"))
         two.save(Note("two"))
 
@@ -103,11 +104,10 @@ def test_two_blocks_in_one_with_statement(session: Session):
     assert ids(session) == {"one", "two"}
 
 
-def test_an_exit_stack_pairs_blocks_that_interleave(session: Session):
-    """On 3.10 `ExitStack` looks up `__exit__` before `__enter__`."""
+def test_exit_stacks_may_interleave(session: Session):
     first, second = contextlib.ExitStack(), contextlib.ExitStack()
-    a = first.enter_context(session)
-    b = second.enter_context(session)
+    a = first.enter_context(session.batch())
+    b = second.enter_context(session.batch())
     a.save(Note("a"))
     b.save(Note("b"))
 
@@ -117,10 +117,10 @@ def test_an_exit_stack_pairs_blocks_that_interleave(session: Session):
     assert ids(session) == {"a", "b"}
 
 
-def test_with_statements_around_an_exit_stack_keep_their_own_blocks(session: Session):
+def test_a_with_statement_around_an_exit_stack_ends_its_own_batch(session: Session):
     stack = contextlib.ExitStack()
-    with session as outer:
-        kept = stack.enter_context(session)
+    with session.batch() as outer:
+        kept = stack.enter_context(session.batch())
         outer.save(Note("outer"))
         kept.save(Note("kept"))
     assert ids(session) == {"outer"}
@@ -128,55 +128,110 @@ def test_with_statements_around_an_exit_stack_keep_their_own_blocks(session: Ses
     assert ids(session) == {"outer", "kept"}
 
 
-def test_enter_and_exit_called_by_hand(session: Session):
-    handle = session.__enter__()
-    handle.save(Note("a"))
-    session.__exit__(None, None, None)
+class Wrapper:
+    """What a framework puts around a context manager: it hands both ends on."""
 
-    assert ids(session) == {"a"}
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __enter__(self) -> Any:
+        return self.inner.__enter__()
+
+    def __exit__(self, *error: object) -> Any:
+        return self.inner.__exit__(*error)
 
 
-def test_enter_and_exit_called_by_hand_from_different_functions(session: Session):
+def test_a_wrapper_that_hands_on_both_ends_ends_its_own_batch(session: Session):
+    with Wrapper(session.batch()) as outer:
+        outer.save(Note("outer"))
+        with Wrapper(session.batch()) as inner, session.batch() as plain:
+            inner.save(Note("inner"))
+            plain.save(Note("plain"))
+        assert ids(session) == {"inner", "plain"}
+    assert ids(session) == {"outer", "inner", "plain"}
+
+
+def test_a_batch_may_be_entered_and_left_by_hand_in_different_functions(session: Session):
     """As a test case's setUp and tearDown do."""
+    batch = session.batch()
 
-    def set_up() -> Block:
-        return session.__enter__()
+    def set_up() -> Batch:
+        return batch.__enter__()
 
     def tear_down() -> None:
-        session.__exit__(None, None, None)
+        batch.__exit__(None, None, None)
 
     set_up().save(Note("a"))
-    with session as s:
-        s.save(Note("b"))
+    with session.batch() as other:
+        other.save(Note("b"))
     assert ids(session) == {"b"}
     tear_down()
     assert ids(session) == {"a", "b"}
 
 
-def test_exit_by_hand_without_a_block_is_refused(session: Session):
-    with pytest.raises(SessionClosed):
-        session.__exit__(None, None, None)
+def test_a_batch_that_was_not_entered_takes_nothing(session: Session):
+    batch = session.batch()
+    with pytest.raises(BatchClosed, match="has not begun"):
+        batch.save(Note("a"))
+    with pytest.raises(BatchClosed, match="has not begun"):
+        batch.discard()
+    with pytest.raises(BatchClosed, match="has not begun"):
+        batch.__exit__(None, None, None)
+
+    assert "BatchWriteItem" not in session.stats.requests
+    session.close()  # a batch that has not begun is not in the way
 
 
-def test_looking_for_the_methods_disturbs_no_block(session: Session):
-    """`hasattr` in frameworks, autospec, a debugger."""
-    assert hasattr(session, "__exit__")
-    with session as one:
-        assert hasattr(session, "__enter__")
-        with session as two:
-            assert hasattr(Session, "__exit__")
-            two.save(Note("two"))
-        assert ids(session) == {"two"}
-        one.save(Note("one"))
-    assert ids(session) == {"one", "two"}
+def test_a_batch_is_entered_once(session: Session):
+    with session.batch() as batch:
+        batch.save(Note("a"))
+        with pytest.raises(BatchClosed, match="was entered before"), batch:
+            pass
+        batch.save(Note("b"))
+    with pytest.raises(BatchClosed, match="has ended"), batch:
+        pass
+    with pytest.raises(BatchClosed, match="has ended"):
+        batch.__exit__(None, None, None)
+
+    assert ids(session) == {"a", "b"}
 
 
-def test_generators_that_interleave_keep_their_own_blocks(session: Session):
+def test_a_batch_reads_its_own_writes_and_not_those_of_another(session: Session):
+    with session.batch() as one, session.batch() as other:
+        one.save(Note("a"))
+
+        assert other.get(Note, "a", consistent=True) is None
+        assert one.get(Note, "a", consistent=True) == Note("a")
+        assert other.get(Note, "a", consistent=True) == Note("a")
+
+
+def test_each_batch_may_have_its_own_progress(session: Session):
+    told: list[int] = []
+    with session.batch(on_progress=lambda progress: told.append(progress.stored)) as batch:
+        batch.save_all(map(Note, "abc"))
+    with session.batch() as batch:
+        batch.save(Note("d"))
+
+    assert told == [3]
+
+
+def test_a_batch_that_is_forgotten_is_reported_and_does_not_keep_the_session_open(
+    session: Session, caplog: pytest.LogCaptureFixture
+):
+    session.batch().__enter__().save(Note("lost"))
+    gc.collect()
+
+    assert "a batch was never ended, and what it had gathered is lost" in caplog.text
+    assert "1 write was not stored: save of a Note" in caplog.text
+    session.close()
+
+
+def test_generators_that_interleave_keep_their_own_batches(session: Session):
     def writer(name: str) -> Iterator[None]:
-        with session as s:
-            s.save(Note(f"{name}1"))
+        with session.batch() as batch:
+            batch.save(Note(f"{name}1"))
             yield
-            s.save(Note(f"{name}2"))
+            batch.save(Note(f"{name}2"))
 
     a, b = writer("a"), writer("b")
     next(a)
@@ -190,14 +245,14 @@ def test_generators_that_interleave_keep_their_own_blocks(session: Session):
 
 def test_a_generator_may_be_closed_in_another_thread(session: Session):
     def writer() -> Iterator[None]:
-        with session as s:
-            s.save(Note("a"))
+        with session.batch() as batch:
+            batch.save(Note("a"))
             yield
 
     generator = writer()
     next(generator)
-    with session as s:
-        s.save(Note("b"))
+    with session.batch() as batch:
+        batch.save(Note("b"))
         other = threading.Thread(target=lambda: list(generator))
         other.start()
         other.join()
@@ -205,13 +260,13 @@ def test_a_generator_may_be_closed_in_another_thread(session: Session):
     assert ids(session) == {"a", "b"}
 
 
-def test_blocks_of_many_threads_do_not_mix(session: Session):
+def test_batches_of_many_threads_do_not_mix(session: Session):
     wrong = []
 
     def work(name: str) -> None:
         for number in range(10):
-            with session as s:
-                s.save(Note(f"{name}-{number}", name))
+            with session.batch() as batch:
+                batch.save(Note(f"{name}-{number}", name))
             if session.get(Note, f"{name}-{number}", consistent=True) != Note(
                 f"{name}-{number}", name
             ):
@@ -229,22 +284,22 @@ def test_blocks_of_many_threads_do_not_mix(session: Session):
 
 def test_an_exception_stores_what_was_saved_before_it_and_is_let_through(session: Session):
     with pytest.raises(ZeroDivisionError):
-        in_a_block(session, Note("a"), then=ZeroDivisionError())
+        in_a_batch(session, Note("a"), then=ZeroDivisionError())
 
     assert ids(session) == {"a"}
 
 
 def test_a_mapping_error_is_raised_at_save_and_takes_nothing_along(session: Session):
     with pytest.raises(MappingError, match=r"Note\.text"):
-        in_a_block(session, Note("a"), Note("b", 3))  # type: ignore[arg-type]
+        in_a_batch(session, Note("a"), Note("b", 3))  # type: ignore[arg-type]
 
     assert ids(session) == {"a"}
 
 
 def test_the_state_at_save_is_what_is_stored(session: Session):
     note = Note("a", "before")
-    with session as s:
-        s.save(note)
+    with session.batch() as batch:
+        batch.save(note)
         note.text = "after"
 
     assert session.get(Note, "a") == Note("a", "before")
@@ -253,7 +308,7 @@ def test_the_state_at_save_is_what_is_stored(session: Session):
 def test_writes_that_fail_at_the_end_are_reported_with_the_very_objects(session: Session):
     lost = Lost("x")
     with pytest.raises(UnsentWrites) as caught:
-        in_a_block(session, Note("a"), lost)
+        in_a_batch(session, Note("a"), lost)
 
     assert caught.value.objects[0] is lost
     assert len(caught.value.unsent) == 1
@@ -263,7 +318,7 @@ def test_writes_that_fail_at_the_end_are_reported_with_the_very_objects(session:
 
 def test_unsent_writes_after_an_exception_are_raised_from_it(session: Session):
     with pytest.raises(UnsentWrites) as caught:
-        in_a_block(session, Lost("x"), then=ZeroDivisionError())
+        in_a_batch(session, Lost("x"), then=ZeroDivisionError())
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -274,7 +329,7 @@ def test_an_interruption_sends_nothing_new_and_reports(
 ):
     note = Note("a")
     with pytest.raises(interruption) as caught:
-        in_a_block(session, note, then=interruption())
+        in_a_batch(session, note, then=interruption())
 
     assert ids(session) == set()
     report = caught.value.__context__
@@ -287,8 +342,8 @@ def test_a_generator_that_is_dropped_sends_nothing_and_reports(
     session: Session, caplog: pytest.LogCaptureFixture
 ):
     def writer() -> Iterator[None]:
-        with session as s:
-            s.save(Note("a"))
+        with session.batch() as batch:
+            batch.save(Note("a"))
             yield
 
     generator = writer()
@@ -302,24 +357,28 @@ def test_a_generator_that_is_dropped_sends_nothing_and_reports(
 
 def test_discard_drops_what_is_gathered(session: Session):
     note = Note("a")
-    with session as s:
-        s.save(note)
-        assert s.discard()[0] is note
+    with session.batch() as batch:
+        batch.save(note)
+        assert batch.discard()[0] is note
 
     assert ids(session) == set()
 
 
 def test_flush_sends_what_is_gathered(session: Session):
-    with session as s:
-        s.save(Note("a"))
-        s.flush()
+    with session.batch() as batch:
+        batch.save(Note("a"))
+        batch.flush()
         assert ids(session) == {"a"}
 
 
-def test_flush_and_discard_outside_a_block_have_nothing_to_do(session: Session):
-    session.flush()
-
-    assert session.discard() == []
+@pytest.mark.parametrize("name", ["flush", "discard"])
+def test_a_session_that_gathers_nothing_has_nothing_to_flush(session: Session, name: str):
+    """In silence it would let old programs send one request for each item."""
+    assert not hasattr(session, name)
+    with pytest.raises(AttributeError, match=rf"session\.batch\(\) as batch.*batch\.{name}\(\)"):
+        getattr(session, name)()
+    with pytest.raises(AttributeError, match="'Session' object has no attribute 'nothing'"):
+        session.nothing  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -333,42 +392,107 @@ def test_flush_and_discard_outside_a_block_have_nothing_to_do(session: Session):
         lambda s: s.get_one(Note, "a"),
         lambda s: s.exists(Note, "a"),
         lambda s: s.refresh(Note("a")),
-        lambda s: s.flush(),
         lambda s: s.scan(Note).all(),
         lambda s: s.tables.exists(Note),
     ],
 )
-def test_a_handle_is_of_no_use_after_its_block_nor_a_session_after_close(
-    session: Session, use: Any
-):
-    with session as s:
+def test_a_batch_is_of_no_use_after_its_end_nor_a_session_after_close(session: Session, use: Any):
+    with session.batch() as batch:
         pass
-    with pytest.raises(SessionClosed, match="block of this handle has ended"):
-        use(s)
+    with pytest.raises(BatchClosed, match="this batch has ended"):
+        use(batch)
     session.close()
-    with pytest.raises(SessionClosed, match="this session is closed"):
+    with pytest.raises(SessionClosed, match=r"this session is closed.*session\.batch\(\)"):
         use(session)
 
 
-def test_a_closed_session_opens_no_block(session: Session):
+def test_flush_and_discard_belong_to_an_open_batch(session: Session):
+    with session.batch() as batch:
+        pass
+    with pytest.raises(BatchClosed):
+        batch.flush()
+    with pytest.raises(BatchClosed):
+        batch.discard()
+
+
+def test_a_closed_session_makes_no_batch(session: Session):
+    made = session.batch()
     session.close()
 
-    with pytest.raises(SessionClosed), session:
+    with pytest.raises(SessionClosed):
+        session.batch()
+    with pytest.raises(SessionClosed, match="this session is closed"), made:
         pass
 
 
-def test_close_refuses_while_a_block_is_open_and_loses_nothing(session: Session):
+def test_a_with_statement_is_the_life_of_a_session(session: Session):
+    with session as same:
+        assert same is session
+        session.save(Note("a"))
+        assert ids(session) == {"a"}
+
+    with pytest.raises(SessionClosed):
+        session.save(Note("b"))
+
+
+def test_a_session_that_is_entered_as_batches_once_were_says_what_to_write_now(session: Session):
     with session as s:
         s.save(Note("a"))
+    with pytest.raises(SessionClosed, match=r"with session\.batch\(\) as batch"), session as s:
+        s.save(Note("b"))
+
+
+def test_an_exception_closes_the_session_and_is_let_through(session: Session):
+    def program() -> None:
+        with session, session.batch() as batch:
+            batch.save(Note("a"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        program()
+    with pytest.raises(SessionClosed, match="this session is closed"):
+        session.get(Note, "a")
+
+
+def test_close_refuses_while_a_batch_is_open_and_loses_nothing(session: Session):
+    with session.batch() as batch:
+        batch.save(Note("a"))
         with pytest.raises(SessionClosed):
             session.close()
 
     assert ids(session) == {"a"}
 
 
-def test_close_with_an_open_block_says_what_to_do(session: Session):
-    with session, pytest.raises(SessionClosed, match="a block of this session is still open"):
+def test_close_with_an_open_batch_says_what_to_do(session: Session):
+    message = r"a batch of this session is still open.*with session\.batch\(\) as batch"
+    with session.batch(), pytest.raises(SessionClosed, match=message):
         session.close()
+
+
+def test_a_session_is_not_left_before_its_batches_unless_by_an_exception(session: Session):
+    stack = contextlib.ExitStack()
+    with pytest.raises(SessionClosed, match="still open"), session:
+        batch = stack.enter_context(session.batch())
+        batch.save(Note("a"))
+    stack.close()
+
+    assert ids(session) == {"a"}
+
+
+def test_what_a_batch_still_holds_when_an_exception_closes_its_session_is_named(session: Session):
+    note = Note("a")
+    stack = contextlib.ExitStack()
+
+    def program() -> None:
+        with session:
+            stack.enter_context(session.batch()).save(note)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        program()
+    with pytest.raises(UnsentWrites) as caught:
+        stack.close()
+    assert caught.value.objects[0] is note
 
 
 def test_closing_twice_is_fine(session: Session):
@@ -471,7 +595,7 @@ def test_a_deadline_is_a_timedelta():
     Session(client=Closable(), deadline=timedelta(seconds=1)).close()  # type: ignore[arg-type]
 
 
-# --- save_all outside a block ---------------------------------------------------------------------
+# --- save_all outside a batch ---------------------------------------------------------------------
 
 
 def test_save_all_reports_every_object_that_is_not_stored_in_one_error(session: Session):

@@ -95,8 +95,8 @@ def test_a_batch_is_on_its_way_when_save_returns_and_is_not_waited_for(
     answering = threading.Event()
     server.answer = lambda _: answering.wait(5) and reply()
 
-    with session as s:
-        save(s, 25)
+    with session.batch() as batch:
+        save(batch, 25)
         until(lambda: len(server.received) == 1)
         assert not light[0].done()
         answering.set()
@@ -111,8 +111,8 @@ def test_as_many_are_in_flight_as_may_be(
     at_once = threading.Barrier(4)
     server.answer = lambda _: reply() if at_once.wait(5) >= 0 else None
 
-    with session as s:
-        save(s, 200)  # it would stop here if fewer were
+    with session.batch() as batch:
+        save(batch, 200)  # it would stop here if fewer were
         in_time = len(light)
 
     assert in_time >= 4
@@ -123,11 +123,11 @@ def test_as_many_are_in_flight_as_may_be(
 def test_a_reply_is_read_also_where_nobody_comes_for_it(
     session: Session, light: list[LightTask]
 ) -> None:
-    with session as s:
-        save(s, 25)
+    with session.batch() as batch:
+        save(batch, 25)
 
         until(light[0].done)
-        assert not s._buffer
+        assert not batch._buffer
 
 
 def test_what_a_reply_leaves_is_sent_again_by_whoever_has_read_it(
@@ -141,8 +141,8 @@ def test_what_a_reply_leaves_is_sent_again_by_whoever_has_read_it(
         return reply({"UnprocessedItems": {"notes": items[:1]}})
 
     server.script = [all_but_one]
-    with session as s:
-        save(s, 50)
+    with session.batch() as batch:
+        save(batch, 50)
 
     assert sorted(ids(server.received)) == sorted([*range(50), ids(left)[0]])
     assert light
@@ -156,8 +156,8 @@ def test_a_lost_reply_is_botocores_first_attempt(
     server: ScriptedServer, session: Session, light: list[LightTask], ending: Any
 ) -> None:
     server.script = [ending]
-    with session as s:
-        save(s, 25)
+    with session.batch() as batch:
+        save(batch, 25)
 
     assert light
     assert ids(server.received) == [*range(25), *range(25)]
@@ -172,8 +172,8 @@ def test_an_idle_connection_that_the_server_has_closed_loses_nothing(
     server: ScriptedServer, session: Session
 ) -> None:
     server.hang_up()
-    with session as s:
-        save(s, 100)
+    with session.batch() as batch:
+        save(batch, 100)
 
     assert sorted(set(ids(server.received))) == list(range(100))
 
@@ -182,11 +182,11 @@ def test_a_refusal_is_told_at_the_next_save(
     server: ScriptedServer, session: Session, light: list[LightTask]
 ) -> None:
     server.answer = lambda _: failure("ResourceNotFoundException")
-    with session as s:
-        save(s, 25)
+    with session.batch() as batch:
+        save(batch, 25)
         until(light[0].done)
         with pytest.raises(UnsentWrites) as caught:
-            s.save(Note(25))
+            batch.save(Note(25))
 
     assert [note.id for note in caught.value.objects] == list(range(26))
 
@@ -196,9 +196,9 @@ def test_another_thread_may_wait_for_a_batch(
 ) -> None:
     answering = threading.Event()
     server.answer = lambda _: answering.wait(5) and reply()
-    with session as s:
-        save(s, 50)
-        flushing = [threading.Thread(target=s.flush) for _ in range(3)]
+    with session.batch() as batch:
+        save(batch, 50)
+        flushing = [threading.Thread(target=batch.flush) for _ in range(3)]
         for each in flushing:
             each.start()
         answering.set()
@@ -207,7 +207,7 @@ def test_another_thread_may_wait_for_a_batch(
 
         assert not any(each.is_alive() for each in flushing)
         assert all(task.done() for task in light)
-        assert not s._buffer
+        assert not batch._buffer
 
 
 def test_replies_that_nobody_has_read_are_read_when_the_driver_ends(
@@ -215,14 +215,14 @@ def test_replies_that_nobody_has_read_are_read_when_the_driver_ends(
 ) -> None:
     answering = threading.Event()
     server.answer = lambda _: answering.wait(5) and reply()
-    with session as s:
-        save(s, 100)
+    with session.batch() as batch:
+        save(batch, 100)
         threading.Timer(0.1, answering.set).start()
         session._driver.close()
 
         assert len(light) == 4
         assert all(task.done() for task in light)
-        assert not s._buffer
+        assert not batch._buffer
 
 
 @pytest.mark.parametrize("about", ["before_send", "after_send", "retry"])
@@ -230,13 +230,13 @@ def test_whoever_listens_to_requests_is_told_by_a_thread(
     session: Session, light: list[LightTask], about: Any
 ) -> None:
     stop = session.on(about, lambda event: None)
-    with session as s:
-        save(s, 50)
+    with session.batch() as batch:
+        save(batch, 50)
     stop()
     assert not light
 
-    with session as s:
-        save(s, 50)
+    with session.batch() as batch:
+        save(batch, 50)
     assert light
 
 
@@ -255,20 +255,20 @@ def test_a_program_that_is_told_of_progress_is_told_by_a_thread(
 def test_a_large_batch_does_not_keep_the_caller_while_it_is_sent(
     session: Session, light: list[LightTask]
 ) -> None:
-    with session as s:
+    with session.batch() as batch:
         for number in range(50):
-            s.save(Note(number, "x" * 3000))
+            batch.save(Note(number, "x" * 3000))
 
     assert not light
 
 
-def test_what_a_batch_in_flight_writes_through_another_block_is_written_at_once(
+def test_what_a_batch_in_flight_writes_through_another_batch_is_written_at_once(
     server: ScriptedServer, session: Session, light: list[LightTask]
 ) -> None:
-    """A pace is of a session: a block whose thread computes must not stop the others."""
-    with session as idle:
+    """A pace is of a session: a batch whose thread computes must not stop the others."""
+    with session.batch() as idle:
         save(idle, 100)
-        with session as busy:
+        with session.batch() as busy:
             save(busy, 300, first=1000)
             busy.flush()
             assert not busy._buffer
@@ -281,7 +281,7 @@ def test_what_waits_for_the_pace_does_not_take_the_threads_of_what_it_waits_for(
     server: ScriptedServer, light: list[LightTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one reply that is not read holds the one place, and all threads of the pool want it."""
-    # Long enough for all other blocks to begin.
+    # Long enough for all other batches to begin.
     monkeypatch.setattr(dynattrs.session.unthreaded_tasks, "PATIENCE", 0.5)
     client = client_of(server)
     session = Session(client=client, concurrency=1)
@@ -290,11 +290,11 @@ def test_what_waits_for_the_pace_does_not_take_the_threads_of_what_it_waits_for(
     server.received.clear()
 
     def write(number: int) -> None:
-        with session as s:
-            save(s, 50, first=number * 1000)
+        with session.batch() as batch:
+            save(batch, 50, first=number * 1000)
 
     threads = [threading.Thread(target=write, args=(each,), daemon=True) for each in range(1, 31)]
-    with session as idle:
+    with session.batch() as idle:
         save(idle, 25)
         assert len(light) == 1
         for thread in threads:
@@ -302,7 +302,7 @@ def test_what_waits_for_the_pace_does_not_take_the_threads_of_what_it_waits_for(
         end = time.monotonic() + 20
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
-        # Before the block ends, which would let them go on.
+        # Before the batch ends, which would let them go on.
         assert not any(thread.is_alive() for thread in threads)
 
     assert len(set(ids(server.received))) == len(ids(server.received)) == 25 + 30 * 50
@@ -323,9 +323,9 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
     lost = dropped(monkeypatch)
 
     def program(taken: set[int]) -> None:
-        with session as s:
+        with session.batch() as batch:
             for number in range(60):
-                s.save(Note(number))
+                batch.save(Note(number))
                 taken.add(number)
 
     counter = InterruptAt(-1)
@@ -355,12 +355,12 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
         known = set(ids(server.received)) | reported(error)
         if not taken <= known:
             error = None
-            session._blocks.clear()
+            session._batches.clear()
             gc.collect()
             known |= set(ids(server.received))
             known |= {note.id for each in logged for note in each.objects}
         assert taken <= known, (step, sorted(taken - known))
-        session._blocks.clear()
+        session._batches.clear()
     assert interrupted > 150
     # Nothing of them holds a place: writes go on.
     gc.collect()

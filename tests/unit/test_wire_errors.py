@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 
 from dynattrs import (
     AccessDenied,
+    BatchClosed,
     ConditionFailed,
     ConfigurationError,
     ConnectionFailed,
@@ -356,7 +357,8 @@ EXAMPLES: list[DynattrsError] = [
     ModelError("Song", "no key", "id"),
     MissingExtra("local", "ministack"),
     MappingError("Song.year", "an int", "str 'x'", {"id": {"S": "a"}}, "do this"),
-    SessionClosed("block"),
+    SessionClosed("transaction"),
+    BatchClosed("not begun"),
     ConfigurationError("no region", "set one"),
     NoSuchTable("PutItem", "ResourceNotFoundException", "x", "music"),
     Throttled("PutItem", "ThrottlingException", "slow down", "music"),

@@ -6,13 +6,12 @@ This is the other one of the two places that wait, sleep or open a connection. W
 
 from __future__ import annotations
 
-from dynattrs.aio.blocks import AsyncBlock
 from dynattrs.aio.handles import AsyncEditing, AsyncTables, AsyncTransaction
 from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
-from dynattrs.aio.session import AsyncSession
+from dynattrs.aio.session import AsyncBatch, AsyncSession
 
 __all__ = [
-    "AsyncBlock",
+    "AsyncBatch",
     "AsyncEditing",
     "AsyncItems",
     "AsyncPages",

@@ -10,29 +10,72 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeVar
 
-from dynattrs.aio.blocks import AsyncBlock
 from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
 from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.models.hooks import Flushed
-from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.pace import Progress
-from dynattrs.session.any_session import AnySession, Enter, Exit, Pairing
-from dynattrs.session.settings import check_client_options, core_of, is_awaited
+from dynattrs.session.any_session import (
+    AnyBatch,
+    AnySession,
+    check_client_options,
+    core_of,
+    is_awaited,
+)
 from dynattrs.wire.async_client import Wire, release
+
+Self = TypeVar("Self", bound="AsyncSession")
 
 #: Connections that a session keeps for callers besides its own batches.
 _CONNECTIONS = 128
 
 
-class AsyncSession(AsyncHandle, AnySession):
+class AsyncBatch(AsyncHandle, AnyBatch):
+    """A batch: `async with session.batch() as batch:`. What is written through it is gathered.
+
+    Any number of tasks may use it. It begins and ends with its `async with` statement, once, and so
+    do all tasks that it has begun.
+    """
+
+    def __init__(
+        self, session: AsyncSession, on_progress: Callable[[Progress], object] | None
+    ) -> None:
+        super().__init__(session, on_progress)
+        self._driver = Driver(session._driver.wire)
+
+    async def __aenter__(self) -> AsyncBatch:
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._check_begun()
+        try:
+            try:
+                await self._drive(self._end(error))
+            finally:
+                self._driver.cancel()
+                if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
+                    await self._driver.close()
+        except BaseException as failure:
+            self._report(failure)
+            raise
+        finally:
+            self._session._batches.discard(self)
+
+
+class AsyncSession(AsyncHandle, AnySession[AsyncBatch]):
     """The way to the service under asyncio: saves, reads, queries, tables.
 
-    One session serves a whole program, in all tasks of one event loop. Outside a block it writes
-    each item at once; `async with session as s:` opens a block whose handle `s` gathers writes. It
-    connects with the first request, and ends with `await session.close()`.
+    One session serves a whole program, in all tasks of one event loop. It writes each item at once;
+    `async with session.batch() as batch:` gathers writes. It connects with the first request, and
+    `async with AsyncSession() as session:` or `await session.close()` closes it.
 
     Args:
         client: An aiobotocore client to use as it is. The five that follow are for making one.
@@ -48,8 +91,8 @@ class AsyncSession(AsyncHandle, AnySession):
         deadline: How long batches are retried without any acknowledgement.
         cursor_secret: Signs cursors. Both kinds of session resume each other's.
         clock: Gives the aware time for `created=True` and `updated=True`.
-        on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
-            writes, in whatever task had it.
+        on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
+            writes, in the task that had it.
         fast: Read replies past botocore's parser.
         before_save: As `Session`'s, as are the two that follow. Hooks are not awaited.
         after_load: Called with each object that was read.
@@ -59,7 +102,7 @@ class AsyncSession(AsyncHandle, AnySession):
         MissingExtra: The extra `dynattrs[aio]` is not installed.
     """
 
-    _block = AsyncBlock
+    _batch_class = AsyncBatch
 
     def __init__(
         self,
@@ -113,7 +156,7 @@ class AsyncSession(AsyncHandle, AnySession):
         self._driver = Driver(wire)
         self._buffer = None
         self._closed = None
-        self._blocks = []
+        self._batches = weakref.WeakSet()
 
     @classmethod
     def local(
@@ -164,58 +207,57 @@ class AsyncSession(AsyncHandle, AnySession):
         made._closing.append(stop)
         return made
 
-    async def _enter(self, pairing: Pairing) -> AsyncBlock:
-        return cast("AsyncBlock", self._begin_block(pairing))
+    async def __aenter__(self: Self) -> Self:
+        self._check_open()
+        return self
 
-    async def _leave(self, pairing: Pairing, error: BaseException | None) -> None:
-        block = self._block_of(pairing)
-        try:
-            self._blocks.remove(block)
-            await block._end(error)
-        except BaseException as failure:
-            # A second interruption, while the end was waiting, or had not quite begun.
-            batch.report_left(block._buffer, failure)
-            raise
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._check_no_batches()
+        if isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
+            self._drop()
+        else:
+            await self._end()
 
     async def close(self) -> None:
-        self._check_no_blocks()
+        self._check_no_batches()
+        await self._end()
+
+    async def _end(self) -> None:
         self._closed = "session"
         try:
             await self._driver.close()
         finally:
             await self._driver.wire.close()
-            closing, self._closing = self._closing, []
-            for close in closing:
+            for close in self._taken_closing():
                 await asyncio.to_thread(close)
+
+    def _drop(self) -> None:
+        self._closed = "session"
+        self._driver.cancel()
+        self._driver.wire.closed = True
+        release(self._driver.wire)
+        for close in self._taken_closing():
+            _in_a_thread(close)
+
+    def _taken_closing(self) -> list[Callable[[], object]]:
+        closing, self._closing = self._closing, []
+        return closing
 
     async def aclose(self) -> None:
         """The same as `close`, by the name that `contextlib.aclosing` calls."""
         await self.close()
 
-    if TYPE_CHECKING:
-
-        async def __aenter__(self) -> AsyncBlock:
-            """Begin a block: what is written through its handle is gathered, and stored when the
-            block has ended.
-            """
-            raise NotImplementedError
-
-        async def __aexit__(
-            self,
-            kind: type[BaseException] | None,
-            error: BaseException | None,
-            traceback: TracebackType | None,
-        ) -> None: ...
-
-    else:
-        __aenter__ = Enter()
-        __aexit__ = Exit()
-
 
 def _caller() -> Hashable:
     try:
         return asyncio.current_task()
-    except RuntimeError:  # no event loop runs: a block is only being prepared
+    except RuntimeError:  # no event loop runs: a batch is only being prepared
         return None
 
 

@@ -34,7 +34,7 @@ class Core:
         table_prefix: Put before the declared name of every table.
         tables: Names to use in place of declared ones, before any prefix.
         cursor_secret: What cursors are signed with.
-        on_progress: Told how far a block or a `save_all` is.
+        on_progress: Told how far a batch or a `save_all` is.
         pace: How many batches may be under way at the moment.
         hooks: What is called with the objects of every model.
         events: Who listens to what happens.

@@ -1,7 +1,7 @@
-"""What a verb asks of what has it: a session, or the handle of a batch.
+"""What a verb asks of what has it: a session, or a batch.
 
-A session writes each item at once; the handle of a batch gathers puts and deletes in its buffer. What
-is done at once first sends and awaits what is pending for its key, so that nothing overtakes.
+A session writes each item at once; a batch gathers puts and deletes in its buffer. What is done at once
+first sends and awaits what is pending for its key, so that nothing overtakes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal, overload
 from dynattrs.errors import SessionClosed, TransactionError
 from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow, verb
+from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer
@@ -61,7 +61,7 @@ class Owner:
         again, what a flush has done.
 
         It is called in the thread or task that does the work, with an event of `dynattrs.events`,
-        which holds nothing of what items hold. It holds for the session and all of its blocks. What
+        which holds nothing of what items hold. It holds for the session and all of its batches. What
         it raises is logged, and the work goes on. The same function may be registered twice.
 
         Args:
@@ -76,25 +76,6 @@ class Owner:
             ModelError: There is no such event, or *function* is no plain function.
         """
         return self._core.events.on(name, function)
-
-    @verb
-    def flush(self) -> Flow[None]:
-        """Send what is gathered, and wait until the service has acknowledged all of it.
-
-        Raises:
-            UnsentWrites: Some writes were not stored; it carries the very objects.
-        """
-        self._check_open()
-        if self._buffer is not None:
-            yield from batch.flush(self._core, self._buffer)
-
-    def discard(self) -> list[Any]:
-        """Drop what is gathered and not sent yet.
-
-        Returns:
-            The objects that were dropped.
-        """
-        return self._buffer.discard() if self._buffer is not None else []
 
     def _settle_pending(self, table: str, key: AttributeMap) -> Flow[None]:
         """Send and await what is pending for a key, so that nothing overtakes."""

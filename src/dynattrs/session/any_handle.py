@@ -1,4 +1,4 @@
-"""What a session and the handle of a block have in common, whichever way they wait.
+"""What a session and a batch have in common, whichever way they wait.
 
 The verbs are written once, in `operations`. Methods whose results differ in type between `Session`
 and `AsyncSession`, or that have overloads of their own, are declared in both, and documented here.
@@ -29,7 +29,7 @@ class AnyEditing(Generic[H, A]):
 
 
 class AnyHandle(WriteVerbs, ReadVerbs):
-    """What a session and the handle of a block have in common."""
+    """What a session and a batch have in common."""
 
     _driver: Any
 
@@ -42,8 +42,9 @@ class AnyHandle(WriteVerbs, ReadVerbs):
     def delete(self, *args: Any, **options: Any) -> Any:
         """Delete an object's item, or the one with a key: `delete(song)`, `delete(Song, key)`.
 
-        It is no error if there is none. Inside a block it is gathered; with *when* or *returning*,
-        or where the object has a version, and outside a block, it is one DeleteItem now.
+        Deleting an item that does not exist is not an error. Through a batch it is gathered; with
+        *when* or *returning*, or where the object has a version, and through a session, it is one
+        DeleteItem now.
 
         Returns:
             With *returning* the item that was there, or None.

@@ -1,59 +1,131 @@
-"""How the two halves of a statement `with session as s:` find each other."""
+"""What sessions and batches are, whichever way they wait: their life, and what they are told.
+
+How they wait, and where connections are opened, is in `session.session` and in `aio.session`.
+"""
 
 from __future__ import annotations
 
-import sys
-import threading
+import random
+import time
 import weakref
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
-from dynattrs.errors import SessionClosed
-from dynattrs.operations.writing import batch
+from dynattrs.errors import BatchClosed, ModelError, SessionClosed
+from dynattrs.models.hooks import Flushed, SessionHooks, functions
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Environment, Flow, verb
+from dynattrs.operations.writing import batch as gathered
 from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.pace import Progress
 from dynattrs.session.any_handle import AnyHandle
 
+B = TypeVar("B", bound="AnyBatch")
 
-class AnyBlock(AnyHandle):
-    """The handle of a block, whose writes are gathered."""
+Hook: TypeAlias = "Callable[[Any], Any] | Sequence[Callable[[Any], Any]]"
+FlushHook: TypeAlias = "Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]]"
 
-    _end: Callable[[BaseException | None], Any]
 
-    def __init__(self, session: AnySession) -> None:
+class AnyBatch(AnyHandle):
+    """All verbs over a buffer of its own: puts and deletes are gathered in it."""
+
+    def __init__(
+        self, session: AnySession[Any], on_progress: Callable[[Progress], object] | None
+    ) -> None:
         self._session = session
         self._core = session._core
         self._driver = session._driver
-        self._buffer = Buffer(self._core.on_progress)
+        self._buffer = Buffer(on_progress or self._core.on_progress)
+        self._closed = "not begun"
+        # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
+        weakref.finalize(self, gathered.report_left, self._buffer)
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise BatchClosed(self._closed)
+        self._session._check_open()
+
+    def _begin(self) -> None:
+        if self._closed != "not begun":
+            raise BatchClosed(self._closed or "open")
+        self._session._check_open()
         self._closed = None
-        # Where nobody ends it, not even an exception: `__enter__` by hand, an exiting interpreter.
-        weakref.finalize(self, batch.report_left, self._buffer)
+        self._session._batches.add(self)
 
+    def _check_begun(self) -> None:
+        if self._closed is not None:
+            raise BatchClosed(self._closed)
 
-class AnySession(AnyHandle):
-    """What opens blocks, and knows which of them are open."""
+    def _end(self, error: BaseException | None) -> Flow[None]:
+        assert self._buffer is not None
+        self._closed = "ended"
+        yield from gathered.end(self._core, self._buffer, error)
 
-    _block: ClassVar[type[AnyBlock]]
-    _blocks: list[AnyBlock]
+    def _report(self, failure: BaseException) -> None:
+        """The end has failed: perhaps by a second interruption, or before it had really begun."""
+        assert self._buffer is not None
+        gathered.report_left(self._buffer, failure)
 
-    def _begin_block(self, pairing: Pairing) -> Any:
+    @verb
+    def flush(self) -> Flow[None]:
+        """Send what is gathered, and wait until the service has acknowledged all of it.
+
+        Raises:
+            UnsentWrites: Some writes were not stored; it carries the very objects.
+        """
         self._check_open()
-        pairing.block = block = self._block(self)
-        self._blocks.append(block)
-        return block
+        assert self._buffer is not None
+        yield from gathered.flush(self._core, self._buffer)
 
-    def _block_of(self, pairing: Pairing) -> Any:
-        # Without a pair somebody calls `__exit__` by hand: the block that was opened last.
-        block = pairing.block or next(reversed(self._blocks), None)
-        if block is None or block not in self._blocks:
-            raise SessionClosed("block")
-        return block
+    def discard(self) -> list[Any]:
+        """Drop what is gathered and not sent yet.
 
-    def _check_no_blocks(self) -> None:
-        if self._blocks:
-            raise SessionClosed("session with open blocks")
+        Returns:
+            The objects that were dropped.
+        """
+        self._check_open()
+        assert self._buffer is not None
+        return self._buffer.discard()
 
-    _enter: Callable[[Pairing], Any]
-    _leave: Callable[..., Any]
+
+class AnySession(AnyHandle, Generic[B]):
+    """What makes batches, and knows which of them are open."""
+
+    _batch_class: type[AnyBatch]
+    # Weak, so that a batch that is forgotten is reported, and does not keep its session open.
+    _batches: weakref.WeakSet[AnyBatch]
+
+    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> B:
+        """A batch: `with session.batch() as batch:`. What is saved and deleted through it is
+        gathered, 25 to a BatchWriteItem, and stored when the `with` statement has ended.
+
+        A batch has all verbs. Each has a buffer of its own, and any thread or task may use it until
+        it ends, so batches nest and run side by side.
+
+        Args:
+            on_progress: Called with a `Progress` after every answer to the batch's writes, from the
+                thread or task that had it; in place of the session's.
+
+        Raises:
+            SessionClosed: The session is closed.
+        """
+        self._check_open()
+        return cast("B", self._batch_class(self, on_progress))
+
+    def _check_no_batches(self) -> None:
+        if self._closed is None and self._batches:
+            raise SessionClosed("session with open batches")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("flush", "discard"):
+                raise AttributeError(
+                    f"a session has no {name}(), because it gathers nothing: write through "
+                    f"`with session.batch() as batch:` and call batch.{name}()"
+                )
+            return self.__getattribute__(name)  # which says what is missing
 
     @classmethod
     def local(cls, *args: Any, **options: Any) -> Any:
@@ -71,74 +143,81 @@ class AnySession(AnyHandle):
     def close(self) -> Any:
         """End the session: threads or tasks, connections, and after `local()` the engine.
 
-        A client that was handed in stays open. Closing twice is fine.
+        Leaving `with session:` does the same. A client that was handed in stays open. Closing twice
+        is fine.
 
         Raises:
-            SessionClosed: A block of it is still open.
+            SessionClosed: A batch of it is still open. Nothing is lost: the session stays open, and
+                the batch can still be ended.
         """
         raise NotImplementedError
 
 
-class Pairing:
-    """Ties the two halves of one `with` statement together.
+def core_of(
+    owner: str,
+    *,
+    caller: Callable[[], Hashable],
+    cancellable: bool,
+    table_prefix: str,
+    tables: Mapping[str, str] | None,
+    concurrency: int,
+    deadline: timedelta,
+    cursor_secret: str | bytes | None,
+    clock: Callable[[], datetime] | None,
+    on_progress: Callable[[Progress], object] | None,
+    before_save: Hook,
+    after_load: Hook,
+    after_flush: FlushHook,
+) -> Core:
+    """The settings of a session.
 
-    Python looks up `__enter__` and `__exit__` of a `with` statement (`__aenter__` and `__aexit__` of
-    an `async with`) one right after the other, in this order or, since 3.14, in the other, before it
-    calls the first; the exit stacks do the same. So what two look-ups in a row from one frame find
-    belongs to one statement, whatever other threads, tasks, generators and suspended frames do with
-    the same session.
+    Args:
+        owner: The session's class, for messages.
+        caller: Who is calling: a thread, or a task.
+        cancellable: Whether who is calling may be cancelled while waiting.
+        table_prefix: As the session's, as are all that follow.
     """
-
-    __slots__ = ("block", "frame", "half")
-
-    def __init__(self, half: str, frame: int) -> None:
-        self.half = half
-        self.frame = frame
-        self.block: AnyBlock | None = None
-
-
-_looked_up = threading.local()
-
-
-def paired(half: str) -> Pairing:
-    frame = id(sys._getframe(2))
-    other: Pairing | None = getattr(_looked_up, "pairing", None)
-    if other is not None and other.half != half and other.frame == frame:
-        _looked_up.pairing = None
-        return other
-    _looked_up.pairing = made = Pairing(half, frame)
-    return made
-
-
-class Enter:
-    """`__enter__`, or `__aenter__`, of a session."""
-
-    def __get__(self, session: AnySession | None, owner: Any = None) -> Callable[..., Any]:
-        pairing = paired("enter")
-
-        def enter(session: AnySession) -> Any:
-            """Begin a block: what is written through its handle is gathered, and stored when the
-            block has ended.
-            """
-            return session._enter(pairing)
-
-        return enter if session is None else lambda: enter(session)
+    if type(concurrency) is not int or concurrency < 1:
+        raise ModelError(owner, f"concurrency={concurrency!r}: a positive int is expected")
+    if not isinstance(cast("object", deadline), timedelta):
+        raise ModelError(owner, f"deadline={deadline!r}: a timedelta is expected")
+    hooks = SessionHooks(
+        functions(owner, "before_save", before_save),
+        functions(owner, "after_load", after_load),
+        functions(owner, "after_flush", after_flush),
+    )
+    secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
+    if secret is not None and not secret:
+        raise ModelError(owner, "cursor_secret is empty; leave it out, or give a secret")
+    environment = Environment(
+        time.monotonic, random.random, clock or _utc_now, caller=caller, cancellable=cancellable
+    )
+    return Core(
+        environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,
+        on_progress, hooks,
+    )  # fmt: skip
 
 
-class Exit:
-    """`__exit__`, or `__aexit__`, of a session."""
+def check_client_options(owner: str, client: Any, options: Mapping[str, Any]) -> None:
+    """Refuse what would be ignored beside a client, or beside a session to make one from.
 
-    def __get__(self, session: AnySession | None, owner: Any = None) -> Callable[..., Any]:
-        pairing = paired("exit")
+    Args:
+        owner: The session's class, for messages.
+        client: The client that was handed in, or None.
+        options: What is for making one, by name; the session to make it from comes first.
+    """
+    given = [name for name, value in options.items() if value is not None]
+    if client is not None and given:
+        raise ModelError(owner, f"client is given, so {', '.join(given)} would be ignored")
+    maker = next(iter(options))
+    if options[maker] is not None and options["profile_name"] is not None:
+        raise ModelError(owner, f"{maker} is given, so profile_name would be ignored")
 
-        def leave(
-            session: AnySession,
-            kind: object = None,
-            error: BaseException | None = None,
-            traceback: object = None,
-        ) -> Any:
-            return session._leave(pairing, error)
 
-        if session is None:
-            return leave
-        return lambda *error: leave(session, *error)
+def is_awaited(client: Any) -> bool:
+    """Whether a client is aiobotocore's, whose methods are awaited."""
+    return any(each.__module__.partition(".")[0] == "aiobotocore" for each in type(client).__mro__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""What a session and the handle of a block have in common.
+"""What a session and a batch have in common.
 
 The verbs are written once, in `operations`, and what is said of all others in `surface`. Here are
 those with overloads of their own; the same are in `aio`, line for line.
@@ -92,7 +92,7 @@ class Tables(TableVerbs, Sync):
 
 
 class Handle(AnyHandle, Sync):
-    """What a session and the handle of a block have in common."""
+    """What a session and a batch have in common."""
 
     _driver: Driver
 

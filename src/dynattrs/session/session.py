@@ -6,17 +6,20 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from dynattrs.errors import ModelError
 from dynattrs.models.hooks import Flushed
-from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.pace import Progress
-from dynattrs.session.any_session import AnySession, Enter, Exit, Pairing
-from dynattrs.session.blocks import Block
+from dynattrs.session.any_session import (
+    AnyBatch,
+    AnySession,
+    check_client_options,
+    core_of,
+    is_awaited,
+)
 from dynattrs.session.driver import Driver
 from dynattrs.session.handles import Handle
-from dynattrs.session.settings import check_client_options, core_of, is_awaited
 from dynattrs.session.unthreaded_tasks import caller
 from dynattrs.wire.boto_client import make_client, with_room
 from dynattrs.wire.client import Wire
@@ -25,16 +28,44 @@ from dynattrs.wire.service_errors import configured
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+Self = TypeVar("Self", bound="Session")
 
 #: Requests in flight besides batches: queries fetch one page ahead.
 _BESIDES: Final = 4
 
 
-class Session(Handle, AnySession):
+class Batch(Handle, AnyBatch):
+    """A batch: `with session.batch() as batch:`. What is written through it is gathered.
+
+    Any number of threads may use it. It begins and ends with its `with` statement, once.
+    """
+
+    def __enter__(self) -> Batch:
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._check_begun()
+        try:
+            self._drive(self._end(error))
+        except BaseException as failure:
+            self._report(failure)
+            raise
+        finally:
+            self._session._batches.discard(self)
+
+
+class Session(Handle, AnySession[Batch]):
     """The way to the service: saves, reads, queries, tables.
 
-    One session serves a whole program, in all threads. Outside a block it writes each item at once;
-    `with session as s:` opens a block whose handle `s` gathers writes.
+    One session serves a whole program, in all threads. It writes each item at once;
+    `with session.batch() as batch:` gathers writes. `with Session() as session:` closes it at the
+    end; a session that lives as long as the program needs no `with`.
 
     Args:
         client: A botocore client to use as it is. The five that follow are for making one.
@@ -51,8 +82,8 @@ class Session(Handle, AnySession):
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
             every process that resumes them.
         clock: Gives the aware time for `created=True` and `updated=True`.
-        on_progress: Called with a `Progress` after every answer to a block's, or a `save_all`'s,
-            writes, from whatever thread had it; each block counts for itself.
+        on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
+            writes, from the thread that had it; each batch counts for itself.
         before_save: Called with each object, of whatever model, before it is encoded and saved,
             after the model's own hooks. One function or several.
         after_load: Called with each object that was read, after the model's own hooks.
@@ -64,7 +95,7 @@ class Session(Handle, AnySession):
         ConfigurationError: There is no region, or no such profile.
     """
 
-    _block = Block
+    _batch_class = Batch
 
     def __init__(
         self,
@@ -113,7 +144,7 @@ class Session(Handle, AnySession):
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
         self._buffer = None
         self._closed = None
-        self._blocks = []
+        self._batches = weakref.WeakSet()
 
     @classmethod
     def local(
@@ -157,42 +188,27 @@ class Session(Handle, AnySession):
         )
         return session
 
-    def _enter(self, pairing: Pairing) -> Block:
-        return cast("Block", self._begin_block(pairing))
+    def __enter__(self: Self) -> Self:
+        self._check_open()
+        return self
 
-    def _leave(self, pairing: Pairing, error: BaseException | None) -> None:
-        block = self._block_of(pairing)
-        try:
-            self._blocks.remove(block)
-            block._end(error)
-        except BaseException as failure:
-            # A second interruption, while the end was waiting, or had not quite begun.
-            batch.report_left(block._buffer, failure)
-            raise
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._check_no_batches()
+        self._end()
 
     def close(self) -> None:
-        self._check_no_blocks()
+        self._check_no_batches()
+        self._end()
+
+    def _end(self) -> None:
         self._closed = "session"
         self._driver.close()
         closing, self._closing = self._closing, []
         for close in closing:
             close()
-
-    if TYPE_CHECKING:
-
-        def __enter__(self) -> Block:
-            """Begin a block: what is written through its handle is gathered, and stored when the
-            block has ended.
-            """
-            raise NotImplementedError
-
-        def __exit__(
-            self,
-            kind: type[BaseException] | None,
-            error: BaseException | None,
-            traceback: TracebackType | None,
-        ) -> None: ...
-
-    else:
-        __enter__ = Enter()
-        __exit__ = Exit()

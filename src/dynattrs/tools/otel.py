@@ -59,7 +59,7 @@ def instrument(
     `dynattrs.client.retries` and `dynattrs.client.writes` (gathered writes, by outcome).
 
     Args:
-        session: A `Session` or an `AsyncSession`, with all of its blocks.
+        session: A `Session` or an `AsyncSession`, with all of its batches.
         tracer_provider: Where spans go; without it the program's own provider.
         meter_provider: Where metrics go; without it the program's own provider.
 

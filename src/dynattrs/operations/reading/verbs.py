@@ -39,7 +39,7 @@ else:
 
 
 class ReadVerbs(Owner):
-    """What a session, and the handle of a batch, reads."""
+    """What a session, and a batch, reads."""
 
     @verb
     def get(

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from dynattrs.errors import (
     AccessDenied,
+    BatchClosed,
     DynattrsError,
     InvalidRequest,
     NoSuchTable,
@@ -102,7 +103,7 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
 
     Raises:
         UnsentWrites: As `hold`.
-        SessionClosed: As `hold`.
+        BatchClosed: As `hold`.
     """
     if hold(core, buffer, write, going_on=going_on):
         yield from send_whole(core, buffer)
@@ -125,7 +126,7 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
     Raises:
         UnsentWrites: Earlier writes have failed for good. This one is among its objects: it was
             not taken.
-        SessionClosed: The block has ended, or is ending.
+        BatchClosed: The batch has ended, or is ending.
     """
     if core.environment.caller() in buffer.senders:
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
@@ -228,7 +229,7 @@ def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
 def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
-    What other threads write in the meantime is not waited for. Where an error has ended the block,
+    What other threads write in the meantime is not waited for. Where an error has ended the batch,
     what an `after_flush` hook raises does not take its place.
 
     Raises:
@@ -238,7 +239,7 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
     if buffer.is_sent_by(core.environment.caller()):
         raise DynattrsError(
             "a flush from inside on_progress, or from a listener, would wait for the batch that is "
-            "just being sent and so for itself: read and flush after the block, or go through the "
+            "just being sent and so for itself: read and flush after the batch, or go through the "
             "session"
         )
     began = core.environment.monotonic()
@@ -276,7 +277,7 @@ def _send_or_begin(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]
 
 
 def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
-    """The end of a block that *error* ends, or nothing: send and await all that was taken.
+    """The end of a batch that *error* ends, or nothing: send and await all that was taken.
 
     What was saved before an error is stored, as boto3's batch_writer does. After KeyboardInterrupt,
     SystemExit and GeneratorExit, also one that comes while all is being sent, nothing new is sent:
@@ -337,16 +338,16 @@ def _await_tasks(buffer: Buffer) -> Flow[None]:
 def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
     """Log what a buffer still holds, and put it at the end of the context of *error*.
 
-    Without an error the buffer was forgotten: nobody ended its block.
+    Without an error the batch was forgotten, and never ended.
     """
-    unsent = buffer.drain(error or SessionClosed("block"))
+    unsent = buffer.drain(error or BatchClosed())
     if not unsent:
         return
     report = UnsentWrites(unsent)
     if error is None:
-        _log.error("a block was never ended, and what it had gathered is lost: %s", report)
+        _log.error("a batch was never ended, and what it had gathered is lost: %s", report)
         return
-    _log.error("a block was interrupted: %s", report)
+    _log.error("a batch was interrupted: %s", report)
     last, seen = error, {id(error)}
     while last.__context__ is not None and id(last.__context__) not in seen:
         last = last.__context__

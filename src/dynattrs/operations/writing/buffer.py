@@ -16,10 +16,10 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import (
+    BatchClosed,
     ConditionFailed,
     InvalidRequest,
     OutcomeUnknown,
-    SessionClosed,
     Unsent,
     UnsentWrites,
 )
@@ -96,7 +96,7 @@ def _running(tasks: list[Task]) -> list[Task]:
 
 @attrs.define(eq=False, repr=False)
 class Buffer:
-    """The writes of one block that are not stored yet. Safe between threads."""
+    """The writes of one batch that are not stored yet. Safe between threads."""
 
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
@@ -150,12 +150,12 @@ class Buffer:
             If enough wait for a batch to be whole; see `has_whole`.
 
         Raises:
-            SessionClosed: The block is ending. What is taken now would not be sent.
+            BatchClosed: The batch is ending. What is taken now would not be sent.
         """
         key = write.identity
         with self._lock:
             if self._sealed:
-                raise SessionClosed("block")
+                raise BatchClosed
             self._places += 1
             self._taken += 1
             earlier = self._pending.get(key)

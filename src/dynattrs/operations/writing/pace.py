@@ -67,7 +67,7 @@ class Pace:
 
 @attrs.frozen
 class Progress:
-    """How far the writes of a block, or of a `save_all`, are.
+    """How far the writes of a batch, or of a `save_all`, are.
 
     Attributes:
         taken: Writes that were given so far.

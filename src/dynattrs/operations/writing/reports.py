@@ -99,7 +99,7 @@ def report(core: Core, ledger: Ledger, began: float, *, raising: bool) -> None:
     """Tell listeners and hooks what a flush has done.
 
     What a hook raises is raised only where nothing else is: everything is stored by then, and an
-    `UnsentWrites`, or what the block itself raised, tells more. Otherwise it is logged.
+    `UnsentWrites`, or what ended the batch, tells more. Otherwise it is logged.
     """
     event = ledger.take_counts(core.environment.monotonic() - began)
     if event is not None and core.events.flush:

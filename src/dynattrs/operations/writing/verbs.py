@@ -62,15 +62,15 @@ R = TypeVar("R")
 
 
 class WriteVerbs(Owner):
-    """What a session, and the handle of a batch, does to items."""
+    """What a session, and a batch, does to items."""
 
     @verb
     def save(self, obj: M, *, when: bool | None = None) -> Flow[M]:
         """Put an object: store it whole, in place of what is stored under its key.
 
-        Inside a block it is gathered, 25 to a BatchWriteItem, and stored when the block has ended;
+        Through a batch it is gathered, 25 to a BatchWriteItem, and stored when the batch has ended;
         its state now is what is stored. With *when*, or where the model has a version or unique
-        fields, and outside a block, it is written now: by one PutItem, or where a unique value
+        fields, and through a session, it is written now: by one PutItem, or where a unique value
         changes by a transaction.
 
         Returns:
@@ -80,7 +80,7 @@ class WriteVerbs(Owner):
             MappingError: A value has no place in DynamoDB. Nothing is sent.
             ConditionFailed: *when* is false, or another writer has changed the stored version.
             AlreadyTaken: Another item has the value of a unique field.
-            UnsentWrites: Inside a block: earlier writes have failed for good.
+            UnsentWrites: Through a batch: earlier writes have failed for good.
         """
         self._check_writable()
         if self._buffer is not None and when is None:
@@ -108,15 +108,15 @@ class WriteVerbs(Owner):
     ) -> Flow[None]:
         """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
 
-        Outside a block all of them are stored on return. Objects with a version or unique
+        Through a session all of them are stored on return. Objects with a version or unique
         fields are sent each by itself, under its condition, several at once; they are stored on
-        return in a block too.
+        return through a batch too.
 
         Args:
             objects: Objects of any models.
             on_progress: Called with a `Progress` after every answer, from whatever thread had it,
-                never twice at once. Inside a block it hears of objects with a version or unique fields
-                only: the others are the block's. What it raises is raised when all is stored.
+                never twice at once. Through a batch it hears of objects with a version or unique
+                fields only: the others are the batch's. What it raises is raised when all is stored.
 
         One that fails by itself does not stop the others: a conflict of versions, an item that the
         service refuses. Where there is no hope for the others either (no table, no permission, no
@@ -144,7 +144,7 @@ class WriteVerbs(Owner):
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
-            # What was taken is stored, also where *objects* raised, as at the end of a block.
+            # What was taken is stored, also where *objects* raised, as at the end of a batch.
             yield from batch.end(self._core, own, error)
             raise
         yield from batch.end(self._core, own, None)
