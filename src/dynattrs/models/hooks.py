@@ -8,7 +8,7 @@ What is called when nothing is declared is nothing: whoever saves or reads asks 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -17,8 +17,6 @@ from dynattrs.events import check_plain
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
 
 Hook: TypeAlias = Callable[[Any], Any]
-#: How hooks are given: one function, or several, which run in that order.
-Given: TypeAlias = "Hook | Sequence[Hook]"
 
 
 @attrs.frozen
@@ -48,14 +46,15 @@ class SessionHooks:
 NO_HOOKS: Final = SessionHooks()
 
 
-def functions(subject: str, name: str, given: object) -> tuple[Hook, ...]:
-    """The functions that were given as a hook.
+def functions(subject: str, name: str, given: Any) -> tuple[Hook, ...]:
+    """The functions that were given as a hook: one, or several, which run in that order.
 
     Raises:
         ModelError: One is no plain function.
     """
-    several = isinstance(given, Sequence) and not isinstance(given, str)
-    found = tuple(cast("Sequence[Hook]", given)) if several else (cast("Hook", given),)
+    found: tuple[Hook, ...] = (given,)
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        found = tuple(given)
     for each in found:
         check_plain(subject, name, each)
     return found

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -156,7 +156,8 @@ def model(
             table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind,
             before_save, after_load, unique, upgrades, schema_attribute,
         )  # fmt: skip
-        return cast("C", _declare(cls, declaration, dict(options), scope))
+        made: C = _declare(cls, declaration, dict(options), scope)
+        return made
 
     return decorate
 
@@ -196,7 +197,7 @@ def _declare(
     declaration: _Declaration,
     attrs_options: dict[str, Any],
     scope: Mapping[str, Any] | None,
-) -> type[Any]:
+) -> Any:
     if not isinstance(cls, type):
         raise ModelError(repr(cls), "@model decorates a class")
     table = declaration.table
@@ -303,7 +304,8 @@ def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
         raise ModelError(
             cls.__name__, f"@model hands its other arguments to attrs.define, which says: {error}"
         ) from error
-    return cast("type[Any]", define(cls))
+    made: type[Any] = define(cls)
+    return made
 
 
 def map_class(
@@ -345,7 +347,9 @@ def map_class(
     )  # fmt: skip
     _check_options(cls, declaration, {})
     given_roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
-    roles = {name: role for name, role in given_roles.items() if name is not None}
+    roles: dict[str, KeyRole] = {
+        name: role for name, role in given_roles.items() if name is not None
+    }
     _make_known(cls, declaration, _callers_locals(), register, carries=False, roles=roles)
 
 
@@ -511,18 +515,22 @@ def evolve(obj: M, /, **changes: Any) -> M:
     """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
     that the class does not know.
     """
-    made = attrs.evolve(cast("Any", obj), **changes)
+    given: Any = obj
+    made: M = attrs.evolve(given, **changes)
     carried = carried_by(obj)
     if carried is not NOTHING_CARRIED:
         carry(made, carried)
-    return cast("M", made)
+    return made
 
 
 def asdict(obj: Instance, /, **options: Any) -> dict[str, Any]:
     """The fields of *obj* as a dict, as `attrs.asdict`."""
-    return attrs.asdict(cast("Any", obj), **options)
+    given: Any = obj
+    return attrs.asdict(given, **options)
 
 
 def fields(model: type[M], /) -> tuple[attrs.Attribute[Any], ...]:
     """The fields of a model class, as `attrs.fields`."""
-    return cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cast("Any", model)))
+    given: Any = model
+    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(given)
+    return found

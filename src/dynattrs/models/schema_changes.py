@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from dynattrs.errors import ModelError
 from dynattrs.mapper.classes import ClassCodec
@@ -11,7 +11,7 @@ from dynattrs.models.fields import attributes_of, models_above
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, options_of
 
 
-def declare_changes(info: ModelInfo, upgrades: object, attribute: str | None) -> None:
+def declare_changes(info: ModelInfo, upgrades: object, attribute: Any) -> None:
     """Note the upgrades of a model, and the names that its attributes had before.
 
     Without *upgrades* they are those of the nearest model of the same table that it inherits from.
@@ -29,7 +29,7 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: str | None) ->
     fields = {stored: name for name, stored in info.names.items()}
     computed = () if info.keys is None else info.keys.attributes
     if attribute is not None:
-        if not isinstance(cast("object", attribute), str) or not attribute:
+        if not isinstance(attribute, str) or not attribute:
             raise ModelError(
                 info.name, f"schema_attribute={attribute!r}: an attribute's name is expected"
             )
@@ -80,8 +80,9 @@ def _declare_former(
             f"it is {what}, which never changes; remove formerly={options.formerly!r}",
             name,
         )
-    for former in options.formerly:
-        if not isinstance(cast("object", former), str) or not former:
+    given: tuple[Any, ...] = options.formerly
+    for former in given:
+        if not isinstance(former, str) or not former:
             raise ModelError(
                 info.name, f"formerly={former!r}: an attribute's name is text and not empty", name
             )
