@@ -8,9 +8,8 @@ import attrs
 from songs import Song
 from typing_extensions import assert_type
 
-from dynattrs import Flushed, Session, Unsent, map_class
+from dynattrs import Flushed, Session, Unsent, map_class, otel
 from dynattrs.events import AfterSend, BeforeSend, Flush, Retry
-from dynattrs.tools import otel
 
 
 def count(flushed: Flushed) -> None:

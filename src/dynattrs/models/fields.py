@@ -96,8 +96,8 @@ class DeclaredFields:
         return found[0] if found else None
 
     def _must_be(self, name: str, type_: type[Any], what: str, role: str) -> None:
-        codec = self._codec(name)
-        if codec is None or codec.kinds == ANY:
+        codec = self._known_codec(name)
+        if codec is None:
             return
         if self._mapper.types_of(field_type_now(self.cls, name)) != {type_}:
             raise self.error(f"{role} is {what}; this is {codec.expected}", name)
@@ -117,12 +117,16 @@ class DeclaredFields:
             refused.trail = [(self.cls.__name__, f".{name}"), *inner]  # type: ignore[attr-defined]
             raise as_model_error(self.cls, refused) from None
 
+    def _known_codec(self, name: str) -> Codec | None:
+        """The codec of a field, or None where it is not known yet, or known to hooks only."""
+        codec = self._codec(name)
+        return None if codec is None or codec.kinds == ANY else codec
+
     def key_type(self, name: str, role: str) -> KeyType:
         """`"S"`, `"N"` or `"B"`: how a key's field is stored."""
-        codec = self._codec(name)
-        if codec is None or codec.kinds == ANY:
-            # Not known yet, or known to somebody's hooks only: text, unless a Table says more.
-            # What is dumped is compared with it every time.
+        codec = self._known_codec(name)
+        if codec is None:
+            # Text, unless a Table says more. What is dumped is compared with it every time.
             return "S"
         kind = _KEY_TYPES.get(codec.kind)
         if kind is None:
@@ -132,8 +136,8 @@ class DeclaredFields:
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:
-        codec = self._codec(name)
-        if codec is not None and codec.optional and codec.kinds != ANY:
+        codec = self._known_codec(name)
+        if codec is not None and codec.optional:
             raise self.error(f"{role} is never None; remove `| None`", name)
 
     def check_index_field(self, name: str, role: str) -> None:
@@ -252,8 +256,7 @@ class DeclaredFields:
             if name is None:
                 continue
             kind, declared = self.key_type(name, "a key"), table.type_of(attribute)
-            codec = self._codec(name)
-            if kind != declared and codec is not None and codec.kinds != ANY:
+            if kind != declared and self._known_codec(name) is not None:
                 raise self.error(
                     f"it is stored as {kind}, and Table({table.name!r}) has the key attribute "
                     f"{attribute!r} as {declared}; write Table(..., types={{{attribute!r}: {kind!r}}})",
