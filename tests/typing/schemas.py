@@ -23,6 +23,13 @@ class Person:
     tenant: str = "acme"
 
 
+@model("misspelt")
+class Misspelt:
+    id: str = partition_key(nmae="i")  # type: ignore[call-overload]
+    email: str = field(uniqe=True)  # type: ignore[call-overload]
+    nick: str = field(also=["name"], default="")  # type: ignore[call-overload]
+
+
 def migrates(session: Session) -> None:
     Person("1", "a@x")
     Person("1")  # type: ignore[call-arg]

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     class _Options(TypedDict, total=False):
-        """What `field` takes besides its default, name and converter, for checkers."""
+        """What every specifier takes besides the default and the converter."""
 
+        name: str | None
         validator: Any
         repr: bool | Callable[[Any], str]
         eq: bool | Callable[[Any], Any] | None
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
         alias: str | None
         metadata: Mapping[Any, Any] | None
         on_setattr: Any
-        formerly: str | Iterable[str]
+
+    class _KeyOptions(_Options, total=False):
+        converter: Callable[[Any], Any] | None
+        init: bool
+        kw_only: bool | None
 
     class _FieldOptions(_Options, total=False):
         init: bool
@@ -42,12 +47,12 @@ if TYPE_CHECKING:
         updated: bool
         key_only: bool
         unique: bool
+        formerly: str | Iterable[str]
 
 
 @overload
 def field(
     *,
-    name: str | None = ...,
     default: T,
     converter: Callable[[Any], T] | None = ...,
     **options: Unpack[_FieldOptions],
@@ -55,7 +60,6 @@ def field(
 @overload
 def field(
     *,
-    name: str | None = ...,
     factory: Callable[[], T],
     converter: Callable[[Any], T] | None = ...,
     **options: Unpack[_FieldOptions],
@@ -65,34 +69,33 @@ def field(
 @overload
 def field(
     *,
-    name: str | None = ...,
     version: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
     init: Literal[False] = False,
+    formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
     *,
-    name: str | None = ...,
     created: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
     init: Literal[False] = False,
+    formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
     *,
-    name: str | None = ...,
     updated: Literal[True],
     converter: Callable[[Any], Any] | None = ...,
     init: Literal[False] = False,
+    formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
 ) -> Any: ...
 @overload
 def field(
     *,
-    name: str | None = ...,
     converter: Callable[[Any], Any] | None = ...,
     **options: Unpack[_FieldOptions],
 ) -> Any: ...
@@ -140,18 +143,11 @@ def field(
 
 
 @overload
-def partition_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+def partition_key(*, default: T, **options: Unpack[_KeyOptions]) -> T: ...
 @overload
-def partition_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+def partition_key(*, factory: Callable[[], T], **options: Unpack[_KeyOptions]) -> T: ...
 @overload
-def partition_key(
-    *,
-    name: str | None = ...,
-    init: bool = ...,
-    kw_only: bool | None = ...,
-    alias: str | None = ...,
-    **options: Any,
-) -> Any: ...
+def partition_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def partition_key(
     *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
 ) -> Any:
@@ -165,18 +161,11 @@ def partition_key(
 
 
 @overload
-def sort_key(*, name: str | None = ..., default: T, **options: Any) -> T: ...
+def sort_key(*, default: T, **options: Unpack[_KeyOptions]) -> T: ...
 @overload
-def sort_key(*, name: str | None = ..., factory: Callable[[], T], **options: Any) -> T: ...
+def sort_key(*, factory: Callable[[], T], **options: Unpack[_KeyOptions]) -> T: ...
 @overload
-def sort_key(
-    *,
-    name: str | None = ...,
-    init: bool = ...,
-    kw_only: bool | None = ...,
-    alias: str | None = ...,
-    **options: Any,
-) -> Any: ...
+def sort_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def sort_key(
     *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
 ) -> Any:
