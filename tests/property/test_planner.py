@@ -12,7 +12,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from dynattrs import QueryError, begins_with, between, exists, mapper
-from dynattrs.schema.table import key_of
+from dynattrs.schema.table import key_attributes_of
 from key_schemas import (
     BYTES,
     COMPARE,
@@ -62,7 +62,7 @@ def key_fields(cls: Any, using: str) -> list[str]:
     info = cls.__dynattrs__
     fields = {stored: name for name, stored in info.names.items()}
     [index] = [index for index in info.table.indexes if index.name == using]
-    return [fields[stored] for stored in key_of(info.table, index)]
+    return [fields[stored] for stored in key_attributes_of(info.table, index)]
 
 
 # --- The laws ---------------------------------------------------------------------------------------

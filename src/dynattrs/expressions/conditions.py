@@ -165,7 +165,7 @@ class Size:
         if isinstance(other, Size):
             return other
         if is_path(other):
-            if "N" not in data_of(other).form.kinds:
+            if "N" not in data_of(other).form.tags:
                 raise ConditionError(
                     f"{self} is a number, {other!r} is {data_of(other).form.expected}"
                 )
@@ -206,7 +206,7 @@ def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Opera
                 f"{data.label} and {other.label} are of different models; "
                 f"a condition speaks of one item"
             )
-        if not own.kinds & other.form.kinds:
+        if not own.tags & other.form.tags:
             raise ConditionError(
                 f"{data.label} is {own.expected} and {other.label} is "
                 f"{other.form.expected}; they are never equal and have no order"
@@ -451,7 +451,7 @@ def condition(value: Any) -> Condition:
     if isinstance(value, Condition):
         return value
     if is_path(value):
-        if data_of(value).form.kinds != {"BOOL"}:
+        if data_of(value).form.tags != {"BOOL"}:
             raise ConditionError(
                 f"{value!r} stands alone where a condition is expected, and is no boolean field; "
                 f"compare it, or use exists({value!r})"
@@ -528,7 +528,7 @@ def _compare(path: Path, operator: Operator, value: Any) -> Condition:
         if operator == "<>":
             return IsNone(PathOperand(path), negated=True)
         raise ConditionError(f"{data.label} {operator} None: None has no order")
-    if operator not in ("=", "<>") and not data.form.kinds & ORDERED:
+    if operator not in ("=", "<>") and not data.form.tags & ORDERED:
         raise ConditionError(
             f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
         )

@@ -57,7 +57,7 @@ def between(operand: T, low: T, high: T) -> bool:
         ConditionError: *operand* is no path, has no order, or a bound has another type.
     """
     subject = _subject(operand, "between")
-    if isinstance(subject, PathOperand) and not subject.form.kinds & ORDERED:
+    if isinstance(subject, PathOperand) and not subject.form.tags & ORDERED:
         raise ConditionError(
             f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
         )
@@ -105,15 +105,15 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
     """
     path = path_of(operand, "begins_with")
     form = data_of(path).form
-    if not form.kinds & {"S", "B"}:
+    if not form.tags & {"S", "B"}:
         raise ConditionError(
             f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
             f"only text and bytes have a beginning"
         )
     # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
-    if isinstance(prefix, str) and "S" in form.kinds:
+    if isinstance(prefix, str) and "S" in form.tags:
         stored: AttributeValue = {"S": str.__str__(prefix)}
-    elif isinstance(prefix, bytes) and "B" in form.kinds:
+    elif isinstance(prefix, bytes) and "B" in form.tags:
         stored = {"B": prefix}
     elif is_path(prefix):
         return _function("begins_with", "begins_with", path, operand_for(path, prefix))
@@ -130,9 +130,9 @@ def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
     """
     path = path_of(operand, "contains")
     form = data_of(path).form
-    if form.element is not None and "M" not in form.kinds:
+    if form.element is not None and "M" not in form.tags:
         argument = operand_for(path, value, form.element)
-    elif form.kinds & {"S", "B", "L", "SS", "NS", "BS"}:
+    elif form.tags & {"S", "B", "L", "SS", "NS", "BS"}:
         argument = operand_for(path, value, form)
     else:
         raise ConditionError(
@@ -179,7 +179,7 @@ def size(operand: object) -> int:
         ConditionError: The field is a number, a boolean or None, which have no size.
     """
     path = path_of(operand, "size")
-    if not data_of(path).form.kinds & SIZED:
+    if not data_of(path).form.tags & SIZED:
         raise ConditionError(
             f"size({path!r}): {path!r} is {data_of(path).form.expected}, without a size"
         )

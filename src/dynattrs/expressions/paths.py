@@ -105,10 +105,10 @@ class Path:
                 raise ConditionError(
                     f"{label}: list positions count from 0; DynamoDB has no others"
                 )
-            if "L" not in form.kinds:
+            if "L" not in form.tags:
                 raise ConditionError(f"{label}: {data.label} is {form.expected}, not a list")
         else:
-            if "M" not in form.kinds:
+            if "M" not in form.tags:
                 raise ConditionError(f"{label}: {data.label} is {form.expected}, not a map")
             if not position:
                 raise ConditionError(f"{label}: a map key is not empty")

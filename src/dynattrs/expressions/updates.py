@@ -75,7 +75,7 @@ def _bound(value: Any, form: StoredForm, target: str) -> Any:
 
 def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
     other = data_of(path).form
-    if not form.kinds & other.kinds:
+    if not form.tags & other.tags:
         raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
 
 
@@ -86,7 +86,7 @@ class Arithmetic(Computed):
     right: Any
 
     def bind(self, form: StoredForm, target: str) -> Computed:
-        if "N" not in form.kinds:
+        if "N" not in form.tags:
             raise ConditionError(
                 f"{target} is {form.expected}; only numbers are computed with + and - "
                 f"(lists with list_append, sets with add and delete)"
@@ -128,7 +128,7 @@ class ListAppend(Computed):
     second: Any
 
     def bind(self, form: StoredForm, target: str) -> Computed:
-        if "L" not in form.kinds:
+        if "L" not in form.tags:
             raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
         return attrs.evolve(
             self, first=_bound(self.first, form, target), second=_bound(self.second, form, target)
@@ -155,7 +155,7 @@ def arithmetic(operator: Literal["+", "-"], left: Any, right: Any) -> Arithmetic
                 f"{_shown(left)} {operator} {_shown(right)}: DynamoDB takes one + or - in a value; "
                 f"add the constants up in Python"
             )
-        if is_path(side) and "N" not in data_of(side).form.kinds:
+        if is_path(side) and "N" not in data_of(side).form.tags:
             raise ConditionError(
                 f"{side!r} is {data_of(side).form.expected}; only numbers are computed with + and - "
                 f"(lists with list_append, sets with add and delete)"
@@ -284,7 +284,7 @@ def add(target: Any, value: Any) -> Action:
     path = path_of(target, "add")
     data = data_of(path)
     written = f"add({data.label}, {value!r})"
-    if not data.form.kinds <= _SETS | {"N"}:
+    if not data.form.tags <= _SETS | {"N"}:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; add works on numbers and on sets of "
             f"text, numbers or bytes"
@@ -301,7 +301,7 @@ def delete(target: Any, value: Any) -> Action:
     path = path_of(target, "delete")
     data = data_of(path)
     written = f"delete({data.label}, {value!r})"
-    if not data.form.kinds <= _SETS:
+    if not data.form.tags <= _SETS:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; delete works on sets of text, "
             f"numbers or bytes; to remove the attribute use remove(...)"
@@ -330,7 +330,7 @@ def if_not_exists(target: T, default: T) -> T:
 def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T]:
     """The members of both lists, one of which is a path: for `set_`."""
     for side in (first, second):
-        if is_path(side) and "L" not in data_of(cast("Path", side)).form.kinds:
+        if is_path(side) and "L" not in data_of(cast("Path", side)).form.tags:
             raise ConditionError(
                 f"list_append: {side!r} is {data_of(cast('Path', side)).form.expected}, not a list"
             )

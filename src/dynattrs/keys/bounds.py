@@ -418,7 +418,7 @@ class _Derivation:
         template = self._template
         if template.constant is not None:
             return Bound((self._equals(template.constant),))
-        if template.kind != "S":
+        if template.tag != "S":
             return self._plain()
         prefix = ""
         for place, part in enumerate(template.parts):

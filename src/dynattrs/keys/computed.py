@@ -110,7 +110,7 @@ class ModelKeys:
         return cast("dict[str, Template]", self._templates)
 
     @property
-    def parts(self) -> tuple[KeyField, ...]:
+    def primary_fields(self) -> tuple[KeyField, ...]:
         """The fields that make the primary key, in the order in which it names them."""
         _ = self.templates
         return self._parts
@@ -153,10 +153,10 @@ class ModelKeys:
             Unfit: It is empty, too long, or no number that the service holds.
         """
         found, most = repr(template.written), self.most(template.attribute)
-        if template.kind == "N":
+        if template.tag == "N":
             if template.constant is not None and not fits(Decimal(template.constant["N"])):
                 raise Unfit("a number that DynamoDB can hold (N)", found)
-        elif template.kind == "B":
+        elif template.tag == "B":
             if template.constant is not None and not 0 < len(template.constant["B"]) <= most:
                 raise Unfit(f"1 to {most:,} bytes", f"{len(template.constant['B']):,}")
         else:
@@ -171,7 +171,7 @@ class ModelKeys:
     def _pattern(template: Template | None) -> re.Pattern[str] | AttributeValue | None:
         if template is None:
             return None
-        if template.kind == "S":
+        if template.tag == "S":
             return template.pattern
         return template.constant
 
@@ -206,16 +206,16 @@ class ModelKeys:
 
     def _style(self, name: str, codec: Codec, spec: str, separators: frozenset[str]) -> Style:
         # What somebody's hooks store is taken for text, and checked every time.
-        kinds = frozenset({"S"}) if codec.kinds == ANY else codec.kinds
+        kinds = frozenset({"S"}) if codec.tags == ANY else codec.tags
         kind = next(iter(kinds)) if len(kinds) == 1 else None
-        types: set[Any] = set() if codec.kinds == ANY else self.mapper.types_of(codec.type)
+        types: set[Any] = set() if codec.tags == ANY else self.mapper.types_of(codec.type)
         words = Words(separators=separators)
         if kind == "S":
             if spec == "*":
                 return Rest()
             type_ = next(iter(types)) if len(types) == 1 else None
             plain = PLAIN.get(type_) if isinstance(type_, type) else None
-            own = getattr(type_, "__name__", "") if plain is not None and plain.kind == "S" else ""
+            own = getattr(type_, "__name__", "") if plain is not None and plain.tag == "S" else ""
             if spec and own in ("datetime", "date"):
                 return period(spec, date_only=own == "date")
             if not spec:

@@ -72,7 +72,7 @@ def _can_meet(one: ComputedKeys, other: ComputedKeys, attribute: str) -> bool:
     first, second = (keys.templates.get(attribute) for keys in (one, other))
     if first is None or second is None:
         return True
-    if first.kind == "S":
+    if first.tag == "S":
         return templates.can_meet(first.language, second.language)
     return first.constant is None or second.constant is None or first.constant == second.constant
 

@@ -522,7 +522,7 @@ def _may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
     """Whether an item of the models may have this value as a key attribute."""
     templates = [template_of(info, attribute) for info in wanted.infos]
     return any(
-        template is None or template.kind != "S" or template.pattern.fullmatch(value["S"])
+        template is None or template.tag != "S" or template.pattern.fullmatch(value["S"])
         for template in templates
     )
 

@@ -206,9 +206,9 @@ def from_plain(value: Any, codec: Codec) -> AttributeValue:
                 for name, each in value.items()
             }
         }
-    if isinstance(value, str) and "B" in codec.kinds and "S" not in codec.kinds:
+    if isinstance(value, str) and "B" in codec.tags and "S" not in codec.tags:
         return {"B": scalars.binary(value)}
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and codec.kinds == {"N"}:
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool) and codec.tags == {"N"}:
         return {"N": str(value)}
     return ANY_CODEC.dump(value)
 

@@ -225,9 +225,9 @@ class ClassCodec(Codec):
             elif field.always_set:
                 target[name] = field.codec.load({"L": []})
             elif field.member.default is MISSING and field.member.init:
-                kinds = names_of(field.codec.kinds)
+                tags = names_of(field.codec.tags)
                 raise Refused(
-                    f"{kinds if len(field.codec.kinds) < 4 else 'a value'} in the attribute "
+                    f"{tags if len(field.codec.tags) < 4 else 'a value'} in the attribute "
                     f"{field.stored!r}",
                     "no such attribute",
                     "give the field a default if items may lack it",

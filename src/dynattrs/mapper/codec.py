@@ -102,12 +102,12 @@ def is_value(value: object) -> bool:
     return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in ANY
 
 
-def names_of(kinds: frozenset[str]) -> str:
-    return " or ".join(_TYPE_NAMES[kind] for kind in sorted(kinds))
+def names_of(tags: frozenset[str]) -> str:
+    return " or ".join(_TYPE_NAMES[tag] for tag in sorted(tags))
 
 
 @attrs.frozen(eq=False, repr=False)
-class Several:
+class ListShape:
     """L, all members by one codec."""
 
     element: Codec
@@ -115,17 +115,17 @@ class Several:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Members:
-    """SS, NS or BS, by *tag*, of members of *kind*; or L."""
+class SetShape:
+    """SS, NS or BS, by *tag*, of members of *member_tag*; or L."""
 
     element: Codec
     tag: str
-    kind: str
+    member_tag: str
     build: Callable[[Any], Any]
 
 
 @attrs.frozen(eq=False, repr=False)
-class Named:
+class MapShape:
     """M whose names are text, all members by one codec."""
 
     element: Codec
@@ -133,21 +133,21 @@ class Named:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Maybe:
+class OptionalShape:
     """NULL, or what *inner* is."""
 
     inner: Codec
 
 
 @attrs.frozen(eq=False, repr=False)
-class Texts:
+class TextsShape:
     """S, one of some texts, each for one value."""
 
     values: Mapping[str, Any]
 
 
 #: How a codec is made, as far as `rows` can do the same without attribute values.
-Shape: TypeAlias = "Several | Members | Named | Maybe | Texts"
+Shape: TypeAlias = "ListShape | SetShape | MapShape | OptionalShape | TextsShape"
 
 Dump = Callable[[Any], AttributeValue]
 Load = Callable[[AttributeValue], Any]
@@ -161,7 +161,7 @@ class Codec:
 
     Attributes:
         type: The annotation it was made for.
-        kinds: The type tags a stored value can have. None of an optional is not counted.
+        tags: The type tags a stored value can have. None of an optional is not counted.
         expected: What a value should be, for messages.
         element: The codec of the members of a list, set or map.
         fields: The codecs of a class's fields, by attribute name in Python.
@@ -181,20 +181,20 @@ class Codec:
         "expected",
         "fields",
         "is_set",
-        "kinds",
         "load",
         "names",
         "optional",
         "plain",
         "shape",
         "sparse",
+        "tags",
         "type",
     )
 
     def __init__(
         self,
         type: Any,
-        kinds: frozenset[str],
+        tags: frozenset[str],
         dump: Dump,
         load: Load,
         *,
@@ -211,7 +211,7 @@ class Codec:
         shape: Shape | None = None,
     ) -> None:
         self.type = type
-        self.kinds = kinds
+        self.tags = tags
         self.dump = dump
         self.load = load
         self.expected = expected
@@ -227,9 +227,9 @@ class Codec:
         self.shape = shape
 
     @property
-    def kind(self) -> str | None:
+    def tag(self) -> str | None:
         """The one type tag that stored values have, or None if there may be several."""
-        return next(iter(self.kinds)) if len(self.kinds) == 1 else None
+        return next(iter(self.tags)) if len(self.tags) == 1 else None
 
     def dump_at(self, value: Any, trail: Trail) -> AttributeValue:
         if self._dump_at is not None:
@@ -243,7 +243,7 @@ class Codec:
 
     def load_at(self, value: Any, trail: Trail) -> Any:
         if not is_value(value) or not self._accepts(value):
-            raise Refused(names_of(self.kinds), show_stored(value))
+            raise Refused(names_of(self.tags), show_stored(value))
         if self._load_at is not None:
             return self._load_at(value, trail)
         try:
@@ -255,9 +255,7 @@ class Codec:
 
     def _accepts(self, value: Mapping[str, Any]) -> bool:
         tag = next(iter(value))
-        return (
-            tag in self.kinds or (self.optional and tag == "NULL") or (self.is_set and tag == "L")
-        )
+        return tag in self.tags or (self.optional and tag == "NULL") or (self.is_set and tag == "L")
 
 
 def _reason(error: Exception) -> str:

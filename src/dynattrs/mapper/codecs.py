@@ -145,7 +145,7 @@ class Placeholder(Codec):
     def fill(self, codec: Codec) -> None:
         self.target = codec
         for name in (
-            "kinds",
+            "tags",
             "element",
             "fields",
             "names",
@@ -202,7 +202,7 @@ class Codecs(_ForgetfulConverter):
                 f"an annotation of it or of one of its fields' classes is not defined: {error}; "
                 f"define that name in the module of the class before the first use",
             ) from error
-        if "M" not in codec.kinds or codec is self._any:
+        if "M" not in codec.tags or codec is self._any:
             raise ModelError(
                 cls.__name__, "its objects are no items: an item is a class with fields"
             )
@@ -301,7 +301,7 @@ class Codecs(_ForgetfulConverter):
     def _epoch(self, type_: Any, inner: Codec) -> Codec:
         if inner is scalars.PLAIN[DATETIME]:
             return scalars.EPOCH
-        if inner.optional and inner.kinds == {"S"} and DATETIME in arms(inner.type):
+        if inner.optional and inner.tags == {"S"} and DATETIME in arms(inner.type):
             return containers.optional_codec(type_, scalars.EPOCH)
         raise Refused("Epoch on a datetime", f"Epoch on {show_type(get_args(type_)[0])}")
 
@@ -564,7 +564,7 @@ def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
     def load(value: AttributeValue) -> Any:
         return cls(base.load(value))
 
-    return Codec(cls, base.kinds, base.dump, load, expected=f"a {cls.__name__}")
+    return Codec(cls, base.tags, base.dump, load, expected=f"a {cls.__name__}")
 
 
 def _refuse_full_default(member: Member) -> None:

@@ -19,11 +19,11 @@ from dynattrs.mapper.codec import (
     ANY,
     SETS,
     Codec,
-    Maybe,
-    Members,
-    Named,
+    ListShape,
+    MapShape,
+    OptionalShape,
     Refused,
-    Several,
+    SetShape,
     Trail,
     show,
     show_stored,
@@ -56,7 +56,7 @@ def list_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]
     return Codec(
         type_, frozenset({"L"}), dump, load,
         expected=f"a {getattr(build, '__name__', 'list')}",
-        dump_at=dump_at, load_at=load_at, element=element, shape=Several(element, build),
+        dump_at=dump_at, load_at=load_at, element=element, shape=ListShape(element, build),
     )  # fmt: skip
 
 
@@ -129,16 +129,16 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     The service has no empty sets. A field leaves an empty set out (see `classes`); everywhere else
     it is an empty list, and a list is read as a set wherever a set is declared.
     """
-    kind = element.kind if not element.optional else None
-    tag = SETS.get(kind or "")
+    member_tag = element.tag if not element.optional else None
+    tag = SETS.get(member_tag or "")
     # A type with hooks of its own is known only by what it dumps.
-    open_ended = element.kinds == ANY
+    open_ended = element.tags == ANY
 
     def pack(members: list[AttributeValue]) -> AttributeValue:
         if not members:
             return {"L": []}
-        if tag is not None and kind is not None:
-            return {tag: [member[kind] for member in members]}
+        if tag is not None and member_tag is not None:
+            return {tag: [member[member_tag] for member in members]}
         return dump_set(members) if open_ended else {"L": members}
 
     def members_of(value: AttributeValue) -> list[AttributeValue]:
@@ -175,10 +175,14 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return build(_each(members_of(value), element.load_at, trail))
 
-    kinds = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
-    shape = Members(element, tag, kind, build) if tag is not None and kind is not None else None
+    tags = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
+    shape = (
+        SetShape(element, tag, member_tag, build)
+        if tag is not None and member_tag is not None
+        else None
+    )
     return Codec(
-        type_, kinds, dump, load, expected="a set",
+        type_, tags, dump, load, expected="a set",
         dump_at=dump_at, load_at=load_at, element=element, is_set=True, shape=shape,
     )  # fmt: skip
 
@@ -187,17 +191,17 @@ def dict_codec(
     type_: Any, key: Codec, element: Codec, build: Callable[[dict[Any, Any]], Any]
 ) -> Codec:
     """M with one kind of member. Keys are text, or what is stored as text or number."""
-    if key.kinds not in _TEXT_KINDS or key.optional:
+    if key.tags not in _TEXT_KINDS or key.optional:
         raise Refused(
             "a dict whose keys have a text form",
             f"keys of type {_name(key.type)}",
             "use str keys, or a list of pairs",
         )
-    (kind,) = key.kinds
+    (key_tag,) = key.tags
     plain = key.type is str
 
     def name_of(each: Any) -> str:
-        return check_name(key.dump(each)[kind])
+        return check_name(key.dump(each)[key_tag])
 
     def check(value: Any) -> None:
         if not isinstance(value, Mapping):
@@ -230,14 +234,16 @@ def dict_codec(
         if plain:
             return build({name: member(each) for name, each in stored.items()})
         as_key = key.load
-        return all_of({as_key({kind: name}): member(each) for name, each in stored.items()}, stored)
+        return all_of(
+            {as_key({key_tag: name}): member(each) for name, each in stored.items()}, stored
+        )
 
     def dump_at(value: Any, trail: Trail) -> AttributeValue:
         check(value)
         named = {}
         for each in value:
             trail.parts.append(f"[{each!r}]")
-            name = check_name(key.dump_at(each, trail)[kind])
+            name = check_name(key.dump_at(each, trail)[key_tag])
             named[name] = element.dump_at(value[each], trail)
             trail.parts.pop()
         return whole(named, value)
@@ -246,14 +252,14 @@ def dict_codec(
         loaded = {}
         for name, each in value["M"].items():
             trail.parts.append(f"[{name!r}]")
-            loaded[key.load_at({kind: name}, trail)] = element.load_at(each, trail)
+            loaded[key.load_at({key_tag: name}, trail)] = element.load_at(each, trail)
             trail.parts.pop()
         return all_of(loaded, value["M"])
 
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, element=element,
-        shape=Named(element, build) if plain else None,
+        shape=MapShape(element, build) if plain else None,
     )  # fmt: skip
 
 
@@ -290,10 +296,10 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
         return {"NULL": True} if value is None else from_plain(value, inner)
 
     return Codec(
-        type_, inner.kinds, dump, load, expected=f"{inner.expected} or None",
+        type_, inner.tags, dump, load, expected=f"{inner.expected} or None",
         dump_at=dump_at, load_at=load_at, element=inner.element, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
-        sparse=inner.sparse, shape=Maybe(inner),
+        sparse=inner.sparse, shape=OptionalShape(inner),
     )  # fmt: skip
 
 
@@ -332,7 +338,7 @@ def compressed_codec(type_: Any, inner: Codec) -> Codec:
     The service's guide stores large values so:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-use-s3-too.html
     """
-    raw = inner.kind in ("S", "B") and not inner.optional
+    raw = inner.tag in ("S", "B") and not inner.optional
 
     def pack(value: AttributeValue) -> AttributeValue:
         ((tag, payload),) = value.items()
@@ -348,7 +354,7 @@ def compressed_codec(type_: Any, inner: Codec) -> Codec:
             raise Refused("gzip data (B)", "bytes that are not", str(error)) from error
         if not raw:
             return _parse(data, inner)
-        return {"B": data} if inner.kinds == {"B"} else {"S": data.decode()}
+        return {"B": data} if inner.tags == {"B"} else {"S": data.decode()}
 
     return Codec(
         type_, frozenset({"B"}),

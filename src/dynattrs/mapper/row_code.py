@@ -23,7 +23,7 @@ from dynattrs.mapper import scalars
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
-from dynattrs.mapper.codec import Codec, Maybe, Members, Named, Several, Texts
+from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
@@ -72,7 +72,7 @@ def generate_row(
 
 
 @attrs.frozen(eq=False, repr=False)
-class _Part:
+class _Tagged:
     """One type tag of an attribute value.
 
     Attributes:
@@ -88,15 +88,15 @@ class _Part:
     refused: str | None = None
 
 
-_NULL: Final = _Part("NULL", Any, "None")
+_NULL: Final = _Tagged("NULL", Any, "None")
 
-_SCALARS: Final[dict[Codec, _Part]] = {
-    scalars.PLAIN[str]: _Part("S", str, "$p"),
-    scalars.PLAIN[bool]: _Part("BOOL", bool, "$p"),
-    scalars.PLAIN[int]: _Part("N", str, "int($p)"),
-    scalars.PLAIN[float]: _Part("N", str, "float($p)", "$t - $t != 0.0"),
-    scalars.PLAIN[Decimal]: _Part("N", str, "Decimal($p)", "not $t.is_finite()"),
-    scalars.PLAIN[bytes]: _Part("B", str, "binary($p)"),
+_SCALARS: Final[dict[Codec, _Tagged]] = {
+    scalars.PLAIN[str]: _Tagged("S", str, "$p"),
+    scalars.PLAIN[bool]: _Tagged("BOOL", bool, "$p"),
+    scalars.PLAIN[int]: _Tagged("N", str, "int($p)"),
+    scalars.PLAIN[float]: _Tagged("N", str, "float($p)", "$t - $t != 0.0"),
+    scalars.PLAIN[Decimal]: _Tagged("N", str, "Decimal($p)", "not $t.is_finite()"),
+    scalars.PLAIN[bytes]: _Tagged("B", str, "binary($p)"),
 }
 
 
@@ -109,11 +109,11 @@ class _RowCode(MapReader):
         self._structs: dict[Any, Any] = {}
         self._under_way: set[ClassCodec] = set()
         #: The type tags of the values of fields.
-        self._tags: dict[FieldCodec, tuple[_Part, ...]] = {}
+        self._tags: dict[FieldCodec, tuple[_Tagged, ...]] = {}
 
     # --- Attribute values ---
 
-    def _parts(self, codec: Codec) -> tuple[_Part, ...]:
+    def _parts(self, codec: Codec) -> tuple[_Tagged, ...]:
         """The type tags of a codec's values; none where the codec itself is to read them."""
         part = _SCALARS.get(codec)
         if part is not None:
@@ -121,55 +121,55 @@ class _RowCode(MapReader):
         if isinstance(codec, ClassCodec):
             return self._nested(codec)
         shape = codec.shape
-        if isinstance(shape, Maybe):
+        if isinstance(shape, OptionalShape):
             parts = self._parts(shape.inner)
             known = bool(parts) and not shape.inner.optional
             return (*parts, _NULL) if known else ()
-        if isinstance(shape, Texts):
+        if isinstance(shape, TextsShape):
             texts = self.bind("texts", shape.values)
-            return (_Part("S", str, f"{texts}[$p]"),)
-        if isinstance(shape, Several):
+            return (_Tagged("S", str, f"{texts}[$p]"),)
+        if isinstance(shape, ListShape):
             return (self._several(shape.element, shape.build),)
-        if isinstance(shape, Members):
+        if isinstance(shape, SetShape):
             return self._members(shape)
-        if isinstance(shape, Named):
+        if isinstance(shape, MapShape):
             annotation, value = self._element(shape.element)
             made = f"{{each: {value} for each, v in $p.items()}}"
             if shape.build is not dict:
                 made = f"{self.bind('build', shape.build)}({made})"
-            return (_Part("M", _DICT[str, annotation], made),)
-        if codec.kind in ("S", "N", "B") and not codec.optional and not codec.is_set:
+            return (_Tagged("M", _DICT[str, annotation], made),)
+        if codec.tag in ("S", "N", "B") and not codec.optional and not codec.is_set:
             load = self.bind("load", codec.load)
-            return (_Part(codec.kind, str, f"{load}({{{codec.kind!r}: $p}})"),)
+            return (_Tagged(codec.tag, str, f"{load}({{{codec.tag!r}: $p}})"),)
         return ()
 
-    def _several(self, element: Codec, build: Callable[[Any], Any]) -> _Part:
+    def _several(self, element: Codec, build: Callable[[Any], Any]) -> _Tagged:
         annotation, value = self._element(element)
         made = f"[{value} for v in $p]"
         if build is not list:
             made = f"{self.bind('build', build)}({made})"
-        return _Part("L", _LIST[annotation], made)
+        return _Tagged("L", _LIST[annotation], made)
 
-    def _members(self, shape: Members) -> tuple[_Part, ...]:
+    def _members(self, shape: SetShape) -> tuple[_Tagged, ...]:
         parts = self._parts(shape.element)
-        if len(parts) != 1 or parts[0].tag != shape.kind:
+        if len(parts) != 1 or parts[0].tag != shape.member_tag:
             return ()
         build = self.bind("build", shape.build)
         value = self._inline(parts[0], "v")
         made = f"{build}($p)" if value == "v" else f"{build}([{value} for v in $p])"
         return (
-            _Part(shape.tag, _LIST[parts[0].payload], made),
+            _Tagged(shape.tag, _LIST[parts[0].payload], made),
             self._several(shape.element, shape.build),
         )
 
-    def _nested(self, codec: ClassCodec) -> tuple[_Part, ...]:
+    def _nested(self, codec: ClassCodec) -> tuple[_Tagged, ...]:
         if codec in self._under_way:
             return ()  # a class that holds itself
         try:
             struct, build = self.function(codec, msgspec.Struct, (), codec.known)
         except ValueError:
             return ()
-        return (_Part("M", struct, f"{self.bind('nested', build)}($p)"),)
+        return (_Tagged("M", struct, f"{self.bind('nested', build)}($p)"),)
 
     def _element(self, codec: Codec) -> tuple[Any, str]:
         """The annotation of an attribute value, and the expression of its value, for `v`."""
@@ -182,14 +182,14 @@ class _RowCode(MapReader):
         source.add(*self._choice(parts, "v", "found"), "return found")
         return self._struct(parts), f"{self.bind('pick', source.function('value'))}(v)"
 
-    def _inline(self, part: _Part, payload: str) -> str:
+    def _inline(self, part: _Tagged, payload: str) -> str:
         if part.refused is None:
             return part.value.replace("$p", payload)
         source = Source("get", "p", self.names)
         source.add(*_checked(part, "p", "found"), "return found")
         return f"{self.bind('get', source.function('value'))}({payload})"
 
-    def _struct(self, parts: tuple[_Part, ...]) -> Any:
+    def _struct(self, parts: tuple[_Tagged, ...]) -> Any:
         """The struct of an attribute value: one tag, or one out of several."""
         key = tuple((part.tag, part.payload) for part in parts)
         found = self._structs.get(key)
@@ -203,7 +203,7 @@ class _RowCode(MapReader):
             found = self._structs[key] = _struct("Value", members)
         return found
 
-    def _choice(self, parts: tuple[_Part, ...], v: str, target: str) -> list[str]:
+    def _choice(self, parts: tuple[_Tagged, ...], v: str, target: str) -> list[str]:
         """The lines that take a value out of the one member that is there."""
         part, *others = parts
         lines = [f"p = {v}.{part.tag}", "if p is not UNSET:"]
@@ -349,7 +349,7 @@ def _struct(
     )  # fmt: skip
 
 
-def _checked(part: _Part, payload: str, target: str) -> list[str]:
+def _checked(part: _Tagged, payload: str, target: str) -> list[str]:
     lines = [f"{target} = " + part.value.replace("$p", payload)]
     if part.refused is not None:
         lines.append(f"if {part.refused.replace('$t', target)}: raise Unreadable")
@@ -396,16 +396,16 @@ def _from_keys(
         if template is None:
             continue
         key = f"row.{places[attribute]}"
-        lines.append(f"key = {key}[{template.kind!r}]")
+        lines.append(f"key = {key}[{template.tag!r}]")
         if template.constant is not None:
             continue
         lines.append("if type(key) is not str: raise Unreadable")
-        if template.kind == "S":
+        if template.tag == "S":
             _read_text(template, lines, taken, bind)
             continue
         payload = f"key_{len(lines)}"
         lines += [f"if len({key}) != 1: raise Unreadable", f"{payload} = key"]
-        taken[template.slots[0].steps] = _Taken(template.kind, payload)
+        taken[template.slots[0].steps] = _Taken(template.tag, payload)
     return lines, {name: taken[(name,)] for name in hidden}
 
 
@@ -431,7 +431,7 @@ def _read_text(
             payload = f"key_{len(lines)}"
             lines += _payload(part.style, payload, bind)
             # A field may be in the key twice: the later one counts, as everywhere.
-            taken[part.steps] = _Taken(part.style.kind, payload)
+            taken[part.steps] = _Taken(part.style.tag, payload)
         lines.append("at = end")
     lines.append("if at != len(key): raise Unreadable")
 
@@ -448,7 +448,7 @@ def _payload(style: Style, name: str, bind: Callable[[str, Any], str]) -> list[s
     if type(style) in (Words, Rest):
         return [text]
     if type(style) not in (Fixed, Padded):
-        return [f"{name} = {bind('read', style.read)}(key[at:end])[{style.kind!r}]"]
+        return [f"{name} = {bind('read', style.read)}(key[at:end])[{style.tag!r}]"]
     # `read` makes the letters anew for each text, which takes longer than all of this.
     letters = frozenset[str]().union(*(each.chars for each in style.language()))
     lines = [text, f"if not {bind('letters', letters.issuperset)}({name}): raise Unreadable"]

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper import numbers, temporal
-from dynattrs.mapper.codec import Codec, Dump, Load, Refused, Texts, show, show_stored
+from dynattrs.mapper.codec import Codec, Dump, Load, Refused, TextsShape, show, show_stored
 from dynattrs.schema.table import AttributeValue
 
 
@@ -203,13 +203,15 @@ def _choice_codec(
         except KeyError:
             raise Refused(expected, show_stored(value)) from None
 
-    kinds = frozenset(next(iter(encoded)) for encoded in stored.values())
-    optional = "NULL" in kinds
+    tags = frozenset(next(iter(encoded)) for encoded in stored.values())
+    optional = "NULL" in tags
     shape = (
-        Texts({text: member for (_, text), member in members.items()}) if kinds == {"S"} else None
+        TextsShape({text: member for (_, text), member in members.items()})
+        if tags == {"S"}
+        else None
     )
     return Codec(
-        type_, kinds - {"NULL"} or kinds, dump, load,
+        type_, tags - {"NULL"} or tags, dump, load,
         expected=expected, optional=optional, shape=shape,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
     """Members with different stored forms: the type tag tells which one it is."""
     by_tag: dict[str, Codec] = {}
     for member in members:
-        for tag in member.kinds | ({"L"} if member.is_set else frozenset()):
+        for tag in member.tags | ({"L"} if member.is_set else frozenset()):
             if tag in by_tag:
                 raise Refused(
                     "a union whose members are stored differently",
@@ -148,7 +148,7 @@ def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
     )  # fmt: skip
 
 
-class _Fields(Mapping[str, Codec]):
+class _SharedFields(Mapping[str, Codec]):
     """The fields that a path through a union can name. Asked for late, because a class in a union
     that it holds itself is not complete yet.
     """
@@ -161,7 +161,7 @@ class _Fields(Mapping[str, Codec]):
         # One name for two places has no path.
         if not found or len({_stored(each, name) for each in self._members} - {None}) != 1:
             raise KeyError(name)
-        if all(each.kinds == found[0].kinds for each in found):
+        if all(each.tags == found[0].tags for each in found):
             return found[0]
         expected = " or ".join(each.expected for each in found)
 
@@ -198,4 +198,4 @@ def _merged(members: tuple[Codec, ...]) -> dict[str, Any]:
     names: dict[str, str] = {}
     for member in members:
         names.update(member.names or {})
-    return {"fields": _Fields(members), "names": names}
+    return {"fields": _SharedFields(members), "names": names}

@@ -22,7 +22,7 @@ from dynattrs import limits
 from dynattrs.mapper import scalars
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.mapper.classes import ClassCodec, DumpMap, FieldCodec
-from dynattrs.mapper.codec import SCALARS, Codec, Maybe, Members, Several
+from dynattrs.mapper.codec import SCALARS, Codec, ListShape, OptionalShape, SetShape
 from dynattrs.mapper.key_rules import rules_of
 from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import item_size, value_size
@@ -191,7 +191,7 @@ class _MapWriter:
         general = self.general(field.codec, place, size, depth)
         codec = field.codec
         lines: list[str] = []
-        if isinstance(codec.shape, Maybe):
+        if isinstance(codec.shape, OptionalShape):
             codec = codec.shape.inner
             if not field.member.defaults_to_none:
                 null = self.store(place, "NULL", "True", f"{size} + 1")
@@ -217,10 +217,10 @@ class _MapWriter:
         shape = codec.shape
         only_text = ("    if type(each) is not str: raise Unusual",)
         counted = (f"    size += {_TEXT_SIZE}",) if self.counts else ()
-        if isinstance(shape, Members) and shape.element is _STR:
+        if isinstance(shape, SetShape) and shape.element is _STR:
             before = ("members = [*each]", "for each in members:", *only_text, *counted)
             return _Usual("type(each) in SETS and each", "SS", "members", "0", before)
-        if isinstance(shape, Several) and shape.element is _STR:
+        if isinstance(shape, ListShape) and shape.element is _STR:
             member = f"    members.append({self.value('S', 'each')})"
             before = ("members = []", "for each in each:", *only_text, *counted, member)
             return _Usual("type(each) is list", "L", "members", "3 + len(members)", before)
@@ -343,7 +343,7 @@ class _RequestWriter(_MapWriter):
 
     def general(self, codec: Codec, place: str, size: int, depth: int) -> list[str]:
         # Measuring finds what is nested too deep.
-        deep = [] if codec.kinds <= SCALARS else [f"value_size({place}, {depth})"]
+        deep = [] if codec.tags <= SCALARS else [f"value_size({place}, {depth})"]
         return [*super().general(codec, place, size, depth), *deep]
 
     def field(
@@ -358,8 +358,10 @@ class _RequestWriter(_MapWriter):
     def _key(self, field: FieldCodec, place: str, key: str, rule: KeyRule) -> list[str]:
         """The lines that store a key attribute, and keep what its identity is made of."""
         _, kind, most, _ = rule
-        codec = field.codec.shape.inner if isinstance(field.codec.shape, Maybe) else field.codec
-        if (kind == "N" and codec is _INT) or (codec in (_STR, _BYTES) and codec.kinds == {kind}):
+        codec = (
+            field.codec.shape.inner if isinstance(field.codec.shape, OptionalShape) else field.codec
+        )
+        if (kind == "N" and codec is _INT) or (codec in (_STR, _BYTES) and codec.tags == {kind}):
             usual = _SCALARS[codec]
             fits = "" if kind == "N" else f" and 0 < len(each) <= {most}"
             return [

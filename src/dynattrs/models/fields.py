@@ -120,7 +120,7 @@ class DeclaredFields:
     def _known_codec(self, name: str) -> Codec | None:
         """The codec of a field, or None where it is not known yet, or known to hooks only."""
         codec = self._codec(name)
-        return None if codec is None or codec.kinds == ANY else codec
+        return None if codec is None or codec.tags == ANY else codec
 
     def key_type(self, name: str, role: str) -> KeyType:
         """`"S"`, `"N"` or `"B"`: how a key's field is stored."""
@@ -128,7 +128,7 @@ class DeclaredFields:
         if codec is None:
             # Text, unless a Table says more. What is dumped is compared with it every time.
             return "S"
-        kind = _KEY_TYPES.get(codec.kind)
+        kind = _KEY_TYPES.get(codec.tag)
         if kind is None:
             raise self.error(
                 f"{role} is stored as text, a number or bytes; this is {codec.expected}", name

@@ -89,7 +89,7 @@ def _check(info: ModelInfo, name: str) -> None:
     except Exception:
         # A forward reference, or a class that is refused for what it is a moment later.
         return
-    if codec.kinds != ANY and codec.kind not in _SCALARS:
+    if codec.tags != ANY and codec.tag not in _SCALARS:
         raise ModelError(
             info.name,
             f"a unique field is text, a number, bytes or a bool; this is {codec.expected}",

@@ -358,7 +358,7 @@ class Table:
         [attribute] = index.partition_key
         others = [each for each in self.indexes if each is not index]
         if self.type_of(attribute) != "S" or attribute in (
-            *self.key, *(name for each in others for name in key_of(self, each)), *index.sort_key
+            *self.key, *(name for each in others for name in key_attributes_of(self, each)), *index.sort_key
         ):  # fmt: skip
             raise ModelError(
                 subject,
@@ -391,7 +391,7 @@ class Table:
         """Every attribute that is part of a key, of the table first, then of the indexes."""
         names = dict.fromkeys(self.key)
         for index in self.indexes:
-            names.update(dict.fromkeys(key_of(self, index)))
+            names.update(dict.fromkeys(key_attributes_of(self, index)))
         return tuple(names)
 
     @property
@@ -465,7 +465,7 @@ def sort_of(table: Table, index: Index | None) -> tuple[str, ...]:
     return index.sort_key
 
 
-def key_of(table: Table, index: Index | None) -> tuple[str, ...]:
+def key_attributes_of(table: Table, index: Index | None) -> tuple[str, ...]:
     """All key attributes of *index*, or of the table if that is None."""
     return (*partition_of(table, index), *sort_of(table, index))
 
@@ -527,7 +527,7 @@ def index_arguments(table: Table, index: Index) -> dict[str, Any]:
 def projection_arguments(table: Table, index: Index) -> dict[str, Any]:
     if index.projection == "all":
         return {"ProjectionType": "ALL"}
-    held = {*table.key, *key_of(table, index)}
+    held = {*table.key, *key_attributes_of(table, index)}
     others = [] if index.projection == "keys" else [n for n in index.projection if n not in held]
     # An INCLUDE of nothing besides the keys is refused by the service.
     if not others:

@@ -69,13 +69,13 @@ class Style:
     """How the stored value of a field is written into a key, and read from it again.
 
     Attributes:
-        kind: The type tag of the stored value.
+        tag: The type tag of the stored value.
         width: How many characters every text has, or None where that differs.
         ordered: Whether texts sort as the values do.
         exact: Whether the value can be read from its text.
     """
 
-    kind: str = "S"
+    tag: str = "S"
     width: int | None = None
     ordered: bool = True
     exact: bool = True
@@ -108,12 +108,12 @@ class Style:
 
 
 def _payload(style: Style, value: AttributeValue) -> Any:
-    if style.kind not in value:
-        raise Unfit(_KINDS[style.kind], f"{next(iter(value), 'nothing')}")
-    return value[style.kind]
+    if style.tag not in value:
+        raise Unfit(_TYPE_NAMES[style.tag], f"{next(iter(value), 'nothing')}")
+    return value[style.tag]
 
 
-_KINDS: Final = {
+_TYPE_NAMES: Final = {
     "S": "a string (S)",
     "N": "a number (N)",
     "B": "bytes (B)",
@@ -192,7 +192,7 @@ ID: Final = Fixed(width=36, letters=frozenset("0123456789abcdef-"), what="a UUID
 class Padded(Style):
     """An integer with leading zeros: `{number:06d}`. Texts sort as the numbers do."""
 
-    kind: str = "N"
+    tag: str = "N"
     width: int = 0
     base: str = "d"
 
@@ -230,7 +230,7 @@ class Padded(Style):
 class Number(Style):
     """A number as it is written: one text for each value, which does not sort as numbers do."""
 
-    kind: str = "N"
+    tag: str = "N"
     ordered: bool = False
 
     def text(self, value: AttributeValue) -> str:
@@ -251,7 +251,7 @@ class Number(Style):
 class Truth(Style):
     """`false` and `true`."""
 
-    kind: str = "BOOL"
+    tag: str = "BOOL"
 
     def text(self, value: AttributeValue) -> str:
         return "true" if _payload(self, value) else "false"
@@ -388,14 +388,14 @@ class Template:
 
     Attributes:
         attribute: The key attribute.
-        kind: Its type.
+        tag: Its type.
         written: The template as it was written.
         parts: Text and slots in their order; for numbers and bytes the one slot.
         constant: The value, where there is no slot.
     """
 
     attribute: str
-    kind: KeyType
+    tag: KeyType
     written: Any
     parts: tuple[Part, ...]
     constant: AttributeValue | None = None
@@ -424,7 +424,7 @@ class Template:
             value = part.stored(item)
             if value is None:
                 return None
-            if self.kind != "S":
+            if self.tag != "S":
                 return value
             texts.append(self.text(place, value))
         return {"S": "".join(texts)}
@@ -465,11 +465,11 @@ class Template:
         Raises:
             Unfit: The key was not made by this template.
         """
-        if self.kind not in value:
-            raise Unfit(_KINDS[self.kind], f"{next(iter(value), 'nothing')}")
+        if self.tag not in value:
+            raise Unfit(_TYPE_NAMES[self.tag], f"{next(iter(value), 'nothing')}")
         if self.constant is not None:
             return {}
-        if self.kind != "S":
+        if self.tag != "S":
             return {self.slots[0].steps: value}
         found: dict[tuple[str, ...], AttributeValue] = {}
         text, at = value["S"], 0
@@ -526,14 +526,14 @@ def _expression(letters: Letters, count: int) -> str:
     return text + ("*" if letters.many else "" if count == 1 else f"{{{count}}}")
 
 
-def parse(attribute: str, kind: KeyType, written: Any, resolve: Resolve) -> Template:
+def parse(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Template:
     """A template as it was written in a declaration.
 
     Raises:
         Unfit: It is none, or its fields do not fit into a key.
     """
-    if kind != "S":
-        return _parse_plain(attribute, kind, written, resolve)
+    if tag != "S":
+        return _parse_plain(attribute, tag, written, resolve)
     if not isinstance(written, str):
         raise Unfit("a template, which is text", f"{written!r}")
     pieces = list(pieces_of(written))
@@ -556,38 +556,38 @@ def parse(attribute: str, kind: KeyType, written: Any, resolve: Resolve) -> Temp
     if not parts:
         raise Unfit("a template that is not empty", "''", "DynamoDB has no empty keys")
     constant = {"S": written_text(parts)} if all(isinstance(p, str) for p in parts) else None
-    return Template(attribute, kind, written, tuple(parts), constant)
+    return Template(attribute, tag, written, tuple(parts), constant)
 
 
 def written_text(parts: Sequence[Part]) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def _parse_plain(attribute: str, kind: KeyType, written: Any, resolve: Resolve) -> Template:
+def _parse_plain(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Template:
     """A key attribute of numbers or bytes: a constant, or one field as it is stored."""
-    if kind == "N" and isinstance(written, (int, Decimal)) and not isinstance(written, bool):
-        return Template(attribute, kind, written, (), {"N": str(written)})
-    if kind == "B" and isinstance(written, bytes):
-        return Template(attribute, kind, written, (), {"B": written})
+    if tag == "N" and isinstance(written, (int, Decimal)) and not isinstance(written, bool):
+        return Template(attribute, tag, written, (), {"N": str(written)})
+    if tag == "B" and isinstance(written, bytes):
+        return Template(attribute, tag, written, (), {"B": written})
     pieces = list(pieces_of(written)) if isinstance(written, str) else []
     if len(pieces) != 1 or pieces[0][0] or pieces[0][1] is None or pieces[0][2]:
-        constant = "a number" if kind == "N" else "bytes"
+        constant = "a number" if tag == "N" else "bytes"
         raise Unfit(
-            f"one field, '{{field}}', or {constant}: the key attribute is of type {kind}",
+            f"one field, '{{field}}', or {constant}: the key attribute is of type {tag}",
             f"{written!r}",
         )
     name = pieces[0][1]
     steps, style = resolve(name, "", frozenset())
-    if style.kind != kind:
-        raise Unfit(f"a field that is stored as {_KINDS[kind]}", f"{name!r}, which is not")
-    return Template(attribute, kind, written, (Slot(name, steps, style),))
+    if style.tag != tag:
+        raise Unfit(f"a field that is stored as {_TYPE_NAMES[tag]}", f"{name!r}, which is not")
+    return Template(attribute, tag, written, (Slot(name, steps, style),))
 
 
 @attrs.frozen
 class Bytes(Style):
     """Bytes as they are, in a key of type B."""
 
-    kind: str = "B"
+    tag: str = "B"
 
 
 def pieces_of(written: str) -> Iterator[tuple[str, str | None, str]]:

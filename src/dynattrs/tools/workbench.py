@@ -32,7 +32,7 @@ from dynattrs.schema.table import (
     LocalIndex,
     Projection,
     Table,
-    key_of,
+    key_attributes_of,
 )
 
 _DATES: Final = "%b %d, %Y, %I:%M %p"
@@ -304,7 +304,7 @@ def _table_document(table: Table) -> dict[str, Any]:
 
 
 def _key_attributes(table: Table, index: Index | None) -> dict[str, Any]:
-    names = key_of(table, index)
+    names = key_attributes_of(table, index)
     return {
         role: {"AttributeName": name, "AttributeType": table.type_of(name)}
         for role, name in zip(("PartitionKey", "SortKey"), names, strict=False)

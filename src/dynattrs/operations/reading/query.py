@@ -38,7 +38,7 @@ from dynattrs.operations.reading.shards import Merged, shard_of_item, shard_plan
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.schema.model_info import ModelInfo
-from dynattrs.schema.table import AttributeMap, StoredItem, key_of
+from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import migration, unique_items, unique_writes
@@ -428,7 +428,7 @@ class QueryVerbs(Generic[M_co]):
     # --- Cursors ---
 
     def _cursor_names(self, found: Plan) -> tuple[str, ...]:
-        own = (*self._info.table.key, *key_of(self._info.table, found.index))
+        own = (*self._info.table.key, *key_attributes_of(self._info.table, found.index))
         return tuple(dict.fromkeys(own))
 
     def _cursor_context(self, found: Plan) -> Any:

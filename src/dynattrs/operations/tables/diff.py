@@ -31,7 +31,7 @@ from dynattrs.schema.table import (
     billing_of,
     definitions,
     index_arguments,
-    key_of,
+    key_attributes_of,
     key_schema,
     projection_arguments,
     stream_specification,
@@ -234,7 +234,7 @@ class _Comparison:
     def _create(self, index: GlobalIndex) -> tuple[int, Call]:
         return self._update_table(
             _CREATE,
-            AttributeDefinitions=definitions(self.table, key_of(self.table, index)),
+            AttributeDefinitions=definitions(self.table, key_attributes_of(self.table, index)),
             GlobalSecondaryIndexUpdates=[{"Create": self._arguments(index)}],
         )
 
