@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -168,7 +169,7 @@ def test_prepare_gathered_writes(benchmark: BenchmarkFixture) -> None:
 def test_prepare_gathered_writes_by_way_of_attribute_maps(benchmark: BenchmarkFixture) -> None:
     def prepare(obj: Song) -> tuple[Any, Any]:
         item, _ = mapper.default.dump_with_size(obj)
-        request = json.dumps({"PutRequest": {"Item": item}})
+        request = msgspec.json.encode({"PutRequest": {"Item": item}})
         return request, identity("music", {name: item[name] for name in ("artist", "title")})
 
     found = benchmark(lambda: [prepare(each) for each in SONGS])
