@@ -153,5 +153,20 @@ RELEASE: Final = Way(
 HTTP_SESSIONS = RELEASE.uses("aiobotocore.httpsession.AIOHTTPSession", "_sessions")
 CLOSE_CONNECTOR = RELEASE.uses("aiohttp.BaseConnector", "_close")
 
+# --- The mapper -------------------------------------------------------------------------------------
+
+HOOKS: Final = Way(
+    "cattrs",
+    "a copy of a mapper keeps the codecs of its original: what is registered on it may not count",
+)
+UNSTRUCTURE_HOOKS = HOOKS.uses("cattrs.Converter", "_unstructure_func")
+STRUCTURE_HOOKS = HOOKS.uses("cattrs.Converter", "_structure_func")
+UNSTRUCTURE_SKIP = HOOKS.uses("cattrs.Converter", "_unstruct_copy_skip")
+STRUCTURE_SKIP = HOOKS.uses("cattrs.Converter", "_struct_copy_skip")
+
+#: By this attrs before 25.4 marks a frozen class, one that inherits it included. Later releases have
+#: `attrs.inspect`, so it is never missed.
+FROZEN_SETATTR: Final = "_frozen_setattrs"
+
 #: All of them.
-WAYS: Final = (COPY, BODIES, FAST, START, ROOM, FORK, RELEASE)
+WAYS: Final = (COPY, BODIES, FAST, START, ROOM, FORK, RELEASE, HOOKS)

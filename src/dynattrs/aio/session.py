@@ -25,6 +25,7 @@ from dynattrs.session.any_session import (
     is_awaited,
 )
 from dynattrs.wire.async_client import Wire, release
+from dynattrs.wire.boto_client import with_room
 
 Self = TypeVar("Self", bound="AsyncSession")
 
@@ -311,11 +312,7 @@ def _with_connections(config: Any, count: int) -> Any:
     """*config* with that many connections, unless it says how many."""
     from aiobotocore.config import AioConfig
 
-    if config is None:
-        return AioConfig(max_pool_connections=count)
-    if "max_pool_connections" in config._user_provided_options:
-        return config
-    return config.merge(AioConfig(max_pool_connections=count))
+    return with_room(config, count, AioConfig)
 
 
 def _in_a_thread(function: Callable[[], object]) -> None:

@@ -14,12 +14,23 @@ import typing
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import attrs
 import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
+from dynattrs import foreign_names as foreign
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.mapper import anything, containers, scalars, unions
@@ -98,14 +109,12 @@ class _ForgetfulConverter(cattrs.Converter):
         def register_unstructure_hook_factory(self, *args, **options):
             return self._changed(super().register_unstructure_hook_factory(*args, **options))
 
-        def register_structure_hook(self, *args, **options):
-            registered = super().register_structure_hook(*args, **options)
+        def register_structure_hook(self, cl, func=None):
+            if func is None or get_origin(cl) not in (Union, UnionType):
+                return self._changed(super().register_structure_hook(cl, func))
             # cattrs keeps hooks of unions apart, where they count less than ours and are not
             # copied. A predicate is asked before all that was there.
-            while self._union_struct_registry:
-                union, hook = self._union_struct_registry.popitem()
-                super().register_structure_hook_func(partial(operator.eq, union), hook)
-            return self._changed(registered)
+            return self.register_structure_hook_func(partial(operator.eq, cl), func)
 
         def register_structure_hook_func(self, *args, **options):
             return self._changed(super().register_structure_hook_func(*args, **options))
@@ -176,9 +185,12 @@ class Codecs(_ForgetfulConverter):
             self._own_class(cls)
         super().register_unstructure_hook_factory(is_ours, self._unstructure_factory)
         super().register_structure_hook_factory(is_ours, self._structure_factory)
-        # `copy` hands on what was registered after this.
-        self._unstruct_copy_skip = self._unstructure_func.get_num_fns()
-        self._struct_copy_skip = self._structure_func.get_num_fns()
+        foreign.HOOKS.made(self._keep_own_hooks)
+
+    def _keep_own_hooks(self) -> None:
+        """Let `copy` hand on only what is registered from now on."""
+        foreign.UNSTRUCTURE_SKIP.replace(self, foreign.UNSTRUCTURE_HOOKS.of(self).get_num_fns())
+        foreign.STRUCTURE_SKIP.replace(self, foreign.STRUCTURE_HOOKS.of(self).get_num_fns())
 
     def _codec_of_model(self, model: Any) -> Codec:
         """The codec of a class whose objects are items.

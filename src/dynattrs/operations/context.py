@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import attrs
 
 from dynattrs.events import Events, Retry, error_name, tell
+from dynattrs.foreign_names import FROZEN_SETATTR
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
@@ -122,5 +123,6 @@ def is_frozen(info: ModelInfo) -> bool:
     parameters = getattr(info.cls, "__dataclass_params__", None)
     if parameters is not None:
         return bool(parameters.frozen)
-    # How attrs marks a frozen class, one that inherits it included.
-    return getattr(info.cls.__setattr__, "__name__", "") == "_frozen_setattrs"
+    if attrs.has(info.cls) and hasattr(attrs, "inspect"):
+        return attrs.inspect(info.cls).is_frozen
+    return getattr(info.cls.__setattr__, "__name__", "") == FROZEN_SETATTR

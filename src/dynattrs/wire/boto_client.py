@@ -127,19 +127,25 @@ def description(path: str, text: bytes) -> Any:
     return made
 
 
-def with_room(config: Any, needed: int) -> Any:
+def with_room(config: Any, needed: int, kind: Any = None) -> Any:
     """*config* with room for *needed* connections, unless it says how many there may be.
 
     botocore keeps ten; what is opened beyond them is closed after one request.
+
+    Args:
+        config: A config, or None.
+        needed: How many connections there may be.
+        kind: The class of a config that is made; botocore's by itself.
     """
     from botocore.config import Config
     from botocore.endpoint import MAX_POOL_CONNECTIONS
 
     if needed <= MAX_POOL_CONNECTIONS:
         return config
+    room = (kind or Config)(max_pool_connections=needed)
     if config is None:
-        return Config(max_pool_connections=needed)
+        return room
     stated = foreign.ROOM.made(lambda: foreign.STATED_OPTIONS.of(config))
     if stated is None or "max_pool_connections" in stated:
         return config
-    return config.merge(Config(max_pool_connections=needed))
+    return config.merge(room)
