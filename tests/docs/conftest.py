@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import boto3
@@ -18,15 +16,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
-    """An empty DynamoDB that any client finds by itself, for one document."""
-    with ExitStack() as stack:
-        try:
-            lease = stack.enter_context(engines.embedded())
-        except engines.MissingEngine as error:
-            if os.environ.get("CI", "").lower() in {"1", "true"}:
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
+def aws(embedded: Lease, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
+    """An empty DynamoDB that any client finds by itself, for one document.
+
+    It is part of an engine that goes on for the next one, by the lease of `embedded`.
+    """
+    with engines.embedded() as lease:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", lease.endpoint_url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", lease.endpoint_url)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", lease.access_key)
