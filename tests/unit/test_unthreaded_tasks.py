@@ -15,7 +15,7 @@ from botocore.config import Config
 
 import dynattrs
 from dynattrs import Session, UnsentWrites, model, partition_key
-from dynattrs.session.unthreaded_tasks import LightTask
+from dynattrs.session.driver import LightTask
 from interruptions import InterruptAt, dropped, reported
 from scripted_server import HANG_UP, Received, ScriptedServer, failure, reply, serving
 
@@ -282,12 +282,13 @@ def test_what_waits_for_the_pace_does_not_take_the_threads_of_what_it_waits_for(
 ) -> None:
     """The one reply that is not read holds the one place, and all threads of the pool want it."""
     # Long enough for all other batches to begin.
-    monkeypatch.setattr(dynattrs.session.unthreaded_tasks, "PATIENCE", 0.5)
+    monkeypatch.setattr(dynattrs.session.driver, "PATIENCE", 0.5)
     client = client_of(server)
     session = Session(client=client, concurrency=1)
     server.answer = lambda _: reply()
     session.save_all(map(Note, range(50)))
     server.received.clear()
+    light.clear()
 
     def write(number: int) -> None:
         with session.batch() as batch:

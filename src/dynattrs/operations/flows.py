@@ -71,12 +71,12 @@ class Start:
 
     Attributes:
         flow: What runs.
-        light: What its first request calls (`batch_write_item`), where whoever starts it may take its
-            steps as well: they are short, and call nothing that is not the library's own.
+        light: Whether whoever starts it may take its steps as well: they are short, and call nothing
+            that is not the library's own.
     """
 
     flow: Generator[Any, Any, Any]
-    light: str | None = None
+    light: bool = False
 
 
 @attrs.frozen

@@ -18,9 +18,8 @@ from dynattrs.session.any_session import (
     core_of,
     is_awaited,
 )
-from dynattrs.session.driver import Driver
+from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
-from dynattrs.session.unthreaded_tasks import caller
 from dynattrs.wire.boto_client import make_client, with_room
 from dynattrs.wire.client import Wire
 from dynattrs.wire.service_errors import configured

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import operator
 from collections.abc import Callable, Generator, Hashable
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -42,6 +43,8 @@ R = TypeVar("R")
 _BETWEEN_LOOKS: Final = 0.005
 #: What the system takes to send without waiting for the other side.
 _LIGHT_BYTES: Final = 65536
+
+_size: Final = operator.attrgetter("size")
 
 _log = logging.getLogger("dynattrs")
 
@@ -183,12 +186,10 @@ def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None
     buffer.began(task)
 
 
-def _light(buffer: Buffer, batch: list[Write]) -> str | None:
-    """Where it takes little to send a batch: what it calls."""
+def _light(buffer: Buffer, batch: list[Write]) -> bool:
+    """Whether it takes little to send a batch."""
     # What `on_progress` does may take long. A write alone has a condition, or is a rest.
-    if len(batch) == 1 or buffer.tells or sum(write.size for write in batch) > _LIGHT_BYTES:
-        return None
-    return "batch_write_item"
+    return len(batch) > 1 and not buffer.tells and sum(map(_size, batch)) <= _LIGHT_BYTES
 
 
 def gather_alone(
