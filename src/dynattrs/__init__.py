@@ -82,7 +82,7 @@ from dynattrs.models.specifiers import (
     sort_key as sort_key,
 )
 from dynattrs.operations.reading.groups import Groups as Groups
-from dynattrs.operations.writing.pace import Progress as Progress
+from dynattrs.operations.writing.buffer import Progress as Progress
 from dynattrs.schema.table import (
     Facet as Facet,
     GlobalIndex as GlobalIndex,

@@ -24,7 +24,8 @@ from dynattrs.events import Flush
 from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.models.hooks import SessionHooks, functions
 from dynattrs.operations.flows import Start
-from dynattrs.operations.writing import batch, reports
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing import buffer as buffers
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
@@ -397,7 +398,7 @@ def test_after_an_interruption_the_hooks_still_hear_what_was_stored():
 def test_objects_are_handed_over_in_portions_so_that_memory_stays_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(reports, "PORTION_OBJECTS", 50)
+    monkeypatch.setattr(buffers, "PORTION_OBJECTS", 50)
     sizes: list[int] = []
     session = handle(after_flush=(lambda flushed: sizes.append(len(flushed.saved)),))
     events: list[Flush] = []
@@ -424,7 +425,9 @@ def test_objects_are_not_held_where_no_hook_wants_them():
     session = handle()
     buffer = buffer_with(write("a"))
 
-    buffer.ledger.stored(session._core, [write("a")])
+    sending = batch.send(session._core, buffer, buffer.take(whole=False))
+    next(sending)
+    result(sending, {})
 
     assert buffer.ledger.take_objects() is None
 

@@ -12,8 +12,7 @@ from dynattrs import Progress, Throttled, UnsentWrites
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Pause, Start, Wait
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.operations.writing.pace import Pace
+from dynattrs.operations.writing.buffer import Buffer, Pace, Write
 
 SLOW_DOWN = Throttled("BatchWriteItem", "ProvisionedThroughputExceededException", "slow down")
 

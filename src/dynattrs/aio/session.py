@@ -16,7 +16,7 @@ from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
 from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.models.hooks import Flushed
-from dynattrs.operations.writing.pace import Progress
+from dynattrs.operations.writing.buffer import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
     AnySession,

@@ -15,7 +15,7 @@ from dynattrs.foreign_names import FROZEN_SETATTR
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
-from dynattrs.operations.writing.pace import Pace, Progress
+from dynattrs.operations.writing.buffer import Pace, Progress
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import Table
 

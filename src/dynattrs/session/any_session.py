@@ -17,8 +17,7 @@ from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
 from dynattrs.operations.writing import batch as gathered
-from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.pace import Progress
+from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.session.any_handle import AnyHandle
 
 B = TypeVar("B", bound="AnyBatch")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from dynattrs.errors import ModelError
 from dynattrs.models.hooks import Flushed
-from dynattrs.operations.writing.pace import Progress
+from dynattrs.operations.writing.buffer import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
     AnySession,

@@ -619,31 +619,25 @@ class QueryVerbs(Generic[M_co]):
         if any(info.evolves for info in self._infos):
             check_deletes(found, info)
         pages, buffer = keys._pages(found), Buffer()
-        try:
-            with contextlib.closing(pages):
-                count = yield from self._gather_deletes(pages, buffer)
-        except GeneratorExit:
-            raise  # this flow itself is dropped, and cannot wait
-        except BaseException as error:
-            yield from batch.end(handle._core, buffer, error)
-            raise
-        yield from batch.end(handle._core, buffer, None)
-        return count
+        return (
+            yield from batch.gathered(handle._core, buffer, self._gather_deletes(pages, buffer))
+        )
 
     def _gather_deletes(self, pages: Pages, buffer: Buffer) -> Flow[int]:
         core, info, count = self._handle._core, self._info, 0
-        while (raw := (yield from pages.next())) is not None:
-            for item in raw.items:
-                key = key_in(info, _as_map(item))
-                if info.guarding:  # with its guards, which takes a transaction
-                    deleting = functools.partial(unique_writes.delete, core, info, key, None)
-                    yield from migration.as_today(core, deleting)
-                else:
-                    request = {"DeleteRequest": {"Key": key}}
-                    write = Write(self._table, key, request, 100, key, "delete")
-                    yield from batch.gather(core, buffer, write)
-                count += 1
-        return count
+        with contextlib.closing(pages):
+            while (raw := (yield from pages.next())) is not None:
+                for item in raw.items:
+                    key = key_in(info, _as_map(item))
+                    if info.guarding:  # with its guards, which takes a transaction
+                        deleting = functools.partial(unique_writes.delete, core, info, key, None)
+                        yield from migration.as_today(core, deleting)
+                    else:
+                        request = {"DeleteRequest": {"Key": key}}
+                        write = Write(self._table, key, request, 100, key, "delete")
+                        yield from batch.gather(core, buffer, write)
+                    count += 1
+            return count
 
 
 def begin(

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import operator
-from collections.abc import Callable, Generator, Hashable
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeAlias, TypeVar
 
 from dynattrs.errors import (
     AccessDenied,
@@ -28,26 +27,26 @@ from dynattrs.errors import (
     Unsent,
     UnsentWrites,
 )
+from dynattrs.events import Flush, tell
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.item_keys import identity, names_in
 from dynattrs.operations.refusals import PASSING, is_conflict
-from dynattrs.operations.writing.buffer import Buffer, Write, is_own
+from dynattrs.operations.writing.buffer import Buffer, Write, is_own, size_of
 from dynattrs.operations.writing.encoding import Encoded
-from dynattrs.operations.writing.reports import hand_over, report
 from dynattrs.schema.model_info import ModelInfo, ModelMapper, info_of
 
 R = TypeVar("R")
+
+#: Sends a write by a request of its own: one that has a condition.
+Put: TypeAlias = Callable[[], Flow[None]]
 
 #: How often to look whether another thread is done.
 _BETWEEN_LOOKS: Final = 0.005
 #: What the system takes to send without waiting for the other side.
 _LIGHT_BYTES: Final = 65536
 
-_size: Final = operator.attrgetter("size")
-
 _log = logging.getLogger("dynattrs")
-
 
 #: A model's mapper, its real table, and the models with unique fields among its items: more of these
 #: may be declared later.
@@ -131,14 +130,14 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
             not taken.
         BatchClosed: The batch has ended, or is ending.
     """
-    if core.environment.caller() in buffer.senders:
+    if buffer.senders and core.environment.caller() in buffer.senders:
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
         buffer.add(write)
         return False
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
         _raise_failures(buffer, write)
     if core.hooks.after_flush and buffer.ledger.is_full():
-        hand_over(core, buffer.ledger, raising=False)
+        _hand_over(core, buffer, raising=False)
     return buffer.add(write)
 
 
@@ -147,29 +146,27 @@ def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
 
     Waits while `concurrency` batches are in flight, so memory stays bounded.
     """
-    while True:
-        task = buffer.running(core.pace.allowed)
-        if task is not None:
-            if not buffer.has_whole():
-                return
-            yield Wait(task)
-            continue
-        batch = buffer.take(whole=True)
-        if not batch:  # perhaps another thread was faster
-            return
-        with _accounted(buffer, batch):
-            yield from _begin(buffer, batch, send(core, buffer, batch))
+    while (found := buffer.next_whole(core.pace.allowed)) is not None:
+        if isinstance(found, list):
+            yield from _begin(core, buffer, found)
+        else:
+            yield Wait(found)
 
 
-@contextlib.contextmanager
-def _accounted(buffer: Buffer, batch: list[Write]) -> Generator[None]:
-    """Whatever comes, nothing of a batch stays in flight that nobody sends."""
+def _begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
+    """Send a batch beside the caller. If that fails, nothing of it stays in flight all the same."""
     try:
-        yield
+        task = yield Start(send(core, buffer, batch, put), _is_light(buffer, batch))
+        buffer.began(task)
     except BaseException as error:
-        # Only what is in flight still: of a batch that was split, parts may be stored.
         buffer.fail(batch, error)
         raise
+
+
+def _is_light(buffer: Buffer, batch: list[Write]) -> bool:
+    """Whether it takes little to send a batch."""
+    # What `on_progress` does may take long. A write alone has a condition, or is a rest.
+    return len(batch) > 1 and not buffer.tells and sum(map(size_of, batch)) <= _LIGHT_BYTES
 
 
 def _raise_failures(buffer: Buffer, write: Write) -> None:
@@ -181,21 +178,8 @@ def _raise_failures(buffer: Buffer, write: Write) -> None:
         raise buffer.raised from cause
 
 
-def _begin(buffer: Buffer, batch: list[Write], sending: Flow[None]) -> Flow[None]:
-    task = yield Start(sending, light=_light(buffer, batch))
-    buffer.began(task)
-
-
-def _light(buffer: Buffer, batch: list[Write]) -> bool:
-    """Whether it takes little to send a batch."""
-    # What `on_progress` does may take long. A write alone has a condition, or is a rest.
-    return len(batch) > 1 and not buffer.tells and sum(map(_size, batch)) <= _LIGHT_BYTES
-
-
-def gather_alone(
-    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
-) -> Flow[None]:
-    """Send a write by a request of its own, beside the caller: one that has a condition.
+def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[None]:
+    """Send a write by a request of its own, beside the caller.
 
     Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
     key is in flight: `await_key` saw to that.
@@ -207,13 +191,11 @@ def gather_alone(
     if buffer.is_hopeless():
         _raise_failures(buffer, write)
     if buffer.ledger.is_full():
-        hand_over(core, buffer.ledger, raising=False)
+        _hand_over(core, buffer, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
-    with _accounted(buffer, [write]):
-        alone = _send_alone(core, buffer, write, put)
-        yield from _begin(buffer, [write], _sending(core, buffer, [write], alone))
+    yield from _begin(core, buffer, [write], put)
 
 
 def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
@@ -227,6 +209,9 @@ def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
             yield Pause(_BETWEEN_LOOKS)
 
 
+# --- All of it ----------------------------------------------------------------------------------
+
+
 def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
@@ -237,7 +222,7 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
         UnsentWrites: Some were not stored.
         DynattrsError: It is called by what is called while a batch is being sent.
     """
-    if buffer.is_sent_by(core.environment.caller()):
+    if buffer.senders and core.environment.caller() in buffer.senders:
         raise DynattrsError(
             "a flush from inside on_progress, or from a listener, would wait for the batch that is "
             "just being sent and so for itself: read and flush after the batch, or go through the "
@@ -246,21 +231,20 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
     began = core.environment.monotonic()
     last = buffer.last_place()
     while buffer.outstanding(last):
-        task = buffer.running(core.pace.allowed)
-        if task is not None:
-            yield Wait(task)
-            continue
-        batch = buffer.take(whole=False)
-        if batch:
-            with _accounted(buffer, batch):
-                yield from _send_or_begin(core, buffer, batch)
-        elif (task := buffer.running(1)) is not None:
-            yield Wait(task)
-        else:
+        found = buffer.next_of_all(core.pace.allowed)
+        if found is None:
             # Another thread is sending the rest, or is about to.
             yield Pause(_BETWEEN_LOOKS)
+        elif not isinstance(found, list):
+            yield Wait(found)
+        elif len(buffer) == len(found) and not core.environment.cancellable:
+            # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
+            # must not cancel what others have saved.
+            yield from send(core, buffer, found)
+        else:
+            yield from _begin(core, buffer, found)
     failed = buffer.failures()
-    report(core, buffer.ledger, began, raising=not failed and ended_by is None)
+    _report(core, buffer, began, raising=not failed and ended_by is None)
     if failed:
         raise UnsentWrites(failed) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None
@@ -268,13 +252,27 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
         raise complaint
 
 
-def _send_or_begin(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
-    if len(buffer) == len(batch) and not core.environment.cancellable:
-        # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
-        # must not cancel what others have saved.
-        yield from send(core, buffer, batch)
-    else:
-        yield from _begin(buffer, batch, send(core, buffer, batch))
+def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
+    """What *gathering* gives, when all that it puts into the buffer is stored.
+
+    Raises:
+        UnsentWrites: As `end`.
+    """
+    try:
+        try:
+            result = yield from gathering
+        except GeneratorExit:
+            raise  # this flow itself is dropped, and cannot wait
+        except BaseException as error:
+            # What was taken is stored, as at the end of a batch.
+            yield from end(core, buffer, error)
+            raise
+        yield from end(core, buffer, None)
+    except BaseException as error:
+        # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
+        report_left(buffer, error)
+        raise
+    return result
 
 
 def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
@@ -291,7 +289,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     began = core.environment.monotonic()
     if error is not None and not isinstance(error, Exception):
         yield from _interrupt(core, buffer, error)
-        report(core, buffer.ledger, began, raising=False)
+        _report(core, buffer, began, raising=False)
         return
     try:
         yield from flush(core, buffer, ended_by=error)
@@ -304,7 +302,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
         unsent_now = buffer.drain(failure)
-        report(core, buffer.ledger, began, raising=False)
+        _report(core, buffer, began, raising=False)
         if unsent_now:
             raise UnsentWrites(unsent_now) from failure
         raise
@@ -312,7 +310,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
         yield from _interrupt(core, buffer, interruption)
-        report(core, buffer.ledger, began, raising=False)
+        _report(core, buffer, began, raising=False)
         raise
     finally:
         buffer.raised = None
@@ -357,129 +355,135 @@ def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
         last.__context__ = report
 
 
-def send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
-    """Send one batch until each of its writes is acknowledged or has failed.
+def _report(core: Core, buffer: Buffer, began: float, *, raising: bool) -> None:
+    """Tell listeners and hooks what a flush has done.
 
-    It raises interruptions and nothing else: failures are in the buffer.
+    What a hook raises is raised only where nothing else is: everything is stored by then, and an
+    `UnsentWrites`, or what ended the batch, tells more. Otherwise it is logged.
     """
-    return _sending(core, buffer, batch, _send(core, buffer, batch))
+    counts = buffer.ledger.take_counts()
+    if core.events.flush and any(counts):
+        tell(core.events.flush, Flush(*counts, core.environment.monotonic() - began))
+    _hand_over(core, buffer, raising=raising)
 
 
-def _sending(core: Core, buffer: Buffer, batch: list[Write], flow: Flow[None]) -> Flow[None]:
-    """A flow that sends *batch*, after which nothing of it is in flight, however that ends."""
+def _hand_over(core: Core, buffer: Buffer, *, raising: bool) -> None:
+    """Give the hooks what is held for them: all of them, also where one raises."""
+    flushed = buffer.ledger.take_objects()
+    if flushed is None:
+        return
+    first: Exception | None = None
+    for hook in core.hooks.after_flush:
+        try:
+            hook(flushed)
+        except Exception as error:
+            if not raising or first is not None:
+                _log.exception("an after_flush hook failed")
+            else:
+                first = error
+    if first is not None:
+        raise first
+
+
+# --- One batch ----------------------------------------------------------------------------------
+
+
+def send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
+    """Send one batch, or a write alone by *put*, until each is acknowledged or has failed.
+
+    It raises interruptions and nothing else: failures are in the buffer. However it ends, nothing of
+    the batch is in flight then.
+    """
     caller = core.environment.caller()
-    outer = buffer.is_sent_by(caller)
+    outer = caller in buffer.senders
     try:
         buffer.senders.add(caller)
-        with _accounted(buffer, batch):
-            yield from flow
+        yield from _send(core, buffer, batch, put)
+    except BaseException as error:
+        # Only what is in flight still: of a batch that was split, parts may be stored.
+        buffer.fail(batch, error)
+        raise
     finally:
         if not outer:
             buffer.senders.discard(caller)
 
 
-def _send(core: Core, buffer: Buffer, batch: list[Write]) -> Flow[None]:
+def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Flow[None]:
     environment = core.environment
     began = environment.monotonic()
+    operation = "PutItem" if put else "BatchWriteItem"
+    wanted = bool(core.hooks.after_flush)
     remaining = batch
     attempt = 0
     while remaining:
-        cause: BaseException
         if buffer.abandoned is not None:
             buffer.fail(remaining, buffer.abandoned)
             return
+        cause: BaseException | None = None
         try:
-            call = Call("batch_write_item", {"RequestItems": _request_items(remaining)})
-            response = yield from _at_pace(core, _call(call), attempt)
+            response = yield from _at_pace(core, remaining, put, attempt)
             left = _unprocessed(response, remaining)
-            cause = Throttled(
-                "BatchWriteItem", "UnprocessedItems", f"{len(left)} writes were left unprocessed"
-            )
-        except PASSING as error:
-            left, cause = remaining, error
-        except (InvalidRequest, NoSuchTable, AccessDenied) as error:
-            parts = _split(remaining, error)
-            if len(parts) == 1:
-                buffer.fail(remaining, error)
-                return
-            for part in parts:
-                yield from _send(core, buffer, part)
-            return
         except Exception as error:
-            if not is_conflict(error):
-                buffer.fail(remaining, buffer.reason(error))
+            parts = _split(remaining, error)
+            if len(parts) > 1:
+                for part in parts:
+                    yield from _send(core, buffer, part, put)
+                return
+            if not _passes(error, alone=put is not None):
+                own = put is not None or isinstance(error, _REFUSED)
+                buffer.fail(remaining, error if own else buffer.reason(error))
                 return
             left, cause = remaining, error
         now = environment.monotonic()
-        done = remaining
-        if left:
-            gone = {id(write) for write in left}
-            done = [write for write in remaining if id(write) not in gone]
-        # Before the buffer lets them go: a flush that has waited for them tells of them.
-        buffer.ledger.stored(core, done)
-        buffer.acknowledge(done, now)
+        gone = {id(write) for write in left}
+        done = [write for write in remaining if id(write) not in gone] if left else remaining
+        buffer.acknowledge(done, now, wanted=wanted)
         remaining = left
         if not remaining:
             return
+        if cause is None:
+            text = f"{len(remaining)} writes were left unprocessed"
+            cause = Throttled("BatchWriteItem", "UnprocessedItems", text)
         attempt = 0 if done else attempt + 1
         silent_since = max(began, buffer.last_success())
-        if buffer.is_abandoned() or now - silent_since >= core.deadline.total_seconds():
+        late = now - silent_since >= core.deadline.total_seconds()
+        if late or buffer.is_abandoned():
             buffer.fail(remaining, cause)
             return
         tables = (write.table for write in remaining)
-        yield core.pause_before(attempt, "BatchWriteItem", tables, len(remaining), cause)
+        yield core.pause_before(attempt, operation, tables, len(remaining), cause)
 
 
-def _send_alone(
-    core: Core, buffer: Buffer, write: Write, put: Callable[[], Flow[None]]
-) -> Flow[None]:
-    """Send one write until it is acknowledged or has failed."""
-    environment = core.environment
-    silent_since = environment.monotonic()
-    attempt = 0
-    while True:
-        if buffer.abandoned is not None:
-            buffer.fail([write], buffer.abandoned)
-            return
-        try:
-            yield from _at_pace(core, put(), attempt)
-        except Exception as error:
-            now = environment.monotonic()
-            silent_since = max(silent_since, buffer.last_success())
-            late = now - silent_since >= core.deadline.total_seconds()
-            passing = isinstance(error, PASSING) or is_conflict(error)
-            # What may have been applied must not be put again: its condition would fail.
-            if late or not passing or getattr(error, "uncertain", False):
-                buffer.fail([write], error)
-                return
-            attempt, cause = attempt + 1, error
-        else:
-            buffer.ledger.stored(core, [write])
-            buffer.acknowledge([write], environment.monotonic())
-            return
-        yield core.pause_before(attempt, "PutItem", (write.table,), 1, cause)
+#: What the service says of a request that it will never do.
+_REFUSED: Final = (InvalidRequest, NoSuchTable, AccessDenied)
 
 
-def _call(call: Call) -> Flow[dict[str, Any]]:
-    response: dict[str, Any] = yield call
-    return response
+def _passes(error: Exception, *, alone: bool) -> bool:
+    """Whether the same may be sent again. What is put under a condition must not be put again where it
+    may have been applied: its condition would fail.
+    """
+    passing = isinstance(error, PASSING) or is_conflict(error)
+    return passing and not (alone and getattr(error, "uncertain", False))
 
 
-def _left_some(response: dict[str, Any] | None) -> bool:
-    return response is not None and bool(response.get("UnprocessedItems"))
-
-
-def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
-    """The result of *flow*, which makes one request and is begun when the pace allows it."""
+def _at_pace(
+    core: Core, writes: list[Write], put: Put | None, attempt: int
+) -> Flow[dict[str, Any]]:
+    """The response to one request, which is made when the pace allows it; to a *put*, an empty one."""
     environment, pace = core.environment, core.pace
     place = object()
     throttled = False
     began = float("-inf")
+    response: dict[str, Any] = {}
     try:
-        yield from _await_pace(core, place, attempt)
+        while not pace.begin(place):
+            yield pause_before(attempt + 1, environment)
         began = environment.monotonic()
-        result = yield from flow
-        throttled = _left_some(cast("Any", result))
+        if put is None:
+            response = yield Call("batch_write_item", {"RequestItems": _request_items(writes)})
+            throttled = bool(response.get("UnprocessedItems"))
+        else:
+            yield from put()
     except Throttled:
         throttled = True
         raise
@@ -489,12 +493,7 @@ def _at_pace(core: Core, flow: Flow[R], attempt: int) -> Flow[R]:
             pace.slow_down(began, environment.monotonic())
     if not throttled:
         pace.go_on()
-    return result
-
-
-def _await_pace(core: Core, place: object, attempt: int) -> Flow[None]:
-    while not core.pace.begin(place):
-        yield pause_before(attempt + 1, core.environment)
+    return response
 
 
 def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
@@ -504,14 +503,16 @@ def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
     return items
 
 
-def _split(writes: list[Write], error: DynattrsError) -> list[list[Write]]:
+def _split(writes: list[Write], error: Exception) -> list[list[Write]]:
     """Smaller batches to find the culprit of a refusal: by table, then by halves."""
+    if len(writes) == 1 or not isinstance(error, _REFUSED):
+        return [writes]
     by_table: dict[str, list[Write]] = {}
     for write in writes:
         by_table.setdefault(write.table, []).append(write)
     if len(by_table) > 1:
         return list(by_table.values())
-    if not isinstance(error, InvalidRequest) or len(writes) == 1:
+    if not isinstance(error, InvalidRequest):
         return [writes]
     middle = len(writes) // 2
     return [writes[:middle], writes[middle:]]

@@ -1,7 +1,7 @@
-"""The buffer of gathered writes: what is pending, what is in flight, what has failed.
+"""Gathered writes as data: what is pending, what is in flight, and what has become of it.
 
-Plain data behind a lock, without I/O; the flows in `batch` send what it holds. A write leaves it when
-the service has acknowledged it, and not before.
+Plain data behind locks, without I/O; the flows in `batch` send what a buffer holds. A write leaves it
+when the service has acknowledged it, and not before.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from dynattrs.errors import (
     Unsent,
     UnsentWrites,
 )
+from dynattrs.models.hooks import Flushed
 from dynattrs.operations.flows import Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing.pace import Progress
-from dynattrs.operations.writing.reports import Ledger
 from dynattrs.schema.table import AttributeMap
 
-#: So many are no coincidence, and more of them would be kept in memory.
+#: So many failures are no coincidence, and more of them would be kept in memory.
 _MANY: Final = 1000
-_size: Final = operator.attrgetter("size")
+#: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
+#: generator of millions is saved.
+PORTION_OBJECTS: Final = 1000
+#: The same in bytes of what is stored.
+PORTION_BYTES: Final = 16 * 1024 * 1024
+
+size_of: Final = operator.attrgetter("size")
 
 
 def is_own(cause: BaseException) -> bool:
@@ -52,7 +57,7 @@ class Write:
         table: The table's real name.
         key: The primary key; None where its identity is known.
         request: What BatchWriteItem takes: `{"PutRequest": …}` or `{"DeleteRequest": …}`, or, of a
-            put, its JSON (`requests.packed`).
+            put, its JSON (`Mapper.dump_packed`).
         size: The bytes of it.
         obj: The very object that was given to `save` or `delete`.
         action: `"save"` or `"delete"`.
@@ -72,6 +77,160 @@ class Write:
     place: int = attrs.field(default=0, init=False)
 
 
+# --- What became of them ------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Progress:
+    """How far the writes of a batch, or of a `save_all`, are.
+
+    Attributes:
+        taken: Writes that were given so far.
+        stored: Writes that the service has acknowledged.
+        replaced: Writes whose place a later one to the same key took before they were sent.
+        failed: Writes that were given up.
+
+    Example:
+        >>> Progress(taken=50, stored=25, replaced=1, failed=0).waiting
+        24
+    """
+
+    taken: int
+    stored: int
+    replaced: int
+    failed: int
+
+    @property
+    def waiting(self) -> int:
+        """Writes that are pending or in flight."""
+        return self.taken - self.done
+
+    @property
+    def done(self) -> int:
+        """Writes of which nothing more will be heard."""
+        return self.stored + self.replaced + self.failed
+
+
+@attrs.define(eq=False, repr=False)
+class Ledger:
+    """What became of the writes of a buffer, as far as nobody was told yet. Safe between threads."""
+
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    # Counts since the last event, objects since the last call of the hooks.
+    _saved: int = attrs.field(default=0, init=False)
+    _deleted: int = attrs.field(default=0, init=False)
+    _failed: int = attrs.field(default=0, init=False)
+    _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
+    _unsent: list[Unsent] = attrs.field(factory=list, init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+    _held: int = attrs.field(default=0, init=False)
+
+    def stored(self, writes: Iterable[Write], *, wanted: bool) -> None:
+        """Remember what the service has acknowledged; the objects only where a hook wants them."""
+        with self._lock:
+            self._count(writes, wanted)
+
+    def _count(self, writes: Iterable[Write], wanted: bool) -> None:
+        for write in writes:
+            if write.action == "save":
+                self._saved += 1
+            else:
+                self._deleted += 1
+            if wanted:
+                self._objects.setdefault(write.action, []).append(write.obj)
+                self._bytes += write.size
+                self._held += 1
+
+    def gave_up(self, unsent: list[Unsent]) -> None:
+        """Remember what was given up. Its objects are in an error anyway."""
+        with self._lock:
+            self._failed += len(unsent)
+            self._unsent += unsent
+
+    def is_full(self) -> bool:
+        """Whether so many objects are held that the hooks are to have them now."""
+        return self._held >= PORTION_OBJECTS or self._bytes >= PORTION_BYTES
+
+    def take_objects(self) -> Flushed | None:
+        """What the hooks are to be told, once; None if nothing has happened."""
+        with self._lock:
+            objects, self._objects = self._objects, {}
+            unsent, self._unsent = self._unsent, []
+            self._bytes = self._held = 0
+        if not objects and not unsent:
+            return None
+        return Flushed(
+            tuple(objects.get("save", ())), tuple(objects.get("delete", ())), tuple(unsent)
+        )
+
+    def take_counts(self) -> tuple[int, int, int]:
+        """How many were saved, deleted and given up, of which listeners are to be told, once."""
+        with self._lock:
+            counts = self._saved, self._deleted, self._failed
+            self._saved = self._deleted = self._failed = 0
+        return counts
+
+
+# --- How many are under way ---------------------------------------------------------------------
+
+
+@attrs.define(eq=False, repr=False)
+class Pace:
+    """How many batches of a session may be under way. Safe between threads.
+
+    Fewer after throttling, slowly more again. The rule is TCP's: halved by throttling, at most once for
+    what was under way together, and raised by about one for every round that went well.
+
+    Attributes:
+        most: The most there ever are: the session's `concurrency`.
+    """
+
+    most: int
+    _allowed: float = attrs.field(init=False)
+    #: The places that are taken: one for each request. Whoever took one discards it, which no
+    #: interruption can come between.
+    under_way: set[object] = attrs.field(factory=set, init=False)
+    _slowed_at: float = attrs.field(default=float("-inf"), init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._allowed = float(self.most)
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: nothing is under way in it."""
+        self._lock = threading.Lock()
+        self.under_way = set()
+
+    @property
+    def allowed(self) -> int:
+        """How many may be under way now, from 1 to `most`."""
+        return int(self._allowed)
+
+    def begin(self, place: object) -> bool:
+        """Whether another request may be made now, which then has this place in `under_way`."""
+        with self._lock:
+            if len(self.under_way) >= int(self._allowed):
+                return False
+            self.under_way.add(place)
+            return True
+
+    def slow_down(self, began: float, now: float) -> None:
+        """A request that began at *began* was throttled, or left something unprocessed."""
+        with self._lock:
+            # What was sent before the last slowing says nothing of the new pace.
+            if began >= self._slowed_at:
+                self._allowed = max(1.0, self._allowed / 2)
+                self._slowed_at = now
+
+    def go_on(self) -> None:
+        """A request was done wholly."""
+        with self._lock:
+            self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
+
+
+# --- The buffer ---------------------------------------------------------------------------------
+
 # Loops that choose have functions of their own, here and wherever a lock is held: from 3.12 on
 # CPython runs no `with` or `finally` of the same function when an interruption strikes at the end of
 # such a loop (python/cpython#108214), and the lock would stay held.
@@ -90,7 +249,7 @@ def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
             del in_flight[key]
 
 
-def _running(tasks: list[Task]) -> list[Task]:
+def _not_done(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if not task.done()]
 
 
@@ -123,7 +282,7 @@ class Buffer:
     complaint: Exception | None = attrs.field(default=None, init=False)
     #: The error that `gather` raised last.
     raised: UnsentWrites | None = attrs.field(default=None, init=False)
-    #: Who is sending a batch of it just now.
+    #: Who is sending a batch of it just now: what that calls cannot wait for the batch.
     senders: set[Hashable] = attrs.field(factory=set, init=False)
     #: What became of its writes, until somebody is told.
     ledger: Ledger = attrs.field(factory=Ledger, init=False)
@@ -171,10 +330,6 @@ class Buffer:
         with self._lock:
             self._sealed = True
 
-    def is_sent_by(self, caller: Hashable) -> bool:
-        """Whether a caller is sending a batch of it: what that calls cannot wait for the batch."""
-        return caller in self.senders
-
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""
         with self._lock:
@@ -202,10 +357,22 @@ class Buffer:
                 for write in writes.values()
             )
 
-    def has_whole(self) -> bool:
-        """Whether a whole batch could be taken."""
+    def next_whole(self, allowed: int) -> list[Write] | Task | None:
+        """The next whole batch, moved into flight; where as many as allowed are in flight, the task to
+        wait for before there is one; None if there is no whole batch.
+        """
         with self._lock:
-            return bool(self._next(whole=True))
+            task = self._running(allowed)
+            if task is not None:
+                return task if self._next(whole=True) else None
+            return self._take(whole=True) or None
+
+    def next_of_all(self, allowed: int) -> list[Write] | Task | None:
+        """As `next_whole`, for all that is pending, whole or not. None also where the rest is another
+        thread's to send; a task also where what is pending waits for its key.
+        """
+        with self._lock:
+            return self._running(allowed) or self._take(whole=False) or self._running(1)
 
     def take(self, *, whole: bool) -> list[Write]:
         """The next batch, moved into flight; empty if there is none.
@@ -213,13 +380,16 @@ class Buffer:
         With *whole* only a full one: 25 writes, or as many as reach 16 MB.
         """
         with self._lock:
-            batch = self._next(whole=whole)
-            keys = [write.identity for write in batch]
-            # In this order: an interruption between the two loses nothing.
-            self._in_flight.update(zip(keys, batch, strict=True))
-            for key in keys:
-                del self._pending[key]
-            return batch
+            return self._take(whole=whole)
+
+    def _take(self, *, whole: bool) -> list[Write]:
+        batch = self._next(whole=whole)
+        keys = [write.identity for write in batch]
+        # In this order: an interruption between the two loses nothing.
+        self._in_flight.update(zip(keys, batch, strict=True))
+        for key in keys:
+            del self._pending[key]
+        return batch
 
     def _next(self, *, whole: bool) -> list[Write]:
         most = limits.BATCH_WRITE_ITEMS
@@ -230,7 +400,7 @@ class Buffer:
         if (
             len(batch) == most
             and self._in_flight.keys().isdisjoint(islice(self._pending, most))
-            and sum(map(_size, batch)) <= limits.BATCH_WRITE_BYTES
+            and sum(map(size_of, batch)) <= limits.BATCH_WRITE_BYTES
         ):
             return batch
         batch = []
@@ -254,10 +424,12 @@ class Buffer:
             write.place = self._places
             self._in_flight[write.identity] = write
 
-    def acknowledge(self, writes: Iterable[Write], now: float) -> None:
-        done = list(writes)
+    def acknowledge(self, done: list[Write], now: float, *, wanted: bool = False) -> None:
+        """The service has stored *done*. Hooks that are *wanted* for it are to have the objects."""
         if not done:
             return
+        # Before they leave the buffer: a flush that has waited for them tells of them.
+        self.ledger.stored(done, wanted=wanted)
         with self._lock:
             if self.tells:
                 self._stored += sum(map(self._flies, done))
@@ -373,5 +545,10 @@ class Buffer:
     def running(self, fewer_than: int) -> Task | None:
         """The oldest running task, unless fewer than that many run."""
         with self._lock:
-            self._tasks = _running(self._tasks)
-            return self._tasks[0] if len(self._tasks) >= fewer_than else None
+            return self._running(fewer_than)
+
+    def _running(self, fewer_than: int) -> Task | None:
+        if len(self._tasks) < fewer_than:
+            return None
+        self._tasks = _not_done(self._tasks)
+        return self._tasks[0] if len(self._tasks) >= fewer_than else None

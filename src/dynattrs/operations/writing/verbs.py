@@ -34,9 +34,8 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.buffer import Buffer, Progress, Write
 from dynattrs.operations.writing.encoding import Encoded, encode
-from dynattrs.operations.writing.pace import Progress
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
@@ -131,23 +130,7 @@ class WriteVerbs(Owner):
         self._check_writable()
         own = Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
-        try:
-            yield from self._gather_all(objects, buffer, own)
-        except BaseException as error:
-            # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
-            batch.report_left(own, error)
-            raise
-
-    def _gather_all(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
-        try:
-            yield from self._gather_each(objects, buffer, own)
-        except GeneratorExit:
-            raise  # this flow itself is dropped, and cannot wait
-        except BaseException as error:
-            # What was taken is stored, also where *objects* raised, as at the end of a batch.
-            yield from batch.end(self._core, own, error)
-            raise
-        yield from batch.end(self._core, own, None)
+        yield from batch.gathered(self._core, own, self._gather_each(objects, buffer, own))
 
     def _gather_each(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         for obj in objects:
