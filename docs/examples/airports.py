@@ -9,7 +9,7 @@ It needs no AWS account: `Session.local()` starts an embedded engine inside this
 import csv
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -65,7 +65,7 @@ class Row:
 
 @contextmanager
 def measured(session: Session, rows: list[Row], what: str) -> Iterator[Row]:
-    """Time a block, and count the requests that the session sends in it."""
+    """Time a `with` statement, and count the requests that the session sends in it."""
     row = Row(what)
     requests, began = session.stats.total, time.perf_counter()
     yield row
@@ -79,11 +79,11 @@ def main() -> None:
     rows: list[Row] = []
     airports = list(read_airports())
 
-    with closing(Session.local()) as session:
+    with Session.local() as session:
         session.tables.create(Airport)
 
-        # What is saved in the block is gathered: 25 to a request, several requests at a time.
-        # When the block has ended, all of it is stored.
+        # What is saved through the batch is gathered: 25 to a request, several requests at a time.
+        # When the batch has ended, all of it is stored.
         with measured(session, rows, "save all airports") as row, session.batch() as batch:
             for airport in track(airports, "saving", console=console):
                 batch.save(airport)

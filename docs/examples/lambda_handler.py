@@ -30,7 +30,7 @@ seconds = time.perf_counter() - began
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Store the orders of an event, and say how many the customer has now.
 
-    The block ends before the function returns: Lambda freezes the process then, and nothing that
+    The batch ends before the function returns: Lambda freezes the process then, and nothing that
     still waits in memory would be sent.
     """
     customer = event["customer"]

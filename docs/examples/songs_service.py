@@ -56,11 +56,8 @@ class Plays(pydantic.BaseModel):
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One session from the first request to the last. All requests share its connections."""
-    app.state.session = AsyncSession()
-    try:
+    async with AsyncSession() as app.state.session:
         yield
-    finally:
-        await app.state.session.close()
 
 
 def session_of(request: Request) -> AsyncSession:
