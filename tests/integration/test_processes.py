@@ -48,13 +48,13 @@ def session(client: Any, table_prefix: str) -> Session:
 def run(endpoint: Any, table_prefix: str) -> Any:
     """Run a program in a process of its own, after the prelude; its output."""
 
-    def run(program: str, *, expect: int = 0) -> tuple[str, str]:
+    def run(program: str, *options: str, expect: int = 0) -> tuple[str, str]:
         arguments = {
             "url": endpoint.url, "prefix": table_prefix, "credentials": endpoint.credentials
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PRELUDE + program,
-             json.dumps(arguments)],
+            [sys.executable, "-W", "ignore::DeprecationWarning", *options, "-c",
+             PRELUDE + program, json.dumps(arguments)],
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == expect, done.stderr
@@ -145,3 +145,41 @@ with session().batch() as batch:
 
     assert "a batch was interrupted: 1 write was not stored: save of a Count" in errors
     assert session.get(Count, "lost", consistent=True) is None
+
+
+#: A session at the top of a module, which lives as long as the process.
+FORGOTTEN = """
+count = session()
+count.save(Count("a"))
+with count.batch() as batch:
+    batch.save_all(Count(f"{n}") for n in range(100))
+assert count.scan(Count).page_size(20).count() == 101
+"""
+FORGOTTEN_ASYNC = """
+import asyncio
+from aiobotocore.session import get_session
+from dynattrs.aio import AsyncSession
+
+given = get_session()
+keys = arguments["credentials"]
+given.set_credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"])
+count = AsyncSession(aiobotocore_session=given, endpoint_url=arguments["url"],
+                     region_name=keys["region_name"], table_prefix=prefix)
+
+async def main():
+    await count.save(Count("a"))
+    async with count.batch() as batch:
+        await batch.save_all(Count(f"{n}") for n in range(100))
+    assert await count.scan(Count).page_size(20).count() == 101
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("program", [FORGOTTEN, FORGOTTEN_ASYNC], ids=["threads", "asyncio"])
+def test_a_session_at_the_top_of_a_module_may_be_forgotten(
+    session: Session, run: Any, program: str
+) -> None:
+    _, errors = run(program, "-W", "error::ResourceWarning")
+
+    assert errors == ""

@@ -8,6 +8,7 @@ import gc
 import pickle
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import boto3
 import pytest
 
 from dynattrs import (
+    BatchClosed,
     ConfigurationError,
     MissingExtra,
     ModelError,
@@ -115,6 +117,128 @@ def test_an_exit_stack_ends_the_batches_that_it_has_entered(
     asyncio.run(main())
 
     assert stored(client) == {"0001", "0002"}
+
+
+class Wrapper:
+    """What a framework puts around a context manager: it hands both ends on."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    async def __aenter__(self) -> Any:
+        return await self.inner.__aenter__()
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await self.inner.__aexit__(*error)
+
+
+def test_a_wrapper_that_hands_on_both_ends_ends_its_own_batch(
+    session: AsyncSession, client: MemoryClient
+):
+    async def main() -> None:
+        async with Wrapper(session.batch()) as outer:
+            await outer.save(note(1))
+            async with Wrapper(session.batch()) as inner, session.batch() as plain:
+                await inner.save(note(2))
+                await plain.save(note(3))
+            assert stored(client) == {"0002", "0003"}
+        assert stored(client) == {"0001", "0002", "0003"}
+
+    asyncio.run(main())
+
+
+def test_an_asynchronous_generator_that_is_closed_early_reports_what_it_held(
+    session: AsyncSession, client: MemoryClient, caplog: pytest.LogCaptureFixture
+):
+    async def writer() -> AsyncIterator[None]:
+        async with session.batch() as batch:
+            await batch.save(note(1))
+            yield
+
+    async def main() -> None:
+        writing = writer()
+        await writing.__anext__()
+        await writing.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+    assert stored(client) == set()
+    assert "1 write was not stored" in caplog.text
+    assert not session._batches
+
+
+def test_a_batch_is_entered_once_and_used_inside(session: AsyncSession, client: MemoryClient):
+    async def main() -> None:
+        batch = session.batch()
+        with pytest.raises(BatchClosed, match="has not begun"):
+            await batch.save(note(1))
+        async with batch:
+            await batch.save(note(2))
+            with pytest.raises(BatchClosed, match="was entered before"):
+                await batch.__aenter__()
+        for use in (batch.__aenter__(), batch.save(note(3)), batch.flush()):
+            with pytest.raises(BatchClosed, match="has ended"):
+                await use
+        with pytest.raises(BatchClosed, match="has ended"):
+            batch.discard()
+
+    asyncio.run(main())
+
+    assert stored(client) == {"0002"}
+
+
+def test_a_with_statement_is_the_life_of_a_session(session: AsyncSession, client: MemoryClient):
+    async def main() -> None:
+        async with session as same:
+            assert same is session
+            await session.save(note(1))
+            assert stored(client) == {"0001"}
+        with pytest.raises(SessionClosed, match=r"session\.batch\(\)"):
+            await session.save(note(2))
+        with pytest.raises(AttributeError, match=r"batch\.flush\(\)"):
+            session.flush()  # type: ignore[attr-defined]
+
+    asyncio.run(main())
+
+
+def test_a_session_is_not_left_before_its_batches_unless_by_an_exception(client: MemoryClient):
+    async def main() -> None:
+        stack = contextlib.AsyncExitStack()
+        with pytest.raises(SessionClosed, match="still open"):
+            async with AsyncSession(client=client) as session:
+                await (await stack.enter_async_context(session.batch())).save(note(1))
+        await stack.aclose()
+        assert stored(client) == {"0001"}
+
+        batch: Any = None
+        with pytest.raises(ZeroDivisionError):
+            async with AsyncSession(client=client) as session:
+                batch = await stack.enter_async_context(session.batch())
+                raise ZeroDivisionError
+        with pytest.raises(SessionClosed, match="this session is closed"):
+            await batch.save(note(2))
+        await stack.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_coroutine_that_is_closed_closes_its_session_without_waiting(client: MemoryClient):
+    session = AsyncSession(client=client)
+
+    async def program() -> None:
+        async with session:
+            await session.save(note(1))
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        coroutine = program()
+        for _ in range(3):
+            coroutine.send(None)
+        coroutine.close()
+        with pytest.raises(SessionClosed):
+            await session.save(note(2))
+
+    asyncio.run(main())
 
 
 def test_a_batch_waits_where_too_much_is_in_flight(client: MemoryClient):
