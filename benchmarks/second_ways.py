@@ -68,6 +68,17 @@ home.make_client = imported
 """,
 }
 
+_IMPORT = """
+import time
+began = time.process_time()
+{}
+print(time.process_time() - began)
+"""
+_IMPORTS = {
+    "import dynattrs": _IMPORT.format("import dynattrs"),
+    "with every public name": _IMPORT.format("from dynattrs import *"),
+}
+
 
 @model(TABLE)
 class Song:
@@ -87,17 +98,18 @@ class Song:
 _KEY = ("Nina Simone", "Title 0000007")
 
 
-def starts(rounds: int) -> None:
-    taken: dict[str, list[float]] = {name: [] for name in _WITHOUT}
+def starts(title: str, programs: dict[str, str], rounds: int) -> None:
+    """Run programs that print what they took, in fresh processes that take turns."""
+    taken: dict[str, list[float]] = {name: [] for name in programs}
     for number in range(rounds):
-        names = list(_WITHOUT)
+        names = list(programs)
         for name in names if number % 2 else reversed(names):
-            code = _START.format(_WITHOUT[name])
             done = subprocess.run(
-                [sys.executable, "-c", code], check=True, capture_output=True, env=ENVIRONMENT
-            )
+                [sys.executable, "-c", programs[name]],
+                check=True, capture_output=True, env=ENVIRONMENT,
+            )  # fmt: skip
             taken[name].append(float(done.stdout))
-    _report("making a session, ms", taken, 1e3)
+    _report(title, taken, 1e3)
 
 
 def in_turns(
@@ -200,7 +212,9 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=15)
     given = arguments.parse_args()
-    starts(given.rounds)
+    starts("importing, ms", _IMPORTS, given.rounds)
+    sessions = {name: _START.format(without) for name, without in _WITHOUT.items()}
+    starts("making a session, ms", sessions, given.rounds)
     calls(given.rounds)
     signatures(given.rounds)
     replies(given.rounds)

