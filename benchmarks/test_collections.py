@@ -21,7 +21,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from dynattrs import Session, Table, field, mapper, model
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.size import item_size
-from dynattrs.operations.reading.projections import Objects, Several
+from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 
@@ -123,7 +123,7 @@ def general(reader: Any, sieve: Sieve, body: bytes) -> Callable[[], list[Any]]:
 def test_load_collection(benchmark: BenchmarkFixture, table: str, way: Any) -> None:
     sieve = Sieve([*map(model_info, MODELS[table])])
 
-    found = benchmark(way(Several(sieve), sieve, _page(OBJECTS[table])))
+    found = benchmark(way(MixedObjects(sieve), sieve, _page(OBJECTS[table])))
 
     assert found == OBJECTS[table]
 

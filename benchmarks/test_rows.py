@@ -23,7 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from dynattrs import Mapper, Session, mapper, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.reading.reply_decoders import decoder, reader
+from dynattrs.operations.reading.objects import Objects, decoder
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 
@@ -94,7 +94,14 @@ def fast(cls: type[Any], body: bytes) -> Callable[[], list[Any]]:
     decode = decoder(info, cls, "Items")
     assert decode is not None
     decode(body)
-    return lambda: [*map(reader(info, cls), decode(body)["Items"])]
+    return lambda: [*map(Objects(info, cls).reads(), decode(body)["Items"])]
+
+
+def item_by_item(cls: type[Any], body: bytes) -> Callable[[], list[Any]]:
+    """As pages are read whose items are not all of one class."""
+    info = model_info(cls)
+    decode: Any = decoder(info, cls, "Items")
+    return lambda: [*map(Objects(info, cls).reads(), decode.item_by_item(body)["Items"])]
 
 
 def general(cls: type[Any], body: bytes) -> Callable[[], list[Any]]:
@@ -102,7 +109,7 @@ def general(cls: type[Any], body: bytes) -> Callable[[], list[Any]]:
 
 
 @pytest.mark.benchmark(group="bytes to 100 objects of eleven fields")
-@pytest.mark.parametrize("way", [fast, general])
+@pytest.mark.parametrize("way", [fast, item_by_item, general])
 def test_load_page(benchmark: BenchmarkFixture, way: Any) -> None:
     assert benchmark(way(Song, page(SONGS))) == SONGS
 

@@ -108,7 +108,7 @@ if TYPE_CHECKING:
         remove as remove,
         set_ as set_,
     )
-    from dynattrs.operations.reading.query import Page as Page
+    from dynattrs.operations.reading.pages import Page as Page
     from dynattrs.operations.tables.diff import TableChange as TableChange
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
@@ -124,7 +124,7 @@ else:
             ),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
             "dynattrs.operations.writing.migration": ("Migrated",),
-            "dynattrs.operations.reading.query": ("Page",),
+            "dynattrs.operations.reading.pages": ("Page",),
             "dynattrs.operations.tables.diff": ("TableChange",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
         },

@@ -22,8 +22,8 @@ from dynattrs import MappingError, Table, field, map_class, mapper, model, parti
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
+from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.reading.projections import projected
-from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Inner, Thing
 
@@ -77,12 +77,6 @@ def assert_same(cls: type[Any], items: list[Any]) -> None:
             assert read.keys() == plain.keys()
             assert all(read[name] == plain[name] for name in plain if name != place)
             assert_same_items(cls, listed(read[place]), listed(plain[place]))
-    transact = transact_decoder([(info, cls)] * len(items))
-    if transact is not None:
-        body = json.dumps({"Responses": [{"Item": item} for item in items]}).encode()
-        read = transact(body)
-        assert_same_items(cls, [each["Item"] for each in read["Responses"]],
-                          [each["Item"] for each in json.loads(body)["Responses"]])  # fmt: skip
 
 
 def assert_same_items(cls: type[Any], read: list[Any], plain: list[Any]) -> None:

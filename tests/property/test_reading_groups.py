@@ -14,7 +14,8 @@ from dynattrs import MappingError, Table, field, mapper, model
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
-from dynattrs.operations.reading.projections import Objects, Several, projected
+from dynattrs.operations.reading.objects import MixedObjects, Objects
+from dynattrs.operations.reading.projections import projected
 from dynattrs.schema.model_info import model_info
 
 
@@ -145,8 +146,8 @@ def asked_of(data: st.DataObject, models: dict[str, Any]) -> list[Any]:
 def test_collections_read_alike_as_rows_and_as_maps(name: str, data: st.DataObject) -> None:
     infos = asked_of(data, MODELS[name])
     items = data.draw(pages(MODELS[name]))
-    reader: Several[Any] = Several(Sieve(infos))
-    plain: Several[Any] = Several(Sieve(infos))
+    reader: MixedObjects[Any] = MixedObjects(Sieve(infos))
+    plain: MixedObjects[Any] = MixedObjects(Sieve(infos))
 
     assert_same(reader, reader, plain.read, Sieve(infos), items)
 
@@ -186,8 +187,8 @@ def test_collections_have_the_fast_way(name: str) -> None:
     objects = [models["Customer"]("a", "n"), models["Order"]("a", 1), models["Order"]("a", 2)]
     items = [{**mapper.dump(each), "z": {"S": "kept"}} for each in objects]
     sieve = Sieve([model_info(models[each]) for each in ("Customer", "Order")])
-    reader: Several[Any] = Several(sieve)
-    general: Several[Any] = Several(sieve)
+    reader: MixedObjects[Any] = MixedObjects(sieve)
+    general: MixedObjects[Any] = MixedObjects(sieve)
 
     assert_same(reader, reader, general.read, sieve, items)
     decode = reader.decoder("Items")

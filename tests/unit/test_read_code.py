@@ -32,7 +32,7 @@ from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.read_code import _only_assigns
 from dynattrs.mapper.rows import MOST_LEARNED, MOST_STEPS, Row, RowReader, attribute_map
-from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import AttributeMap
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
-from dynattrs.operations.reading.query import Page, Stream
+from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
 from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
 
@@ -34,7 +35,7 @@ class AsyncQuery(AnyQuery[M_co], Async):
         return await self._handle._drive(flow)
 
     def __aiter__(self) -> AsyncIterator[M_co]:
-        pages = AsyncPages(self)
+        pages = AsyncPages(self, Stream.items)
         return _Each(pages._following, pages._close)
 
     def pages(self) -> AsyncPages[M_co]:
@@ -121,13 +122,17 @@ class _Iteration(Generic[M_co]):
 class AsyncPages(_Iteration[Page[M_co]]):
     """The pages of a query: an asynchronous iterator."""
 
-    def __init__(self, query: AsyncQuery[M_co]) -> None:
+    def __init__(
+        self,
+        query: AsyncQuery[M_co],
+        following_of: Callable[[Stream[M_co]], Flow[Any]] = Stream.next,
+    ) -> None:
         stream: list[Stream[M_co]] = []
 
-        def following() -> Awaitable[Page[M_co] | None]:
+        def following() -> Awaitable[Any]:
             if not stream:
                 stream.append(Stream(query))
-            return query._drive(stream[0].next())
+            return query._drive(following_of(stream[0]))
 
         def close() -> None:
             for each in stream:

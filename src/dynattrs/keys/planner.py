@@ -562,21 +562,6 @@ def _field_names(wanted: Wanted, attribute: str) -> list[str]:
     return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]
 
 
-def check_deletes(found: Plan, info: ModelInfo) -> None:
-    """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
-
-    Raises:
-        QueryError: It names the filter and what to do.
-    """
-    plain = {*info.table.key, info.table.ttl, GUARD_ATTRIBUTE}
-    if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
-        raise QueryError(
-            f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "
-            f"those of older schemas of {info.name} may have other attributes; read the items and "
-            f"delete those that are meant: session.delete(obj, when=...)"
-        )
-
-
 def without_guards(plan: Plan, info: ModelInfo) -> Plan:
     """A plan that leaves guards of unique values out, where it could meet any: they are of no model."""
     if plan.operation == "nothing":

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
-from dynattrs.operations.reading.query import Page, Stream
+from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
 from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
 
@@ -31,8 +32,12 @@ class Query(AnyQuery[M_co], Sync):
         return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
-        for page in self.pages():
-            yield from page.items
+        stream = Stream(self)
+        try:
+            while (items := self._handle._drive(stream.items())) is not None:
+                yield from items
+        finally:
+            stream.close()
 
     def pages(self) -> Iterator[Page[M_co]]:
         stream = Stream(self)

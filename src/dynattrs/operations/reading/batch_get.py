@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -17,9 +17,10 @@ from dynattrs.errors import DynattrsError, Throttled
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
-from dynattrs.operations.item_keys import identity
+from dynattrs.operations.item_keys import identity, key_in
 from dynattrs.operations.refusals import PASSING
 from dynattrs.operations.requests import consumed_by
+from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 R = TypeVar("R")
@@ -211,3 +212,30 @@ def fetch(
             raise cause
         yield core.pause_before(attempt, "BatchGetItem", (table,), len(keys), cause)
     return Found(found, consumed)
+
+
+def whole_items(
+    core: Core,
+    info: ModelInfo,
+    decode: Decode | None,
+    consistent: bool,
+    places: list[StoredItem],
+) -> Flow[tuple[list[tuple[StoredItem, StoredItem]], float]]:
+    """The whole items behind what an index has of them, each with that, in its order, and the capacity
+    units that they cost. What was deleted since is left out.
+    """
+    table = core.table_name(info.table)
+    pairs: list[tuple[StoredItem, StoredItem]] = []
+    consumed = 0.0
+    for start in range(0, len(places), limits.BATCH_GET_ITEMS):
+        some = places[start : start + limits.BATCH_GET_ITEMS]
+        # No rows are made of what an index lacks attributes of.
+        keys = [key_in(info, cast("AttributeMap", place)) for place in some]
+        chunk = [WantedKey(None, key) for key in keys]
+        found = yield from fetch(core, table, chunk, consistent, decode)
+        consumed += found.consumed
+        for key, place in zip(keys, some, strict=True):
+            item = found.items.get(identity(table, key))
+            if item is not None:
+                pairs.append((item, place))
+    return pairs, consumed

@@ -1,13 +1,11 @@
-"""Item collections: which models one query may be of, and its items by class."""
+"""Item collections: the items of a query of several models, by class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
-from dynattrs.keys.discriminator import check_apart
-from dynattrs.schema.model_info import ModelInfo, model_info
 
 A = TypeVar("A")
 
@@ -57,39 +55,3 @@ class Groups:
     def __repr__(self) -> str:
         counts = ", ".join(f"{model.__name__}: {len(self[model])}" for model in self)
         return f"<Groups {counts or 'of nothing'}>"
-
-
-def concerns(info: ModelInfo, model: type[Any]) -> bool:
-    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
-    its bases, and those of subclasses that it yields as well.
-    """
-    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
-
-
-def lazy_models(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
-    """The models of one query, which are of one table.
-
-    Raises:
-        QueryError: They are not, or nothing would tell their items apart.
-        ModelError: The same, of a model that had a forward reference when it was declared.
-    """
-    if not models:
-        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
-    infos = {info.cls: info for info in map(model_info, models)}
-    first, *rest = infos.values()
-    for info in rest:
-        if info.table is not first.table:
-            raise QueryError(
-                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
-                f"on the same Table object"
-            )
-        if info.keys is None or first.keys is None:
-            plain = info if info.keys is None else first
-            raise QueryError(
-                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
-                f"others; give it key templates, or Table(..., discriminator='type')"
-            )
-    for info in infos.values():
-        if info.keys is not None and not info.keys.apart:
-            check_apart(info)
-    return (first, *rest)

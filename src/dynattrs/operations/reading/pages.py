@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -23,6 +23,38 @@ from dynattrs.operations.flows import (
 )
 from dynattrs.operations.requests import consumed_by
 from dynattrs.schema.table import AttributeMap, StoredItem
+
+M_co = TypeVar("M_co", covariant=True)
+
+
+@attrs.frozen
+class Page(Sequence[M_co]):
+    """The items of one page of a query; a sequence of them.
+
+    Attributes:
+        items: The items, in stored order.
+        cursor: Where to go on, for `after(...)`, in this process or another; None at the end.
+        consumed: Read capacity units; 0 where the engine does not say.
+        scanned: How many items the service read, before the filter.
+    """
+
+    items: tuple[M_co, ...]
+    cursor: str | None
+    consumed: float
+    scanned: int
+
+    @overload
+    def __getitem__(self, index: int) -> M_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[M_co]: ...
+    def __getitem__(self, index: int | slice) -> M_co | Sequence[M_co]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[M_co]:
+        return iter(self.items)
 
 
 @attrs.frozen
@@ -48,20 +80,21 @@ class RawPage:
     places: list[StoredItem]
     cut: bool = False
 
+    def followed_by(self, page: RawPage) -> RawPage:
+        """Both as one page."""
+        return RawPage(
+            [*self.items, *page.items],
+            self.count + page.count,
+            self.scanned + page.scanned,
+            self.consumed + page.consumed,
+            page.last_key,
+            [*self.places, *page.places],
+            page.cut,
+        )
 
-@attrs.frozen
-class Whole:
-    """The whole items behind a page of an index; those that are gone since are left out.
 
-    Attributes:
-        items: The whole items.
-        places: What the index has of each of them.
-        consumed: What fetching them has cost.
-    """
-
-    items: list[StoredItem]
-    places: list[StoredItem]
-    consumed: float
+#: Whole items with what an index has of each, and what fetching them has cost.
+Whole: TypeAlias = "tuple[list[tuple[StoredItem, StoredItem]], float]"
 
 
 @attrs.frozen
@@ -77,9 +110,10 @@ class Reading:
         eager: Whether the next page may be fetched beside the caller.
         rate: Read capacity units to stay below, each second.
         segments: How many parts of a scan are read at once.
-        hydrate: Turns the keys of an index's page into whole items.
+        hydrate: Fetches the whole items behind an index's page; those that are gone since are left
+            out.
         accepts: Whether an item is returned and counts for the limit; None is all of them.
-        decode: What makes rows of the replies' items (see `decoding`).
+        decode: What makes rows of the replies' items (see `objects`).
         belongs: Whether an item is of the models that were asked for; None is all of them.
     """
 
@@ -93,7 +127,7 @@ class Reading:
     rate: float | None = None
     segments: int | None = None
     hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
-    accepts: Callable[[StoredItem], bool] | None = None
+    accepts: Callable[[StoredItem], object] | None = None
     decode: Decode | None = None
     belongs: Callable[[StoredItem], bool] | None = None
 
@@ -120,22 +154,9 @@ class Pages(Protocol):
 
 
 def pages_of(reading: Reading) -> Pages:
-    if reading.plan.operation == "nothing":
-        return _NoPages()
-    if reading.segments is not None:
+    if reading.segments is not None and reading.plan.operation != "nothing":
         return _Segments(reading)
     return _Sequence(reading)
-
-
-class _NoPages:
-    """The pages of a query whose conditions contradict each other: no request at all."""
-
-    def next(self) -> Flow[RawPage | None]:
-        return None
-        yield
-
-    def close(self) -> None:
-        return
 
 
 class _Sequence:
@@ -151,7 +172,8 @@ class _Sequence:
         self._start = reading.start
         self._ahead: Task | None = None
         self._pages = 0
-        self._done = False
+        #: Where conditions contradict each other nothing is asked at all.
+        self._done = reading.plan.operation == "nothing"
         self._pace = _Pace(reading)
 
     def next(self) -> Flow[RawPage | None]:
@@ -189,7 +211,7 @@ class _Sequence:
         reading = self._reading
         parameters = dict(reading.parameters)
         if self._start is not None:
-            parameters["ExclusiveStartKey"] = self._start
+            parameters["ExclusiveStartKey"] = native_map(self._start)
         size = reading.request_size(self._left)
         if size is not None:
             parameters["Limit"] = size
@@ -248,7 +270,7 @@ class _Segments:
             **reading.parameters, "Segment": segment, "TotalSegments": reading.segments
         }  # fmt: skip
         if start is not None:
-            parameters["ExclusiveStartKey"] = start
+            parameters["ExclusiveStartKey"] = native_map(start)
         if reading.page_size is not None:
             parameters["Limit"] = reading.page_size
         page = yield from fetch(reading, parameters)
@@ -301,27 +323,27 @@ def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
     items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))
-    consumed = consumed_by(response)
-    last_key = native_map(response.get("LastEvaluatedKey") or {}) or None
+    consumed = consumed_by(response) if "ConsumedCapacity" in response else 0.0
+    last_key = response.get("LastEvaluatedKey") or None
     if reading.plan.excluded is not None:
         # Before whole items are fetched, which may have changed since.
         name, value = reading.plan.excluded
         items = [item for item in items if native(item[name]) != value]
         count = len(items)
-    places = items
+    if reading.hydrate is None and reading.belongs is None:
+        return RawPage(items, count, scanned, consumed, last_key, items)
+    pairs = [(item, item) for item in items]
     if reading.hydrate is not None:
-        whole = yield from reading.hydrate(items)
-        items, places, count = whole.items, whole.places, len(whole.items)
-        consumed += whole.consumed
+        pairs, fetched = yield from reading.hydrate(items)
+        consumed += fetched
     if reading.belongs is not None:
-        pairs = [pair for pair in zip(items, places, strict=True) if reading.belongs(pair[0])]
-        items, places = [item for item, _ in pairs], [place for _, place in pairs]
-        count = len(items)
-    return RawPage(items, count, scanned, consumed, last_key, places)
+        pairs = [pair for pair in pairs if reading.belongs(pair[0])]
+    items, places = [item for item, _ in pairs], [place for _, place in pairs]
+    return RawPage(items, len(items), scanned, consumed, last_key, places)
 
 
 def trimmed(
-    page: RawPage, left: int | None, accepts: Callable[[StoredItem], bool] | None
+    page: RawPage, left: int | None, accepts: Callable[[StoredItem], object] | None
 ) -> RawPage:
     """A page within the limit, for which only items count that are accepted."""
     if left is None:

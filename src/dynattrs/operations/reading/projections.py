@@ -1,4 +1,8 @@
-"""What a query makes of each stored item: objects, other classes, tuples, keys, or nothing of it."""
+"""What a query makes of each stored item where it is no object of a model: objects of other classes,
+tuples, keys, or the attribute map as it is.
+
+Objects of models are `objects`'s.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +18,9 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
-from dynattrs.operations.reading.reply_decoders import (
-    Made,
-    collection_decoder,
-    decoder,
-    decoder_of,
-    reader,
-)
+from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
-from dynattrs.schema.table import AttributeMap, StoredItem
+from dynattrs.schema.table import AttributeMap
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -47,11 +45,11 @@ class Reader(Protocol[R_co]):
         ...
 
     def decoder(self, place: str) -> Decode | None:
-        """What reads replies so that `reads` has the least to do (see `decoding.decoder`)."""
+        """What reads replies so that `reads` has the least to do (see `objects.decoder`)."""
         ...
 
 
-class _OfMaps:
+class _ReadsMaps:
     """What readers share that read attribute maps."""
 
     __slots__ = ()
@@ -61,51 +59,7 @@ class _OfMaps:
 
 
 @attrs.frozen(eq=False)
-class Objects(Generic[R_co]):
-    """Objects of the model."""
-
-    info: ModelInfo
-    model: type[R_co]
-    needs: None = None
-
-    def reads(self) -> Callable[[Any], R_co]:
-        return reader(self.info, self.model)
-
-    def decoder(self, place: str) -> Decode | None:
-        return decoder(self.info, self.model, place)
-
-
-@attrs.frozen(eq=False)
-class Several(Generic[R_co]):
-    """Objects of several models, each of its own."""
-
-    sieve: Sieve
-    needs: None = None
-    #: Rows of these types were told apart when they were read from a reply for this reader.
-    _made: Made = attrs.field(factory=dict, init=False)
-
-    def reads(self) -> Callable[[Any], R_co]:
-        return self.read
-
-    def decoder(self, place: str) -> Decode | None:
-        return collection_decoder(self.sieve, place, self._made)
-
-    def model_of(self, item: StoredItem) -> ModelInfo | None:
-        """As `Sieve.model_of`."""
-        made = self._made.get(type(item))
-        return self.sieve.model_of(item) if made is None else made[0]
-
-    def read(self, item: Any) -> R_co:
-        made = self._made.get(type(item))
-        if made is not None:
-            return cast("R_co", made[1](item))
-        info = self.sieve.model_of(item)
-        assert info is not None, "items of other models are left out before"
-        return cast("R_co", info.mapper.load(item, info.cls))
-
-
-@attrs.frozen(eq=False)
-class Raw(_OfMaps):
+class Raw(_ReadsMaps):
     """Attribute maps, as they are stored."""
 
     needs: None = None
@@ -118,7 +72,7 @@ class Raw(_OfMaps):
 
 
 @attrs.frozen(eq=False)
-class Keys(_OfMaps):
+class Keys(_ReadsMaps):
     """Keys, as dicts of fields: what `session.get` and `session.delete` take."""
 
     info: ModelInfo
@@ -158,12 +112,13 @@ class Projected(Generic[R_co]):
 
     def reads(self) -> Callable[[Any], R_co]:
         rows = self._rows()
-        return self.read if rows is None else rows.build
+        return self.read if rows is None else rows.current[1]
 
     def decoder(self, place: str) -> Decode | None:
         # Whole items, fetched after an index, hold more than is wanted: these stay maps, so that
         # errors can show them.
-        return decoder_of(self._rows(), place) if place == "Items" else None
+        rows = self._rows() if place == "Items" else None
+        return None if rows is None else rows_decoder(rows, place, self.info)
 
     def _rows(self) -> ItemReader | None:
         attributes = {own: name for name, own in self.names.items()}
@@ -201,7 +156,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
 
 
 @attrs.frozen(eq=False)
-class Selected(_OfMaps):
+class Selected(_ReadsMaps):
     """Tuples of the values at some paths; None where there is nothing."""
 
     info: ModelInfo

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import attrs
 
-from dynattrs import limits
-from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import (
     Condition,
@@ -22,63 +20,23 @@ from dynattrs.expressions.conditions import (
     models_of,
     render,
 )
-from dynattrs.keys.discriminator import Sieve, subclasses
-from dynattrs.keys.planner import Plan, Wanted, check_deletes, plan
+from dynattrs.keys.discriminator import Sieve, check_apart, subclasses
+from dynattrs.keys.planner import Plan, Wanted, plan
 from dynattrs.operations.flows import Flow, verb
-from dynattrs.operations.item_keys import identity, key_in
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
-from dynattrs.operations.reading.batch_get import WantedKey
-from dynattrs.operations.reading.batch_get import fetch as fetch_by_keys
+from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.expiry import alive, time_to_live
-from dynattrs.operations.reading.groups import Groups, concerns, lazy_models
-from dynattrs.operations.reading.pages import Pages, RawPage, Reading, Whole, pages_of
-from dynattrs.operations.reading.projections import Keys, Objects, OnError, Reader, Several
-from dynattrs.operations.reading.shards import Merged, shard_of_item, shard_plan
-from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.operations.reading.groups import Groups
+from dynattrs.operations.reading.objects import MixedObjects, Objects
+from dynattrs.operations.reading.pages import Page, Pages, RawPage, Reading, pages_of
+from dynattrs.operations.reading.projections import Keys, OnError, Reader
+from dynattrs.operations.reading.shards import merged_pages
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
-
-if TYPE_CHECKING:
-    from dynattrs.operations.writing import migration, unique_items, unique_writes
-else:
-    migration = deferred("dynattrs.operations.writing.migration")
-    unique_items = deferred("dynattrs.operations.writing.unique_items")
-    unique_writes = deferred("dynattrs.operations.writing.unique_writes")
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
-
-
-@attrs.frozen
-class Page(Sequence[M_co]):
-    """The items of one page of a query; a sequence of them.
-
-    Attributes:
-        items: The items, in stored order.
-        cursor: Where to go on, for `after(...)`, in this process or another; None at the end.
-        consumed: Read capacity units; 0 where the engine does not say.
-        scanned: How many items the service read, before the filter.
-    """
-
-    items: tuple[M_co, ...]
-    cursor: str | None
-    consumed: float
-    scanned: int
-
-    @overload
-    def __getitem__(self, index: int) -> M_co: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[M_co]: ...
-    def __getitem__(self, index: int | slice) -> M_co | Sequence[M_co]:
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[M_co]:
-        return iter(self.items)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -194,7 +152,7 @@ class QueryVerbs(Generic[M_co]):
         checked = tuple(condition(each) for each in conditions)
         for each in checked:
             for model in models_of(each):
-                if not any(concerns(info, model) for info in self._infos):
+                if not any(_concerns(info, model) for info in self._infos):
                     raise QueryError(
                         f"the condition {each} speaks of {model.__name__}, the query of "
                         f"{self._names}"
@@ -252,51 +210,9 @@ class QueryVerbs(Generic[M_co]):
         Raises:
             QueryError: The query cannot be sent as it is written; a subclass says why.
         """
-        found = self._plan()
-        lines = [f"operation: {found.operation}"]
-        if found.operation != "nothing":
-            reading = self._reading(found)
-            parameters = dict(reading.parameters)
-            del parameters["TableName"]
-            if (size := reading.request_size(self._limit)) is not None:
-                parameters["Limit"] = size
-            lines += [
-                f"table: {self._table}",
-                f"index: {found.index.name if found.index else 'none, the table itself'}",
-                f"key condition: {' & '.join(f'({each})' for each in found.key) or 'none'}",
-                f"filter: {'none' if found.filter is None else found.filter}",
-                f"projection: {', '.join(self._projection(found)) or 'all attributes'}",
-                f"request: {parameters}",
-                f"cost: {self._cost(found)}",
-            ]
-            if found.shards is not None:
-                lines.append(
-                    f"shards: {found.shards}, '#0' to '#{found.shards - 1}' at the end of the partition "
-                    f"key; each is asked, and their items are merged in order"
-                )
-            if self._sieve is not None:
-                lines.append(f"on receipt: items of other models than {self._names} are left out")
-            if self._info.evolves and found.filter is not None:
-                lines.append(
-                    f"the filter is asked of items as they are stored: those of older schemas have "
-                    f"other attributes until session.migrate({self._info.name}) has rewritten them"
-                )
-            if found.partial:
-                lines.append("then: BatchGetItem for the whole items, 100 at a time")
-        lines += [f"because {reason}" for reason in found.why]
-        return "\n".join(lines)
+        from dynattrs.operations.reading.explaining import explained
 
-    def _cost(self, found: Plan) -> str:
-        """What the service will read, in words: how much that is, only the table knows."""
-        units = "a unit" if self._consistent else "half a unit"
-        what = "what the key condition matches" if found.key else "everything there"
-        stop = f", until {self._limit} items are found" if self._limit is not None else ""
-        text = f"reads {what}{stop}; {units} for each 4 KB, a request for each 1 MB"
-        if self._page_size is not None:
-            text += f" or {self._page_size} items"
-        if found.filter is not None:
-            text += "; the filter does not lower that"
-        return text
+        return explained(self)
 
     def __str__(self) -> str:
         text = f"{self._operation}({self._names})"
@@ -308,6 +224,13 @@ class QueryVerbs(Generic[M_co]):
     def __repr__(self) -> str:
         return f"<{self}>"
 
+    # --- The request ---
+
+    @property
+    def _told_apart(self) -> bool:
+        """Whether there may be items of other models, which are left out."""
+        return any(info.keys is not None for info in self._infos)
+
     def _projection(self, found: Plan) -> tuple[str, ...]:
         """The attributes to be returned; none of them means all. Keys are always among them: they
         make cursors.
@@ -315,7 +238,8 @@ class QueryVerbs(Generic[M_co]):
         needs = frozenset[str]() if found.partial else self._reader.needs
         if needs is None:
             return ()
-        tells = () if self._sieve is None else self._sieve.reads
+        kind = self._info.table.discriminator
+        tells = (kind,) if kind is not None and self._told_apart else ()
         return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
 
     def _parameters(self, found: Plan, *, counting: bool = False) -> dict[str, Any]:
@@ -327,7 +251,7 @@ class QueryVerbs(Generic[M_co]):
             parameters["KeyConditionExpression"] = _key_expression(found, placeholders)
         if found.filter is not None:
             parameters["FilterExpression"] = render(found.filter, placeholders, "filter")
-        if counting and found.excluded is None and not found.partial and self._sieve is None:
+        if counting and found.excluded is None and not found.partial and not self._told_apart:
             parameters["Select"] = "COUNT"
         elif projection := self._projection(found):
             parameters["ProjectionExpression"] = ", ".join(map(placeholders.name, projection))
@@ -343,87 +267,57 @@ class QueryVerbs(Generic[M_co]):
     ) -> Reading:
         if self._segments is not None and self._after is not None:
             raise QueryError("a parallel scan has no one place to go on from; remove after(...)")
-        nothing, sieve = found.operation == "nothing", self._sieve
+        core, nothing, hydrate = self._handle._core, found.operation == "nothing", None
+        if found.partial:
+            decode = self._reader.decoder("Responses")
+            hydrate = functools.partial(whole_items, core, self._info, decode, self._consistent)
+        skips = self._on_error != "raise" and not counting
         return Reading(
             found,
             {} if nothing else self._parameters(found, counting=counting),
-            self._handle._core.environment,
+            core.environment,
             limit=self._limit if limit is None else limit,
             page_size=self._page_size,
-            start=None if nothing else self._start(found),
+            start=None if nothing or self._after is None else self._start(found),
             eager=eager,
             rate=self._rate,
             segments=self._segments,
-            hydrate=self._whole_items if found.partial else None,
-            accepts=None if counting or self._on_error == "raise" else self._accepts,
+            hydrate=hydrate,
+            accepts=self._tried if skips else None,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
-            belongs=None if sieve is None else functools.partial(self._belongs, sieve),
+            belongs=self._belonging() if self._told_apart else None,
         )
 
     def _pages(
         self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
     ) -> Pages:
         """The pages of a plan; those of its shards, where its index has any, as one sequence."""
+        whole = self._reading(found, counting=counting, eager=eager, limit=limit)
         if found.shards is None or found.operation != "query":
-            return pages_of(self._reading(found, counting=counting, eager=eager, limit=limit))
-        last = self._start(found)
-        limit = self._limit if limit is None else limit
-        sizes = [each for each in (limit, self._page_size) if each is not None]
-        # Of each shard no more is read at once than is returned of all.
-        each = self._with(_limit=None, _after=None, _page_size=min(sizes) if sizes else None)
-        shards: list[Pages] = []
-        for shard in range(found.shards):
-            plan = shard_plan(self._info, found, shard, last, reverse=self._reverse)
-            reading = each._reading(plan, counting=counting, eager=False)
-            if last is not None and shard == shard_of_item(found, last):
-                reading = attrs.evolve(reading, start=last)
-            shards.append(pages_of(reading))
-        accepts = None if counting or self._on_error == "raise" else self._accepts
+            return pages_of(whole)
+        parameters = functools.partial(self._parameters, counting=counting)
         names = self._cursor_names(found)
-        return Merged(found, shards, names, limit=limit, accepts=accepts, reverse=self._reverse)
-
-    def _whole_items(self, items: list[StoredItem]) -> Flow[Whole]:
-        """The whole items behind an index's page, in its order. What was deleted since is left
-        out.
-        """
-        core, table = self._handle._core, self._table
-        whole = Whole([], [], 0.0)
-        for start in range(0, len(items), limits.BATCH_GET_ITEMS):
-            places = items[start : start + limits.BATCH_GET_ITEMS]
-            chunk = [WantedKey(None, key_in(self._info, _as_map(place))) for place in places]
-            decode = self._reader.decoder("Responses")
-            found = yield from fetch_by_keys(core, table, chunk, self._consistent, decode)
-            for key, place in zip(chunk, places, strict=True):
-                item = found.items.get(identity(table, key.stored))
-                if item is not None:
-                    whole.items.append(item)
-                    whole.places.append(place)
-            whole = attrs.evolve(whole, consumed=whole.consumed + found.consumed)
-        return whole
+        return merged_pages(self._info, whole, parameters, names, reverse=self._reverse)
 
     @property
     def _keys(self) -> Keys:
-        return Keys(self._info, self._sieve if self._others else None)
+        return Keys(self._info, Sieve(self._infos) if self._others else None)
 
-    def _accepts(self, item: StoredItem) -> bool:
-        return bool(self._tried(item))
+    def _belonging(self) -> Callable[[StoredItem], bool]:
+        """What says whether an item is of the models that were asked for."""
+        tells = self._reader if isinstance(self._reader, MixedObjects) else Sieve(self._infos)
 
-    @property
-    def _sieve(self) -> Sieve | None:
-        """What leaves out items of other models, where there may be any."""
-        sieve = Sieve(self._infos)
-        return sieve if sieve.needed else None
+        def belongs(item: StoredItem) -> bool:
+            try:
+                return tells.model_of(item) is not None
+            except MappingError as error:
+                if self._on_error == "raise":
+                    raise
+                if callable(self._on_error):
+                    self._on_error(error)
+                return False
 
-    def _belongs(self, sieve: Sieve, item: StoredItem) -> bool:
-        try:
-            tells = self._reader if isinstance(self._reader, Several) else sieve
-            return tells.model_of(item) is not None
-        except MappingError as error:
-            if self._on_error == "raise":
-                raise
-            if callable(self._on_error):
-                self._on_error(error)
-            return False
+        return belongs
 
     # --- Cursors ---
 
@@ -445,36 +339,44 @@ class QueryVerbs(Generic[M_co]):
             self._reverse,
         ]
 
-    def _start(self, found: Plan) -> AttributeMap | None:
-        if self._after is None:
-            return None
+    def _start(self, found: Plan) -> AttributeMap:
         secret = self._handle._core.cursor_secret
         names, context = self._cursor_names(found), self._cursor_context(found)
         return cursors.decode(self._after, names, context, secret)
 
-    def _cursor(self, found: Plan, item: StoredItem) -> str:
+    def _cursor(self, found: Plan, raw: RawPage) -> str | None:
+        """Where to go on after a page; None at the end."""
+        item = raw.places[-1] if raw.cut else raw.last_key
+        if item is None:
+            return None
         key = {name: item[name] for name in self._cursor_names(found)}
         return cursors.encode(key, self._cursor_context(found), self._handle._core.cursor_secret)
 
     # --- Reading ---
 
     def _begin(self) -> Flow[None]:
-        self._handle._check_open()
-        yield from self._handle._settle_table(self._table)
+        handle = self._handle
+        if handle._closed is not None:
+            handle._check_open()
+        if handle._buffer is not None:
+            yield from handle._settle_table(self._table)
 
     def _read(self, items: Iterable[StoredItem]) -> tuple[M_co, ...]:
+        """The results of some items, after the hooks."""
         if self._on_error == "raise":
             results = tuple(map(self._reader.reads(), items))
         else:
             results = tuple(result for item in items for result in self._tried(item))
-        if isinstance(self._reader, Several):
-            members = [each for info in self._infos for each in (info, *subclasses(info))]
-            finish = self._handle._core.after_load_of(members)
-        elif isinstance(self._reader, Objects):
-            finish = self._handle._core.after_load(self._info)
-        else:
+        if not isinstance(self._reader, (Objects, MixedObjects)):
+            return results
+        models = self._infos
+        if self._told_apart:  # what was read may be of a subclass
+            models = tuple(each for info in models for each in (info, *subclasses(info)))
+        core = self._handle._core
+        if not core.hooks.after_load and not any(info.after_load for info in models):
             return results
         # What a hook raises is no item that cannot be read: `on_error` does not get it.
+        finish = core.after_load_of(models)
         return results if finish is None else tuple(map(finish, results))
 
     def _tried(self, item: StoredItem) -> tuple[M_co, ...]:
@@ -486,41 +388,33 @@ class QueryVerbs(Generic[M_co]):
                 self._on_error(error)
             return ()
 
-    def _to_page(self, found: Plan, raw: RawPage) -> Page[M_co]:
-        cursor = None
-        if raw.cut:
-            cursor = self._cursor(found, raw.places[-1])
-        elif raw.last_key is not None:
-            cursor = self._cursor(found, raw.last_key)
-        return Page(self._read(raw.items), cursor, raw.consumed, raw.scanned)
-
     # --- Ends ---
 
     @verb
     def all(self) -> Flow[list[M_co]]:
         """All items, in a list."""
-        items: list[M_co] = []
-        with contextlib.closing(Stream(self)) as stream:
-            while (page := (yield from stream.next())) is not None:
-                items += page
-        return items
+        return (yield from self._all())
 
     @verb
     def group_by_type(self) -> Flow[Groups]:
         """All items, by class: `groups[Order]` is a `list[Order]`, `groups.one(User)` the only one."""
-        items: list[M_co] = []
-        with contextlib.closing(Stream(self)) as stream:
-            while (page := (yield from stream.next())) is not None:
-                items += page
+        items = yield from self._all()
         return Groups([info.cls for info in self._infos], items)
+
+    def _all(self, *, eager: bool = True) -> Flow[list[M_co]]:
+        found: list[M_co] = []
+        with contextlib.closing(Stream(self, eager=eager)) as stream:
+            while (items := (yield from stream.items())) is not None:
+                found += items
+        return found
 
     @verb
     def first(self) -> Flow[M_co | None]:
         """The first item, or None. It reads no more than it must."""
         with contextlib.closing(Stream(self.limit(1), eager=False)) as stream:
-            while (page := (yield from stream.next())) is not None:
-                if page.items:
-                    return page.items[0]
+            while (items := (yield from stream.items())) is not None:
+                if items:
+                    return items[0]
         return None
 
     @verb
@@ -532,10 +426,7 @@ class QueryVerbs(Generic[M_co]):
             MultipleItems: There are more.
         """
         two = self.limit(2 if self._limit is None else min(self._limit, 2))
-        found: list[M_co] = []
-        with contextlib.closing(Stream(two, eager=False)) as stream:
-            while (page := (yield from stream.next())) is not None:
-                found += page
+        found = yield from two._all(eager=False)
         if not found:
             raise NoSuchItem(self._info.name, str(self))
         if len(found) > 1:
@@ -575,8 +466,6 @@ class QueryVerbs(Generic[M_co]):
         found = self._plan()
         pages = self._pages(found, eager=False, limit=size)
         yield from self._begin()
-        items: list[StoredItem] = []
-        places: list[StoredItem] = []
         whole = RawPage([], 0, 0, 0.0, None, [])
         requests = 0
         while max_requests is None or requests < max_requests:
@@ -584,18 +473,10 @@ class QueryVerbs(Generic[M_co]):
             if raw is None:
                 break
             requests += 1
-            items += raw.items
-            places += raw.places
-            whole = RawPage(
-                items,
-                len(items),
-                whole.scanned + raw.scanned,
-                whole.consumed + raw.consumed,
-                raw.last_key,
-                places,
-                raw.cut,
-            )
-        return self._to_page(found, whole)
+            whole = whole.followed_by(raw)
+        return Page(
+            self._read(whole.items), self._cursor(found, whole), whole.consumed, whole.scanned
+        )
 
     @verb
     def delete(self) -> Flow[int]:
@@ -610,34 +491,15 @@ class QueryVerbs(Generic[M_co]):
             QueryError: The filter speaks of fields that items of older schemas may not have yet.
             UnsentWrites: Some deletes were not done.
         """
-        handle, info = self._handle, self._info
-        handle._check_writable()
-        if handle._buffer is not None:
-            yield from batch.flush(handle._core, handle._buffer)
+        # Loaded for those who delete: it brings all that it takes to write.
+        from dynattrs.operations.writing.found_deletes import check_deletes, delete_found
+
+        self._handle._check_writable()
         keys = self._with(_reader=self._keys, _hydrate=False)
         found = keys._plan()
         if any(info.evolves for info in self._infos):
-            check_deletes(found, info)
-        pages, buffer = keys._pages(found), Buffer()
-        return (
-            yield from batch.gathered(handle._core, buffer, self._gather_deletes(pages, buffer))
-        )
-
-    def _gather_deletes(self, pages: Pages, buffer: Buffer) -> Flow[int]:
-        core, info, count = self._handle._core, self._info, 0
-        with contextlib.closing(pages):
-            while (raw := (yield from pages.next())) is not None:
-                for item in raw.items:
-                    key = key_in(info, _as_map(item))
-                    if info.guarding:  # with its guards, which takes a transaction
-                        deleting = functools.partial(unique_writes.delete, core, info, key, None)
-                        yield from migration.as_today(core, deleting)
-                    else:
-                        request = {"DeleteRequest": {"Key": key}}
-                        write = Write(self._table, key, request, 100, key, "delete")
-                        yield from batch.gather(core, buffer, write)
-                    count += 1
-            return count
+            check_deletes(found, self._info)
+        return (yield from delete_found(self._handle, self._info, keys._pages(found)))
 
 
 def begin(
@@ -651,15 +513,51 @@ def begin(
     Raises:
         QueryError: The models are not of one table, or nothing tells their items apart.
     """
-    first, *others = lazy_models(models, operation)
+    first, *others = _models_of_one_table(models, operation)
     if not others:
         return kind(handle, first, operation, Objects(first, models[0]))
-    reader: Several[Any] = Several(Sieve((first, *others)))
+    reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)))
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
 
 
+def _models_of_one_table(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
+    """The models of one query, which are of one table.
+
+    Raises:
+        QueryError: They are not, or nothing would tell their items apart.
+        ModelError: The same, of a model that had a forward reference when it was declared.
+    """
+    if not models:
+        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
+    infos = {info.cls: info for info in map(model_info, models)}
+    first, *rest = infos.values()
+    for info in rest:
+        if info.table is not first.table:
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
+                f"on the same Table object"
+            )
+        if info.keys is None or first.keys is None:
+            plain = info if info.keys is None else first
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
+                f"others; give it key templates, or Table(..., discriminator='type')"
+            )
+    for info in infos.values():
+        if info.keys is not None and not info.keys.apart:
+            check_apart(info)
+    return (first, *rest)
+
+
+def _concerns(info: ModelInfo, model: type[Any]) -> bool:
+    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
+    its bases, and those of subclasses that it yields as well.
+    """
+    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
+
+
 class Stream(Generic[M_co]):
-    """The pages of a query as results."""
+    """The pages of a query, one after the other."""
 
     def __init__(self, query: QueryVerbs[M_co], *, eager: bool = True) -> None:
         self._query = query
@@ -669,20 +567,27 @@ class Stream(Generic[M_co]):
 
     def next(self) -> Flow[Page[M_co] | None]:
         """The next page, which may be empty under a filter, or None at the end."""
+        raw = yield from self._next()
+        if raw is None:
+            return None
+        query = self._query
+        cursor = query._cursor(self._plan, raw)
+        return Page(query._read(raw.items), cursor, raw.consumed, raw.scanned)
+
+    def items(self) -> Flow[tuple[M_co, ...] | None]:
+        """The items of the next page, without a cursor, which costs something; None at the end."""
+        raw = yield from self._next()
+        return None if raw is None else self._query._read(raw.items)
+
+    def _next(self) -> Flow[RawPage | None]:
         if not self._begun:
             self._begun = True
             yield from self._query._begin()
-        raw = yield from self._pages.next()
-        return None if raw is None else self._query._to_page(self._plan, raw)
+        return (yield from self._pages.next())
 
     def close(self) -> None:
         """Forget a page that is being fetched; nobody waits for it."""
         self._pages.close()
-
-
-def _as_map(item: StoredItem) -> AttributeMap:
-    """An item of a reply that was not decoded into rows."""
-    return cast("AttributeMap", item)
 
 
 def _key_expression(found: Plan, placeholders: Placeholders) -> str:

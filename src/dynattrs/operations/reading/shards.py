@@ -8,7 +8,7 @@ after all items of that sort key, higher ones with them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import attrs
@@ -19,12 +19,12 @@ from dynattrs.keys.computed import sharded
 from dynattrs.keys.planner import Plan
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
-from dynattrs.operations.reading.pages import Pages, RawPage, trimmed
+from dynattrs.operations.reading.pages import Pages, RawPage, Reading, pages_of, trimmed
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, GlobalIndex, StoredItem
 
 
-def shard_of_item(plan: Plan, item: AttributeMap) -> int:
+def _shard_of(plan: Plan, item: AttributeMap) -> int:
     """The shard that an item of the index is in."""
     [attribute] = cast("GlobalIndex", plan.index).partition_key
     return int(item[attribute]["S"].rpartition("#")[2])
@@ -39,7 +39,7 @@ def shard_plan(
     value = Value(sharded(key.stored, shard), f"{key.written}#{shard}")
     partition = attrs.evolve(cast("Comparison", partition), right=value)
     plan = attrs.evolve(plan, key=(partition, *sort))
-    if last is None or shard == (other := shard_of_item(plan, last)):
+    if last is None or shard == (other := _shard_of(plan, last)):
         return plan
     index = cast("GlobalIndex", plan.index)
     if not index.sort_key:
@@ -60,7 +60,44 @@ def shard_plan(
     return attrs.evolve(plan, key=(partition, *kept), excluded=excluded)
 
 
-class Merged:
+def merged_pages(
+    info: ModelInfo,
+    reading: Reading,
+    parameters: Callable[[Plan], dict[str, Any]],
+    names: Sequence[str],
+    *,
+    reverse: bool,
+) -> Pages:
+    """The pages of all shards that a plan asks, as one sequence.
+
+    Args:
+        info: The model.
+        reading: How the whole is to be read.
+        parameters: Makes the request of one shard's plan.
+        names: The attributes of the keys of the table and of the index.
+        reverse: Whether items come in descending order.
+    """
+    last = reading.start
+    sizes = [each for each in (reading.limit, reading.page_size) if each is not None]
+    shards: list[Pages] = []
+    for shard in range(reading.plan.shards or 0):
+        plan = shard_plan(info, reading.plan, shard, last, reverse=reverse)
+        here = last is not None and shard == _shard_of(reading.plan, last)
+        own = attrs.evolve(
+            reading,
+            plan=plan,
+            parameters={} if plan.operation == "nothing" else parameters(plan),
+            start=last if here else None,
+            # Of each shard no more is read at once than is returned of all.
+            limit=None,
+            page_size=min(sizes, default=None),
+            eager=False,
+        )
+        shards.append(pages_of(own))
+    return _Merged(reading, shards, names, reverse=reverse)
+
+
+class _Merged:
     """The pages of all shards as one sequence of pages in order.
 
     Of each shard one page is waiting, so memory holds as many pages as there are shards.
@@ -68,21 +105,19 @@ class Merged:
 
     def __init__(
         self,
-        plan: Plan,
+        reading: Reading,
         shards: Sequence[Pages],
         names: Sequence[str],
         *,
-        limit: int | None,
-        accepts: Any,
         reverse: bool,
     ) -> None:
-        self._plan = plan
+        self._plan = reading.plan
         self._names = names
         self._shards = list(shards)
         self._waiting: list[deque[tuple[StoredItem, StoredItem]]] = [deque() for _ in shards]
         self._open = [True] * len(self._shards)
-        self._left = limit
-        self._accepts = accepts
+        self._left = reading.limit
+        self._accepts = reading.accepts
         self._reverse = reverse
         self._tasks: list[Task] = []
 

@@ -11,14 +11,12 @@ from typing import Any
 from dynattrs import limits
 from dynattrs.errors import Reason, TransactionError, TransactionFailed
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Decode, Flow
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.refusals import PASSING_REASONS, TransactionCanceled
 from dynattrs.schema.table import AttributeMap
 
 
-def transact_get(
-    core: Core, wanted: Sequence[tuple[str, AttributeMap]], decode: Decode | None = None
-) -> Flow[list[Any]]:
+def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow[list[Any]]:
     """Up to 100 items at one moment, as they are stored; None for each that is not there.
 
     Raises:
@@ -38,7 +36,7 @@ def transact_get(
     attempt = 0
     while True:
         try:
-            response = yield Call("transact_get_items", {"TransactItems": items}, decode=decode)
+            response = yield Call("transact_get_items", {"TransactItems": items})
         except TransactionCanceled as error:
             gone = environment.monotonic() - began
             codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}

@@ -25,7 +25,7 @@ from dynattrs.operations.item_keys import (
 )
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
-from dynattrs.operations.reading.reply_decoders import decoder, made_of, transact_decoder
+from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.writing import batch
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
@@ -126,11 +126,8 @@ class ReadVerbs(Owner):
             asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
         for _, _, table, key in asked:
             yield from self._settle_pending(table, key)
-        items = yield from transact_get.transact_get(
-            self._core,
-            [(table, key) for _, _, table, key in asked],
-            transact_decoder([(info, model) for model, info, _, _ in asked]),
-        )
+        keys = [(table, key) for _, _, table, key in asked]
+        items = yield from transact_get.transact_get(self._core, keys)
         return tuple(
             self._core.loaded(info, made_of(info, model, item)) if item else None
             for (model, info, _, _), item in zip(asked, items, strict=True)

@@ -19,7 +19,7 @@ from dynattrs.operations.conditions import joined, with_condition
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
-from dynattrs.operations.reading.reply_decoders import made_of
+from dynattrs.operations.reading.objects import made_of
 from dynattrs.operations.refusals import (
     FAILURES,
     ConditionFalse,

@@ -35,7 +35,7 @@ from dynattrs.operations.conditions import (
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
-from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.refusals import (
     FAILURES,
     ConditionFalse,

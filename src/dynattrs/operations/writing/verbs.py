@@ -22,7 +22,7 @@ from dynattrs.operations.item_keys import (
     target,
 )
 from dynattrs.operations.owner import Owner
-from dynattrs.operations.reading.reply_decoders import decoder, made_of
+from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.refusals import (
     FAILURES,
     ConditionFalse,

@@ -1,0 +1,390 @@
+"""Objects of models, from the bytes of replies: items become rows of their class, and rows objects.
+
+What decodes a reply goes with its `Call`. Whoever has the bytes of the reply, and has checked them, calls
+it with them; whoever has a parsed reply ignores it. So flows get items that are rows or attribute
+maps, and both can be asked for an attribute by name, and made objects of.
+
+A reply is read item by item: as a row of the model that it is of, and what cannot be a row as an
+attribute map. Attributes that a class does not know get a place in its rows with the first reply that
+holds them. Where all items should be of one class, the whole reply is tried in one step before that.
+
+What rows are is `mapper.rows`'s. What a query makes of items besides objects is `projections`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Generic, TypeVar, cast
+
+import attrs
+
+from dynattrs.keys.discriminator import Sieve
+from dynattrs.operations.flows import Decode
+from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
+from dynattrs.schema.table import StoredItem
+
+R_co = TypeVar("R_co", covariant=True)
+
+# Members of replies besides the items, as far as anything here reads them.
+_OTHERS: Final = (
+    "ConsumedCapacity",
+    "Count",
+    "LastEvaluatedKey",
+    "NextToken",
+    "ScannedCount",
+    "UnprocessedKeys",
+)
+
+#: After how many items in a row that are no rows the others of a page are not tried.
+_SAMPLE: Final = 16
+
+# To checkers the arguments of annotations are types that they know.
+_LIST: Final[Any] = list
+_DICT: Final[Any] = dict
+
+#: Where replies have their items, by the member's name: `Item` is GetItem's, `Items` those of Query,
+#: Scan and ExecuteStatement, `Attributes` those of UpdateItem and DeleteItem, `Responses`
+#: BatchGetItem's.
+_PLACES: Final[dict[str, Callable[[Any], Any]]] = {
+    "Attributes": lambda item: item,
+    "Item": lambda item: item,
+    "Items": lambda item: _LIST[item],
+    "Responses": lambda item: _DICT[str, _LIST[item]],
+}
+
+
+# --- Objects of one model -----------------------------------------------------------------------
+
+
+def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
+    """What reads replies whose items are *model*s and stand at *place*; None for the ordinary way.
+
+    Args:
+        info: The model's.
+        model: The class that the items become; with its arguments where it is generic.
+        place: A member of the reply.
+
+    Raises:
+        ModelError: As `Mapper.load`.
+    """
+    rows = info.mapper.rows(model)
+    return None if rows is None else rows_decoder(rows, place, info)
+
+
+def rows_decoder(rows: ItemReader, place: str, info: ModelInfo) -> Decode:
+    """What reads replies whose items are these rows, made of items of a model.
+
+    Those of other models stay attribute maps, of which nothing is learned.
+    """
+    found: Decode | None = rows.decoders.get(place)
+    if found is None:
+        belongs = None if info.keys is None else partial(_own, info, info.keys)
+        # Two threads may make two: the later one stays.
+        found = rows.decoders[place] = _OfOneModel(place, rows, belongs)
+    return found
+
+
+def _own(info: ModelInfo, keys: ComputedKeys, item: StoredItem) -> bool:
+    """Whether an item is the model's own, as far as learning its attributes goes."""
+    discriminator = info.table.discriminator
+    with suppress(Exception):  # the general way says what is wrong with it
+        if discriminator is not None and keys.kind is not None:
+            return bool(item.get(discriminator, {}) == {"S": keys.kind})
+        return keys.matches(item)
+    return False
+
+
+def made_of(info: ModelInfo, model: Any, item: Any) -> Any:
+    """The object of one item of a reply.
+
+    Raises:
+        MappingError: As `Mapper.load`.
+    """
+    rows = info.mapper.rows(model)
+    return info.mapper.load(item, model) if rows is None else rows.current[1](item)
+
+
+@attrs.frozen(eq=False)
+class Objects(Generic[R_co]):
+    """Objects of one model, as what a query gives."""
+
+    info: ModelInfo
+    model: type[R_co]
+    needs: None = None
+
+    def decoder(self, place: str) -> Decode | None:
+        return decoder(self.info, self.model, place)
+
+    def reads(self) -> Callable[[Any], R_co]:
+        """What makes objects of the items of one page.
+
+        Raises:
+            MappingError: (the function) As `Mapper.load`.
+        """
+        rows = self.info.mapper.rows(self.model)
+        return partial(self.info.mapper.load, model=self.model) if rows is None else rows.current[1]
+
+
+# --- Objects of several models ------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class MixedObjects(Generic[R_co]):
+    """Objects of several models, each of its own, as what a query gives."""
+
+    sieve: Sieve
+    needs: None = None
+    #: The models of rows, which were told apart when they were read, and what makes their objects.
+    _told: dict[type[Any], tuple[ModelInfo, Callable[[Any], Any]]] = attrs.field(
+        factory=dict, init=False
+    )
+
+    # Measured (benchmarks/test_collections.py): 780 -> 490 us for a page of 100 items of three models
+    # that keys tell apart. tests/property/test_reading_groups.py holds it to the general way.
+    def decoder(self, place: str) -> Decode | None:
+        look = _look(self.sieve)
+        return None if look is None else _OfSeveralModels(place, look, self._rows_of)
+
+    def _rows_of(self, info: ModelInfo) -> ItemReader | None:
+        try:
+            rows = info.mapper.rows(info.cls)
+        except Exception:  # the general way says what is wrong with the model
+            return None
+        if rows is not None:
+            row, build = rows.current
+            self._told[row] = info, build
+        return rows
+
+    def model_of(self, item: StoredItem) -> ModelInfo | None:
+        """As `Sieve.model_of`."""
+        told = self._told.get(type(item))
+        return self.sieve.model_of(item) if told is None else told[0]
+
+    def reads(self) -> Callable[[Any], R_co]:
+        return self.read
+
+    def read(self, item: Any) -> R_co:
+        told = self._told.get(type(item))
+        if told is not None:
+            return cast("R_co", told[1](item))
+        info = self.sieve.model_of(item)
+        assert info is not None, "items of other models are left out before"
+        return cast("R_co", made_of(info, info.cls, item))
+
+
+def _look(sieve: Sieve) -> Callable[[Any], ModelInfo | None] | None:
+    """What tells of an item's bytes which model it is of: None where the general way has to."""
+    # It brings msgspec, which programs that read nothing do without.
+    from dynattrs.mapper.rows import peek
+
+    try:
+        decode = peek((*sieve.table.key, *sieve.reads))
+    except ValueError:  # an attribute's name cannot be that of a struct's member
+        return None
+
+    def look(raw: Any) -> ModelInfo | None:
+        try:
+            return sieve.model_of(decode(raw))
+        except Exception:  # the general way says what is wrong with it
+            return None
+
+    return look
+
+
+# --- Replies ------------------------------------------------------------------------------------
+
+
+class _ReplyDecoder:
+    """Reads the bytes of replies, with rows in the place of items: item by item."""
+
+    def __init__(self, place: str) -> None:
+        import msgspec
+
+        self._place = place
+        self._invalid = msgspec.ValidationError
+        self._decode = msgspec.json.decode
+        self._raw = msgspec.json.Decoder(_reply_type(place, msgspec.Raw))
+
+    def __call__(self, body: bytes) -> dict[str, Any]:
+        return self.item_by_item(body)
+
+    def item_by_item(self, body: bytes) -> dict[str, Any]:
+        try:
+            reply = _members_of(self._raw.decode(body))
+        except self._invalid:
+            # It is no such reply at all. Whoever reads it on will say so.
+            return cast("dict[str, Any]", self._decode(body))
+        items = reply.get(self._place)
+        while items is not None:  # not without end: see `learn`
+            readers: dict[ModelInfo | None, _ItemsOfModel | None] = {}
+            reply[self._place] = _each(self._read_by(readers), items)
+            learned = [each.learn() for each in readers.values() if each is not None]
+            if not any(learned):
+                break
+        return reply
+
+    def _read_by(self, readers: dict[ModelInfo | None, _ItemsOfModel | None]) -> Callable[..., Any]:
+        """What reads one item, by what it puts into *readers*."""
+        raise NotImplementedError
+
+
+class _OfOneModel(_ReplyDecoder):
+    """Reads replies whose items are of one class.
+
+    Args:
+        place: The member of the reply that holds items.
+        rows: Those of the class.
+        belongs: Says of an attribute map whether it is of the model; None where all are.
+    """
+
+    def __init__(
+        self, place: str, rows: ItemReader, belongs: Callable[[StoredItem], bool] | None
+    ) -> None:
+        super().__init__(place)
+        self._rows = rows
+        self._belongs = belongs
+        #: Whether the last page had items of other models: then it is not tried as a whole.
+        self._mixed = False
+        #: The current type of row with the decoder made for it, changed in one step.
+        self._current: tuple[Any, Any] = (None, None)
+
+    # Measured (benchmarks/test_rows.py): 490 -> 270 us for a page of 100 items.
+    # tests/property/test_read_code.py holds both to the general way.
+    def __call__(self, body: bytes) -> dict[str, Any]:
+        if not self._mixed:
+            with suppress(self._invalid):
+                return _members_of(self._whole(body))
+        return self.item_by_item(body)
+
+    def _whole(self, body: bytes) -> Any:
+        import msgspec
+
+        row, whole = self._current
+        current, _ = self._rows.current
+        if row is not current:
+            whole = msgspec.json.Decoder(_reply_type(self._place, current))
+            self._current = current, whole
+        return whole.decode(body)
+
+    def item_by_item(self, body: bytes) -> dict[str, Any]:
+        self._mixed = False
+        return super().item_by_item(body)
+
+    def _read_by(self, readers: dict[ModelInfo | None, _ItemsOfModel | None]) -> Callable[..., Any]:
+        reader = readers[None] = _ItemsOfModel(self._rows, self._belongs_here)
+        return reader.read
+
+    def _belongs_here(self, item: StoredItem) -> bool:
+        if self._belongs is None or self._belongs(item):
+            return True
+        self._mixed = True
+        return False
+
+
+class _OfSeveralModels(_ReplyDecoder):
+    """Reads replies whose items are of several models.
+
+    Args:
+        place: The member of the reply that holds items.
+        look: Says of the bytes of an item which model it is of.
+        rows_of: Gives the rows of a model.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        look: Callable[[Any], ModelInfo | None],
+        rows_of: Callable[[ModelInfo], ItemReader | None],
+    ) -> None:
+        super().__init__(place)
+        self._look = look
+        self._rows_of = rows_of
+
+    def _read_by(self, readers: dict[ModelInfo | None, _ItemsOfModel | None]) -> Callable[..., Any]:
+        return partial(self._one, readers)
+
+    def _one(self, readers: dict[ModelInfo | None, _ItemsOfModel | None], raw: Any) -> Any:
+        info = self._look(raw)
+        try:
+            reader = readers[info]
+        except KeyError:
+            rows = None if info is None else self._rows_of(info)
+            reader = readers[info] = None if rows is None else _ItemsOfModel(rows)
+        return self._decode(raw) if reader is None else reader.read(raw)
+
+
+class _ItemsOfModel:
+    """Reads the items of one model on one page, and notes what attributes it does not know.
+
+    Args:
+        rows: The model's.
+        belongs: Says whether what is no row is of the model at all.
+    """
+
+    def __init__(
+        self, rows: ItemReader, belongs: Callable[[StoredItem], bool] | None = None
+    ) -> None:
+        import msgspec
+
+        self._rows = rows
+        self._type, _ = rows.current
+        self._as_row = msgspec.json.Decoder(self._type).decode
+        self._invalid = msgspec.ValidationError
+        self._decode = msgspec.json.decode
+        self._belongs = belongs
+        self._unknown: Counter[str] = Counter()
+        self._failed = 0
+
+    def read(self, raw: Any) -> Any:
+        if self._failed >= _SAMPLE:  # each try has its price
+            return self._decode(raw)
+        try:
+            found = self._as_row(raw)
+        except self._invalid:
+            return self._as_map(raw)
+        self._failed = 0
+        return found
+
+    def _as_map(self, raw: Any) -> Any:
+        item = self._decode(raw)
+        if isinstance(item, dict):
+            if self._belongs is not None and not self._belongs(item):
+                return item
+            self._unknown.update(item.keys() - self._type.places.keys())
+        self._failed += 1
+        return item
+
+    def learn(self) -> bool:
+        """Give what the model does not know a place in its rows; whether they have changed."""
+        return self._rows.learn(name for name, _ in self._unknown.most_common())
+
+
+def _each(one: Callable[[Any], Any], items: Any) -> Any:
+    """Items at the depth at which a reply has them, each turned by *one*."""
+    if isinstance(items, list):
+        return [one(each) for each in items]
+    if isinstance(items, dict):
+        return {table: [one(each) for each in those] for table, those in items.items()}
+    return one(items)
+
+
+def _reply_type(place: str, item: Any) -> Any:
+    import msgspec
+
+    members = [(place, _PLACES[place](item) | msgspec.UnsetType, msgspec.UNSET)]
+    others = [(name, Any, msgspec.UNSET) for name in _OTHERS]
+    return msgspec.defstruct("Reply", [*members, *others], gc=False, eq=False)
+
+
+def _members_of(reply: Any) -> dict[str, Any]:
+    import msgspec
+
+    found = {}
+    for name in reply.__struct_fields__:
+        value = getattr(reply, name)
+        if value is not msgspec.UNSET:
+            found[name] = value
+    return found

@@ -1,0 +1,68 @@
+"""Deletes of all that a query finds, in batches."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import cast
+
+from dynattrs.errors import QueryError
+from dynattrs.expressions.conditions import paths_in
+from dynattrs.expressions.paths import data_of
+from dynattrs.keys.planner import Plan
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.item_keys import key_in
+from dynattrs.operations.owner import Owner
+from dynattrs.operations.reading.pages import Pages
+from dynattrs.operations.writing import batch, migration, unique_writes
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
+from dynattrs.schema.table import AttributeMap
+
+
+def check_deletes(found: Plan, info: ModelInfo) -> None:
+    """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
+
+    Raises:
+        QueryError: It names the filter and what to do.
+    """
+    plain = {*info.table.key, info.table.ttl, GUARD_ATTRIBUTE}
+    if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
+        raise QueryError(
+            f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "
+            f"those of older schemas of {info.name} may have other attributes; read the items and "
+            f"delete those that are meant: session.delete(obj, when=...)"
+        )
+
+
+def delete_found(owner: Owner, info: ModelInfo, pages: Pages) -> Flow[int]:
+    """Delete the items of some pages, after what is gathered was sent.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        UnsentWrites: Some deletes were not done.
+    """
+    if owner._buffer is not None:
+        yield from batch.flush(owner._core, owner._buffer)
+    buffer = Buffer()
+    return (yield from batch.gathered(owner._core, buffer, _gather(owner, info, pages, buffer)))
+
+
+def _gather(owner: Owner, info: ModelInfo, pages: Pages, buffer: Buffer) -> Flow[int]:
+    core, count = owner._core, 0
+    table = core.table_name(info.table)
+    with contextlib.closing(pages):
+        while (raw := (yield from pages.next())) is not None:
+            for item in raw.items:
+                key = key_in(info, cast("AttributeMap", item))  # no rows are made of keys
+                if info.guarding:  # with its guards, which takes a transaction
+                    deleting = functools.partial(unique_writes.delete, core, info, key, None)
+                    yield from migration.as_today(core, deleting)
+                else:
+                    request = {"DeleteRequest": {"Key": key}}
+                    write = Write(table, key, request, 100, key, "delete")
+                    yield from batch.gather(core, buffer, write)
+                count += 1
+    return count
