@@ -5,12 +5,14 @@
 
 Starts are fresh processes that take turns; what is counted is their own CPU while they make a session.
 The others take turns in one process, whose CPU is counted: calls to the canned server of these
-benchmarks, one signature, one reply of 100 items. Both ways of a pair give the same, which is checked.
+benchmarks, one request, one signature, one reply of 100 items. Both ways of a pair give the same, which
+is checked.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import datetime as dt
 import json
 import subprocess
@@ -22,6 +24,7 @@ from typing import Any
 from zlib import crc32
 
 import boto3
+from aiobotocore.session import get_session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
@@ -30,6 +33,8 @@ from botocore.parsers import ResponseParserFactory
 from benchmarks import canned
 from benchmarks.contest import ENVIRONMENT
 from dynattrs import Session, model, partition_key, sort_key
+from dynattrs.wire.fast_requests import Pattern, Request
+from dynattrs.wire.http_pool import Connections
 from dynattrs.wire.replies import read
 from dynattrs.wire.sigv4 import Signer
 
@@ -157,6 +162,80 @@ def calls(rounds: int) -> None:
         client.close()
 
 
+def calls_awaited(rounds: int) -> None:
+    from dynattrs.aio import AsyncSession
+
+    loop = asyncio.new_event_loop()
+    with canned.running() as address:
+        session = get_session()
+        session.set_credentials(canned.ACCESS_KEY, canned.SECRET_KEY)
+        fast, ordinary = (
+            AsyncSession(
+                aiobotocore_session=session,
+                endpoint_url=address,
+                region_name=canned.REGION,
+                fast=way,
+            )
+            for way in (True, False)
+        )
+
+        def get(of: AsyncSession) -> object:
+            return loop.run_until_complete(of.get(Song, _KEY))
+
+        for each in (fast, ordinary):
+            get(each)
+        in_turns(
+            "an awaited get",
+            {
+                "aiobotocore's way (fast=False)": lambda: get(ordinary),
+                "the fast way": lambda: get(fast),
+            },
+            rounds,
+        )
+        for each in (fast, ordinary):
+            loop.run_until_complete(each.close())
+    loop.close()
+
+
+def connections(rounds: int) -> None:
+    """The sending of a request that is made, and the reading of its reply."""
+    with canned.running() as address:
+        client: Any = boto3.client(
+            "dynamodb", endpoint_url=address, region_name=canned.REGION,
+            aws_access_key_id=canned.ACCESS_KEY, aws_secret_access_key=canned.SECRET_KEY,
+        )  # fmt: skip
+        sent: list[Any] = []
+        client.meta.events.register(
+            "before-send.dynamodb", lambda request, **_: sent.append(request)
+        )
+        client.get_item(TableName=TABLE, Key={"artist": {"S": _KEY[0]}, "title": {"S": _KEY[1]}})
+        (request,) = sent
+        headers = {
+            name: value if isinstance(value, str) else value.decode()
+            for name, value in request.headers.items()
+        }
+        made = Request(Pattern(request.url, headers, None), {}, request.body)  # type: ignore[arg-type]
+        pool = client._endpoint.http_session._manager.connection_from_url(request.url)
+        idle = Connections(client._endpoint).idle
+
+        def by_urllib3() -> bytes:
+            answer = pool.urlopen("POST", "/", request.body, headers, retries=False)
+            return bytes(answer.data)
+
+        def by_dynattrs() -> bytes:
+            connection = idle(request.url)
+            assert connection is not None
+            connection.send(made)
+            return connection.receive().body
+
+        in_turns(
+            "a request over an idle connection",
+            {"urllib3's": by_urllib3, "dynattrs'": by_dynattrs},
+            rounds,
+        )
+        client.close()
+
+
 def signatures(rounds: int) -> None:
     url, body = "https://dynamodb.us-east-1.amazonaws.com/", json.dumps({"Key": "x" * 200}).encode()
     headers = {
@@ -216,5 +295,7 @@ if __name__ == "__main__":
     sessions = {name: _START.format(without) for name, without in _WITHOUT.items()}
     starts("making a session, ms", sessions, given.rounds)
     calls(given.rounds)
+    calls_awaited(given.rounds)
+    connections(given.rounds)
     signatures(given.rounds)
     replies(given.rounds)

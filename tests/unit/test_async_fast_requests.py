@@ -40,7 +40,7 @@ from aiobotocore.session import get_session
 from botocore import UNSIGNED
 
 from dynattrs.aio import AsyncSession
-from dynattrs.wire.async_client import Wire
+from dynattrs.wire.async_client import AsyncWire
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"
 
@@ -140,7 +140,7 @@ def test_the_response_has_the_metadata_that_aiobotocore_gives(server: ScriptedSe
 
     async def main() -> None:
         async with client_of(server, attempts=3) as client:
-            wire = Wire(client, None)
+            wire = AsyncWire(client, None)
             call = Call("get_item", {"TableName": "things", "Key": {"id": {"S": "a"}}})
             ordinary, direct = await wire.call(call), await wire.call(call)
             assert wire.stats.direct == 1

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny, forget_at_fork
-from dynattrs.wire.async_client import Wire
+from dynattrs.wire.async_client import AsyncWire
 
 R = TypeVar("R")
 
@@ -19,7 +19,7 @@ class Driver:
     for a task and is cancelled does not cancel the task, for which others may wait as well.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: AsyncWire) -> None:
         self.wire = wire
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False

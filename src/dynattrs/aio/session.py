@@ -24,7 +24,7 @@ from dynattrs.session.any_session import (
     core_of,
     is_awaited,
 )
-from dynattrs.wire.async_client import Wire, release
+from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room
 
 Self = TypeVar("Self", bound="AsyncSession")
@@ -150,7 +150,7 @@ class AsyncSession(AsyncHandle, AnySession[AsyncBatch]):
 
         if client is None:
             _import_aiobotocore()
-        wire = Wire(
+        wire = AsyncWire(
             client, opening if client is None else None, fast=fast, events=self._core.events
         )
         weakref.finalize(self, release, wire).atexit = False

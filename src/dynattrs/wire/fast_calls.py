@@ -13,7 +13,6 @@ from typing import Any, cast
 from botocore.exceptions import HTTPClientError
 
 from dynattrs import foreign_names as foreign
-from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.wire.attempts import Attempts, take_first
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_pool import Connection, Connections
@@ -80,25 +79,19 @@ class FastCalls:
             parameters: Its keyword arguments.
             attempts: Where it is noted if the attempt gives no response.
         """
-        if (
-            self._connections is None
-            or method not in ITEM_OPERATIONS
-            or not self._maker.knows(method)
-        ):
+        if self._connections is None or not self._maker.knows(method):
             return None
         try:
             credentials = self._maker.credentials()
         except Exception:
             return None  # botocore meets the same, and it is translated there
-        if credentials is None:
-            return None
         request = self._maker.request(method, parameters, credentials, time.time())
         if request is None:
             return None
         connection = self._connections.idle(request.pattern.url)
-        return (
-            None if connection is None else SentRequest(connection, request, attempts, self._maker)
-        )
+        if connection is None:
+            return None
+        return SentRequest(connection, request, attempts, self._maker)
 
 
 class SentRequest:

@@ -113,7 +113,8 @@ class RequestMaker:
     def __init__(self, client: Any) -> None:
         self._observers = Observers(client, tuple(ITEM_OPERATIONS))
         self._signer = foreign.SIGNER.of(client)
-        foreign.CREDENTIALS.of(self._signer)
+        self._credentials_of = foreign.CREDENTIALS.of
+        self._credentials_of(self._signer)
         #: The state of the observers in which the patterns were taken.
         self._state = self._observers.state()
         self._after_call = self._observers.after_call()
@@ -128,7 +129,7 @@ class RequestMaker:
         """Who signs now, as botocore would ask, which may renew them: a frozen set, or, where
         botocore is asynchronous, an awaitable of one. None if there are none.
         """
-        found = foreign.CREDENTIALS.of(self._signer)
+        found = self._credentials_of(self._signer)
         return None if found is None else found.get_frozen_credentials()
 
     def _current(self) -> bool:
@@ -147,16 +148,22 @@ class RequestMaker:
         return method in self._known and self._current()
 
     def request(
-        self, method: str, parameters: Mapping[str, Any], credentials: Credentials, seconds: float
+        self,
+        method: str,
+        parameters: Mapping[str, Any],
+        credentials: Credentials | None,
+        seconds: float,
     ) -> Request | None:
         """The request of a call, or None if it has to go botocore's way.
 
         Args:
             method: The client's method.
             parameters: Its keyword arguments.
-            credentials: Who signs.
+            credentials: Who signs, if anybody does.
             seconds: The time since the epoch.
         """
+        if credentials is None:
+            return None
         pattern = self._patterns.get((method, _account(credentials)))
         if pattern is None or not _plain_names(method, parameters):
             return None

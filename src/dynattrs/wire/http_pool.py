@@ -19,6 +19,8 @@ from dynattrs.wire.fast_requests import Request
 from dynattrs.wire.http_replies import Malformed, Reply, read_reply
 
 
+# Measured (benchmarks/second_ways.py): 154 -> 25 us of CPU to send a request and to read its reply.
+# tests/property/test_requests.py holds the reading to the standard library's.
 class Connections:
     """The connections of one client's HTTP session.
 

@@ -90,20 +90,21 @@ class Observers:
         # Whatever was put on these very objects stays with them.
         own = {name for names in passed.values() for name in names}
         self._altered = any(own & vars(each).keys() for each in (client, endpoint, http, signer))
-        self._seen_handlers = foreign.LOOKUP_CACHE.of(self._emitter)
+        self._cache_of, self._is_recording = foreign.LOOKUP_CACHE.of, foreign.RECORDING.of
+        self._seen_handlers = self._cache_of(self._emitter)
         self._seen_functions = self._current_functions()
         self._state: object | None = self._look()
-        foreign.RECORDING.of(self._history)
+        self._is_recording(self._history)
 
     def state(self) -> object | None:
         """None while somebody listens, else an object: the same one as long as nothing changes."""
         # The emitter makes a new cache whenever a handler is registered or removed.
-        cache = foreign.LOOKUP_CACHE.of(self._emitter)
+        cache = self._cache_of(self._emitter)
         if cache is not self._seen_handlers or self._current_functions() != self._seen_functions:
             self._seen_handlers = cache
             self._seen_functions = self._current_functions()
             self._state = self._look()
-        if foreign.RECORDING.of(self._history) or self._debugging(logging.DEBUG):
+        if self._is_recording(self._history) or self._debugging(logging.DEBUG):
             return None
         return self._state
 
