@@ -1,7 +1,8 @@
 """What a session and a batch have in common.
 
-The verbs are written once, in `operations`, and what is said of all others in `surface`. Here are
-those with overloads of their own; the same are in `session`, line for line.
+The verbs are written once, in `operations`, and documented once, in `session.any_handle`. Declared here
+are those whose types differ between the two sessions in ways that checkers cannot derive: a generic class
+for another one (`Query`, `AsyncQuery`), or overloads. `session.handles` has the same, line for line.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
@@ -26,6 +26,9 @@ from dynattrs.session.any_session import (
 )
 from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room
+
+if TYPE_CHECKING:
+    from dynattrs.wire.local_engine import Lease
 
 Self = TypeVar("Self", bound="AsyncSession")
 
@@ -71,7 +74,7 @@ class AsyncBatch(AsyncHandle, AnyBatch):
             self._session._batches.discard(self)
 
 
-class AsyncSession(AsyncHandle, AnySession[AsyncBatch]):
+class AsyncSession(AsyncHandle, AnySession):
     """The way to the service under asyncio: saves, reads, queries, tables.
 
     One session serves a whole program, in all tasks of one event loop. It writes each item at once;
@@ -102,8 +105,6 @@ class AsyncSession(AsyncHandle, AnySession[AsyncBatch]):
     Raises:
         MissingExtra: The extra `dynattrs[aio]` is not installed.
     """
-
-    _batch_class = AsyncBatch
 
     def __init__(
         self,
@@ -159,54 +160,30 @@ class AsyncSession(AsyncHandle, AnySession[AsyncBatch]):
         self._closed = None
         self._batches = weakref.WeakSet()
 
-    @classmethod
-    def local(
-        cls,
-        *,
-        table_prefix: str = "",
-        tables: Mapping[str, str] | None = None,
-        concurrency: int = 4,
-        cursor_secret: str | bytes | None = None,
-        clock: Callable[[], datetime] | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
-    ) -> AsyncSession:
-        from dynattrs.wire.local_engine import start
+    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> AsyncBatch:
+        self._check_open()
+        return AsyncBatch(self, on_progress)
 
+    @classmethod
+    def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
         _import_aiobotocore()
-        lease = start()
-        session = _session_with(lease.access_key, lease.secret_key)
-        try:
-            made = cls(
-                aiobotocore_session=session,
-                endpoint_url=lease.endpoint_url,
-                region_name=lease.region_name,
-                table_prefix=table_prefix,
-                tables=tables,
-                concurrency=concurrency,
-                cursor_secret=cursor_secret,
-                clock=clock,
-                on_progress=on_progress,
-                before_save=before_save,
-                after_load=after_load,
-                after_flush=after_flush,
-            )
-        except BaseException:
-            lease.stop()
-            raise
-        # The engine also goes when everybody has forgotten the session without closing it.
-        # Stopping it waits for its thread, which the event loop must not.
-        forgotten = weakref.finalize(made._driver, _in_a_thread, lease.stop)
+        session = cls(
+            aiobotocore_session=_session_with(engine.access_key, engine.secret_key),
+            endpoint_url=engine.endpoint_url,
+            region_name=engine.region_name,
+            **options,
+        )
+        # The engine also goes when the session is forgotten without being closed. Stopping it waits
+        # for its thread, which the event loop must not.
+        forgotten = weakref.finalize(session._driver, _in_a_thread, engine.stop)
         forgotten.atexit = False
 
         def stop() -> None:
             if forgotten.detach() is not None:
-                lease.stop()
+                engine.stop()
 
-        made._closing.append(stop)
-        return made
+        session._closing.append(stop)
+        return session
 
     async def __aenter__(self: Self) -> Self:
         self._check_open()

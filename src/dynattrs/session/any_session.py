@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
@@ -20,7 +20,10 @@ from dynattrs.operations.writing import batch as gathered
 from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.session.any_handle import AnyHandle
 
-B = TypeVar("B", bound="AnyBatch")
+if TYPE_CHECKING:
+    from dynattrs.wire.local_engine import Lease
+
+Self = TypeVar("Self", bound="AnySession")
 
 Hook: TypeAlias = "Callable[[Any], Any] | Sequence[Callable[[Any], Any]]"
 FlushHook: TypeAlias = "Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]]"
@@ -30,7 +33,7 @@ class AnyBatch(AnyHandle):
     """All verbs over a buffer of its own: puts and deletes are gathered in it."""
 
     def __init__(
-        self, session: AnySession[Any], on_progress: Callable[[Progress], object] | None
+        self, session: AnySession, on_progress: Callable[[Progress], object] | None
     ) -> None:
         self._session = session
         self._core = session._core
@@ -88,14 +91,13 @@ class AnyBatch(AnyHandle):
         return self._buffer.discard()
 
 
-class AnySession(AnyHandle, Generic[B]):
+class AnySession(AnyHandle):
     """What makes batches, and knows which of them are open."""
 
-    _batch_class: type[AnyBatch]
     # Weak, so that a batch that is forgotten is reported, and does not keep its session open.
     _batches: weakref.WeakSet[AnyBatch]
 
-    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> B:
+    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> Any:
         """A batch: `with session.batch() as batch:`. What is saved and deleted through it is
         gathered, 25 to a BatchWriteItem, and stored when the `with` statement has ended.
 
@@ -109,8 +111,7 @@ class AnySession(AnyHandle, Generic[B]):
         Raises:
             SessionClosed: The session is closed.
         """
-        self._check_open()
-        return cast("B", self._batch_class(self, on_progress))
+        raise NotImplementedError
 
     def _check_no_batches(self) -> None:
         if self._closed is None and self._batches:
@@ -127,7 +128,19 @@ class AnySession(AnyHandle, Generic[B]):
             return self.__getattribute__(name)  # which says what is missing
 
     @classmethod
-    def local(cls, *args: Any, **options: Any) -> Any:
+    def local(
+        cls: type[Self],
+        *,
+        table_prefix: str = "",
+        tables: Mapping[str, str] | None = None,
+        concurrency: int = 4,
+        cursor_secret: str | bytes | None = None,
+        clock: Callable[[], datetime] | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+    ) -> Self:
         """A session on an engine embedded in this process, empty and gone with the session.
 
         It needs `dynattrs[local]`, no Java, no account and no network. It listens on a free port of
@@ -137,6 +150,22 @@ class AnySession(AnyHandle, Generic[B]):
         Raises:
             MissingExtra: The extra is not installed.
         """
+        from dynattrs.wire.local_engine import start
+
+        engine = start()
+        try:
+            return cls._on(
+                engine, table_prefix=table_prefix, tables=tables, concurrency=concurrency,
+                cursor_secret=cursor_secret, clock=clock, on_progress=on_progress,
+                before_save=before_save, after_load=after_load, after_flush=after_flush,
+            )  # fmt: skip
+        except BaseException:
+            engine.stop()
+            raise
+
+    @classmethod
+    def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
+        """A session on a running engine, which it stops when it is closed or forgotten."""
         raise NotImplementedError
 
     def close(self) -> Any:

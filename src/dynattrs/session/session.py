@@ -27,6 +27,8 @@ from dynattrs.wire.service_errors import configured
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from dynattrs.wire.local_engine import Lease
+
 Self = TypeVar("Self", bound="Session")
 
 #: Requests in flight besides batches: queries fetch one page ahead.
@@ -59,7 +61,7 @@ class Batch(Handle, AnyBatch):
             self._session._batches.discard(self)
 
 
-class Session(Handle, AnySession[Batch]):
+class Session(Handle, AnySession):
     """The way to the service: saves, reads, queries, tables.
 
     One session serves a whole program, in all threads. It writes each item at once;
@@ -93,8 +95,6 @@ class Session(Handle, AnySession[Batch]):
     Raises:
         ConfigurationError: There is no region, or no such profile.
     """
-
-    _batch_class = Batch
 
     def __init__(
         self,
@@ -145,46 +145,18 @@ class Session(Handle, AnySession[Batch]):
         self._closed = None
         self._batches = weakref.WeakSet()
 
+    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> Batch:
+        self._check_open()
+        return Batch(self, on_progress)
+
     @classmethod
-    def local(
-        cls,
-        *,
-        table_prefix: str = "",
-        tables: Mapping[str, str] | None = None,
-        concurrency: int = 4,
-        cursor_secret: str | bytes | None = None,
-        clock: Callable[[], datetime] | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
-    ) -> Session:
+    def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
         import boto3
 
-        from dynattrs.wire.local_engine import start
-
-        lease = start()
-        try:
-            session = cls(
-                client=boto3.client("dynamodb", **cast("Any", lease.client_arguments)),
-                table_prefix=table_prefix,
-                tables=tables,
-                concurrency=concurrency,
-                cursor_secret=cursor_secret,
-                clock=clock,
-                on_progress=on_progress,
-                before_save=before_save,
-                after_load=after_load,
-                after_flush=after_flush,
-            )
-        except BaseException:
-            lease.stop()
-            raise
-        # The engine also goes when everybody has forgotten the session without closing it.
-        session._closing += (
-            session.client.close,
-            weakref.finalize(session._driver, lease.stop),
-        )
+        client = boto3.client("dynamodb", **cast("Any", engine.client_arguments))
+        session = cls(client=client, **options)
+        # The engine also goes when the session is forgotten without being closed.
+        session._closing += (client.close, weakref.finalize(session._driver, engine.stop))
         return session
 
     def __enter__(self: Self) -> Self:
