@@ -89,13 +89,12 @@ from dynattrs.schema.table import (
     LocalIndex as LocalIndex,
     Table as Table,
 )
-from dynattrs.session import (
-    Batch as Batch,
+from dynattrs.session.handles import (
     Editing as Editing,
-    Session as Session,
     Tables as Tables,
     Transaction as Transaction,
 )
+from dynattrs.session.session import Batch as Batch, Session as Session
 from dynattrs.wire.stats import Stats as Stats
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.tables.diff import TableChange as TableChange
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
-    from dynattrs.session import Items as Items, Query as Query, Rows as Rows
+    from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
 else:
     # Measured (benchmarks/second_ways.py): 113 -> 85 ms of CPU for `import dynattrs`, because what many
     # programs never use is imported when it is asked for.

@@ -29,26 +29,6 @@ def deferred(name: str) -> ModuleType:
     return _Deferred(name)
 
 
-def attributes(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """A package's `__getattr__`, for names that are imported when they are asked for.
-
-    Args:
-        package: The package's name.
-        homes: The names by the modules that define them.
-    """
-    where = {name: module for module, names in homes.items() for name in names}
-
-    def find(name: str) -> Any:
-        if name not in where:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(where[name]), name)
-        # It is asked for once.
-        setattr(sys.modules[package], name, found)
-        return found
-
-    return find
-
-
 def public(
     package: str, homes: Mapping[str, Sequence[str]], *, modules: Iterable[str]
 ) -> tuple[Callable[[str], Any], list[str]]:
@@ -59,10 +39,19 @@ def public(
         homes: The names that are imported when they are asked for, by the modules that define them.
         modules: The modules among its public names; others are there only because they are imported.
     """
+    home = {name: module for module, names in homes.items() for name in names}
     imported = {
         name
         for name, value in vars(sys.modules[package]).items()
         if not (name.startswith("_") or name == "TYPE_CHECKING" or isinstance(value, ModuleType))
     }
-    names = imported.union(modules, *homes.values())
-    return attributes(package, homes), sorted(names)
+
+    def find(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        found = getattr(import_module(home[name]), name)
+        # It is asked for once.
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return find, sorted(imported.union(modules, home))

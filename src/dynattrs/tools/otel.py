@@ -27,7 +27,7 @@ except ImportError as _error:
 
 if TYPE_CHECKING:
     from dynattrs.aio import AsyncSession
-    from dynattrs.session import Session
+    from dynattrs.session.session import Session
 
 # The buckets that the conventions ask for.
 _SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
