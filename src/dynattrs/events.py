@@ -280,3 +280,8 @@ def capacity_in(response: Mapping[str, Any]) -> dict[str, float]:
         name = str(each.get("TableName", ""))
         found[name] = found.get(name, 0.0) + float(each.get("CapacityUnits", 0.0))
     return found
+
+
+def consumed_by(response: Mapping[str, Any]) -> float:
+    """The capacity units of an answer, over all its tables; 0 where it does not say."""
+    return sum(capacity_in(response).values(), 0.0)

@@ -378,8 +378,8 @@ def test_rows_from_before_something_was_learned_are_still_read() -> None:
     assert rows is not None
 
     assert type(before) is not type(after)
-    assert rows.build(before) == Thing("a")
-    assert carried_by(rows.build(after)).attributes == {"x": {"S": "c"}}
+    assert rows.current[1](before) == Thing("a")
+    assert carried_by(rows.current[1](after)).attributes == {"x": {"S": "c"}}
 
 
 def test_learning_has_an_end_and_what_is_beyond_is_read_the_general_way() -> None:
@@ -392,7 +392,7 @@ def test_learning_has_an_end_and_what_is_beyond_is_read_the_general_way() -> Non
     for number in range(MOST_STEPS + 3):
         (thing,) = made(Thing, {"id": {"S": "a"}, f"x{number}": {"S": "b"}})
         assert carried_by(thing).attributes == {f"x{number}": {"S": "b"}}
-    assert len(rows.type.places) == 1 + MOST_STEPS
+    assert len(rows.current[0].places) == 1 + MOST_STEPS
 
     @model("things")
     class Wide:
@@ -586,7 +586,7 @@ def test_fields_that_are_stored_in_keys_only_are_read_without_the_general_way(th
     item = wire(mapper.dump(thing))
 
     assert item.keys().isdisjoint(model_info(cls).keys.key_only)
-    assert rows.build(msgspec.json.decode(json.dumps(item), type=rows.type)) == thing
+    assert rows.current[1](msgspec.json.decode(json.dumps(item), type=rows.current[0])) == thing
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Exp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -369,20 +369,6 @@ class Joined(Condition):
         return sign.join(f"({part})" for part in self.parts)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Silently(Condition):
-    """A condition, and another one that the library adds and no message speaks of."""
-
-    added: Condition
-    stated: Condition
-
-    def render(self, placeholders: Placeholders) -> str:
-        return all_conditions((self.added, self.stated)).render(placeholders)
-
-    def __str__(self) -> str:
-        return str(self.stated)
-
-
 def _grouped(part: Condition, placeholders: Placeholders) -> str:
     text = part.render(placeholders)
     several = isinstance(part, In) and len(part.values) > limits.IN_OPERANDS
@@ -508,13 +494,24 @@ def render(found: Condition, placeholders: Placeholders, what: str) -> str:
     return placeholders.check(found.render(placeholders), what)
 
 
-def path_of(value: Any, function: str) -> Path:
-    if not is_path(value):
-        raise ConditionError(
-            f"{function} speaks of a field, such as {function}(Song.title, ...), "
-            f"found {type(value).__name__} {value!r}"
-        )
-    return cast("Path", value)
+def expressions(
+    key: Sequence[Condition], filter: Condition | None = None, projection: Iterable[str] = ()
+) -> dict[str, Any]:
+    """What a request to read says in expressions, with the names and values in them.
+
+    Raises:
+        ConditionError: One is beyond the service's limits.
+    """
+    placeholders, found = Placeholders(), {}
+    if key:
+        parts = [render(each, placeholders, "key condition") for each in key]
+        found["KeyConditionExpression"] = " AND ".join(parts)
+    if filter is not None:
+        found["FilterExpression"] = render(filter, placeholders, "filter")
+    if names := ", ".join(map(placeholders.name, projection)):
+        found["ProjectionExpression"] = names
+    placeholders.into(found)
+    return found
 
 
 # --- A path's operators -------------------------------------------------------------------------

@@ -29,9 +29,8 @@ from dynattrs.expressions.conditions import (
     condition,
     operand_for,
     order_of,
-    path_of,
 )
-from dynattrs.expressions.paths import Path, data_of, is_path
+from dynattrs.expressions.paths import Path, data_of, is_path, path_of
 from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")

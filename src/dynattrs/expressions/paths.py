@@ -146,6 +146,15 @@ def data_of(path: Path) -> PathData:
     return path.__dynattrs_path__
 
 
+def path_of(value: Any, function: str) -> Path:
+    if not is_path(value):
+        raise ConditionError(
+            f"{function} speaks of a field, such as {function}(Song.title, ...), "
+            f"found {type(value).__name__} {value!r}"
+        )
+    return cast("Path", value)
+
+
 def did_you_mean(name: str, known: Any) -> str:
     """`; did you mean 'x'?` or the list of what there is."""
     import difflib

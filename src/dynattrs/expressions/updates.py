@@ -14,8 +14,8 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Placeholders, Value, encode_at, path_of
-from dynattrs.expressions.paths import Path, data_of, is_path, no_truth
+from dynattrs.expressions.conditions import PathOperand, Placeholders, Value, encode_at
+from dynattrs.expressions.paths import Path, data_of, is_path, no_truth, path_of
 from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")

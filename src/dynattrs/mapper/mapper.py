@@ -80,7 +80,8 @@ class Mapper(Codecs):
         """Begin anew with what is generated besides the codecs, by class."""
         self._with_size: dict[type[Any], DumpWithSize] = {}
         self._as_request: dict[type[Any], DumpAsRequest] = {}
-        self._rows: dict[Any, RowReader | None] = {}
+        #: What is read in rows, by class, as far as it was asked for: see `rows`.
+        self.readers: dict[Any, RowReader | None] = {}
 
     def _forget(self) -> None:
         with self._lock:
@@ -247,7 +248,7 @@ class Mapper(Codecs):
         Raises:
             ModelError: As `load`.
         """
-        found: RowReader | None = self._rows.get(model, _NOT_ASKED)
+        found: RowReader | None = self.readers.get(model, _NOT_ASKED)
         if found is not _NOT_ASKED:
             return found
         info = info_of(get_origin(model) or model)
@@ -270,7 +271,7 @@ class Mapper(Codecs):
             load: The general way from an attribute map of the model to *cls*.
         """
         key = model, cls, frozenset(attributes.items())
-        found: RowReader | None = self._rows.get(key, _NOT_ASKED)
+        found: RowReader | None = self.readers.get(key, _NOT_ASKED)
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
@@ -291,7 +292,7 @@ class Mapper(Codecs):
     ) -> RowReader | None:
         with self._lock:
             # If hooks are registered meanwhile, this goes with what they make stale.
-            rows = self._rows
+            rows = self.readers
             if key in rows:
                 return rows[key]  # another thread was faster
             codec = self._codec_of_model(cls)

@@ -9,20 +9,16 @@ general codecs read whenever anything is not as expected. The code that makes ob
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Final, TypeAlias, cast
+from typing import Any, ClassVar, Final, cast
 
-import attrs
 import msgspec
 from msgspec import UNSET, to_builtins
 
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.row_code import generate_row
 from dynattrs.schema.table import AttributeMap, AttributeValue
-
-# For where `type` is a property.
-RowType: TypeAlias = "type[Row]"
 
 #: How many attributes that a class does not know get a place in its rows, and in how many steps.
 #: What is beyond goes through the general codecs.
@@ -74,15 +70,6 @@ def attribute_map(item: Any) -> AttributeMap:
     return cast("AttributeMap", item)
 
 
-@attrs.frozen(eq=False, repr=False)
-class _Made:
-    """What was generated for the rows of a class, with the attributes it has learned."""
-
-    type: type[Row]
-    build: Callable[[Any], Any]
-    learned: tuple[str, ...] = ()
-
-
 class RowReader:
     """The rows of one class. Safe between threads: what is generated changes in one step.
 
@@ -114,28 +101,12 @@ class RowReader:
         self._attributes = attributes
         self._lock = threading.Lock()
         self._steps = 0
-        self._made = self._make(())
+        self._learned: tuple[str, ...] = ()
+        #: The type of the rows, and what makes an object of one, or of an attribute map; it raises as
+        #: `Mapper.load` does. Both belong together, whatever another thread learns meanwhile.
+        self.current = self._make(())
         #: What decodes whole replies, by the kind of reply; made and kept by who needs it.
         self.decoders: dict[str, Any] = {}
-
-    @property
-    def type(self) -> type[Row]:
-        return self._made.type
-
-    @property
-    def build(self) -> Callable[[Any], Any]:
-        """Makes an object of a row, or of an attribute map.
-
-        Raises:
-            MappingError: As `Mapper.load`.
-        """
-        return self._made.build
-
-    @property
-    def current(self) -> tuple[RowType, Callable[[Any], Any]]:
-        """`type` and `build` that belong together, whatever another thread learns meanwhile."""
-        made = self._made
-        return made.type, made.build
 
     @property
     def learns(self) -> bool:
@@ -144,15 +115,12 @@ class RowReader:
             self._codec.unknown != "forbid"
             and self._attributes is None
             and self._steps < MOST_STEPS
-            and len(self._made.learned) < MOST_LEARNED
+            and len(self._learned) < MOST_LEARNED
         )
 
-    def _fresh(self, learned: Collection[str], names: Iterable[str]) -> list[str]:
-        return [
-            name
-            for name in dict.fromkeys(names)
-            if name not in learned and name not in self._codec.known
-        ]
+    def _fresh(self, names: Iterable[str]) -> list[str]:
+        known = self._codec.known.union(self._learned)
+        return [name for name in dict.fromkeys(names) if name not in known]
 
     def learn(self, names: Iterable[str]) -> bool:
         """Give attributes that the class does not know a place in its rows; the most important
@@ -165,21 +133,20 @@ class RowReader:
         if not self.learns:
             return False
         with self._lock:
-            made = self._made
-            fresh = self._fresh(made.learned, names)
+            fresh = self._fresh(names)
             if not fresh or not self.learns:
                 return False
             self._steps += 1
-            learned = (*made.learned, *fresh)[:MOST_LEARNED]
+            learned = (*self._learned, *fresh)[:MOST_LEARNED]
             try:
-                self._made = self._make(learned)
+                self.current = self._make(learned)
             except ValueError:  # a name that cannot be that of a struct's member
                 return False
+            self._learned = learned
             return True
 
-    def _make(self, learned: tuple[str, ...]) -> _Made:
-        made = generate_row(self._codec, Row, learned, self._also, self._attributes, self.other)
-        return _Made(*made, learned)
+    def _make(self, learned: tuple[str, ...]) -> tuple[type[Row], Callable[[Any], Any]]:
+        return generate_row(self._codec, Row, learned, self._also, self._attributes, self.other)
 
     def other(self, item: Any) -> Any:
         """The object of what is no row of the current kind, or of a row that cannot be read."""

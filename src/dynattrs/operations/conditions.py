@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import (
     Comparison,
@@ -12,7 +14,6 @@ from dynattrs.expressions.conditions import (
     Function,
     PathOperand,
     Placeholders,
-    Silently,
     Value,
     all_conditions,
     any_conditions,
@@ -50,6 +51,20 @@ def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) ->
 
 
 # --- What the library asks ----------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False, repr=False)
+class Silently(Condition):
+    """A condition, and another one that the library adds and no message speaks of."""
+
+    added: Condition
+    stated: Condition
+
+    def render(self, placeholders: Placeholders) -> str:
+        return all_conditions((self.added, self.stated)).render(placeholders)
+
+    def __str__(self) -> str:
+        return str(self.stated)
 
 
 def no_item(info: ModelInfo) -> Condition:

@@ -38,13 +38,3 @@ def unpacked(parameters: dict[str, Any]) -> dict[str, Any]:
         for table, requests in parameters["RequestItems"].items()
     }
     return {**parameters, "RequestItems": items}
-
-
-def consumed_by(response: dict[str, Any]) -> float:
-    """The capacity units of a response, over all its tables; 0 where it does not say."""
-    consumed = response.get("ConsumedCapacity")
-    if not consumed:
-        return 0.0
-    if isinstance(consumed, dict):
-        return float(consumed.get("CapacityUnits", 0.0))
-    return float(sum([entry.get("CapacityUnits", 0.0) for entry in consumed]))

@@ -20,6 +20,7 @@ from dynattrs.events import (
     Events,
     Retry,
     capacity_in,
+    consumed_by,
     count_in,
     error_name,
     next_number,
@@ -29,7 +30,7 @@ from dynattrs.events import (
     unprocessed_in,
 )
 from dynattrs.operations.flows import Call
-from dynattrs.operations.requests import ITEM_OPERATIONS, consumed_by, unpacked
+from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.wire.attempts import Attempts, was_never_sent
 from dynattrs.wire.service_errors import translate
 from dynattrs.wire.stats import Stats

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.events import count_in, returned_in, unprocessed_in
-from dynattrs.operations.requests import consumed_by
+from dynattrs.events import consumed_by, count_in, returned_in, unprocessed_in
 
 # Operations that change items; what others name is read, if it is there.
 _WRITES: Final = frozenset(

@@ -14,12 +14,12 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import DynattrsError, Throttled
+from dynattrs.events import consumed_by
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.item_keys import identity, key_in
 from dynattrs.operations.refusals import PASSING
-from dynattrs.operations.requests import consumed_by
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynattrs.keys.planner import Plan
-from dynattrs.operations.reading.query import QueryVerbs
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading.query import QueryVerbs
 
 
 def explained(query: QueryVerbs[Any]) -> str:

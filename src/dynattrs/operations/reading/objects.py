@@ -70,8 +70,13 @@ def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
     Raises:
         ModelError: As `Mapper.load`.
     """
-    rows = info.mapper.rows(model)
+    rows = _rows(info, model)
     return None if rows is None else rows_decoder(rows, place, info)
+
+
+def _rows(info: ModelInfo, model: Any) -> ItemReader | None:
+    readers = info.mapper.readers
+    return readers[model] if model in readers else info.mapper.rows(model)
 
 
 def rows_decoder(rows: ItemReader, place: str, info: ModelInfo) -> Decode:
@@ -103,7 +108,7 @@ def made_of(info: ModelInfo, model: Any, item: Any) -> Any:
     Raises:
         MappingError: As `Mapper.load`.
     """
-    rows = info.mapper.rows(model)
+    rows = _rows(info, model)
     return info.mapper.load(item, model) if rows is None else rows.current[1](item)
 
 
@@ -124,7 +129,7 @@ class Objects(Generic[R_co]):
         Raises:
             MappingError: (the function) As `Mapper.load`.
         """
-        rows = self.info.mapper.rows(self.model)
+        rows = _rows(self.info, self.model)
         return partial(self.info.mapper.load, model=self.model) if rows is None else rows.current[1]
 
 
@@ -150,7 +155,7 @@ class MixedObjects(Generic[R_co]):
 
     def _rows_of(self, info: ModelInfo) -> ItemReader | None:
         try:
-            rows = info.mapper.rows(info.cls)
+            rows = _rows(info, info.cls)
         except Exception:  # the general way says what is wrong with the model
             return None
         if rows is not None:

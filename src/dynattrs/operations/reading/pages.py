@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
+from dynattrs.events import consumed_by
 from dynattrs.keys.planner import Plan
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
@@ -21,7 +22,6 @@ from dynattrs.operations.flows import (
     Wait,
     WaitAny,
 )
-from dynattrs.operations.requests import consumed_by
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 M_co = TypeVar("M_co", covariant=True)
@@ -323,7 +323,7 @@ def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
     items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))
-    consumed = consumed_by(response) if "ConsumedCapacity" in response else 0.0
+    consumed = consumed_by(response)
     last_key = response.get("LastEvaluatedKey") or None
     if reading.plan.excluded is not None:
         # Before whole items are fetched, which may have changed since.

@@ -15,10 +15,9 @@ import attrs
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import (
     Condition,
-    Placeholders,
     condition,
+    expressions,
     models_of,
-    render,
 )
 from dynattrs.keys.discriminator import Sieve, check_apart, subclasses
 from dynattrs.keys.planner import Plan, Wanted, plan
@@ -149,7 +148,7 @@ class QueryVerbs(Generic[M_co]):
         return attrs.evolve(self, **{name.lstrip("_"): value for name, value in changes.items()})
 
     def _checked(self, conditions: tuple[object, ...]) -> tuple[Condition, ...]:
-        checked = tuple(condition(each) for each in conditions)
+        checked = tuple(map(condition, conditions))
         for each in checked:
             for model in models_of(each):
                 if not any(_concerns(info, model) for info in self._infos):
@@ -243,19 +242,15 @@ class QueryVerbs(Generic[M_co]):
         return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
 
     def _parameters(self, found: Plan, *, counting: bool = False) -> dict[str, Any]:
-        placeholders = Placeholders()
         parameters: dict[str, Any] = {"TableName": self._table}
         if found.index is not None:
             parameters["IndexName"] = found.index.name
-        if found.key:
-            parameters["KeyConditionExpression"] = _key_expression(found, placeholders)
-        if found.filter is not None:
-            parameters["FilterExpression"] = render(found.filter, placeholders, "filter")
+        projection: Sequence[str] = ()
         if counting and found.excluded is None and not found.partial and not self._told_apart:
             parameters["Select"] = "COUNT"
-        elif projection := self._projection(found):
-            parameters["ProjectionExpression"] = ", ".join(map(placeholders.name, projection))
-        placeholders.into(parameters)
+        else:
+            projection = self._projection(found)
+        parameters |= expressions(found.key, found.filter, projection)
         if self._reverse:
             parameters["ScanIndexForward"] = False
         if self._consistent:
@@ -272,6 +267,7 @@ class QueryVerbs(Generic[M_co]):
             decode = self._reader.decoder("Responses")
             hydrate = functools.partial(whole_items, core, self._info, decode, self._consistent)
         skips = self._on_error != "raise" and not counting
+        belongs = self._belonging() if self._told_apart else None
         return Reading(
             found,
             {} if nothing else self._parameters(found, counting=counting),
@@ -285,7 +281,7 @@ class QueryVerbs(Generic[M_co]):
             hydrate=hydrate,
             accepts=self._tried if skips else None,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
-            belongs=self._belonging() if self._told_apart else None,
+            belongs=belongs,
         )
 
     def _pages(
@@ -326,16 +322,11 @@ class QueryVerbs(Generic[M_co]):
         return tuple(dict.fromkeys(own))
 
     def _cursor_context(self, found: Plan) -> Any:
-        placeholders = Placeholders()
-        expressions: dict[str, Any] = {}
-        if found.key:
-            expressions["KeyConditionExpression"] = _key_expression(found, placeholders)
-        placeholders.into(expressions)
         return [
             self._table,
             found.index.name if found.index else None,
             found.operation,
-            cursors.plain_condition(expressions),
+            cursors.plain_condition(expressions(found.key)),
             self._reverse,
         ]
 
@@ -375,8 +366,8 @@ class QueryVerbs(Generic[M_co]):
         core = self._handle._core
         if not core.hooks.after_load and not any(info.after_load for info in models):
             return results
+        finish = core.after_load_of(models) if self._others else core.after_load(self._info)
         # What a hook raises is no item that cannot be read: `on_error` does not get it.
-        finish = core.after_load_of(models)
         return results if finish is None else tuple(map(finish, results))
 
     def _tried(self, item: StoredItem) -> tuple[M_co, ...]:
@@ -588,10 +579,6 @@ class Stream(Generic[M_co]):
     def close(self) -> None:
         """Forget a page that is being fetched; nobody waits for it."""
         self._pages.close()
-
-
-def _key_expression(found: Plan, placeholders: Placeholders) -> str:
-    return " AND ".join(render(each, placeholders, "key condition") for each in found.key)
 
 
 def _positive(name: str, count: int) -> int:
