@@ -7,6 +7,7 @@ field; the planner asks for the templates.
 
 from __future__ import annotations
 
+import enum
 import re
 import typing
 import zlib
@@ -25,7 +26,14 @@ from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
 from dynattrs.schema.model_info import KeyField, models_in
-from dynattrs.schema.table import AttributeMap, AttributeValue, GlobalIndex, StoredItem, Table
+from dynattrs.schema.table import (
+    AttributeMap,
+    AttributeValue,
+    GlobalIndex,
+    StoredItem,
+    Table,
+    key_attributes_of,
+)
 from dynattrs.schema.templates import (
     DATE,
     ID,
@@ -255,33 +263,26 @@ class ModelKeys:
     def _check(self, found: Mapping[str, Template]) -> None:
         """Refuse keys that would be wrong for every item."""
         own = set(self.names.values())
-        for attribute in self.table.key:
-            template = found.get(attribute)
-            if template is None:
-                continue
-            for slot in template.slots:
-                if self.resolved(slot.name)[1].optional:
-                    raise self.error(
-                        f"it is part of the key {attribute}={template.written!r}, which every item "
-                        f"has; remove `| None`",
-                        slot.name,
-                    )
-        whole = {
-            slot.steps
+        primary = [
+            (template, slot)
             for attribute in self.table.key
-            if attribute in found
-            for slot in found[attribute].slots
-            if slot.style.exact
-        }
-        for attribute in self.table.key:
-            for slot in found[attribute].slots if attribute in found else ():
-                if slot.steps not in whole:
-                    raise self.error(
-                        f"{attribute}={found[attribute].written!r} holds only a period of it, so two "
-                        f"items would meet in one key; put {{{slot.name}}} into the primary key as "
-                        f"well",
-                        slot.name,
-                    )
+            if (template := found.get(attribute)) is not None
+            for slot in template.slots
+        ]
+        whole = {slot.steps for _, slot in primary if slot.style.exact}
+        for template, slot in primary:
+            made = f"{template.attribute}={template.written!r}"
+            if self.resolved(slot.name)[1].optional:
+                raise self.error(
+                    f"it is part of the key {made}, which every item has; remove `| None`",
+                    slot.name,
+                )
+            if slot.steps not in whole:
+                raise self.error(
+                    f"{made} holds only a period of it, so two items would meet in one key; put "
+                    f"{{{slot.name}}} into the primary key as well",
+                    slot.name,
+                )
         for name in self.key_only:
             if (self.names[name],) not in whole:
                 raise self.error(
@@ -292,27 +293,16 @@ class ModelKeys:
         for attribute, template in found.items():
             if attribute in self.table.key:
                 continue
-            indexes = [
-                index
+            lacking = {
+                index.name: [each for each in key if each not in found and each not in own]
                 for index in self.table.indexes
-                if attribute in (*getattr(index, "partition_key", ()), *index.sort_key)
-            ]
-            if not any(
-                all(
-                    each in found or each in own
-                    for each in (*getattr(index, "partition_key", ()), *index.sort_key)
-                )
-                for index in indexes
-            ):
-                lacking = [
-                    each
-                    for index in indexes
-                    for each in (*getattr(index, "partition_key", ()), *index.sort_key)
-                    if each not in found and each not in own
-                ]
+                if attribute in (key := key_attributes_of(self.table, index))
+            }
+            if all(lacking.values()):
+                names = " and ".join(each for several in lacking.values() for each in several)
                 raise self.error(
-                    f"{attribute}={template.written!r} is given and {' and '.join(lacking)} is not, so "
-                    f"no item would ever be in index {indexes[0].name!r}; give that as well"
+                    f"{attribute}={template.written!r} is given and {names} is not, so "
+                    f"no item would ever be in index {next(iter(lacking))!r}; give that as well"
                 )
 
     def _primary_parts(self, found: Mapping[str, Template]) -> Iterable[KeyField]:
@@ -540,8 +530,6 @@ _SPECS: Final = {
 
 def _choices(types: set[Any]) -> Iterable[Any]:
     """The values of an enum or a literal, which are known beforehand."""
-    import enum
-
     for each in types:
         if isinstance(each, type) and issubclass(each, enum.Enum):
             yield from each
@@ -550,8 +538,6 @@ def _choices(types: set[Any]) -> Iterable[Any]:
 
 
 def _integral(types: set[Any]) -> bool:
-    import enum
-
     def integral(each: Any) -> bool:
         if isinstance(each, type) and issubclass(each, enum.Enum):
             return all(isinstance(member.value, int) for member in each)

@@ -347,9 +347,9 @@ class QueryVerbs(Generic[M_co]):
 
     def _begin(self) -> Flow[None]:
         handle = self._handle
-        if handle._closed is not None:
+        # An open session, which gathers nothing, has nothing to say.
+        if handle._closed is not None or handle._buffer is not None:
             handle._check_open()
-        if handle._buffer is not None:
             yield from handle._settle_table(self._table)
 
     def _read(self, items: Iterable[StoredItem]) -> tuple[M_co, ...]:

@@ -79,7 +79,7 @@ class TableChange:
 
 
 @attrs.frozen
-class Found:
+class StoredTable:
     """What the service says of a table.
 
     Attributes:
@@ -109,7 +109,7 @@ def steps_of(changes: Iterable[TableChange]) -> list[Call]:
     return [call for _, call in sorted(ordered, key=lambda step: step[0])]
 
 
-def compare(table: Table, name: str, found: Found) -> list[TableChange]:
+def compare(table: Table, name: str, found: StoredTable) -> list[TableChange]:
     """Every difference between a declaration and what the service has."""
     there = _Comparison(table, name, found)
     return [
@@ -123,7 +123,7 @@ def compare(table: Table, name: str, found: Found) -> list[TableChange]:
 
 
 class _Comparison:
-    def __init__(self, table: Table, name: str, found: Found) -> None:
+    def __init__(self, table: Table, name: str, found: StoredTable) -> None:
         self.table = table
         self.name = name
         self.found = found

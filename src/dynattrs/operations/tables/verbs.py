@@ -359,7 +359,7 @@ def _compared(
     recovery, declared = None, table.point_in_time_recovery
     if declared is not None:
         recovery = yield from _recovery(name, declared)
-    return diff.compare(table, name, diff.Found(description, ttl, recovery))
+    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery))
 
 
 def _ttl_description(name: str) -> Flow[Mapping[str, Any]]:
