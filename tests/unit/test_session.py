@@ -454,6 +454,22 @@ def test_an_exception_closes_the_session_and_is_let_through(session: Session):
         session.get(Note, "a")
 
 
+def test_a_batch_reads_nothing_when_its_session_is_closed(session: Session):
+    """An exception closes a session, also while a batch of it is open elsewhere."""
+
+    def program(batch: Any) -> None:
+        with session:
+            batch.__enter__()
+            raise ZeroDivisionError
+
+    batch = session.batch()
+    with pytest.raises(ZeroDivisionError):
+        program(batch)
+
+    with pytest.raises(SessionClosed, match="this session is closed"):
+        batch.query(Note).where(Note.id == "a").all()
+
+
 def test_close_refuses_while_a_batch_is_open_and_loses_nothing(session: Session):
     with session.batch() as batch:
         batch.save(Note("a"))

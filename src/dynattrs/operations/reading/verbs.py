@@ -8,21 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    NoSuchItem,
-    QueryError,
-)
+from dynattrs.errors import NoSuchItem, QueryError
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.carried import carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.item_keys import (
-    NO_KEY,
-    key_of,
-    plain_key,
-    target,
-)
+from dynattrs.operations.item_keys import NO_KEY, key_of, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
 from dynattrs.operations.reading.objects import decoder, made_of
@@ -57,12 +49,7 @@ class ReadVerbs(Owner):
             MappingError: The key does not fit the model, or the item cannot be read as one.
             QueryError: *unexpired* is said of a model without a time to live.
         """
-        self._check_open()
-        info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
-        if item is None:
-            return None
-        return cast("M", self._core.loaded(info, made_of(info, model, item)))
+        return (yield from self._object(model, key, consistent, unexpired))
 
     @verb
     def get_one(
@@ -75,12 +62,10 @@ class ReadVerbs(Owner):
             MappingError: The key does not fit the model, or the item cannot be read as one.
             QueryError: *unexpired* is said of a model without a time to live.
         """
-        self._check_open()
-        info = model_info(model)
-        item = yield from self._read(info, key_of(info, key), consistent, unexpired, model)
-        if item is None:
-            raise NoSuchItem(info.name, key)
-        return cast("M", self._core.loaded(info, made_of(info, model, item)))
+        found = yield from self._object(model, key, consistent, unexpired)
+        if found is None:
+            raise NoSuchItem(model_info(model).name, key)
+        return found
 
     @verb
     def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
@@ -188,13 +173,18 @@ class ReadVerbs(Owner):
         )
         return found, (yield from found.next()) or []
 
-    def _read(
-        self, info: ModelInfo, key: AttributeMap, consistent: bool, unexpired: bool, model: Any
-    ) -> Flow[StoredItem | None]:
+    def _object(
+        self, model: type[M], key: object, consistent: bool, unexpired: bool
+    ) -> Flow[M | None]:
+        self._check_open()
+        info = model_info(model)
+        stored_key = key_of(info, key)
         if unexpired:
             time_to_live(info)
-        item = yield from self._get(info, key, consistent, model)
-        return None if unexpired and item and is_expired(self._core, info, item) else item
+        item = yield from self._get(info, stored_key, consistent, model)
+        if item is None or (unexpired and is_expired(self._core, info, item)):
+            return None
+        return cast("M", self._core.loaded(info, made_of(info, model, item)))
 
     def _get(
         self,
