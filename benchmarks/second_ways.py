@@ -1,4 +1,4 @@
-"""What each faster way of the wire is worth: beside the ordinary way that it stands for.
+"""What each faster way of the wire and of batches is worth: beside the ordinary way that it stands for.
 
     uv run python -m benchmarks.second_ways              # all of it, about a minute
     uv run python -m benchmarks.second_ways --rounds 31
@@ -33,6 +33,9 @@ from botocore.parsers import ResponseParserFactory
 from benchmarks import canned
 from benchmarks.contest import ENVIRONMENT
 from dynattrs import Session, model, partition_key, sort_key
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.encoding import encode
+from dynattrs.session.session import Batch
 from dynattrs.wire.fast_requests import Pattern, Request
 from dynattrs.wire.http_pool import Connections
 from dynattrs.wire.replies import read
@@ -287,6 +290,55 @@ def replies(rounds: int) -> None:
     )
 
 
+def writes(rounds: int) -> None:
+    songs = [
+        Song(
+            "Nina Simone",
+            f"Title {n:07}",
+            "jazz",
+            n,
+            193.25,
+            1965,
+            True,
+            "Pastel Blues",
+            "Philips",
+            {"a"},
+        )
+        for n in range(24)
+    ]
+    with canned.running() as address:
+        session = Session(
+            endpoint_url=address, region_name=canned.REGION,
+            boto3_session=boto3.Session(canned.ACCESS_KEY, canned.SECRET_KEY),
+        )  # fmt: skip
+        core = session._core
+        in_turns(
+            "the writes of 24 objects of 11 attributes",
+            {
+                "by way of the attribute map": lambda: [
+                    batch.put_write(core, encode(core, song)).identity for song in songs
+                ],
+                "JSON at once": lambda: [
+                    write.identity for song in songs if (write := batch.packed_write(core, song))
+                ],
+            },
+            rounds,
+        )
+        with session.batch() as gathering:
+            in_turns(
+                "24 saves in a batch, which send nothing yet",
+                {
+                    "by the verb's flow": lambda: [
+                        super(Batch, gathering).save(song).title for song in songs
+                    ],
+                    "without a flow": lambda: [gathering.save(song).title for song in songs],
+                },
+                rounds,
+            )
+            gathering.discard()
+        session.close()
+
+
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=15)
@@ -299,3 +351,4 @@ if __name__ == "__main__":
     connections(given.rounds)
     signatures(given.rounds)
     replies(given.rounds)
+    writes(given.rounds)

@@ -28,6 +28,7 @@ from dynattrs.errors import (
     UnsentWrites,
 )
 from dynattrs.events import Flush, tell
+from dynattrs.models.hooks import Flushed
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.item_keys import identity, names_in
@@ -58,8 +59,8 @@ def packed_write(core: Core, obj: Any) -> Write | None:
 
     It carries nothing, so there is no edit that it would settle.
     """
-    # Measured (benchmarks/test_write_code.py): 10.1 -> 3.5 us an object of 11 attributes.
-    # tests/property/test_write_code.py holds it to `put_write`.
+    # Measured (benchmarks/second_ways.py): 4.6 -> 2.2 us an object of 11 attributes.
+    # tests/property/test_write_code.py holds it to the other way.
     packing: _Packing | None = core.packing.get(type(obj)) or _packing(core, type(obj))
     if packing is None:
         return None
@@ -136,9 +137,15 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
         return False
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
         _raise_failures(buffer, write)
-    if core.hooks.after_flush and buffer.ledger.is_full():
-        _hand_over(core, buffer, raising=False)
+    if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
+        _hand_over(core, portion, raising=False)
     return buffer.add(write)
+
+
+def hold_packed(core: Core, buffer: Buffer, obj: Any) -> bool | None:
+    """As `hold`, for an object that becomes JSON at once; None for any other."""
+    write = packed_write(core, obj)
+    return None if write is None else hold(core, buffer, write)
 
 
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
@@ -190,8 +197,8 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
     """
     if buffer.is_hopeless():
         _raise_failures(buffer, write)
-    if buffer.ledger.is_full():
-        _hand_over(core, buffer, raising=False)
+    if (portion := buffer.ledger.take_portion()) is not None:
+        _hand_over(core, portion, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
@@ -361,17 +368,15 @@ def _report(core: Core, buffer: Buffer, began: float, *, raising: bool) -> None:
     What a hook raises is raised only where nothing else is: everything is stored by then, and an
     `UnsentWrites`, or what ended the batch, tells more. Otherwise it is logged.
     """
-    counts = buffer.ledger.take_counts()
+    counts, flushed = buffer.ledger.take_counts(), buffer.ledger.take_objects()
     if core.events.flush and any(counts):
         tell(core.events.flush, Flush(*counts, core.environment.monotonic() - began))
-    _hand_over(core, buffer, raising=raising)
+    if flushed is not None:
+        _hand_over(core, flushed, raising=raising)
 
 
-def _hand_over(core: Core, buffer: Buffer, *, raising: bool) -> None:
-    """Give the hooks what is held for them: all of them, also where one raises."""
-    flushed = buffer.ledger.take_objects()
-    if flushed is None:
-        return
+def _hand_over(core: Core, flushed: Flushed, *, raising: bool) -> None:
+    """Give the hooks what was held for them: all of them, also where one raises."""
     first: Exception | None = None
     for hook in core.hooks.after_flush:
         try:
@@ -422,7 +427,7 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
         cause: BaseException | None = None
         try:
             response = yield from _at_pace(core, remaining, put, attempt)
-            left = _unprocessed(response, remaining)
+            left = _unprocessed(response, remaining) if response.get("UnprocessedItems") else []
         except Exception as error:
             parts = _split(remaining, error)
             if len(parts) > 1:
@@ -435,8 +440,10 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
                 return
             left, cause = remaining, error
         now = environment.monotonic()
-        gone = {id(write) for write in left}
-        done = [write for write in remaining if id(write) not in gone] if left else remaining
+        done = remaining
+        if left:
+            gone = {id(write) for write in left}
+            done = [write for write in remaining if id(write) not in gone]
         buffer.acknowledge(done, now, wanted=wanted)
         remaining = left
         if not remaining:
@@ -520,12 +527,9 @@ def _split(writes: list[Write], error: Exception) -> list[list[Write]]:
 
 def _unprocessed(response: dict[str, Any], writes: list[Write]) -> list[Write]:
     """The writes that the service has not done."""
-    left = response.get("UnprocessedItems")
-    if not left:
-        return []
     by_identity = {write.identity: write for write in writes}
     found = {}
-    for table, requests in left.items():
+    for table, requests in response["UnprocessedItems"].items():
         # A table may be named by its ARN in a reply; the key decides then as well.
         names = next((names_in(write.identity) for write in writes if write.table == table), set())
         for request in requests:

@@ -147,9 +147,10 @@ class Ledger:
             self._failed += len(unsent)
             self._unsent += unsent
 
-    def is_full(self) -> bool:
-        """Whether so many objects are held that the hooks are to have them now."""
-        return self._held >= PORTION_OBJECTS or self._bytes >= PORTION_BYTES
+    def take_portion(self) -> Flushed | None:
+        """What the hooks are to be told now already, because so many objects are held for them."""
+        full = self._held >= PORTION_OBJECTS or self._bytes >= PORTION_BYTES
+        return self.take_objects() if full else None
 
     def take_objects(self) -> Flushed | None:
         """What the hooks are to be told, once; None if nothing has happened."""

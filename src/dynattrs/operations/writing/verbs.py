@@ -83,10 +83,10 @@ class WriteVerbs(Owner):
         """
         self._check_writable()
         if self._buffer is not None and when is None:
-            write = batch.packed_write(self._core, obj)
-            if write is not None:
-                if batch.hold(self._core, self._buffer, write):
-                    yield from batch.send_whole(self._core, self._buffer)
+            whole = batch.hold_packed(self._core, self._buffer, obj)
+            if whole:
+                yield from batch.send_whole(self._core, self._buffer)
+            if whole is not None:
                 return obj
         encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
