@@ -62,7 +62,7 @@ class AnyBatch(AnyHandle):
     def _end(self, error: BaseException | None) -> Flow[None]:
         assert self._buffer is not None
         self._closed = "ended"
-        yield from gathered.end(self._core, self._buffer, error)
+        return gathered.end(self._core, self._buffer, error)
 
     def _report(self, failure: BaseException) -> None:
         """The end has failed: perhaps by a second interruption, or before it had really begun."""

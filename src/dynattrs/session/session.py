@@ -68,7 +68,7 @@ class Batch(Handle, AnyBatch):
     ) -> None:
         self._check_begun()
         try:
-            self._drive(self._end(error))
+            self._driver.run(self._end(error))
         except BaseException as failure:
             self._report(failure)
             raise

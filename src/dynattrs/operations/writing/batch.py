@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from dynattrs.errors import (
     AccessDenied,
@@ -131,21 +131,27 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
             not taken.
         BatchClosed: The batch has ended, or is ending.
     """
+    waits = _may_wait(core, buffer, write.obj, write.action, going_on)
+    return buffer.add(write) and waits
+
+
+def hold_packed(core: Core, buffer: Buffer, obj: Any, *, going_on: bool = False) -> bool | None:
+    """As `hold`, for an object that becomes JSON at once; None for any other."""
+    waits = _may_wait(core, buffer, obj, "save", going_on)
+    write = packed_write(core, obj)
+    return None if write is None else buffer.add(write) and waits
+
+
+def _may_wait(core: Core, buffer: Buffer, obj: Any, action: str, going_on: bool) -> bool:
+    """Whether who writes may wait for what the buffer sends; raises what has failed before."""
     if buffer.senders and core.environment.caller() in buffer.senders:
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
-        buffer.add(write)
         return False
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
-        _raise_failures(buffer, write)
+        _raise_failures(buffer, obj, action)
     if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
         _hand_over(core, portion, raising=False)
-    return buffer.add(write)
-
-
-def hold_packed(core: Core, buffer: Buffer, obj: Any) -> bool | None:
-    """As `hold`, for an object that becomes JSON at once; None for any other."""
-    write = packed_write(core, obj)
-    return None if write is None else hold(core, buffer, write)
+    return True
 
 
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
@@ -173,15 +179,17 @@ def _begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = Non
 def _is_light(buffer: Buffer, batch: list[Write]) -> bool:
     """Whether it takes little to send a batch."""
     # What `on_progress` does may take long. A write alone has a condition, or is a rest.
-    return len(batch) > 1 and not buffer.tells and sum(map(size_of, batch)) <= _LIGHT_BYTES
+    return (
+        len(batch) > 1 and buffer.on_progress is None and sum(map(size_of, batch)) <= _LIGHT_BYTES
+    )
 
 
-def _raise_failures(buffer: Buffer, write: Write) -> None:
+def _raise_failures(buffer: Buffer, obj: Any, action: str) -> None:
     failed = buffer.failures()
     if failed:
         # Not that of a write that went wrong by itself.
         cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
-        buffer.raised = UnsentWrites((*failed, Unsent(write.obj, write.action, cause)))
+        buffer.raised = UnsentWrites((*failed, Unsent(obj, action, cause)))
         raise buffer.raised from cause
 
 
@@ -196,7 +204,7 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
             is among its objects.
     """
     if buffer.is_hopeless():
-        _raise_failures(buffer, write)
+        _raise_failures(buffer, write.obj, write.action)
     if (portion := buffer.ledger.take_portion()) is not None:
         _hand_over(core, portion, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:
@@ -219,7 +227,9 @@ def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
 # --- All of it ----------------------------------------------------------------------------------
 
 
-def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) -> Flow[None]:
+def flush(
+    core: Core, buffer: Buffer, *, ending: bool = False, ended_by: BaseException | None = None
+) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
     What other threads write in the meantime is not waited for. Where an error has ended the batch,
@@ -229,6 +239,7 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
         UnsentWrites: Some were not stored.
         DynattrsError: It is called by what is called while a batch is being sent.
     """
+    last = buffer.seal() if ending else buffer.last_place()
     if buffer.senders and core.environment.caller() in buffer.senders:
         raise DynattrsError(
             "a flush from inside on_progress, or from a listener, would wait for the batch that is "
@@ -236,7 +247,6 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
             "session"
         )
     began = core.environment.monotonic()
-    last = buffer.last_place()
     while buffer.outstanding(last):
         found = buffer.next_of_all(core.pace.allowed)
         if found is None:
@@ -250,8 +260,9 @@ def flush(core: Core, buffer: Buffer, *, ended_by: BaseException | None = None) 
             yield from send(core, buffer, found)
         else:
             yield from _begin(core, buffer, found)
-    failed = buffer.failures()
-    _report(core, buffer, began, raising=not failed and ended_by is None)
+    failed, counts = buffer.failures(), buffer.ledger.take_counts()
+    flushed = buffer.ledger.take_objects()
+    _tell(core, counts, flushed, began, raising=not failed and ended_by is None)
     if failed:
         raise UnsentWrites(failed) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None
@@ -292,14 +303,13 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     Raises:
         UnsentWrites: Some were not stored. If *error* tells so of others, all are in this one.
     """
-    buffer.seal()
     began = core.environment.monotonic()
     if error is not None and not isinstance(error, Exception):
         yield from _interrupt(core, buffer, error)
-        _report(core, buffer, began, raising=False)
+        _report(core, buffer, began)
         return
     try:
-        yield from flush(core, buffer, ended_by=error)
+        yield from flush(core, buffer, ending=True, ended_by=error)
     except UnsentWrites as unsent:
         if error is None:
             raise
@@ -309,7 +319,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
         unsent_now = buffer.drain(failure)
-        _report(core, buffer, began, raising=False)
+        _report(core, buffer, began)
         if unsent_now:
             raise UnsentWrites(unsent_now) from failure
         raise
@@ -317,7 +327,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
         yield from _interrupt(core, buffer, interruption)
-        _report(core, buffer, began, raising=False)
+        _report(core, buffer, began)
         raise
     finally:
         buffer.raised = None
@@ -325,6 +335,7 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
 
 def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
     buffer.abandoned = error
+    buffer.seal()
     buffer.cancel_tasks()
     try:
         # A coroutine that is being closed cannot wait; a generator in a thread can.
@@ -362,13 +373,25 @@ def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
         last.__context__ = report
 
 
-def _report(core: Core, buffer: Buffer, began: float, *, raising: bool) -> None:
+def _report(core: Core, buffer: Buffer, began: float) -> None:
+    """Tell listeners and hooks what was done before an error; what a hook raises is logged."""
+    counts, flushed = buffer.ledger.take_counts(), buffer.ledger.take_objects()
+    _tell(core, counts, flushed, began, raising=False)
+
+
+def _tell(
+    core: Core,
+    counts: tuple[int, int, int],
+    flushed: Flushed | None,
+    began: float,
+    *,
+    raising: bool,
+) -> None:
     """Tell listeners and hooks what a flush has done.
 
     What a hook raises is raised only where nothing else is: everything is stored by then, and an
     `UnsentWrites`, or what ended the batch, tells more. Otherwise it is logged.
     """
-    counts, flushed = buffer.ledger.take_counts(), buffer.ledger.take_objects()
     if core.events.flush and any(counts):
         tell(core.events.flush, Flush(*counts, core.environment.monotonic() - began))
     if flushed is not None:
@@ -481,16 +504,17 @@ def _at_pace(
     place = object()
     throttled = False
     began = float("-inf")
+    asked = None if put else Call("batch_write_item", {"RequestItems": _request_items(writes)})
     response: dict[str, Any] = {}
     try:
         while not pace.begin(place):
             yield pause_before(attempt + 1, environment)
         began = environment.monotonic()
-        if put is None:
-            response = yield Call("batch_write_item", {"RequestItems": _request_items(writes)})
-            throttled = bool(response.get("UnprocessedItems"))
-        else:
+        if put is not None:
             yield from put()
+        else:
+            response = yield cast("Call", asked)
+            throttled = bool(response.get("UnprocessedItems"))
     except Throttled:
         throttled = True
         raise

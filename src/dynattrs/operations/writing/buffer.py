@@ -265,13 +265,16 @@ class Buffer:
     _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
     _tasks: list[Task] = attrs.field(factory=list, init=False)
     _failed: list[tuple[int, Unsent]] = attrs.field(factory=list, init=False)
-    _on_progress: Callable[[Progress], object] | None = None
+    #: Told of each answer.
+    on_progress: Callable[[Progress], object] | None = None
     _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _places: int = attrs.field(default=0, init=False)
     _taken: int = attrs.field(default=0, init=False)
     _stored: int = attrs.field(default=0, init=False)
     _replaced: int = attrs.field(default=0, init=False)
     _given_up: int = attrs.field(default=0, init=False)
+    #: Whether there is anything for `failures` or `is_hopeless` to tell.
+    has_failures: bool = attrs.field(default=False, init=False)
     #: Whether one of those failed for a reason that is not its own.
     _all_fail: bool = attrs.field(default=False, init=False)
     #: When the service last acknowledged a write.
@@ -326,10 +329,11 @@ class Buffer:
             self._pending[key] = write
             return len(self._pending) >= limits.BATCH_WRITE_ITEMS
 
-    def seal(self) -> None:
-        """Take no more writes."""
+    def seal(self) -> int:
+        """Take no more writes; the place of the latest one."""
         with self._lock:
             self._sealed = True
+            return self._places
 
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""
@@ -432,7 +436,7 @@ class Buffer:
         # Before they leave the buffer: a flush that has waited for them tells of them.
         self.ledger.stored(done, wanted=wanted)
         with self._lock:
-            if self.tells:
+            if self.on_progress is not None:
                 self._stored += sum(map(self._flies, done))
             self._last_success = max(self._last_success, now)
         # They land last: who waits for them finds versions moved and progress told.
@@ -450,18 +454,14 @@ class Buffer:
                 self._given_up += 1
                 self._all_fail = self._all_fail or not is_own(cause)
                 self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
+                self.has_failures = True
         try:
             self._report()
         finally:
             self._land(given_up)
 
-    @property
-    def tells(self) -> bool:
-        """Whether somebody is told of each answer."""
-        return self._on_progress is not None
-
     def _report(self) -> None:
-        if self._on_progress is None:
+        if self.on_progress is None:
             return
         # One report after the other, so that numbers never go back.
         with self._reporting:
@@ -469,7 +469,7 @@ class Buffer:
                 progress = Progress(self._taken, self._stored, self._replaced, self._given_up)
             if self.complaint is None:
                 try:
-                    self._on_progress(progress)
+                    self.on_progress(progress)
                 except Exception as error:
                     self.complaint = error
 
@@ -515,17 +515,13 @@ class Buffer:
         """Whether what has failed lets no other write succeed: no table, no answer, too many."""
         return self._all_fail or len(self._failed) >= _MANY
 
-    @property
-    def has_failures(self) -> bool:
-        """Whether there is anything for `failures` or `is_hopeless` to tell."""
-        return self._all_fail or bool(self._failed)
-
     def failures(self) -> list[Unsent]:
         """Take what has failed for good, in the order of the calls."""
         if not self._failed:
             return []
         with self._lock:
             failed, self._failed = self._failed, []
+            self.has_failures = self._all_fail
         unsent = [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
         self.ledger.gave_up(unsent)
         return unsent

@@ -134,14 +134,15 @@ class WriteVerbs(Owner):
 
     def _gather_each(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
         for obj in objects:
-            write = batch.packed_write(self._core, obj)
-            if write is None:
+            whole = batch.hold_packed(self._core, buffer, obj, going_on=True)
+            if whole is None:
                 encoded = encode(self._core, obj)
                 if encoded.info.version is not None or encoded.info.guarding:
                     yield from self._put_beside(own, encoded)
                     continue
                 write = batch.put_write(self._core, encoded)
-            if batch.hold(self._core, buffer, write, going_on=True):
+                whole = batch.hold(self._core, buffer, write, going_on=True)
+            if whole:
                 yield from batch.send_whole(self._core, buffer)
 
     def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
