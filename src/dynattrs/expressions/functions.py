@@ -44,8 +44,13 @@ def _other(subject: PathOperand | Size, value: Any) -> Operand:
     return subject.operand(value) if isinstance(subject, Size) else operand_for(subject.path, value)
 
 
+def _as_bool(made: Condition) -> bool:
+    """A condition as what checkers take it for."""
+    return cast("bool", made)
+
+
 def _function(service_name: str, name: str, path: Path, argument: Operand | None = None) -> bool:
-    return cast("bool", Function(service_name, name, PathOperand(path), argument))
+    return _as_bool(Function(service_name, name, PathOperand(path), argument))
 
 
 def between(operand: T, low: T, high: T) -> bool:
@@ -71,8 +76,8 @@ def between(operand: T, low: T, high: T) -> bool:
             raise ConditionError(f"{written}: the bounds are stored as values of different types")
         # The service refuses such bounds, though what they mean is clear.
         if order_of(first.stored) > order_of(last.stored):
-            return cast("bool", Constant(value=False, written=written))
-    return cast("bool", Between(subject, first, last))
+            return _as_bool(Constant(value=False, written=written))
+    return _as_bool(Between(subject, first, last))
 
 
 def in_(operand: T, values: Iterable[T]) -> bool:
@@ -84,7 +89,7 @@ def in_(operand: T, values: Iterable[T]) -> bool:
         raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
     given = list(values)
     if not given:
-        return cast("bool", Constant(value=False, written=f"in_({subject}, [])"))
+        return _as_bool(Constant(value=False, written=f"in_({subject}, [])"))
     # (A size is never None: its operand refuses that.)
     some = [value for value in given if value is not None or isinstance(subject, Size)]
     none = len(some) != len(given)
@@ -93,7 +98,7 @@ def in_(operand: T, values: Iterable[T]) -> bool:
         found.append(In(subject, tuple(_other(subject, value) for value in some)))
     if none and isinstance(subject, PathOperand):
         found.append(IsNone(subject))
-    return cast("bool", any_conditions(found))
+    return _as_bool(any_conditions(found))
 
 
 def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
@@ -163,12 +168,12 @@ def attribute_type(operand: object, type: TypeTag) -> bool:
 
 def is_none(operand: object) -> bool:
     """True where the attribute is absent or NULL: the two ways None is stored."""
-    return cast("bool", IsNone(PathOperand(path_of(operand, "is_none"))))
+    return _as_bool(IsNone(PathOperand(path_of(operand, "is_none"))))
 
 
 def not_none(operand: object) -> bool:
     """True where the attribute is stored and is not NULL."""
-    return cast("bool", IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
+    return _as_bool(IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
 
 
 def size(operand: object) -> int:
@@ -187,18 +192,18 @@ def size(operand: object) -> int:
 
 def not_(operand: bool) -> bool:
     """The opposite of a condition. Checkers know `~condition` as an `int`; this is a `bool`."""
-    return cast("bool", ~condition(operand))
+    return _as_bool(~condition(operand))
 
 
 def all_of(*conditions: bool) -> bool:
     """True where every one of *conditions* is."""
     if not conditions:
         raise ConditionError("all_of() needs at least one condition")
-    return cast("bool", all_conditions(condition(each) for each in conditions))
+    return _as_bool(all_conditions(condition(each) for each in conditions))
 
 
 def any_of(*conditions: bool) -> bool:
     """True where one of *conditions* is."""
     if not conditions:
         raise ConditionError("any_of() needs at least one condition")
-    return cast("bool", any_conditions(condition(each) for each in conditions))
+    return _as_bool(any_conditions(condition(each) for each in conditions))

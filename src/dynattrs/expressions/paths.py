@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeGuard, TypeVar, cast
 
 import attrs
 
@@ -137,7 +137,7 @@ class Path:
         return self.__dynattrs_path__.label
 
 
-def is_path(value: object) -> bool:
+def is_path(value: object) -> TypeGuard[Path]:
     return type(value) is Path
 
 
@@ -152,7 +152,7 @@ def path_of(value: Any, function: str) -> Path:
             f"{function} speaks of a field, such as {function}(Song.title, ...), "
             f"found {type(value).__name__} {value!r}"
         )
-    return cast("Path", value)
+    return value
 
 
 def did_you_mean(name: str, known: Any) -> str:

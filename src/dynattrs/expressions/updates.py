@@ -320,7 +320,7 @@ def _members(label: str, form: StoredForm, value: Any, written: str) -> Value:
 def if_not_exists(target: T, default: T) -> T:
     """What is stored at *target*, or *default* where nothing is: for `set_`."""
     path = path_of(target, "if_not_exists")
-    if is_path(default) and data_of(cast("Path", default)).steps == data_of(path).steps:
+    if is_path(default) and data_of(default).steps == data_of(path).steps:
         raise ConditionError(
             f"if_not_exists({path!r}, {path!r}) is {path!r} itself, and DynamoDB refuses it"
         )
@@ -330,9 +330,9 @@ def if_not_exists(target: T, default: T) -> T:
 def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T]:
     """The members of both lists, one of which is a path: for `set_`."""
     for side in (first, second):
-        if is_path(side) and "L" not in data_of(cast("Path", side)).form.tags:
+        if is_path(side) and "L" not in data_of(side).form.tags:
             raise ConditionError(
-                f"list_append: {side!r} is {data_of(cast('Path', side)).form.expected}, not a list"
+                f"list_append: {side!r} is {data_of(side).form.expected}, not a list"
             )
     return cast("list[T]", ListAppend(first, second))
 

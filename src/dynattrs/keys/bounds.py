@@ -17,7 +17,7 @@ import decimal
 import os.path
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 import attrs
 
@@ -86,9 +86,10 @@ def fold(
     return _one_condition(operand_of(ranges[0]), _intersection(map(_of_keys, ranges)))
 
 
-def operand_of(part: Condition) -> PathOperand:
-    operand = part.left if isinstance(part, Comparison) else cast("Any", part).operand
-    return cast("PathOperand", operand)
+def operand_of(part: Any) -> PathOperand:
+    """What a condition on one operand is on."""
+    found: PathOperand = getattr(part, "left" if isinstance(part, Comparison) else "operand")
+    return found
 
 
 def _stored(operand: Operand | None) -> AttributeValue:
@@ -286,7 +287,7 @@ def key_place(part: Condition) -> tuple[str | int, ...] | None:
     return operand.steps if all(isinstance(value, Value) for value in values) else None
 
 
-def is_equality(part: Condition) -> bool:
+def is_equality(part: Condition) -> TypeGuard[Comparison]:
     return isinstance(part, Comparison) and part.operator == "="
 
 
@@ -319,7 +320,7 @@ def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
 
 def _bound_as_stated(parts: Sequence[Condition], said: Sequence[Condition]) -> Bound:
     """What *parts* say of an attribute, which is *said*, word for word."""
-    equal = tuple(cast("Comparison", each) for each in said if is_equality(each))
+    equal = tuple(each for each in said if is_equality(each))
     ranges = tuple(each for each in said if not is_equality(each))
     return Bound(equal, ranges, frozenset(map(id, parts)), 1)
 
@@ -435,7 +436,7 @@ class _Derivation:
                 self._fields += 1
                 continue
             try:
-                prefix += template.text(place, _stored(cast("Comparison", equal).right))
+                prefix += template.text(place, _stored(equal.right))
             except Unfit as unfit:
                 return Bound(never=f"no {self._info.name} is saved for which {equal}: it needs "
                              f"{unfit.expected}")  # fmt: skip

@@ -114,8 +114,8 @@ class ModelKeys:
             NameError: An annotation is not defined yet.
         """
         if self._templates is None:
-            self._bind()
-        return cast("dict[str, Template]", self._templates)
+            self._templates = self._bind()
+        return self._templates
 
     @property
     def primary_fields(self) -> tuple[KeyField, ...]:
@@ -128,7 +128,7 @@ class ModelKeys:
 
     # --- Declaring ---
 
-    def _bind(self) -> None:
+    def _bind(self) -> dict[str, Template]:
         found: dict[str, Template] = {}
         for attribute in self.table.key_attributes:
             if attribute not in self.written:
@@ -147,7 +147,7 @@ class ModelKeys:
         self._patterns = tuple(
             (attribute, self._pattern(found.get(attribute))) for attribute in self.table.key
         )
-        self._templates = found
+        return found
 
     def most(self, attribute: str) -> int:
         """How many bytes a key attribute has at most."""
@@ -449,20 +449,20 @@ class ModelKeys:
         key = {name: item[name] for name in self.table.key if name in item}
         raise MappingError(
             f"{self.name}[{discriminator!r}]", f"{self.kind!r}, or the kind of a subclass",
-            f"{kind!r}", key, "ask for the model that the item is of", cast("Any", item),
+            f"{kind!r}", key, "ask for the model that the item is of", item,
         )  # fmt: skip
 
-    def restore(self, item: AttributeMap) -> AttributeMap:
+    def restore(self, item: Mapping[str, AttributeValue]) -> AttributeMap:
         """An item with the fields that it has in its keys only.
 
         Raises:
             MappingError: A key was not made by this model's template.
         """
         if not self.key_only:
-            return item
+            return cast("AttributeMap", item)
         return {**item, **self._key_only_of(item)}
 
-    def _key_only_of(self, item: AttributeMap) -> AttributeMap:
+    def _key_only_of(self, item: Mapping[str, AttributeValue]) -> AttributeMap:
         read = self.read_key(item)
         found = ((self.names[name], read.get((self.names[name],))) for name in self.key_only)
         return {name: value for name, value in found if value is not None}
@@ -487,7 +487,7 @@ class ModelKeys:
                 key = {name: item[name] for name in self.table.key if name in item}
                 raise MappingError(
                     f"{self.name}[{attribute!r}]", unfit.expected, unfit.found, key, unfit.hint,
-                    cast("Any", item),
+                    item,
                 ) from None  # fmt: skip
         return found
 

@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -118,5 +118,5 @@ def marked(hint: Any, name: str) -> bool:
 
 def show_type(type_: Any) -> str:
     if is_class(type_):
-        return cast("str", type_.__name__)
+        return str(type_.__name__)
     return str(type_).replace("typing.", "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, cast, get_origin
+from typing import Annotated, Any, Final, get_origin
 
 import attrs
 
@@ -135,8 +135,8 @@ def _dataclass_record(type_: Any, cls: type[Any]) -> Record:
 
 def _namedtuple_record(type_: Any, cls: Any) -> Record:
     types = field_types(type_)
-    names = cast("tuple[str, ...]", cls._fields)
-    defaults = cast("Mapping[str, Any]", cls._field_defaults)
+    names: tuple[str, ...] = cls._fields
+    defaults: Mapping[str, Any] = cls._field_defaults
     members = (
         Member(name, name, name, types.get(name, Any), defaults.get(name, MISSING))
         for name in names

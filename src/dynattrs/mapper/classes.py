@@ -29,7 +29,7 @@ from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 DumpMap: TypeAlias = Callable[[Any], AttributeMap]
-LoadMap: TypeAlias = Callable[[AttributeMap], Any]
+LoadMap: TypeAlias = Callable[[Mapping[str, AttributeValue]], Any]
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
@@ -144,7 +144,7 @@ class ClassCodec(Codec):
         self.dump_map = self._generators.dump(self)
         return self.dump_map(value)
 
-    def _first_load(self, item: AttributeMap) -> Any:
+    def _first_load(self, item: Mapping[str, AttributeValue]) -> Any:
         self.load_map = self._generators.load(self)
         return self.load_map(item)
 
@@ -207,7 +207,7 @@ class ClassCodec(Codec):
             return None if default.takes_self else default.factory()
         return None if default is MISSING else default
 
-    def load_map_at(self, item: AttributeMap, trail: Trail) -> Any:
+    def load_map_at(self, item: Mapping[str, AttributeValue], trail: Trail) -> Any:
         if not isinstance(item, Mapping):
             raise Refused("an attribute map", show(item))
         mode = self.unknown or trail.unknown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dynattrs import limits
@@ -103,7 +104,7 @@ def _path(info: ModelInfo, attribute: str) -> str:
     return f"{info.name}[{attribute!r}]"
 
 
-def key_of_item(info: ModelInfo, item: AttributeMap) -> AttributeMap:
+def key_of_item(info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap:
     """The primary key of an item as it is stored; what is missing or malformed is left out."""
     found = {name: _native(item.get(name)) for name in info.table.key}
     return {name: value for name, value in found.items() if value is not None}

@@ -196,26 +196,28 @@ class Mapper(Codecs):
             info = info_of(get_origin(model) or model)
             keys = None if info is None else info.keys
         if keys is not None:
-            found = keys.class_of(item, model)
+            found: type[T] = keys.class_of(item, model)
             if found is not model:
-                return cast("T", mapper_of(found).load(item, found))
+                return model_info(found).mapper.load(item, found)
         if info is not None and info.evolves:
-            return cast("T", self._load_evolving(codec, info, item, model))
+            return self._load_evolving(codec, info, item, model)
         if keys is not None:
-            item = keys.restore(cast("AttributeMap", item))
-        return cast("T", self._load(codec, item, model))
+            item = keys.restore(item)
+        return self._load(codec, item, model)
 
-    def _load(self, codec: Codec, item: Mapping[str, AttributeValue], model: Any) -> Any:
+    def _load(self, codec: Codec, item: Mapping[str, AttributeValue], model: type[T]) -> T:
+        found: T
         try:
-            if isinstance(codec, ClassCodec):
-                return codec.load_map(cast("AttributeMap", item))
-            return _load_custom(codec, cast("AttributeMap", item))
+            found = (
+                codec.load_map(item) if isinstance(codec, ClassCodec) else _load_custom(codec, item)
+            )
         except Exception:
-            return self._explain_load(codec, cast("AttributeMap", item), model)
+            found = self._explain_load(codec, item, model)
+        return found
 
     def _load_evolving(
-        self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: Any
-    ) -> Any:
+        self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: type[T]
+    ) -> T:
         found = self.current(info, item)
         if info.keys is None:
             return self._load(codec, found, model)
@@ -315,7 +317,7 @@ class Mapper(Codecs):
             explained = again if isinstance(again, MappingError) else trail.error(again)
             raise explained from (explained.__cause__ or _cause(error))
 
-    def _explain_load(self, codec: Codec, item: AttributeMap, model: Any) -> Any:
+    def _explain_load(self, codec: Codec, item: Mapping[str, AttributeValue], model: Any) -> Any:
         info = info_of(get_origin(model) or model)
         name = getattr(get_origin(model) or model, "__name__", str(model))
         trail = Trail(name, unknown=info.unknown if info else "keep")
@@ -381,12 +383,12 @@ def _dump_custom(codec: Codec, obj: Any) -> AttributeMap:
     value = codec.dump(obj)
     if "M" not in value:
         raise Refused("hooks that make a dict", f"hooks that make {show(anything.load_any(value))}")
-    item = cast("AttributeMap", value["M"])
+    item: AttributeMap = value["M"]
     carried = carried_by(obj)
     return item if carried is NOTHING_CARRIED else {**carried.attributes, **item}
 
 
-def _load_custom(codec: Codec, item: AttributeMap) -> Any:
+def _load_custom(codec: Codec, item: Mapping[str, AttributeValue]) -> Any:
     instance = codec.load({"M": item})
     info = info_of(type(instance))
     if info is not None and info.carries and info.unknown == "keep":
@@ -400,11 +402,11 @@ def _load_custom(codec: Codec, item: AttributeMap) -> Any:
     return instance
 
 
-def _native_or_raw(item: AttributeMap) -> AttributeMap:
+def _native_or_raw(item: Mapping[str, AttributeValue]) -> AttributeMap:
     try:
         return anything.native_map(item)
     except Exception:
-        return item
+        return dict(item)
 
 
 def _cause(error: BaseException) -> BaseException | None:

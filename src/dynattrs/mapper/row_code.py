@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 import msgspec
@@ -276,7 +276,7 @@ class _RowCode(MapReader):
                 f"if type(row) is not Row{unlike}:", "    return other(row)", "try:",
                 *indented(body), "except Exception:", "    return other(row)",
             )  # fmt: skip
-        return struct, cast("Callable[[Any], Any]", source.function(codec.record.cls))
+        return struct, source.function(codec.record.cls)
 
     def _member(self, field: FieldCodec, position: int, taken: Collection[str]) -> tuple[Any, ...]:
         """A field's member of the struct."""

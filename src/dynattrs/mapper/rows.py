@@ -67,7 +67,8 @@ def attribute_map(item: Any) -> AttributeMap:
     if isinstance(item, Row):
         found: AttributeMap = to_builtins(item)
         return found
-    return cast("AttributeMap", item)
+    as_it_is: AttributeMap = item
+    return as_it_is
 
 
 class RowReader:

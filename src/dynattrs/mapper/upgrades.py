@@ -7,7 +7,7 @@ plain values, a dict as `Any` reads it, and what they leave alone stays exactly 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import load_any
@@ -86,7 +86,7 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
                 _key(info, item), item=dict(item),
             ) from error  # fmt: skip
         plain = plain if made is None else made
-        if not isinstance(cast("object", plain), dict):
+        if not isinstance(plain, dict):
             raise MappingError(
                 info.name,
                 f"{label} to return a dict or None",

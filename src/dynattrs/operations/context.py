@@ -85,7 +85,7 @@ class Core:
 
         return finish
 
-    def loaded(self, info: ModelInfo, obj: Any) -> Any:
+    def loaded(self, info: ModelInfo, obj: R) -> R:
         """One object that was read, after the hooks."""
         finish = self.after_load(info)
         return obj if finish is None else finish(obj)

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
@@ -207,7 +207,7 @@ def core_of(
     """
     if type(concurrency) is not int or concurrency < 1:
         raise ModelError(owner, f"concurrency={concurrency!r}: a positive int is expected")
-    if not isinstance(cast("object", deadline), timedelta):
+    if not isinstance(deadline, timedelta):
         raise ModelError(owner, f"deadline={deadline!r}: a timedelta is expected")
     hooks = SessionHooks(
         functions(owner, "before_save", before_save),

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dynattrs.errors import CursorError
 from dynattrs.mapper.scalars import binary
@@ -91,7 +91,7 @@ def _plain(key: AttributeMap) -> dict[str, list[str]]:
 def _typed(plain: dict[str, list[str]]) -> AttributeMap:
     key: AttributeMap = {}
     for name, (tag, text) in plain.items():
-        if tag not in KEY_TYPES or not isinstance(cast("object", text), str):
+        if tag not in KEY_TYPES or not isinstance(text, str):
             raise ValueError(plain)
         key[name] = {tag: base64.b64decode(text, validate=True) if tag == "B" else text}
     return key

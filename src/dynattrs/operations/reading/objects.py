@@ -26,6 +26,7 @@ from dynattrs.operations.flows import Decode
 from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
 from dynattrs.schema.table import StoredItem
 
+M = TypeVar("M")
 R_co = TypeVar("R_co", covariant=True)
 
 # Members of replies besides the items, as far as anything here reads them.
@@ -102,7 +103,7 @@ def _own(info: ModelInfo, keys: ComputedKeys, item: StoredItem) -> bool:
     return False
 
 
-def made_of(info: ModelInfo, model: Any, item: Any) -> Any:
+def made_of(info: ModelInfo, model: type[M], item: Any) -> M:
     """The object of one item of a reply.
 
     Raises:
@@ -210,7 +211,7 @@ class _ReplyDecoder:
 
         self._place = place
         self._invalid = msgspec.ValidationError
-        self._decode = msgspec.json.decode
+        self._decode: Callable[[Any], dict[str, Any]] = msgspec.json.decode
         self._raw = msgspec.json.Decoder(_reply_type(place, msgspec.Raw))
 
     def __call__(self, body: bytes) -> dict[str, Any]:
@@ -221,7 +222,7 @@ class _ReplyDecoder:
             reply = _members_of(self._raw.decode(body))
         except self._invalid:
             # It is no such reply at all. Whoever reads it on will say so.
-            return cast("dict[str, Any]", self._decode(body))
+            return self._decode(body)
         items = reply.get(self._place)
         while items is not None:  # not without end: see `learn`
             readers: dict[ModelInfo | None, _ItemsOfModel | None] = {}
@@ -338,7 +339,7 @@ class _ItemsOfModel:
         self._type, _ = rows.current
         self._as_row = msgspec.json.Decoder(self._type).decode
         self._invalid = msgspec.ValidationError
-        self._decode = msgspec.json.decode
+        self._decode: Callable[[Any], dict[str, Any]] = msgspec.json.decode
         self._belongs = belongs
         self._unknown: Counter[str] = Counter()
         self._failed = 0

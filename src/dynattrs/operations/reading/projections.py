@@ -199,7 +199,7 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
     for path in paths:
         if not is_path(path):
             raise QueryError(f"select({path!r}): a field such as {info.name}.… is expected")
-        if not issubclass(info.cls, data_of(cast("Path", path)).model):
+        if not issubclass(info.cls, data_of(path).model):
             raise QueryError(f"select({path!r}): it is no field of {info.name}")
     return Selected(info, tuple(cast("Sequence[Path]", paths)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
@@ -81,7 +81,7 @@ class QueryVerbs(Generic[M_co]):
 
     def using(self: Self, index: str) -> Self:
         """Read this index and no other."""
-        if not isinstance(cast("object", index), str):
+        if not isinstance(index, str):
             raise QueryError(f"using({index!r}): the name of an index is expected")
         return self._with(_using=index)
 
@@ -119,7 +119,7 @@ class QueryVerbs(Generic[M_co]):
 
     def rate_limit(self: Self, units_per_second: float) -> Self:
         """Read at most that many capacity units a second, beside live traffic."""
-        number = isinstance(cast("object", units_per_second), (int, float))
+        number = isinstance(units_per_second, (int, float))
         if not (number and units_per_second > 0):
             raise QueryError(f"rate_limit({units_per_second!r}): a positive number is expected")
         return self._with(_rate=float(units_per_second))

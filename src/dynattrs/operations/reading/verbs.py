@@ -92,7 +92,7 @@ class ReadVerbs(Owner):
         item = yield from self._get(info, key, True, type(obj))
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
-        fresh = cast("M", made_of(info, type(obj), item))
+        fresh = made_of(info, type(obj), item)
         finish = self._core.after_load(info)
         if is_frozen(info):
             return fresh if finish is None else cast("M", finish(fresh))
@@ -184,7 +184,7 @@ class ReadVerbs(Owner):
         item = yield from self._get(info, stored_key, consistent, model)
         if item is None or (unexpired and is_expired(self._core, info, item)):
             return None
-        return cast("M", self._core.loaded(info, made_of(info, model, item)))
+        return self._core.loaded(info, made_of(info, model, item))
 
     def _get(
         self,

@@ -192,7 +192,7 @@ class TableVerbs:
         """
         name = self._core.table_name(table_of(subject))
         response = yield Call("describe_table", {"TableName": name})
-        return cast("dict[str, Any]", response["Table"])
+        return _described(response)
 
     @verb
     def delete(self, *subjects: Subject, missing_ok: bool = False) -> Flow[None]:
@@ -300,7 +300,7 @@ def _until_active(watch: _Watch, name: str) -> Flow[dict[str, Any]]:
                 raise
             watch.check(name, "not there yet")
         else:
-            description = cast("dict[str, Any]", response["Table"])
+            description = _described(response)
             if not _is_changing(description):
                 return description
             watch.check(name, _shown_state(description))
@@ -342,7 +342,7 @@ def _describe(name: str) -> Flow[dict[str, Any] | None]:
         response = yield Call("describe_table", {"TableName": name})
     except NoSuchTable:
         return None
-    return cast("dict[str, Any]", response["Table"])
+    return _described(response)
 
 
 def _compared(
@@ -360,6 +360,11 @@ def _compared(
     if declared is not None:
         recovery = yield from _recovery(name, declared)
     return diff.compare(table, name, diff.StoredTable(description, ttl, recovery))
+
+
+def _described(response: Any) -> dict[str, Any]:
+    found: dict[str, Any] = response["Table"]
+    return found
 
 
 def _ttl_description(name: str) -> Flow[Mapping[str, Any]]:
