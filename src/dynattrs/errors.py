@@ -21,11 +21,19 @@ from attrs import define
 class DynattrsError(Exception):
     """The root of all errors that dynattrs raises on purpose."""
 
+    # One for all of them: attrs would compile one for each class, with every import.
+    def __repr__(self) -> str:
+        cls: type[Any] = type(self)
+        if not attrs.has(cls):
+            return super().__repr__()
+        shown = (f"{each.name}={getattr(self, each.name)!r}" for each in attrs.fields(cls))
+        return f"{cls.__qualname__}({', '.join(shown)})"
+
 
 # --- Declarations -----------------------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ModelError(DynattrsError, TypeError):
     """A model cannot mean what its declaration says. Raised when the class is decorated.
 
@@ -42,7 +50,7 @@ class ModelError(DynattrsError, TypeError):
         return f"{subject}: {self.problem}"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class MissingExtra(DynattrsError, ImportError):
     """A part of dynattrs was used whose optional dependency is not installed."""
 
@@ -59,7 +67,7 @@ class MissingExtra(DynattrsError, ImportError):
 # --- Mapping ----------------------------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class MappingError(DynattrsError, ValueError):
     """A value has no place in DynamoDB, or a stored value has none in the model.
 
@@ -100,7 +108,7 @@ def _plain_key(key: Mapping[str, Any]) -> str:
 # --- Requests refused before they are sent --------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class _Refused(DynattrsError):
     problem: str
 
@@ -116,7 +124,7 @@ class QueryError(_Refused, ValueError):
     """A query cannot be sent as it is written. The message says what would serve."""
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class StaleKey(ConditionError):
     """An update changes a field of an index key, and not all of the key's fields are known.
 
@@ -147,7 +155,7 @@ class PartialIndex(QueryError):
     """The index that would serve does not hold all the attributes that the model needs."""
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class SessionClosed(DynattrsError, RuntimeError):
     """A session that is closed was used again, or a session with an open batch was closed."""
 
@@ -168,7 +176,7 @@ class SessionClosed(DynattrsError, RuntimeError):
         )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class BatchClosed(SessionClosed):
     """A batch was used after its end or before its beginning, or was entered twice."""
 
@@ -188,7 +196,7 @@ class BatchClosed(SessionClosed):
         )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ConfigurationError(DynattrsError):
     """boto3 lacks something that every request needs: credentials, a region, a profile."""
 
@@ -202,7 +210,7 @@ class ConfigurationError(DynattrsError):
 # --- What the service answered ----------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ServiceError(DynattrsError):
     """The service refused a request. Subclasses name the refusals a caller can act on.
 
@@ -270,7 +278,7 @@ class AccessDenied(ServiceError):
         return "check the credentials and their policy"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ConnectionFailed(DynattrsError, ConnectionError):
     """No answer came: no connection, a connection lost, or a time-out.
 
@@ -299,7 +307,7 @@ class CorruptReply(ConnectionFailed):
 # --- Items ------------------------------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class NoSuchItem(DynattrsError, KeyError):
     """There is no item with that key."""
 
@@ -310,7 +318,7 @@ class NoSuchItem(DynattrsError, KeyError):
         return f"there is no {self.model} with the key {self.key!r}"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class MultipleItems(DynattrsError):
     """`one()` found more than one item."""
 
@@ -324,7 +332,7 @@ class MultipleItems(DynattrsError):
         )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class OutcomeUnknown(DynattrsError):
     """A write may or may not have been applied, and nothing can tell.
 
@@ -352,7 +360,7 @@ class OutcomeUnknown(DynattrsError):
         )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ConditionFailed(DynattrsError):
     """A condition was false, so nothing was written.
 
@@ -388,7 +396,7 @@ class ItemExists(ConditionFailed):
         )
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class AlreadyTaken(DynattrsError, ValueError):
     """Another item has the value that a unique field of this one would have. Nothing was written.
 
@@ -437,7 +445,7 @@ class Reason:
         return f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class TransactionFailed(DynattrsError):
     """A transaction did not happen: none of its actions was done.
 
@@ -466,7 +474,7 @@ class Unsent:
         return f"{self.action} of a {type(self.object).__name__}: {cause}"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class UnsentWrites(DynattrsError):
     """Some writes were not stored, or nobody can tell. All else of the batch is stored.
 
@@ -494,7 +502,7 @@ class UnsentWrites(DynattrsError):
 # --- Tables -----------------------------------------------------------------------------------
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class TableDiffers(DynattrsError):
     """A table exists and is not as it is declared.
 
@@ -511,7 +519,7 @@ class TableDiffers(DynattrsError):
         return f"table {self.table!r} exists and differs from its declaration: {listing}"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ChangeRefused(TableDiffers):
     """`session.tables.update` would have to do what the service cannot, or what loses something.
     Nothing was changed.
@@ -529,7 +537,7 @@ class ChangeRefused(TableDiffers):
         return f"table {self.table!r} was left as it is: {listing}{remedy}"
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class TableNotReady(DynattrsError, TimeoutError):
     """A table was still being changed when the time to wait for it had gone by.
 

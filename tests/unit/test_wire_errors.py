@@ -381,6 +381,16 @@ def test_errors_pickle_with_their_attributes_and_message(error: DynattrsError):
     assert copied.__dict__.keys() == error.__dict__.keys()
 
 
+def test_an_error_shows_its_attributes_as_attrs_does():
+    found = ItemExists("insert", "Song", ("a", "b"), "not_exists(Song.id)", item=3)
+
+    assert repr(found) == (
+        "ItemExists(operation='insert', model='Song', key=('a', 'b'), "
+        "condition='not_exists(Song.id)', item=3)"
+    )
+    assert repr(DynattrsError("x")) == "DynattrsError('x')"
+
+
 @pytest.mark.parametrize(
     "kind",
     [
