@@ -105,7 +105,7 @@ class AsyncSession(AsyncHandle, AnySession):
             connections there may be, there may be 128 and *concurrency* more.
         table_prefix: As `Session`'s, as are all that follow.
         tables: Real names of tables by declared name.
-        concurrency: How many batches a block has in flight at once.
+        concurrency: How many BatchWriteItems may be in flight at once.
         deadline: How long batches are retried without any acknowledgement.
         cursor_secret: Signs cursors. Both kinds of session resume each other's.
         clock: Gives the aware time for `created=True` and `updated=True`.

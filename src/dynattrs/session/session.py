@@ -92,7 +92,7 @@ class Session(Handle, AnySession):
         config: A `botocore.config.Config`.
         table_prefix: Put before the declared name of every table: `"dev-"`.
         tables: Real names of tables by declared name; they take no prefix.
-        concurrency: How many batches may be in flight at once. A client that the session makes keeps
+        concurrency: How many BatchWriteItems may be in flight at once. A client that the session makes keeps
             as many connections, unless *config* says how many.
         deadline: How long batches are retried without any acknowledgement.
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
