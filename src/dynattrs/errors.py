@@ -109,19 +109,23 @@ def _plain_key(key: Mapping[str, Any]) -> str:
 
 
 @define(eq=False, slots=False, repr=False)
-class _Refused(DynattrsError):
+class ConditionError(DynattrsError, TypeError):
+    """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
+
     problem: str
 
     def __str__(self) -> str:
         return self.problem
 
 
-class ConditionError(_Refused, TypeError):
-    """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
-
-
-class QueryError(_Refused, ValueError):
+@define(eq=False, slots=False, repr=False)
+class QueryError(DynattrsError, ValueError):
     """A query cannot be sent as it is written. The message says what would serve."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @define(eq=False, slots=False, repr=False)
@@ -421,8 +425,14 @@ class AlreadyTaken(DynattrsError, ValueError):
         )
 
 
-class TransactionError(_Refused, ValueError):
+@define(eq=False, slots=False, repr=False)
+class TransactionError(DynattrsError, ValueError):
     """A transaction cannot be sent as it is written: too many actions, two on one item, too large."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @attrs.frozen
