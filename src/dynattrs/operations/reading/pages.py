@@ -167,14 +167,14 @@ class _Sequence:
     """
 
     def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._left = reading.limit
+        self._eager = reading.eager
+        self._requests = _Requests(reading)
+        self._limit = Limit(reading)
         self._start = reading.start
         self._ahead: Task | None = None
         self._pages = 0
         #: Where conditions contradict each other nothing is asked at all.
         self._done = reading.plan.operation == "nothing"
-        self._pace = _Pace(reading)
 
     def next(self) -> Flow[RawPage | None]:
         if self._done:
@@ -191,12 +191,10 @@ class _Sequence:
         else:
             page = yield from self._fetch()
         self._pages += 1
-        page = trimmed(page, self._left, self._reading.accepts)
+        page = self._limit.take(page)
         self._start = page.last_key
-        if self._left is not None:
-            self._left -= page.count
-        self._done = self._start is None or self._left == 0
-        if not self._done and self._reading.eager and self._pages >= 2:
+        self._done = self._start is None or self._limit.left == 0
+        if not self._done and self._eager and self._pages >= 2:
             self._ahead = yield Start(self._fetch())
         return page
 
@@ -207,17 +205,7 @@ class _Sequence:
             self._ahead = None
 
     def _fetch(self) -> Flow[RawPage]:
-        yield from self._pace.wait()
-        reading = self._reading
-        parameters = dict(reading.parameters)
-        if self._start is not None:
-            parameters["ExclusiveStartKey"] = native_map(self._start)
-        size = reading.request_size(self._left)
-        if size is not None:
-            parameters["Limit"] = size
-        page = yield from fetch(reading, parameters)
-        self._pace.count(page)
-        return page
+        return self._requests.page(self._start, self._limit.left)
 
 
 class _Segments:
@@ -227,13 +215,13 @@ class _Segments:
     """
 
     def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._left = reading.limit
+        self._segments = reading.segments or 0
+        self._requests = _Requests(reading)
+        self._limit = Limit(reading)
         self._tasks: dict[Task, int] = {}
         #: Where segments begin, or go on, that are not being read.
-        self._waiting: dict[int, AttributeMap | None] = dict.fromkeys(range(reading.segments or 0))
+        self._waiting: dict[int, AttributeMap | None] = dict.fromkeys(range(self._segments))
         self._starts: dict[int, AttributeMap | None] = {}
-        self._pace = _Pace(reading)
 
     def next(self) -> Flow[RawPage | None]:
         for segment in tuple(self._waiting):
@@ -249,10 +237,8 @@ class _Segments:
             self._forget()
             raise
         segment = self._tasks.pop(task)
-        page = trimmed(page, self._left, self._reading.accepts)
-        if self._left is not None:
-            self._left -= page.count
-        if self._left == 0:
+        page = self._limit.take(page)
+        if self._limit.left == 0:
             self.close()
         elif page.last_key is not None:
             yield from self._begin(segment, page.last_key)
@@ -260,22 +246,9 @@ class _Segments:
 
     def _begin(self, segment: int, start: AttributeMap | None) -> Flow[None]:
         self._starts[segment] = start
-        task = yield Start(self._fetch(segment, start))
+        flow = self._requests.page(start, None, Segment=segment, TotalSegments=self._segments)
+        task = yield Start(flow)
         self._tasks[task] = segment
-
-    def _fetch(self, segment: int, start: AttributeMap | None) -> Flow[RawPage]:
-        yield from self._pace.wait()
-        reading = self._reading
-        parameters = {
-            **reading.parameters, "Segment": segment, "TotalSegments": reading.segments
-        }  # fmt: skip
-        if start is not None:
-            parameters["ExclusiveStartKey"] = native_map(start)
-        if reading.page_size is not None:
-            parameters["Limit"] = reading.page_size
-        page = yield from fetch(reading, parameters)
-        self._pace.count(page)
-        return page
 
     def close(self) -> None:
         self._waiting = {}
@@ -287,24 +260,67 @@ class _Segments:
         self._tasks = {}
 
 
-class _Pace:
-    """Keeps the capacity that is read below a rate, by pausing before the next request."""
+class Limit:
+    """Counts what is returned, up to the limit of a query."""
 
     def __init__(self, reading: Reading) -> None:
-        self._rate = reading.rate
+        #: How many more are returned; None for all.
+        self.left = reading.limit
+        self._accepts = reading.accepts
+
+    def take(self, page: RawPage) -> RawPage:
+        """A page within the limit, for which only items count that are accepted."""
+        if self.left is None:
+            return page
+        if self._accepts is not None or page.count > self.left:
+            page = self._cut(page, self.left)
+        self.left -= page.count
+        return page
+
+    def _cut(self, page: RawPage, left: int) -> RawPage:
+        if self._accepts is None:
+            items, places = page.items[:left], page.places[:left]
+            return attrs.evolve(page, items=items, places=places, count=left, cut=True)
+        items, places = [], []
+        for item, place in zip(page.items, page.places, strict=True):
+            if len(items) == left:
+                return attrs.evolve(page, items=items, places=places, count=left, cut=True)
+            if self._accepts(item):
+                items.append(item)
+                places.append(place)
+        return attrs.evolve(page, items=items, places=places, count=len(items))
+
+
+class _Requests:
+    """The requests of a query. They keep below a rate by pausing before the next one."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
         self._now = reading.environment.monotonic
         self._free_at = float("-inf")
 
-    def wait(self) -> Flow[None]:
-        if self._rate is None:
-            return
-        ahead = self._free_at - self._now()
-        if ahead > 0:
-            yield Pause(ahead)
+    def page(self, start: AttributeMap | None, left: int | None, **segment: int) -> Flow[RawPage]:
+        """Send one request, and take its response apart.
 
-    def count(self, page: RawPage) -> None:
-        if self._rate is not None:
-            self._free_at = max(self._free_at, self._now()) + _units(page) / self._rate
+        Args:
+            start: Where to go on; None for the beginning.
+            left: How many items are still to be returned.
+            segment: Which one of a scan.
+        """
+        reading = self._reading
+        if reading.rate is not None and (ahead := self._free_at - self._now()) > 0:
+            yield Pause(ahead)
+        parameters = {**reading.parameters, **segment}
+        if start is not None:
+            parameters["ExclusiveStartKey"] = native_map(start)
+        size = reading.request_size(left)
+        if size is not None:
+            parameters["Limit"] = size
+        response = yield Call(reading.plan.operation, parameters, decode=reading.decode)
+        page = yield from _page_of(reading, response)
+        if reading.rate is not None:
+            self._free_at = max(self._free_at, self._now()) + _units(page) / reading.rate
+        return page
 
 
 def _units(page: RawPage) -> float:
@@ -317,9 +333,7 @@ def _units(page: RawPage) -> float:
     return max(0.5, sum(item_size(attribute_map(item)) for item in page.items) / 8192)
 
 
-def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
-    """Send one request and take its response apart."""
-    response = yield Call(reading.plan.operation, parameters, decode=reading.decode)
+def _page_of(reading: Reading, response: dict[str, Any]) -> Flow[RawPage]:
     items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))
@@ -340,24 +354,3 @@ def fetch(reading: Reading, parameters: dict[str, Any]) -> Flow[RawPage]:
         pairs = [pair for pair in pairs if reading.belongs(pair[0])]
     items, places = [item for item, _ in pairs], [place for _, place in pairs]
     return RawPage(items, len(items), scanned, consumed, last_key, places)
-
-
-def trimmed(
-    page: RawPage, left: int | None, accepts: Callable[[StoredItem], object] | None
-) -> RawPage:
-    """A page within the limit, for which only items count that are accepted."""
-    if left is None:
-        return page
-    if accepts is None:
-        if page.count <= left:
-            return page
-        items, places = page.items[:left], page.places[:left]
-        return attrs.evolve(page, items=items, places=places, count=left, cut=True)
-    items, places = [], []
-    for item, place in zip(page.items, page.places, strict=True):
-        if len(items) == left:
-            return attrs.evolve(page, items=items, places=places, count=left, cut=True)
-        if accepts(item):
-            items.append(item)
-            places.append(place)
-    return attrs.evolve(page, items=items, places=places, count=len(items))

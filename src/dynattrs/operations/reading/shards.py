@@ -19,7 +19,7 @@ from dynattrs.keys.computed import sharded
 from dynattrs.keys.planner import Plan
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
-from dynattrs.operations.reading.pages import Pages, RawPage, Reading, pages_of, trimmed
+from dynattrs.operations.reading.pages import Limit, Pages, RawPage, Reading, pages_of
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, GlobalIndex, StoredItem
 
@@ -116,8 +116,7 @@ class _Merged:
         self._shards = list(shards)
         self._waiting: list[deque[tuple[StoredItem, StoredItem]]] = [deque() for _ in shards]
         self._open = [True] * len(self._shards)
-        self._left = reading.limit
-        self._accepts = reading.accepts
+        self._limit = Limit(reading)
         self._reverse = reverse
         self._tasks: list[Task] = []
 
@@ -144,12 +143,9 @@ class _Merged:
         items, places = [item for item, _ in found], [place for _, place in found]
         more = any(self._waiting) or any(self._open)
         last = {name: places[-1][name] for name in self._names} if more and places else None
-        page = RawPage(items, len(items), scanned, consumed, last, places)
-        page = trimmed(page, self._left, self._accepts)
-        if self._left is not None:
-            self._left -= page.count
-            if self._left == 0:
-                self.close()
+        page = self._limit.take(RawPage(items, len(items), scanned, consumed, last, places))
+        if self._limit.left == 0:
+            self.close()
         return page
 
     def _fetch(self, wanted: Sequence[int]) -> Flow[list[tuple[int, RawPage | None]]]:
