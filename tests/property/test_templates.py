@@ -16,7 +16,7 @@ from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 
 from dynattrs import MappingError, ModelError, Table, field, mapper, model
-from dynattrs.keys.discriminator import kind_of
+from dynattrs.keys.discriminator import declared_model_of
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.templates import Letters, can_meet
 
@@ -209,7 +209,7 @@ def test_no_item_is_taken_for_another_models(
                 item = mapper.dump(design.cls(*values))
             except MappingError:
                 continue
-            assert kind_of(app, item) is model_info(design.cls)
+            assert declared_model_of(app, item) is model_info(design.cls)
 
 
 # --- Order ----------------------------------------------------------------------------------------------

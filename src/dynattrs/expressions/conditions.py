@@ -137,7 +137,7 @@ class PathOperand:
 
 
 def place_operand(model: type[Any], steps: tuple[str | int, ...], label: str) -> PathOperand:
-    """Any place in an item as an operand that is rendered, and of which no more is known."""
+    """Any place in an item as an operand that can only be rendered."""
 
     def no_form() -> tuple[StoredForm, str]:
         raise LookupError(f"{label} is rendered only")
@@ -355,7 +355,7 @@ class IsNone(Condition):
 
 @attrs.frozen(eq=False, repr=False)
 class Joined(Condition):
-    """Two or more conditions that must all be true, or of which one must be."""
+    """Two or more conditions: all must be true, or one of them must be."""
 
     word: Literal["AND", "OR"]
     parts: tuple[Condition, ...]

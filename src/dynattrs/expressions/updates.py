@@ -148,7 +148,7 @@ def _shown(value: Any) -> str:
 
 
 def arithmetic(operator: Literal["+", "-"], left: Any, right: Any) -> Arithmetic:
-    """`left + right`, of which the service takes one in a value."""
+    """`left + right`: the service takes one such in a value."""
     for side in (left, right):
         if isinstance(side, (Arithmetic, ListAppend)):
             raise ConditionError(
@@ -361,7 +361,7 @@ def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:
 
 
 def check_overlap(actions: Sequence[Action]) -> None:
-    """Refuse two actions of which one changes what contains the other's place.
+    """Refuse two actions where one changes what contains the other's place.
 
     Raises:
         ConditionError: Names both.

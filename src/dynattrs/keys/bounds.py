@@ -553,9 +553,10 @@ class _Derivation:
             if low is None:
                 return None
             included = span.low_included or low != span.low or not style.exact
-            bound: AttributeValue | None = {"S": prefix + style.text(low)}
+            key = {"S": prefix + style.text(low)}
+            bound: AttributeValue | None = key
             if not included and not last:
-                bound, included = _after_prefix(cast("AttributeValue", bound)), True
+                bound, included = _after_prefix(key), True
             made = attrs.evolve(made, low=bound, low_included=included)
         if span.high is not None:
             high = style.clamped(span.high, up=False)

@@ -213,7 +213,7 @@ class ModelKeys:
         return steps, self._style(name, codec, spec, separators)
 
     def _style(self, name: str, codec: Codec, spec: str, separators: frozenset[str]) -> Style:
-        # What somebody's hooks store is taken for text, and checked every time.
+        # What a user's hooks store is taken for text, and checked every time.
         kinds = frozenset({"S"}) if codec.tags == ANY else codec.tags
         kind = next(iter(kinds)) if len(kinds) == 1 else None
         types: set[Any] = set() if codec.tags == ANY else self.mapper.types_of(codec.type)

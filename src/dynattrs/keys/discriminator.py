@@ -81,7 +81,7 @@ def _shown(keys: ComputedKeys) -> str:
     return ", ".join(f"{name}={keys.written.get(name)!r}" for name in keys.table.key)
 
 
-def kind_of(
+def declared_model_of(
     table: Table,
     item: StoredItem,
     asked: Sequence[ModelInfo] = (),
@@ -159,7 +159,7 @@ class Sieve:
         kind = None if discriminator is None else item.get(discriminator, {}).get("S")
         if type(kind) is str and kind in self._kinds:
             return self._kinds[kind]
-        found = kind_of(self.table, item, self.asked, self._members)
+        found = declared_model_of(self.table, item, self.asked, self._members)
         if found is None:
             if _is_guard(self.table, item):
                 return None

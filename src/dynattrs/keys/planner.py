@@ -376,7 +376,7 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
     if not lacking and wanted.needs is not None:
         return False
-    # Nobody knows what an upgrade reads of an old item.
+    # An upgrade may read anything of an old item.
     if not lacking and all(e.unknown != "keep" and not e.upgrades for e in wanted.infos):
         return False
     if wanted.hydrate:
@@ -575,7 +575,7 @@ def without_guards(plan: Plan, info: ModelInfo) -> Plan:
     )
     if plan.operation == "query":
         # A partition of the table has none, and of an index only where its key is all of attributes
-        # that guards have: their own keys are such that nobody asks for them, times to live are not.
+        # that guards have: their own keys are such that no query asks for them, times to live are not.
         if not isinstance(index, GlobalIndex) or table.ttl not in index.partition_key:
             return plan
         if table.partition_key in index.sort_key:

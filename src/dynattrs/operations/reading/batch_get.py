@@ -76,7 +76,7 @@ class BatchGet(Generic[R]):
         self._decode = decode
         self._begun = False
         self._under_way: deque[tuple[list[WantedKey], Task]] = deque()
-        #: The keys, as they were given, of which there is no item; complete at the end.
+        #: The keys without an item, as they were given; complete at the end.
         self.missing: list[Any] = []
 
     def next(self) -> Flow[list[R | None] | None]:
@@ -103,7 +103,7 @@ class BatchGet(Generic[R]):
         try:
             found = yield Wait(task)
         except BaseException:
-            # Nothing runs on for whoever was interrupted. Asked again, all are fetched again.
+            # Nothing runs on after an interruption. Asked again, all are fetched again.
             self._again([each for each, _ in self._under_way])
             self._forget()
             raise
@@ -114,7 +114,7 @@ class BatchGet(Generic[R]):
         return fetch(self._core, self._table, chunk, self._consistent, self._decode)
 
     def close(self) -> None:
-        """Forget what is being fetched; nobody waits for it."""
+        """Forget what is being fetched, without waiting for it."""
         self._forget()
         self._chunks = iter(())
 

@@ -14,7 +14,7 @@ class Groups:
     """What `query(User, Order).group_by_type()` gives: lists of objects by class, in stored order.
 
     `groups[Order]` is a `list[Order]`, also where there is none. A base class has the objects of its
-    subclasses. Iterating gives the classes of which there are objects.
+    subclasses. Iterating gives the classes that have objects.
 
     Example:
         >>> groups = Groups((int, str), [1, "a", 2])

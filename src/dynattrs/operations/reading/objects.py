@@ -1,8 +1,8 @@
 """Objects of models, from the bytes of replies: items become rows of their class, and rows objects.
 
-What decodes a reply goes with its `Call`. Whoever has the bytes of the reply, and has checked them, calls
-it with them; whoever has a parsed reply ignores it. So flows get items that are rows or attribute
-maps, and both can be asked for an attribute by name, and made objects of.
+What decodes a reply goes with its `Call`. A wire that has the bytes of the reply, and has checked them,
+calls it with them; a wire that has a parsed reply ignores it. So flows get items that are rows or
+attribute maps. Both can be asked for an attribute by name, and both become objects.
 
 A reply is read item by item: as a row of the model that it is of, and what cannot be a row as an
 attribute map. Attributes that a class does not know get a place in its rows with the first reply that
@@ -83,7 +83,7 @@ def _rows(info: ModelInfo, model: Any) -> ItemReader | None:
 def rows_decoder(rows: ItemReader, place: str, info: ModelInfo) -> Decode:
     """What reads replies whose items are these rows, made of items of a model.
 
-    Those of other models stay attribute maps, of which nothing is learned.
+    Those of other models stay attribute maps, and their attributes are not learned.
     """
     found: Decode | None = rows.decoders.get(place)
     if found is None:
@@ -221,7 +221,7 @@ class _ReplyDecoder:
         try:
             reply = _members_of(self._raw.decode(body))
         except self._invalid:
-            # It is no such reply at all. Whoever reads it on will say so.
+            # It is another reply altogether. What reads it on will say so.
             return self._decode(body)
         items = reply.get(self._place)
         while items is not None:  # not without end: see `learn`

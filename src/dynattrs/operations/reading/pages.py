@@ -149,7 +149,7 @@ class Pages(Protocol):
         ...
 
     def close(self) -> None:
-        """Forget what is being fetched; nobody waits for it."""
+        """Forget what is being fetched, without waiting for it."""
         ...
 
 
@@ -183,7 +183,7 @@ class _Sequence:
             try:
                 page = yield Wait(self._ahead)
             except BaseException:
-                # Nothing runs on for whoever was interrupted. Asked again, it is fetched again.
+                # Nothing runs on after an interruption. Asked again, it is fetched again.
                 self._ahead.cancel()
                 raise
             finally:
@@ -232,7 +232,7 @@ class _Segments:
             task = yield WaitAny(tuple(self._tasks))
             page = yield Wait(task)
         except BaseException:
-            # Nothing runs on for whoever was interrupted. Asked again, all go on where they were.
+            # Nothing runs on after an interruption. Asked again, all go on where they were.
             self._waiting = {segment: self._starts[segment] for segment in self._tasks.values()}
             self._forget()
             raise

@@ -577,7 +577,7 @@ class Stream(Generic[M_co]):
         return (yield from self._pages.next())
 
     def close(self) -> None:
-        """Forget a page that is being fetched; nobody waits for it."""
+        """Forget a page that is being fetched, without waiting for it."""
         self._pages.close()
 
 

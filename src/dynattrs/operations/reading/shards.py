@@ -180,7 +180,7 @@ class _Merged:
         return (max if self._reverse else min)(shards, key=orders.__getitem__)
 
     def close(self) -> None:
-        """Forget what is being fetched; nobody waits for it."""
+        """Forget what is being fetched, without waiting for it."""
         for task in self._tasks:
             task.cancel()
         for shard in self._shards:

@@ -85,7 +85,7 @@ class StoredTable:
     Attributes:
         table: `Table` of DescribeTable.
         ttl: The attribute of the time to live; None if it is off.
-        recovery: For how many days the table can be restored; 0 for not, None if nobody asked.
+        recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
     """
 
     table: Mapping[str, Any]
@@ -287,7 +287,7 @@ class _Comparison:
         stored = self._described(mode, self.description)
         wanted = self._kept(declared)
         if mode != billing_mode(declared):
-            # All indexes change with the table, also those that nobody declares.
+            # All indexes change with the table, also those that are not declared.
             changes: dict[str, Any] = {"BillingMode": billing_mode(declared), **wanted.arguments()}
             own = {index.name: index for index in self._declared_globals()}
             updates = [

@@ -353,7 +353,7 @@ def _compared(
     for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), _pauses(), strict=False):
         if ttl is not None or table.ttl is None or not patient:
             break
-        # Somebody else may be creating the table just now: the time to live comes last.
+        # Another process may be creating the table just now: the time to live comes last.
         yield pause
         ttl = yield from _ttl(name)
     recovery, declared = None, table.point_in_time_recovery
@@ -432,7 +432,7 @@ def _created(table: Table, name: str) -> Flow[bool]:
     except ServiceError as error:
         if error.code != "ResourceInUseException":
             raise
-        # Somebody else was creating it at the same time.
+        # Another process was creating it at the same time.
         return False
     return True
 
@@ -473,7 +473,7 @@ def _changed(table: Table, name: str, changes: list[TableChange], watch: _Watch)
 
 
 def _stepped(call: Call, table: Table, name: str, watch: _Watch) -> Flow[None]:
-    """One step: again while the service is busy, unless somebody else has made it meanwhile."""
+    """One step: again while the service is busy, unless another process has made it meanwhile."""
     watch.restart()
     began = watch.began
     for pause in _pauses():
