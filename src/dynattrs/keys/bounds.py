@@ -35,8 +35,9 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.mapper.scalars import binary
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+from dynattrs.schema.slot_styles import Fixed, Period, Rest, Unfit, Words
 from dynattrs.schema.table import AttributeValue
-from dynattrs.schema.templates import Fixed, Period, Rest, Slot, Template, Unfit, Words
+from dynattrs.schema.templates import Slot, Template
 
 _CONTEXT: Final = decimal.Context(
     prec=38, Emin=-130, Emax=125, traps=[decimal.InvalidOperation], clamp=0

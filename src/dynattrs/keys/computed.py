@@ -26,15 +26,7 @@ from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
 from dynattrs.schema.model_info import KeyField, models_in
-from dynattrs.schema.table import (
-    AttributeMap,
-    AttributeValue,
-    GlobalIndex,
-    StoredItem,
-    Table,
-    key_attributes_of,
-)
-from dynattrs.schema.templates import (
+from dynattrs.schema.slot_styles import (
     DATE,
     ID,
     INSTANT,
@@ -44,13 +36,20 @@ from dynattrs.schema.templates import (
     Padded,
     Rest,
     Style,
-    Template,
     Truth,
     Unfit,
     Words,
-    parse,
     period,
 )
+from dynattrs.schema.table import (
+    AttributeMap,
+    AttributeValue,
+    GlobalIndex,
+    StoredItem,
+    Table,
+    key_attributes_of,
+)
+from dynattrs.schema.templates import Template, parse
 
 _FIXED: Final[dict[str, Style]] = {"datetime": INSTANT, "date": DATE, "time": TIME, "UUID": ID}
 
@@ -419,7 +418,7 @@ class ModelKeys:
 
     def mapping_error(self, template: Template, unfit: Unfit) -> MappingError:
         """What a template refused, with the field's name."""
-        where = self.name if unfit.slot is None else f"{self.name}.{unfit.slot.name}"
+        where = self.name if unfit.field is None else f"{self.name}.{unfit.field}"
         return MappingError(
             where,
             f"{unfit.expected} (in the key {template.attribute}={template.written!r})",

@@ -77,20 +77,6 @@ class ClassCodec(Codec):
     holds itself can be named by those of its own fields.
     """
 
-    __slots__ = (
-        "_fields",
-        "_generators",
-        "carries",
-        "dump_map",
-        "evolves",
-        "keys",
-        "known",
-        "load_map",
-        "members",
-        "record",
-        "unknown",
-    )
-
     def __init__(
         self,
         type: Any,

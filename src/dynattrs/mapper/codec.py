@@ -149,11 +149,11 @@ class TextsShape:
 #: How a codec is made, as far as `rows` can do the same without attribute values.
 Shape: TypeAlias = "ListShape | SetShape | MapShape | OptionalShape | TextsShape"
 
-Dump = Callable[[Any], AttributeValue]
-Load = Callable[[AttributeValue], Any]
-DumpAt = Callable[[Any, Trail], AttributeValue]
-LoadAt = Callable[[AttributeValue, Trail], Any]
-Plain = Callable[[Any], AttributeValue]
+Dump: TypeAlias = Callable[[Any], AttributeValue]
+Load: TypeAlias = Callable[[AttributeValue], Any]
+DumpAt: TypeAlias = Callable[[Any, Trail], AttributeValue]
+LoadAt: TypeAlias = Callable[[AttributeValue, Trail], Any]
+Plain: TypeAlias = Callable[[Any], AttributeValue]
 
 
 class Codec:
@@ -172,24 +172,6 @@ class Codec:
         plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
         shape: How it is made, where that is one of a few simple ways.
     """
-
-    __slots__ = (
-        "_dump_at",
-        "_load_at",
-        "dump",
-        "element",
-        "expected",
-        "fields",
-        "is_set",
-        "load",
-        "names",
-        "optional",
-        "plain",
-        "shape",
-        "sparse",
-        "tags",
-        "type",
-    )
 
     def __init__(
         self,

@@ -126,8 +126,6 @@ class _ForgetfulConverter(cattrs.Converter):
 class Placeholder(Codec):
     """Stands for the codec of a type while that is being made, so that it can be part of itself."""
 
-    __slots__ = ("target",)
-
     def __init__(self, type_: Any) -> None:
         self.target: Codec | None = None
         super().__init__(

@@ -27,7 +27,8 @@ from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, Set
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
-from dynattrs.schema.templates import Fixed, Padded, Rest, Slot, Style, Template, Words
+from dynattrs.schema.slot_styles import Fixed, Padded, Rest, Style, Words
+from dynattrs.schema.templates import Slot, Template
 
 # To checkers the arguments of annotations are types that they know.
 _LIST: Final[Any] = list
