@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import ConditionError, MappingError, NoSuchItem
+from dynattrs.errors import ConditionError, MappingError
 from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
     PathOperand,
-    Placeholders,
     Value,
 )
 from dynattrs.expressions.paths import Path, PathData
-from dynattrs.expressions.updates import Action, render_update
+from dynattrs.expressions.updates import Action
 from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.operations.conditions import (
-    add_condition,
     attribute_path,
     exists,
     field_path,
@@ -35,16 +33,9 @@ from dynattrs.operations.conditions import (
     version_is,
 )
 from dynattrs.operations.context import Core, is_frozen
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.item_keys import key_in, key_parts, plain_key, stored_parts
-from dynattrs.operations.refusals import (
-    FAILURES,
-    ConditionFalse,
-    check_current,
-    condition_failed,
-    past_conflicts,
-)
-from dynattrs.operations.writing import outcomes
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
+from dynattrs.operations.writing import updates
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -147,45 +138,17 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
         for name in encoded.moves
     ]
-    guard = _still_as_read(info, edit, changes)
-    asked = joined(edit.version, guard)
-    key = key_in(info, after)
+    asked = joined(edit.version, _still_as_read(info, edit, changes))
     # Today's fields must not be written into an older item.
     current = up_to_date(info) if info.evolves and not edit.renews else None
-
-    def request(further: Condition | None = None) -> dict[str, Any]:
-        placeholders = Placeholders()
-        parameters: dict[str, Any] = {
-            "TableName": core.table_name(info.table),
-            "Key": key,
-            "UpdateExpression": render_update(actions, placeholders),
-        }
-        add_condition(parameters, joined(exists(info), current, asked, further), placeholders)
-        placeholders.into(parameters)
-        return parameters
-
+    prepared = updates.Prepared(
+        core.table_name(info.table), info, key_in(info, after), actions, actions, edit.version,
+        asked, joined(exists(info), current, asked), renews=edit.renews,
+    )  # fmt: skip
     if info.guarding and unique_items.concerns(info, (change.steps[0] for change in changes)):
-        yield from unique_writes.edit(
-            core, info, key, request, edit.before, after, asked, renews=edit.renews
-        )
-        encoded.settle()
-        return
-    parameters = request()
-    once = not outcomes.repeatable(actions)
-    call = Call("update_item", parameters, repeat=edit.version is not None or not once)
-    try:
-        yield from past_conflicts(core, call)
-    except ConditionFalse as error:
-        if current is not None:
-            check_current(info, error)
-        if not error.item or asked is None:
-            raise NoSuchItem(info.name, plain_key(info, key)) from error
-        if not outcomes.update_was_applied(info, key, edit.version, actions, error):
-            raise condition_failed(error, info, key, asked) from error
-    except FAILURES as error:
-        if not error.uncertain or (asked is None and not once):
-            raise
-        raise outcomes.unknown(error, info, key) from error
+        yield from unique_writes.edit(core, prepared, edit.before, after)
+    else:
+        yield from updates.send(core, prepared)
     encoded.settle()
 
 

@@ -124,12 +124,10 @@ class TransactionVerbs:
         size = _least_size(item_key, prepared.stated)
         new_of: unique_items.NewOf | None = None
         if info.guarding:
-            new_of = unique_writes.changes_of(info, item_key, prepared, upsert=upsert)
+            new_of = unique_writes.changes_of(prepared)
         if new_of is not None:
             self._check_no_token(info)
-        self._take(
-            TransactionAction(written, {"Update": prepared.parameters}, info, item_key, size)
-        )
+        self._take(TransactionAction(written, {"Update": prepared.under()}, info, item_key, size))
         if new_of is not None:
 
             def make(further: Condition) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from dynattrs.operations.writing.unique_items import (
     unchanged,
     watched,
 )
-from dynattrs.operations.writing.updates import Prepared, Returns, changed_values, prepare
+from dynattrs.operations.writing.updates import Prepared, Returns, changed_values
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -210,51 +210,27 @@ def delete(
     )
 
 
-def update(
-    core: Core,
-    info: ModelInfo,
-    key: AttributeMap,
-    actions: Sequence[object],
-    *,
-    version: Condition | None,
-    when: object,
-    upsert: bool,
-    returns: Returns,
-    obj: Any = None,
-) -> Flow[Any]:
+def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     """An update of an item that has guards.
 
     Raises:
         ConditionError: The new value is not written out, or the old item is asked for.
         NoSuchItem: There is none.
     """
-    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert, obj=obj)
-    new_of = changes_of(info, key, prepared, upsert=upsert)
+    info, key = prepared.info, prepared.key
+    new_of = changes_of(prepared)
     if new_of is None or returns not in ("new", "old", "changed", None):
-        updating = updates.update(
-            core, info, key, actions,
-            version=version, when=when, upsert=upsert, returns=returns, obj=obj,
-        )  # fmt: skip
-        return (yield from updating)
+        return (yield from updates.update(core, prepared, returns))
     if returns == "old":
         raise ConditionError(
             f"update of {info.name}: a unique field changes in a transaction, which does not return "
             f"the old item; write returns='new' or None"
         )
     old = yield from stored_item(core, info, key)
-    if old is None and not upsert:
+    if old is None and not prepared.upsert:
         raise NoSuchItem(info.name, plain_key(info, key))
-
-    def make(further: Condition) -> dict[str, Any]:
-        return {"Update": prepared.under(further)}
-
-    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
-        if stored is None and not upsert:
-            return NoSuchItem(info.name, plain_key(info, key))
-        return _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
-
     written = f"update({info.name} {plain_key(info, key)})"
-    yield from act(core, info, key, written, make, new_of, refused, old, whole=False)
+    yield from _act_on(core, prepared, written, new_of, old)
     if returns is None:
         return None
     item = (yield from stored_item(core, info, key)) or {}
@@ -263,17 +239,35 @@ def update(
     return core.loaded(info, made_of(info, info.cls, item)) if item else None
 
 
-def changes_of(
-    info: ModelInfo, key: AttributeMap, prepared: Prepared, *, upsert: bool
-) -> NewOf | None:
+def _act_on(
+    core: Core, prepared: Prepared, written: str, new_of: NewOf, old: AttributeMap | None
+) -> Flow[None]:
+    """Do an update with what it means for guards."""
+    info, key = prepared.info, prepared.key
+
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is None and not prepared.upsert:
+            return NoSuchItem(info.name, plain_key(info, key))
+        if prepared.renews and prepared.asked is not None:
+            return _unlike("TransactWriteItems", info, key, prepared.asked, stored)
+        return _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
+
+    yield from act(
+        core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of, refused,
+        old, whole=False, renews=prepared.renews,
+    )  # fmt: skip
+
+
+def changes_of(prepared: Prepared) -> NewOf | None:
     """What an update makes of the attributes of guards; None if it leaves them alone.
 
     Raises:
         ConditionError: A new value is not written out.
     """
+    info, key = prepared.info, prepared.key
     names = watched(info)
     created: AttributeMap = {}
-    if upsert:
+    if prepared.upsert:
         # What a new item has besides, of its key.
         created = {name: value for name, value in key.items() if name in names}
         for action in prepared.done:
@@ -305,22 +299,13 @@ def changes_of(
     return new_of
 
 
-def edit(
-    core: Core,
-    info: ModelInfo,
-    key: AttributeMap,
-    request: Callable[[Condition], dict[str, Any]],
-    before: AttributeMap,
-    after: AttributeMap,
-    asked: Condition | None,
-    *,
-    renews: bool,
-) -> Flow[None]:
-    """The end of an edit that has changed a unique field, or brings an item up to date (*renews*).
+def edit(core: Core, prepared: Prepared, before: AttributeMap, after: AttributeMap) -> Flow[None]:
+    """The end of an edit that has changed a unique field, or brings an item up to date.
 
     Raises:
         NoSuchItem: The item is gone.
     """
+    info = prepared.info
     changes = {
         name: after.get(name) for name in watched(info) if before.get(name) != after.get(name)
     }
@@ -329,18 +314,8 @@ def edit(
         new: dict[str, Any] = {**(stored or {}), **changes}
         return {name: value for name, value in new.items() if value is not None}
 
-    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
-        if stored is None:
-            return NoSuchItem(info.name, plain_key(info, key))
-        if renews and asked is not None:
-            return _unlike("TransactWriteItems", info, key, asked, stored)
-        return _refusal("TransactWriteItems", info, key, asked)(stored, failed)
-
-    written = f"edit({info.name} {plain_key(info, key)})"
-    yield from act(
-        core, info, key, written, lambda further: {"Update": request(further)}, new_of, refused,
-        before, whole=False, renews=renews,
-    )  # fmt: skip
+    written = f"edit({info.name} {plain_key(info, prepared.key)})"
+    yield from _act_on(core, prepared, written, new_of, before)
 
 
 def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:

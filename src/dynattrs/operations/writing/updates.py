@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -33,7 +33,7 @@ from dynattrs.operations.conditions import (
     up_to_date,
 )
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.refusals import (
@@ -57,18 +57,40 @@ class Prepared:
     """An update that is ready to be sent.
 
     Attributes:
-        parameters: Of UpdateItem, without what it returns.
+        table: The table's real name.
+        info: The model.
+        key: The item's primary key.
         stated: The actions as the caller gave them.
         done: All that the update does: these, and what it does for the version and time stamps.
+        version: The condition that the stored version is the object's.
         asked: What the caller's condition and the version ask; None if nothing.
-        under: The parameters under a further condition.
+        needed: That, and what the library asks besides.
+        upsert: Whether there may be no item.
+        renews: Whether it brings an item of an older schema up to date.
     """
 
-    parameters: dict[str, Any]
-    stated: list[Action]
-    done: list[Action]
+    table: str
+    info: ModelInfo
+    key: AttributeMap
+    stated: Sequence[Action]
+    done: Sequence[Action]
+    version: Condition | None
     asked: Condition | None
-    under: Callable[[Condition | None], dict[str, Any]]
+    needed: Condition | None
+    upsert: bool = False
+    renews: bool = False
+
+    def under(self, further: Condition | None = None) -> dict[str, Any]:
+        """The parameters of UpdateItem, under a further condition."""
+        placeholders = Placeholders()
+        parameters: dict[str, Any] = {
+            "TableName": self.table,
+            "Key": self.key,
+            "UpdateExpression": render_update(self.done, placeholders),
+        }
+        add_condition(parameters, joined(self.needed, further), placeholders)
+        placeholders.into(parameters)
+        return parameters
 
 
 def prepare(
@@ -100,61 +122,55 @@ def prepare(
     if info.evolves and when is None:
         current = up_to_date(info, or_missing=upsert)
     needed = joined(None if upsert else exists(info), current, asked)
-
-    def under(further: Condition | None) -> dict[str, Any]:
-        placeholders = Placeholders()
-        parameters: dict[str, Any] = {
-            "TableName": core.table_name(info.table),
-            "Key": key,
-            "UpdateExpression": render_update(done, placeholders),
-        }
-        add_condition(parameters, joined(needed, further), placeholders)
-        placeholders.into(parameters)
-        return parameters
-
-    return Prepared(under(None), stated, done, asked, under)
+    table = core.table_name(info.table)
+    return Prepared(table, info, key, stated, done, version, asked, needed, upsert)
 
 
-def update(
-    core: Core,
-    info: ModelInfo,
-    key: AttributeMap,
-    actions: Sequence[object],
-    *,
-    version: Condition | None,
-    when: object,
-    upsert: bool,
-    returns: Returns,
-    obj: Any = None,
-) -> Flow[Any]:
+def send(
+    core: Core, prepared: Prepared, *, returns: str | None = None, decode: Decode | None = None
+) -> Flow[dict[str, Any]]:
+    """Send an update; the response, with the item that is stored where an earlier attempt did it.
+
+    Raises:
+        NoSuchItem: There is none.
+        ConditionFailed: What is asked is not so.
+        OutcomeUnknown: A reply was lost, and nothing tells whether it was done.
+    """
+    info, key, asked = prepared.info, prepared.key, prepared.asked
+    parameters = prepared.under()
+    if returns is not None:
+        parameters["ReturnValues"] = returns
+    # A second time the old item would be the new one.
+    once = returns == "ALL_OLD" or not outcomes.repeatable(prepared.stated)
+    repeat = prepared.version is not None or not once
+    call = Call("update_item", parameters, repeat=repeat, decode=decode)
+    try:
+        return (yield from past_conflicts(core, call))
+    except ConditionFalse as error:
+        # The service returns the item that was found: that tells "no such item" from "not so".
+        if not prepared.renews:
+            check_current(info, error)
+        if asked is None or (not error.item and not prepared.upsert):
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        if not outcomes.update_was_applied(info, key, prepared.version, prepared.done, error):
+            raise condition_failed(error, info, key, asked) from error
+        if returns == "ALL_OLD":
+            raise outcomes.unknown(error, info, key, error.item) from error
+        return {"Attributes": error.item}
+    except FAILURES as error:
+        if not error.uncertain or (asked is None and not once):
+            raise
+        raise outcomes.unknown(error, info, key) from error
+
+
+def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     """Send an update; the result is what *returns* asks for."""
     if returns not in ("new", "old", "changed", None):
         raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
-    prepared = prepare(core, info, key, actions, version=version, when=when, upsert=upsert, obj=obj)
+    info = prepared.info
     values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
-    parameters = {**prepared.parameters, "ReturnValues": values}
-    # A second time the old item would be the new one.
-    once = returns == "old" or not outcomes.repeatable(prepared.stated)
     decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
-    repeat = version is not None or not once
-    call = Call("update_item", parameters, repeat=repeat, decode=decode)
-    try:
-        response = yield from past_conflicts(core, call)
-    except ConditionFalse as error:
-        # The service returns the item that was found: that tells "no such item" from "not so".
-        check_current(info, error)
-        asked = prepared.asked
-        if asked is None or (not error.item and not upsert):
-            raise NoSuchItem(info.name, plain_key(info, key)) from error
-        if not outcomes.update_was_applied(info, key, version, prepared.done, error):
-            raise condition_failed(error, info, key, asked) from error
-        if returns == "old":
-            raise outcomes.unknown(error, info, key, error.item) from error
-        response = {"Attributes": error.item}
-    except FAILURES as error:
-        if not error.uncertain or (prepared.asked is None and not once):
-            raise
-        raise outcomes.unknown(error, info, key) from error
+    response = yield from send(core, prepared, returns=values, decode=decode)
     item: Any = response.get("Attributes")
     if returns is None or not item:
         return None

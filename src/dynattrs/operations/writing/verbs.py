@@ -316,12 +316,15 @@ class WriteVerbs(Owner):
         info, item_key, version = target(subject, key)
         yield from self._settle_pending(self._core.table_name(info.table), item_key)
 
-        updating = functools.partial(
-            (unique_writes if info.guarding else updates).update,
-            self._core, info, item_key, actions,
-            version=version, when=when, upsert=upsert, returns=returns,
-            obj=None if is_class_of(subject) else subject,
-        )  # fmt: skip
+        def updating() -> Flow[Any]:
+            prepared = updates.prepare(
+                self._core, info, item_key, actions, version=version, when=when, upsert=upsert,
+                obj=None if is_class_of(subject) else subject,
+            )  # fmt: skip
+            done: Flow[Any] = (unique_writes if info.guarding else updates).update(
+                self._core, prepared, returns
+            )
+            return done
 
         return (yield from self._as_today(info, updating))
 
