@@ -21,6 +21,7 @@ from dynattrs import (
     Session,
     Table,
     TransactionFailed,
+    UnsentWrites,
     add,
     evolve,
     exists,
@@ -121,6 +122,19 @@ def test_parts_of_old_items_are_read_as_todays_model(session: Session):
 
     assert query.as_(Name).one() == Name("Ada", "ada@x")
     assert query.select(Person.last, Person.mail).one() == ("Lovelace", "ada@x")
+
+
+def test_a_stale_save_that_meets_an_older_item_is_refused_as_any_other(session: Session):
+    put(session, {**OLD, "version": {"N": "5"}})
+
+    with pytest.raises(ConditionFailed) as caught:
+        session.save(Person("1", "Other", "Name"))
+    with pytest.raises(UnsentWrites) as gathered:
+        session.save_all([Person("1", "Other", "Name")])
+
+    assert caught.value.item == evolve(ADA, version=5)
+    assert isinstance(gathered.value.unsent[0].cause, ConditionFailed)
+    assert stored(session, "1")["first"] == {"S": "Ada"}
 
 
 def test_a_save_stores_the_new_form(session: Session):

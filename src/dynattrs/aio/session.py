@@ -51,17 +51,19 @@ class AsyncBatch(AsyncHandle, AnyBatch):
         super().__init__(session, on_progress)
         self._driver = Driver(session._driver.wire)
 
-    async def save(self, obj: M, *, when: bool | None = None) -> M:
-        # As `Batch.save`.
-        refused = self._closed or self._session._closed or self._core.transactions
-        if when is None and not refused:
-            assert self._buffer is not None
-            whole = gathered.hold_packed(self._core, self._buffer, obj)
-            if whole:
-                await self._driver.run(gathered.send_whole(self._core, self._buffer))
-            if whole is not None:
-                return obj
-        return await super().save(obj, when=when)
+    if not TYPE_CHECKING:  # checkers read the verb
+
+        async def save(self, obj: M, *, when: bool | None = None) -> M:
+            # As `Batch.save`.
+            refused = self._closed or self._session._closed or self._core.transactions
+            if when is None and not refused:
+                assert self._buffer is not None
+                whole = gathered.hold_packed(self._core, self._buffer, obj)
+                if whole:
+                    await self._driver.run(gathered.send_whole(self._core, self._buffer))
+                if whole is not None:
+                    return obj
+            return await super().save(obj, when=when)
 
     async def __aenter__(self) -> AsyncBatch:
         self._begin()

@@ -78,14 +78,6 @@ class Wire:
                 raise
         return self._finish(send, exchange, sent)
 
-    def is_prompt(self, method: str) -> bool:
-        """Whether a call could be sent at once, by `begin`: there is an idle connection, and nobody
-        listens who is to be told in time.
-        """
-        return (
-            self._fast is not None and not self._events.of_requests and self._fast.is_prompt(method)
-        )
-
     def begin(self, call: Call) -> PendingReply | None:
         """Send the request of *call*, and read the reply later; None if that cannot be."""
         if self._fast is None or self._events.of_requests:

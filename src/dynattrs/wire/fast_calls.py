@@ -61,14 +61,6 @@ class FastCalls:
             self._maker.learn(request, self._maker.credentials())
         return received
 
-    def is_prompt(self, method: str) -> bool:
-        """Whether `begin` would send a call of *method* now, as far as can be seen."""
-        return (
-            self._connections is not None
-            and self._maker.knows(method)
-            and self._connections.has_idle()
-        )
-
     def begin(
         self, method: str, parameters: Mapping[str, Any], attempts: Attempts
     ) -> SentRequest | None:

@@ -47,17 +47,6 @@ class Connections:
         # Weakly: what closes the session drops its pools, and by that closes their connections.
         self._pools: dict[str, weakref.ref[Any]] = {}
 
-    def has_idle(self) -> bool:
-        """Whether there is a connection that is open and idle, as far as can be seen."""
-        for known in list(self._pools.values()):
-            pool = known()
-            waiting = None if pool is None or pool.pool is None else pool.pool.queue
-            # What was used last is at the end; places for new ones are None.
-            last = waiting[-1:] if waiting else None
-            if last and last[0] is not None and last[0].sock is not None:
-                return True
-        return False
-
     def idle(self, url: str) -> Connection | None:
         """A connection that is open and idle, to be used for one request; None if there is none."""
         known = self._pools.get(url)

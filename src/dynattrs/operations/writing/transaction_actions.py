@@ -113,11 +113,6 @@ class TransactionActions:
             made.add(action)
         return made
 
-    @property
-    def last(self) -> TransactionAction:
-        """The action that was taken in last."""
-        return self._actions[-1]
-
     def items(self) -> list[tuple[str, AttributeMap]]:
         """The table and key of each item that is acted on."""
         return [(self.core.table_name(action.info.table), action.key) for action in self._actions]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
@@ -42,7 +42,7 @@ from dynattrs.operations.writing.transaction_actions import (
     nothing,
 )
 from dynattrs.schema.model_info import ModelInfo, model_info
-from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
@@ -54,6 +54,9 @@ else:
 
 
 R = TypeVar("R")
+
+#: Makes the request of an action, under a further condition.
+Make: TypeAlias = "Callable[[Condition | None], dict[str, Any]]"
 
 
 class TransactionVerbs:
@@ -95,13 +98,12 @@ class TransactionVerbs:
         self, encoded: Encoded, found: Condition | None, written: str, *, inserting: bool = False
     ) -> None:
         info, item = encoded.info, encoded.item
-        parameters = {"TableName": self._table(info), "Item": item}
-        key = key_in(info, item)
-        if info.guarding:
-            self._check_no_token(info)
-        self._add("Put", written, info, key, parameters, found, encoded.size, encoded.settle)
-        if info.guarding:
-            self._plan("Put", {"Item": item}, found, lambda _: item, inserting=inserting)
+        make = self._made("Put", {"Item": item}, info, key_in(info, item), found)
+        new_of: unique_items.NewOf | None = (lambda _: item) if info.guarding else None
+        self._take(
+            written, info, key_in(info, item), make, new_of, inserting=inserting,
+            size=encoded.size, settle=encoded.settle,
+        )  # fmt: skip
 
     def update(
         self,
@@ -122,20 +124,12 @@ class TransactionVerbs:
         )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
         size = _least_size(item_key, prepared.stated)
-        new_of: unique_items.NewOf | None = None
-        if info.guarding:
-            new_of = unique_writes.changes_of(prepared)
-        if new_of is not None:
-            self._check_no_token(info)
-        self._take(TransactionAction(written, {"Update": prepared.under()}, info, item_key, size))
-        if new_of is not None:
+        new_of = unique_writes.changes_of(prepared) if info.guarding else None
 
-            def make(further: Condition) -> dict[str, Any]:
-                return {"Update": prepared.under(further)}
+        def make(further: Condition | None) -> dict[str, Any]:
+            return {"Update": prepared.under(further)}
 
-            self._planned.append(
-                unique_writes.Planned(self._actions.last, make, new_of, whole=False)
-            )
+        self._take(written, info, item_key, make, new_of, whole=False, size=size)
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
@@ -169,70 +163,59 @@ class TransactionVerbs:
         """Add an action that sends a key, and asks *condition* and the object's version."""
         info, item_key, version = target(subject, key)
         written = f"{verb}({info.name} {plain_key(info, item_key)})"
-        parameters = {"TableName": self._table(info), "Key": item_key}
         asked = joined(condition(info), version)
+        make = self._made(kind, {"Key": item_key}, info, item_key, asked)
+        if kind == "ConditionCheck" and "ConditionExpression" not in make(None)[kind]:
+            raise TransactionError(f"{written}: its condition is always true; leave it out")
         guarded = bool(info.guarding) and kind == "Delete"
-        if guarded:
-            self._check_no_token(info)
-        self._add(kind, written, info, item_key, parameters, asked)
-        if guarded:
-            self._plan("Delete", {"Key": item_key}, asked, lambda _: None)
+        self._take(written, info, item_key, make, (lambda _: None) if guarded else None)
 
-    def _check_no_token(self, info: ModelInfo) -> None:
-        if self._token is not None:
+    def _made(
+        self,
+        kind: str,
+        what: Mapping[str, Any],
+        info: ModelInfo,
+        key: AttributeMap,
+        found: Condition | None,
+    ) -> Make:
+        """What makes the request of an action under a further condition."""
+        check_constant("TransactWriteItems", info, key, found)
+        table = self._handle._core.table_name(info.table)
+        return lambda further: {
+            kind: with_condition({"TableName": table, **what}, joined(found, further))
+        }
+
+    def _take(
+        self,
+        written: str,
+        info: ModelInfo,
+        key: AttributeMap,
+        make: Make,
+        new_of: unique_items.NewOf | None,
+        *,
+        inserting: bool = False,
+        whole: bool = True,
+        size: int = 0,
+        settle: Callable[[], None] = nothing,
+    ) -> None:
+        """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
+        if self._ended:
+            raise SessionClosed("transaction")
+        if self._caller is None:
+            raise TransactionError(
+                f"{written}: the block of this transaction has not begun, and without one nothing is "
+                f"ever sent; write `with session.transaction() as t:`"
+            )
+        if new_of is not None and self._token is not None:
             raise TransactionError(
                 f"token={self._token!r}: a transaction that writes {info.name}, which has unique "
                 f"fields, depends on what is stored, so a repeated one would differ; leave the token "
                 f"out"
             )
-
-    def _plan(
-        self,
-        kind: str,
-        what: Mapping[str, Any],
-        found: Condition | None,
-        new_of: Callable[[AttributeMap | None], Mapping[str, AttributeValue] | None],
-        *,
-        inserting: bool = False,
-    ) -> None:
-        """Note that the last action has guards, which are known when it is sent."""
-        action = self._actions.last
-        table = self._table(action.info)
-
-        def make(further: Condition) -> dict[str, Any]:
-            return {kind: with_condition({"TableName": table, **what}, joined(found, further))}
-
-        self._planned.append(unique_writes.Planned(action, make, new_of, inserting))
-
-    def _table(self, info: ModelInfo) -> str:
-        return self._handle._core.table_name(info.table)
-
-    def _add(
-        self,
-        kind: str,
-        written: str,
-        info: ModelInfo,
-        key: AttributeMap,
-        parameters: dict[str, Any],
-        found: Condition | None,
-        size: int = 0,
-        settle: Callable[[], None] = nothing,
-    ) -> None:
-        check_constant("TransactWriteItems", info, key, found)
-        with_condition(parameters, found)
-        if "ReturnValuesOnConditionCheckFailure" not in parameters and kind == "ConditionCheck":
-            raise TransactionError(f"{written}: its condition is always true; leave it out")
-        self._take(TransactionAction(written, {kind: parameters}, info, key, size, settle))
-
-    def _take(self, action: TransactionAction) -> None:
-        if self._ended:
-            raise SessionClosed("transaction")
-        if self._caller is None:
-            raise TransactionError(
-                f"{action.written}: the block of this transaction has not begun, and without one "
-                f"nothing is ever sent; write `with session.transaction() as t:`"
-            )
+        action = TransactionAction(written, make(None), info, key, size, settle)
         self._actions.add(action)
+        if new_of is not None:
+            self._planned.append(unique_writes.Planned(action, make, new_of, inserting, whole))
 
     def _begin(self) -> None:
         if self._ended:
