@@ -305,7 +305,7 @@ def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
     page = {"Items": [ITEM["Item"]], "Count": 1, "ScannedCount": 1}
     replies: list[dict[str, Any]] = [
         ITEM, ITEM, ITEM, {"Attributes": ITEM["Item"]}, {"Attributes": ITEM["Item"]}, page, page,
-        page, page, {"Responses": {"things": [ITEM["Item"]]}}, {"Responses": [ITEM, {}]},
+        page, page, {"Responses": {"things": [ITEM["Item"]]}},
     ]  # fmt: skip
     for reply in replies:
         canned.add(reply)
@@ -317,6 +317,7 @@ def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
         response = Wire.call(wire, call)
         each = next(iter(response.values()))
         while not isinstance(each, Row):
+            assert isinstance(each, (dict, list)), f"{call.method} read {each!r}, which is no row"
             each = next(iter(each.values() if isinstance(each, dict) else each))
         rows.append(each)
         return response
@@ -334,8 +335,16 @@ def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
     assert session.scan(Thing).as_(Part).all() == [Part(b"\x00\x01\x02")]
     assert list(session.execute("SELECT * FROM things", model=Thing)) == [thing]
     assert list(session.get_many(Thing, ["a"])) == [thing]
-    assert session.transact_get((Thing, "a"), (Thing, "b")) == (thing, None)
     assert len(rows) == len(replies)
+
+
+def test_items_of_transact_get_are_read_the_general_way() -> None:
+    """Its replies are small, and rows for them were never measured to be worth a second way."""
+    canned = Canned()
+    canned.add({"Responses": [ITEM, {}]})
+    session = Session(client=canned.client)
+
+    assert session.transact_get((Thing, "a"), (Thing, "b")) == (Thing("a", b"\x00\x01\x02"), None)
 
 
 def test_a_page_that_is_cut_short_and_has_no_checksum_is_asked_for_again() -> None:
