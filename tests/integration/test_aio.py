@@ -71,17 +71,34 @@ def others() -> set[asyncio.Task[Any]]:
     return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
 
 
+_others: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def _sockets_of_others() -> None:
+    """Sessions of other tests may be open, and send to the same embedded engine."""
+    _others.clear()
+    _others.update(sockets())
+
+
+def sockets() -> set[str]:
+    """The sockets that this process has open."""
+    found = set()
+    if Path("/proc/self/fd").exists():
+        for each in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(each.readlink()))
+    return found
+
+
 def connections(session: Any) -> int:
-    """How many connections this process has to where a session sends."""
+    """How many connections a test has made, and not closed, to where a session sends."""
     opened = session._driver.wire.opened
     assert opened is not None
     port = urlsplit(opened.client.meta.endpoint_url).port
     if not Path("/proc/net/tcp").exists():
         pytest.skip("open connections are counted where there is /proc")
-    mine = set()
-    for each in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            mine.add(str(each.readlink()))
+    mine = sockets() - _others
     found = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
