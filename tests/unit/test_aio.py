@@ -214,10 +214,16 @@ def test_a_session_is_not_left_before_its_batches_unless_by_an_exception(client:
         with pytest.raises(ZeroDivisionError):
             async with AsyncSession(client=client) as session:
                 batch = await stack.enter_async_context(session.batch())
+                await batch.save(note(2))
                 raise ZeroDivisionError
         with pytest.raises(SessionClosed, match="this session is closed"):
-            await batch.save(note(2))
-        await stack.aclose()
+            await batch.save(note(3))
+        asked = list(client.requests)
+        with pytest.raises(UnsentWrites) as caught:
+            await stack.aclose()
+        assert caught.value.objects == [note(2)]
+        assert type(caught.value.__cause__) is SessionClosed
+        assert client.requests == asked
 
     asyncio.run(main())
 

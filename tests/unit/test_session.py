@@ -506,9 +506,27 @@ def test_what_a_batch_still_holds_when_an_exception_closes_its_session_is_named(
 
     with pytest.raises(ZeroDivisionError):
         program()
+    asked = session.stats.total
     with pytest.raises(UnsentWrites) as caught:
         stack.close()
     assert caught.value.objects[0] is note
+    assert type(caught.value.__cause__) is SessionClosed
+    assert session.stats.total == asked
+
+
+def test_nothing_is_sent_with_a_client_of_the_caller_after_its_session_is_closed(session: Session):
+    """That client stays open, so the writes could be stored after the session's end."""
+    stack = contextlib.ExitStack()
+    with pytest.raises(ZeroDivisionError), Session(client=session.client) as other:
+        batch = stack.enter_context(other.batch())
+        for name in "abc":
+            batch.save(Note(name))
+        raise ZeroDivisionError
+
+    with pytest.raises(UnsentWrites) as caught:
+        stack.close()
+    assert [each.id for each in caught.value.objects] == ["a", "b", "c"]
+    assert ids(session) == set()
 
 
 def test_closing_twice_is_fine(session: Session):

@@ -62,6 +62,8 @@ class AnyBatch(AnyHandle):
     def _end(self, error: BaseException | None) -> Flow[None]:
         assert self._buffer is not None
         self._closed = "ended"
+        if self._session._closed is not None and (error is None or isinstance(error, Exception)):
+            return gathered.give_up(self._core, self._buffer, SessionClosed(self._session._closed))
         return gathered.end(self._core, self._buffer, error)
 
     def _report(self, failure: BaseException) -> None:

@@ -333,6 +333,23 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         buffer.raised = None
 
 
+def give_up(core: Core, buffer: Buffer, cause: SessionClosed) -> Flow[None]:
+    """The end of a batch whose session was closed before: nothing new is sent.
+
+    Raises:
+        UnsentWrites: Some writes were not stored, because of *cause*.
+    """
+    began = core.environment.monotonic()
+    buffer.abandoned = cause
+    buffer.seal()
+    buffer.cancel_tasks()
+    yield from _await_tasks(buffer)
+    unsent = buffer.drain(cause)
+    _report(core, buffer, began)
+    if unsent:
+        raise UnsentWrites(unsent) from cause
+
+
 def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
     buffer.abandoned = error
     buffer.seal()
