@@ -138,7 +138,7 @@ class Program:
         label: What it is called in the table.
         rival: Whose environment it runs in.
         text: Python; ADDRESS stands for the server.
-        checkout: Whose library it takes, in place of the one that is installed.
+        checkout: The folder whose library it takes; None for the installed one.
     """
 
     label: str

@@ -486,7 +486,7 @@ class Unsent:
 
 @define(eq=False, slots=False, repr=False)
 class UnsentWrites(DynattrsError):
-    """Some writes were not stored, or nobody can tell. All else of the batch is stored.
+    """Some writes were not stored, or may not be. Everything else in the batch is stored.
 
     Attributes:
         unsent: One `Unsent` for each write, in the order of the calls.

@@ -139,7 +139,7 @@ def _stated(part: Condition) -> Range:
 
 
 def _after_prefix(prefix: AttributeValue) -> AttributeValue | None:
-    """The least key above everything that begins with *prefix*; None if there is no such."""
+    """The least key above everything that begins with *prefix*; None if nothing is above it."""
     ((tag, payload),) = prefix.items()
     if tag == "B":
         data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")

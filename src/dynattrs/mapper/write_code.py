@@ -304,7 +304,7 @@ _STRUCTS: Final = {tag: _struct_of(tag) for tag in ("S", "N", "B", "BOOL", "NULL
 
 
 class _RequestWriter(_MapWriter):
-    """Generates functions that make the JSON of requests, by way of structs in place of maps.
+    """Generates functions that make the JSON of requests, by way of structs, which need no maps.
 
     They check the key attributes on the way and make the key's identity of the same values.
     """

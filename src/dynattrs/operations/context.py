@@ -53,7 +53,7 @@ class Core:
     pace: Pace = attrs.field(
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
     )
-    #: What `encoding` knows of each model whose objects become JSON at once.
+    #: What `writing.batch` knows of each model whose objects become JSON at once.
     packing: dict[type[Any], Any] = attrs.field(factory=dict, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
