@@ -297,6 +297,9 @@ def test_a_write_inside_a_transaction_is_refused_in_its_task_and_not_in_others(
         async with session.transaction() as t:
             with pytest.raises(TransactionError):
                 await session.save(note(1))
+            async with session.batch() as batch:
+                with pytest.raises(TransactionError):
+                    await batch.save(note(1))
             await asyncio.create_task(session.save(note(2)))
             t.save(note(3))
         await session.save(note(4))

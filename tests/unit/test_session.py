@@ -22,6 +22,7 @@ from dynattrs import (
     ModelError,
     Session,
     SessionClosed,
+    TransactionError,
     UnsentWrites,
     model,
     partition_key,
@@ -495,17 +496,30 @@ def test_a_session_is_not_left_before_its_batches_unless_by_an_exception(session
     assert ids(session) == {"a"}
 
 
+def test_a_batch_takes_no_write_inside_a_transaction(session: Session):
+    """It would be stored also where the transaction fails."""
+    with session.batch() as batch, session.transaction() as t:
+        with pytest.raises(TransactionError, match="would not be part of it"):
+            batch.save(Note("a"))
+        t.save(Note("b"))
+
+    assert ids(session) == {"b"}
+
+
 def test_what_a_batch_still_holds_when_an_exception_closes_its_session_is_named(session: Session):
     note = Note("a")
     stack = contextlib.ExitStack()
 
-    def program() -> None:
+    def program(batch: Batch) -> None:
         with session:
-            stack.enter_context(session.batch()).save(note)
+            stack.enter_context(batch).save(note)
             raise ZeroDivisionError
 
+    batch = session.batch()
     with pytest.raises(ZeroDivisionError):
-        program()
+        program(batch)
+    with pytest.raises(SessionClosed, match="this session is closed"):
+        batch.save(Note("b"))
     asked = session.stats.total
     with pytest.raises(UnsentWrites) as caught:
         stack.close()
