@@ -101,6 +101,14 @@ class MappingError(DynattrsError, ValueError):
         return text
 
 
+class ImpossibleKey(MappingError):
+    """A value that no key can have: empty, too long, or refused by a key template.
+
+    The same error from all verbs that take a key, and from queries that state such a value with `==`
+    or `in_`. What other programs call "not found" may be this one: no item can have such a key.
+    """
+
+
 def _plain_key(key: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={next(iter(value.values()))!r}" for name, value in key.items())
 

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 from dynattrs import MappingError, ModelError, Table, field, mapper, model
 from dynattrs.keys.discriminator import declared_model_of
+from dynattrs.schema.languages import Letters, can_meet
 from dynattrs.schema.model_info import model_info
-from dynattrs.schema.slot_styles import Letters
-from dynattrs.schema.templates import can_meet
 
 
 class Colour(enum.Enum):

@@ -15,6 +15,7 @@ import pytest
 from dynattrs import (
     AmbiguousIndex,
     GlobalIndex,
+    ImpossibleKey,
     LocalIndex,
     ModelError,
     NoIndex,
@@ -489,7 +490,6 @@ _FOLDED: list[tuple[tuple[Any, ...], str]] = [
     ((begins_with(Song.title, ""), Song.title < "c"), "Song.title < 'c'"),
     ((between(Song.title, "", "c"),), "Song.title <= 'c'"),
     # Contradictions.
-    ((Song.title == "",), "nothing"),
     ((Song.title < "",), "nothing"),
     ((Song.title <= "",), "nothing"),
     ((Song.title == "a", Song.title == "b"), "nothing"),
@@ -588,9 +588,13 @@ def test_a_template_drops_no_condition_because_its_value_is_longer_than_a_key(si
     long = "y" * size
     notes = hand.query(Note).where(Note.id == "x")
 
-    for condition in (Note.title == long, begins_with(Note.title, long)):
-        found = explained(notes.where(condition))
-        assert (found["operation"] == "nothing") is (size > 1022)
+    found = explained(notes.where(begins_with(Note.title, long)))
+    assert (found["operation"] == "nothing") is (size > 1022)
+    if size > 1022:
+        with pytest.raises(ImpossibleKey, match=r"Note\['sk'\]: expected 1 to 1,024 bytes"):
+            explained(notes.where(Note.title == long))
+    else:
+        assert explained(notes.where(Note.title == long))["operation"] == "query"
     for condition, kept in (
         (Note.title > long, {"T#x": False, "T#z": True}),
         (Note.title >= long, {"T#x": False, "T#z": True}),
@@ -603,6 +607,39 @@ def test_a_template_drops_no_condition_because_its_value_is_longer_than_a_key(si
         assert all(len(each.encode()) <= 1024 for each in stored)
         for key, expected in kept.items():
             assert _taken_in(bounds)(key) is expected, (condition.__class__, key)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            lambda: query(Song.artist == "x", Song.title == ""),
+            "Song.title: expected 1 to 1,024 bytes",
+        ),
+        (
+            lambda: hand.query(Song).where(Song.artist == ""),
+            "Song.artist: expected 1 to 2,048 bytes",
+        ),
+        (lambda: hand.query(Song).where(Song.artist == "x" * 2049), "found 2,049 bytes"),
+        (lambda: hand.query(Note).where(Note.id == "a#b"), "Note.id: expected text without '#'"),
+        (
+            lambda: hand.query(Note).where(Note.id == "a", in_(Note.title, ["b", "a#b"])),
+            "Note.title: expected text without '#'",
+        ),
+    ],
+    ids=["sort", "partition", "long", "template", "in"],
+)
+def test_a_value_that_no_key_can_have_is_refused_as_by_get(asked: Any, said: str):
+    """Answered with "nothing" it looked like an item that does not exist."""
+    with pytest.raises(ImpossibleKey, match=said):
+        asked().explain()
+
+
+def test_a_value_that_no_key_can_have_is_a_bound_all_the_same():
+    notes = hand.query(Note).where(Note.id == "x")
+
+    assert explained(notes.where(Note.title < "a#b"))["operation"] == "query"
+    assert explained(notes.where(between(Note.title, "a#", "b#")))["operation"] == "query"
 
 
 def test_models_that_nobody_can_tell_apart_are_refused_when_a_forward_reference_shows_it():

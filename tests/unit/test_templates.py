@@ -281,7 +281,11 @@ def test_classes_of_somebody_else_have_templates_too():
     ("type_", "template", "value", "said"),
     [
         (str, "A#{x}", "a#b", "Thing.x: expected text without '#', which separates"),
-        (str, "{x}::{x}", "a:b", "expected text without ':'"),
+        (str, "{x}::{x}", "a::b", "expected text without '::', which separates"),
+        (str, "{x}::{x}", "a:", "expected text that does not run into the '::' after it"),
+        (str, "{x}#-A#{x}", "a#-b", "expected text without '#-', which separates"),
+        (str, "A#-{x}", "a#-b", "expected text without '#-', which separates"),
+        (str, "{x}}}#{x}", "a}#b", "expected text without '}#', which separates"),
         (int, "{x:03d}", 1000, "expected an integer from 0 to 999, as {...:03d} holds"),
         (int, "{x:03d}", -1, "expected an integer from 0 to 999"),
         (int, "{x}-{x}", -1, "expected text that does not run into the '-' after it"),

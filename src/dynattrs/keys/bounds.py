@@ -5,23 +5,19 @@ prefix that they make narrows, and a range on the next slot becomes bounds. Boun
 than the condition does (an unpadded number has no order as text), never less; then the condition stays
 a filter, so that the answer is always that of a scan.
 
-All that is said of one attribute is folded into the one condition that the service takes of a sort
-key. Contradictions are found here, without a request. Key values are never empty and have a greatest
-length, and the service refuses a key condition that names the empty value or a longer one. So
-everything is above the empty value, and a longer bound becomes the nearest key beside it.
+Ranges of key values, and one condition of several, are `keys.ranges`'.
 """
 
 from __future__ import annotations
 
-import decimal
 import os.path
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.errors import ImpossibleKey
 from dynattrs.expressions.conditions import (
     Between,
     Comparison,
@@ -33,219 +29,21 @@ from dynattrs.expressions.conditions import (
     order_of,
     place_operand,
 )
-from dynattrs.mapper.scalars import binary
+from dynattrs.keys.ranges import (
+    Range,
+    after_prefix,
+    as_value,
+    comparisons,
+    intersection,
+    range_of,
+    range_of_keys,
+    size_of,
+    stored_in,
+)
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.slot_styles import Fixed, Period, Rest, Unfit, Words
 from dynattrs.schema.table import AttributeValue
 from dynattrs.schema.templates import Slot, Template
-
-_CONTEXT: Final = decimal.Context(
-    prec=38, Emin=-130, Emax=125, traps=[decimal.InvalidOperation], clamp=0
-)
-
-# Nearer to zero the service has no numbers, though its digits would allow them.
-_LEAST: Final = Decimal("1E-130")
-
-
-@attrs.frozen
-class Range:
-    """From *low* to *high*, each included or not; None is open."""
-
-    low: AttributeValue | None = None
-    low_included: bool = True
-    high: AttributeValue | None = None
-    high_included: bool = True
-
-
-def fold(
-    equal: Sequence[Comparison],
-    ranges: Sequence[Condition],
-    most: int = limits.SORT_KEY_BYTES,
-) -> tuple[Condition | None, AttributeValue | None] | None:
-    """One condition for all that is said of a key attribute, and a value to leave out on receipt.
-
-    The condition is None where every value satisfies them all, the result where none does.
-
-    Args:
-        equal: Equalities.
-        ranges: Bounds and prefixes, which only sort keys have.
-        most: How many bytes the key attribute has at most.
-    """
-    if equal:
-        first, *others = equal
-        value = _stored(first.right)
-        fits = (
-            0 < _size(value) <= most
-            and all(order_of(_stored(each.right)) == order_of(value) for each in others)
-            and all(_contains(_of_keys(each), value) for each in ranges)
-        )
-        return (first, None) if fits else None
-    if len(ranges) == 1:
-        only = _stated(ranges[0])
-        if all(0 < _size(end) <= most for end in (only.low, only.high) if end):
-            return ranges[0], None
-    return _one_condition(operand_of(ranges[0]), _intersection(map(_of_keys, ranges)))
-
-
-def operand_of(part: Any) -> PathOperand:
-    """What a condition on one operand is on."""
-    found: PathOperand = getattr(part, "left" if isinstance(part, Comparison) else "operand")
-    return found
-
-
-def _stored(operand: Operand | None) -> AttributeValue:
-    return cast("Value", operand).stored
-
-
-def _size(value: AttributeValue) -> int:
-    """How many bytes a key has; numbers are never too long."""
-    ((tag, payload),) = value.items()
-    return 1 if tag == "N" else len(payload.encode() if tag == "S" else binary(payload))
-
-
-def _of_keys(part: Condition) -> Range:
-    """The range of a condition, between ends that a key can have."""
-    found = _stated(part)
-    low, high = found.low, found.high
-    if low is not None and not _size(low):
-        found = attrs.evolve(found, low=None)
-    elif low is not None and _size(low) > limits.SORT_KEY_BYTES:
-        above = _after_prefix(low)
-        low = _greatest(low) if above is None else above
-        found = attrs.evolve(found, low=low, low_included=above is not None)
-    if high is not None and _size(high) > limits.SORT_KEY_BYTES:
-        found = attrs.evolve(found, high=_after_prefix(high), high_included=False)
-    return found
-
-
-def _greatest(value: AttributeValue) -> AttributeValue:
-    """The greatest key of a type."""
-    last, size = ("\U0010ffff", 4) if "S" in value else (b"\xff", 1)
-    return {next(iter(value)): last * (limits.SORT_KEY_BYTES // size)}
-
-
-def _stated(part: Condition) -> Range:
-    """The range of a condition, as it was stated."""
-    if isinstance(part, Between):
-        return Range(low=_stored(part.low), high=_stored(part.high))
-    if isinstance(part, Comparison):
-        value = _stored(part.right)
-        if part.operator in ("<", "<="):
-            return Range(high=value, high_included=part.operator == "<=")
-        return Range(low=value, low_included=part.operator == ">=")
-    prefix = _stored(cast("Function", part).argument)
-    after = _after_prefix(prefix)
-    return Range(low=prefix, high=after, high_included=after is None)
-
-
-def _after_prefix(prefix: AttributeValue) -> AttributeValue | None:
-    """The least key above everything that begins with *prefix*; None if nothing is above it."""
-    ((tag, payload),) = prefix.items()
-    if tag == "B":
-        data = binary(payload)[: limits.SORT_KEY_BYTES].rstrip(b"\xff")
-        return {"B": data[:-1] + bytes([data[-1] + 1])} if data else None
-    text = payload[: limits.SORT_KEY_BYTES].rstrip("\U0010ffff")
-    while text:
-        code = ord(text[-1]) + 1
-        # Surrogates are no characters of UTF-8.
-        after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
-        if len(after.encode()) <= limits.SORT_KEY_BYTES:
-            return {"S": after}
-        # A key is not that long, so the next one has another character further left.
-        text = text[:-1].rstrip("\U0010ffff")
-    return None
-
-
-def _intersection(ranges: Iterable[Range]) -> Range:
-    result = Range()
-    for each in ranges:
-        if each.low is not None and (result.low is None or _begin(each) > _begin(result)):
-            result = attrs.evolve(result, low=each.low, low_included=each.low_included)
-        if each.high is not None and (result.high is None or _end(each) < _end(result)):
-            result = attrs.evolve(result, high=each.high, high_included=each.high_included)
-    return result
-
-
-def _begin(span: Range) -> tuple[Any, bool]:
-    return order_of(cast("AttributeValue", span.low)), not span.low_included
-
-
-def _end(span: Range) -> tuple[Any, bool]:
-    return order_of(cast("AttributeValue", span.high)), span.high_included
-
-
-def _contains(span: Range, value: AttributeValue) -> bool:
-    order = order_of(value)
-    above = span.low is None or _begin(span) <= (order, False)
-    return above and (span.high is None or _end(span) >= (order, True))
-
-
-def _one_condition(
-    operand: PathOperand, span: Range
-) -> tuple[Condition | None, AttributeValue | None] | None:
-    """As `fold`, of a range."""
-    low, high = span.low, span.high
-    if high is not None and not _size(high):
-        return None
-    if low is None or high is None:
-        comparisons = _comparisons(operand, span)
-        return (comparisons[0] if comparisons else None), None
-    if not span.low_included:
-        above = _next(low)
-        if above is None:
-            return None
-        low = above
-    if not span.high_included:
-        before = _previous(high)
-        if before is not None:
-            high, span = before, attrs.evolve(span, high_included=True)
-    if not _contains(attrs.evolve(span, low=None, high=high), low):
-        return None
-    return Between(operand, _value(low), _value(high)), None if span.high_included else high
-
-
-def _comparisons(operand: PathOperand, span: Range) -> list[Condition]:
-    """The ends of a range as comparisons."""
-    found: list[Condition] = []
-    if span.low is not None:
-        found.append(Comparison(">=" if span.low_included else ">", operand, _value(span.low)))
-    if span.high is not None:
-        found.append(Comparison("<=" if span.high_included else "<", operand, _value(span.high)))
-    return found
-
-
-def _value(stored: AttributeValue) -> Value:
-    return Value(stored, next(iter(stored.values())))
-
-
-def _next(value: AttributeValue) -> AttributeValue | None:
-    """The least key above *value*; None above the greatest."""
-    ((tag, payload),) = value.items()
-    if tag != "N":
-        data = payload.encode() if tag == "S" else binary(payload)
-        if len(data) >= limits.SORT_KEY_BYTES:
-            return _after_prefix(value)
-        return {"S": payload + "\0"} if tag == "S" else {"B": data + b"\0"}
-    number = Decimal(payload).next_plus(_CONTEXT)
-    if not number.is_finite():
-        return None
-    if 0 < number.copy_abs() < _LEAST:
-        number = _LEAST if number > 0 else Decimal(0)
-    return {"N": str(number)}
-
-
-def _previous(value: AttributeValue) -> AttributeValue | None:
-    """The greatest value below *value*, where there is one: only numbers have it."""
-    ((tag, payload),) = value.items()
-    if tag != "N":
-        return None
-    # `-number` would round to the digits of the caller's context.
-    negated = _next({"N": str(Decimal(payload).copy_negate())})
-    if negated is None:
-        return None
-    number = Decimal(negated["N"]).copy_negate()
-    return {"N": str(number) if number else "0"}
-
 
 # --- What is said of each attribute -------------------------------------------------------------
 
@@ -259,7 +57,8 @@ class Bound:
         ranges: Bounds and prefixes.
         covered: The conditions that these state exactly, so that no filter is needed for them.
         fields: How many fields are bound: a constant and a bare prefix bind none.
-        never: Why no item can match, or None.
+        never: Why no item can match, or None. The error where an equality states a value that no key
+            can have.
         decided: For covered equalities the beginning of a key that alone says that they hold.
     """
 
@@ -267,7 +66,7 @@ class Bound:
     ranges: tuple[Condition, ...] = ()
     covered: frozenset[int] = frozenset()
     fields: int = 0
-    never: str | None = None
+    never: str | ImpossibleKey | None = None
     decided: Mapping[int, str] = attrs.field(factory=dict)
 
 
@@ -294,7 +93,7 @@ def is_equality(part: Condition) -> TypeGuard[Comparison]:
 
 def bounds_of(infos: Sequence[ModelInfo], parts: Sequence[Condition]) -> dict[str, Bound]:
     """What is said of each key attribute of the items of some models, all of which must be found."""
-    each = [_bounds_of(info, parts) for info in infos]
+    each = [_bounds_of(info, parts, shared=len(infos) > 1) for info in infos]
     if len(each) == 1:
         return each[0]
     keys = infos[0].table.key_attributes
@@ -303,7 +102,7 @@ def bounds_of(infos: Sequence[ModelInfo], parts: Sequence[Condition]) -> dict[st
     return {name: bound for name, bound in merged if bound is not None}
 
 
-def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
+def _bounds_of(info: ModelInfo, parts: Sequence[Condition], *, shared: bool) -> dict[str, Bound]:
     stated: dict[str, list[Condition]] = {}
     for part in parts:
         place = key_place(part)
@@ -313,7 +112,7 @@ def _bounds_of(info: ModelInfo, parts: Sequence[Condition]) -> dict[str, Bound]:
     keys = info.keys
     if keys is not None:
         for attribute, template in keys.templates.items():
-            made = _Derivation(info, keys, template, parts).bound()
+            made = _Derivation(info, keys, template, parts, shared=shared).bound()
             if made is not None:
                 found[attribute] = _both(found.get(attribute), made)
     return found
@@ -349,18 +148,21 @@ def _hull(info: ModelInfo, attribute: str, bounds: Sequence[Bound]) -> Bound | N
     covered = frozenset.intersection(*(b.covered for b in bounds)) if whole else frozenset[int]()
     fields = min(bound.fields for bound in possible)
     if all(bound.equal for bound in possible):
-        values = {repr(order_of(_stored(bound.equal[0].right))) for bound in possible}
+        values = {repr(order_of(stored_in(bound.equal[0].right))) for bound in possible}
         if len(values) == 1:
             return attrs.evolve(possible[0], covered=covered, fields=fields)
     elif len({_prefix(bound) for bound in possible} - {None}) == 1 and all(map(_prefix, possible)):
         alike = _prefix(possible[0]) or ""
         return Bound((), possible[0].ranges, _decided_by(alike, covered, bounds), fields)
     spans = [_span(bound) for bound in possible]
+    if all(span == spans[0] for span in spans):
+        ranges = comparisons(attribute_operand(info, attribute), spans[0])
+        return Bound((), tuple(ranges), covered, fields) if ranges else None
     lows = [span.low for span in spans if span.low is not None]
     highs = [span.high for span in spans if span.high is not None]
     low = min(lows, key=order_of) if len(lows) == len(spans) else None
     high = max(highs, key=order_of) if len(highs) == len(spans) else None
-    ranges = _comparisons(attribute_operand(info, attribute), Range(low=low, high=high))
+    ranges = comparisons(attribute_operand(info, attribute), Range(low=low, high=high))
     if not ranges:
         return None
     # The hull takes in what lies between, which it states exactly only so far as all of it begins
@@ -381,15 +183,15 @@ def _decided_by(alike: str, covered: frozenset[int], bounds: Sequence[Bound]) ->
 
 
 def _span(bound: Bound) -> Range:
-    values = [_stored(each.right) for each in bound.equal]
+    values = [stored_in(each.right) for each in bound.equal]
     points = [Range(low=value, high=value) for value in values]
-    return _intersection([*points, *map(_of_keys, bound.ranges)])
+    return intersection([*points, *map(range_of_keys, bound.ranges)])
 
 
 def _prefix(bound: Bound) -> str | None:
     """The prefix that is all that a bound states."""
     only = bound.ranges[0] if len(bound.ranges) == 1 and not bound.equal else None
-    return _stored(only.argument).get("S") if isinstance(only, Function) else None
+    return stored_in(only.argument).get("S") if isinstance(only, Function) else None
 
 
 def attribute_operand(info: ModelInfo, attribute: str) -> PathOperand:
@@ -397,13 +199,39 @@ def attribute_operand(info: ModelInfo, attribute: str) -> PathOperand:
     return place_operand(info.cls, (attribute,), attribute)
 
 
+def impossible_size(info: ModelInfo, attribute: str, value: AttributeValue) -> ImpossibleKey | None:
+    """The error for a value that is empty, or longer than the key attribute may be."""
+    size = size_of(value)
+    table = info.table
+    sorts = {*table.key[1:], *(name for index in table.indexes for name in index.sort_key)}
+    most = limits.SORT_KEY_BYTES if attribute in sorts else limits.PARTITION_KEY_BYTES
+    if 0 < size <= most:
+        return None
+    name = next((name for name, stored in info.names.items() if stored == attribute), None)
+    where = f"{info.name}[{attribute!r}]" if name is None else f"{info.name}.{name}"
+    return ImpossibleKey(where, f"1 to {most:,} bytes, it is a key", f"{size:,} bytes")
+
+
+def _text_of(part: Function) -> str:
+    text: str = stored_in(part.argument).get("S", "")
+    return text
+
+
 class _Derivation:
     """From conditions on fields to one key attribute that a template makes of them."""
 
     def __init__(
-        self, info: ModelInfo, keys: ComputedKeys, template: Template, parts: Iterable[Condition]
+        self,
+        info: ModelInfo,
+        keys: ComputedKeys,
+        template: Template,
+        parts: Iterable[Condition],
+        *,
+        shared: bool,
     ) -> None:
         self._info = info
+        #: Whether other models' keys are asked for as well, which may go on after this one's.
+        self._shared = shared
         self._keys = keys
         self._template = template
         self._operand = attribute_operand(info, template.attribute)
@@ -437,10 +265,9 @@ class _Derivation:
                 self._fields += 1
                 continue
             try:
-                prefix += template.text(place, _stored(equal.right))
+                prefix += template.text(place, stored_in(equal.right))
             except Unfit as unfit:
-                return Bound(never=f"no {self._info.name} is saved for which {equal}: it needs "
-                             f"{unfit.expected}")  # fmt: skip
+                return Bound(never=self._keys.impossible(template, unfit))
             self._fields += 1
             if part.style.exact:
                 self._covered.add(id(equal))
@@ -449,11 +276,11 @@ class _Derivation:
                     self._decided[id(equal)] = prefix + ("" if part.style.width else after)
         key = {"S": prefix}
         if not 0 < len(prefix.encode()) <= self._keys.most(template.attribute):
-            return Bound(never=f"no key {template.attribute!r} is that long, or empty")
+            return Bound(never=impossible_size(self._info, template.attribute, key))
         return self._done(equal=(self._equals(key),))
 
     def _equals(self, key: AttributeValue) -> Comparison:
-        return Comparison("=", self._operand, _value(key))
+        return Comparison("=", self._operand, as_value(key))
 
     def _period(self, slot: Slot, stated: Sequence[Condition]) -> str | None:
         """The period that a range lies in, such as the month of its days; None if in several."""
@@ -461,7 +288,7 @@ class _Derivation:
         ranges = [each for each in stated if not isinstance(each, Function)]
         if not isinstance(style, Period) or not ranges:
             return None
-        span = _intersection(map(_of_keys, ranges))
+        span = intersection(map(range_of_keys, ranges))
         if span.low is None or span.high is None:
             return None
         return style.of_range(span.low["S"], span.high["S"], high_included=span.high_included)
@@ -495,16 +322,18 @@ class _Derivation:
         used = False
         for part in stated:
             if isinstance(part, Function):
-                made = self._beginning(prefix, slot, after, part)
+                if isinstance(slot.style, Words) and not slot.style.may_begin(_text_of(part)):
+                    return Bound(never=f"no {self._info.name} is saved for which {part}")
+                made = self._beginning(prefix, place, slot, part)
             else:
-                span = _stated(part)
+                span = range_of(part)
                 if not slot.style.ordered:
                     made = None
                 elif slot.style.width is not None:
                     found = self._of_width(prefix, slot, after, last, span)
                     if found is None:
                         return Bound(never=f"no {self._info.name} is saved for which {part}")
-                    made = _comparisons(self._operand, found)
+                    made = comparisons(self._operand, found)
                     if slot.style.exact:
                         self._covered.add(id(part))
                 else:
@@ -526,19 +355,14 @@ class _Derivation:
         return Function("begins_with", "begins_with", self._operand, value)
 
     def _beginning(
-        self, prefix: str, slot: Slot, after: str, part: Function
+        self, prefix: str, place: int, slot: Slot, part: Function
     ) -> list[Condition] | None:
-        text = _stored(part.argument).get("S")
-        style = slot.style
-        if text is None or not isinstance(style, (Words, Rest, Fixed)):
+        text, style = _text_of(part), slot.style
+        if not isinstance(style, (Words, Rest, Fixed)):
             return None
         if style.width is not None and len(text) > style.width:
             return None
-        inside = style.width is not None or not after
-        if isinstance(style, Words) and after:
-            # What runs into the separator begins no value.
-            inside = after[0] in style.separators and style.separators.isdisjoint(text)
-        if inside:
+        if style.width is not None or not self._template.may_end_inside(place, text):
             self._covered.add(id(part))
         return [self._begins(prefix + text)] if text else None
 
@@ -556,8 +380,8 @@ class _Derivation:
             included = span.low_included or low != span.low or not style.exact
             key = {"S": prefix + style.text(low)}
             bound: AttributeValue | None = key
-            if not included and not last:
-                bound, included = _after_prefix(key), True
+            if not included and (self._shared or not last):
+                bound, included = after_prefix(key), True
             made = attrs.evolve(made, low=bound, low_included=included)
         if span.high is not None:
             high = style.clamped(span.high, up=False)
@@ -566,8 +390,9 @@ class _Derivation:
             included = span.high_included or high != span.high or not style.exact
             text = prefix + style.text(high)
             bound = {"S": text}
-            if included and not (last and style.exact):
-                bound = _after_prefix({"S": text + after})
+            if included and (self._shared or not (last and style.exact)):
+                # For several models: whatever follows, so that their bounds are the same.
+                bound = after_prefix({"S": text if self._shared else text + after})
                 included = bound is None
             made = attrs.evolve(made, high=bound, high_included=included)
         return made
@@ -587,11 +412,11 @@ class _Derivation:
                 made = attrs.evolve(made, high={"S": prefix + high}, high_included=included)
             else:
                 ends = [
-                    _after_prefix({"S": prefix + high[:n] + after})
+                    after_prefix({"S": prefix + high[:n] + after})
                     for n in range(min(len(high), limits.SORT_KEY_BYTES) + 1)
                 ]
                 known = [end for end in ends if end is not None]
                 if len(known) == len(ends):
                     bound = max((*known, {"S": prefix + high}), key=order_of)
                     made = attrs.evolve(made, high=bound)
-        return _comparisons(self._operand, made)
+        return comparisons(self._operand, made)

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import MappingError, ModelError
+from dynattrs.errors import ImpossibleKey, MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
@@ -205,18 +205,15 @@ class ModelKeys:
         self._codecs[name] = tuple(steps), codec
         return self._codecs[name]
 
-    def _resolve(
-        self, name: str, spec: str, separators: frozenset[str]
-    ) -> tuple[tuple[str, ...], Style]:
+    def _resolve(self, name: str, spec: str, words: Words) -> tuple[tuple[str, ...], Style]:
         steps, codec = self.resolved(name)
-        return steps, self._style(name, codec, spec, separators)
+        return steps, self._style(name, codec, spec, words)
 
-    def _style(self, name: str, codec: Codec, spec: str, separators: frozenset[str]) -> Style:
+    def _style(self, name: str, codec: Codec, spec: str, words: Words) -> Style:
         # What a user's hooks store is taken for text, and checked every time.
         kinds = frozenset({"S"}) if codec.tags == ANY else codec.tags
         kind = next(iter(kinds)) if len(kinds) == 1 else None
         types: set[Any] = set() if codec.tags == ANY else self.mapper.types_of(codec.type)
-        words = Words(separators=separators)
         if kind == "S":
             if spec == "*":
                 return Rest()
@@ -228,7 +225,8 @@ class ModelKeys:
             if not spec:
                 if own in _FIXED:
                     return _FIXED[own]
-                for choice in _choices(types):
+                # Without letters in what ends it: such an end was never refused here.
+                for choice in () if words.end[:1].isalnum() else _choices(types):
                     words.text(codec.dump(choice))
                 return words
         if kind == "N":
@@ -240,7 +238,7 @@ class ModelKeys:
         if kind == "BOOL" and not spec:
             return Truth()
         if kind == "B" and not spec:
-            if separators or self._in_text(name):
+            if self._in_text(name):
                 raise Unfit("text, numbers or booleans in a key of text", f"{name!r}, bytes")
             return Bytes()
         if kind not in _SPECS:
@@ -393,7 +391,7 @@ class ModelKeys:
         try:
             value = template.of(item)
         except Unfit as unfit:
-            raise self.mapping_error(template, unfit) from None
+            raise self.impossible(template, unfit) from None
         shards = self.shards(template.attribute)
         if value is None or shards is None:
             return value
@@ -416,10 +414,10 @@ class ModelKeys:
                 return index.write_shards
         return None
 
-    def mapping_error(self, template: Template, unfit: Unfit) -> MappingError:
+    def impossible(self, template: Template, unfit: Unfit) -> ImpossibleKey:
         """What a template refused, with the field's name."""
         where = self.name if unfit.field is None else f"{self.name}.{unfit.field}"
-        return MappingError(
+        return ImpossibleKey(
             where,
             f"{unfit.expected} (in the key {template.attribute}={template.written!r})",
             unfit.found,

@@ -16,10 +16,10 @@ from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo,
 from dynattrs.schema.table import StoredItem, Table
 
 if TYPE_CHECKING:
-    from dynattrs.schema import templates
+    from dynattrs.schema import languages
     from dynattrs.schema.templates import Template
 else:
-    templates = deferred("dynattrs.schema.templates")
+    languages = deferred("dynattrs.schema.languages")
 
 
 def check_apart(info: ModelInfo) -> None:
@@ -73,7 +73,7 @@ def _can_meet(one: ComputedKeys, other: ComputedKeys, attribute: str) -> bool:
     if first is None or second is None:
         return True
     if first.tag == "S":
-        return templates.can_meet(first.language, second.language)
+        return languages.can_meet(first.language, second.language)
     return first.constant is None or second.constant is None or first.constant == second.constant
 
 

@@ -34,8 +34,10 @@ from dynattrs.expressions.conditions import (
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
-from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, fold, key_place
+from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, key_place
 from dynattrs.keys.discriminator import template_of
+from dynattrs.keys.impossible import check_choices, check_equalities
+from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
 from dynattrs.schema.table import (
@@ -416,7 +418,7 @@ def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) 
             hidden = tuple(sorted(_touches(part) & set(only)))
             if hidden:
                 raise QueryError(
-                    f"the condition {part} cannot be a filter: {_fields(wanted, hidden)} is stored in "
+                    f"the condition {part} cannot be a filter: {_stored_only(info, hidden)} is stored in "
                     f"keys only (key_only=True), and the key condition does not state it exactly; "
                     f"state the fields before it in the key as well, or store it"
                 )
@@ -453,9 +455,11 @@ def _query(
     key: list[Condition] = []
     excluded: tuple[str, AttributeValue] | None = None
     covered: set[int] = set()
+    check_choices(wanted.infos, own, parts)
     for name in (*keys.partition, *choice.sort):
         bound = bounds[name]
-        if bound.never is not None:
+        check_equalities(info, name, bound)
+        if isinstance(bound.never, str):
             return Plan("nothing", index, why=(bound.never,))
         partition = name in keys.partition
         most = limits.PARTITION_KEY_BYTES if partition else limits.SORT_KEY_BYTES
@@ -539,6 +543,12 @@ def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
 def _touches(part: Condition) -> set[str]:
     """The top-level attributes that a condition speaks of."""
     return {str(data_of(path).steps[0]) for path in paths_in(part)}
+
+
+def _stored_only(info: ModelInfo, attributes: Sequence[str]) -> str:
+    """The fields of a model that have some attributes."""
+    names = [name for name, stored in info.names.items() if stored in attributes]
+    return " and ".join(f"{info.name}.{name}" for name in names)
 
 
 # --- Words --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from dynattrs import limits
-from dynattrs.errors import MappingError
+from dynattrs.errors import ImpossibleKey, MappingError
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.scalars import binary
@@ -84,7 +84,7 @@ def _check(info: ModelInfo, item: AttributeMap, attribute: str, role: str, most:
         return
     size = len(payload.encode()) if kind == "S" else len(binary(payload))
     if not size:
-        raise MappingError(
+        raise ImpossibleKey(
             _path(info, attribute),
             f"a value that is not empty, it is the {role}",
             show_stored(value),
@@ -92,7 +92,7 @@ def _check(info: ModelInfo, item: AttributeMap, attribute: str, role: str, most:
             + ("" if "index" not in role else "; use None to leave the item out of the index"),
         )
     if size > most:
-        raise MappingError(
+        raise ImpossibleKey(
             _path(info, attribute), f"at most {most:,} bytes, it is the {role}", f"{size:,} bytes"
         )
 

@@ -425,7 +425,7 @@ def _read_text(
             ]
             continue
         lines += [
-            _end(part, template.after(place)),
+            _end(part, template.end(place)),
             "if not at <= end <= len(key): raise Unreadable",
         ]
         if part.style.exact:
@@ -437,22 +437,23 @@ def _read_text(
     lines.append("if at != len(key): raise Unreadable")
 
 
-def _end(slot: Slot, after: str) -> str:
+def _end(slot: Slot, ending: str) -> str:
     if slot.style.width is not None:
         return f"end = at + {slot.style.width}"
-    return f"end = key.find({after!r}, at)" if after else "end = len(key)"
+    return f"end = key.find({ending!r}, at)" if ending else "end = len(key)"
 
 
 def _payload(style: Style, name: str, bind: Callable[[str, Any], str]) -> list[str]:
     """The lines that read a slot's text, `key[at:end]`, as `style.read` does."""
     text = f"{name} = key[at:end]"
+    if type(style) is Words and style.separators:
+        held = " or ".join(f"{each!r} in {name}" for each in sorted(style.separators))
+        return [text, f"if {held}: raise Unreadable"]
     if type(style) in (Words, Rest):
         return [text]
-    if type(style) not in (Fixed, Padded):
+    if not isinstance(style, (Fixed, Padded)):
         return [f"{name} = {bind('read', style.read)}(key[at:end])[{style.tag!r}]"]
-    # `read` makes the letters anew for each text, which takes longer than all of this.
-    letters = frozenset[str]().union(*(each.chars for each in style.language()))
-    lines = [text, f"if not {bind('letters', letters.issuperset)}({name}): raise Unreadable"]
+    lines = [text, f"if not {bind('letters', style.letters.issuperset)}({name}): raise Unreadable"]
     if isinstance(style, Padded):
         base = ", 16" if style.base in ("x", "X") else ""
         lines.append(f"{name} = str(int({name}{base}))")

@@ -23,10 +23,11 @@ from typing import (
 
 import attrs
 
-from dynattrs.errors import ModelError
+from dynattrs.errors import ImpossibleKey, ModelError
 from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType, StoredItem, Table
 
 if TYPE_CHECKING:
+    from dynattrs.schema.slot_styles import Unfit
     from dynattrs.schema.templates import Template
 
 T = TypeVar("T")
@@ -154,6 +155,7 @@ class ComputedKeys(Protocol):
     ) -> dict[tuple[str, ...], AttributeValue]: ...
     def matches(self, item: StoredItem) -> bool: ...
     def following(self, steps: tuple[str | int, ...]) -> list[tuple[Template, str]]: ...
+    def impossible(self, template: Template, unfit: Unfit) -> ImpossibleKey: ...
 
 
 # --- What a declaration says --------------------------------------------------------------------

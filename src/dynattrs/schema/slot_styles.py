@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import attrs
 
+from dynattrs.schema.languages import Before, Letters, Step, Without
 from dynattrs.schema.table import AttributeValue
 
 #: Digits enough for every number that the service holds.
@@ -30,24 +31,6 @@ class Unfit(Exception):
         self.hint = hint
         #: The field that did not fit into its slot.
         self.field: str | None = None
-
-
-@attrs.frozen
-class Letters:
-    """Some characters, one of them or as many as there are: a step of a template's language."""
-
-    chars: frozenset[str]
-    #: Whether *chars* are those that are meant, or all others are.
-    others: bool = False
-    many: bool = False
-
-    def meets(self, other: Letters) -> bool:
-        """Whether a character is in both."""
-        if self.others and other.others:
-            return True
-        if self.others:
-            return bool(other.chars - self.chars)
-        return bool(self.chars - other.chars) if other.others else bool(self.chars & other.chars)
 
 
 _DECIMALS: Final = frozenset(string.digits)
@@ -85,7 +68,7 @@ class Style:
         """
         raise NotImplementedError
 
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         """What its texts are made of; more than them at most."""
         raise NotImplementedError
 
@@ -112,27 +95,58 @@ TYPE_NAMES: Final = {
 
 @attrs.frozen
 class Words(Style):
-    """Any text without the template's separators."""
+    """Text that ends where the template says.
 
+    Attributes:
+        end: The text that ends it, or "" in the last place. A separator is its whole text: where `::`
+            follows, `a:b` is a text, and `a:` is not, because `a:::` would end after `a`.
+        separators: What it does not hold in the last place, so that a template of more parts makes
+            other keys.
+    """
+
+    end: str = ""
     separators: frozenset[str] = frozenset()
 
     def text(self, value: AttributeValue) -> str:
         text: str = _payload(self, value)
-        for character in self.separators:
-            if character in text:
-                raise Unfit(
-                    f"text without {character!r}, which separates the parts of the key",
-                    f"{text!r}",
-                    "put other separators into the template, or write {field:*} in its last place, "
-                    "which takes any text",
-                )
+        end = self.end
+        if end and (text + end).find(end) != len(text):
+            raise (
+                runs_into(end, text) if end[0].isalnum() or end not in text else _holds(end, text)
+            )
+        for separator in self.separators:
+            if separator in text:
+                raise _holds(separator, text)
         return text
 
-    def read(self, text: str) -> AttributeValue:
-        return {"S": text}
+    def may_begin(self, text: str) -> bool:
+        """Whether some text that fits begins with *text*."""
+        held = (self.end,) if self.end else self.separators
+        return not any(each in text for each in held)
 
-    def language(self) -> tuple[Letters, ...]:
-        return (Letters(self.separators, others=True, many=True),)
+    def read(self, text: str) -> AttributeValue:
+        return {"S": self.text({"S": text})}
+
+    def language(self) -> tuple[Step, ...]:
+        return (Before(self.end) if self.end else Without(self.separators),)
+
+
+def _holds(separator: str, text: str) -> Unfit:
+    return Unfit(
+        f"text without {separator!r}, which separates the parts of the key",
+        f"{text!r}",
+        "put other separators into the template, or write {field:*} in its last place, which takes "
+        "any text",
+    )
+
+
+def runs_into(end: str, text: str) -> Unfit:
+    """For text that would not end where it ends when the key is read from the left."""
+    return Unfit(
+        f"text that does not run into the {end!r} after it",
+        f"{text!r}",
+        "put another separator into the template",
+    )
 
 
 @attrs.frozen
@@ -146,8 +160,8 @@ class Rest(Style):
     def read(self, text: str) -> AttributeValue:
         return {"S": text}
 
-    def language(self) -> tuple[Letters, ...]:
-        return (Letters(frozenset(), others=True, many=True),)
+    def language(self) -> tuple[Step, ...]:
+        return (Without(frozenset()),)
 
 
 @attrs.frozen
@@ -167,7 +181,7 @@ class Fixed(Style):
     def read(self, text: str) -> AttributeValue:
         return {"S": self.text({"S": text})}
 
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         return (Letters(self.letters),) * self.width
 
 
@@ -200,13 +214,16 @@ class Padded(Style):
         return format(int(number), f"0{self.width}{self.base}")
 
     def read(self, text: str) -> AttributeValue:
-        if len(text) != self.width or not next(iter(self.language())).chars.issuperset(text):
+        if len(text) != self.width or not self.letters.issuperset(text):
             raise Unfit(f"{self.width} digits", f"{text!r}")
         return {"N": str(int(text, 16 if self.base in "xX" else 10))}
 
-    def language(self) -> tuple[Letters, ...]:
-        letters = {"d": "", "x": "abcdef", "X": "ABCDEF"}[self.base]
-        return (Letters(_DECIMALS | set(letters)),) * self.width
+    @property
+    def letters(self) -> frozenset[str]:
+        return _DECIMALS | set({"d": "", "x": "abcdef", "X": "ABCDEF"}[self.base])
+
+    def language(self) -> tuple[Step, ...]:
+        return (Letters(self.letters),) * self.width
 
     def clamped(self, value: AttributeValue, *, up: bool) -> AttributeValue | None:
         number = Decimal(value["N"])
@@ -232,7 +249,7 @@ class Number(Style):
             raise Unfit("a number", f"{text!r}")
         return {"N": text}
 
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         return (Letters(_DECIMALS | set("-.")), Letters(_DECIMALS | set("-."), many=True))
 
 
@@ -250,7 +267,7 @@ class Truth(Style):
             raise Unfit("true or false", f"{text!r}")
         return {"BOOL": text == "true"}
 
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         return (Letters(frozenset("truefals"), many=True),)
 
 
@@ -301,7 +318,7 @@ class Period(Style):
         except (ValueError, OverflowError, Unfit):
             return None
 
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         found: list[Letters] = []
         for part, letter in _directives(self.format):
             if letter is None:

@@ -4,14 +4,17 @@
 
 A template is text with slots. What stands in a slot is made of the *stored* value of its field, so a
 datetime is its ISO instant in UTC, an enum its value, and nested fields are reached with dots. The map
-from fields to keys is injective: a value that holds one of the template's separators is refused, and
-not escaped, because escaped text no longer sorts, begins and reads as the value does.
+from fields to keys is injective: a key is read from the left, and a value that would not end where it
+ends, at the separator after it, is refused. It is not escaped, because escaped text no longer sorts,
+begins and reads as the value does. A separator is its whole text, the characters that are neither
+letters nor digits at which text and slots meet (or the whole text, where it begins with one).
 
 Nothing here knows classes or sessions: a template reads attribute maps and gives attribute values.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import string
@@ -21,7 +24,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from dynattrs.schema.slot_styles import TYPE_NAMES, Letters, Rest, Style, Unfit
+from dynattrs.schema.languages import Letters, Step, pattern_of
+from dynattrs.schema.slot_styles import TYPE_NAMES, Rest, Style, Unfit, Words, runs_into
 from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType
 
 
@@ -56,8 +60,9 @@ def value_at(item: Mapping[str, Any], steps: Sequence[str | int]) -> AttributeVa
 
 
 Part: TypeAlias = "str | Slot"
-#: What fills a slot: its steps and its style, of the field's name and the format.
-Resolve: TypeAlias = Callable[[str, str, frozenset[str]], "tuple[tuple[str, ...], Style]"]
+#: What fills a slot: its steps and its style, of the field's name, the format, and how any text would
+#: be written there.
+Resolve: TypeAlias = Callable[[str, str, Words], "tuple[tuple[str, ...], Style]"]
 
 
 @attrs.frozen
@@ -117,25 +122,39 @@ class Template:
         assert isinstance(slot, Slot)
         try:
             text = slot.style.text(value)
-            self._check_end(place, slot, text)
+            end = "" if isinstance(slot.style, Words) else self.end(place)
+            if end and (text + end).find(end) != len(text):
+                raise runs_into(end, text)
         except Unfit as unfit:
             unfit.field = slot.name
             raise
         return text
 
-    def _check_end(self, place: int, slot: Slot, text: str) -> None:
-        """Refuse text that would not end where it ends when the key is read from the left."""
-        after = self.after(place)
-        if slot.style.width is None and after and (text + after).find(after) != len(text):
-            raise Unfit(
-                f"text that does not run into the {after!r} after it",
-                f"{text!r}",
-                "put another separator into the template",
-            )
-
     def after(self, place: int) -> str:
+        """The text of the template after a slot."""
         part = self.parts[place + 1] if place + 1 < len(self.parts) else ""
         return part if isinstance(part, str) else ""
+
+    def end(self, place: int) -> str:
+        """The text that ends a slot's where it begins first; "" where its width does, or the key."""
+        slot = self.parts[place]
+        assert isinstance(slot, Slot)
+        if slot.style.width is not None:
+            return ""
+        return slot.style.end if isinstance(slot.style, Words) else self.after(place)
+
+    def may_end_inside(self, place: int, beginning: str) -> bool:
+        """Whether a slot's text may be shorter than *beginning* in a key that goes on with it, because
+        the rest of it is what follows the slot.
+        """
+        after = self.after(place)
+        for length in range(len(beginning) if after else 0):
+            rest = beginning[length:]
+            if after.startswith(rest) or rest.startswith(after):
+                with contextlib.suppress(Unfit):
+                    self.text(place, {"S": beginning[:length]})
+                    return True
+        return False
 
     def read(self, value: AttributeValue) -> dict[tuple[str, ...], AttributeValue]:
         """The stored values of its fields, by steps, as far as they can be read from the key.
@@ -157,13 +176,13 @@ class Template:
                     raise self._unlike(text)
                 at += len(part)
                 continue
-            width, after = part.style.width, self.after(place)
+            width, ending = part.style.width, self.end(place)
             if width is not None:
                 end = at + width
-            elif not after:
+            elif not ending:
                 end = len(text)
             else:
-                end = text.find(after, at)
+                end = text.find(ending, at)
             if end < at or end > len(text):
                 raise self._unlike(text)
             if part.style.exact:
@@ -177,31 +196,24 @@ class Template:
         return Unfit(f"a key like {self.written!r}", f"{text!r}")
 
     @property
-    def language(self) -> tuple[Letters, ...]:
+    def language(self) -> tuple[Step, ...]:
         """What its texts are made of."""
-        found: list[Letters] = []
-        for part in self.parts:
+        found: list[Step] = []
+        taken = ""
+        for place, part in enumerate(self.parts):
             if isinstance(part, str):
-                found += [Letters(frozenset(each)) for each in part]
+                found += [Letters(frozenset(each)) for each in part[len(taken) :]]
+                taken = ""
             else:
                 found += part.style.language()
+                # What ends a text is a part of its language.
+                taken = self.end(place) if isinstance(part.style, Words) else ""
         return tuple(found)
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """Its language as a regular expression."""
-        runs = ((letters, len(list(same))) for letters, same in itertools.groupby(self.language))
-        return re.compile("".join(_expression(letters, count) for letters, count in runs))
-
-
-def _expression(letters: Letters, count: int) -> str:
-    """*count* times the same letters, as a regular expression."""
-    if not letters.chars:
-        text = r"[\s\S]"
-    else:
-        listed = "".join(map(re.escape, sorted(letters.chars)))
-        text = f"[{'^' if letters.others else ''}{listed}]"
-    return text + ("*" if letters.many else "" if count == 1 else f"{{{count}}}")
+        return pattern_of(self.language)
 
 
 def parse(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Template:
@@ -227,7 +239,10 @@ def parse(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Templ
                 f"text between {{{parts[-1].name}}} and {{{name}}}", "none",
                 "without it nobody could tell where one ends; write '#' there",
             )  # fmt: skip
-        steps, style = resolve(name, spec, separators)
+        following = pieces[place + 1][0] if place + 1 < len(pieces) else ""
+        end = _first_run(following) or following
+        words = Words(end=end, separators=frozenset() if end else separators)
+        steps, style = resolve(name, spec, words)
         if isinstance(style, Rest) and place != len(pieces) - 1:
             raise Unfit(f"{{{name}:*}} at the end", "text after it", "it takes all that follows")
         parts.append(Slot(name, steps, style))
@@ -255,7 +270,7 @@ def _parse_plain(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -
             f"{written!r}",
         )
     name = pieces[0][1]
-    steps, style = resolve(name, "", frozenset())
+    steps, style = resolve(name, "", Words())
     if style.tag != tag:
         raise Unfit(f"a field that is stored as {TYPE_NAMES[tag]}", f"{name!r}, which is not")
     return Template(attribute, tag, written, (Slot(name, steps, style),))
@@ -271,6 +286,7 @@ def pieces_of(written: str) -> Iterator[tuple[str, str | None, str]]:
         pieces = list(string.Formatter().parse(written))
     except ValueError as error:
         raise Unfit("a template such as 'ORDER#{order_id:06d}'", f"{written!r}: {error}") from None
+    before = ""
     for text, name, spec, conversion in pieces:
         if conversion:
             raise Unfit("a field without conversion", f"{{{name}!{conversion}}}")
@@ -278,38 +294,28 @@ def pieces_of(written: str) -> Iterator[tuple[str, str | None, str]]:
             raise Unfit("a field's name, with dots where it is nested", f"{{{name}}}")
         if spec and "{" in spec:
             raise Unfit("a plain format", f"{{{name}:{spec}}}")
-        yield text, name, spec or ""
+        # A brace that stands for itself ends a piece of the formatter, and no separator.
+        before += text
+        if name is not None:
+            yield before, name, spec or ""
+            before = ""
+    if before:
+        yield before, None, ""
 
 
 def _separators(pieces: Sequence[tuple[str, str | None, str]]) -> frozenset[str]:
-    """The characters at which text and slots meet, except letters and digits."""
+    """What separates the parts of a template: where its text meets a slot, the characters that are
+    neither letters nor digits.
+    """
     found: set[str] = set()
     for place, (text, name, _) in enumerate(pieces):
-        if not text:
-            continue
         if name is not None:
-            found.add(text[-1])
-        if place and pieces[place - 1][1] is not None:
-            found.add(text[0])
-    return frozenset(character for character in found if not character.isalnum())
+            found.add(_first_run(text[::-1])[::-1])
+        if place:
+            found.add(_first_run(text))
+    return frozenset(found - {""})
 
 
-def can_meet(one: Sequence[Letters], other: Sequence[Letters]) -> bool:
-    """Whether some text is in both languages."""
-    seen: set[tuple[int, int]] = set()
-    open_: list[tuple[int, int]] = [(0, 0)]
-    while open_:
-        here = open_.pop()
-        if here in seen:
-            continue
-        seen.add(here)
-        i, j = here
-        if i == len(one) and j == len(other):
-            return True
-        if i < len(one) and one[i].many:
-            open_.append((i + 1, j))
-        if j < len(other) and other[j].many:
-            open_.append((i, j + 1))
-        if i < len(one) and j < len(other) and one[i].meets(other[j]):
-            open_.append((i + (not one[i].many), j + (not other[j].many)))
-    return False
+def _first_run(text: str) -> str:
+    """The characters that a text begins with and that are neither letters nor digits."""
+    return "".join(itertools.takewhile(lambda character: not character.isalnum(), text))

@@ -14,9 +14,10 @@ from typing import Any, cast
 import attrs
 
 from dynattrs.expressions.conditions import Comparison, Condition, Operator, Value, order_of
-from dynattrs.keys.bounds import attribute_operand, fold, operand_of
+from dynattrs.keys.bounds import attribute_operand
 from dynattrs.keys.computed import sharded
 from dynattrs.keys.planner import Plan
+from dynattrs.keys.ranges import fold, operand_of
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
 from dynattrs.operations.reading.pages import Limit, Pages, RawPage, Reading, pages_of
