@@ -42,6 +42,7 @@ from dynattrs.errors import (
     ServiceUnavailable as ServiceUnavailable,
     SessionClosed as SessionClosed,
     SparseIndex as SparseIndex,
+    KeyChanged as KeyChanged,
     StaleKey as StaleKey,
     TableDiffers as TableDiffers,
     TableNotReady as TableNotReady,

@@ -147,6 +147,12 @@ class StaleKey(ConditionError):
     fields: tuple[str, ...] = ()
 
 
+class KeyChanged(ConditionError):
+    """A field of an object's primary key is not what it was when the object was read, and so the verb
+    would be about another item. `move(old, new)` gives an item another key.
+    """
+
+
 class CursorError(QueryError):
     """A cursor is damaged, forged, or belongs to another query."""
 

@@ -13,6 +13,26 @@ set_attribute: Final = object.__setattr__
 
 
 @attrs.frozen
+class StoredKey:
+    """A primary key that is stored otherwise than its fields would be written.
+
+    Attributes:
+        stored: As it is stored.
+        written: As the fields are written.
+    """
+
+    stored: AttributeMap
+    written: AttributeMap
+
+    def of(self, written: AttributeMap) -> AttributeMap | None:
+        """The key as it is stored; None where *written*, a key or an item, has another one."""
+        for name, value in self.written.items():
+            if written.get(name) != value:
+                return None
+        return {name: dict(value) for name, value in self.stored.items()}
+
+
+@attrs.frozen
 class Carried:
     """What an instance carries of its stored item besides its fields.
 
@@ -20,11 +40,13 @@ class Carried:
         attributes: Attributes that the class does not know.
         lost: Places of attributes that a nested class did not know and could not keep.
         base: What is stored, after an edit whose changes were not: the next edit begins there.
+        key: The primary key, where it is stored otherwise than the fields would be written.
     """
 
     attributes: AttributeMap = attrs.field(factory=dict)
     lost: tuple[str, ...] = ()
     base: AttributeMap | None = None
+    key: StoredKey | None = None
 
 
 NOTHING_CARRIED: Final = Carried()
@@ -39,3 +61,9 @@ def carried_by(instance: Any) -> Carried:
 def carry(instance: Any, carried: Carried) -> None:
     """Give *instance*, frozen or not, what it carries."""
     set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
+
+
+def carry_on(instance: Any, **changes: Any) -> None:
+    """Change some of what *instance* carries."""
+    carried = attrs.evolve(carried_by(instance), **changes)
+    carry(instance, NOTHING_CARRIED if carried == NOTHING_CARRIED else carried)

@@ -25,6 +25,7 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
+from dynattrs.mapper.key_rules import restore_key
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -87,11 +88,14 @@ class ClassCodec(Codec):
         carries: bool,
         keys: ComputedKeys | None = None,
         evolves: ModelInfo | None = None,
+        model: ModelInfo | None = None,
     ) -> None:
         self.record = record
         self.members: tuple[FieldCodec, ...] = ()
         self.unknown: Unknown | None = unknown
         self.carries = carries
+        #: What is known of the class, where it is a model.
+        self.model = model
         #: How key attributes are computed, where the class is a model with key templates.
         self.keys = keys
         # Computed attributes are known, so they are neither refused nor carried on the instance.
@@ -157,7 +161,14 @@ class ClassCodec(Codec):
             trail.parts.pop()
         if self.carries:
             item.update(self.kept_by(value))
+            if self.plain_key:
+                restore_key(value, item)
         return item
+
+    @property
+    def plain_key(self) -> bool:
+        """Whether it is a model whose items have their key when their fields are written."""
+        return self.model is not None and self.keys is None
 
     def kept_by(self, value: Any) -> AttributeMap:
         """The unknown attributes to write back.

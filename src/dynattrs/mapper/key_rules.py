@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from dynattrs import limits
 from dynattrs.errors import ImpossibleKey, MappingError
 from dynattrs.mapper.anything import native
+from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.codec import show_stored
+from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.scalars import binary
+from dynattrs.mapper.size import item_size
 from dynattrs.schema.model_info import KeyRule, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -17,7 +20,7 @@ _NAMES: Final = {"S": "a string (S)", "N": "a number (N)", "B": "bytes (B)"}
 
 
 def check_keys(info: ModelInfo, item: AttributeMap) -> None:
-    """Refuse an item whose key attributes the service would refuse.
+    """Refuse an item whose key attributes the service would refuse, and write numbers by their one text.
 
     Raises:
         MappingError: A key attribute is missing, empty, too long, or of another type than the key.
@@ -29,9 +32,12 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
         payload = None if value is None else value.get(kind)
         if payload is None or (kind != "N" and not 0 < len(payload) <= most):
             break
+        if kind == "N" and (plain := plain_number(payload)) != payload:
+            item[attribute] = {"N": plain}
     else:
         return
     check_key(info, item)
+    plain_numbers(item, info.table.key_attributes)
     for index in info.table.indexes:
         roles = (
             (getattr(index, "partition_key", ()), "partition", limits.PARTITION_KEY_BYTES),
@@ -42,6 +48,29 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
                 if attribute in item:
                     what = f"{role} key of index {index.name!r}"
                     _check(info, item, attribute, what, most)
+
+
+def plain_numbers(item: AttributeMap, names: Iterable[str]) -> None:
+    """Write the numbers among some attributes by their one text."""
+    for name in names:
+        if name in item and "N" in item[name]:
+            item[name] = {"N": plain_number(item[name]["N"])}
+
+
+def restore_key(obj: Any, item: AttributeMap) -> int:
+    """Write an object's item under the key that was read, where that is written otherwise; by how many
+    bytes the item has grown.
+    """
+    key = carried_by(obj).key
+    if key is None:
+        return 0
+    plain_numbers(item, key.written)
+    stored = key.of(item)
+    if stored is None:
+        return 0
+    grown = item_size(stored) - item_size({name: item[name] for name in stored})
+    item.update(stored)
+    return grown
 
 
 def rules_of(info: ModelInfo) -> tuple[KeyRule, ...]:

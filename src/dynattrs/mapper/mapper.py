@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_origin
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError
-from dynattrs.mapper import anything
+from dynattrs.mapper import anything, key_spelling
 from dynattrs.mapper.annotations import (
     Compressed,
     Epoch,
@@ -34,7 +34,7 @@ from dynattrs.mapper.codec import (
     show,
 )
 from dynattrs.mapper.codecs import Codecs
-from dynattrs.mapper.key_rules import check_keys, key_of_item
+from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
 from dynattrs.mapper.size import item_size
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -47,6 +47,9 @@ else:
     write_code = deferred("dynattrs.mapper.write_code")
 
 T = TypeVar("T")
+
+#: Whether the key of an instance may be written otherwise than in the attribute map that it was made of.
+OddKey: TypeAlias = Callable[[Any, Mapping[str, AttributeValue]], bool]
 
 _NOT_ASKED: Final[Any] = object()
 
@@ -80,6 +83,7 @@ class Mapper(Codecs):
         """Begin anew with what is generated besides the codecs, by class."""
         self._with_size: dict[type[Any], DumpWithSize] = {}
         self._as_request: dict[type[Any], DumpAsRequest] = {}
+        self._odd_keys: dict[type[Any], OddKey] = {}
         #: What is read in rows, by class, as far as it was asked for: see `rows`.
         self.readers: dict[Any, RowReader | None] = {}
 
@@ -114,6 +118,8 @@ class Mapper(Codecs):
             if info.upgrades:
                 item[info.schema_attribute] = {"N": str(info.schema_version)}
             check_keys(info, item)
+            if info.keys is not None:
+                restore_key(obj, item)
         return item
 
     def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]:
@@ -141,6 +147,8 @@ class Mapper(Codecs):
                     item.update(own)
                     size += item_size(own)
                 check_keys(info, item)
+                if info.keys is not None:
+                    size += restore_key(obj, item)
             return item, size
         item = self.dump(obj)
         return item, item_size(item)
@@ -213,7 +221,19 @@ class Mapper(Codecs):
             )
         except Exception:
             found = self._explain_load(codec, item, model)
+        if isinstance(codec, ClassCodec) and codec.model is not None:
+            cls = codec.record.cls
+            odd = self._odd_keys.get(cls) or self._new_odd_key(cls, codec)
+            if odd(found, item):
+                key_spelling.keep_key(codec, codec.model, found, item)
+        elif (info := info_of(type(found))) is not None:
+            key_spelling.keep_custom_key(codec, info, found, item)
         return found
+
+    def _new_odd_key(self, cls: type[Any], codec: ClassCodec) -> OddKey:
+        known = self._odd_keys
+        made = known[cls] = key_spelling.generate_key_check(codec)
+        return made
 
     def _load_evolving(
         self, codec: Codec, info: ModelInfo, item: Mapping[str, AttributeValue], model: type[T]

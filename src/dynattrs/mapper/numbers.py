@@ -26,6 +26,8 @@ _HINT: Final = (
 
 # Decimal's arithmetic rounds as the caller's context says. This one rounds nothing that fits.
 _EXACT: Final = Context(prec=limits.NUMBER_DIGITS)
+# Other engines than the service may hold more.
+_ALL_DIGITS: Final = Context(prec=1000)
 
 # 2 ** 419 is above 1E126. Asked before `str`, which is slow (and, past 4,300 digits, an error).
 _MOST_BITS: Final = 419
@@ -135,6 +137,17 @@ def fits(value: Decimal) -> bool:
 def load_decimal(value: AttributeValue) -> Decimal:
     number = Decimal(value["N"])
     return number if number.is_finite() else _decimal(number)
+
+
+def plain_number(text: str) -> str:
+    """The text of a number in a key: one for each value, where 2, 2.0 and 2E+0 are one.
+
+    The service takes them for one number; engines that compare keys as text do not.
+    """
+    if text.isdecimal() and text.isascii() and text[0] != "0":
+        return text
+    number = Decimal(text)
+    return format(number.normalize(_ALL_DIGITS), "f") if number else "0"
 
 
 def load_number(value: AttributeValue) -> int | Decimal:

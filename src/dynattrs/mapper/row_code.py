@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -24,6 +25,7 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
+from dynattrs.mapper.key_spelling import NAMES, keep_key, key_checks
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
@@ -263,6 +265,8 @@ class _RowCode(MapReader):
             for name in learned:
                 body += [f"v = row.{places[name]}", f"if v is not UNSET: extra[{name!r}] = v"]
             body += ["if extra: carry(instance, Carried(native_map(extra)))"]
+        if other is not None and attributes is None:
+            body += self._odd_key(codec)
         body += ["return instance"]
         source = Source("build", "row", self.names)
         if other is None:
@@ -278,6 +282,28 @@ class _RowCode(MapReader):
                 *indented(body), "except Exception:", "    return other(row)",
             )  # fmt: skip
         return struct, source.function(codec.record.cls)
+
+    def _odd_key(self, codec: ClassCodec) -> list[str]:
+        """The lines that let an instance carry a key that is written otherwise."""
+        conditions = []
+        for check in key_checks(codec):
+            at = codec.members.index(check.field)
+            parts = self._tags[check.field]
+            value = f"row[{check.field.stored!r}]"
+            payload = f"{value}[{check.tag!r}]"
+            if len(parts) == 1 and parts[0].tag == check.tag:
+                payload = f"row.f{at}.{check.tag}"
+            conditions.append(
+                check.condition.replace("unlike", self.bind("unlike", check.unlike))
+                .replace("$p", payload)
+                .replace("$a", value)
+                .replace("$v", f"instance.{check.field.name}")
+            )
+        if not conditions or codec.model is None:
+            return []
+        keep = partial(keep_key, codec, codec.model)
+        self.names.update(NAMES, keep_key=keep, to_builtins=msgspec.to_builtins)
+        return [f"if {' or '.join(conditions)}: keep_key(instance, to_builtins(row))"]
 
     def _member(self, field: FieldCodec, position: int, taken: Collection[str]) -> tuple[Any, ...]:
         """A field's member of the struct."""

@@ -23,7 +23,8 @@ from dynattrs.mapper import scalars
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.mapper.classes import ClassCodec, DumpMap, FieldCodec
 from dynattrs.mapper.codec import SCALARS, Codec, ListShape, OptionalShape, SetShape
-from dynattrs.mapper.key_rules import rules_of
+from dynattrs.mapper.key_rules import restore_key, rules_of
+from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import item_size, value_size
 from dynattrs.mapper.source import Source, bind, indented
@@ -147,6 +148,7 @@ class _MapWriter:
             "Unusual": Unusual,
             "carried_by": carried_by,
             "item_size": item_size,
+            "restore_key": restore_key,
             "value_size": value_size,
         }
 
@@ -261,8 +263,10 @@ class _MapWriter:
         if not codec.carries:
             return ["return item"]
         kept_by = self.bind("kept_by", codec.kept_by)
-        kept = f"if carried_by(value) is not NOTHING_CARRIED: item.update({kept_by}(value))"
-        return [kept, "return item"]
+        kept = [f"item.update({kept_by}(value))"]
+        if codec.plain_key:
+            kept.append("restore_key(value, item)")
+        return ["if carried_by(value) is not NOTHING_CARRIED:", *indented(kept), "return item"]
 
 
 class _SizedMapWriter(_MapWriter):
@@ -292,6 +296,7 @@ class _SizedMapWriter(_MapWriter):
             f"    kept = {self.bind('kept_by', codec.kept_by)}(value)",
             "    item.update(kept)",
             f"    size += {size}",
+            *(["    size += restore_key(value, item)"] if codec.plain_key else []),
             "return item, size",
         ]
 
@@ -316,6 +321,7 @@ class _RequestWriter(_MapWriter):
         self.names.update(
             _STRUCTS, Decimal=Decimal, MOST_BYTES=limits.ITEM_BYTES, NOTHING=_STRUCTS["NULL"](True),
             Raw=msgspec.Raw, UNSET=UNSET, binary=binary, encode=msgspec.json.Encoder().encode,
+            plain_number=plain_number,
         )  # fmt: skip
         self.table_key = sorted(info.table.key)
         self.key_rules = {rule[0]: rule for rule in rules_of(info)}
@@ -370,13 +376,22 @@ class _RequestWriter(_MapWriter):
                 # An int equals the Decimal that others make of its text.
                 f"{key} = each",
             ]
-        payload = {"S": "payload", "N": "Decimal(payload)", "B": "binary(payload)"}[kind]
-        check = "" if kind == "N" else f" or not 0 < len(payload) <= {most}"
-        return [
+        lines = [
             f"{place} = {self.bind('dump', field.codec.dump)}(each)",
             f"payload = {place}.get({kind!r})",
-            f"if payload is None{check}: raise Unusual",
-            f"{key} = {payload}",
+        ]
+        if kind == "N":
+            return [
+                *lines,
+                "if payload is None: raise Unusual",
+                "payload = plain_number(payload)",
+                f"{place} = N(payload)",
+                f"{key} = Decimal(payload)",
+            ]
+        return [
+            *lines,
+            f"if payload is None or not 0 < len(payload) <= {most}: raise Unusual",
+            f"{key} = {'payload' if kind == 'S' else 'binary(payload)'}",
         ]
 
     def end(self, codec: ClassCodec, depth: int) -> list[str]:

@@ -10,11 +10,12 @@ from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from typing import Any, cast, get_origin
 
-from dynattrs.errors import MappingError, ModelError
+from dynattrs.errors import KeyChanged, MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
+from dynattrs.mapper.carried import StoredKey, carried_by
 from dynattrs.mapper.codec import Refused, show
-from dynattrs.mapper.key_rules import check_key, key_of_item
+from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import version_is
 from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
@@ -47,6 +48,9 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
     if info.keys is not None:
         item = info.keys.primary_of(item)
     check_key(info, item)
+    plain_numbers(item, info.table.key)
+    if isinstance(key, KeyFields):
+        return key.carried.of(item) or item
     return item
 
 
@@ -58,9 +62,65 @@ def key_parts(info: ModelInfo) -> tuple[KeyField, ...]:
     return tuple(KeyField(name, (info.names[name],), fields[name]) for name in info.key_fields)
 
 
+class KeyFields(dict[str, Any]):
+    """A key as a dict of fields, which carries how it is stored, where that is written otherwise."""
+
+    def __init__(self, fields: Mapping[str, Any], carried: StoredKey) -> None:
+        super().__init__(fields)
+        self.carried = carried
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self), self.carried)
+
+    def copy(self) -> KeyFields:
+        return type(self)(self, self.carried)
+
+
+def fields_of_key(info: ModelInfo, item: AttributeMap, fields: dict[str, Any]) -> dict[str, Any]:
+    """The *fields* of the key of an item, so that they say how it is stored."""
+    try:
+        written = key_of(info, fields)
+    except MappingError:  # it could not be written at all
+        return fields
+    stored = key_in(info, item)
+    return fields if stored == written else KeyFields(fields, StoredKey(stored, written))
+
+
 def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
-    """The primary key of an object."""
+    """The primary key of an object: the one that it was read with, where it carries that.
+
+    Raises:
+        KeyChanged: A field of the key is another one than it was then.
+    """
+    key, carried = written_key(info, obj), carried_by(obj).key
+    if carried is None:
+        return key
+    stored = carried.of(key)
+    if stored is None:
+        raise key_changed(info, carried.written, key)
+    return stored
+
+
+def put_key(info: ModelInfo, obj: Any) -> AttributeMap:
+    """The key under which an object would be saved: where its key was changed, the new one."""
+    key, carried = written_key(info, obj), carried_by(obj).key
+    return key if carried is None else carried.of(key) or key
+
+
+def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
+    """The key that the fields of an object make, whatever it carries."""
     return key_of(info, {name: operator.attrgetter(name)(obj) for name in info.key_fields})
+
+
+def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> KeyChanged:
+    """The error for an object whose key was the one of *before*, an item or its key."""
+    was, now = stored_parts(info, before), stored_parts(info, after)
+    names = [part.name for part in key_parts(info) if was.get(part.steps) != now.get(part.steps)]
+    return KeyChanged(
+        f"{' and '.join(f'{info.name}.{name}' for name in names)} is part of the key, which never "
+        f"changes, and is not what was read; write session.move(old, new), which saves the object under "
+        f"its new key and deletes the old item"
+    )
 
 
 def _parts(info: ModelInfo, names: tuple[str, ...], key: Any) -> tuple[Any, ...]:

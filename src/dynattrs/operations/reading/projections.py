@@ -17,7 +17,7 @@ from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.operations.flows import Decode
-from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
+from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap
@@ -92,9 +92,11 @@ class Keys(_ReadsMaps):
             info = self.sieve.model_of(item) or info
         if info.keys is None:
             fields = info.mapper.codec(info.cls).fields or {}
-            return {name: _load(fields[name], item, info, name) for name in info.key_fields}
-        values = stored_parts(info, item)
-        return {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
+            found = {name: _load(fields[name], item, info, name) for name in info.key_fields}
+        else:
+            values = stored_parts(info, item)
+            found = {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
+        return fields_of_key(info, item, found)
 
 
 @attrs.frozen(eq=False)

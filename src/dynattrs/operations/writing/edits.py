@@ -23,7 +23,7 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.updates import Action
-from dynattrs.mapper.carried import Carried, carried_by, carry
+from dynattrs.mapper.carried import carried_by, carry
 from dynattrs.operations.conditions import (
     attribute_path,
     exists,
@@ -34,7 +34,7 @@ from dynattrs.operations.conditions import (
 )
 from dynattrs.operations.context import Core, is_frozen
 from dynattrs.operations.flows import Flow
-from dynattrs.operations.item_keys import key_in, key_parts, stored_parts
+from dynattrs.operations.item_keys import key_changed, key_in, own_key
 from dynattrs.operations.writing import updates
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
 from dynattrs.schema.model_info import ModelInfo, model_info
@@ -77,11 +77,14 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     """Remember what *obj* is now.
 
     Raises:
-        ModelError: It is frozen, so nothing could change, or no model.
+        ModelError: It is no model.
+        ConditionError: It is frozen, so nothing could change.
+        KeyChanged: It carries its key, which is another one now.
     """
     info = model_info(type(obj))
     if is_frozen(info):
         raise ConditionError(f"edit: {info.name} is frozen; use update(obj, set_(...))")
+    own_key(info, obj)
     before, base = _dumped(info, obj), carried_by(obj).base
     if base is not None:
         # The version is what it is now: the object may have been saved since.
@@ -102,7 +105,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     Raises:
         NoSuchItem: The item is gone; nothing is written.
         ConditionFailed: The version is another one, or a changed field is not as it was read.
-        ConditionError: The key was changed.
+        KeyChanged: The key was changed.
         MappingError: A value has no place in DynamoDB.
     """
     info, obj = edit.info, edit.obj
@@ -110,9 +113,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     if after != edit.before and core.saves_through_hooks(info) and not edit.renews:
         core.before_save(info, obj)
         after = _dumped(info, obj)
-    for attribute in info.table.key:
-        if edit.before[attribute] != after[attribute]:
-            raise ConditionError(_key_changed(info, edit.before, after))
+    if key_in(info, edit.before) != key_in(info, after):
+        raise key_changed(info, edit.before, after)
     if edit.renews:
         _keep_stamps(info, edit.before, after)
     else:
@@ -164,16 +166,6 @@ def _keep_stamps(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> 
             after.pop(stored, None)
 
 
-def _key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> str:
-    was, now = stored_parts(info, before), stored_parts(info, after)
-    names = [part.name for part in key_parts(info) if was.get(part.steps) != now.get(part.steps)]
-    return (
-        f"edit: {' and '.join(f'{info.name}.{name}' for name in names)} is part of the key, which "
-        f"never changes; write session.move(old, new), which saves the object under its new key and "
-        f"deletes the old item"
-    )
-
-
 def _check_version(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
     stored = info.names.get(info.version or "")
     if stored is not None and before.get(stored) != after.get(stored):
@@ -188,7 +180,7 @@ def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
     if carried.lost:
         # What nested classes could not keep is not touched by an edit, so it is no obstacle here.
         obj = copy.copy(obj)
-        carry(obj, Carried(carried.attributes))
+        carry(obj, attrs.evolve(carried, lost=()))
     return info.mapper.dump(obj)
 
 

@@ -11,7 +11,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.mapper.carried import carried_by, carry
+from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.context import Core, is_frozen
@@ -38,6 +38,14 @@ class Encoded:
     given: Any = None
 
     @property
+    def rekeyed(self) -> bool:
+        """Whether the object carries a key of another item than the one that is stored."""
+        carried = carried_by(self.obj).key
+        return carried is not None and any(
+            self.item.get(name) != value for name, value in carried.stored.items()
+        )
+
+    @property
     def source(self) -> Any:
         """The very object that was given to `save`."""
         return self.obj if self.given is None else self.given
@@ -47,15 +55,25 @@ class Encoded:
         they change when the service has said yes (`settle`).
         """
         if self.moves and is_frozen(self.info):
-            return _moved(copy.copy(self.obj), self.moves)
+            made = _moved(copy.copy(self.obj), self.moves)
+            if self.rekeyed:
+                carry_on(made, key=None)
+            return made
         return self.obj
+
+    def taken(self) -> None:
+        """A batch has taken it: from now on the object is about the item of its key."""
+        if self.rekeyed:
+            carry_on(self.obj, key=None)
 
     def settle(self) -> None:
         """The service has said yes: move version and time stamps of a mutable object."""
+        self.taken()
         _settle(self.info, self.obj, self.moves)
 
     def settling(self) -> Callable[[], None]:
         """`settle`, for who keeps it and should not keep the item with it."""
+        self.taken()
         return functools.partial(_settle, self.info, self.obj, self.moves)
 
 
@@ -76,7 +94,7 @@ def settle_edit(obj: Any) -> None:
     """What *obj* holds is stored: edits of it begin at what it is now."""
     carried = carried_by(obj)
     if carried.base is not None:
-        carry(obj, attrs.evolve(carried, base=None))
+        carry_on(obj, base=None)
 
 
 def encode(core: Core, obj: Any) -> Encoded:

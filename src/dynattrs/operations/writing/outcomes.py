@@ -11,20 +11,20 @@ What sends calls sets `uncertain` on errors: whether an attempt may have been ap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
 from dynattrs.expressions.conditions import Comparison, Condition, Value
 from dynattrs.expressions.paths import stored_at
 from dynattrs.expressions.updates import Action, IfNotExists
-from dynattrs.mapper.scalars import binary
+from dynattrs.mapper.equality import comparable, same
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.schema.model_info import ModelInfo
-from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.schema.table import AttributeMap
 
 
 def unknown(
@@ -162,31 +162,3 @@ def _trace(action: Action, item: AttributeMap) -> bool | None:
     members = cast("frozenset[Any]", wanted[1])
     present = cast("frozenset[Any]", comparable(there)[1]) if there else frozenset[Any]()
     return members <= present if action.clause == "ADD" else not members & present
-
-
-# --- Equality ---------------------------------------------------------------------------------
-
-
-def same(one: Mapping[str, AttributeValue], other: Mapping[str, AttributeValue]) -> bool:
-    """Whether two attribute maps are the same to the service."""
-    return comparable({"M": one}) == comparable({"M": other})
-
-
-def comparable(value: Mapping[str, Any]) -> tuple[str, Hashable | Mapping[str, Any]]:
-    """An attribute value in a form that is equal where the service's value is: 1 and 1.0 are one
-    number, sets have no order, and B may be bytes or base64 text.
-    """
-    ((tag, payload),) = value.items()
-    form = _FORMS.get(tag)
-    return tag, payload if form is None else form(payload)
-
-
-_FORMS: Final[dict[str, Callable[[Any], Any]]] = {
-    "N": Decimal,
-    "B": binary,
-    "SS": frozenset,
-    "NS": lambda members: frozenset(map(Decimal, members)),
-    "BS": lambda members: frozenset(map(binary, members)),
-    "L": lambda members: [comparable(member) for member in members],
-    "M": lambda members: {name: comparable(member) for name, member in members.items()},
-}

@@ -32,7 +32,15 @@ from dynattrs.operations.conditions import (
     with_condition,
 )
 from dynattrs.operations.flows import Flow
-from dynattrs.operations.item_keys import NO_KEY, is_class_of, key_in, own_key, plain_key, target
+from dynattrs.operations.item_keys import (
+    NO_KEY,
+    is_class_of,
+    key_in,
+    own_key,
+    plain_key,
+    put_key,
+    target,
+)
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.refusals import check_constant
 from dynattrs.operations.writing.encoding import Encoded, encode
@@ -276,7 +284,7 @@ def _listed(actions: Sequence[object]) -> str:
 def move(handle: Owner, old: Any, new: R) -> Flow[R]:
     """Save *new* under its key and delete the item of *old*, both or neither."""
     info, target = model_info(type(old)), model_info(type(new))
-    key, other = own_key(info, old), own_key(target, new)
+    key, other = own_key(info, old), put_key(target, new)
     core = handle._core
     same_table = core.table_name(info.table) == core.table_name(target.table)
     if same_table and key == other:

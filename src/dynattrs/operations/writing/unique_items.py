@@ -21,11 +21,11 @@ import attrs
 
 from dynattrs.errors import AlreadyTaken, MappingError
 from dynattrs.expressions.conditions import Comparison, Condition, Function, Value
+from dynattrs.mapper.equality import same
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import attribute_path, joined, no_item
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import identity, plain_key
-from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.transaction_actions import TransactionAction
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -163,7 +163,7 @@ def is_unchanged(
     if not one or not other:
         return not one and not other
     names = watched(info)
-    return outcomes.same(
+    return same(
         {name: one[name] for name in names & one.keys()},
         {name: other[name] for name in names & other.keys()},
     )
@@ -220,7 +220,7 @@ def guard_actions(
                 dropped.setdefault(identity(table, guard.key), []).append((text, guard))
         for text, guard in after.items():
             which = identity(table, guard.key)
-            if text in before and outcomes.same(before[text].item, guard.item):
+            if text in before and same(before[text].item, guard.item):
                 kept.add(which)
                 continue
             if which in taken_:

@@ -14,6 +14,7 @@ import attrs
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.updates import IfNotExists
+from dynattrs.mapper.equality import same
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import joined, with_condition
 from dynattrs.operations.context import Core
@@ -330,7 +331,7 @@ def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
     for each in guards_of(info.guarding, key, stored).values():
         reading = {"TableName": table, "Key": each.key, "ConsistentRead": True}
         found = (yield Call("get_item", reading)).get("Item")
-        lacking = lacking or found is None or not outcomes.same(found, each.item)
+        lacking = lacking or found is None or not same(found, each.item)
     if not lacking:
         return False
 
