@@ -34,6 +34,7 @@ from dynattrs.errors import (
     NoIndex as NoIndex,
     NoSuchItem as NoSuchItem,
     NoSuchTable as NoSuchTable,
+    OtherKind as OtherKind,
     OutcomeUnknown as OutcomeUnknown,
     PartialIndex as PartialIndex,
     QueryError as QueryError,

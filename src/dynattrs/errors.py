@@ -109,6 +109,18 @@ class ImpossibleKey(MappingError):
     """
 
 
+@define(eq=False, slots=False, repr=False)
+class OtherKind(MappingError):
+    """An item is of another model of its table than the one that was asked for.
+
+    Attributes:
+        kind: What it is: the value of its discriminator, or the name of the model that its key is of.
+            None where neither is known.
+    """
+
+    kind: str | None = None
+
+
 def _plain_key(key: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={next(iter(value.values()))!r}" for name, value in key.items())
 
@@ -404,10 +416,24 @@ class ConditionFailed(DynattrsError):
         )
 
 
+@define(eq=False, slots=False, repr=False)
 class ItemExists(ConditionFailed):
-    """`insert` found an item with that key."""
+    """`insert` found an item with that key.
+
+    Attributes:
+        kind: What that item is, where it is of another model of the table: the value of its
+            discriminator. None where it is of the model itself.
+    """
+
+    kind: str | None = None
 
     def __str__(self) -> str:
+        if self.kind is not None:
+            return (
+                f"{self.operation}: the key {self.key!r} of {self.model} is taken by an item of another "
+                f"kind, {self.kind!r}; see .item, and give the new one another key: save() would "
+                f"replace that item"
+            )
         return (
             f"insert: there is an item of {self.model} with the key {self.key!r} already; "
             f"see .item, or use save() to replace it"
@@ -457,16 +483,25 @@ class Reason:
         action: The action, as Python.
         code: The service's code: `ConditionalCheckFailed`, `TransactionConflict`, …
         message: The service's message.
-        item: The item that was found, as an object of the model; None if there is none.
+        item: The item that was found, as an object of the model; None if there is none. An `insert`
+            gets the one of another model, too.
+        kind: What was found under the key, where that is an item of another model of the table: the
+            value of its discriminator.
     """
 
     action: str
     code: str
     message: str
     item: Any = None
+    kind: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
+        text = f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
+        return (
+            text
+            if self.kind is None
+            else f"{text}; there is an item of another kind, {self.kind!r}"
+        )
 
 
 @define(eq=False, slots=False, repr=False)

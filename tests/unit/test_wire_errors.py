@@ -386,7 +386,7 @@ def test_an_error_shows_its_attributes_as_attrs_does():
 
     assert repr(found) == (
         "ItemExists(operation='insert', model='Song', key=('a', 'b'), "
-        "condition='not_exists(Song.id)', item=3)"
+        "condition='not_exists(Song.id)', item=3, kind=None)"
     )
     assert repr(DynattrsError("x")) == "DynattrsError('x')"
 

@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import ImpossibleKey, MappingError, ModelError
+from dynattrs.errors import ImpossibleKey, MappingError, ModelError, OtherKind
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
@@ -64,7 +64,8 @@ class ModelKeys:
         written: The templates as they were written, by key attribute.
         names: Attribute names by field name.
         key_only: The fields that are stored in keys only.
-        kind: The discriminator's value for the class, where the table has one.
+        kinds: The discriminator's values for the class, where the table has one: all are read, and the
+            first is written.
         apart: Whether all of its keys were found to differ from those of the table's other models.
     """
 
@@ -74,7 +75,7 @@ class ModelKeys:
     written: Mapping[str, Any]
     names: Mapping[str, str]
     key_only: tuple[str, ...]
-    kind: str | None
+    kinds: tuple[str, ...]
     apart: bool = attrs.field(default=False, init=False)
     _templates: dict[str, Template] | None = attrs.field(default=None, init=False)
     _parts: tuple[KeyField, ...] = attrs.field(default=(), init=False)
@@ -102,7 +103,7 @@ class ModelKeys:
     def attributes(self) -> tuple[str, ...]:
         """The attributes of an item that are computed, and no fields."""
         discriminator = self.table.discriminator
-        return (*self.written, *((discriminator,) if discriminator and self.kind else ()))
+        return (*self.written, *((discriminator,) if discriminator and self.kinds else ()))
 
     @property
     def templates(self) -> Mapping[str, Template]:
@@ -322,8 +323,8 @@ class ModelKeys:
             MappingError: A field has no place in a key.
         """
         self.compute(item, self.templates.values())
-        if self.kind is not None and self.table.discriminator is not None:
-            item[self.table.discriminator] = {"S": self.kind}
+        if self.kinds and self.table.discriminator is not None:
+            item[self.table.discriminator] = {"S": self.kinds[0]}
         for name in self.key_only:
             item.pop(self.names[name], None)
 
@@ -430,23 +431,30 @@ class ModelKeys:
         """The class that reads an item: the model, or the subclass that its discriminator names.
 
         Raises:
-            MappingError: The item is of another model.
+            OtherKind: The item is of another model.
         """
         discriminator = self.table.discriminator
-        if discriminator is None or self.kind is None or discriminator not in item:
+        if discriminator is None or not self.kinds or discriminator not in item:
             return model
         kind = item[discriminator].get("S")
-        if kind == self.kind:
+        if kind in self.kinds:
             return model
         for info in models_in(self.table):
-            if info.keys is not None and info.keys.kind == kind:
+            if info.keys is not None and kind in info.keys.kinds:
                 if issubclass(info.cls, self.model):
                     return info.cls
                 break
+        raise self._other_kind(item, next(iter(item[discriminator].values())), discriminator)
+
+    def _other_kind(
+        self, item: Mapping[str, AttributeValue], found: Any, discriminator: str
+    ) -> OtherKind:
         key = {name: item[name] for name in self.table.key if name in item}
-        raise MappingError(
-            f"{self.name}[{discriminator!r}]", f"{self.kind!r}, or the kind of a subclass",
-            f"{kind!r}", key, "ask for the model that the item is of", item,
+        own = " or ".join(map(repr, self.kinds))
+        kind = found if isinstance(found, str) else repr(found)
+        return OtherKind(
+            f"{self.name}[{discriminator!r}]", f"{own}, or the kind of a subclass", repr(found), key,
+            "an item of another model lies under this key; ask for that model", item, kind,
         )  # fmt: skip
 
     def restore(self, item: Mapping[str, AttributeValue]) -> AttributeMap:

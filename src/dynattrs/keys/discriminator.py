@@ -39,11 +39,12 @@ def check_apart(info: ModelInfo) -> None:
         if _same_name(other, info) or theirs is None:
             continue
         if info.table.discriminator is not None:
-            if own.kind == theirs.kind:
-                raise ModelError(
-                    info.name,
-                    f"kind={own.kind!r} is {other.name}'s already; give one of them another kind",
-                )
+            for kind in own.kinds:
+                if kind in theirs.kinds:
+                    raise ModelError(
+                        info.name,
+                        f"kind={kind!r} is {other.name}'s already; give one of them another kind",
+                    )
             continue
         if not own.written or not theirs.written:
             continue
@@ -60,6 +61,20 @@ def check_apart(info: ModelInfo) -> None:
                 f'declare Table(..., discriminator="type")',
             )
     own.apart = known
+
+
+def may_share_keys(one: ModelInfo, other: ModelInfo) -> bool:
+    """Whether an item of one model may have a key that the other one's could have.
+
+    Raises:
+        NameError: An annotation is not defined yet.
+    """
+    if _same_name(one, other):
+        return False
+    own, theirs = one.keys, other.keys
+    if own is None or theirs is None:
+        return True
+    return all(_can_meet(own, theirs, attribute) for attribute in one.table.key)
 
 
 def _same_name(one: ModelInfo, other: ModelInfo) -> bool:
@@ -101,7 +116,7 @@ def declared_model_of(
         kind = discriminator.get("S")
         for info in members:
             keys = info.keys
-            if keys is not None and keys.kind == kind:
+            if keys is not None and kind in keys.kinds:
                 return info
         return None
     for info in (*asked, *members):
@@ -177,7 +192,7 @@ class Sieve:
     def _plain(info: ModelInfo) -> bool:
         """Whether its items are told by nothing: no templates, no discriminator."""
         keys = info.keys
-        return keys is None or (not keys.written and keys.kind is None)
+        return keys is None or (not keys.written and not keys.kinds)
 
     def _unknown(self, stored: StoredItem) -> MappingError:
         # Rows are there only where a library that makes them is.

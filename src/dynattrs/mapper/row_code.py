@@ -344,9 +344,10 @@ class _RowCode(MapReader):
 def _another_class(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
     """What is true of an item that another class may have to read, or none."""
     keys = codec.keys
-    if keys is not None and keys.kind is not None and keys.table.discriminator is not None:
-        place, own = places[keys.table.discriminator], {"S": keys.kind}
-        yield f"row.{place} != {own!r} and row.{place} is not UNSET"
+    if keys is not None and keys.kinds and keys.table.discriminator is not None:
+        place = places[keys.table.discriminator]
+        unlike = (f"row.{place} != { ({'S': kind})!r}" for kind in keys.kinds)
+        yield f"{' and '.join(unlike)} and row.{place} is not UNSET"
 
 
 def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:

@@ -280,21 +280,23 @@ class DeclaredFields:
         return table
 
     def computed_keys(
-        self, table: Table, written: Mapping[str, Any], kind: str | None
+        self, table: Table, written: Mapping[str, Any], kind: str | Sequence[str] | None
     ) -> ModelKeys | None:
         """How the keys are made of the fields; None where they are plain fields."""
         key_only = tuple(name for name, options in self._options.items() if options.key_only)
         if not written and table.discriminator is None:
             self.refuse_key_only()
             return None
+        kinds: tuple[str, ...] = ()
         if table.discriminator is not None:
             kind = self.cls.__name__ if kind is None else kind
+            kinds = (kind,) if isinstance(kind, str) else tuple(kind)
         for name in key_only:
             options = self._options[name]
             if options.version or options.created or options.updated or options.ttl:
                 raise self.error("it is stored in keys only, and every save changes it", name)
         return computed.ModelKeys(
-            self.cls, table, self._mapper, written, self.names, key_only, kind
+            self.cls, table, self._mapper, written, self.names, key_only, kinds
         )
 
     def refuse_key_only(self) -> None:

@@ -12,6 +12,10 @@ from dynattrs.expressions.conditions import (
     Condition,
     Constant,
     Function,
+    In,
+    IsNone,
+    Joined,
+    Not,
     PathOperand,
     Placeholders,
     Value,
@@ -24,6 +28,7 @@ from dynattrs.expressions.conditions import (
     render,
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
+from dynattrs.keys.kinds import kinds_of_all
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 
 # --- Operands -----------------------------------------------------------------------------------
@@ -96,6 +101,22 @@ def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
     return any_conditions([no_item(info), asked]) if or_missing else asked
 
 
+def of_kind(*infos: ModelInfo) -> Condition | None:
+    """The condition that an item is of one of some models, or of a subclass, or says nothing, or is not
+    there; None where no other model's item can be under their keys.
+
+    It stays true when a delete under it is repeated after a lost reply.
+    """
+    kinds = kinds_of_all(infos)
+    if kinds is None or not kinds.guarded:
+        return None
+    operand = attribute_path(infos[0], (kinds.attribute,), kinds.attribute)
+    # Of an item that is not there this is true as well.
+    absent = Function("attribute_not_exists", "not_exists", operand)
+    own = In(operand, tuple(Value({"S": kind}, kind) for kind in kinds.own))
+    return any_conditions((absent, own))
+
+
 def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
@@ -106,6 +127,25 @@ def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     codec = info.mapper.codec(info.cls)
     stored = (codec.fields or {})[info.version].dump(version)
     return Comparison("=", field_path(info, info.version), Value(stored, version))
+
+
+def holds_of_nothing(found: Condition) -> bool:
+    """Whether a condition is true where there is no item: what is absent differs from everything, and
+    has no order.
+    """
+    if isinstance(found, Constant):
+        return found.value
+    if isinstance(found, Joined):
+        return (all if found.word == "AND" else any)(map(holds_of_nothing, found.parts))
+    if isinstance(found, Not):
+        return not holds_of_nothing(found.part)
+    if isinstance(found, Silently):
+        return holds_of_nothing(found.stated)
+    if isinstance(found, IsNone):
+        return not found.negated
+    if isinstance(found, Function):
+        return found.service_name == "attribute_not_exists"
+    return isinstance(found, Comparison) and found.operator == "<>"
 
 
 def joined(*conditions: Condition | None) -> Condition | None:
@@ -161,11 +201,15 @@ def check_models(part: Any, info: ModelInfo, whole: object) -> None:
 # --- In a request -------------------------------------------------------------------------------
 
 
-def with_condition(parameters: dict[str, Any], found: Condition | None) -> dict[str, Any]:
-    """Add a ConditionExpression, and ask for the item if it is false."""
+def with_condition(
+    parameters: dict[str, Any], found: Condition | None, *, returning: bool = True
+) -> dict[str, Any]:
+    """Add a ConditionExpression, and with *returning* ask for the item if it is false."""
     placeholders = Placeholders()
     add_condition(parameters, found, placeholders)
     placeholders.into(parameters)
+    if not returning:
+        parameters.pop("ReturnValuesOnConditionCheckFailure", None)
     return parameters
 
 

@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
@@ -24,6 +25,8 @@ from dynattrs.errors import (
     Throttled,
 )
 from dynattrs.expressions.conditions import Condition, Constant
+from dynattrs.keys.discriminator import declared_model_of
+from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
@@ -128,6 +131,17 @@ def check_constant(
         raise ConditionFailed(operation, info.name, plain_key(info, key), str(found))
 
 
+def disowned(info: ModelInfo, error: ConditionFalse) -> str | None:
+    """What the item is that a condition was asked of, where it is of another model. To verbs that are
+    given a class that is as if there were no item, and *error* has none then.
+    """
+    kinds = kinds_of(info)
+    kind = None if kinds is None or not error.item else kinds.other(error.item)
+    if kind is not None:
+        error.item = None
+    return kind
+
+
 def check_current(info: ModelInfo, error: ConditionFalse) -> None:
     """Say so where a condition was asked of an item of an older schema.
 
@@ -136,6 +150,8 @@ def check_current(info: ModelInfo, error: ConditionFalse) -> None:
         MappingError: The item is of a newer schema than the model.
     """
     if not info.evolves or not error.item:
+        return
+    if is_other(info, error.item):
         return
     from dynattrs.mapper.upgrades import is_outdated
 
@@ -151,20 +167,29 @@ def condition_failed(
     kind: type[ConditionFailed] = ConditionFailed,
 ) -> ConditionFailed:
     """The error for callers: with the item found as an object, where it can be read."""
-    item = None
-    if error.item:
-        try:
-            item = info.mapper.load(error.item, info.cls)
-        except MappingError:
-            # It is there and not readable. The raw map tells more than nothing.
-            item = error.item
+    item = found_object(info, error.item) if error.item else None
     return kind(error.operation, info.name, plain_key(info, key), str(found), item)
 
 
 def item_exists(
     error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition
 ) -> ConditionFailed:
-    return condition_failed(error, info, key, found, ItemExists)
+    failed = condition_failed(error, info, key, found, ItemExists)
+    kinds = kinds_of(info)
+    if kinds is not None and error.item and isinstance(failed, ItemExists):
+        failed.kind = kinds.other(error.item)
+    return failed
+
+
+def found_object(info: ModelInfo, item: AttributeMap) -> Any:
+    """An item that a write has met, as an object of the model that it is of; as it is stored where that
+    cannot be read, which tells more than nothing.
+    """
+    with contextlib.suppress(MappingError):
+        if is_other(info, item):
+            info = declared_model_of(info.table, item) or info
+        return info.mapper.load(item, info.cls)
+    return item
 
 
 def with_found(core: Core, info: ModelInfo, flow: Flow[R]) -> Flow[R]:

@@ -133,7 +133,7 @@ class ComputedKeys(Protocol):
     @property
     def key_only(self) -> tuple[str, ...]: ...
     @property
-    def kind(self) -> str | None: ...
+    def kinds(self) -> tuple[str, ...]: ...
     @property
     def rowwise(self) -> bool: ...
     @property
@@ -190,6 +190,35 @@ def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
 KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
 
 
+@attrs.frozen(eq=False)
+class Kinds:
+    """What tells the items of a model, and of its subclasses, from others in a table.
+
+    Attributes:
+        attribute: The discriminator.
+        own: Its values in such items.
+        guarded: Whether another model of the table may have an item under one of the model's keys.
+        declared: How many declarations the table had when this was found out.
+    """
+
+    attribute: str
+    own: tuple[str, ...]
+    guarded: bool
+    declared: int
+
+    def other(self, item: StoredItem) -> str | None:
+        """What an item is that is of another model; None for the model's own, and for old items that
+        say nothing.
+        """
+        value = item.get(self.attribute, {})
+        if not value:
+            return None
+        kind = value.get("S")
+        if kind is None:
+            return repr(next(iter(value.values())))
+        return None if kind in self.own else str(kind)
+
+
 @attrs.define(eq=False)
 class ModelInfo:
     """What dynattrs knows of one model class. One for each decorated or mapped class."""
@@ -225,6 +254,8 @@ class ModelInfo:
     key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
     #: How its keys are made of its fields, where it has key templates.
     keys: ComputedKeys | None = None
+    #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.
+    kinds: Kinds | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -182,16 +182,19 @@ def _refuse_twice(subject: str, names: Iterable[str]) -> None:
 class DeclaredModels:
     """The models of one table. They belong to the `Table` object, not to what it is equal to."""
 
-    __slots__ = ("_models",)
+    __slots__ = ("_models", "declared")
 
     def __init__(self) -> None:
         self._models: list[weakref.ref[type[Any]]] = []
+        #: How many declarations there have been: what was found out of the models holds until the next.
+        self.declared = 0
 
     def add(self, cls: type[Any]) -> None:
         """Remember a model. One that is declared again, in a notebook, takes the former's place."""
         name = (cls.__module__, cls.__qualname__)
         others = (each for each in self if (each.__module__, each.__qualname__) != name)
         self._models = [*map(weakref.ref, others), weakref.ref(cls)]
+        self.declared += 1
 
     def __iter__(self) -> Iterator[type[Any]]:
         """The classes, in the order of their declarations."""

@@ -44,7 +44,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
 
         Deleting an item that does not exist is not an error. Through a batch it is gathered; with
         *when* or *returning*, or where the object has a version, and through a session, it is one
-        DeleteItem now.
+        DeleteItem now. An item of another model of the table stays: it is as if there were none.
 
         Returns:
             With *returning* the item that was there, or None.
@@ -68,7 +68,8 @@ class AnyHandle(WriteVerbs, ReadVerbs):
                 or None.
 
         Raises:
-            NoSuchItem: There is no such item, and *upsert* was not said.
+            NoSuchItem: There is no such item of the model, and *upsert* was not said.
+            ItemExists: With *upsert*: an item of another model of the table lies under the key.
             ConditionFailed: *when* is false, or the version is another; `.item` is what is stored.
             ConditionError: Actions that DynamoDB would refuse: none, overlapping, on the key.
         """

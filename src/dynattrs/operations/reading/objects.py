@@ -97,8 +97,8 @@ def _own(info: ModelInfo, keys: ComputedKeys, item: StoredItem) -> bool:
     """Whether an item is the model's own, as far as learning its attributes goes."""
     discriminator = info.table.discriminator
     with suppress(Exception):  # the general way says what is wrong with it
-        if discriminator is not None and keys.kind is not None:
-            return bool(item.get(discriminator, {}) == {"S": keys.kind})
+        if discriminator is not None and keys.kinds:
+            return item.get(discriminator, {}).get("S") in keys.kinds
         return keys.matches(item)
     return False
 

@@ -490,7 +490,7 @@ class QueryVerbs(Generic[M_co]):
         found = keys._plan()
         if any(info.evolves for info in self._infos):
             check_deletes(found, self._info)
-        return (yield from delete_found(self._handle, self._info, keys._pages(found)))
+        return (yield from delete_found(self._handle, self._infos, keys._pages(found)))
 
 
 def begin(

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import NoSuchItem, QueryError
+from dynattrs.errors import NoSuchItem, OtherKind, QueryError
+from dynattrs.expressions.conditions import expressions
+from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.carried import carried_by, carry
 from dynattrs.models.model import M
@@ -46,6 +48,7 @@ class ReadVerbs(Owner):
             unexpired: None also for an item whose time to live is over and that is not removed yet.
 
         Raises:
+            OtherKind: An item of another model of the table lies under the key.
             MappingError: The key does not fit the model, or the item cannot be read as one.
             QueryError: *unexpired* is said of a model without a time to live.
         """
@@ -59,6 +62,7 @@ class ReadVerbs(Owner):
 
         Raises:
             NoSuchItem: There is none.
+            OtherKind: An item of another model of the table lies under the key.
             MappingError: The key does not fit the model, or the item cannot be read as one.
             QueryError: *unexpired* is said of a model without a time to live.
         """
@@ -69,13 +73,16 @@ class ReadVerbs(Owner):
 
     @verb
     def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
-        """Whether there is an item with a key. It reads the key only (and costs as a whole read)."""
+        """Whether there is an item of the model with a key. It reads the key only, and what tells models
+        apart (and costs as a whole read).
+        """
         self._check_open()
         info = model_info(model)
-        names = {"#0": info.table.partition_key}
-        extra = {"ProjectionExpression": "#0", "ExpressionAttributeNames": names}
+        kinds = kinds_of(info)
+        wanted = (info.table.partition_key, *(() if kinds is None else (kinds.attribute,)))
+        extra = expressions((), projection=wanted)
         item = yield from self._get(info, key_of(info, key), consistent, extra=extra)
-        return item is not None
+        return item is not None and not is_other(info, item)
 
     @verb
     def refresh(self, obj: M) -> Flow[M]:
@@ -86,6 +93,7 @@ class ReadVerbs(Owner):
 
         Raises:
             NoSuchItem: The item is gone. The object is as before.
+            OtherKind: It is an item of another model now, or of a subclass.
         """
         self._check_open()
         info, key, _ = target(obj, NO_KEY)
@@ -93,6 +101,8 @@ class ReadVerbs(Owner):
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
         fresh = made_of(info, type(obj), item)
+        if type(fresh) is not type(obj) and not is_frozen(info):
+            raise self._of_subclass(info, fresh, item)
         finish = self._core.after_load(info)
         if is_frozen(info):
             return fresh if finish is None else cast("M", finish(fresh))
@@ -101,6 +111,19 @@ class ReadVerbs(Owner):
         if finish is not None:
             _finish_in_place(info, finish, obj, before)
         return obj
+
+    @staticmethod
+    def _of_subclass(info: ModelInfo, fresh: Any, item: StoredItem) -> OtherKind:
+        """The error where an item has become one of a subclass, whose fields an object has no place for."""
+        from dynattrs.mapper.rows import attribute_map
+
+        found = attribute_map(item)
+        key = {name: found[name] for name in info.table.key}
+        kind = found.get(info.table.discriminator or "", {}).get("S")
+        return OtherKind(
+            info.name, f"an item of {info.name} itself", f"one of {type(fresh).__name__}", key,
+            "read it again with get(...)", found, kind,
+        )  # fmt: skip
 
     @verb
     def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:

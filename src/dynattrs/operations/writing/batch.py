@@ -213,6 +213,27 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
     yield from _begin(core, buffer, [write], put)
 
 
+def gather_beside(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[None]:
+    """As `gather`, for a write that takes a request of its own.
+
+    Raises:
+        UnsentWrites: As `hold`.
+        BatchClosed: As `hold`.
+        DynattrsError: It comes from inside the sending of the batch, which holds its key still.
+    """
+    if _may_wait(core, buffer, write.obj, write.action, False):
+        yield from await_key(core, buffer, write.identity)
+        yield from gather_alone(core, buffer, write, put)
+    elif buffer.holds(write.identity):
+        raise DynattrsError(
+            "a delete from inside on_progress, or from a listener, of what the batch is still writing "
+            "would wait for the batch and so for itself: delete it after the batch"
+        )
+    else:
+        buffer.take_alone(write)
+        yield from _begin(core, buffer, [write], put)
+
+
 def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
     """Wait until no write to a key is pending or in flight."""
     while buffer.holds(key):
@@ -456,7 +477,9 @@ def send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None)
 def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Flow[None]:
     environment = core.environment
     began = environment.monotonic()
-    operation = "PutItem" if put else "BatchWriteItem"
+    operation = "BatchWriteItem"
+    if put is not None:
+        operation = "PutItem" if batch[0].action == "save" else "DeleteItem"
     wanted = bool(core.hooks.after_flush)
     remaining = batch
     attempt = 0
@@ -474,7 +497,7 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
                 for part in parts:
                     yield from _send(core, buffer, part, put)
                 return
-            if not _passes(error, alone=put is not None):
+            if not _passes(error, once=operation == "PutItem"):
                 own = put is not None or isinstance(error, _REFUSED)
                 buffer.fail(remaining, error if own else buffer.reason(error))
                 return
@@ -505,12 +528,12 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
 _REFUSED: Final = (InvalidRequest, NoSuchTable, AccessDenied)
 
 
-def _passes(error: Exception, *, alone: bool) -> bool:
+def _passes(error: Exception, *, once: bool) -> bool:
     """Whether the same may be sent again. What is put under a condition must not be put again where it
     may have been applied: its condition would fail.
     """
     passing = isinstance(error, PASSING) or is_conflict(error)
-    return passing and not (alone and getattr(error, "uncertain", False))
+    return passing and not (once and getattr(error, "uncertain", False))
 
 
 def _at_pace(

@@ -29,6 +29,7 @@ from dynattrs.operations.conditions import (
     exists,
     field_path,
     joined,
+    of_kind,
     up_to_date,
     version_is,
 )
@@ -145,7 +146,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     current = up_to_date(info) if info.evolves and not edit.renews else None
     prepared = updates.Prepared(
         core.table_name(info.table), info, key_in(info, after), actions, actions, edit.version,
-        asked, joined(exists(info), current, asked), renews=edit.renews,
+        asked, joined(exists(info), of_kind(info), current, asked), renews=edit.renews,
     )  # fmt: skip
     if info.guarding and unique_items.concerns(info, (change.steps[0] for change in changes)):
         yield from unique_writes.edit(core, prepared, edit.before, after)

@@ -246,8 +246,8 @@ def _made_with_the_key(info: ModelInfo, keys: ComputedKeys, key: AttributeMap) -
             )
         if attribute not in only and attribute not in info.table.key:
             found[attribute] = values[part.steps]
-    if keys.kind is not None and info.table.discriminator is not None:
-        found[info.table.discriminator] = {"S": keys.kind}
+    if keys.kinds and info.table.discriminator is not None:
+        found[info.table.discriminator] = {"S": keys.kinds[0]}
     actions = []
     for attribute, value in found.items():
         path = attribute_path(info, (attribute,), attribute).path

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections.abc import Sequence
 from typing import cast
 
 from dynattrs.errors import QueryError
 from dynattrs.expressions.conditions import paths_in
 from dynattrs.expressions.paths import data_of
+from dynattrs.keys.discriminator import Sieve
 from dynattrs.keys.planner import Plan
+from dynattrs.operations.conditions import of_kind
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.pages import Pages
-from dynattrs.operations.writing import batch, migration, unique_writes
-from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing import batch, deletes, migration, unique_writes
+from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -35,8 +38,9 @@ def check_deletes(found: Plan, info: ModelInfo) -> None:
         )
 
 
-def delete_found(owner: Owner, info: ModelInfo, pages: Pages) -> Flow[int]:
-    """Delete the items of some pages, after what is gathered was sent.
+def delete_found(owner: Owner, infos: Sequence[ModelInfo], pages: Pages) -> Flow[int]:
+    """Delete the items of some pages, which are of some models, after what is gathered was sent. What
+    another model's item has taken the place of meanwhile is left alone.
 
     Returns:
         How many there were.
@@ -47,22 +51,23 @@ def delete_found(owner: Owner, info: ModelInfo, pages: Pages) -> Flow[int]:
     if owner._buffer is not None:
         yield from batch.flush(owner._core, owner._buffer)
     buffer = Buffer()
-    return (yield from batch.gathered(owner._core, buffer, _gather(owner, info, pages, buffer)))
+    return (yield from batch.gathered(owner._core, buffer, _gather(owner, infos, pages, buffer)))
 
 
-def _gather(owner: Owner, info: ModelInfo, pages: Pages, buffer: Buffer) -> Flow[int]:
+def _gather(owner: Owner, infos: Sequence[ModelInfo], pages: Pages, buffer: Buffer) -> Flow[int]:
     core, count = owner._core, 0
+    info, guard = infos[0], of_kind(*infos)
+    sieve = Sieve(infos) if len(infos) > 1 and any(each.guarding for each in infos) else None
     table = core.table_name(info.table)
     with contextlib.closing(pages):
         while (raw := (yield from pages.next())) is not None:
             for item in raw.items:
                 key = key_in(info, cast("AttributeMap", item))  # no rows are made of keys
-                if info.guarding:  # with its guards, which takes a transaction
-                    deleting = functools.partial(unique_writes.delete, core, info, key, None)
+                own = info if sieve is None else sieve.model_of(item) or info
+                if own.guarding:  # with its guards, which takes a transaction
+                    deleting = functools.partial(unique_writes.delete, core, own, key, None)
                     yield from migration.as_today(core, deleting)
                 else:
-                    request = {"DeleteRequest": {"Key": key}}
-                    write = Write(table, key, request, 100, key, "delete")
-                    yield from batch.gather(core, buffer, write)
+                    yield from deletes.gather(core, buffer, table, key, key, guard)
                 count += 1
     return count

@@ -23,6 +23,7 @@ from dynattrs.expressions.conditions import (
     render,
 )
 from dynattrs.keys.discriminator import Sieve, subclasses
+from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import attribute_path
 from dynattrs.operations.context import Core
@@ -84,6 +85,8 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
     """
     mapper = info.mapper
     for attempt in range(1, _TRIES + 1):
+        if is_other(info, item):
+            return False  # another one has taken its place
         obj = mapper.load(item, info.cls)
         own = model_info(type(obj))  # it may be of a subclass, with upgrades of its own
         if not is_outdated(own, item):

@@ -19,6 +19,7 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
+from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import identity
@@ -27,6 +28,7 @@ from dynattrs.operations.refusals import (
     PASSING,
     PASSING_REASONS,
     TransactionCanceled,
+    found_object,
     is_conflict,
     quietly,
 )
@@ -183,7 +185,9 @@ class TransactionActions:
             return found
         for action, reason in zip(self._actions, error.reasons, strict=True):
             item = reason.get("Item")
-            if item and action.info.evolves and GUARD_ATTRIBUTE not in item:
+            if not item or not action.info.evolves or is_other(action.info, item):
+                continue
+            if GUARD_ATTRIBUTE not in item:
                 # What cannot be read is told as it is stored.
                 with contextlib.suppress(MappingError):
                     found = (yield from self.renew(self.core, action.info, item)) or found
@@ -194,10 +198,17 @@ class TransactionActions:
         if code == "None":
             return None
         item: Any = reason.get("Item")
+        message = reason.get("Message") or ""
+        kinds = kinds_of(action.info)
+        kind = None if kinds is None or not item else kinds.other(item)
+        if kind is not None:
+            # As if there were no item, unless it is in the way of a new one.
+            shown = found_object(action.info, item) if "Put" in action.request else None
+            return Reason(action.written, code, message, shown, kind)
         if item:
             # What cannot be read as an object is given as it is stored.
             with contextlib.suppress(MappingError):
                 item = action.info.mapper.load(item, action.info.cls)
                 finish = self.core.after_load(action.info)
                 item = item if finish is None else quietly(finish, item)
-        return Reason(action.written, code, reason.get("Message") or "", item or None)
+        return Reason(action.written, code, message, item or None)

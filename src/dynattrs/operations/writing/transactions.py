@@ -20,14 +20,16 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
-from dynattrs.expressions.conditions import Condition, Value
+from dynattrs.expressions.conditions import Condition, Constant, Not, Value, any_conditions
 from dynattrs.mapper.size import item_size
 from dynattrs.models.model import M
 from dynattrs.operations.conditions import (
     as_condition,
     exists,
+    holds_of_nothing,
     joined,
     no_item,
+    of_kind,
     version_is,
     with_condition,
 )
@@ -172,9 +174,17 @@ class TransactionVerbs:
         info, item_key, version = target(subject, key)
         written = f"{verb}({info.name} {plain_key(info, item_key)})"
         asked = joined(condition(info), version)
-        make = self._made(kind, {"Key": item_key}, info, item_key, asked)
-        if kind == "ConditionCheck" and "ConditionExpression" not in make(None)[kind]:
+        checks = kind == "ConditionCheck"
+        check_constant("TransactWriteItems", info, item_key, asked)
+        if checks and (asked is None or isinstance(asked, Constant)):
             raise TransactionError(f"{written}: its condition is always true; leave it out")
+        guard = of_kind(info)
+        if guard is not None and checks and asked is not None and holds_of_nothing(asked):
+            # Of another model's item it is true, as where there is no item.
+            asked = any_conditions((asked, Not(guard)))
+        else:
+            asked = joined(asked, guard)
+        make = self._made(kind, {"Key": item_key}, info, item_key, asked)
         guarded = bool(info.guarding) and kind == "Delete"
         self._take(written, info, item_key, make, (lambda _: None) if guarded else None)
 
@@ -316,6 +326,7 @@ def move(handle: Owner, old: Any, new: R) -> Flow[R]:
                 plain_key(target, other),
                 there.action,
                 there.item,
+                there.kind,
             ) from error
         raise
     return cast("R", stored)

@@ -6,6 +6,7 @@ somebody has changed them meanwhile, it begins again from what is stored now.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -14,9 +15,10 @@ import attrs
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.updates import IfNotExists
+from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.upgrades import is_outdated
-from dynattrs.operations.conditions import joined, with_condition
+from dynattrs.operations.conditions import holds_of_nothing, joined, of_kind, with_condition
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
@@ -120,6 +122,8 @@ def _refusal(
     inserting: bool = False,
 ) -> Callable[[AttributeMap | None, TransactionFailed], Exception]:
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is not None and not inserting and is_other(info, stored):
+            stored = None
         if stored is not None and info.evolves and is_outdated(info, stored):
             return Outdated(info, stored)
         if asked is None:
@@ -199,16 +203,27 @@ def delete(
     old = yield from stored_item(core, info, key)
     if old is None and found is None:
         return None
-    table = core.table_name(info.table)
+    table, of_model = core.table_name(info.table), of_kind(info)
+    refusal = _refusal("TransactWriteItems", info, key, found)
 
     def make(further: Condition) -> dict[str, Any]:
         parameters = {"TableName": table, "Key": key}
-        return {"Delete": with_condition(parameters, joined(found, further))}
+        return {"Delete": with_condition(parameters, joined(found, of_model, further))}
 
-    refused = _refusal("TransactWriteItems", info, key, found)
-    return (
-        yield from act(core, info, key, f"delete({info.name})", make, lambda _: None, refused, old)
-    )
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        return _Disowned() if stored and is_other(info, stored) else refusal(stored, failed)
+
+    written = f"delete({info.name})"
+    if old is None or not is_other(info, old):
+        with contextlib.suppress(_Disowned):
+            return (yield from act(core, info, key, written, make, lambda _: None, refused, old))
+    if found is not None and not holds_of_nothing(found):
+        raise _unlike("TransactWriteItems", info, key, found, None)
+    return None
+
+
+class _Disowned(Exception):
+    """What is stored is of another model: there is nothing to delete."""
 
 
 def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
@@ -228,6 +243,8 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
             f"the old item; write returns='new' or None"
         )
     old = yield from stored_item(core, info, key)
+    if old is not None and is_other(info, old):
+        raise _taken_or_missing(prepared, old)
     if old is None and not prepared.upsert:
         raise NoSuchItem(info.name, plain_key(info, key))
     written = f"update({info.name} {plain_key(info, key)})"
@@ -247,6 +264,8 @@ def _act_on(
     info, key = prepared.info, prepared.key
 
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        if stored is not None and is_other(info, stored):
+            return _taken_or_missing(prepared, stored)
         if stored is None and not prepared.upsert:
             return NoSuchItem(info.name, plain_key(info, key))
         if prepared.renews and prepared.asked is not None:
@@ -257,6 +276,14 @@ def _act_on(
         core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of, refused,
         old, whole=False, renews=prepared.renews,
     )  # fmt: skip
+
+
+def _taken_or_missing(prepared: Prepared, stored: AttributeMap) -> Exception:
+    """The error of an update where an item of another model is."""
+    error = ConditionFalse("TransactWriteItems", "ConditionalCheckFailed", "", None)
+    error.item = stored
+    taken = updates.taken_by_another(prepared, error) if prepared.upsert else None
+    return taken or NoSuchItem(prepared.info.name, plain_key(prepared.info, prepared.key))
 
 
 def changes_of(prepared: Prepared) -> NewOf | None:
@@ -326,6 +353,8 @@ def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
         AlreadyTaken: Another item has one of its values.
     """
     stored = yield from stored_item(core, info, key)
+    if stored is not None and is_other(info, stored):
+        return False
     table = core.table_name(info.table)
     lacking = False
     for each in guards_of(info.guarding, key, stored).values():
@@ -414,12 +443,13 @@ def _commit(
         changes = []
         for number, each in enumerate(planned):
             info, key, old = each.action.info, each.action.key, known[number]
-            if old and info.evolves and not each.renews and is_outdated(info, old):
+            ours = old is None or not is_other(info, old)
+            if old and ours and info.evolves and not each.renews and is_outdated(info, old):
                 # Guards are made of values as they are stored today.
                 raise Outdated(info, old)
             each.action.request.clear()
             each.action.request.update(each.make(unchanged(info, old)))
-            before = None if each.afresh else old
+            before = None if each.afresh or not ours else old
             changes.append(GuardedWrite(info, key, before, each.new_of(old), each.whole))
         guards = guard_actions(core, changes, foreign)
         sent = actions.copy()

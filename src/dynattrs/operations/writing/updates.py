@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from dynattrs.errors import ConditionError, NoSuchItem
+from dynattrs.errors import ConditionError, ConditionFailed, NoSuchItem
 from dynattrs.expressions.conditions import Condition, Placeholders, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.updates import (
@@ -22,6 +22,7 @@ from dynattrs.expressions.updates import (
     operands,
     render_update,
 )
+from dynattrs.keys.kinds import is_other
 from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
@@ -30,6 +31,8 @@ from dynattrs.operations.conditions import (
     exists,
     field_path,
     joined,
+    no_item,
+    of_kind,
     up_to_date,
 )
 from dynattrs.operations.context import Core
@@ -42,6 +45,8 @@ from dynattrs.operations.refusals import (
     check_constant,
     check_current,
     condition_failed,
+    disowned,
+    item_exists,
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes
@@ -121,7 +126,7 @@ def prepare(
     current = None
     if info.evolves and when is None:
         current = up_to_date(info, or_missing=upsert)
-    needed = joined(None if upsert else exists(info), current, asked)
+    needed = joined(None if upsert else exists(info), of_kind(info), current, asked)
     table = core.table_name(info.table)
     return Prepared(table, info, key, stated, done, version, asked, needed, upsert)
 
@@ -148,6 +153,9 @@ def send(
         return (yield from past_conflicts(core, call))
     except ConditionFalse as error:
         # The service returns the item that was found: that tells "no such item" from "not so".
+        if prepared.upsert and (taken := taken_by_another(prepared, error)) is not None:
+            raise taken from error
+        disowned(info, error)
         if not prepared.renews:
             check_current(info, error)
         if asked is None or (not error.item and not prepared.upsert):
@@ -161,6 +169,14 @@ def send(
         if not error.uncertain or (asked is None and not once):
             raise
         raise outcomes.unknown(error, info, key) from error
+
+
+def taken_by_another(prepared: Prepared, error: ConditionFalse) -> ConditionFailed | None:
+    """The error for an item of another model where an update was to make one; None where there is none."""
+    info = prepared.info
+    if not error.item or not is_other(info, error.item):
+        return None
+    return item_exists(error, info, prepared.key, no_item(info))
 
 
 def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:

@@ -12,7 +12,15 @@ from dynattrs.errors import (
 )
 from dynattrs.expressions.conditions import Condition
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.conditions import as_condition, joined, no_item, version_is, with_condition
+from dynattrs.operations.conditions import (
+    as_condition,
+    holds_of_nothing,
+    joined,
+    no_item,
+    of_kind,
+    version_is,
+    with_condition,
+)
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.item_keys import (
     NO_KEY,
@@ -29,12 +37,13 @@ from dynattrs.operations.refusals import (
     check_constant,
     check_current,
     condition_failed,
+    disowned,
     item_exists,
     past_conflicts,
     with_found,
 )
-from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.buffer import Buffer, Progress, Write
+from dynattrs.operations.writing import batch, deletes
+from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.operations.writing.encoding import Encoded, encode
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
@@ -182,7 +191,7 @@ class WriteVerbs(Owner):
             The object; for a frozen class with a version or time stamps, the one that is stored.
 
         Raises:
-            ItemExists: There is one; it carries it as `.item`.
+            ItemExists: There is one, of whatever model; it carries it as `.item`.
             AlreadyTaken: Another item has the value of a unique field.
         """
         self._check_writable()
@@ -245,10 +254,9 @@ class WriteVerbs(Owner):
         if self._buffer is not None and found is None and not returning and not info.guarding:
             table = self._core.table_name(info.table)
             what = subject if key is NO_KEY else (subject, key)
-            write = Write(
-                table, item_key, {"DeleteRequest": {"Key": item_key}}, 100, what, "delete"
+            yield from deletes.gather(
+                self._core, self._buffer, table, item_key, what, of_kind(info)
             )
-            yield from batch.gather(self._core, self._buffer, write)
             return None
 
         deleting = functools.partial(
@@ -267,7 +275,8 @@ class WriteVerbs(Owner):
     ) -> Flow[Any]:
         table = self._core.table_name(info.table)
         yield from self._settle_pending(table, item_key)
-        parameters = with_condition({"TableName": table, "Key": item_key}, found)
+        guard = of_kind(info)
+        parameters = with_condition({"TableName": table, "Key": item_key}, joined(found, guard))
         if returning:
             parameters["ReturnValues"] = "ALL_OLD"
         check_constant("DeleteItem", info, item_key, found)
@@ -281,6 +290,10 @@ class WriteVerbs(Owner):
             call = Call("delete_item", parameters, decode=decode)
             response = yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
+            if disowned(info, error) is not None and (found is None or holds_of_nothing(found)):
+                if returning and error.uncertain:
+                    raise outcomes.unknown(error, info, item_key) from error
+                return None  # it is not ours: nothing to delete
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
                 check_current(info, error)
