@@ -104,6 +104,19 @@ def test_the_stream_and_the_time_to_live_are_exchanged(session: Session):
     assert session.tables.diff(attrs.evolve(MUSIC, stream=False)) == []
 
 
+def test_a_time_to_live_that_is_not_declared_stays(session: Session, client: Any):
+    session.tables.create(attrs.evolve(MUSIC, ttl="expires"))
+
+    session.tables.create(MUSIC)
+    assert session.tables.update(MUSIC, destructive=True) == []
+
+    assert session.tables.diff(attrs.evolve(MUSIC, ttl="expires")) == []
+    with pytest.raises(ChangeRefused, match="its time to live is on attribute 'expires'"):
+        session.tables.update(attrs.evolve(MUSIC, ttl=False))
+    session.tables.update(attrs.evolve(MUSIC, ttl=False, stream="new"), only="ttl", destructive=True)
+    assert session.tables.diff(attrs.evolve(MUSIC, ttl=False, stream=False)) == []
+
+
 def test_billing_is_changed_there_and_back(session: Session):
     paid = attrs.evolve(
         MUSIC,

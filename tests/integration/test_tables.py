@@ -118,7 +118,6 @@ def test_a_table_that_differs_is_said_and_left(session: Session):
         "it has no global index 'new', which is declared",
         "it has the global index 'by-label', not declared",
         "it has the local index 'by-year', not declared",
-        "its time to live is on attribute 'expires', declared is off",
     }
 
 

@@ -836,7 +836,8 @@ def test_indexes_beside_a_table_object_are_refused() -> None:
 def test_a_time_to_live_that_the_table_object_has_not_is_refused() -> None:
     table = Table("things", partition_key="pk")
     assert refused({"pk": str, "ttl": int}, table, body={"ttl": field(ttl=True)}) == (
-        "Thing.ttl: it is marked ttl=True, and Table('things') has ttl=None"
+        "Thing.ttl: it is marked ttl=True, and Table('things') has ttl=None; "
+        "write Table(..., ttl='ttl')"
     )
 
 

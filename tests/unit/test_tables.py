@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -332,12 +332,12 @@ def test_each_difference_is_said_exactly(stored: dict[str, Any], sentence: str):
     ("stored", "declared", "sentence"),
     [
         (None, "expires", "its time to live is off, declared is on attribute 'expires'"),
-        ("expires", None, "its time to live is on attribute 'expires', declared is off"),
+        ("expires", False, "its time to live is on attribute 'expires', declared is off"),
         ("old", "new", "its time to live is on attribute 'old', declared is on attribute 'new'"),
     ],
 )
 def test_a_different_time_to_live_is_said_and_not_changed(
-    stored: str | None, declared: str | None, sentence: str
+    stored: str | None, declared: str | Literal[False], sentence: str
 ):
     """Switching it on would begin to delete data."""
     desk = Desk()

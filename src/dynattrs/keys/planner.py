@@ -586,7 +586,7 @@ def without_guards(plan: Plan, info: ModelInfo) -> Plan:
     if plan.operation == "query":
         # A partition of the table has none, and of an index only where its key is all of attributes
         # that guards have: their own keys are such that no query asks for them, times to live are not.
-        if not isinstance(index, GlobalIndex) or table.ttl not in index.partition_key:
+        if not isinstance(index, GlobalIndex) or table.ttl_attribute not in index.partition_key:
             return plan
         if table.partition_key in index.sort_key:
             # No filter can ask for a key of what is queried.

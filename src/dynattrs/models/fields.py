@@ -170,14 +170,15 @@ class DeclaredFields:
             if field_name is not None:
                 types[self.names[field_name]] = self.key_type(field_name, role)
                 self.check_key_field(field_name, role)
-        translated = tuple(self._translate(name, index, types) for index in indexes)
+        if indexes:
+            indexes = tuple(self._translate(name, index, types) for index in indexes)
         ttl = self.one("ttl")
         try:
             return Table(
                 name,
                 partition_key=self.names[partition],
                 sort_key=self.names[sort] if sort else None,
-                indexes=translated,
+                indexes=indexes,
                 ttl=self.names[ttl] if ttl else None,
                 types={attribute: kind for attribute, kind in types.items() if kind != "S"},
             )
@@ -275,7 +276,9 @@ class DeclaredFields:
         ttl = self.one("ttl")
         if ttl is not None and self.names[ttl] != table.ttl:
             raise self.error(
-                f"it is marked ttl=True, and Table({table.name!r}) has ttl={table.ttl!r}", ttl
+                f"it is marked ttl=True, and Table({table.name!r}) has ttl={table.ttl!r}; write "
+                f"Table(..., ttl={self.names[ttl]!r})",
+                ttl,
             )
         return table
 

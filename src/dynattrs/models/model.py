@@ -42,7 +42,7 @@ from dynattrs.schema.model_info import (
     model_info,
     register,
 )
-from dynattrs.schema.table import Index, Table
+from dynattrs.schema.table import UNSAID, Index, Table, declared_indexes
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -86,7 +86,7 @@ def model(
     table: str | Table,
     /,
     *,
-    indexes: Iterable[Index] = (),
+    indexes: Iterable[Index] = UNSAID,
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
     before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
@@ -105,7 +105,8 @@ def model(
     Args:
         table: The table's name, or a `Table`. With a name, `partition_key()` and `sort_key()` mark
             the key's fields; with a `Table`, they are the fields stored under its key's names.
-        indexes: The table's indexes, by field names. With a `Table` they are declared there.
+        indexes: All indexes of the table, by field names; `[]` says that it has none. With a `Table`
+            they are declared there.
         unknown: What to do with stored attributes that the class does not know: `"keep"` carries
             them on the instance and writes them back, `"drop"` ignores them, `"forbid"` refuses.
         mapper: The mapper, where the default one will not do.
@@ -153,7 +154,7 @@ def model(
 
     def decorate(cls: C) -> C:
         declaration = _Declaration(
-            table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind,
+            table, declared_indexes(indexes), unknown, mapper or default, dict(keys or {}), kind,
             before_save, after_load, unique, upgrades, schema_attribute,
         )  # fmt: skip
         made: C = _declare(cls, declaration, dict(options), scope)
@@ -315,7 +316,7 @@ def map_class(
     *,
     partition_key: str | None = None,
     sort_key: str | None = None,
-    indexes: Iterable[Index] = (),
+    indexes: Iterable[Index] = UNSAID,
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
     before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
@@ -342,7 +343,7 @@ def map_class(
     if info_of(cls) is not None:
         raise ModelError(cls.__name__, "it is mapped already")
     declaration = _Declaration(
-        table, tuple(indexes), unknown, mapper or default, dict(keys or {}), kind,
+        table, declared_indexes(indexes), unknown, mapper or default, dict(keys or {}), kind,
         before_save, after_load, unique, upgrades, schema_attribute,
     )  # fmt: skip
     _check_options(cls, declaration, {})

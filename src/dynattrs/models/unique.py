@@ -81,7 +81,7 @@ def _check(info: ModelInfo, name: str) -> None:
         )
     if name in (info.version, info.created, info.updated):
         raise ModelError(info.name, "every save changes it, so it is not unique", name)
-    if info.names[name] == info.table.ttl:
+    if info.names[name] == info.table.ttl_attribute:
         raise ModelError(info.name, "a time to live is not unique", name)
     mapper = info.mapper
     try:

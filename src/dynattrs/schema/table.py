@@ -31,6 +31,11 @@ __all__ = ["Facet", "GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection
 
 KeyType: TypeAlias = Literal["S", "N", "B"]
 Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
+#: What a table has besides its key.
+TableSetting: TypeAlias = Literal[
+    "indexes", "ttl", "billing", "stream", "deletion_protection", "point_in_time_recovery",
+    "table_class",
+]  # fmt: skip
 AttributeValue: TypeAlias = "dict[str, Any]"
 AttributeMap: TypeAlias = "dict[str, AttributeValue]"
 
@@ -54,8 +59,20 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _indexes(value: Iterable[Index]) -> tuple[Index, ...]:
-    return tuple(value)
+class _Unsaid(tuple["Index", ...]):
+    """No indexes, because a declaration does not speak of any: they are left as they are."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "UNSAID"
+
+
+UNSAID: Final[tuple[Index, ...]] = _Unsaid()
+
+
+def declared_indexes(value: Iterable[Index]) -> tuple[Index, ...]:
+    return value if isinstance(value, _Unsaid) else tuple(value)
 
 
 def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
@@ -245,15 +262,16 @@ class KeySchema:
 class Table:
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
 
-    A setting that is None is not created, compared or changed: it belongs to whoever runs the
+    A setting that is not said is not created, compared or changed: it belongs to those who run the
     table. Without `billing` a table is made on demand.
 
     Args:
         name: The table's name, before the session's `table_prefix` and `tables`.
         partition_key: The attribute that is the partition key.
         sort_key: The attribute that is the sort key, if there is one.
-        indexes: Global and local indexes; their names are attribute names.
-        ttl: The attribute with the time to live (epoch seconds).
+        indexes: All its global and local indexes; their names are attribute names. `[]` says that it
+            has none.
+        ttl: The attribute with the time to live (epoch seconds); False for none.
         types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
         billing: `OnDemand()`, perhaps with maxima, or `Provisioned(read=..., write=...)`.
         stream: What the table's stream tells of a changed item, `"keys"`, `"new"`, `"old"` or
@@ -278,8 +296,10 @@ class Table:
     name: str = attrs.field(validator=_check_name)
     partition_key: str = attrs.field(kw_only=True)
     sort_key: str | None = attrs.field(kw_only=True, default=None)
-    indexes: tuple[Index, ...] = attrs.field(kw_only=True, default=(), converter=_indexes)
-    ttl: str | None = attrs.field(kw_only=True, default=None)
+    indexes: tuple[Index, ...] = attrs.field(
+        kw_only=True, default=UNSAID, converter=declared_indexes
+    )
+    ttl: str | Literal[False] | None = attrs.field(kw_only=True, default=None)
     types: Mapping[str, KeyType] = attrs.field(kw_only=True, factory=dict, hash=False)
     billing: Billing | None = attrs.field(kw_only=True, default=None)
     stream: StreamView | Literal[False] | None = attrs.field(kw_only=True, default=None)
@@ -339,6 +359,11 @@ class Table:
                 )
 
     def _check_settings(self, subject: str) -> None:
+        ttl: object = self.ttl
+        if not (ttl is None or ttl is False or (isinstance(ttl, str) and ttl)):
+            raise ModelError(
+                subject, f"ttl={ttl!r}: the name of an attribute is expected, or False"
+            )
         settings = (
             self.stream, self.deletion_protection, self.point_in_time_recovery, self.table_class
         )  # fmt: skip
@@ -400,7 +425,13 @@ class Table:
     @property
     def own_attributes(self) -> tuple[str, ...]:
         """The attributes that mean something to the service: keys, and the time to live."""
-        return self.key_attributes if self.ttl is None else (*self.key_attributes, self.ttl)
+        ttl = self.ttl_attribute
+        return self.key_attributes if ttl is None else (*self.key_attributes, ttl)
+
+    @property
+    def ttl_attribute(self) -> str | None:
+        """The attribute with the time to live; None where there is none, or nothing is said of it."""
+        return self.ttl or None
 
     def type_of(self, attribute: str) -> KeyType:
         """The type of a key attribute: `"S"` unless `types` says otherwise."""
@@ -434,7 +465,7 @@ class Table:
         """
         return infrastructure.cloudformation(
             self.create_arguments(name),
-            ttl=self.ttl,
+            ttl=self.ttl_attribute,
             recovery=self.point_in_time_recovery,
             logical_id=logical_id or infrastructure.logical_id(self.name),
         )
@@ -450,10 +481,20 @@ class Table:
         """
         return infrastructure.terraform(
             self.create_arguments(name),
-            ttl=self.ttl,
+            ttl=self.ttl_attribute,
             recovery=self.point_in_time_recovery,
             resource=resource or infrastructure.resource_name(self.name),
         )
+
+
+def says(table: Table, setting: TableSetting) -> bool:
+    """Whether a declaration speaks of a setting."""
+    if setting == "indexes":
+        return not isinstance(table.indexes, _Unsaid)
+    own = setting == "billing" and any(
+        isinstance(index, GlobalIndex) and index.billing for index in table.indexes
+    )
+    return own or getattr(table, setting) is not None
 
 
 def partition_of(table: Table, index: Index | None) -> tuple[str, ...]:

@@ -22,9 +22,10 @@ def time_to_live(info: ModelInfo) -> str:
     Raises:
         QueryError: It has none, so nothing ever expires.
     """
-    if info.table.ttl is None:
+    attribute = info.table.ttl_attribute
+    if attribute is None:
         raise QueryError(f"unexpired: {info.name} has no time to live; declare field(ttl=True)")
-    return info.table.ttl
+    return attribute
 
 
 def now(core: Core) -> int:

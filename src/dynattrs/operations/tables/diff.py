@@ -4,13 +4,15 @@ The service changes a table one thing at a time: one index created or dropped in
 switched off before it is switched on with another view, a time to live switched off before another
 attribute has it. So each difference has its steps, and all steps have one order.
 
+What a declaration does not say is not compared.
+
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
@@ -28,12 +30,14 @@ from dynattrs.schema.table import (
     GlobalIndex,
     Index,
     Table,
+    TableSetting,
     billing_of,
     definitions,
     index_arguments,
     key_attributes_of,
     key_schema,
     projection_arguments,
+    says,
     stream_specification,
 )
 
@@ -52,6 +56,10 @@ _LOCAL_INDEX: Final = (
 _KEY: Final = "the key of a table cannot be changed; make a new table and copy the items"
 
 
+#: What a change is about.
+Changed: TypeAlias = "TableSetting | Literal['table', 'key']"
+
+
 @attrs.frozen
 class TableChange:
     """One thing in which a table differs from its declaration.
@@ -64,6 +72,8 @@ class TableChange:
         destructive: Whether that loses something that is in use or cannot be had back: an index, the
             records of a stream, restorable days, items whose time to live has gone by.
         possible: Whether the service can change it at all.
+        setting: What differs: `"table"`, which does not exist, its `"key"`, or one of the settings
+            that `only=` of `session.tables.update` names.
     """
 
     table: str
@@ -71,6 +81,7 @@ class TableChange:
     action: str
     destructive: bool = False
     possible: bool = True
+    setting: Changed = "table"
     _steps: tuple[tuple[int, Call], ...] = attrs.field(default=(), repr=False, alias="steps")
 
     def __str__(self) -> str:
@@ -84,7 +95,7 @@ class StoredTable:
 
     Attributes:
         table: `Table` of DescribeTable.
-        ttl: The attribute of the time to live; None if it is off.
+        ttl: The attribute of the time to live; None if it is off, or was not asked.
         recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
     """
 
@@ -109,10 +120,19 @@ def steps_of(changes: Iterable[TableChange]) -> list[Call]:
     return [call for _, call in sorted(ordered, key=lambda step: step[0])]
 
 
-def compare(table: Table, name: str, found: StoredTable) -> list[TableChange]:
-    """Every difference between a declaration and what the service has."""
-    there = _Comparison(table, name, found)
-    return [
+def compare(
+    table: Table, name: str, found: StoredTable, only: Collection[TableSetting] | None = None
+) -> list[TableChange]:
+    """Every difference between what a declaration says and what the service has.
+
+    Args:
+        table: The declaration.
+        name: The table's real name.
+        found: What the service has.
+        only: The settings to compare besides the key; None for all.
+    """
+    there = _Comparison(table, name, found, only)
+    changes = [
         *there.keys(),
         *there.indexes(),
         *there.time_to_live(),
@@ -120,10 +140,14 @@ def compare(table: Table, name: str, found: StoredTable) -> list[TableChange]:
         *there.stream(),
         *there.settings(),
     ]
+    return [each for each in changes if each.setting == "key" or there.concerns(each.setting)]
 
 
 class _Comparison:
-    def __init__(self, table: Table, name: str, found: StoredTable) -> None:
+    def __init__(
+        self, table: Table, name: str, found: StoredTable, only: Collection[TableSetting] | None
+    ) -> None:
+        self.only = only
         self.table = table
         self.name = name
         self.found = found
@@ -135,13 +159,17 @@ class _Comparison:
             each["IndexName"]: each for each in self.description.get("LocalSecondaryIndexes", ())
         }
 
+    def concerns(self, setting: Changed) -> bool:
+        """Whether a setting is asked for."""
+        return self.only is None or setting in self.only
+
     # --- Keys and indexes ---
 
     def keys(self) -> Iterator[TableChange]:
         stored, declared = self.description["KeySchema"], key_schema(self.table, None)
         if shown_key(stored) != shown_key(declared):
             yield self._impossible(
-                f"its key is {shown_key(stored)}, declared is {shown_key(declared)}", _KEY
+                "key", f"its key is {shown_key(stored)}, declared is {shown_key(declared)}", _KEY
             )
         types = {
             each["AttributeName"]: each["AttributeType"]
@@ -157,13 +185,14 @@ class _Comparison:
             )
             fixed = [self.description, *self.locals.values()]
             if any(attribute in _attributes(each["KeySchema"]) for each in fixed):
-                yield self._impossible(difference, _KEY)
+                yield self._impossible("key", difference, _KEY)
                 continue
             # An attribute of global indexes only: all of them are dropped, and then created anew.
             users = [n for n, i in self.globals.items() if attribute in _attributes(i["KeySchema"])]
             steps = [self._drop(user) for user in users]
             steps += [self._create(i) for i in self._declared_globals() if i.name in users]
             yield self._change(
+                "indexes",
                 difference,
                 f"drop the {_listed(users)} and create what is declared of them anew",
                 *steps,
@@ -173,16 +202,21 @@ class _Comparison:
     def indexes(self) -> Iterator[TableChange]:
         for index in self.table.indexes:
             yield from self._index(index)
+        if not says(self.table, "indexes"):
+            return
         declared = {index.name for index in self.table.indexes}
         for name in self.globals.keys() - declared:
             yield self._change(
+                "indexes",
                 f"it has the global index {name!r}, not declared",
                 "drop it",
                 self._drop(name),
                 destructive=True,
             )
         for name in self.locals.keys() - declared:
-            yield self._impossible(f"it has the local index {name!r}, not declared", _LOCAL_INDEX)
+            yield self._impossible(
+                "indexes", f"it has the local index {name!r}, not declared", _LOCAL_INDEX
+            )
 
     def _index(self, index: Index) -> Iterator[TableChange]:
         is_global = isinstance(index, GlobalIndex)
@@ -191,17 +225,20 @@ class _Comparison:
         stored = same.get(index.name)
         if stored is None and index.name in others:
             yield self._impossible(
-                f"index {index.name!r} is {other}, declared is {kind}", _LOCAL_INDEX
+                "indexes", f"index {index.name!r} is {other}, declared is {kind}", _LOCAL_INDEX
             )
             return
         if stored is None:
             difference = f"it has no {kind} index {index.name!r}, which is declared"
             if isinstance(index, GlobalIndex):
                 yield self._change(
-                    difference, "create it, and wait until it is filled", self._create(index)
+                    "indexes",
+                    difference,
+                    "create it, and wait until it is filled",
+                    self._create(index),
                 )
             else:
-                yield self._impossible(difference, _LOCAL_INDEX)
+                yield self._impossible("indexes", difference, _LOCAL_INDEX)
             return
         differences = []
         key, declared_key = shown_key(stored["KeySchema"]), shown_key(key_schema(self.table, index))
@@ -218,6 +255,7 @@ class _Comparison:
         for difference in differences:
             if isinstance(index, GlobalIndex):
                 yield self._change(
+                    "indexes",
                     difference,
                     "drop it and create it anew; queries fail meanwhile, so rather declare an "
                     "index of another name",
@@ -226,7 +264,7 @@ class _Comparison:
                     destructive=True,
                 )
             else:
-                yield self._impossible(difference, _LOCAL_INDEX)
+                yield self._impossible("indexes", difference, _LOCAL_INDEX)
 
     def _declared_globals(self) -> list[GlobalIndex]:
         return [index for index in self.table.indexes if isinstance(index, GlobalIndex)]
@@ -239,13 +277,18 @@ class _Comparison:
         )
 
     def _arguments(self, index: GlobalIndex) -> dict[str, Any]:
+        declared = billing_mode(self.table.billing)
+        changes = says(self.table, "billing") and self.concerns("billing")
+        mode = declared if changes else self._mode
         arguments = index_arguments(self.table, index)
-        if self._declared_billing() is None and self._mode == "PROVISIONED":
-            # A table that stays provisioned takes no index without a capacity. It is given what the
-            # index had before, or else what the table has.
-            there = self.globals.get(index.name, self.description)
-            arguments |= described(self._mode, there).arguments()
-        return arguments
+        if mode == declared:
+            return arguments
+        # The table stays as it is, and an index is billed as its table. One that is provisioned takes
+        # no index without a capacity: it is given what it had before, or else what the table has.
+        there = self.globals.get(index.name, self.description)
+        capacity = described(mode, there).arguments() if mode == "PROVISIONED" else {}
+        own = ("IndexName", "KeySchema", "Projection")
+        return {name: arguments[name] for name in own} | capacity
 
     def _drop(self, name: str) -> tuple[int, Call]:
         return self._update_table(
@@ -255,8 +298,8 @@ class _Comparison:
     # --- Settings ---
 
     def time_to_live(self) -> Iterator[TableChange]:
-        stored, declared = self.found.ttl, self.table.ttl
-        if stored == declared:
+        stored, declared = self.found.ttl, self.table.ttl_attribute
+        if stored == declared or not says(self.table, "ttl"):
             return
         steps = []
         if stored is not None:
@@ -265,25 +308,27 @@ class _Comparison:
             steps.append((_TTL_ON, self._ttl(declared, enabled=True)))
         action = {
             (True, True): "switch it off, wait for that, and switch it on for the other attribute",
-            (True, False): "switch it off",
+            (True, False): "switch it off, which keeps what would have been deleted from then on",
             (False, True): "switch it on",
         }[stored is not None, declared is not None]
         if declared is not None:
             action += ", which deletes the items whose time has gone by"
         yield self._change(
+            "ttl",
             f"its time to live is {_shown_ttl(stored)}, declared is {_shown_ttl(declared)}",
             action,
             *steps,
-            destructive=declared is not None,
+            destructive=True,
         )
 
     def _ttl(self, attribute: str, *, enabled: bool) -> Call:
         return ttl_call(self.name, attribute, enabled=enabled)
 
     def billing(self) -> Iterator[TableChange]:
-        declared, mode = self._declared_billing(), self._mode
-        if declared is None:
+        if not says(self.table, "billing"):
             return
+        # An index that has a billing of its own says the table's mode, and no more of the table.
+        declared, mode = self.table.billing or OnDemand(), self._mode
         stored = self._described(mode, self.description)
         wanted = self._kept(declared)
         if mode != billing_mode(declared):
@@ -298,35 +343,32 @@ class _Comparison:
             if updates:
                 changes["GlobalSecondaryIndexUpdates"] = updates
             yield self._change(
+                "billing",
                 f"it is billed {stored}, declared is {declared}",
                 "change the billing mode, which the service allows a few times a day",
                 self._update_table(_BILL, **changes),
             )
             return
-        if stored != wanted:
+        if self.table.billing is not None and stored != wanted:
             yield self._change(
+                "billing",
                 f"it is billed {stored}, declared is {declared}",
                 "change its capacity",
                 self._update_table(_BILL, **wanted.changes()),
             )
         for index in self._declared_globals():
             there = self.globals.get(index.name)
-            if there is None:
+            if there is None or (self.table.billing is None and index.billing is None):
                 continue
             stored, wanted = self._described(mode, there), self._kept(billing_of(self.table, index))
             if stored != wanted:
                 update = {"Update": {"IndexName": index.name, **wanted.changes()}}
                 yield self._change(
+                    "billing",
                     f"index {index.name!r} is billed {stored}, declared is {wanted}",
                     "change its capacity",
                     self._update_table(_BILL, GlobalSecondaryIndexUpdates=[update]),
                 )
-
-    def _declared_billing(self) -> Billing | None:
-        """How the table is to be billed; None where it is billed as it is."""
-        if self.table.billing is None and any(each.billing for each in self._declared_globals()):
-            return OnDemand()
-        return self.table.billing
 
     @property
     def _mode(self) -> str:
@@ -366,6 +408,7 @@ class _Comparison:
             action = "switch it off" + (", and on again under another ARN" if declared else "")
             action += "; what reads it now misses what is written from then on"
         yield self._change(
+            "stream",
             f"its stream is {_shown_stream(stored)}, declared is {_shown_stream(declared)}",
             action,
             *steps,
@@ -378,6 +421,7 @@ class _Comparison:
         if table.deletion_protection is not None and table.deletion_protection != protected:
             on = table.deletion_protection
             yield self._change(
+                "deletion_protection",
                 f"its deletion protection is {_on_off(protected)}, declared is {_on_off(on)}",
                 f"switch it {_on_off(on)}",
                 self._update_table(_PROTECTION, DeletionProtectionEnabled=on),
@@ -388,6 +432,7 @@ class _Comparison:
             declared = TABLE_CLASSES[table.table_class]
             if stored != declared:
                 yield self._change(
+                    "table_class",
                     f"its class is {stored}, declared is {declared}",
                     "change it, which the service allows twice in 30 days",
                     self._update_table(_SET, TableClass=declared),
@@ -409,6 +454,7 @@ class _Comparison:
             f"switch it {_on_off(on)}" if bool(stored) != on else f"make it {declared} days"
         ) + ("; the service forgets what it could restore before" if fewer else "")
         yield self._change(
+            "point_in_time_recovery",
             f"its point-in-time recovery is {_shown_recovery(stored)}, declared is {wanted}",
             action,
             (_NO_BACK_UP if fewer else _BACK_UP, recovery_call(self.name, declared)),
@@ -418,12 +464,17 @@ class _Comparison:
     # --- Changes ---
 
     def _change(
-        self, difference: str, action: str, *steps: tuple[int, Call], destructive: bool = False
+        self,
+        setting: Changed,
+        difference: str,
+        action: str,
+        *steps: tuple[int, Call],
+        destructive: bool = False,
     ) -> TableChange:
-        return TableChange(self.name, difference, action, destructive, steps=steps)
+        return TableChange(self.name, difference, action, destructive, setting=setting, steps=steps)
 
-    def _impossible(self, difference: str, reason: str) -> TableChange:
-        return TableChange(self.name, difference, reason, possible=False)
+    def _impossible(self, setting: Changed, difference: str, reason: str) -> TableChange:
+        return TableChange(self.name, difference, reason, possible=False, setting=setting)
 
     def _update_table(self, order: int, **parameters: Any) -> tuple[int, Call]:
         return order, Call("update_table", {"TableName": self.name, **parameters})

@@ -7,9 +7,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.h
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args
 
 import attrs
 
@@ -24,10 +24,11 @@ from dynattrs.errors import (
     TableDiffers,
     TableNotReady,
 )
+from dynattrs.expressions.paths import did_you_mean
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
 from dynattrs.schema.model_info import model_info
-from dynattrs.schema.table import Table
+from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
     from dynattrs.operations.tables import diff
@@ -54,14 +55,7 @@ _BUSY: Final = frozenset(
 )
 #: The time to live can be changed again when an hour has gone by. There is no code for it.
 _TTL_TOO_SOON: Final = "fixed interval"
-_SETTINGS: Final = (
-    "ttl",
-    "billing",
-    "stream",
-    "deletion_protection",
-    "point_in_time_recovery",
-    "table_class",
-)
+_SETTINGS: Final[tuple[TableSetting, ...]] = get_args(TableSetting)
 
 _log = logging.getLogger("dynattrs")
 
@@ -79,8 +73,9 @@ class TableVerbs:
     def create(self, *subjects: Subject) -> Flow[None]:
         """Create the tables of models as declared, and wait until they are active.
 
-        A table that is there as declared is left alone. A time to live is enabled on new tables,
-        and point-in-time recovery where that is declared.
+        A table that is there as declared is left alone; settings that a declaration does not say
+        are not compared. A time to live is enabled on new tables, and point-in-time recovery where
+        that is declared.
 
         Raises:
             TableDiffers: A table is there and is not as declared; it says exactly what differs.
@@ -102,9 +97,9 @@ class TableVerbs:
     def diff(self, *subjects: Subject) -> Flow[list[TableChange]]:
         """What differs between the declarations of tables and what the service has.
 
-        It reads only: DescribeTable, DescribeTimeToLive, and DescribeContinuousBackups where
-        point-in-time recovery is declared. Settings that a `Table` does not declare are not
-        compared.
+        It reads only: DescribeTable, DescribeTimeToLive and DescribeContinuousBackups where a time to
+        live and point-in-time recovery are declared. Settings that a declaration does not say are
+        not compared.
 
         Returns:
             One `TableChange` for each difference; none where all is as declared.
@@ -123,9 +118,11 @@ class TableVerbs:
         self,
         *subjects: Subject,
         destructive: bool = False,
+        only: TableSetting | Iterable[TableSetting] | None = None,
         timeout: timedelta | None = None,
     ) -> Flow[list[TableChange]]:
-        """Bring tables to their declarations: create what is missing, and change what differs.
+        """Bring tables to their declarations: create what is missing, and change what differs. What a
+        declaration does not say stays as it is.
 
         One thing at a time, as the service demands, waiting for each: an index until it is filled,
         a time to live until it is off (which takes up to an hour) before another one is switched
@@ -136,7 +133,10 @@ class TableVerbs:
             subjects: Models and `Table` objects.
             destructive: Allow what loses something: dropping an index, or its key or projection
                 changed, which means to drop and create it; ending a stream; fewer days of
-                point-in-time recovery; a time to live switched on, which deletes what has expired.
+                point-in-time recovery; a time to live switched on, which deletes what has expired,
+                or off.
+            only: The names of the settings to change, of tables that exist, such as `"ttl"` or
+                `["stream", "billing"]`; the others are not compared either. None for all.
             timeout: How long to wait for each step; None for as long as it takes. An index of a
                 large table takes hours.
 
@@ -147,21 +147,33 @@ class TableVerbs:
             ChangeRefused: A change is impossible, or is destructive and was not allowed. Nothing
                 was changed, of no table.
             TableNotReady: *timeout* has gone by. The service goes on by itself.
-            ModelError: Two models declare the same table differently.
+            NoSuchTable: *only* is given, and there is no such table.
+            ModelError: Two models declare the same table differently; *only* names no setting, or one
+                that a declaration does not say.
         """
         tables = _merged(self._core, subjects)
+        chosen = _chosen(tables, only)
         watch = _Watch(self._core, timeout)
         planned: dict[str, list[TableChange]] = {}
         # Nothing is changed before all tables are known to be changeable.
         for name, table in tables.items():
             description = yield from _describe(name)
             if description is None or description["TableStatus"] == "DELETING":
+                if chosen is not None:
+                    raise NoSuchTable(
+                        "DescribeTable",
+                        "ResourceNotFoundException",
+                        "only= changes what is there",
+                        name,
+                    )
                 planned[name] = [diff.missing(name)]
                 continue
             changing = _is_changing(description)
             if changing:
                 description = yield from _until_active(watch, name)
-            planned[name] = yield from _compared(table, name, description, patient=changing)
+            planned[name] = yield from _compared(
+                table, name, description, patient=changing, only=chosen
+            )
             refused = [
                 change
                 for change in planned[name]
@@ -175,7 +187,7 @@ class TableVerbs:
         yield from _all_created(absent, watch)
         for name, changes in planned.items():
             if name not in absent:
-                yield from _changed(tables[name], name, changes, watch)
+                yield from _changed(tables[name], name, changes, watch, chosen)
         return [change for changes in planned.values() for change in changes]
 
     @verb
@@ -221,14 +233,44 @@ def _merged(core: Core, subjects: tuple[Subject, ...]) -> dict[str, Table]:
     return found
 
 
+def _chosen(
+    tables: Mapping[str, Table], only: TableSetting | Iterable[TableSetting] | None
+) -> Collection[TableSetting] | None:
+    """The settings that `only=` names, all of them said by all tables."""
+    if only is None:
+        return None
+    given = (only,) if isinstance(only, str) else tuple(only)
+    if not given:
+        raise ModelError("session.tables", "only=[]: name at least one setting, or leave it out")
+    known_settings: dict[str, TableSetting] = {name: name for name in _SETTINGS}
+    chosen: list[TableSetting] = []
+    for each in given:
+        setting = known_settings.get(str(each))
+        if setting is None:
+            known = did_you_mean(str(each), _SETTINGS)
+            raise ModelError("session.tables", f"only={each!r} is no setting of a table{known}")
+        for name, table in tables.items():
+            if not says(table, setting):
+                raise ModelError(
+                    f"table {name!r}",
+                    f"only={setting!r}: its declaration does not say it, so there is nothing to "
+                    f"change; write Table(..., {setting}=...)",
+                )
+        chosen.append(setting)
+    return chosen
+
+
 def _together(one: Table, other: Table) -> Table:
-    if one == other and dict(one.types) == dict(other.types):
+    said = says(one, "indexes") == says(other, "indexes")
+    if said and one == other and dict(one.types) == dict(other.types):
         return one
     types = {**one.types, **other.types}
     indexes = {index.name: index for index in one.indexes}
     conflict = one.key != other.key
     settings: dict[str, Any] = {}
     for setting in _SETTINGS:
+        if setting == "indexes":
+            continue
         mine, theirs = getattr(one, setting), getattr(other, setting)
         conflict = conflict or (mine is not None and theirs is not None and mine != theirs)
         settings[setting] = theirs if mine is None else mine
@@ -244,7 +286,9 @@ def _together(one: Table, other: Table) -> Table:
             "two models declare its keys, indexes, time to live or settings differently; "
             "declare it once as a Table and give that to both",
         )
-    return attrs.evolve(one, indexes=tuple(indexes.values()), types=types, **settings)
+    if says(one, "indexes") or says(other, "indexes"):
+        settings["indexes"] = tuple(indexes.values())
+    return attrs.evolve(one, types=types, **settings)
 
 
 # --- Waiting ------------------------------------------------------------------------------------
@@ -346,20 +390,32 @@ def _describe(name: str) -> Flow[dict[str, Any] | None]:
 
 
 def _compared(
-    table: Table, name: str, description: Mapping[str, Any], *, patient: bool = False
+    table: Table,
+    name: str,
+    description: Mapping[str, Any],
+    *,
+    patient: bool = False,
+    only: Collection[TableSetting] | None = None,
 ) -> Flow[list[TableChange]]:
     """The differences; *patient* where another process may just be switching on what comes last."""
+    ttl, recovery = None, None
+    if table.ttl is not None and (only is None or "ttl" in only):
+        ttl = yield from _ttl_now(table, name, patient=patient)
+    declared = table.point_in_time_recovery
+    if declared is not None and (only is None or "point_in_time_recovery" in only):
+        recovery = yield from _recovery(name, declared)
+    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery), only)
+
+
+def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:
     ttl = yield from _ttl(name)
     for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), _pauses(), strict=False):
-        if ttl is not None or table.ttl is None or not patient:
+        if ttl is not None or not table.ttl or not patient:
             break
         # Another process may be creating the table just now: the time to live comes last.
         yield pause
         ttl = yield from _ttl(name)
-    recovery, declared = None, table.point_in_time_recovery
-    if declared is not None:
-        recovery = yield from _recovery(name, declared)
-    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery))
+    return ttl
 
 
 def _described(response: Any) -> dict[str, Any]:
@@ -446,8 +502,8 @@ def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
         except ServiceError as error:
             if not _lacks_backups(error, name):
                 raise
-    if table.ttl is not None:
-        yield diff.ttl_call(name, table.ttl, enabled=True)
+    if table.ttl_attribute is not None:
+        yield diff.ttl_call(name, table.ttl_attribute, enabled=True)
 
 
 def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
@@ -464,15 +520,23 @@ def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
         yield pause
 
 
-def _changed(table: Table, name: str, changes: list[TableChange], watch: _Watch) -> Flow[None]:
+def _changed(
+    table: Table,
+    name: str,
+    changes: list[TableChange],
+    watch: _Watch,
+    only: Collection[TableSetting] | None,
+) -> Flow[None]:
     """Take all steps, each when the table is ready for it."""
     for change in changes:
         _log.info("table %s: %s", name, change)
     for call in diff.steps_of(changes):
-        yield from _stepped(call, table, name, watch)
+        yield from _stepped(call, table, name, watch, only)
 
 
-def _stepped(call: Call, table: Table, name: str, watch: _Watch) -> Flow[None]:
+def _stepped(
+    call: Call, table: Table, name: str, watch: _Watch, only: Collection[TableSetting] | None
+) -> Flow[None]:
     """One step: again while the service is busy, unless another process has made it meanwhile."""
     watch.restart()
     began = watch.began
@@ -484,7 +548,7 @@ def _stepped(call: Call, table: Table, name: str, watch: _Watch) -> Flow[None]:
         except ServiceError as error:
             too_soon = _TTL_TOO_SOON in error.message
             description = yield from _until_active(watch, name)
-            left = yield from _compared(table, name, description)
+            left = yield from _compared(table, name, description, only=only)
             if call not in diff.steps_of(left):
                 return
             if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):

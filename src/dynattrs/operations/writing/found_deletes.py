@@ -29,7 +29,7 @@ def check_deletes(found: Plan, info: ModelInfo) -> None:
     Raises:
         QueryError: It names the filter and what to do.
     """
-    plain = {*info.table.key, info.table.ttl, GUARD_ATTRIBUTE}
+    plain = {*info.table.key, info.table.ttl_attribute, GUARD_ATTRIBUTE}
     if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
         raise QueryError(
             f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "

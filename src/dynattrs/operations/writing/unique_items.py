@@ -92,7 +92,7 @@ def guards_of(
             text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
             own = _key(info, text)
             guard: AttributeMap = {**own, GUARD_ATTRIBUTE: {"S": name}, _OWNER: {"M": dict(key)}}
-            ttl = info.table.ttl
+            ttl = info.table.ttl_attribute
             if ttl is not None and ttl in item:
                 # A guard expires with its owner.
                 guard[ttl] = item[ttl]
@@ -134,7 +134,8 @@ def watched(info: ModelInfo) -> frozenset[str]:
     names = {
         each.names[name] for each in info.guarding for fields in each.unique for name in fields
     }
-    return frozenset(names | ({info.table.ttl} if info.table.ttl else set()))
+    ttl = info.table.ttl_attribute
+    return frozenset(names | ({ttl} if ttl else set()))
 
 
 def concerns(info: ModelInfo, attributes: Iterable[Any]) -> bool:

@@ -133,8 +133,8 @@ def _table_call(table: Table, variable: str, discriminator: str | None) -> Code:
     if table.types:
         types = [f"{literal(name)}: {literal(kind)}" for name, kind in table.types.items()]
         args.append(Bracketed("types=", types, "{}"))
-    if table.ttl is not None:
-        args.append(f"ttl={literal(table.ttl)}")
+    if table.ttl_attribute is not None:
+        args.append(f"ttl={literal(table.ttl_attribute)}")
     if table.billing is not None:
         args.append(f"billing={_billing(table.billing)}")
     if discriminator is not None:
