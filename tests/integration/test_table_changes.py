@@ -113,7 +113,9 @@ def test_a_time_to_live_that_is_not_declared_stays(session: Session, client: Any
     assert session.tables.diff(attrs.evolve(MUSIC, ttl="expires")) == []
     with pytest.raises(ChangeRefused, match="its time to live is on attribute 'expires'"):
         session.tables.update(attrs.evolve(MUSIC, ttl=False))
-    session.tables.update(attrs.evolve(MUSIC, ttl=False, stream="new"), only="ttl", destructive=True)
+    session.tables.update(
+        attrs.evolve(MUSIC, ttl=False, stream="new"), only="ttl", destructive=True
+    )
     assert session.tables.diff(attrs.evolve(MUSIC, ttl=False, stream=False)) == []
 
 

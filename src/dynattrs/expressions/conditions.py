@@ -224,7 +224,7 @@ def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Opera
             f"{data.label} is compared with the condition {value}; "
             f"put parentheses around comparisons: (a == b) & (c == d)"
         )
-    return encode_at(data.label, own, value)
+    return encode_at(data.label, own.compared, value)
 
 
 # --- Conditions -------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
@@ -73,6 +74,25 @@ def _bound(value: Any, form: StoredForm, target: str) -> Any:
     return encode_at(target, form, value)
 
 
+def _term(value: Any, form: StoredForm, target: str) -> Any:
+    if isinstance(value, Computed) or is_path(value):
+        return _bound(value, form, target)
+    return _difference(target, form, value)
+
+
+def _difference(target: str, form: StoredForm, value: Any) -> Value:
+    """What is added to a number. It is never rounded, so it has to be whole where numbers are."""
+    found = encode_at(target, form.compared, value)
+    if form.compared is not form:
+        number = Decimal(found.stored["N"])
+        if number != number.to_integral_value():
+            raise ConditionError(
+                f"{target} is a time to live, which is whole seconds; it cannot be computed with "
+                f"{value!r}"
+            )
+    return found
+
+
 def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
     other = data_of(path).form
     if not form.tags & other.tags:
@@ -92,7 +112,7 @@ class Arithmetic(Computed):
                 f"(lists with list_append, sets with add and delete)"
             )
         return attrs.evolve(
-            self, left=_bound(self.left, form, target), right=_bound(self.right, form, target)
+            self, left=_term(self.left, form, target), right=_term(self.right, form, target)
         )
 
     def render(self, placeholders: Placeholders) -> str:
@@ -314,7 +334,7 @@ def _members(label: str, form: StoredForm, value: Any, written: str) -> Value:
         raise ConditionError(f"{written}: a plain value is expected here, {form.expected}")
     if isinstance(value, (set, frozenset)) and not value:
         raise ConditionError(f"{written}: the set is empty; leave this action out")
-    return encode_at(label, form, value)
+    return _difference(label, form, value)
 
 
 def if_not_exists(target: T, default: T) -> T:

@@ -171,6 +171,8 @@ class Codec:
         sparse: The fields of a class that are left out where they are None.
         plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
         shape: How it is made, where that is one of a few simple ways.
+        compared: How values are stored that are compared with such ones: itself, unless storing
+            rounds them.
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class Codec:
         plain: Plain | None = None,
         sparse: frozenset[str] = frozenset(),
         shape: Shape | None = None,
+        compared: Codec | None = None,
     ) -> None:
         self.type = type
         self.tags = tags
@@ -207,6 +210,7 @@ class Codec:
         self.plain = plain
         self.sparse = sparse
         self.shape = shape
+        self.compared = self if compared is None else compared
 
     @property
     def tag(self) -> str | None:

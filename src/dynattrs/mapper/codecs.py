@@ -33,7 +33,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 from dynattrs import foreign_names as foreign
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
-from dynattrs.mapper import anything, containers, scalars, unions
+from dynattrs.mapper import anything, containers, scalars, time_to_live, unions
 from dynattrs.mapper.annotations import (
     DATETIME,
     DECORATED,
@@ -410,16 +410,13 @@ class Codecs(_ForgetfulConverter):
 
     def _time_to_live(self, member: Member) -> Codec:
         whole, types = self.codec(member.type), self.types_of(member.type)
-        if types == {int}:
-            return whole
-        if types == {DATETIME}:
-            return (
-                containers.optional_codec(member.type, scalars.TTL)
-                if whole.optional
-                else scalars.TTL
-            )
+        found = time_to_live.CODECS.get(next(iter(types))) if len(types) == 1 else None
+        if found is not None and not whole.optional:
+            return found
+        if found is not None:
+            return containers.optional_codec(member.type, found)
         raise Refused(
-            "a datetime or an int as the time to live",
+            "a datetime or a number as the time to live",
             show_type(member.type),
             "the service reads whole epoch seconds",
         )

@@ -57,7 +57,7 @@ def load_int(value: AttributeValue) -> int:
         # With a base, `int` takes text only: a number in its place is never cut to an int.
         return int(text, 10)
     except ValueError:
-        return _integral(_decimal(text))
+        return _integral(decimal_of(text))
 
 
 def _integral(number: Decimal) -> int:
@@ -66,7 +66,7 @@ def _integral(number: Decimal) -> int:
     return int(number)
 
 
-def _decimal(text: Any) -> Decimal:
+def decimal_of(text: Any) -> Decimal:
     number = Decimal(text)
     # The service has no such numbers, and 1E999999999 as an int would fill the memory.
     if not number.is_finite() or number.adjusted() > limits.NUMBER_MOST_EXPONENT:
@@ -96,7 +96,7 @@ def dump_float(value: Any) -> AttributeValue:
 def load_float(value: AttributeValue) -> float:
     number = float(value["N"])
     # "nan", "1e999": DynamoDB holds no such number.
-    return number if number - number == 0.0 else float(_decimal(value["N"]))
+    return number if number - number == 0.0 else float(decimal_of(value["N"]))
 
 
 def dump_decimal(value: Any) -> AttributeValue:
@@ -136,7 +136,7 @@ def fits(value: Decimal) -> bool:
 
 def load_decimal(value: AttributeValue) -> Decimal:
     number = Decimal(value["N"])
-    return number if number.is_finite() else _decimal(number)
+    return number if number.is_finite() else decimal_of(number)
 
 
 def plain_number(text: str) -> str:
@@ -156,5 +156,5 @@ def load_number(value: AttributeValue) -> int | Decimal:
     try:
         return int(text, 10)
     except ValueError:
-        number = _decimal(text)
+        number = decimal_of(text)
         return int(number) if number == number.to_integral_value() else number

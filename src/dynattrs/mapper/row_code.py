@@ -20,7 +20,7 @@ import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from dynattrs.mapper import scalars
+from dynattrs.mapper import scalars, time_to_live
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
@@ -100,6 +100,7 @@ _SCALARS: Final[dict[Codec, _Tagged]] = {
     scalars.PLAIN[float]: _Tagged("N", str, "float($p)", "$t - $t != 0.0"),
     scalars.PLAIN[Decimal]: _Tagged("N", str, "Decimal($p)", "not $t.is_finite()"),
     scalars.PLAIN[bytes]: _Tagged("B", str, "binary($p)"),
+    time_to_live.CODECS[int]: _Tagged("N", str, "int($p)"),
 }
 
 

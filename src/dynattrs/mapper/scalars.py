@@ -134,7 +134,6 @@ PLAIN: Final[dict[Any, Codec]] = {
 }
 
 EPOCH: Final = _scalar(dt.datetime, "N", temporal.AWARE, temporal.dump_epoch, temporal.load_epoch)
-TTL: Final = _scalar(dt.datetime, "N", temporal.AWARE, temporal.dump_ttl, temporal.load_epoch)
 
 
 def enum_codec(cls: type[enum.Enum], encode: Callable[[Any], AttributeValue]) -> Codec:

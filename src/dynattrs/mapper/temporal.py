@@ -16,6 +16,7 @@ from dynattrs.mapper.codec import Refused, show
 from dynattrs.schema.table import AttributeValue
 
 AWARE: Final = "a datetime with a time zone"
+EPOCH_SECONDS: Final = "epoch seconds of the years 1 to 9999 (N)"
 INSTANT: Final = "an ISO 8601 date and time with a zone (S)"
 
 _INSTANT = re.compile(
@@ -28,7 +29,6 @@ _TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-_SECOND = dt.timedelta(seconds=1)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 _UTC = dt.timezone.utc
@@ -42,10 +42,15 @@ _EXACT: Final = Context(prec=100, traps=[Inexact])
 def dump_datetime(value: Any) -> AttributeValue:
     if type(value) is dt.datetime and value.tzinfo is _UTC:
         return {"S": value.isoformat(timespec="microseconds")[:-6] + "Z"}
-    return {"S": _in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
+    return {"S": in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
 
 
-def _in_utc(value: Any) -> dt.datetime:
+def in_utc(value: Any) -> dt.datetime:
+    """An instant in UTC.
+
+    Raises:
+        Refused: It is no datetime, is naive, or has no date in UTC.
+    """
     if not isinstance(value, dt.datetime):
         raise Refused(AWARE, show(value))
     if value.utcoffset() is None:
@@ -148,29 +153,14 @@ def load_timedelta(value: AttributeValue) -> dt.timedelta:
 
 def dump_epoch(value: Any) -> AttributeValue:
     """A datetime as N: the seconds since 1970, exact to the microsecond."""
-    return {"N": _seconds(_in_utc(value) - _EPOCH)}
+    return {"N": _seconds(in_utc(value) - _EPOCH)}
 
 
 def load_epoch(value: AttributeValue) -> dt.datetime:
     try:
         return _EPOCH + _from_seconds(value["N"])
     except OverflowError:
-        raise Refused("epoch seconds of the years 1 to 9999 (N)", f"N {value['N']}") from None
-
-
-def dump_ttl(value: Any) -> AttributeValue:
-    """A time to live: whole epoch seconds, which is all that the service reads.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
-    """
-    since = _in_utc(value) - _EPOCH
-    if since % _SECOND:
-        raise Refused(
-            "a time to live in whole seconds",
-            show(value),
-            "the service reads whole seconds only: value.replace(microsecond=0)",
-        )
-    return {"N": str(since // _SECOND)}
+        raise Refused(EPOCH_SECONDS, f"N {value['N']}") from None
 
 
 def _seconds(value: dt.timedelta) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET
 
 from dynattrs import limits
-from dynattrs.mapper import scalars
+from dynattrs.mapper import scalars, time_to_live
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.mapper.classes import ClassCodec, DumpMap, FieldCodec
 from dynattrs.mapper.codec import SCALARS, Codec, ListShape, OptionalShape, SetShape
@@ -117,11 +117,13 @@ class _Usual:
 _TEXT_SIZE: Final = "(len(each) if each.isascii() else len(each.encode()))"
 _NUMBER_SIZE: Final = "len(text.strip('-0.')) // 2 + 2"
 
+_WHOLE: Final = _Usual(
+    "type(each) is int and LEAST < each < MOST", "N", "(text := str(each))", _NUMBER_SIZE
+)
 _SCALARS: Final[dict[Codec, _Usual]] = {
     _STR: _Usual("type(each) is str", "S", "each", _TEXT_SIZE),
-    _INT: _Usual(
-        "type(each) is int and LEAST < each < MOST", "N", "(text := str(each))", _NUMBER_SIZE
-    ),
+    _INT: _WHOLE,
+    time_to_live.CODECS[int]: _WHOLE,
     scalars.PLAIN[float]: _Usual(
         "type(each) is float and (1e-130 <= each < 1e126 or 1e-130 <= -each < 1e126)",
         "N", "(text := repr(each))", _NUMBER_SIZE,

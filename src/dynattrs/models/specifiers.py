@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 import attrs
 
+from dynattrs.mapper.time_to_live import with_whole_seconds
 from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
 
 T = TypeVar("T")
@@ -116,7 +117,8 @@ def field(
 
     Args:
         name: The attribute's name in DynamoDB, where that is not the field's.
-        ttl: The time to live: a datetime or an int, stored as epoch seconds.
+        ttl: The time to live: a datetime or a number, stored as epoch seconds. It is rounded up to
+            the whole second, after its converter, when the object is made or the field assigned.
         version: Optimistic locking: an int that every save raises, under the condition that the
             stored one is still the one that was read. Its default is 0, "not stored yet".
         created: A datetime that the first save sets. Its default is None.
@@ -133,9 +135,21 @@ def field(
             options["default"] = 0
         elif created or updated:
             options["default"] = None
+    own_converter = options.get("converter") if ttl else None
+    if ttl:
+        options["converter"] = with_whole_seconds(own_converter)
     return _field(
         FieldOptions(
-            name, None, ttl, version, created, updated, key_only, unique, _names(formerly)
+            name,
+            None,
+            ttl,
+            version,
+            created,
+            updated,
+            key_only,
+            unique,
+            _names(formerly),
+            own_converter,
         ),
         metadata,
         options,

@@ -63,6 +63,8 @@ class StoredForm(Protocol):
     @property
     def sparse(self) -> frozenset[str]: ...
     @property
+    def compared(self) -> StoredForm: ...
+    @property
     def dump(self) -> Callable[[Any], AttributeValue]: ...
     @property
     def load(self) -> Callable[[AttributeValue], Any]: ...
@@ -174,6 +176,8 @@ class FieldOptions:
     key_only: bool = False
     unique: bool = False
     formerly: tuple[str, ...] = ()
+    #: The converter of a time to live as the caller gave it, without the rounding.
+    own_converter: Any = None
 
 
 #: Where `FieldOptions` live in the metadata of an attrs field.

@@ -9,7 +9,7 @@ import datetime as dt
 import re
 import string
 from collections.abc import Iterator
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, Final
 
 import attrs
@@ -226,7 +226,9 @@ class Padded(Style):
         return (Letters(self.letters),) * self.width
 
     def clamped(self, value: AttributeValue, *, up: bool) -> AttributeValue | None:
-        number = Decimal(value["N"])
+        # (A time to live is an int, and compared with fractions.)
+        rounding = ROUND_CEILING if up else ROUND_FLOOR
+        number = Decimal(value["N"]).to_integral_value(rounding)
         if up:
             return None if number > self.most else {"N": str(max(number, Decimal(0)))}
         return None if number < 0 else {"N": str(min(number, Decimal(self.most)))}
