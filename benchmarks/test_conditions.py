@@ -18,7 +18,8 @@ from boto3.dynamodb.conditions import Attr, ConditionExpressionBuilder
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import between, contains, model, not_exists, partition_key
-from dynattrs.expressions.conditions import Condition, Placeholders
+from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.placeholders import Placeholders
 
 
 @model("music")

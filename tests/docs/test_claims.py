@@ -14,7 +14,8 @@ from sybil import Document
 from sybil.parsers.myst import PythonCodeBlockParser
 
 import dynattrs
-from dynattrs.expressions.conditions import Placeholders, condition, render
+from dynattrs.expressions.conditions import condition, render
+from dynattrs.expressions.placeholders import Placeholders
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONDITIONS = DOCS / "conditions.md"

@@ -157,11 +157,7 @@ def test_an_index_with_another_key_is_made_anew(session: Session):
     assert session.stats.requests["UpdateTable"] == 2
 
 
-def test_a_protected_table_is_not_deleted_before_the_protection_is_off(
-    session: Session, request: pytest.FixtureRequest
-):
-    if "embedded" in request.node.callspec.id:
-        pytest.skip("the embedded engine deletes protected tables")
+def test_a_protected_table_is_not_deleted_before_the_protection_is_off(session: Session):
     session.tables.create(attrs.evolve(MUSIC, deletion_protection=True))
 
     with pytest.raises(InvalidRequest, match="protected"):

@@ -35,7 +35,8 @@ from dynattrs import (
     size,
     sort_key,
 )
-from dynattrs.expressions.conditions import Placeholders, render
+from dynattrs.expressions.conditions import render
+from dynattrs.expressions.placeholders import Placeholders
 
 
 class Mood(enum.Enum):
@@ -229,7 +230,7 @@ CONDITIONS: list[tuple[Any, str, str]] = [
         "seen > {'N': '1767225600'}",
         "Song.seen > datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)",
     ),
-    (Song.price == Decimal("0.10"), "price = {'N': '0.10'}", "Song.price == Decimal('0.10')"),
+    (Song.price == Decimal("0.10"), "price = {'N': '0.1'}", "Song.price == Decimal('0.10')"),
     (path(Song.place).zip_code == "1", "place.zip = {'S': '1'}", "Song.place.zip_code == '1'"),
     (Song.places[2].city == "x", "places[2].city = {'S': 'x'}", "Song.places[2].city == 'x'"),
     (

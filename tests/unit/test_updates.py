@@ -28,7 +28,7 @@ from dynattrs import (
     set_,
     sort_key,
 )
-from dynattrs.expressions.conditions import Placeholders
+from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import render_update
 from dynattrs.operations.flows import Call
 from dynattrs.operations.refusals import ConditionFalse
@@ -210,6 +210,36 @@ def test_actions_are_grouped_by_clause_and_share_placeholders():
     )
 
     assert text == "SET #0 = #0 + :0, #1.#2 = :0 REMOVE #3, #4 ADD #5 :1"
+
+
+def test_elements_of_lists_are_removed_from_the_end_and_set_from_the_beginning():
+    """To an engine that takes one after the other, positions then mean what they do to the service."""
+    actions = [
+        remove(Song.notes[0], Song.year), remove(Song.notes[12]), remove(_S.labels[1].name),
+        set_(Song.notes[9], "i"), set_(Song.plays, 1), set_(Song.notes[7], "g"),
+    ]  # fmt: skip
+
+    assert shown(*actions) == (
+        "SET play.count = {'N': '1'}, notes[7] = {'S': 'g'}, notes[9] = {'S': 'i'} "
+        "REMOVE year, notes[12], labels[1].name, notes[0]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("1", "1"), ("1.0", "1"), ("-1.50", "-1.5"), ("1E+2", "100"), ("0E-7", "0"), ("-0", "0"),
+        ("007", "7"), ("1e-3", "0.001"), ("9" * 38, "9" * 38), ("1E+125", "1" + "0" * 125),
+    ],
+)  # fmt: skip
+def test_a_number_in_an_expression_has_one_form(text: str, plain: str):
+    placeholders, parameters = Placeholders(), dict[str, Any]()
+
+    assert placeholders.value({"N": text}) == placeholders.value({"N": plain})
+    assert placeholders.value({"NS": [text]}) == placeholders.value({"NS": [plain]})
+
+    placeholders.into(parameters)
+    assert [*parameters["ExpressionAttributeValues"].values()] == [{"N": plain}, {"NS": [plain]}]
 
 
 def test_removals_do_not_count_as_operators():

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Placeholders, Value, encode_at
+from dynattrs.expressions.conditions import PathOperand, Value, encode_at
 from dynattrs.expressions.paths import Path, data_of, is_path, no_truth, path_of
+from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")
@@ -374,10 +375,29 @@ def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:
     """The update expression: `SET … REMOVE … ADD … DELETE …`."""
     clauses = []
     for clause in _CLAUSES:
-        parts = [each.render(placeholders) for each in actions if each.clause == clause]
+        own = [each for each in actions if each.clause == clause]
+        parts = [each.render(placeholders) for each in _by_position(clause, own)]
         if parts:
             clauses.append(f"{clause} {', '.join(parts)}")
     return placeholders.check(" ".join(clauses), "update")
+
+
+def _by_position(clause: Clause, actions: list[Action]) -> list[Action]:
+    """The actions of a clause, those inside lists in an order that means the same to every engine.
+
+    To the service positions are those before the update, and what is set beyond a list's end is
+    appended by position. The embedded engine takes one action after the other: so from the end where
+    elements are removed, and from the beginning where they are set.
+    """
+    taken = [part for each in actions for part in (attrs.evolve(each, more=()), *each.more)]
+    if not any(isinstance(step, int) for each in taken for step in each.steps):
+        return actions
+    sign = -1 if clause == "REMOVE" else 1
+
+    def positions(action: Action) -> list[int]:
+        return [sign * step if isinstance(step, int) else 0 for step in action.steps]
+
+    return sorted(taken, key=positions)
 
 
 def check_overlap(actions: Sequence[Action]) -> None:

@@ -17,7 +17,6 @@ from dynattrs.expressions.conditions import (
     Joined,
     Not,
     PathOperand,
-    Placeholders,
     Value,
     all_conditions,
     any_conditions,
@@ -28,6 +27,7 @@ from dynattrs.expressions.conditions import (
     render,
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
+from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.kinds import kinds_of_all
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 

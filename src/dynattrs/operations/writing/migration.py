@@ -17,11 +17,11 @@ from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
-    Placeholders,
     Value,
     any_conditions,
     render,
 )
+from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.upgrades import is_outdated

@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from dynattrs.errors import ConditionError, ConditionFailed, NoSuchItem
-from dynattrs.expressions.conditions import Condition, Placeholders, Value
+from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
+from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import (
     Action,
     Arithmetic,
