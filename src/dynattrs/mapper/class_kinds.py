@@ -13,7 +13,8 @@ from typing import Annotated, Any, Final, get_origin
 
 import attrs
 
-from dynattrs.mapper.codec import Refused
+from dynattrs.mapper.codec import Refused, under
+from dynattrs.mapper.defaults import own_default, refuse_shared
 from dynattrs.mapper.hints import field_types
 from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
 
@@ -82,6 +83,25 @@ def record_of(type_: Any) -> Record | None:
     if _is_pydantic(cls):
         return _pydantic_record(cls)
     return None
+
+
+def check_defaults(cls: Any) -> None:
+    """Refuse defaults of an attrs class or a dataclass that objects would share, whatever its
+    annotations are.
+
+    Raises:
+        Refused: It names the field.
+    """
+    fields: Any = ()
+    if isinstance(cls, type) and attrs.has(cls):
+        fields = attrs.fields(cls)
+    elif dataclasses.is_dataclass(cls):
+        fields = dataclasses.fields(cls)
+    for field in fields:
+        try:
+            refuse_shared(field.default)
+        except Refused as refusal:
+            raise under(f".{field.name}", refusal, cls) from refusal
 
 
 def _stored_name(name: str, options: FieldOptions) -> str:
@@ -184,7 +204,7 @@ def _pydantic_record(cls: Any) -> Record:
         if field.default_factory is not None:
             default = attrs.Factory(field.default_factory)
         elif not field.is_required():
-            default = field.default
+            default = own_default(field.default)
         # pydantic takes the outer `Annotated` apart.
         marked = (field.annotation, *field.metadata)
         type_ = _ANNOTATED[marked] if field.metadata else field.annotation

@@ -33,7 +33,7 @@ from cattrs.errors import StructureHandlerNotFoundError
 from dynattrs import foreign_names as foreign
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
-from dynattrs.mapper import anything, containers, scalars, time_to_live, unions
+from dynattrs.mapper import anything, containers, defaults, scalars, time_to_live, unions
 from dynattrs.mapper.annotations import (
     DATETIME,
     DECORATED,
@@ -52,7 +52,7 @@ from dynattrs.mapper.annotations import (
     marked,
     show_type,
 )
-from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of
+from dynattrs.mapper.class_kinds import Member, Record, check_defaults, record_of
 from dynattrs.mapper.classes import ClassCodec, FieldCodec, Generators, typed_dict_codec
 from dynattrs.mapper.codec import (
     ANY,
@@ -252,6 +252,8 @@ class Codecs(_ForgetfulConverter):
     def _make(self, type_: Any) -> Codec:
         if self._is_customised(type_):
             self._customised.add(type_)
+            # Hooks make the objects of a class by its constructor, as a rule.
+            check_defaults(get_origin(type_) or type_)
             return self._custom(type_)
         return self._build(type_)
 
@@ -405,7 +407,8 @@ class Codecs(_ForgetfulConverter):
         """The codec of one field, with what `dynattrs.field` says of it."""
         codec = self._time_to_live(member) if member.options.ttl else self.codec(member.type)
         if codec.is_set and not codec.optional:
-            _refuse_full_default(member)
+            defaults.refuse_full(member.default)
+        defaults.refuse_shared(member.default)
         return codec
 
     def _time_to_live(self, member: Member) -> Codec:
@@ -572,19 +575,3 @@ def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
         return cls(base.load(value))
 
     return Codec(cls, base.tags, base.dump, load, expected=f"a {cls.__name__}")
-
-
-def _refuse_full_default(member: Member) -> None:
-    default = member.default
-    factory: Any = attrs.Factory
-    if isinstance(default, factory):
-        if default.takes_self:
-            return
-        default = default.factory()
-    if default is not MISSING and default is not None and default:
-        raise Refused(
-            "no default, or an empty one, for a set",
-            show(default),
-            "an empty set is not stored and reads back as empty; "
-            "declare the field as `set[...] | None`, or fill it where the object is made",
-        )

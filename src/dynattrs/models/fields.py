@@ -17,7 +17,7 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.class_kinds import Member
-from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error
+from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import field_type_now
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
 from dynattrs.schema.table import (
@@ -112,10 +112,7 @@ class DeclaredFields:
         except NameError:
             return None
         except Refused as refusal:
-            refused = Refused(refusal.expected, refusal.found, refusal.hint)
-            inner = getattr(refusal, "trail", [])
-            refused.trail = [(self.cls.__name__, f".{name}"), *inner]  # type: ignore[attr-defined]
-            raise as_model_error(self.cls, refused) from None
+            raise as_model_error(self.cls, under(f".{name}", refusal, self.cls)) from None
 
     def _known_codec(self, name: str) -> Codec | None:
         """The codec of a field, or None where it is not known yet, or known to hooks only."""

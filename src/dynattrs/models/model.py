@@ -19,6 +19,8 @@ from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
+from dynattrs.mapper.class_kinds import check_defaults
+from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.mapper.hints import remember_scope, resolving_in
 from dynattrs.models.class_access import (
     PATHS_ATTRIBUTE,
@@ -420,9 +422,16 @@ def _check_fields(info: ModelInfo) -> None:
             _check_templates(info, info.keys)
     except NameError:
         # A forward reference. It is resolved, and the field checked, at the first use.
-        pass
+        _check_defaults(info.cls)
     check_apart(info)
     info.table.members.add(info.cls)
+
+
+def _check_defaults(cls: type[Any]) -> None:
+    try:
+        check_defaults(cls)
+    except Refused as refusal:
+        raise as_model_error(cls, refusal) from None
 
 
 def _check_templates(info: ModelInfo, keys: ComputedKeys) -> None:

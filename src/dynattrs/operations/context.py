@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import attrs
 
 from dynattrs.events import Events, Retry, error_name, tell
-from dynattrs.foreign_names import FROZEN_SETATTR
 from dynattrs.keys.discriminator import subclasses
+from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.writing.buffer import Pace, Progress
@@ -120,9 +120,4 @@ class Core:
 
 
 def is_frozen(info: ModelInfo) -> bool:
-    parameters = getattr(info.cls, "__dataclass_params__", None)
-    if parameters is not None:
-        return bool(parameters.frozen)
-    if attrs.has(info.cls) and hasattr(attrs, "inspect"):
-        return attrs.inspect(info.cls).is_frozen
-    return getattr(info.cls.__setattr__, "__name__", "") == FROZEN_SETATTR
+    return is_frozen_class(info.cls)

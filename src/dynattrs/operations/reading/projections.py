@@ -16,6 +16,7 @@ from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
@@ -141,9 +142,13 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
     """A reader of *cls*, whose fields are some of the model's, by name.
 
     Raises:
+        ModelError: A field of it cannot be read.
         QueryError: It is no class with fields, or has one that the model has not.
     """
-    codec = info.mapper.codec(cls)
+    try:
+        codec = info.mapper.codec(cls)
+    except Refused as refusal:
+        raise as_model_error(cls, refusal) from None
     if not isinstance(codec, ClassCodec):
         raise QueryError(f"as_({cls!r}): a class with fields is expected")
     names: dict[str, str] = {}

@@ -1,0 +1,140 @@
+"""Which values may be the defaults of fields.
+
+A default is one object for all instances that do not state the field, also for those that are read.
+So what can be changed in place is no default: a factory makes a new one each time.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import (
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+)
+from collections.abc import (
+    Set as AbstractSet,
+)
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.foreign_names import FROZEN_SETATTR
+from dynattrs.mapper.codec import Refused, show
+
+# `attrs.Factory` is a class that its stubs declare as a function.
+_FACTORY: Final[Any] = attrs.Factory
+_MUTABLE: Final = (MutableSequence, MutableSet, MutableMapping)
+# Without a hash, and without a way to change them.
+_VIEWS: Final = (Mapping, AbstractSet)
+
+
+def refuse_shared(default: Any) -> None:
+    """Refuse a default that would be one changeable object of many instances.
+
+    Raises:
+        Refused: It says what to write.
+    """
+    if default is attrs.NOTHING or isinstance(default, _FACTORY):
+        return
+    found = _changeable(default)
+    if found is None:
+        return
+    whose = "" if found is default else f", which holds {show(found)}"
+    raise Refused(
+        "a default that cannot be changed in place",
+        f"{show(default)}{whose}",
+        f"all objects without a value would share it; write field(factory={_factory(default)})",
+    )
+
+
+def own_default(default: Any) -> Any:
+    """The default of a class whose constructor copies it, as a factory where it is changeable."""
+    if type(default).__hash__ is not None:
+        return default
+    return attrs.Factory(partial(copy.deepcopy, default))
+
+
+def refuse_full(default: Any) -> None:
+    """Refuse a default of a set that is never None, unless it is empty.
+
+    Raises:
+        Refused: It says what to write.
+    """
+    if isinstance(default, _FACTORY):
+        if default.takes_self:
+            return
+        default = default.factory()
+    if default is not attrs.NOTHING and default is not None and default:
+        raise Refused(
+            "no default, or an empty one, for a set",
+            show(default),
+            "an empty set is not stored and reads back as empty; "
+            "declare the field as `set[...] | None`, or fill it where the object is made",
+        )
+
+
+def is_frozen(cls: type[Any]) -> bool:
+    """Whether the instances of a class with fields refuse assignments."""
+    parameters = getattr(cls, "__dataclass_params__", None)
+    if parameters is not None:
+        return bool(parameters.frozen)
+    if attrs.has(cls) and hasattr(attrs, "inspect"):
+        return bool(attrs.inspect(cls).is_frozen)
+    return getattr(cls.__setattr__, "__name__", "") == FROZEN_SETATTR
+
+
+def _changeable(value: Any) -> Any | None:
+    """What of a value can be changed in place: itself, or something inside; None if nothing can."""
+    if isinstance(value, type):
+        return None
+    if isinstance(value, MappingProxyType):
+        return _first_changeable(value.values())
+    if isinstance(value, _MUTABLE):
+        return value
+    if isinstance(value, memoryview):
+        return None if value.readonly else value
+    if isinstance(value, (tuple, frozenset)):
+        return _first_changeable(value)
+    frozen, inside = _fields(value)
+    if frozen is not None:
+        return _first_changeable(inside) if frozen else value
+    # Nothing is known of it, but that its own class takes it for something that changes.
+    unhashable = type(value).__hash__ is None and not isinstance(value, _VIEWS)
+    return value if unhashable else None
+
+
+def _first_changeable(values: Iterable[Any]) -> Any | None:
+    return next((found for each in values if (found := _changeable(each)) is not None), None)
+
+
+def _fields(value: Any) -> tuple[bool | None, list[Any]]:
+    """Whether an object with fields is frozen, and their values; None where it has no fields."""
+    cls: Any = type(value)
+    struct = getattr(cls, "__struct_config__", None)
+    pydantic = getattr(cls, "model_config", None) if hasattr(cls, "model_fields") else None
+    if attrs.has(cls) or hasattr(cls, "__dataclass_fields__"):
+        fields = getattr(cls, "__dataclass_fields__", None)
+        names = [each.name for each in attrs.fields(cls)] if fields is None else list(fields)
+        frozen = is_frozen(cls)
+    elif struct is not None:
+        frozen, names = bool(struct.frozen), list(cls.__struct_fields__)
+    elif pydantic is not None:
+        frozen, names = bool(pydantic.get("frozen")), list(cls.model_fields)
+    else:
+        return None, []
+    return frozen, [getattr(value, name) for name in names if hasattr(value, name)]
+
+
+def _factory(default: Any) -> str:
+    """What makes such a default, as Python."""
+    cls = type(default)
+    try:
+        empty = isinstance(default, _MUTABLE) and cls() == default
+    except Exception:  # its class takes arguments
+        empty = False
+    return cls.__name__ if empty else f"lambda: {show(default).partition(' ')[2]}"
