@@ -12,9 +12,11 @@ import inspect
 import keyword
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import attrs
 
+from dynattrs.errors import ModelError
 from dynattrs.models.model import model
 from dynattrs.schema.capacity import Billing, OnDemand
 from dynattrs.schema.table import GlobalIndex, Index, Table
@@ -30,6 +32,7 @@ from dynattrs.tools.generation.python_source import (
     literal,
     snake,
 )
+from dynattrs.tools.generation.trial import faults
 
 
 def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
@@ -38,6 +41,9 @@ def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
     Args:
         tables: Tables with sample items, as `workbench.load` gives them.
         title: The module's docstring.
+
+    Raises:
+        ModelError: A sample item cannot be read by any model; it is no item of its table.
     """
     body: list[str] = []
     variables, classes = Names(), Names()
@@ -47,7 +53,8 @@ def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
 
 
 def _in_docstring(text: str) -> str:
-    return text.replace("\\", "/").replace('"', "'")
+    shown = text.replace("\\", "/").replace('"', "'")
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in shown)
 
 
 def _imports(body: Sequence[str]) -> Iterator[str]:
@@ -56,6 +63,7 @@ def _imports(body: Sequence[str]) -> Iterator[str]:
         ("datetime", ("date", "datetime")),
         ("decimal", ("Decimal",)),
         ("typing", ("Any",)),
+        ("uuid", ("UUID",)),
     )
     written = []
     for module, candidates in standard:
@@ -77,36 +85,82 @@ def _uses(text: str, name: str) -> bool:
     return re.search(rf"^    \w+: [^=\n]*\b{name}\b", text, re.MULTILINE) is not None
 
 
-def _table_source(table: Table, variables: Names, classes: Names) -> Iterator[str]:
+@attrs.define
+class _Draft:
+    """A class to be written.
+
+    Attributes:
+        kind: The items that it is for.
+        name: Its name.
+        plainness: How little is inferred: 0 whatever the samples show, 1 no key templates, 2 no types
+            of attributes either.
+    """
+
+    kind: Kind
+    name: str
+    plainness: int = 0
+
+
+def _table_source(table: Table, variables: Names, classes: Names) -> Sequence[str]:
+    """The declarations of a table and its models, which have read all samples.
+
+    Raises:
+        ModelError: A sample item cannot be read, as it is no item of this table.
+    """
     found = kinds_of(table)
-    shapes = Shapes(table, table.sample_items)
     variable = variables.take(_variable(table))
-    made: list[tuple[Kind, KeyPatterns]] = []
-    for kind in found.kinds:
-        patterns = patterns_of(table, kind, shapes)
+    drafts = [_Draft(kind, classes.take(kind.name)) for kind in found.kinds]
+    samples = {each.name: each.kind.items for each in drafts}
+    while True:
+        body = [*_declarations(table, variable, drafts, found.discriminator)]
+        wrong = faults("\n".join([*_imports(body), *body]), samples)
+        if not wrong:
+            return body
+        for draft in drafts:
+            if draft.name in wrong:
+                if draft.plainness == _PLAINEST:
+                    raise ModelError(
+                        f"Table({table.name!r})",
+                        f"no model can have its sample items of the kind {draft.kind.name}: "
+                        f"{wrong[draft.name]}; correct them, or leave them out",
+                    )
+                draft.plainness += 1
+
+
+_PLAINEST: Final = 2
+
+
+def _declarations(
+    table: Table, variable: str, drafts: Sequence[_Draft], discriminator: str | None
+) -> Iterator[str]:
+    shapes = Shapes(table, table.sample_items)
+    made: list[tuple[_Draft, KeyPatterns]] = []
+    for draft in drafts:
+        patterns = KeyPatterns() if draft.plainness else patterns_of(table, draft.kind, shapes)
         if not _are_useful(table, patterns):
             patterns = KeyPatterns()
-        if found.discriminator is None and not all(
+        if discriminator is None and not all(
             patterns.is_apart_from(other, table.key) for _, other in made if other.by_attribute
         ):
             # Nobody could tell such items apart; then their keys are plain fields.
             patterns = KeyPatterns()
-        made.append((kind, patterns))
+        made.append((draft, patterns))
     yield ""
-    discriminator = found.discriminator
     yield from lines_of(_table_call(table, variable, discriminator))
-    for kind, patterns in made:
+    for draft, patterns in made:
         yield ""
         yield ""
-        fields = fields_of(table, kind, patterns, discriminator)
-        name = classes.take(kind.name)
+        plain = draft.plainness == _PLAINEST
+        fields = fields_of(table, draft.kind, patterns, discriminator, plain=plain)
         decorator = _decorator(table, variable, patterns, fields)
-        if discriminator is not None and kind.value is not None and kind.value != name:
-            decorator.append(f"kind={literal(kind.value)}")
+        if discriminator is not None and draft.kind.value not in (None, draft.name):
+            decorator.append(f"kind={literal(str(draft.kind.value))}")
         yield from lines_of(Bracketed("@model", decorator))
-        yield f"class {name}:"
+        yield f"class {draft.name}:"
         for each in fields:
             yield from lines_of(each.source(), 4)
+        if not fields:
+            yield "    pass"
     yield ""
 
 
@@ -170,7 +224,9 @@ def _names(names: Sequence[str]) -> str:
 def _is_option(attribute: str) -> bool:
     """Whether a key attribute can be written as an option of `@model`."""
     return (
-        attribute.isidentifier()
+        # Python takes some letters of other alphabets for their likes.
+        attribute.isascii()
+        and attribute.isidentifier()
         and not keyword.iskeyword(attribute)
         and attribute not in inspect.signature(model).parameters
     )

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import attrs
 
+from dynattrs.mapper import default
 from dynattrs.schema.table import AttributeValue, Table
 from dynattrs.tools.generation.item_kinds import Kind
 from dynattrs.tools.generation.key_patterns import KeyPatterns
 from dynattrs.tools.generation.python_source import Bracketed, Code, Names, literal, snake
 
-#: ISO 8601 with a zone: what a datetime reads.
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)")
-_DATE: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+#: What is stored as text. They read other texts, too, which they would write otherwise.
+_TEXTS: Final = {"datetime": datetime, "date": date, "UUID": UUID}
 _INTEGRAL: Final = re.compile(r"-?\d+")
 
 
@@ -28,6 +30,7 @@ class Field:
         attribute: The attribute's name.
         type: Its annotation, without None.
         optional: Whether some samples lack it.
+        nullable: Whether it is NULL in some samples, all of which have it.
         key_only: Whether it is stored in keys alone.
     """
 
@@ -35,11 +38,13 @@ class Field:
     attribute: str
     type: str
     optional: bool = False
+    nullable: bool = False
     key_only: bool = False
 
     @property
     def is_set(self) -> bool:
-        return self.type.startswith("set[")
+        """Whether it is empty where it is absent."""
+        return self.type.startswith("set[") and not self.nullable
 
     @property
     def has_default(self) -> bool:
@@ -48,7 +53,8 @@ class Field:
     def source(self) -> Code:
         """The line of the class."""
         may_be_none = self.optional and not self.is_set
-        head = f"{self.name}: {self.type}{' | None' if may_be_none else ''}"
+        none = may_be_none or (self.nullable and self.type != "Any")
+        head = f"{self.name}: {self.type}{' | None' if none else ''}"
         options = [] if self.name == self.attribute else [f"name={literal(self.attribute)}"]
         if self.key_only:
             options = ["key_only=True"]
@@ -62,12 +68,18 @@ class Field:
 
 
 def fields_of(
-    table: Table, kind: Kind, patterns: KeyPatterns, discriminator: str | None
+    table: Table, kind: Kind, patterns: KeyPatterns, discriminator: str | None, *, plain: bool
 ) -> list[Field]:
     """The fields of a class, those that every item has first.
 
     Attributes that are made of others, and the discriminator, are no fields. The type of a key's is
     as it is stored: text, a number or bytes.
+
+    An attribute that is NULL in some samples and missing in others is no field either: a field has one
+    stored form of None. It is kept as it is, as whatever a class does not know.
+
+    Args:
+        plain: Whether to take whatever is stored for attributes that are no keys.
     """
     names = Names()
     found = [
@@ -82,16 +94,22 @@ def fields_of(
             continue
         values = [item[attribute] for item in kind.items if attribute in item]
         present = [value for value in values if "NULL" not in value]
-        optional = len(present) < len(kind.items) and attribute not in table.key
-        type_ = _plain_type(present) if attribute in in_keys else type_of(present)
-        found.append(Field(names.take(snake(attribute)), attribute, type_, optional))
+        optional = len(values) < len(kind.items) and attribute not in table.key
+        nullable = len(present) < len(values)
+        if optional and nullable:
+            continue
+        inferred = "Any" if plain else type_of(present)
+        type_ = _plain_type(present) if attribute in in_keys else inferred
+        name = names.take(snake(attribute))
+        found.append(Field(name, attribute, type_, optional=optional, nullable=nullable))
     if not kind.items:
         declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
         for attribute, tag in declared.items():
             if attribute not in skip:
                 type_ = _BY_TAG.get(tag, "Any")
                 optional = attribute not in table.key
-                found.append(Field(names.take(snake(attribute)), attribute, type_, optional))
+                name = names.take(snake(attribute))
+                found.append(Field(name, attribute, type_, optional=optional))
     return sorted(found, key=lambda each: each.has_default)
 
 
@@ -109,14 +127,20 @@ _BY_TAG: Final = {
 
 
 def type_of(values: Sequence[AttributeValue]) -> str:
-    """The annotation that reads all of some values."""
-    texts = [value["S"] for value in values if "S" in value]
-    if texts and len(texts) == len(values):
-        if all(_INSTANT.fullmatch(text) for text in texts):
-            return "datetime"
-        if all(_DATE.fullmatch(text) for text in texts):
-            return "date"
+    """The annotation that reads all of some values, and writes them as they are."""
+    if values and all("S" in value for value in values):
+        for name, type_ in _TEXTS.items():
+            if all(_is_written_so(type_, value) for value in values):
+                return name
     return _plain_type(values)
+
+
+def _is_written_so(type_: type[Any], value: AttributeValue) -> bool:
+    codec = default.codec(type_)
+    try:
+        return codec.dump(codec.load(value)) == value
+    except Exception:  # a text that is something else
+        return False
 
 
 def _plain_type(values: Sequence[AttributeValue]) -> str:

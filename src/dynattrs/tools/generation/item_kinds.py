@@ -87,7 +87,7 @@ def _discriminator(
     for name in items[0]:
         if name in table.key_attributes or "".join(words_of(name)).lower() not in _DISCRIMINATORS:
             continue
-        if not all("S" in item.get(name, {}) for item in items):
+        if not all(item.get(name, {}).get("S") for item in items):
             continue
         if kinds is None:
             if len({item[name]["S"] for item in items}) > 1:

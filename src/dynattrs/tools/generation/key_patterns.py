@@ -208,7 +208,8 @@ class _Finder:
         several = len(set(column)) > 1
         for name in self._sources(attribute, items[0]):
             found = _format_of([item.get(name, {}) for item in items], column)
-            if found is not None:
+            # One value that happens to stand in a key says nothing, if its name does not.
+            if found is not None and (several or self._is_named(name, attribute, label, before)):
                 return ValuePart(name, "", found or spec, column, label)
         if len(items) == len(self._kind.items):
             for value in self._own:
@@ -222,6 +223,15 @@ class _Finder:
             None, self._name(attribute, column, label, len(before)), spec, column, label
         )
 
+    def _is_named(
+        self, name: str, attribute: str, label: str | None, before: Sequence[PatternPart]
+    ) -> bool:
+        """Whether an attribute is called what stands at a place of a key."""
+        called = {self._alias(attribute, len(before))}
+        if label is not None:
+            called |= {snake(label), _id_of(label)}
+        return snake(name) in called
+
     def _sources(self, attribute: str, item: AttributeMap) -> list[str]:
         """The attributes that a key may be made of."""
         others = self._table.key_attributes
@@ -234,7 +244,8 @@ class _Finder:
     def _name(self, attribute: str, column: tuple[str, ...], label: str | None, place: int) -> str:
         """A name for a value that no attribute has: the facet's, or the label's before it."""
         taken = {value.name for value in self._own}
-        taken |= {snake(name) for item in self._kind.items for name in item}
+        attributes = {*self._table.key_attributes, *(n for item in self._kind.items for n in item)}
+        taken |= attributes | set(map(snake, attributes))
         wanted = self._alias(attribute, place) or _named_for(column, label)
         if wanted is None:
             wanted = f"{snake(self._kind.name)}_id"
@@ -258,11 +269,13 @@ def _named_for(column: Sequence[str], label: str | None) -> str | None:
     if all(_TIME.match(text) for text in column):
         return "time"
     if all(_DATE.fullmatch(text) for text in column):
-        return "date"
-    if label is None:
-        return None
-    made = snake(label)
-    return made if made.endswith("id") else f"{made}_id"
+        return snake("date")
+    return None if label is None else _id_of(label)
+
+
+def _id_of(label: str) -> str:
+    made = snake(label).rstrip("_")
+    return snake(made if made.endswith("id") else f"{made}_id")
 
 
 def _format_of(values: Sequence[Mapping[str, Any]], column: Sequence[str]) -> str | None:

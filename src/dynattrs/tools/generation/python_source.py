@@ -36,12 +36,16 @@ def pascal(text: str) -> str:
     return f"{made}Item" if keyword.iskeyword(made) or made in _CLASSES_TAKEN else made
 
 
-#: What the generated module has at its top, which a field or a variable must not hide.
+#: What the generated module uses, which a field or a variable must not hide; what a constructor calls
+#: its object; and what every class has, so that `Model.mro` is no path.
 _TAKEN: Final = frozenset(
-    ("bool", "bytes", "datetime", "dict", "field", "float", "int", "list", "model", "set", "str")
-)
+    (
+        "bool", "bytes", "date", "datetime", "dict", "field", "float", "int", "list", "model", "mro",
+        "register", "self", "set", "str",
+    )
+)  # fmt: skip
 _CLASSES_TAKEN: Final = frozenset(
-    ("Any", "Decimal", "GlobalIndex", "LocalIndex", "OnDemand", "Provisioned", "Table")
+    ("Any", "Decimal", "GlobalIndex", "LocalIndex", "OnDemand", "Provisioned", "Table", "UUID")
 )
 
 
