@@ -351,9 +351,9 @@ def test_a_name_that_is_never_defined_is_named_at_the_first_use() -> None:
     with pytest.raises(ModelError) as caught:
         mapper.dump(Thing("x"))
     assert str(caught.value) == (
-        "Thing: an annotation of it or of one of its fields' classes is not defined: "
-        "name 'Nowhere' is not defined; define that name in the module of the class before the "
-        "first use"
+        "Thing.part: its annotation 'Nowhere | None' cannot be resolved: name 'Nowhere' is not "
+        "defined; define or import the name in the module of the class before the first use "
+        "(what is imported under `if TYPE_CHECKING:` is there for type checkers only)"
     )
 
 

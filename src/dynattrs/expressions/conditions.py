@@ -22,6 +22,7 @@ from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_truth
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
@@ -138,8 +139,9 @@ def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Opera
     if isinstance(value, Path):
         other = value.__dynattrs_path__
         if other.model is not data.model:
+            models = " and ".join(two_names(data.model, other.model))
             raise ConditionError(
-                f"{data.label} and {other.label} are of different models; "
+                f"{data.label} and {other.label} are of different models, {models}; "
                 f"a condition speaks of one item"
             )
         if not own.tags & other.form.tags:

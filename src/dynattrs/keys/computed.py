@@ -111,7 +111,7 @@ class ModelKeys:
 
         Raises:
             ModelError: One does not fit the fields.
-            NameError: An annotation is not defined yet.
+            Undefined: An annotation is not defined yet.
         """
         if self._templates is None:
             self._templates = self._bind()
@@ -192,7 +192,7 @@ class ModelKeys:
         known = self._codecs.get(name)
         if known is not None:
             return known
-        codec = self.mapper.codec(self.model)
+        codec = self.mapper.model_codec(self.model)
         steps: list[str] = []
         inside = self.name
         for part in name.split("."):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.mapper.hints import Undefined
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo, models_in
 from dynattrs.schema.table import StoredItem, Table
 
@@ -50,7 +51,7 @@ def check_apart(info: ModelInfo) -> None:
             continue
         try:
             meet = all(_can_meet(own, theirs, attribute) for attribute in info.table.key)
-        except NameError:  # a forward reference
+        except Undefined:  # a forward reference
             known = theirs.apart = False
             continue
         if meet:

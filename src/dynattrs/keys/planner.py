@@ -341,7 +341,7 @@ def _implies(part: Condition) -> set[Place]:
 
 def _always_stored(info: ModelInfo, place: Place) -> bool:
     """Whether every object of the model has a value at this place when it is stored."""
-    codec: Any = info.mapper.codec(info.cls)
+    codec: Any = info.mapper.model_codec(info.cls)
     for step in place:
         if not isinstance(codec, ClassCodec):
             return False

@@ -67,7 +67,7 @@ def record_of(type_: Any) -> Record | None:
     """*type_* as a record, or None if it is no class with fields.
 
     Raises:
-        NameError: An annotation is a forward reference that is not defined yet.
+        Undefined: An annotation is a forward reference that is not defined yet.
     """
     cls = get_origin(type_) or type_
     if not isinstance(cls, type):
@@ -93,6 +93,7 @@ def check_defaults(cls: Any) -> None:
         Refused: It names the field.
     """
     fields: Any = ()
+    given = cls
     if isinstance(cls, type) and attrs.has(cls):
         fields = attrs.fields(cls)
     elif dataclasses.is_dataclass(cls):
@@ -101,7 +102,7 @@ def check_defaults(cls: Any) -> None:
         try:
             refuse_shared(field.default)
         except Refused as refusal:
-            raise under(f".{field.name}", refusal, cls) from refusal
+            raise under(f".{field.name}", refusal, given) from refusal
 
 
 def _stored_name(name: str, options: FieldOptions) -> str:

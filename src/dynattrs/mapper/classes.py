@@ -23,6 +23,7 @@ from dynattrs.mapper.codec import (
     explain_load,
     names_of,
     show,
+    show_instead,
     show_stored,
 )
 from dynattrs.mapper.key_rules import restore_key
@@ -148,7 +149,8 @@ class ClassCodec(Codec):
                     "a subclass would lose its own fields; declare a union of the classes, or "
                     "apply cattrs' include_subclasses to the mapper"
                 )
-            raise Refused(f"a {self.record.cls.__name__}", show(value), hint)
+            found = show_instead(value, self.record.cls)
+            raise Refused(f"a {self.record.cls.__name__}", found, hint)
 
     def dump_map_at(self, value: Any, trail: Trail) -> AttributeMap:
         self.check_class(value)

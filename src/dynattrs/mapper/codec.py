@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.model_info import Unknown
 from dynattrs.schema.table import AttributeValue
 
@@ -82,6 +83,20 @@ def show(value: object) -> str:
     if len(text) > 60:
         text = text[:57] + "..."
     return f"{type(value).__name__} {text}"
+
+
+def show_instead(value: object, *expected: type[Any]) -> str:
+    """As `show`, for a value of another class than those: it may have the name of one of them."""
+    cls = type(value)
+    for each in expected:
+        if have_one_name(cls, each):
+            found, wanted = two_names(cls, each)
+            if wanted != each.__name__:
+                return (
+                    f"{show(value)}, where {wanted} is expected: define again what names that class"
+                )
+            return f"{show(value)}, which is of {found}: make it again"
+    return show(value)
 
 
 def show_stored(value: object) -> str:

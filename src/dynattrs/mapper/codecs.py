@@ -66,6 +66,8 @@ from dynattrs.mapper.codec import (
     under,
 )
 from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.redefinitions import let_go, mentioning
+from dynattrs.schema.definitions import Definitions
 from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import AttributeValue
 
@@ -176,6 +178,7 @@ class Codecs(_ForgetfulConverter):
         # Types with hooks of somebody's, and their codecs without these.
         self._customised: set[Any] = set()
         self._owns: dict[Any, Codec] = {}
+        self._definitions = Definitions()
         super().__init__(*args, **options)
         self._any = anything.any_codec(self.codec)
         self._codecs[Any] = self._any
@@ -190,7 +193,7 @@ class Codecs(_ForgetfulConverter):
         foreign.UNSTRUCTURE_SKIP.replace(self, foreign.UNSTRUCTURE_HOOKS.of(self).get_num_fns())
         foreign.STRUCTURE_SKIP.replace(self, foreign.STRUCTURE_HOOKS.of(self).get_num_fns())
 
-    def _codec_of_model(self, model: Any) -> Codec:
+    def model_codec(self, model: Any) -> Codec:
         """The codec of a class whose objects are items.
 
         Raises:
@@ -206,12 +209,6 @@ class Codecs(_ForgetfulConverter):
             codec = self.codec(model)
         except Refused as refusal:
             raise as_model_error(cls, refusal) from None
-        except NameError as error:
-            raise ModelError(
-                cls.__name__,
-                f"an annotation of it or of one of its fields' classes is not defined: {error}; "
-                f"define that name in the module of the class before the first use",
-            ) from error
         if "M" not in codec.tags or codec is self._any:
             raise ModelError(
                 cls.__name__, "its objects are no items: an item is a class with fields"
@@ -223,7 +220,7 @@ class Codecs(_ForgetfulConverter):
 
         Raises:
             Refused: The type has no stored form (turned into `ModelError` by declarations).
-            NameError: An annotation inside is not defined yet.
+            Undefined: An annotation inside is not defined yet.
         """
         try:
             return self._codecs[type_]
@@ -250,6 +247,9 @@ class Codecs(_ForgetfulConverter):
             return codec
 
     def _make(self, type_: Any) -> Codec:
+        cls = get_origin(type_) or type_
+        if isinstance(cls, type):
+            self._meet(cls)
         if self._is_customised(type_):
             self._customised.add(type_)
             # Hooks make the objects of a class by its constructor, as a rule.
@@ -433,8 +433,9 @@ class Codecs(_ForgetfulConverter):
     def _is_customised(self, type_: Any) -> bool:
         """Whether somebody registered hooks that speak for *type_*."""
         try:
-            dump: Any = self.get_unstructure_hook(type_)
-            load: Any = self.get_structure_hook(type_)
+            # Not kept: it would keep the class, too.
+            dump: Any = self.get_unstructure_hook(type_, cache_result=False)
+            load: Any = self.get_structure_hook(type_, cache_result=False)
         except StructureHandlerNotFoundError:
             return False
         except TypeError:
@@ -547,6 +548,23 @@ class Codecs(_ForgetfulConverter):
             self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
             self._customised = set()
             self._owns = {}
+
+    def _meet(self, cls: type[Any]) -> None:
+        """Let go of what was made for former definitions of a class, the first time it is met."""
+        with self._lock:
+            stale = self._definitions.meet(cls)
+            if stale:
+                let_go(stale, self._codecs, self._kept())
+                self._customised -= mentioning(self._customised, stale)
+                foreign.HOOKS.made(self._clear_found_hooks)
+
+    def _kept(self) -> tuple[dict[Any, Any], ...]:
+        return self._codecs, self._owns
+
+    def _clear_found_hooks(self) -> None:
+        """Let cattrs forget which hooks it found for which classes."""
+        foreign.UNSTRUCTURE_HOOKS.of(self).clear_cache()
+        foreign.STRUCTURE_HOOKS.of(self).clear_cache()
 
     def copy(self, *args: Any, **options: Any) -> Self:
         """Another mapper with the same hooks, as cattrs' `Converter.copy`."""

@@ -9,14 +9,26 @@ import threading
 import typing
 import weakref
 from collections.abc import Generator, Mapping
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
+
+from dynattrs.errors import ModelError
 
 # Names that local classes' annotations need from the function they were declared in.
 _scopes: weakref.WeakKeyDictionary[type[Any], Mapping[str, Any]] = weakref.WeakKeyDictionary()
 
 _active = threading.local()
 
+#: Where a class keeps them; what takes no attributes has them in `_scopes`.
+_SCOPE_ATTRIBUTE: Final = "__dynattrs_scope__"
+
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+
+
+class Undefined(ModelError):
+    """An annotation names what is not defined: not yet, or for type checkers only.
+
+    A declaration waits for the first use then, where this is an error as any other of a model.
+    """
 
 
 @contextlib.contextmanager
@@ -42,7 +54,17 @@ def remember_scope(cls: type[Any], scope: Mapping[str, Any]) -> None:
             annotation if isinstance(annotation, str) else repr(annotation)
         )
     }
-    _scopes[cls] = {name: scope[name] for name in wanted if name in scope}
+    # On the class itself: what it holds may hold the class again, and neither lives longer for that.
+    found = {name: scope[name] for name in wanted if name in scope}
+    try:
+        type.__setattr__(cls, _SCOPE_ATTRIBUTE, found)
+    except TypeError:
+        _scopes[cls] = found
+
+
+def _own_scope(cls: type[Any]) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = vars(cls).get(_SCOPE_ATTRIBUTE)
+    return _scopes.get(cls) if found is None else found
 
 
 def _annotations(cls: type[Any]) -> Mapping[str, Any]:
@@ -59,7 +81,7 @@ def field_types(type_: Any) -> dict[str, Any]:
     """The annotations of a class by field, with a generic's arguments filled in.
 
     Raises:
-        NameError: A forward reference is not defined yet.
+        Undefined: A forward reference is not defined yet.
     """
     cls = get_origin(type_) or type_
     bindings = _bindings(type_)
@@ -75,7 +97,7 @@ def field_type_now(cls: type[Any], field: str) -> Any:
     """The annotation of one field, whatever forward references the others hold.
 
     Raises:
-        NameError: This one is not defined yet.
+        Undefined: This one is not defined yet.
     """
     for klass in cls.__mro__:
         annotations = _annotations(klass)
@@ -89,15 +111,41 @@ def _resolved(klass: type[Any], annotations: Mapping[str, Any]) -> dict[str, Any
     if not annotations:
         return {}
     # Each class's by themselves: a name means something else where another class was declared.
+    scope = _scope_of(klass)
+    try:
+        return _evaluated(klass, annotations, scope)
+    except (NameError, AttributeError):
+        pass
+    # Once more, one by one, to say which it is.
+    found: dict[str, Any] = {}
+    for name, annotation in annotations.items():
+        try:
+            found |= _evaluated(klass, {name: annotation}, scope)
+        # A module that is being imported, in a circle of imports, has not all of its names yet.
+        except (NameError, AttributeError) as error:
+            text = annotation if isinstance(annotation, str) else repr(annotation)
+            raise Undefined(
+                klass.__name__,
+                f"its annotation {text!r} cannot be resolved: {error}; define or import the name in "
+                f"the module of the class before the first use (what is imported under "
+                f"`if TYPE_CHECKING:` is there for type checkers only)",
+                name,
+            ) from error
+    return found
+
+
+def _evaluated(
+    klass: type[Any], annotations: Mapping[str, Any], scope: Mapping[str, Any]
+) -> dict[str, Any]:
     body = {"__annotations__": dict(annotations), "__module__": klass.__module__}
-    return typing.get_type_hints(
-        type(klass.__name__, (), body), localns=_scope_of(klass), include_extras=True
-    )
+    # A copy: Python adds to it.
+    names = dict(scope)
+    return typing.get_type_hints(type(klass.__name__, (), body), localns=names, include_extras=True)
 
 
 def _scope_of(klass: type[Any]) -> dict[str, Any]:
     active = getattr(_active, "scope", None)
-    if active is not None and klass not in _scopes and "<locals>" in klass.__qualname__:
+    if active is not None and _own_scope(klass) is None and "<locals>" in klass.__qualname__:
         remember_scope(klass, active)
     # What the body of the class itself declares: types, but no methods and no fields' defaults.
     fields = _annotations(klass)
@@ -105,7 +153,7 @@ def _scope_of(klass: type[Any]) -> dict[str, Any]:
         name: value for name, value in vars(klass).items() if name not in fields and _is_type(value)
     }
     scope.update({each.__name__: each for each in getattr(klass, "__type_params__", ())})
-    scope.update(_scopes.get(klass, {}))
+    scope.update(_own_scope(klass) or {})
     # The class itself, whose name is not bound yet while it is being decorated.
     scope[klass.__name__] = klass
     return scope

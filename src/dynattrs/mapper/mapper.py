@@ -87,6 +87,9 @@ class Mapper(Codecs):
         #: What is read in rows, by class, as far as it was asked for: see `rows`.
         self.readers: dict[Any, RowReader | None] = {}
 
+    def _kept(self) -> tuple[dict[Any, Any], ...]:
+        return (*super()._kept(), self._with_size, self._as_request, self.readers)
+
     def _forget(self) -> None:
         with self._lock:
             super()._forget()
@@ -103,7 +106,7 @@ class Mapper(Codecs):
         """
         cls = type(obj)
         info = info_of(cls)
-        codec = self._codec_of_model(cls)
+        codec = self.model_codec(cls)
         try:
             item = (
                 codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
@@ -157,7 +160,7 @@ class Mapper(Codecs):
         with self._lock:
             # If hooks are registered meanwhile, this goes with what they make stale.
             known = self._with_size
-            codec = self._codec_of_model(cls)
+            codec = self.model_codec(cls)
             if isinstance(codec, ClassCodec):
                 made = write_code.generate_dump_with_size(codec)
             else:
@@ -181,7 +184,7 @@ class Mapper(Codecs):
     def _new_dump_as_request(self, cls: type[Any]) -> DumpAsRequest:
         with self._lock:
             known = self._as_request
-            codec = self._codec_of_model(cls)
+            codec = self.model_codec(cls)
             if isinstance(codec, ClassCodec):
                 made = write_code.generate_dump_as_request(codec, info_of(cls))
             else:
@@ -197,7 +200,7 @@ class Mapper(Codecs):
                 the item's key, the path, what was expected and what was found.
             ModelError: *model* has no fields, or is a subclass of a model and not decorated.
         """
-        codec = self._codec_of_model(model)
+        codec = self.model_codec(model)
         if isinstance(codec, ClassCodec):
             keys, info = codec.keys, codec.evolves
         else:
@@ -317,7 +320,7 @@ class Mapper(Codecs):
             rows = self.readers
             if key in rows:
                 return rows[key]  # another thread was faster
-            codec = self._codec_of_model(cls)
+            codec = self.model_codec(cls)
             made = None
             if isinstance(codec, ClassCodec):
                 # Generated, and msgspec imported, when a model is read and not before.
@@ -360,7 +363,7 @@ class Mapper(Codecs):
 
     def from_json(self, text: str | bytes, model: type[T]) -> T:
         """The object of class *model* in plain JSON, as `to_json` makes it."""
-        codec = self._codec_of_model(model)
+        codec = self.model_codec(model)
         try:
             value = anything.from_plain(_object(anything.parse_json(text)), codec)
         except (Refused, ValueError, RecursionError) as error:
@@ -373,7 +376,7 @@ class Mapper(Codecs):
 
     def from_dynamodb_json(self, text: str | bytes, model: type[T]) -> T:
         """The object of class *model* in DynamoDB JSON; an outer `{"Item": …}` is taken off."""
-        codec = self._codec_of_model(model)
+        codec = self.model_codec(model)
         try:
             item = _object(anything.parse_json(text))
             if item.keys() == {"Item"} and "Item" not in (codec.names or {}).values():
@@ -387,7 +390,7 @@ class Mapper(Codecs):
 
         Raises:
             ModelError: A field cannot; it names the field and what to do.
-            NameError: An annotation is not defined yet.
+            Undefined: An annotation is not defined yet.
         """
         if info.cls in self._codecs:
             # It was used before it was mapped: what was made then knows nothing of it.

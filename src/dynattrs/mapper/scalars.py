@@ -13,7 +13,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper import numbers, temporal
-from dynattrs.mapper.codec import Codec, Dump, Load, Refused, TextsShape, show, show_stored
+from dynattrs.mapper.codec import (
+    Codec,
+    Dump,
+    Load,
+    Refused,
+    TextsShape,
+    show,
+    show_instead,
+    show_stored,
+)
 from dynattrs.schema.table import AttributeValue
 
 
@@ -142,7 +151,7 @@ def enum_codec(cls: type[enum.Enum], encode: Callable[[Any], AttributeValue]) ->
         # Members combine, so the values are more than the members.
         def dump_flag(value: Any) -> AttributeValue:
             if not isinstance(value, cls):
-                raise Refused(f"a {cls.__name__}", show(value))
+                raise Refused(f"a {cls.__name__}", show_instead(value, cls))
             return numbers.dump_int(value.value)
 
         def load_flag(value: AttributeValue) -> Any:
@@ -194,7 +203,8 @@ def _choice_codec(
             # The type keeps Literal[1] and True apart. A copy, because attribute maps are mutable.
             return dict(stored[type(value), value])
         except (KeyError, TypeError):
-            raise Refused(expected, show(value)) from None
+            found = show_instead(value, *{type(member) for member in members.values()})
+            raise Refused(expected, found) from None
 
     def load(value: AttributeValue) -> Any:
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, get_origin
 
 from dynattrs.mapper.anything import from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_stored
+from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_instead, show_stored
 from dynattrs.schema.table import AttributeValue
 
 #: The name of the tag, and its value the class's name: as cattrs' tagged unions have it.
@@ -105,7 +105,7 @@ def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
         try:
             return by_class[type(value)]
         except KeyError:
-            raise Refused(expected, show(value)) from None
+            raise Refused(expected, show_instead(value, *by_class)) from None
 
     def tag_of(cls: type[Any]) -> AttributeValue:
         return {"S": cls.__name__}
@@ -182,14 +182,15 @@ def _stored(member: Codec, name: str) -> str | None:
     return (member.names or {}).get(name, name) if name in (member.fields or {}) else None
 
 
-def _first_that_takes(value: Any, members: Iterable[Codec], expected: str) -> Codec:
+def _first_that_takes(value: Any, members: Collection[Codec], expected: str) -> Codec:
     for member in members:
         try:
             member.dump(value)
         except Exception:  # noqa: S112 - what it does not take, another member may
             continue
         return member
-    raise Refused(expected, show(value))
+    classes = [each.type for each in members if isinstance(each.type, type)]
+    raise Refused(expected, show_instead(value, *classes))
 
 
 def _merged(members: tuple[Codec, ...]) -> dict[str, Any]:

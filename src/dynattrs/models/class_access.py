@@ -143,20 +143,17 @@ def _give_access(names: Iterable[str]) -> None:
             setattr(ModelMeta, name, FieldAccess(name))
 
 
-_combined: dict[type[Any], type[ModelMeta]] = {}
-
-
 def meta_for(cls: type[Any]) -> type[ModelMeta]:
     """The metaclass to rebuild *cls* with."""
     own = type(cls)
     if issubclass(ModelMeta, own):
         return ModelMeta
+    bases = ModelMeta, own
     with _lock:
-        found = _combined.get(own)
-        if found is None:
-            name = f"Model{own.__name__}"
-            found = _combined[own] = type(name, (ModelMeta, own), _own_checks(own))
-        return found
+        # Made once for each. The metaclass knows it, and lets go of it.
+        known: list[Any] = type.__subclasses__(own)
+        found = next((each for each in known if each.__bases__ == bases), None)
+        return found or type(f"Model{own.__name__}", bases, _own_checks(own))
 
 
 def _own_checks(meta: type[Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.class_kinds import Member
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
-from dynattrs.mapper.hints import field_type_now
+from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
 from dynattrs.schema.table import (
     GlobalIndex,
@@ -109,7 +109,7 @@ class DeclaredFields:
             return self._mapper.member_codec(
                 Member(name, name, name, type_, self._defaults[name], options=self._options[name])
             )
-        except NameError:
+        except Undefined:
             return None
         except Refused as refusal:
             raise as_model_error(self.cls, under(f".{name}", refusal, self.cls)) from None

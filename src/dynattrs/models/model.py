@@ -21,7 +21,7 @@ from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
 from dynattrs.mapper.class_kinds import check_defaults
 from dynattrs.mapper.codec import Refused, as_model_error
-from dynattrs.mapper.hints import remember_scope, resolving_in
+from dynattrs.mapper.hints import Undefined, remember_scope, resolving_in
 from dynattrs.models.class_access import (
     PATHS_ATTRIBUTE,
     give_paths,
@@ -420,7 +420,7 @@ def _check_fields(info: ModelInfo) -> None:
         check_former_names(info)
         if info.keys is not None:
             _check_templates(info, info.keys)
-    except NameError:
+    except Undefined:
         # A forward reference. It is resolved, and the field checked, at the first use.
         _check_defaults(info.cls)
     check_apart(info)
@@ -463,7 +463,7 @@ def _paths(info: ModelInfo) -> dict[str, Path]:
 
 def _root_path(info: ModelInfo, type_: Any, name: str, stored: str) -> Path:
     def find() -> tuple[StoredForm, str]:
-        codec = info.mapper.codec(type_)
+        codec = info.mapper.model_codec(type_)
         if name not in (codec.fields or {}):
             raise ModelError(info.name, "its hooks do not say how it is stored", name)
         return codec, name

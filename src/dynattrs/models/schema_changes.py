@@ -97,10 +97,10 @@ def check_former_names(info: ModelInfo) -> None:
 
     Raises:
         ModelError: It names the nested field.
-        NameError: An annotation is not defined yet.
+        Undefined: An annotation is not defined yet.
     """
     seen: set[Any] = set()
-    whole = info.mapper.codec(info.cls)
+    whole = info.mapper.model_codec(info.cls)
     waiting: list[Any] = list((whole.fields or {}).values())
     while waiting:
         codec = waiting.pop()

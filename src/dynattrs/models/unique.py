@@ -9,6 +9,7 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.codec import ANY
 from dynattrs.models.fields import attributes_of, models_above
+from dynattrs.schema.definitions import have_one_name
 from dynattrs.schema.model_info import ModelInfo, guarded_tables, options_of
 
 #: What a guard's key can hold.
@@ -52,6 +53,10 @@ def declare_unique(info: ModelInfo, given: Iterable[Any]) -> None:
     guarded_tables.add(info.table.name)
     for each in (info, *models_above(info.cls)):
         if each.table.name == info.table.name:
+            # A subclass that is declared again, in a notebook, takes the former's place.
+            each.guarding[:] = [
+                other for other in each.guarding if not have_one_name(other.cls, info.cls)
+            ]
             each.guarding.append(info)
 
 
@@ -85,7 +90,7 @@ def _check(info: ModelInfo, name: str) -> None:
         raise ModelError(info.name, "a time to live is not unique", name)
     mapper = info.mapper
     try:
-        codec = (mapper.codec(info.cls).fields or {})[name]
+        codec = (mapper.model_codec(info.cls).fields or {})[name]
     except Exception:
         # A forward reference, or a class that is refused for what it is a moment later.
         return

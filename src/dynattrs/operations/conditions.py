@@ -29,6 +29,7 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 
 # --- Operands -----------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 
 def field_path(info: ModelInfo, name: str) -> PathOperand:
     """A field as an operand, for conditions of the library's own."""
-    codec = info.mapper.codec(info.cls)
+    codec = info.mapper.model_codec(info.cls)
     data = PathData(info.cls, (info.names[name],), f"{info.name}.{name}", lambda: (codec, name))
     return PathOperand(Path(data))
 
@@ -124,7 +125,7 @@ def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     version = getattr(obj, info.version) or 0
     if not version:
         return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
-    codec = info.mapper.codec(info.cls)
+    codec = info.mapper.model_codec(info.cls)
     stored = (codec.fields or {})[info.version].dump(version)
     return Comparison("=", field_path(info, info.version), Value(stored, version))
 
@@ -195,7 +196,8 @@ def check_models(part: Any, info: ModelInfo, whole: object) -> None:
     """
     for model in models_of(part):
         if not issubclass(info.cls, model):
-            raise ConditionError(f"{whole} speaks of {model.__name__}, not of {info.name}")
+            spoken, asked = two_names(model, info.cls)
+            raise ConditionError(f"{whole} speaks of {spoken}, not of {asked}")
 
 
 # --- In a request -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.writing.buffer import Pace, Progress
+from dynattrs.schema.definitions import Definitions
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import Table
 
@@ -55,6 +56,8 @@ class Core:
     )
     #: What `writing.batch` knows of each model whose objects become JSON at once.
     packing: dict[type[Any], Any] = attrs.field(factory=dict, init=False)
+    #: The classes of those.
+    packed: Definitions = attrs.field(factory=Definitions, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 

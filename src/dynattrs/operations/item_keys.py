@@ -58,7 +58,7 @@ def key_parts(info: ModelInfo) -> tuple[KeyField, ...]:
     """The fields that make the primary key."""
     if info.keys is not None:
         return info.keys.primary_fields
-    fields = info.mapper.codec(info.cls).fields or {}
+    fields = info.mapper.model_codec(info.cls).fields or {}
     return tuple(KeyField(name, (info.names[name],), fields[name]) for name in info.key_fields)
 
 

@@ -87,6 +87,7 @@ class ModelMapper(Protocol):
     """What the library asks of the mapper that a model was declared with."""
 
     def codec(self, type_: Any) -> StoredForm: ...
+    def model_codec(self, model: Any) -> StoredForm: ...
     def check(self, info: ModelInfo) -> None: ...
     def dump(self, obj: Any) -> AttributeMap: ...
     def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]: ...
@@ -302,8 +303,12 @@ _mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictio
 
 
 def register(info: ModelInfo) -> None:
-    """Remember what is known of a class that carries no mark itself (`map_class`)."""
-    _mapped[info.cls] = info
+    """Remember what is known of a class that was not decorated (`map_class`)."""
+    # On the class itself, so that it is not kept alive for being known; unless it takes no attributes.
+    try:
+        type.__setattr__(info.cls, INFO_ATTRIBUTE, info)
+    except TypeError:
+        _mapped[info.cls] = info
 
 
 def info_of(cls: Any) -> ModelInfo | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+from dynattrs.schema.definitions import have_one_name, two_names
 
 A = TypeVar("A")
 
@@ -28,8 +29,11 @@ class Groups:
 
     def __getitem__(self, model: type[A], /) -> list[A]:
         if not any(issubclass(model, each) for each in self._models):
-            names = ", ".join(each.__name__ for each in self._models)
-            raise QueryError(f"{model.__name__} was not asked for; the query was of {names}")
+            called, names = model.__name__, ", ".join(each.__name__ for each in self._models)
+            for each in self._models:
+                if have_one_name(model, each):
+                    called, names = two_names(model, each)
+            raise QueryError(f"{called} was not asked for; the query was of {names}")
         return [each for each in self._objects if isinstance(each, model)]
 
     def one(self, model: type[A], /) -> A:

@@ -20,6 +20,7 @@ from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
+from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap
 
@@ -92,7 +93,7 @@ class Keys(_ReadsMaps):
         if self.sieve is not None:
             info = self.sieve.model_of(item) or info
         if info.keys is None:
-            fields = info.mapper.codec(info.cls).fields or {}
+            fields = info.mapper.model_codec(info.cls).fields or {}
             found = {name: _load(fields[name], item, info, name) for name in info.key_fields}
         else:
             values = stored_parts(info, item)
@@ -206,8 +207,12 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
     for path in paths:
         if not is_path(path):
             raise QueryError(f"select({path!r}): a field such as {info.name}.… is expected")
+        _ = data_of(path).form  # what an item cannot be asked for is said before any request
         if not issubclass(info.cls, data_of(path).model):
-            raise QueryError(f"select({path!r}): it is no field of {info.name}")
+            model, asked = two_names(data_of(path).model, info.cls)
+            raise QueryError(
+                f"select({path!r}): it is a field of {model}, and the query of {asked}"
+            )
     return Selected(info, tuple(cast("Sequence[Path]", paths)))
 
 
@@ -233,7 +238,7 @@ def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
 
 def _load(codec: StoredForm, item: AttributeMap, info: ModelInfo, name: str) -> Any:
     """One field as the model would read it: its default where it is absent."""
-    whole = info.mapper.codec(info.cls)
+    whole = info.mapper.model_codec(info.cls)
     if isinstance(whole, ClassCodec):
         try:
             return whole.load_member(name, item)

@@ -31,6 +31,7 @@ from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.operations.reading.pages import Page, Pages, RawPage, Reading, pages_of
 from dynattrs.operations.reading.projections import Keys, OnError, Reader
 from dynattrs.operations.reading.shards import merged_pages
+from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
@@ -152,9 +153,12 @@ class QueryVerbs(Generic[M_co]):
         for each in checked:
             for model in models_of(each):
                 if not any(_concerns(info, model) for info in self._infos):
+                    spoken, asked = model.__name__, self._names
+                    for info in self._infos:
+                        if have_one_name(model, info.cls):
+                            spoken, asked = two_names(model, info.cls)
                     raise QueryError(
-                        f"the condition {each} speaks of {model.__name__}, the query of "
-                        f"{self._names}"
+                        f"the condition {each} speaks of {spoken}, the query of {asked}"
                     )
         return checked
 
@@ -524,9 +528,10 @@ def _models_of_one_table(models: Sequence[type[Any]], operation: str) -> tuple[M
     first, *rest = infos.values()
     for info in rest:
         if info.table is not first.table:
+            names = ", ".join(two_names(first.cls, info.cls))
             raise QueryError(
-                f"{operation}({first.name}, {info.name}): they are not of one table; declare them "
-                f"on the same Table object"
+                f"{operation}({names}): they are not of one table; declare them on the same Table "
+                f"object"
             )
         if info.keys is None or first.keys is None:
             plain = info if info.keys is None else first

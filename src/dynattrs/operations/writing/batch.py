@@ -85,6 +85,8 @@ def _packing(core: Core, cls: type[Any]) -> _Packing | None:
         return None
     if core.saves_through_hooks(info):
         return None
+    for former in core.packed.meet(cls):
+        core.packing.pop(former, None)
     core.packing[cls] = found = info.mapper, core.table_name(info.table), info.guarding
     return found
 

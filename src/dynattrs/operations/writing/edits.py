@@ -284,7 +284,7 @@ def _place(info: ModelInfo, steps: tuple[str | int, ...]) -> tuple[str, bool]:
     """Where a change is, as the mapper names places, and whether that is exact. Inside a tuple or a
     union of classes it is the last place around it that has a name.
     """
-    codec: Any = info.mapper.codec(info.cls)
+    codec: Any = info.mapper.model_codec(info.cls)
     text = info.name
     for step in steps:
         if codec.fields:

@@ -152,7 +152,7 @@ def stamp(core: Core, encoded: Encoded) -> None:
         encoded.moves[info.created] = now
     if info.updated is not None:
         encoded.moves[info.updated] = now
-    codec = info.mapper.codec(info.cls)
+    codec = info.mapper.model_codec(info.cls)
     for name, value in encoded.moves.items():
         encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
     if info.keys is not None:

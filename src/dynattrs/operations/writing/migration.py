@@ -197,6 +197,7 @@ def _check_arguments(
             f"migrate({info.name}): it has no upgrades, no renamed attributes and no unique fields, so "
             f"all its items are as they would be written"
         )
+    info.mapper.model_codec(info.cls)  # what is wrong with the model is said before any request
 
 
 def _only_outdated(info: ModelInfo, parameters: dict[str, Any]) -> None:

@@ -262,7 +262,7 @@ def _owned_by(guards: Sequence[tuple[str, Guard]]) -> dict[str, Any]:
 def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
     """The error for a value that another item has."""
     info = guard.info
-    codec = info.mapper.codec(info.cls)
+    codec = info.mapper.model_codec(info.cls)
     values = {name: (codec.fields or {})[name].load(guard.values[name]) for name in guard.fields}
     return AlreadyTaken(info.name, guard.fields, values, plain_key(info, owner) if owner else None)
 

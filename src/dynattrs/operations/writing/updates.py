@@ -268,7 +268,7 @@ def _check_index_key(info: ModelInfo, action: Action) -> None:
 def stamps(core: Core, info: ModelInfo) -> list[Action]:
     """What every update changes: the version goes up, time stamps and the schema version are set."""
     actions = []
-    codec = info.mapper.codec(info.cls)
+    codec = info.mapper.model_codec(info.cls)
     fields = codec.fields or {}
     if info.upgrades:
         path = attribute_path(info, (info.schema_attribute,), info.schema_attribute).path
