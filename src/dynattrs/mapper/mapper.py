@@ -88,7 +88,7 @@ class Mapper(Codecs):
         self.readers: dict[Any, RowReader | None] = {}
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
-        return (*super()._kept(), self._with_size, self._as_request, self.readers)
+        return (*super()._kept(), self._with_size, self._as_request, self._odd_keys, self.readers)
 
     def _forget(self) -> None:
         with self._lock:
