@@ -98,7 +98,7 @@ from dynattrs.session.handles import (
     Transaction as Transaction,
 )
 from dynattrs.session.session import Batch as Batch, Session as Session
-from dynattrs.wire.stats import Stats as Stats
+from dynattrs.wire.exchange import Stats as Stats
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import (

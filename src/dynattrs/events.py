@@ -158,7 +158,7 @@ class _Entry:
 class Events:
     """The listeners of one session. Safe between threads: emitting takes no lock."""
 
-    __slots__ = ("_lock", "after_send", "before_send", "flush", "retry")
+    __slots__ = ("_lock", "after_send", "before_send", "flush", "of_requests", "retry")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -167,11 +167,8 @@ class Events:
         self.after_send: tuple[_Entry, ...] = ()
         self.retry: tuple[_Entry, ...] = ()
         self.flush: tuple[_Entry, ...] = ()
-
-    @property
-    def of_requests(self) -> bool:
-        """Whether anybody wants to know of requests."""
-        return bool(self.before_send or self.after_send or self.retry)
+        #: Whether anybody wants to know of requests.
+        self.of_requests = False
 
     def on(self, name: str, function: Listener) -> Callable[[], None]:
         """Call *function* with each event of that name; what is returned stops that.
@@ -183,15 +180,18 @@ class Events:
             raise ModelError("Session.on", f"there is no event {name!r}; write one of {NAMES}")
         check_plain("Session.on", name, function)
         entry = _Entry(function)
-        with self._lock:
-            setattr(self, name, (*getattr(self, name), entry))
 
         def off() -> None:
             with self._lock:
-                left = tuple(each for each in getattr(self, name) if each is not entry)
-                setattr(self, name, left)
+                self._replace(name, tuple(e for e in getattr(self, name) if e is not entry))
 
+        with self._lock:
+            self._replace(name, (*getattr(self, name), entry))
         return off
+
+    def _replace(self, name: str, entries: tuple[_Entry, ...]) -> None:
+        setattr(self, name, entries)
+        self.of_requests = bool(self.before_send or self.after_send or self.retry)
 
 
 def tell(listeners: tuple[_Entry, ...], event: Event) -> None:
@@ -225,63 +225,3 @@ def error_name(error: BaseException) -> str:
     """The service's code of an error, or its class: nothing that could hold a value."""
     code = getattr(error, "code", None)
     return code if isinstance(code, str) and code else type(error).__name__
-
-
-# --- What requests and answers say, without anything of what items hold ---------------------------
-
-
-def tables_in(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """The tables that a request names, each once."""
-    name = parameters.get("TableName")
-    if name is not None:
-        return (str(name),)
-    if "RequestItems" in parameters:
-        return tuple(map(str, parameters["RequestItems"]))
-    actions = parameters.get("TransactItems", ())
-    return tuple(dict.fromkeys(str(each["TableName"]) for act in actions for each in act.values()))
-
-
-def count_in(parameters: Mapping[str, Any]) -> int:
-    """How many items, keys or actions a request names."""
-    if "RequestItems" in parameters:
-        return sum(
-            len(each["Keys"]) if isinstance(each, Mapping) else len(each)
-            for each in parameters["RequestItems"].values()
-        )
-    if "TransactItems" in parameters:
-        return len(parameters["TransactItems"])
-    return int("Item" in parameters or "Key" in parameters)
-
-
-def returned_in(response: Mapping[str, Any]) -> int:
-    """How many items an answer to a read holds."""
-    if "Items" in response:
-        return len(response["Items"])
-    found = response.get("Responses")
-    if isinstance(found, Mapping):
-        return sum(map(len, found.values()))
-    if found is not None:
-        return sum(1 for each in found if each.get("Item"))
-    return int(response.get("Item") is not None)
-
-
-def unprocessed_in(response: Mapping[str, Any]) -> int:
-    """How many writes or keys an answer leaves to be sent again."""
-    writes, reads = response.get("UnprocessedItems"), response.get("UnprocessedKeys")
-    left = sum(map(len, writes.values())) if writes else 0
-    return left + sum(len(each["Keys"]) for each in reads.values()) if reads else left
-
-
-def capacity_in(response: Mapping[str, Any]) -> dict[str, float]:
-    """Capacity units by table, as far as the answer says."""
-    consumed = response.get("ConsumedCapacity") or ()
-    found: dict[str, float] = {}
-    for each in (consumed,) if isinstance(consumed, Mapping) else consumed:
-        name = str(each.get("TableName", ""))
-        found[name] = found.get(name, 0.0) + float(each.get("CapacityUnits", 0.0))
-    return found
-
-
-def consumed_by(response: Mapping[str, Any]) -> float:
-    """The capacity units of an answer, over all its tables; 0 where it does not say."""
-    return sum(capacity_in(response).values(), 0.0)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.requests import unpacked
-from dynattrs.wire.http_replies import read_reply
-from dynattrs.wire.replies import check, read
+from dynattrs.wire.exchange import check, read
+from dynattrs.wire.http_connections import read_reply
 
 from strategies import decimals, ints, texts
 

@@ -21,11 +21,7 @@ from dynattrs.events import (
     Events,
     Flush,
     Retry,
-    capacity_in,
-    count_in,
     error_name,
-    returned_in,
-    tables_in,
     tell,
 )
 from dynattrs.operations.flows import Call, Pause
@@ -35,6 +31,7 @@ from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.wire.client import Wire
+from dynattrs.wire.exchange import Exchange, Stats, capacity_in, count_in, returned_in, tables_in
 from stepped_session import ByHand, result
 
 EVENT = Flush(1, 0, 0, 0.5)
@@ -343,9 +340,6 @@ def test_the_retries_of_a_request_that_failed_in_the_end_are_told_too(
 
 def test_a_session_without_listeners_gives_its_requests_no_numbers():
     """The hot path: nothing is counted or collected for nobody."""
-    from dynattrs.wire.exchange import Exchange
-    from dynattrs.wire.stats import Stats
-
     exchange = Exchange(Stats(), Call("get_item", {"TableName": "a", "Key": {}}), Events())
 
     assert exchange._number == 0

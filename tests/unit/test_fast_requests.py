@@ -456,15 +456,16 @@ def test_clients_that_are_set_up_otherwise_stay_with_botocore(
 
 
 def test_discovery_of_endpoints_is_left_to_botocore() -> None:
-    def state(*, discover: bool) -> object:
+    def is_unheard(*, discover: bool) -> bool:
         client = boto3.client(
             "dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",
             config=Config(endpoint_discovery_enabled=discover),
         )  # fmt: skip
-        return Observers(client, ("get_item",)).state()
+        observers = Observers(client, ("get_item",))
+        return observers.are_botocores(observers.look())
 
-    assert state(discover=True) is None
-    assert state(discover=False) is not None
+    assert not is_unheard(discover=True)
+    assert is_unheard(discover=False)
 
 
 def test_a_proxy_is_left_to_botocore(server: ScriptedServer, make_client: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dynattrs.operations.reading.verbs import ReadVerbs
 from dynattrs.operations.writing.verbs import WriteVerbs
-from dynattrs.wire.stats import Stats
+from dynattrs.wire.exchange import Stats
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing.edits import Edit

@@ -17,10 +17,9 @@ from dynattrs.events import Events
 from dynattrs.operations.flows import Call
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied
-from dynattrs.wire.exchange import Exchange
+from dynattrs.wire.exchange import Exchange, Stats
 from dynattrs.wire.fast_requests import RequestMaker
 from dynattrs.wire.service_errors import configured
-from dynattrs.wire.stats import Stats
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]

@@ -16,7 +16,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.wire.attempts import under_way, watched
 from dynattrs.wire.bodies import faster_serializer
-from dynattrs.wire.replies import check, no_json, read
+from dynattrs.wire.exchange import check, no_json, read
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())

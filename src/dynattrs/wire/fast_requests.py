@@ -17,6 +17,7 @@ Nothing here does I/O: who sends asks for a `Request`, sends it, and shows what 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -29,8 +30,8 @@ from dynattrs import foreign_names as foreign
 from dynattrs.errors import CorruptReply
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.wire.exchange import check, read
 from dynattrs.wire.observers import Observers
-from dynattrs.wire.replies import check, read
 from dynattrs.wire.sigv4 import Credentials, Signer, host_of, scope_in, timestamp
 
 # Headers that stay the same, and those that are made for each request.
@@ -115,8 +116,11 @@ class RequestMaker:
         self._signer = foreign.SIGNER.of(client)
         self._credentials_of = foreign.CREDENTIALS.of
         self._credentials_of(self._signer)
-        #: The state of the observers in which the patterns were taken.
-        self._state = self._observers.state()
+        self._look = self._observers.look
+        #: What was seen when the patterns were taken, and whether nobody listened.
+        self._logged = False
+        self._seen = tuple(self._look())
+        self._unheard = self._observers.are_botocores(self._seen)
         self._after_call = self._observers.after_call()
         self._patterns: dict[tuple[str, str | None], Pattern] = {}
         self._known: frozenset[str] = frozenset()
@@ -134,14 +138,16 @@ class RequestMaker:
 
     def _current(self) -> bool:
         """Whether nobody listens; patterns that others had a hand in are forgotten."""
-        state = self._observers.state()
-        if state is not self._state:
-            self._state = state
+        seen, logged = tuple(self._look()), self._observers.debugging(logging.DEBUG)
+        # Two caches may be equal, and not the same one.
+        if seen[0] is not self._seen[0] or seen != self._seen or logged is not self._logged:
+            self._seen, self._logged = seen, logged
+            self._unheard = not logged and self._observers.are_botocores(seen)
             self._after_call = self._observers.after_call()
             self._patterns = {}
             self._known = frozenset()
             self._failures = {}
-        return state is not None
+        return self._unheard
 
     def knows(self, method: str) -> bool:
         """Whether calls of *method* have a pattern, and nobody listens to them."""

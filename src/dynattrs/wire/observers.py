@@ -4,7 +4,8 @@ Programs hook into botocore in two ways: they register event handlers (moto, Sen
 a Stubber), or they put something in the place of its functions (OpenTelemetry, X-Ray, Datadog, New
 Relic, tests that mock). Whoever does either must get every call. So a call goes the fast way only
 while all handlers of its events are botocore's own and all functions it passes by are as botocore
-defines them. That is looked at again for every call; it costs a microsecond.
+defines them. Whether anything has changed is looked at for every call, in one step that costs less than
+a microsecond; what has changed is judged when it has.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterable
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import botocore
 
@@ -72,8 +73,8 @@ class Observers:
         self._homes = folders_of(homes)
         self._names = [client.meta.method_to_api_mapping[name] for name in operations]
         self._emitter = foreign.EMITTER.of(client.meta.events)
-        self._history = cast("Any", history.get_global_history_recorder())
-        self._debugging = logging.getLogger("botocore").isEnabledFor
+        #: Whether botocore writes a log that shows its machinery at work.
+        self.debugging = logging.getLogger("botocore").isEnabledFor
         # The class that botocore derives a service's from is where others put their functions.
         passed: dict[Any, tuple[str, ...]] = {
             type(client).__mro__[1]: tuple(step.name for step in foreign.CLIENT_STEPS),
@@ -86,35 +87,27 @@ class Observers:
             auth.SigV4Auth: ("add_auth", "signature"),
             type(client): operations,
         }  # fmt: skip
-        self._functions = [(owner, attrgetter(*names)) for owner, names in passed.items()]
+        # The emitter makes a new cache whenever a handler is registered or removed.
+        places = [
+            (self._emitter, foreign.LOOKUP_CACHE.name),
+            (history.get_global_history_recorder(), foreign.RECORDING.name),
+            *((owner, name) for owner, names in passed.items() for name in names),
+        ]
+        owners, names = zip(*places, strict=True)
+        #: Gives what there is now: the cache of handlers, whether calls are recorded, the functions.
+        self.look: Callable[[], Iterable[Any]] = partial(map, getattr, owners, names)
         # Whatever was put on these very objects stays with them.
         own = {name for names in passed.values() for name in names}
         self._altered = any(own & vars(each).keys() for each in (client, endpoint, http, signer))
-        self._cache_of, self._is_recording = foreign.LOOKUP_CACHE.of, foreign.RECORDING.of
-        self._seen_handlers = self._cache_of(self._emitter)
-        self._seen_functions = self._current_functions()
-        self._state: object | None = self._look()
-        self._is_recording(self._history)
 
-    def state(self) -> object | None:
-        """None while somebody listens, else an object: the same one as long as nothing changes."""
-        # The emitter makes a new cache whenever a handler is registered or removed.
-        cache = self._cache_of(self._emitter)
-        if cache is not self._seen_handlers or self._current_functions() != self._seen_functions:
-            self._seen_handlers = cache
-            self._seen_functions = self._current_functions()
-            self._state = self._look()
-        if self._is_recording(self._history) or self._debugging(logging.DEBUG):
-            return None
-        return self._state
-
-    def _current_functions(self) -> list[Any]:
-        return [get(owner) for owner, get in self._functions]
-
-    def _look(self) -> object | None:
-        if self._altered or not are_plain(self._seen_functions, self._homes):
-            return None
-        return object() if all(map(self._is_usual, self._names)) else None
+    def are_botocores(self, seen: Iterable[Any]) -> bool:
+        """Whether nobody listens, where `look` has *seen* this."""
+        _, recording, *functions = seen
+        return (
+            not (recording or self._altered)
+            and are_plain(functions, self._homes)
+            and all(map(self._is_usual, self._names))
+        )
 
     def _is_usual(self, operation: str) -> bool:
         return not any(self._handlers(event, operation) for event in _SILENT) and all(

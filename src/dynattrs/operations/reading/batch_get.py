@@ -14,7 +14,6 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import DynattrsError, Throttled
-from dynattrs.events import consumed_by
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
@@ -193,7 +192,8 @@ def fetch(
             cause = error
         else:
             items = [item for each in response.get("Responses", {}).values() for item in each]
-            consumed += consumed_by(response)
+            costs = response.get("ConsumedCapacity") or ()
+            consumed += sum(each.get("CapacityUnits", 0.0) for each in costs)
             left = response.get("UnprocessedKeys") or {}
             keys = [native_map(key) for each in left.values() for key in each["Keys"]]
             cause = Throttled(

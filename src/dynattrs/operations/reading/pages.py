@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
-from dynattrs.events import consumed_by
 from dynattrs.keys.planner import Plan
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
@@ -337,7 +336,7 @@ def _page_of(reading: Reading, response: dict[str, Any]) -> Flow[RawPage]:
     items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))
-    consumed = consumed_by(response)
+    consumed = float((response.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
     last_key = response.get("LastEvaluatedKey") or None
     if reading.plan.excluded is not None:
         # Before whole items are fetched, which may have changed since.
