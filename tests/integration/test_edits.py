@@ -301,7 +301,7 @@ class Order:
     basket: Basket = field(name="the basket", factory=Basket)
     items: list[Item] = attrs.field(factory=list)
     by_name: dict[str, Item] = attrs.field(factory=dict)
-    pair: tuple[Item, int] = (Item("none"), 0)
+    pair: tuple[Item, int] = attrs.field(factory=lambda: (Item("none"), 0))
     main: Item | None = None
     mainly: int = 0
 
