@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
 
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 set_attribute: Final = object.__setattr__
 
@@ -41,12 +42,15 @@ class Carried:
         lost: Places of attributes that a nested class did not know and could not keep.
         base: What is stored, after an edit whose changes were not: the next edit begins there.
         key: The primary key, where it is stored otherwise than the fields would be written.
+        as_stored: Attributes whose stored form nothing tells afterwards: a version of 0, which is that of
+            a new object as well, and None for one that is absent and whose default is never the same.
     """
 
     attributes: AttributeMap = attrs.field(factory=dict)
     lost: tuple[str, ...] = ()
     base: AttributeMap | None = None
     key: StoredKey | None = None
+    as_stored: Mapping[str, AttributeValue | None] = attrs.field(factory=dict)
 
 
 NOTHING_CARRIED: Final = Carried()

@@ -32,6 +32,8 @@ from dynattrs.mapper.source import Source
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
+# `attrs.Factory` is a class that its stubs declare as a function.
+_FACTORY: Final[Any] = attrs.Factory
 _PLAIN: Final = scalars.PLAIN
 _AS_TEXT: Final = (
     uuid.UUID,
@@ -70,30 +72,51 @@ _SHAPES: Final[dict[Codec, str]] = {
 NAMES: Final[dict[str, Any]] = {"plain_number": plain_number}
 
 
+def _never(stored: AttributeValue, value: Any) -> bool:
+    return False
+
+
 @attrs.frozen(eq=False)
-class KeyCheck:
-    """When a key attribute may be written otherwise than it is stored.
+class Check:
+    """When an attribute may be stored so as its object does not tell.
 
     Attributes:
         field: The field.
         tag: The type tag of the attribute.
-        condition: What is true then, of `$p`, the payload, `$v`, the field's value, and `$a`, the
-            attribute value.
+        condition: What is true then, of `$p`, the payload, `$v`, the field's value, `$a`, the
+            attribute value, and `$t`, whether there is one.
         unlike: What is called so in the condition.
     """
 
     field: FieldCodec
     tag: str
     condition: str
-    unlike: Callable[[AttributeValue, Any], bool]
+    unlike: Callable[[AttributeValue, Any], bool] = _never
+
+    def written(self, unlike: str, *, payload: str, value: str, there: str) -> str:
+        """The condition as code."""
+        return (
+            self.condition.replace("unlike", unlike)
+            .replace("$p", payload)
+            .replace("$a", value)
+            .replace("$v", f"instance.{self.field.name}")
+            .replace("$t", there)
+        )
 
 
-def key_checks(codec: ClassCodec) -> list[KeyCheck]:
-    """What is to be checked of the items of a model; nothing where its keys have but one text."""
+def checks(codec: ClassCodec) -> list[Check]:
+    """What is to be checked of the items of a model; nothing where its keys have but one text, it has no
+    version, and no defaults that are made anew each time.
+    """
     info = codec.model
     if info is None:
         return []
-    found: list[KeyCheck] = []
+    found: list[Check] = []
+    for field in codec.members if info.carries else ():
+        if field.name == info.version:
+            found.append(Check(field, "N", "not $v and $t"))
+        elif _is_made_up(field):
+            found.append(Check(field, "", "not $t"))
     for field in codec.members:
         if field.stored not in info.table.key:
             continue
@@ -102,7 +125,7 @@ def key_checks(codec: ClassCodec) -> list[KeyCheck]:
             condition = "$v != $p" if field.codec is _PLAIN[str] else "unlike($a, $v)"
         if condition:
             tag = info.table.type_of(field.stored)
-            found.append(KeyCheck(field, tag, condition, _unlike(field.codec)))
+            found.append(Check(field, tag, condition, _unlike(field.codec)))
     return found
 
 
@@ -142,22 +165,27 @@ def _is_assigned(codec: ClassCodec, field: FieldCodec) -> bool:
     return dataclasses.is_dataclass(cls) and not hasattr(cls, "__post_init__")
 
 
-def generate_key_check(codec: ClassCodec) -> Callable[[Any, Mapping[str, AttributeValue]], bool]:
-    """What says of an instance, and the attribute map that it was made of, whether its key may be
-    written otherwise.
+def _is_made_up(field: FieldCodec) -> bool:
+    """Whether the default of a field may be another one for each object."""
+    default = field.member.default
+    return isinstance(default, _FACTORY) and not isinstance(default.factory, type)
+
+
+def generate_check(codec: ClassCodec) -> Callable[[Any, Mapping[str, AttributeValue]], bool]:
+    """What says of an instance, and the attribute map that it was made of, whether it may have to carry
+    something (`keep`).
     """
     names = dict(NAMES)
     conditions = []
-    for number, check in enumerate(key_checks(codec)):
+    for number, check in enumerate(checks(codec)):
         names[f"unlike{number}"] = check.unlike
         value = f"item[{check.field.stored!r}]"
+        there = f"{check.field.stored!r} in item"
+        payload = f"{value}[{check.tag!r}]"
         conditions.append(
-            check.condition.replace("unlike(", f"unlike{number}(")
-            .replace("$p", f"{value}[{check.tag!r}]")
-            .replace("$a", value)
-            .replace("$v", f"instance.{check.field.name}")
+            check.written(f"unlike{number}", payload=payload, value=value, there=there)
         )
-    source = Source("odd_key", "instance, item", names)
+    source = Source("odd", "instance, item", names)
     source.add(f"return {' or '.join(conditions) or 'False'}")
     function: Callable[[Any, Mapping[str, AttributeValue]], bool] = source.function(
         codec.record.cls
@@ -165,14 +193,25 @@ def generate_key_check(codec: ClassCodec) -> Callable[[Any, Mapping[str, Attribu
     return function
 
 
-def keep_key(
+def keep(
     codec: ClassCodec, info: ModelInfo, instance: Any, item: Mapping[str, AttributeValue]
 ) -> None:
-    """Let an instance carry the key of its item, where that is written otherwise.
+    """Let an instance carry what it does not tell of its item: the key, where that is written otherwise,
+    a version of 0, which an object that is new has too, and which of the defaults it was given are not
+    stored.
 
     Raises:
-        MappingError: Its class has no place for it.
+        MappingError: Its class has no place for the key.
     """
+    known: dict[str, AttributeValue | None] = {}
+    for field in codec.members if info.carries else ():
+        if field.name == info.version and field.stored in item:
+            if not getattr(instance, field.name):
+                known[field.stored] = native(item[field.stored])
+        elif _is_made_up(field) and field.stored not in item:
+            known[field.stored] = None
+    if known:
+        carry_on(instance, as_stored=known)
     stored = key_of_item(info, item)
     written = {**stored}
     for field in codec.members:

@@ -48,8 +48,8 @@ else:
 
 T = TypeVar("T")
 
-#: Whether the key of an instance may be written otherwise than in the attribute map that it was made of.
-OddKey: TypeAlias = Callable[[Any, Mapping[str, AttributeValue]], bool]
+#: Whether an instance may have to carry something of the attribute map that it was made of.
+Odd: TypeAlias = Callable[[Any, Mapping[str, AttributeValue]], bool]
 
 _NOT_ASKED: Final[Any] = object()
 
@@ -83,12 +83,12 @@ class Mapper(Codecs):
         """Begin anew with what is generated besides the codecs, by class."""
         self._with_size: dict[type[Any], DumpWithSize] = {}
         self._as_request: dict[type[Any], DumpAsRequest] = {}
-        self._odd_keys: dict[type[Any], OddKey] = {}
+        self._odd: dict[type[Any], Odd] = {}
         #: What is read in rows, by class, as far as it was asked for: see `rows`.
         self.readers: dict[Any, RowReader | None] = {}
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
-        return (*super()._kept(), self._with_size, self._as_request, self._odd_keys, self.readers)
+        return (*super()._kept(), self._with_size, self._as_request, self._odd, self.readers)
 
     def _forget(self) -> None:
         with self._lock:
@@ -226,16 +226,16 @@ class Mapper(Codecs):
             found = self._explain_load(codec, item, model)
         if isinstance(codec, ClassCodec) and codec.model is not None:
             cls = codec.record.cls
-            odd = self._odd_keys.get(cls) or self._new_odd_key(cls, codec)
+            odd = self._odd.get(cls) or self._new_odd(cls, codec)
             if odd(found, item):
-                key_spelling.keep_key(codec, codec.model, found, item)
+                key_spelling.keep(codec, codec.model, found, item)
         elif (info := info_of(type(found))) is not None:
             key_spelling.keep_custom_key(codec, info, found, item)
         return found
 
-    def _new_odd_key(self, cls: type[Any], codec: ClassCodec) -> OddKey:
-        known = self._odd_keys
-        made = known[cls] = key_spelling.generate_key_check(codec)
+    def _new_odd(self, cls: type[Any], codec: ClassCodec) -> Odd:
+        known = self._odd
+        made = known[cls] = key_spelling.generate_check(codec)
         return made
 
     def _load_evolving(

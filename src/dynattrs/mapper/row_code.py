@@ -25,7 +25,7 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
-from dynattrs.mapper.key_spelling import NAMES, keep_key, key_checks
+from dynattrs.mapper.key_spelling import NAMES, checks, keep
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
@@ -267,7 +267,7 @@ class _RowCode(MapReader):
                 body += [f"v = row.{places[name]}", f"if v is not UNSET: extra[{name!r}] = v"]
             body += ["if extra: carry(instance, Carried(native_map(extra)))"]
         if other is not None and attributes is None:
-            body += self._odd_key(codec)
+            body += self._odd(codec)
         body += ["return instance"]
         source = Source("build", "row", self.names)
         if other is None:
@@ -284,27 +284,23 @@ class _RowCode(MapReader):
             )  # fmt: skip
         return struct, source.function(codec.record.cls)
 
-    def _odd_key(self, codec: ClassCodec) -> list[str]:
-        """The lines that let an instance carry a key that is written otherwise."""
+    def _odd(self, codec: ClassCodec) -> list[str]:
+        """The lines that let an instance carry what it does not tell of its item."""
         conditions = []
-        for check in key_checks(codec):
+        for check in checks(codec):
             at = codec.members.index(check.field)
             parts = self._tags[check.field]
             value = f"row[{check.field.stored!r}]"
             payload = f"{value}[{check.tag!r}]"
             if len(parts) == 1 and parts[0].tag == check.tag:
                 payload = f"row.f{at}.{check.tag}"
-            conditions.append(
-                check.condition.replace("unlike", self.bind("unlike", check.unlike))
-                .replace("$p", payload)
-                .replace("$a", value)
-                .replace("$v", f"instance.{check.field.name}")
-            )
+            unlike, there = self.bind("unlike", check.unlike), f"row.f{at} is not UNSET"
+            conditions.append(check.written(unlike, payload=payload, value=value, there=there))
         if not conditions or codec.model is None:
             return []
-        keep = partial(keep_key, codec, codec.model)
-        self.names.update(NAMES, keep_key=keep, to_builtins=msgspec.to_builtins)
-        return [f"if {' or '.join(conditions)}: keep_key(instance, to_builtins(row))"]
+        names = {"keep": partial(keep, codec, codec.model), "to_builtins": msgspec.to_builtins}
+        self.names.update(NAMES, **names)
+        return [f"if {' or '.join(conditions)}: keep(instance, to_builtins(row))"]
 
     def _member(self, field: FieldCodec, position: int, taken: Collection[str]) -> tuple[Any, ...]:
         """A field's member of the struct."""

@@ -29,6 +29,7 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 
@@ -122,12 +123,18 @@ def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
         return None
-    version = getattr(obj, info.version) or 0
-    if not version:
-        return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
-    codec = info.mapper.model_codec(info.cls)
-    stored = (codec.fields or {})[info.version].dump(version)
-    return Comparison("=", field_path(info, info.version), Value(stored, version))
+    version, path = getattr(obj, info.version) or 0, field_path(info, info.version)
+    if version:
+        codec = info.mapper.model_codec(info.cls)
+        stored = (codec.fields or {})[info.version].dump(version)
+        return Comparison("=", path, Value(stored, version))
+    new = Function("attribute_not_exists", "not_exists", path)
+    known = carried_by(obj).as_stored.get(info.names[info.version])
+    if known is not None:  # another program counts from 0
+        return Comparison("=", path, Value(known, 0))
+    if info.carries:
+        return new
+    return any_conditions((new, Comparison("=", path, Value({"N": "0"}, 0))))
 
 
 def holds_of_nothing(found: Condition) -> bool:

@@ -6,7 +6,6 @@ field), and what the model does not know stays as it is stored.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,13 +16,12 @@ from dynattrs.errors import ConditionError, MappingError
 from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
-    Function,
     PathOperand,
     Value,
 )
 from dynattrs.expressions.paths import Path, PathData
 from dynattrs.expressions.updates import Action
-from dynattrs.mapper.carried import carried_by, carry
+from dynattrs.mapper.carried import carried_by, carry, carry_on
 from dynattrs.operations.conditions import (
     attribute_path,
     exists,
@@ -37,6 +35,7 @@ from dynattrs.operations.context import Core, is_frozen
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_changed, key_in, own_key
 from dynattrs.operations.writing import updates
+from dynattrs.operations.writing.as_read import dumped, still
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -86,7 +85,7 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     if is_frozen(info):
         raise ConditionError(f"edit: {info.name} is frozen; use update(obj, set_(...))")
     own_key(info, obj)
-    before, base = _dumped(info, obj), carried_by(obj).base
+    before, base = dumped(info, obj), carried_by(obj).base
     if base is not None:
         # The version is what it is now: the object may have been saved since.
         version = info.names.get(info.version or "")
@@ -110,10 +109,10 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         MappingError: A value has no place in DynamoDB.
     """
     info, obj = edit.info, edit.obj
-    after = _dumped(info, obj)
+    after = dumped(info, obj)
     if after != edit.before and core.saves_through_hooks(info) and not edit.renews:
         core.before_save(info, obj)
-        after = _dumped(info, obj)
+        after = dumped(info, obj)
     if key_in(info, edit.before) != key_in(info, after):
         raise key_changed(info, edit.before, after)
     if edit.renews:
@@ -124,7 +123,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     lost = carried_by(obj).lost
     changes = list(_changes(edit.before, after, (), wary=bool(lost)))
     if not changes:
-        settle_edit(obj)
+        settle_edit(obj, carried_by(obj).as_stored)
         return
     _check_lost(info, lost, changes)
     encoded = Encoded(info, obj, after)
@@ -152,7 +151,13 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         yield from unique_writes.edit(core, prepared, edit.before, after)
     else:
         yield from updates.send(core, prepared)
+    written = {change.steps[0] for change in changes} | own
+    alone = {
+        name: value for name, value in carried_by(obj).as_stored.items() if name not in written
+    }
     encoded.settle()
+    if alone:
+        carry_on(obj, as_stored=alone)
 
 
 def _keep_stamps(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
@@ -174,15 +179,6 @@ def _check_version(info: ModelInfo, before: AttributeMap, after: AttributeMap) -
             f"edit: {info.name}.{info.version} is the version, and was changed inside the block: by "
             f"an assignment, or because the object was saved or refreshed there; the edit raises it"
         )
-
-
-def _dumped(info: ModelInfo, obj: Any) -> AttributeMap:
-    carried = carried_by(obj)
-    if carried.lost:
-        # What nested classes could not keep is not touched by an edit, so it is no obstacle here.
-        obj = copy.copy(obj)
-        carry(obj, attrs.evolve(carried, lost=()))
-    return info.mapper.dump(obj)
 
 
 # --- Differences --------------------------------------------------------------------------------
@@ -335,18 +331,15 @@ def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Difference]) -
             for name, value in before.items()
             if name not in info.table.key
         ]
-        return joined(*known, *(_as_read(info, change) for change in new))
+        return joined(*known, *(_as_read(edit, change) for change in new))
     if not edit.guard:
         return None
     # Of computed keys nobody has read anything: what they are made of is guarded.
     computed = () if info.keys is None else info.keys.attributes
     read = [change for change in changes if change.steps[0] not in computed]
-    return joined(*(_as_read(info, change) for change in read))
+    return joined(*(_as_read(edit, change) for change in read))
 
 
-def _as_read(info: ModelInfo, change: Difference) -> Condition:
+def _as_read(edit: Edit, change: Difference) -> Condition:
     """The condition that the place of a change is still as it was read."""
-    operand = PathOperand(_path(info, change.steps))
-    if change.before is None:
-        return Function("attribute_not_exists", "not_exists", operand)
-    return Comparison("=", operand, _stored(change.before))
+    return still(edit.obj, PathOperand(_path(edit.info, change.steps)), change.before)

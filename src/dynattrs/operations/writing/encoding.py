@@ -16,7 +16,7 @@ from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.context import Core, is_frozen
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 @attrs.define(eq=False, repr=False)
@@ -90,11 +90,13 @@ def _moved(obj: Any, moves: Mapping[str, Any]) -> Any:
     return obj
 
 
-def settle_edit(obj: Any) -> None:
-    """What *obj* holds is stored: edits of it begin at what it is now."""
+def settle_edit(obj: Any, left_alone: Mapping[str, AttributeValue | None] | None = None) -> None:
+    """What *obj* holds is stored: edits of it begin at what it is now. What was left alone is stored as
+    before.
+    """
     carried = carried_by(obj)
-    if carried.base is not None:
-        carry_on(obj, base=None)
+    if carried.base is not None or carried.as_stored:
+        carry_on(obj, base=None, as_stored=left_alone or {})
 
 
 def encode(core: Core, obj: Any) -> Encoded:

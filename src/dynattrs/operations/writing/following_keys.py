@@ -16,11 +16,12 @@ from dynattrs.errors import (
     ConditionError,
     StaleKey,
 )
-from dynattrs.expressions.conditions import Comparison, Condition, IsNone, Value
+from dynattrs.expressions.conditions import Condition, IsNone, Value
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.operations.conditions import attribute_path, joined
 from dynattrs.operations.item_keys import key_parts, stored_parts
+from dynattrs.operations.writing.as_read import dumped, still
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.schema.templates import Slot, Template, value_at
@@ -141,7 +142,8 @@ class _Known:
         self._key = key
         self._actions = actions
         self._parts = stored_parts(info, key)
-        self._stored = None if obj is None else info.mapper.dump(obj)
+        self._obj = obj
+        self._stored = None if obj is None else dumped(info, obj)
         #: What was taken from the object: conditions that it is still so, by place.
         self.taken: dict[tuple[str, ...], Condition] = {}
         #: The item as it will be, as far as templates need it.
@@ -204,9 +206,7 @@ class _Known:
             operand = attribute_path(self._info, slot.steps, label)
             value = slot.stored(self._stored or {})
             self.taken[slot.steps] = (
-                IsNone(operand)
-                if value is None
-                else Comparison("=", operand, Value(value, next(iter(value.values()))))
+                IsNone(operand) if value is None else still(self._obj, operand, value)
             )
 
     def set_to(self, template: Template, value: AttributeValue | None) -> Action:

@@ -51,6 +51,8 @@ class TransactionAction:
         key: The item's primary key.
         size: The bytes of it.
         settle: Called when the service has said yes.
+        again: Makes the request of an item that its condition was false of, where the item has what was
+            read in another stored form; gives None where it does not.
     """
 
     written: str
@@ -59,6 +61,7 @@ class TransactionAction:
     key: AttributeMap
     size: int = 0
     settle: Callable[[], None] = nothing
+    again: Callable[[AttributeMap], dict[str, Any] | None] | None = None
 
 
 @attrs.define(eq=False, repr=False)
@@ -144,8 +147,12 @@ class TransactionActions:
             except TransactionCanceled as error:
                 if len(error.reasons) != len(self._actions):
                     raise  # an engine that gives none: what it says instead is all there is
-                if environment.monotonic() < until and (yield from self._renewed(error)):
-                    continue
+                if environment.monotonic() < until:
+                    if (yield from self._renewed(error)):
+                        continue
+                    if self._as_stored(error):  # and so it is another transaction
+                        parameters["ClientRequestToken"] = token = environment.token()
+                        continue
                 reasons = [
                     self._reason(action, reason)
                     for action, reason in zip(self._actions, error.reasons, strict=True)
@@ -177,6 +184,19 @@ class TransactionActions:
             )
         for action in self._actions:
             action.settle()
+
+    def _as_stored(self, error: TransactionCanceled) -> bool:
+        """Ask anew what was false because it is stored in another form; whether there was any of that."""
+        found = False
+        for action, reason in zip(self._actions, error.reasons, strict=True):
+            item = reason.get("Item")
+            if not item or action.again is None or is_other(action.info, item):
+                continue
+            if (request := action.again(item)) is not None:
+                action.request.clear()
+                action.request.update(request)
+                found = True
+        return found
 
     def _renewed(self, error: TransactionCanceled) -> Flow[bool]:
         """Bring items of older schemas up to date that conditions met; whether there were any."""

@@ -136,10 +136,11 @@ class TransactionVerbs:
         size = _least_size(item_key, prepared.stated)
         new_of = unique_writes.changes_of(prepared) if info.guarding else None
 
-        def make(further: Condition | None) -> dict[str, Any]:
-            return {"Update": prepared.under(further)}
-
-        self._take(written, info, item_key, make, new_of, whole=False, size=size)
+        request = updates.InTransaction(self._handle._core, prepared)
+        self._take(
+            written, info, item_key, request.under, new_of, whole=False, size=size,
+            again=request.as_stored,
+        )  # fmt: skip
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
@@ -215,6 +216,7 @@ class TransactionVerbs:
         whole: bool = True,
         size: int = 0,
         settle: Callable[[], None] = nothing,
+        again: Callable[[AttributeMap], dict[str, Any] | None] | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
         if self._ended:
@@ -230,7 +232,9 @@ class TransactionVerbs:
                 f"fields, depends on what is stored, so a repeated one would differ; leave the token "
                 f"out"
             )
-        action = TransactionAction(written, make(None), info, key, size, settle)
+        # What the caller's token stands for must not depend on what is stored.
+        again = again if self._token is None else None
+        action = TransactionAction(written, make(None), info, key, size, settle, again)
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(unique_writes.Planned(action, make, new_of, inserting, whole))

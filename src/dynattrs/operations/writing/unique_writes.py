@@ -270,12 +270,26 @@ def _act_on(
             return NoSuchItem(info.name, plain_key(info, key))
         if prepared.renews and prepared.asked is not None:
             return _unlike("TransactWriteItems", info, key, prepared.asked, stored)
-        return _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
+        error = _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
+        again = None if isinstance(error, Outdated) else prepared.as_stored(core, stored)
+        return error if again is None else _StoredOtherwise(again, stored)
 
-    yield from act(
-        core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of, refused,
-        old, whole=False, renews=prepared.renews,
-    )  # fmt: skip
+    try:
+        yield from act(
+            core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of,
+            refused, old, whole=False, renews=prepared.renews,
+        )  # fmt: skip
+    except _StoredOtherwise as otherwise:
+        yield from _act_on(core, otherwise.again, written, new_of, otherwise.stored)
+
+
+class _StoredOtherwise(Exception):
+    """What was read is stored in another form than was asked for."""
+
+    def __init__(self, again: Prepared, stored: AttributeMap | None) -> None:
+        super().__init__()
+        self.again = again
+        self.stored = stored
 
 
 def _taken_or_missing(prepared: Prepared, stored: AttributeMap) -> Exception:

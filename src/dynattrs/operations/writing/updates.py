@@ -51,6 +51,7 @@ from dynattrs.operations.refusals import (
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes
+from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
 from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
@@ -73,6 +74,7 @@ class Prepared:
         needed: That, and what the library asks besides.
         upsert: Whether there may be no item.
         renews: Whether it brings an item of an older schema up to date.
+        tries: How often it was asked in another stored form.
     """
 
     table: str
@@ -85,6 +87,19 @@ class Prepared:
     needed: Condition | None
     upsert: bool = False
     renews: bool = False
+    tries: int = 0
+
+    def as_stored(self, core: Core, item: AttributeMap | None) -> Prepared | None:
+        """The same, whose conditions speak of what was read in the form that *item* has it in, of which
+        they were false; None where that is no reason for it.
+        """
+        if self.tries == MOST_TRIES:
+            return None
+        found = as_stored(core, self.info, item, self.asked, self.needed)
+        if found is None:
+            return None
+        asked, needed = found
+        return attrs.evolve(self, asked=asked, needed=needed, tries=self.tries + 1)
 
     def under(self, further: Condition | None = None) -> dict[str, Any]:
         """The parameters of UpdateItem, under a further condition."""
@@ -97,6 +112,28 @@ class Prepared:
         add_condition(parameters, joined(self.needed, further), placeholders)
         placeholders.into(parameters)
         return parameters
+
+
+@attrs.define(eq=False)
+class InTransaction:
+    """An update as an action of a transaction."""
+
+    core: Core
+    prepared: Prepared
+    _further: Condition | None = None
+
+    def under(self, further: Condition | None) -> dict[str, Any]:
+        """The action under a further condition."""
+        self._further = further
+        return {"Update": self.prepared.under(further)}
+
+    def as_stored(self, item: AttributeMap) -> dict[str, Any] | None:
+        """The action in the form that *item* has what was read in; None where it has another value."""
+        again = self.prepared.as_stored(self.core, item)
+        if again is None:
+            return None
+        self.prepared = again
+        return self.under(self._further)
 
 
 def prepare(
@@ -159,6 +196,9 @@ def send(
         disowned(info, error)
         if not prepared.renews:
             check_current(info, error)
+        again = prepared.as_stored(core, error.item)
+        if again is not None:
+            return (yield from send(core, again, returns=returns, decode=decode))
         if asked is None or (not error.item and not prepared.upsert):
             raise NoSuchItem(info.name, plain_key(info, key)) from error
         if not outcomes.update_was_applied(info, key, prepared.version, prepared.done, error):
