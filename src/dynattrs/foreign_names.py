@@ -168,5 +168,9 @@ STRUCTURE_SKIP = HOOKS.uses("cattrs.Converter", "_struct_copy_skip")
 #: `attrs.inspect`, so it is never missed.
 FROZEN_SETATTR: Final = "_frozen_setattrs"
 
+#: Where attrs keeps the validators of a list of them. Without it, they are skipped together where one
+#: of them looks at an object that is not there.
+AND_PARTS: Final = "_validators"
+
 #: All of them.
 WAYS: Final = (COPY, BODIES, FAST, START, ROOM, FORK, RELEASE, HOOKS)

@@ -20,9 +20,10 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.paths import Path, PathData, data_of, is_path, no_truth
+from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_path, no_truth
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.schema.definitions import two_names
+from dynattrs.schema.field_rules import ReadsObject, shown
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
@@ -83,7 +84,7 @@ def place_operand(model: type[Any], steps: tuple[str | int, ...], label: str) ->
 
 
 @attrs.frozen(eq=False)
-class Size:
+class Size(Expression):
     """`size(path)`: characters, bytes or members. Compared with numbers."""
 
     path: Path
@@ -132,6 +133,33 @@ def encode_at(label: str, form: StoredForm, value: Any) -> Value:
         ) from None
 
 
+def compared(path: Path, value: Any) -> Any:
+    """A value that is compared with a whole field, as the field's converter makes it. None is what is
+    absent; one that a converter makes of the object is taken as it is.
+
+    Raises:
+        ConditionError: The converter refuses it.
+    """
+    data = path.__dynattrs_path__
+    rules = data.rules
+    if rules is None or value is None or isinstance(value, Expression):
+        return value
+    try:
+        return rules.compared(value)
+    except ReadsObject:
+        return value
+    except Exception as error:
+        raise unconverted(data, value, error) from error
+
+
+def unconverted(data: PathData, value: Any, error: Exception) -> ConditionError:
+    """The error for a value that a converter refuses."""
+    return ConditionError(
+        f"{data.label} goes with {data.form.expected}; found {shown(value)}; its converter raised "
+        f"{type(error).__name__}: {error}"
+    )
+
+
 def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
     data = path.__dynattrs_path__
@@ -168,7 +196,7 @@ def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Opera
 # --- Conditions -------------------------------------------------------------------------------
 
 
-class Condition:
+class Condition(Expression):
     """What must be true of an item. Joined with `&`, `|` and `~` (or `not_`)."""
 
     __slots__ = ()
@@ -457,6 +485,7 @@ def expressions(
 
 def _compare(path: Path, operator: Operator, value: Any) -> Condition:
     data = path.__dynattrs_path__
+    value = compared(path, value)
     if value is None:
         if operator == "=":
             return IsNone(PathOperand(path))

@@ -26,6 +26,7 @@ from dynattrs.expressions.conditions import (
     all_conditions,
     any_conditions,
     check_order,
+    compared,
     condition,
     operand_for,
     order_of,
@@ -38,6 +39,11 @@ T = TypeVar("T")
 
 def _subject(value: Any, function: str) -> PathOperand | Size:
     return value if isinstance(value, Size) else PathOperand(path_of(value, function))
+
+
+def _whole(subject: PathOperand | Size, value: Any) -> Any:
+    """A value that is compared with all of *subject*, after the converter of a field."""
+    return value if isinstance(subject, Size) else compared(subject.path, value)
 
 
 def _other(subject: PathOperand | Size, value: Any) -> Operand:
@@ -65,6 +71,7 @@ def between(operand: T, low: T, high: T) -> bool:
         raise ConditionError(
             f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
         )
+    low, high = _whole(subject, low), _whole(subject, high)
     if low is None or high is None:
         raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
     first, last = _other(subject, low), _other(subject, high)
@@ -87,7 +94,7 @@ def in_(operand: T, values: Iterable[T]) -> bool:
     subject = _subject(operand, "in_")
     if isinstance(values, (str, bytes)):
         raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
-    given = list(values)
+    given = [_whole(subject, value) for value in values]
     if not given:
         return _as_bool(Constant(value=False, written=f"in_({subject}, [])"))
     # (A size is never None: its operand refuses that.)

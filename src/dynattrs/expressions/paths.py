@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeGuard, TypeVar, cast
 import attrs
 
 from dynattrs.errors import ConditionError
+from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
@@ -52,13 +53,27 @@ class PathData:
         return (holder.fields or {})[name]
 
     @cached_property
+    def rules(self) -> FieldRules | None:
+        """What its class says of the values of a field; of a member of a list or map, nothing."""
+        if not self.is_field:
+            return None
+        holder, name = self.find()
+        return holder.rules.get(name)
+
+    @cached_property
     def sparse(self) -> bool:
         """Whether None is left out here when it is saved."""
         holder, name = self.find()
         return name in holder.sparse
 
 
-class Path:
+class Expression:
+    """What stands in an expression and is no value."""
+
+    __slots__ = ()
+
+
+class Path(Expression):
     """A place in the items of a model. Comparing it makes a condition.
 
     Its only own attribute is the dunder below, so that nested fields of any name can be reached.

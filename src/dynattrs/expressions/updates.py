@@ -8,16 +8,18 @@ it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Value, encode_at
-from dynattrs.expressions.paths import Path, data_of, is_path, no_truth, path_of
+from dynattrs.expressions.conditions import PathOperand, Value, encode_at, unconverted
+from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.model_info import StoredForm
 
 T = TypeVar("T")
@@ -28,14 +30,20 @@ _CLAUSES: Final[tuple[Clause, ...]] = ("SET", "REMOVE", "ADD", "DELETE")
 _SETS: Final = frozenset({"SS", "NS", "BS"})
 
 
-class Computed:
+class Computed(Expression):
     """A value that the service computes: `Song.plays + 1`, `if_not_exists(...)`, `list_append(...)`.
 
     It has no truth value and is no condition.
     """
 
-    def bind(self, form: StoredForm, target: str) -> Computed:
-        """Encode the plain values inside as *form*'s type, which is the target's."""
+    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
+        """Encode the plain values inside as *form*'s type, which is the target's.
+
+        Args:
+            form: How the target is stored.
+            target: What it is called.
+            whole: Takes what may be stored there as it is; None where it is computed with.
+        """
         raise NotImplementedError
 
     def render(self, placeholders: Placeholders) -> str:
@@ -66,9 +74,38 @@ class Computed:
         return arithmetic("-", other, self)
 
 
-def _bound(value: Any, form: StoredForm, target: str) -> Any:
+class Whole:
+    """What an update stores in a field as it is written: after the field's converter.
+
+    Attributes:
+        stated: The values, for the field's validator.
+    """
+
+    def __init__(self, path: Path, obj: Any = None) -> None:
+        self._data = data_of(path)
+        self._obj = obj
+        self.stated: list[Any] = []
+
+    def take(self, value: Any) -> Any:
+        """A value after the converter.
+
+        Raises:
+            ConditionError: The converter refuses it.
+            ReadsObject: The converter looks at the object, and there is none.
+        """
+        rules = self._data.rules
+        if rules is not None:
+            try:
+                value = rules.stored(value, self._obj)
+            except Exception as error:
+                raise unconverted(self._data, value, error) from error
+        self.stated.append(value)
+        return value
+
+
+def _bound(value: Any, form: StoredForm, target: str, whole: Whole | None = None) -> Any:
     if isinstance(value, Computed):
-        return value.bind(form, target)
+        return value.bind(form, target, whole)
     if is_path(value):
         _check_kinds(value, form, target)
         return PathOperand(value)
@@ -106,7 +143,7 @@ class Arithmetic(Computed):
     left: Any
     right: Any
 
-    def bind(self, form: StoredForm, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
         if "N" not in form.tags:
             raise ConditionError(
                 f"{target} is {form.expected}; only numbers are computed with + and - "
@@ -130,9 +167,13 @@ class IfNotExists(Computed):
     path: Path
     default: Any
 
-    def bind(self, form: StoredForm, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
         _check_kinds(self.path, form, target)
-        return attrs.evolve(self, default=_bound(self.default, form, target))
+        default = self.default
+        if not isinstance(default, Expression):
+            # It is stored as it is; or computed with, where it stands for what is stored at the path.
+            default = (whole or Whole(self.path)).take(default)
+        return attrs.evolve(self, default=_bound(default, form, target, whole))
 
     def render(self, placeholders: Placeholders) -> str:
         placeholders.operator()
@@ -148,7 +189,7 @@ class ListAppend(Computed):
     first: Any
     second: Any
 
-    def bind(self, form: StoredForm, target: str) -> Computed:
+    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
         if "L" not in form.tags:
             raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
         return attrs.evolve(
@@ -208,7 +249,7 @@ _install()
 
 
 @attrs.frozen(eq=False)
-class Action:
+class Action(Expression):
     """One change of an update: made by `set_`, `remove`, `add` and `delete`.
 
     Attributes:
@@ -217,6 +258,8 @@ class Action:
         value: The operand, or None for a removal.
         written: How it was written, for messages.
         more: The same for further paths, which `remove(Song.year, Song.genre)` names.
+        stated: What is stored in a field as it is written, after its converter.
+        again: Makes the action of an object, where the field's converter looks at that.
     """
 
     clause: Clause
@@ -224,10 +267,33 @@ class Action:
     value: Value | PathOperand | Computed | None = None
     written: str = ""
     more: tuple[Action, ...] = ()
+    stated: tuple[Any, ...] = ()
+    again: Callable[[Any], Action] | None = None
+
+    def of(self, obj: Any) -> Action:
+        """The action on the item of an object; None where only the key is known.
+
+        Raises:
+            ConditionError: The converter of its field looks at the object, and there is none.
+        """
+        if self.again is None:
+            return self
+        if obj is None:
+            label = data_of(self.path).label
+            raise ConditionError(
+                f"{self}: the converter of {label} takes the object (takes_self=True), and only a key is "
+                f"given; give the object, update(obj, set_({label}, ...)), or use edit(...)"
+            )
+        return self.again(obj)
 
     @property
     def steps(self) -> tuple[str | int, ...]:
         return data_of(self.path).steps
+
+    @property
+    def computed(self) -> bool:
+        """Whether the service finds out what is stored."""
+        return self.clause in ("ADD", "DELETE") or isinstance(self.value, (PathOperand, Computed))
 
     def render(self, placeholders: Placeholders) -> str:
         # SET and its kin do not count as operators (tried).
@@ -251,15 +317,27 @@ def set_(target: T, value: T) -> Action:
         ConditionError: *target* is no path, or *value* has another type.
     """
     path = path_of(target, "set_")
+    try:
+        return _set(path, value, None)
+    except ReadsObject:
+        written = f"set_({data_of(path).label}, {_shown(value)})"
+        return Action("SET", path, None, written, again=partial(_set, path, value))
+
+
+def _set(path: Path, value: Any, obj: Any) -> Action:
     data = data_of(path)
     written = f"set_({data.label}, {_shown(value)})"
+    whole = Whole(path, obj)
+    if not isinstance(value, Expression):
+        value = whole.take(value)
     if _is_left_out(path, value):
-        return Action("REMOVE", path, None, written)
+        return Action("REMOVE", path, None, written, stated=tuple(whole.stated))
     if value is None and not data.form.optional:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected} and never None; use remove(...)"
         )
-    return Action("SET", path, _bound(value, data.form, data.label), written)
+    bound = _bound(value, data.form, data.label, whole)
+    return Action("SET", path, bound, written, stated=tuple(whole.stated))
 
 
 def _is_left_out(path: Path, value: Any) -> bool:

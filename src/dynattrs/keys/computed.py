@@ -25,7 +25,8 @@ from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
-from dynattrs.schema.model_info import KeyField, models_in
+from dynattrs.schema.field_rules import refused_in_key
+from dynattrs.schema.model_info import KeyField, models_in, rules_at
 from dynattrs.schema.slot_styles import (
     DATE,
     ID,
@@ -268,6 +269,7 @@ class ModelKeys:
             for slot in template.slots
         ]
         whole = {slot.steps for _, slot in primary if slot.style.exact}
+        codec = self.mapper.model_codec(self.model)
         for template, slot in primary:
             made = f"{template.attribute}={template.written!r}"
             if self.resolved(slot.name)[1].optional:
@@ -275,6 +277,8 @@ class ModelKeys:
                     f"it is part of the key {made}, which every item has; remove `| None`",
                     slot.name,
                 )
+            if refusal := refused_in_key(rules_at(codec, slot.name)):
+                raise self.error(refusal, slot.name)
             if slot.steps not in whole:
                 raise self.error(
                     f"{made} holds only a period of it, so two items would meet in one key; put "
@@ -312,7 +316,8 @@ class ModelKeys:
             for name in exact if template else [by_attribute[attribute]]:
                 if name not in seen:
                     seen.add(name)
-                    yield KeyField(name, *self.resolved(name))
+                    rules = rules_at(self.mapper.model_codec(self.model), name)
+                    yield KeyField(name, *self.resolved(name), rules)
 
     # --- Writing ---
 

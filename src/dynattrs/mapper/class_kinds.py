@@ -16,6 +16,7 @@ import attrs
 from dynattrs.mapper.codec import Refused, under
 from dynattrs.mapper.defaults import own_default, refuse_shared
 from dynattrs.mapper.hints import field_types
+from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
 
 #: Stands for "no default".
@@ -103,6 +104,20 @@ def check_defaults(cls: Any) -> None:
             refuse_shared(field.default)
         except Refused as refusal:
             raise under(f".{field.name}", refusal, given) from refusal
+
+
+def rules_of(cls: Any) -> dict[str, FieldRules]:
+    """What a class says of the values of its fields, where it says something."""
+    found: dict[str, FieldRules] = {}
+    if not isinstance(cls, type) or not attrs.has(cls):
+        return found
+    for field in attrs.fields(cls):
+        if field.converter is None and field.validator is None:
+            continue
+        options = options_of(field.metadata)
+        own = options.own_converter if options.ttl else field.converter
+        found[field.name] = FieldRules(cls, field, own)
+    return found
 
 
 def _stored_name(name: str, options: FieldOptions) -> str:

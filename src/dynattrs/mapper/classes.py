@@ -15,7 +15,7 @@ import attrs
 
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
-from dynattrs.mapper.class_kinds import MISSING, Member, Record
+from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of
 from dynattrs.mapper.codec import (
     Codec,
     Refused,
@@ -125,6 +125,7 @@ class ClassCodec(Codec):
             fields=self._fields,
             names={member.name: member.stored for member in record.members},
             sparse=frozenset(each.name for each in record.members if each.defaults_to_none),
+            rules=rules_of(record.cls),
         )
 
     def fill(self, members: tuple[FieldCodec, ...]) -> None:

@@ -18,11 +18,13 @@ import attrs
 
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.schema.definitions import have_one_name, two_names
+from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import Unknown
 from dynattrs.schema.table import AttributeValue
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}
+NO_RULES: Final[Mapping[str, FieldRules]] = {}
 ANY: Final = frozenset({"S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"})
 
 _TYPE_NAMES: Final[dict[str, str]] = {
@@ -184,6 +186,7 @@ class Codec:
         optional: Whether None is among the values.
         is_set: Whether the values are sets, which are never stored empty.
         sparse: The fields of a class that are left out where they are None.
+        rules: What a class says of the values of its fields, by attribute name in Python.
         plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
         shape: How it is made, where that is one of a few simple ways.
         compared: How values are stored that are compared with such ones: itself, unless storing
@@ -207,6 +210,7 @@ class Codec:
         is_set: bool = False,
         plain: Plain | None = None,
         sparse: frozenset[str] = frozenset(),
+        rules: Mapping[str, FieldRules] = NO_RULES,
         shape: Shape | None = None,
         compared: Codec | None = None,
     ) -> None:
@@ -224,6 +228,7 @@ class Codec:
         self.is_set = is_set
         self.plain = plain
         self.sparse = sparse
+        self.rules = rules
         self.shape = shape
         self.compared = self if compared is None else compared
 

@@ -52,7 +52,7 @@ from dynattrs.mapper.annotations import (
     marked,
     show_type,
 )
-from dynattrs.mapper.class_kinds import Member, Record, check_defaults, record_of
+from dynattrs.mapper.class_kinds import Member, Record, check_defaults, record_of, rules_of
 from dynattrs.mapper.classes import ClassCodec, FieldCodec, Generators, typed_dict_codec
 from dynattrs.mapper.codec import (
     ANY,
@@ -163,6 +163,7 @@ class Placeholder(Codec):
             "expected",
             "plain",
             "sparse",
+            "rules",
         ):
             setattr(self, name, getattr(codec, name))
 
@@ -474,6 +475,7 @@ class Codecs(_ForgetfulConverter):
         return Codec(
             type_, ANY, dump, load, expected=f"a {show_type(type_)}", dump_at=dump_at, names=names,
             fields=self._custom_fields(type_) if names is not None else None,
+            rules=rules_of(get_origin(type_) or type_),
         )  # fmt: skip
 
     def _renamed(self, type_: Any, hook: Any) -> dict[str, str] | None:

@@ -299,7 +299,7 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
         type_, inner.tags, dump, load, expected=f"{inner.expected} or None",
         dump_at=dump_at, load_at=load_at, element=inner.element, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
-        sparse=inner.sparse, shape=OptionalShape(inner),
+        sparse=inner.sparse, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
     )  # fmt: skip
 

@@ -16,9 +16,10 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
-from dynattrs.mapper.class_kinds import Member
+from dynattrs.mapper.class_kinds import Member, rules_of
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
+from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
 from dynattrs.schema.table import (
     GlobalIndex,
@@ -136,6 +137,8 @@ class DeclaredFields:
         codec = self._known_codec(name)
         if codec is not None and codec.optional:
             raise self.error(f"{role} is never None; remove `| None`", name)
+        if refusal := refused_in_key(rules_of(self.cls).get(name)):
+            raise self.error(refusal, name)
 
     def check_index_field(self, name: str, role: str) -> None:
         codec = self._codec(name)

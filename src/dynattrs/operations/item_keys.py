@@ -6,7 +6,7 @@ A key is one argument: a scalar, a tuple `(partition, sort)`, or a dict of field
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, cast, get_origin
 
@@ -18,18 +18,42 @@ from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import version_is
+from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 def key_of(info: ModelInfo, key: Any) -> AttributeMap:
-    """What a caller gave as the key, as the attribute map of the primary key.
+    """What a caller gave as the key, as the attribute map of the primary key. Its values go through
+    the converters of their fields.
 
     Raises:
         MappingError: A part is missing, too many, unknown, or has another type than its field.
     """
     parts = key_parts(info)
     values = _parts(info, tuple(part.name for part in parts), key)
+    converted = (
+        value if part.rules is None else _converted(info, part, part.rules, value)
+        for part, value in zip(parts, values, strict=True)
+    )
+    item = _made_of(info, parts, converted)
+    if isinstance(key, KeyFields):
+        return key.carried.of(item) or item
+    return item
+
+
+def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: Any) -> Any:
+    try:
+        return rules.compared(value)
+    except Exception as error:
+        raise MappingError(
+            f"{info.name}.{part.name}", part.codec.expected, show(value),
+            hint=f"its converter raised {type(error).__name__}: {error}",
+        ) from error  # fmt: skip
+
+
+def _made_of(info: ModelInfo, parts: Iterable[KeyField], values: Iterable[Any]) -> AttributeMap:
+    """The primary key of these values."""
     item: AttributeMap = {}
     for part, value in zip(parts, values, strict=True):
         try:
@@ -49,8 +73,6 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
         item = info.keys.primary_of(item)
     check_key(info, item)
     plain_numbers(item, info.table.key)
-    if isinstance(key, KeyFields):
-        return key.carried.of(item) or item
     return item
 
 
@@ -58,8 +80,12 @@ def key_parts(info: ModelInfo) -> tuple[KeyField, ...]:
     """The fields that make the primary key."""
     if info.keys is not None:
         return info.keys.primary_fields
-    fields = info.mapper.model_codec(info.cls).fields or {}
-    return tuple(KeyField(name, (info.names[name],), fields[name]) for name in info.key_fields)
+    form = info.mapper.model_codec(info.cls)
+    fields, rules = form.fields or {}, form.rules
+    return tuple(
+        KeyField(name, (info.names[name],), fields[name], rules.get(name))
+        for name in info.key_fields
+    )
 
 
 class KeyFields(dict[str, Any]):
@@ -108,8 +134,9 @@ def put_key(info: ModelInfo, obj: Any) -> AttributeMap:
 
 
 def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
-    """The key that the fields of an object make, whatever it carries."""
-    return key_of(info, {name: operator.attrgetter(name)(obj) for name in info.key_fields})
+    """The key that the fields of an object make, whatever it carries. They are converted already."""
+    values = (operator.attrgetter(name)(obj) for name in info.key_fields)
+    return _made_of(info, key_parts(info), values)
 
 
 def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> KeyChanged:

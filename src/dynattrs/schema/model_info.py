@@ -24,6 +24,7 @@ from typing import (
 import attrs
 
 from dynattrs.errors import ImpossibleKey, ModelError
+from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType, StoredItem, Table
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class StoredForm(Protocol):
     def names(self) -> Mapping[str, str] | None: ...
     @property
     def sparse(self) -> frozenset[str]: ...
+    @property
+    def rules(self) -> Mapping[str, FieldRules]: ...
     @property
     def compared(self) -> StoredForm: ...
     @property
@@ -114,11 +117,21 @@ class KeyField:
         name: The field, with dots where it is nested.
         steps: Where its stored value is in the item.
         codec: How it is stored.
+        rules: What its class says of its values; None where that is nothing.
     """
 
     name: str
     steps: tuple[str, ...]
     codec: StoredForm
+    rules: FieldRules | None = None
+
+
+def rules_at(form: StoredForm, name: str) -> FieldRules | None:
+    """What is said of the values of a field, *name* with dots where it is nested."""
+    *outer, last = name.split(".")
+    for each in outer:
+        form = (form.fields or {})[each]
+    return form.rules.get(last)
 
 
 class ComputedKeys(Protocol):

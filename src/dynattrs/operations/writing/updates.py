@@ -53,6 +53,7 @@ from dynattrs.operations.refusals import (
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
 from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
+from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -154,7 +155,7 @@ def prepare(
         ConditionError: Actions that DynamoDB would refuse.
         ConditionFailed: The condition is false without asking.
     """
-    stated = checked(info, actions)
+    stated = checked(info, actions, obj)
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *stamps(core, info)]
@@ -252,12 +253,13 @@ def _changed(path: Path, item: AttributeMap) -> Any:
     return data.form.load({"L": []}) if always_set else None
 
 
-def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
+def checked(info: ModelInfo, actions: Sequence[object], obj: Any = None) -> list[Action]:
     """The actions, refused where the service would refuse them.
 
     Raises:
         ConditionError: There is none; one is no action, of another model, changes a key attribute,
             or two change the same place.
+        MappingError: The validator of a field refuses what would be stored there.
     """
     if not actions:
         raise ConditionError(
@@ -271,6 +273,7 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
                 f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
             )
         check_models((each.path, *operands(each.value)), info, each)
+        each = of_object(info, each, obj)  # noqa: PLW2901
         data = data_of(each.path)
         attribute = data.steps[0]
         if attribute in info.table.key:
@@ -286,6 +289,7 @@ def checked(info: ModelInfo, actions: Sequence[object]) -> list[Action]:
         _check_index_key(info, each)
         stated.append(each)
     check_overlap(stated)
+    check_stated(info, stated, obj)
     return stated
 
 
