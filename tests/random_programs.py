@@ -57,6 +57,7 @@ class Tally:
     writes: int = 0
     named: int = 0
     named_and_stored: int = 0
+    adrift: int = 0
     wrong: list[str] = attrs.field(factory=list)
 
     def __str__(self) -> str:
@@ -69,7 +70,8 @@ class Tally:
             f"{self.named:,} writes named as not stored ({self.named_and_stored:,} of them were, "
             f"their replies lost); {unknown:,} times OutcomeUnknown "
             f"({self.outcomes['unknown, was applied']:,} applied, "
-            f"{self.outcomes['unknown, was not']:,} not); {len(self.wrong)} losses"
+            f"{self.outcomes['unknown, was not']:,} not); {self.adrift:,} runs ended by an "
+            f"interruption that gave requests up; {len(self.wrong)} losses"
         )
 
 
@@ -81,19 +83,22 @@ class Program:
         read: Reads what is stored, past all faults.
         box: The partition of this run.
         definite: Whether all faults leave no doubt that an attempt was not applied.
+        gives_up: Whether an interruption gives up the requests that are under way, as asyncio does.
+            The service may apply them later on, after newer writes too: the program ends there.
     """
 
     def __init__(
         self, session: Session, read: Callable[[], World], box: str, seed: int, tally: Tally,
-        *, definite: bool,
+        *, definite: bool, gives_up: bool = False,
     ) -> None:  # fmt: skip
         self.session, self.read, self.box, self.tally = session, read, box, tally
-        self.definite = definite
+        self.definite, self.gives_up = definite, gives_up
         self.random = Random(seed)
         self.world = read()
         self.papers: dict[str, Paper] = {}
         self.meters: dict[str, Meter] = {}
         self._texts = itertools.count()
+        self._adrift = False
         self.done: list[str] = []
 
     def run(self, steps: int) -> None:
@@ -111,6 +116,9 @@ class Program:
             self.done.append(step.__name__)
             self.check(step())
             self.tally.steps += 1
+            if self._adrift:
+                self.tally.adrift += 1
+                return
 
     def check(self, choices: Choices) -> None:
         found = self.read()
@@ -204,6 +212,7 @@ class Program:
                 seen = seen.__context__
             if seen is not None:
                 gathering.unsent(seen)
+                self._adrift = self.gives_up
         return gathering.choices()
 
     def _in_threads(self, s: Any, gathering: Gathering) -> None:
@@ -610,7 +619,8 @@ class Gathering:
             tally.named += 1
             applied = found.get(key) == state != before
             tally.named_and_stored += applied
-            if applied and state is not None and program.definite:
+            definite = program.definite and not program._adrift
+            if applied and state is not None and definite:
                 raise Wrong(f"{program.done[-1]}: {last!r} was reported, and it is stored")
             choices.append([{key: each} for each in (before, *(state for _, state in writes))])
         return choices
