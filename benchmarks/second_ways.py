@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
+import functools
 import json
 import subprocess
 import sys
@@ -33,8 +34,12 @@ from botocore.parsers import ResponseParserFactory
 from benchmarks import canned
 from benchmarks.contest import ENVIRONMENT
 from dynattrs import Session, model, partition_key, sort_key
+from dynattrs.expressions.conditions import condition
+from dynattrs.keys import known_plans, planner
+from dynattrs.keys.planner import Wanted
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
+from dynattrs.schema.model_info import model_info
 from dynattrs.session.session import Batch
 from dynattrs.wire.exchange import read
 from dynattrs.wire.fast_requests import Pattern, Request
@@ -339,6 +344,16 @@ def writes(rounds: int) -> None:
         session.close()
 
 
+def plans(rounds: int) -> None:
+    asked = Wanted(model_info(Song), (condition(Song.artist == "Nina Simone"),))
+    ways = {"by the planner": planner.plan, "as planned before": known_plans.plan}
+    in_turns(
+        "the plan of a query for a partition",
+        {name: functools.partial(way, asked) for name, way in ways.items()},
+        rounds,
+    )
+
+
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=15)
@@ -352,3 +367,4 @@ if __name__ == "__main__":
     signatures(given.rounds)
     replies(given.rounds)
     writes(given.rounds)
+    plans(given.rounds)

@@ -21,7 +21,10 @@ from typing import Any
 class _Deferred(ModuleType):
     def __getattr__(self, name: str) -> Any:
         # It waits where another thread is importing the module.
-        return getattr(import_module(self.__name__), name)
+        found = getattr(import_module(self.__name__), name)
+        # It is asked for once.
+        setattr(self, name, found)
+        return found
 
 
 def deferred(name: str) -> ModuleType:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+import attrs
 import pytest
 
 from dynattrs import (
@@ -222,7 +223,7 @@ def test_a_cursor_of_another_query_is_refused(other: Any):
 
 def test_a_cursor_of_another_table_is_refused():
     dev = ByHand()
-    dev._core.table_prefix = "dev-"
+    dev._core = attrs.evolve(dev._core, table_prefix="dev-")
 
     with pytest.raises(CursorError):
         next(by_artist(dev).after(cursor_of(by_artist())).page(1))

@@ -781,7 +781,7 @@ def test_a_projection_always_has_the_keys_that_cursors_are_made_of():
 
 def test_a_prefix_puts_the_real_table_into_explain():
     own = ByHand()
-    own._core.table_prefix = "dev-"
+    own._core = attrs.evolve(own._core, table_prefix="dev-")
 
     asked = own.query(Song).where(Song.artist == "x")
 

@@ -36,13 +36,19 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.codecs import Codecs
 from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
 from dynattrs.mapper.size import item_size
-from dynattrs.schema.model_info import ModelInfo, info_of, model_info
+from dynattrs.schema.model_info import (
+    DumpAsRequest,
+    ModelInfo,
+    PutRequest,
+    info_of,
+    model_info,
+)
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.mapper import write_code
     from dynattrs.mapper.rows import RowReader
-    from dynattrs.mapper.write_code import DumpAsRequest, DumpWithSize
+    from dynattrs.mapper.write_code import DumpWithSize
 else:
     write_code = deferred("dynattrs.mapper.write_code")
 
@@ -82,13 +88,14 @@ class Mapper(Codecs):
     def _generated_code(self) -> None:
         """Begin anew with what is generated besides the codecs, by class."""
         self._with_size: dict[type[Any], DumpWithSize] = {}
-        self._as_request: dict[type[Any], DumpAsRequest] = {}
+        #: The functions that make requests, by class; `dump_as_request` makes those that are missing.
+        self.request_dumps: dict[type[Any], DumpAsRequest] = {}
         self._odd: dict[type[Any], Odd] = {}
         #: What is read in rows, by class, as far as it was asked for: see `rows`.
         self.readers: dict[Any, RowReader | None] = {}
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
-        return (*super()._kept(), self._with_size, self._as_request, self._odd, self.readers)
+        return (*super()._kept(), self._with_size, self.request_dumps, self._odd, self.readers)
 
     def _forget(self) -> None:
         with self._lock:
@@ -168,14 +175,14 @@ class Mapper(Codecs):
             known[cls] = made
             return made
 
-    def dump_as_request(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None:
+    def dump_as_request(self, obj: Any, table: str) -> PutRequest | None:
         """The request to put *obj* as JSON, in a `msgspec.Raw`, its length, and the identity of the
         key in *table*.
 
         None where `dump` has to decide: it is the general way, and says what is wrong.
         """
         cls = type(obj)
-        dump = self._as_request.get(cls) or self._new_dump_as_request(cls)
+        dump = self.request_dumps.get(cls) or self._new_dump_as_request(cls)
         try:
             return dump(obj, table)
         except Exception:
@@ -183,7 +190,7 @@ class Mapper(Codecs):
 
     def _new_dump_as_request(self, cls: type[Any]) -> DumpAsRequest:
         with self._lock:
-            known = self._as_request
+            known = self.request_dumps
             codec = self.model_codec(cls)
             if isinstance(codec, ClassCodec):
                 made = write_code.generate_dump_as_request(codec, info_of(cls))

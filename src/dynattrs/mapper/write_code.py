@@ -28,14 +28,11 @@ from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import item_size, value_size
 from dynattrs.mapper.source import Source, bind, indented
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, KeyRule, ModelInfo
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, KeyRule, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
 #: Makes the attribute map of an instance, and counts its bytes.
 DumpWithSize: TypeAlias = Callable[[Any], tuple[AttributeMap, int]]
-#: Makes the JSON of the request to put an instance, in a `msgspec.Raw`, its length, and the identity
-#: of the key in a table that is really called so (`operations.item_keys.identity`).
-DumpAsRequest: TypeAlias = Callable[[Any, str], tuple[Any, int, tuple[Any, ...]]]
 
 _REQUEST: Final = b'{"PutRequest":{"Item":%b}}'
 

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -16,13 +16,31 @@ from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.writing.buffer import Pace, Progress
-from dynattrs.schema.definitions import Definitions
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.definitions import KnownByClass
+from dynattrs.schema.model_info import ModelInfo, ModelMapper
 from dynattrs.schema.table import Table
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading.objects import Objects
 
 R = TypeVar("R")
 
+#: A model's mapper, its real table, and the models with unique fields among its items: more of these
+#: may be declared later.
+Packing: TypeAlias = tuple[ModelMapper, str, list[ModelInfo]]
+
 _log = logging.getLogger("dynattrs")
+
+
+class TableNames(dict[str, str]):
+    """The real names of tables by the declared ones, each made when it is first asked for."""
+
+    def __init__(self, prefix: str, renamed: Mapping[str, str]) -> None:
+        super().__init__(renamed)
+        self._prefix = prefix
+
+    def __missing__(self, declared: str) -> str:
+        return self.setdefault(declared, self._prefix + declared)
 
 
 @attrs.define(eq=False, repr=False)
@@ -55,16 +73,20 @@ class Core:
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
     )
     #: What `writing.batch` knows of each model whose objects become JSON at once.
-    packing: dict[type[Any], Any] = attrs.field(factory=dict, init=False)
-    #: The classes of those.
-    packed: Definitions = attrs.field(factory=Definitions, init=False)
+    packing: KnownByClass[Packing] = attrs.field(factory=KnownByClass, init=False)
+    #: What `reading.query` knows of each model that is queried alone.
+    subjects: KnownByClass[Objects[Any]] = attrs.field(factory=KnownByClass, init=False)
+    #: The real names of tables.
+    table_names: TableNames = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda c: TableNames(c.table_prefix, c.tables), takes_self=True),
+    )
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 
     def table_name(self, table: Table) -> str:
         """The real name of a declared table. A name in `tables` is taken as it is."""
-        renamed = self.tables.get(table.name)
-        return renamed if renamed is not None else self.table_prefix + table.name
+        return self.table_names[table.name]
 
     def after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:
         """What every object of a model goes through when it was read; None if nothing."""

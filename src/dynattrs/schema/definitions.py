@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 #: The order in which classes were met.
 _met: weakref.WeakKeyDictionary[type[Any], int] = weakref.WeakKeyDictionary()
@@ -39,6 +41,21 @@ class Definitions:
         others = set(same)
         same.add(cls)
         return others
+
+
+class KnownByClass(dict[type[Any], T]):
+    """What is known of each class. A class that is defined again takes the place of the former one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._definitions = Definitions()
+
+    def learn(self, cls: type[Any], known: T) -> T:
+        """Remember what is known of a class."""
+        for former in self._definitions.meet(cls):
+            self.pop(former, None)
+        self[cls] = known
+        return known
 
 
 def have_one_name(one: type[Any], other: type[Any]) -> bool:

@@ -8,7 +8,7 @@ Tables and indexes are `schema.table`'s.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -35,6 +35,12 @@ T = TypeVar("T")
 
 #: What becomes of attributes that a class does not know.
 Unknown: TypeAlias = Literal["keep", "drop", "forbid"]
+
+#: A put as JSON, in a `msgspec.Raw`, its length, and the identity of its key.
+PutRequest: TypeAlias = tuple[object, int, tuple[object, ...]]
+#: Makes the put of an object to a table that is really called so; None, or any error, where the general
+#: way has to.
+DumpAsRequest: TypeAlias = Callable[[Any, str], PutRequest | None]
 
 
 # --- What is asked of a model's mapper and of its computed keys ---------------------------------
@@ -94,9 +100,11 @@ class ModelMapper(Protocol):
     def check(self, info: ModelInfo) -> None: ...
     def dump(self, obj: Any) -> AttributeMap: ...
     def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]: ...
-    def dump_as_request(self, obj: Any, table: str) -> tuple[Any, int, tuple[Any, ...]] | None: ...
+    def dump_as_request(self, obj: Any, table: str) -> PutRequest | None: ...
     def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T: ...
     def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap: ...
+    @property
+    def request_dumps(self) -> Mapping[type[Any], DumpAsRequest]: ...
     @property
     def readers(self) -> Mapping[Any, ItemReader | None]: ...
     def rows(self, model: Any) -> ItemReader | None: ...
@@ -274,6 +282,8 @@ class ModelInfo:
     keys: ComputedKeys | None = None
     #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.
     kinds: Kinds | None = attrs.field(default=None, init=False, repr=False)
+    #: Plans of queries that were made before (see `dynattrs.keys.known_plans`).
+    plans: dict[Hashable, Any] = attrs.field(factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -394,7 +394,7 @@ class Table:
                 f"text and part of no other key; give the index an attribute of its own",
             )
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, ...]:
         """The attributes of the primary key: one or two names."""
         return (

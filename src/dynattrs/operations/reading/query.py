@@ -13,14 +13,10 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
-from dynattrs.expressions.conditions import (
-    Condition,
-    condition,
-    expressions,
-    models_of,
-)
+from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
 from dynattrs.keys.discriminator import Sieve, check_apart, subclasses
-from dynattrs.keys.planner import Plan, Wanted, plan
+from dynattrs.keys.known_plans import plan
+from dynattrs.keys.planner import Plan, Wanted
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
@@ -184,27 +180,18 @@ class QueryVerbs(Generic[M_co]):
 
     @property
     def _table(self) -> str:
-        return self._handle._core.table_name(self._info.table)
+        return self._handle._core.table_names[self._info.table.name]
 
     def _plan(self) -> Plan:
-        filters = (
-            (*self._filters, alive(self._handle._core, self._info))
-            if self._unexpired
-            else self._filters
-        )
+        filters = self._filters
+        if self._unexpired:
+            filters = (*filters, alive(self._handle._core, self._info))
         return plan(
             Wanted(
-                self._info,
-                self._where,
-                filters,
-                self._using,
-                self._consistent,
-                self._operation == "scan",
-                self._reader.needs,
-                self._hydrate,
-                self._others,
+                self._info, self._where, filters, self._using, self._consistent,
+                self._operation == "scan", self._reader.needs, self._hydrate, self._others,
             )
-        )
+        )  # fmt: skip
 
     def explain(self) -> str:
         """What would be asked, and why: operation, index, key condition, filter, projection, the
@@ -508,9 +495,17 @@ def begin(
     Raises:
         QueryError: The models are not of one table, or nothing tells their items apart.
     """
+    subjects = handle._core.subjects
+    known = subjects.get(models[0]) if len(models) == 1 and isinstance(models[0], type) else None
+    if known is not None:
+        return kind(handle, known.info, operation, known)
     first, *others = _models_of_one_table(models, operation)
     if not others:
-        return kind(handle, first, operation, Objects(first, models[0]))
+        objects = Objects(first, models[0])
+        # Other models, which templates would have to be told from, may be declared later.
+        if first.keys is None and models[0] is first.cls:
+            subjects.learn(first.cls, objects)
+        return kind(handle, first, operation, objects)
     reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)))
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
 
