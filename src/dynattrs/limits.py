@@ -53,3 +53,7 @@ RECOVERY_DAYS: Final = 35
 
 # Ours: each is a request of its own when the index is queried.
 WRITE_SHARDS: Final = 100
+
+# Ours: what compressed bytes may become when they are read, forty times what an item holds. A few
+# bytes can stand for very many (gzip: a thousand for one).
+UNPACKED_BYTES: Final = 16 * 1024 * 1024

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import attrs
 
+from dynattrs import limits
+from dynattrs.errors import ModelError
 from dynattrs.mapper import scalars
 from dynattrs.mapper.hints import is_class
 
@@ -33,10 +35,35 @@ Epoch: Final = _Marker(
     "`Annotated[datetime, Epoch]` is stored as N: seconds since 1970, exact to the microsecond.",
 )
 Json: Final = _Marker("Json", "`Annotated[T, Json]` is stored as S: the plain JSON of T.")
-Compressed: Final = _Marker(
-    "Compressed",
-    "`Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.",
-)
+
+
+class CompressedMark(_Marker):
+    """`Annotated[T, Compressed]` is stored as B: gzip of bytes, of UTF-8 text, or of the JSON of T.
+
+    A few bytes can stand for very many, so reading stops at a limit, with a `MappingError`:
+    `Compressed(max_bytes=...)`, or 16 MiB, forty times what an item holds.
+    """
+
+    def __init__(self, max_bytes: int = limits.UNPACKED_BYTES) -> None:
+        super().__init__("Compressed", type(self).__doc__ or "")
+        if type(max_bytes) is not int or max_bytes < 1:
+            raise ModelError(
+                "Compressed", f"max_bytes: expected an int of 1 or more, found {max_bytes!r}"
+            )
+        self.max_bytes = max_bytes
+
+    def __call__(self, *, max_bytes: int) -> CompressedMark:
+        """The mark with a limit of its own."""
+        return CompressedMark(max_bytes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CompressedMark) and other.max_bytes == self.max_bytes
+
+    def __hash__(self) -> int:
+        return hash((CompressedMark, self.max_bytes))
+
+
+Compressed: Final = CompressedMark()
 
 LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
     list: list,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper import numbers, scalars
-from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show
+from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
@@ -59,8 +59,27 @@ def dump_set(members: list[AttributeValue]) -> AttributeValue:
     """A set by the kind of its members: SS, NS or BS where they are all of that kind, else L."""
     tags = {tag for member in members for tag in member}
     if len(tags) == 1 and (tag := next(iter(tags))) in SETS:
-        return {SETS[tag]: [member[tag] for member in members]}
+        return {SETS[tag]: distinct(tag, [member[tag] for member in members])}
     return {"L": members}
+
+
+def distinct(tag: str, payloads: list[Any]) -> list[Any]:
+    """The members of a set as they are stored, which the service wants to be different.
+
+    Raises:
+        Refused: Two are equal there, though they are not in Python: `{0.1, Decimal("0.1")}`.
+    """
+    seen: dict[Any, Any] = {}
+    for payload in payloads:
+        same = numbers.plain_number(payload) if tag == "N" else payload
+        if same in seen:
+            raise Refused(
+                "a set whose members are stored differently",
+                f"two that are stored as {show_stored({tag: payload})}",
+                "the service takes them for one: give the members one type",
+            )
+        seen[same] = payload
+    return payloads
 
 
 def check_name(name: Any) -> str:
@@ -82,6 +101,7 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
         Decimal: numbers.dump_decimal,
         bytes: scalars.dump_bytes,
         bytearray: scalars.dump_bytes,
+        memoryview: scalars.dump_bytes,
         type(None): scalars.dump_null,
     }
 
@@ -156,7 +176,28 @@ def plain_json(value: AttributeValue) -> str:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # A lone surrogate has no UTF-8 form, and has one as an escape.
+    return text if text.isascii() or encodable(text) else json.dumps(value)
+
+
+def has_more_types(value: AttributeValue) -> bool:
+    """Whether there are bytes or sets in an attribute value, which JSON has no types for."""
+    ((tag, payload),) = value.items()
+    if tag == "L":
+        return any(map(has_more_types, payload))
+    if tag == "M":
+        return any(map(has_more_types, payload.values()))
+    return tag in ("B", "SS", "NS", "BS")
+
+
+def encodable(text: str) -> bool:
+    """Whether a text has a UTF-8 form: a lone surrogate, which `json.loads` can make, has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _base64(payload: Any) -> str:
@@ -190,19 +231,32 @@ def _refuse_constant(name: str) -> Any:
     raise Refused("JSON that DynamoDB can hold", name, "there is no NaN and no infinity")
 
 
+class JsonNumber(str):
+    """A number of JSON inside an attribute, as it is written there."""
+
+    __slots__ = ()
+
+
+class JsonObject(dict[str, Any]):
+    """An object of JSON inside an attribute, whose names may be empty."""
+
+
 def from_plain(value: Any, codec: Codec) -> AttributeValue:
     """Plain JSON as an attribute value, read as *codec*'s type: it tells base64 from text."""
     if codec.plain is not None:
         return codec.plain(value)
+    if type(value) is JsonNumber:
+        return {"N": str(value)}
     if isinstance(value, list):
         member = codec.element or ANY_CODEC
         return {"L": [from_plain(each, member) for each in value]}
     if isinstance(value, dict):
         fields = _by_stored_name(codec)
         element = codec.element or ANY_CODEC
+        checked = str if type(value) is JsonObject else check_name
         return {
             "M": {
-                check_name(name): from_plain(each, fields.get(name, element))
+                checked(name): from_plain(each, fields.get(name, element))
                 for name, each in value.items()
             }
         }

@@ -7,23 +7,21 @@ a `Record`; `classes` generates the codecs from that.
 from __future__ import annotations
 
 import dataclasses
-import sys
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, get_origin
+from typing import Any, Final, get_origin
 
 import attrs
 
+from dynattrs.mapper import pydantic_classes
 from dynattrs.mapper.codec import Refused, under
-from dynattrs.mapper.defaults import own_default, refuse_shared
+from dynattrs.mapper.defaults import refuse_shared
 from dynattrs.mapper.hints import field_types
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
 
 #: Stands for "no default".
 MISSING: Final = attrs.NOTHING
-
-# To checkers its arguments are types that they know.
-_ANNOTATED: Final[Any] = Annotated
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -81,7 +79,7 @@ def record_of(type_: Any) -> Record | None:
         return _namedtuple_record(type_, cls)
     if _is_struct(cls):
         return _struct_record(type_, cls)
-    if _is_pydantic(cls):
+    if pydantic_classes.is_model(cls):
         return _pydantic_record(cls)
     return None
 
@@ -147,6 +145,7 @@ def _attrs_record(type_: Any, cls: type[Any]) -> Record:
 
 def _dataclass_record(type_: Any, cls: type[Any]) -> Record:
     types = field_types(type_)
+    _check_arguments(cls)
     members = []
     for field in dataclasses.fields(cls):
         default: Any = MISSING
@@ -166,7 +165,34 @@ def _dataclass_record(type_: Any, cls: type[Any]) -> Record:
                 options,
             )
         )
+    if pydantic_classes.is_dataclass(cls):
+        own, build = pydantic_classes.fields_of(cls, types)
+        members = [_as_pydantic(member, own.get(member.name)) for member in members]
+        return Record(cls, tuple(members), build, lazy_defaults=True)
     return Record(cls, tuple(members), cls)
+
+
+def _as_pydantic(member: Member, own: pydantic_classes.PydanticField | None) -> Member:
+    if own is None:
+        return member
+    return attrs.evolve(member, argument=own.argument, type=own.type, default=own.default)
+
+
+def _check_arguments(cls: type[Any]) -> None:
+    """Refuse a dataclass that cannot be made again: it is made of more than its fields.
+
+    Raises:
+        Refused: It names what is lost (`InitVar`).
+    """
+    names = {field.name for field in dataclasses.fields(cls)}
+    declared: Mapping[str, Any] = vars(cls).get("__dataclass_fields__", {})
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name in declared and name not in names and parameter.default is parameter.empty:
+            raise Refused(
+                "a dataclass that is made of its fields alone",
+                f"{cls.__name__} with {name!r} besides (InitVar), which would not be stored",
+                "give it a default, or register hooks for the class on the mapper",
+            )
 
 
 def _namedtuple_record(type_: Any, cls: Any) -> Record:
@@ -201,37 +227,10 @@ def _struct_record(type_: Any, cls: type[Any]) -> Record:
     return Record(cls, tuple(members), cls)
 
 
-def _is_pydantic(cls: type[Any]) -> bool:
-    # Never imported here: a class of pydantic's exists only where pydantic is loaded.
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
-
-
 def _pydantic_record(cls: Any) -> Record:
-    if cls.model_config.get("extra") == "allow":
-        raise Refused(
-            "a pydantic model of which all fields are known",
-            f"{cls.__name__} with extra='allow'",
-            "its extra values would be lost; register hooks for it on the mapper",
-        )
-    members = []
-    for name, field in cls.model_fields.items():
-        default: Any = MISSING
-        if field.default_factory is not None:
-            default = attrs.Factory(field.default_factory)
-        elif not field.is_required():
-            default = own_default(field.default)
-        # pydantic takes the outer `Annotated` apart.
-        marked = (field.annotation, *field.metadata)
-        type_ = _ANNOTATED[marked] if field.metadata else field.annotation
-        alias = field.validation_alias or field.alias
-        # AliasChoices: any of them will do.
-        alias = next(iter(getattr(alias, "choices", (alias,))), None)
-        members.append(
-            Member(name, alias if isinstance(alias, str) else name, name, type_, default)
-        )
-
-    def build(**values: Any) -> Any:
-        return cls.model_validate(values)
-
+    fields, build = pydantic_classes.fields_of(cls)
+    members = (
+        Member(name, field.argument, name, field.type, field.default)
+        for name, field in fields.items()
+    )
     return Record(cls, tuple(members), build, lazy_defaults=True)

@@ -264,6 +264,7 @@ def typed_dict_codec(
     members: Mapping[str, Codec],
     required: frozenset[str],
     other: Codec,
+    check_name: Callable[[Any], str] = check_name,
 ) -> Codec:
     """M of named members. A key that the type does not name is kept as `Any`: a dict has room.
 

@@ -7,21 +7,18 @@ for, `structure` and `unstructure` are made of them.
 
 from __future__ import annotations
 
+import copy
 import enum
-import operator
 import threading
 import typing
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
-from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
     Final,
     TypeVar,
-    Union,
     get_args,
     get_origin,
 )
@@ -33,9 +30,19 @@ from cattrs.errors import StructureHandlerNotFoundError
 from dynattrs import foreign_names as foreign
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
-from dynattrs.mapper import anything, containers, defaults, scalars, time_to_live, unions
+from dynattrs.mapper import (
+    anything,
+    containers,
+    defaults,
+    json_values,
+    marks,
+    pydantic_classes,
+    scalars,
+    time_to_live,
+    unions,
+    wrappers,
+)
 from dynattrs.mapper.annotations import (
-    DATETIME,
     DECORATED,
     DICTS,
     LISTS,
@@ -43,9 +50,6 @@ from dynattrs.mapper.annotations import (
     SUBCLASSABLE,
     UNIONS,
     WRAPPERS,
-    Compressed,
-    Epoch,
-    Json,
     arms,
     is_ours,
     is_typed_dict,
@@ -65,6 +69,7 @@ from dynattrs.mapper.codec import (
     show,
     under,
 )
+from dynattrs.mapper.forgetful import ForgetfulConverter
 from dynattrs.mapper.hints import field_types, is_class
 from dynattrs.mapper.redefinitions import let_go, mentioning
 from dynattrs.schema.definitions import Definitions
@@ -87,42 +92,6 @@ _GENERATORS: Final = Generators(
     dump=lambda codec: write_code.generate_dump(codec),  # noqa: PLW0108 - not imported yet
     load=lambda codec: read_code.generate_load(codec),  # noqa: PLW0108
 )
-
-
-class _ForgetfulConverter(cattrs.Converter):
-    """A cattrs `Converter` that forgets what it has made when a hook is registered."""
-
-    def _forget(self) -> None:
-        raise NotImplementedError
-
-    def _changed(self, registered: Any) -> Any:
-        self._forget()
-        return registered
-
-    if not TYPE_CHECKING:
-        # Whatever is registered may change any codec. The signatures stay those of cattrs.
-
-        def register_unstructure_hook(self, *args, **options):
-            return self._changed(super().register_unstructure_hook(*args, **options))
-
-        def register_unstructure_hook_func(self, *args, **options):
-            return self._changed(super().register_unstructure_hook_func(*args, **options))
-
-        def register_unstructure_hook_factory(self, *args, **options):
-            return self._changed(super().register_unstructure_hook_factory(*args, **options))
-
-        def register_structure_hook(self, cl, func=None):
-            if func is None or get_origin(cl) not in (Union, UnionType):
-                return self._changed(super().register_structure_hook(cl, func))
-            # cattrs keeps hooks of unions apart, where they count less than ours and are not
-            # copied. A predicate is asked before all that was there.
-            return self.register_structure_hook_func(partial(operator.eq, cl), func)
-
-        def register_structure_hook_func(self, *args, **options):
-            return self._changed(super().register_structure_hook_func(*args, **options))
-
-        def register_structure_hook_factory(self, *args, **options):
-            return self._changed(super().register_structure_hook_factory(*args, **options))
 
 
 class Placeholder(Codec):
@@ -168,7 +137,7 @@ class Placeholder(Codec):
             setattr(self, name, getattr(codec, name))
 
 
-class Codecs(_ForgetfulConverter):
+class Codecs(ForgetfulConverter):
     """A cattrs `Converter` that knows the codec of every type, and makes each once."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -181,8 +150,12 @@ class Codecs(_ForgetfulConverter):
         self._owns: dict[Any, Codec] = {}
         self._definitions = Definitions()
         super().__init__(*args, **options)
+        self._scalars, self._check_name = scalars.PLAIN, anything.check_name
         self._any = anything.any_codec(self.codec)
         self._codecs[Any] = self._any
+        # The same for what stands in JSON, made when a type asks for it, and what that belongs to.
+        self._in_json: Self | None = None
+        self._outside: Codecs = self
         for cls in _BY_CLASS:
             self._own_class(cls)
         super().register_unstructure_hook_factory(is_ours, self._unstructure_factory)
@@ -247,6 +220,20 @@ class Codecs(_ForgetfulConverter):
                     self._making = {}
             return codec
 
+    @property
+    def in_json(self) -> Self:
+        """What gives the codecs of types inside of JSON, by the same hooks (see `json_values`)."""
+        if self._outside is not self:
+            return self
+        with self._lock:
+            if self._in_json is None:
+                self._in_json = made = copy.copy(self)
+                made._codecs, made._making, made._customised, made._owns = {}, {}, set(), {}
+                made._scalars, made._check_name = json_values.PLAIN, json_values.check_name
+                made._any = json_values.any_codec(made.codec)
+                made._codecs[Any] = made._any
+            return self._in_json
+
     def _make(self, type_: Any) -> Codec:
         cls = get_origin(type_) or type_
         if isinstance(cls, type):
@@ -268,8 +255,8 @@ class Codecs(_ForgetfulConverter):
             return self._any
         if type_ is None:
             return scalars.PLAIN[type(None)]
-        if is_class(type_) and type_ in scalars.PLAIN:
-            return scalars.PLAIN[type_]
+        if is_class(type_) and type_ in self._scalars:
+            return self._scalars[type_]
         if isinstance(type_, TypeVar):
             return self.codec(type_.__bound__ if type_.__bound__ is not None else Any)
         if hasattr(type_, "__supertype__"):
@@ -278,7 +265,7 @@ class Codecs(_ForgetfulConverter):
             return self.codec(type_.__value__)
         origin, arguments = get_origin(type_), get_args(type_)
         if origin is Annotated:
-            return self._annotated(type_, arguments)
+            return marks.marked_codec(self, type_)
         if origin in UNIONS:
             return self._union(type_, arguments)
         if origin is typing.Literal:
@@ -292,31 +279,16 @@ class Codecs(_ForgetfulConverter):
             return self._typed_dict(type_)
         if is_class(type_) and issubclass(type_, enum.Enum):
             return scalars.enum_codec(type_, self._any.dump)
+        root = pydantic_classes.root_of(type_)
+        if root is not None:
+            return wrappers.root_codec(type_, self.codec(root[0]), root[1])
         record = record_of(type_)
         if record is not None:
             return self._class(type_, record)
         for base in SUBCLASSABLE:
             if is_class(type_) and issubclass(type_, base):
-                return _subclass_codec(type_, scalars.PLAIN[base])
+                return wrappers.subclass_codec(type_, self._scalars[base])
         return self._from_cattrs(type_)
-
-    def _annotated(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
-        inner = self.codec(arguments[0])
-        for mark in arguments[1:]:
-            if mark is Epoch:
-                inner = self._epoch(type_, inner)
-            elif mark is Json:
-                inner = containers.json_codec(type_, inner)
-            elif mark is Compressed:
-                inner = containers.compressed_codec(type_, inner)
-        return inner
-
-    def _epoch(self, type_: Any, inner: Codec) -> Codec:
-        if inner is scalars.PLAIN[DATETIME]:
-            return scalars.EPOCH
-        if inner.optional and inner.tags == {"S"} and DATETIME in arms(inner.type):
-            return containers.optional_codec(type_, scalars.EPOCH)
-        raise Refused("Epoch on a datetime", f"Epoch on {show_type(get_args(type_)[0])}")
 
     def _union(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
         arms = tuple(self.codec(arm) for arm in arguments if arm is not type(None))
@@ -347,7 +319,7 @@ class Codecs(_ForgetfulConverter):
             return containers.set_codec(type_, element, makers[1])
         if makers[2]:
             key, value = map(self.codec, arguments or (str, Any))
-            return containers.dict_codec(type_, key, value, makers[2])
+            return containers.dict_codec(type_, key, value, makers[2], self._check_name)
         return None
 
     def _typed_dict(self, type_: Any) -> Codec:
@@ -362,7 +334,9 @@ class Codecs(_ForgetfulConverter):
             or (name in cls.__required_keys__ and not marked(hint, "NotRequired"))
         }
         members: dict[str, Codec] = {}
-        codec = typed_dict_codec(type_, types, members, frozenset(required), self._any)
+        codec = typed_dict_codec(
+            type_, types, members, frozenset(required), self._any, self._check_name
+        )
         self._name(type_, codec)
         members.update({name: self.codec(hint) for name, hint in types.items()})
         return codec
@@ -454,7 +428,8 @@ class Codecs(_ForgetfulConverter):
         """A type that goes through cattrs hooks, in the plain form."""
         unstructure = self.get_unstructure_hook(type_)
         structure = self.get_structure_hook(type_)
-        anything_codec = self._any
+        # Hooks speak of DynamoDB's plain form, inside of JSON too.
+        anything_codec = self._outside._any
 
         def dump(value: Any) -> AttributeValue:
             return anything_codec.dump(unstructure(value))
@@ -508,6 +483,9 @@ class Codecs(_ForgetfulConverter):
         try:
             self.get_structure_hook(type_)
         except StructureHandlerNotFoundError:
+            scalar = wrappers.scalar_codec(type_)
+            if scalar is not None:
+                return scalar
             raise Refused(
                 "a type that can be stored",
                 show_type(type_),
@@ -550,14 +528,17 @@ class Codecs(_ForgetfulConverter):
             self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
             self._customised = set()
             self._owns = {}
+            self._in_json = None
 
     def _meet(self, cls: type[Any]) -> None:
         """Let go of what was made for former definitions of a class, the first time it is met."""
         with self._lock:
             stale = self._definitions.meet(cls)
             if stale:
-                let_go(stale, self._codecs, self._kept())
-                self._customised -= mentioning(self._customised, stale)
+                for each in (self._outside, self._outside._in_json):
+                    if each is not None:
+                        let_go(stale, each._codecs, each._kept())
+                        each._customised -= mentioning(each._customised, stale)
                 foreign.HOOKS.made(self._clear_found_hooks)
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
@@ -586,12 +567,3 @@ def _refuse_undecorated(cls: type[Any]) -> None:
     """Refuse a subclass of a model that has no fields of its own, whatever it annotates."""
     if any(info_of(base) is not None for base in cls.__mro__[1:]):
         model_info(cls)
-
-
-def _subclass_codec(cls: type[Any], base: Codec) -> Codec:
-    """A subclass of a plain type: stored as that, read by calling the class."""
-
-    def load(value: AttributeValue) -> Any:
-        return cls(base.load(value))
-
-    return Codec(cls, base.tags, base.dump, load, expected=f"a {cls.__name__}")

@@ -1,19 +1,19 @@
-"""Codecs of lists, tuples, sets, maps, optionals and wrapped values."""
+"""Codecs of lists, tuples, sets, maps and optionals."""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper import scalars
 from dynattrs.mapper.anything import (
+    ANY_CODEC,
     check_name,
+    distinct,
     dump_set,
     from_plain,
-    parse_json,
-    plain_json,
 )
 from dynattrs.mapper.codec import (
     ANY,
@@ -133,12 +133,15 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     tag = SETS.get(member_tag or "")
     # A type with hooks of its own is known only by what it dumps.
     open_ended = element.tags == ANY
+    # Plain members that Python tells apart are stored differently.
+    apart = any(element is scalars.PLAIN[each] for each in (str, int, float, Decimal, bytes))
 
     def pack(members: list[AttributeValue]) -> AttributeValue:
         if not members:
             return {"L": []}
         if tag is not None and member_tag is not None:
-            return {tag: [member[member_tag] for member in members]}
+            payloads = [member[member_tag] for member in members]
+            return {tag: payloads if apart else distinct(member_tag, payloads)}
         return dump_set(members) if open_ended else {"L": members}
 
     def members_of(value: AttributeValue) -> list[AttributeValue]:
@@ -175,6 +178,18 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return build(_each(members_of(value), element.load_at, trail))
 
+    def plain(value: Any) -> AttributeValue:
+        if not isinstance(value, list):
+            return from_plain(value, ANY_CODEC)
+        members = [from_plain(each, element) for each in value]
+        kinds = {one for member in members for one in member}
+        if tag is not None and kinds != {member_tag}:
+            return {"L": members}
+        try:
+            return pack(members)
+        except Refused:  # the same member twice: read as one
+            return {"L": members}
+
     tags = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
     shape = (
         SetShape(element, tag, member_tag, build)
@@ -183,12 +198,16 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     )
     return Codec(
         type_, tags, dump, load, expected="a set",
-        dump_at=dump_at, load_at=load_at, element=element, is_set=True, shape=shape,
+        dump_at=dump_at, load_at=load_at, element=element, is_set=True, plain=plain, shape=shape,
     )  # fmt: skip
 
 
 def dict_codec(
-    type_: Any, key: Codec, element: Codec, build: Callable[[dict[Any, Any]], Any]
+    type_: Any,
+    key: Codec,
+    element: Codec,
+    build: Callable[[dict[Any, Any]], Any],
+    check_name: Callable[[Any], str] = check_name,
 ) -> Codec:
     """M with one kind of member. Keys are text, or what is stored as text or number."""
     if key.tags not in _TEXT_KINDS or key.optional:
@@ -301,67 +320,4 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
         sparse=inner.sparse, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
-    )  # fmt: skip
-
-
-def json_codec(type_: Any, inner: Codec) -> Codec:
-    """`Annotated[T, Json]`: a string with the plain JSON of T."""
-
-    def dump(value: Any) -> AttributeValue:
-        return {"S": plain_json(inner.dump(value))}
-
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
-        return {"S": plain_json(inner.dump_at(value, trail))}
-
-    def load(value: AttributeValue) -> Any:
-        return inner.load(_parse(value["S"], inner))
-
-    def load_at(value: AttributeValue, trail: Trail) -> Any:
-        return inner.load_at(_parse(value["S"], inner), trail)
-
-    return Codec(
-        type_, frozenset({"S"}), dump, load,
-        expected=f"{inner.expected} as JSON", dump_at=dump_at, load_at=load_at,
-    )  # fmt: skip
-
-
-def _parse(text: str | bytes, inner: Codec) -> AttributeValue:
-    try:
-        return from_plain(parse_json(text), inner)
-    except ValueError as error:
-        shown = text if isinstance(text, str) else text.decode(errors="replace")
-        raise Refused("JSON", show(shown), str(error)) from error
-
-
-def compressed_codec(type_: Any, inner: Codec) -> Codec:
-    """`Annotated[T, Compressed]`: B, the gzip of bytes, of UTF-8 text, or of the JSON of T.
-
-    The service's guide stores large values so:
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-use-s3-too.html
-    """
-    raw = inner.tag in ("S", "B") and not inner.optional
-
-    def pack(value: AttributeValue) -> AttributeValue:
-        ((tag, payload),) = value.items()
-        text: Any = payload if raw else plain_json(value)
-        data: bytes = text if tag == "B" and raw else text.encode()
-        # No time stamp inside, so that equal values have equal bytes.
-        return {"B": gzip.compress(data, mtime=0)}
-
-    def unpack(value: AttributeValue) -> AttributeValue:
-        try:
-            data = gzip.decompress(scalars.binary(value["B"]))
-        except (OSError, EOFError) as error:
-            raise Refused("gzip data (B)", "bytes that are not", str(error)) from error
-        if not raw:
-            return _parse(data, inner)
-        return {"B": data} if inner.tags == {"B"} else {"S": data.decode()}
-
-    return Codec(
-        type_, frozenset({"B"}),
-        lambda value: pack(inner.dump(value)),
-        lambda value: inner.load(unpack(value)),
-        expected=inner.expected,
-        dump_at=lambda value, trail: pack(inner.dump_at(value, trail)),
-        load_at=lambda value, trail: inner.load_at(unpack(value), trail),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_orig
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError
-from dynattrs.mapper import anything, key_spelling
+from dynattrs.mapper import anything, key_spelling, plain_items
 from dynattrs.mapper.annotations import (
     Compressed,
     Epoch,
@@ -365,17 +365,50 @@ class Mapper(Codecs):
     # --- JSON ---
 
     def to_json(self, obj: Any) -> str:
-        """*obj* as plain JSON: exact numbers, bytes as base64, sets as sorted lists."""
-        return anything.plain_json({"M": self.dump(obj)})
+        """*obj* as plain JSON: exact numbers, bytes as base64, sets as sorted lists.
+
+        It has the fields, by their stored names, and no computed keys: the same at the top and
+        inside of other objects.
+
+        Raises:
+            MappingError: As `dump`. Or it would be read as another object, because no type says that
+                a list is a set, or a text bytes: in attributes that the class does not know, and
+                in `Any`.
+        """
+        item = self.dump(obj)
+        info, codec = info_of(type(obj)), self.model_codec(type(obj))
+        trail = Trail(type(obj).__name__)
+        try:
+            if info is not None and info.keys is not None:
+                names = (codec.names or info.names).values()
+                item = plain_items.fields_alone(obj, item, info.keys, names)
+            return plain_items.plain_text(item, codec, trail)
+        except Refused as refusal:
+            raise trail.error(refusal) from None
 
     def from_json(self, text: str | bytes, model: type[T]) -> T:
-        """The object of class *model* in plain JSON, as `to_json` makes it."""
-        codec = self.model_codec(model)
+        """The object of class *model* in plain JSON, as `to_json` makes it.
+
+        Raises:
+            MappingError: It is no JSON, or of something else than a *model*.
+        """
+        codec, trail = self.model_codec(model), Trail(show_type(model))
         try:
             value = anything.from_plain(_object(anything.parse_json(text)), codec)
         except (Refused, ValueError, RecursionError) as error:
-            raise Trail(show_type(model)).error(_refusal(error)) from error
-        return self.load(value["M"], model)
+            raise trail.error(_refusal(error)) from error
+        item: AttributeMap = value["M"]
+        info = info_of(get_origin(model) or model)
+        if info is None or info.keys is None or item.keys() >= {*info.table.key}:
+            return self.load(item, model)
+        found: type[T] = info.keys.class_of(item, model)
+        if found is not model:
+            return cast("Mapper", model_info(found).mapper).from_json(text, found)
+        try:
+            current = self.current(info, item)
+            return self._load(codec, plain_items.item_of_fields(current, info, info.keys), model)
+        except Refused as refusal:
+            raise trail.error(refusal) from None
 
     def to_dynamodb_json(self, obj: Any) -> str:
         """*obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as the service's exports have it."""

@@ -12,6 +12,7 @@ from decimal import Context, Decimal
 from typing import Any, Final
 
 from dynattrs import limits
+from dynattrs.mapper import foreign_values
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.schema.table import AttributeValue
 
@@ -35,14 +36,19 @@ _MOST_BITS: Final = 419
 
 def dump_int(value: Any) -> AttributeValue:
     if type(value) is not int:
-        value = _int_like(value)
+        value = int_like(value)
     text = str(value) if value.bit_length() <= _MOST_BITS else None
     if text is None or (len(text) > limits.NUMBER_DIGITS and not fits(Decimal(text))):
         raise Refused(INT, f"int of about {int(value.bit_length() * 0.30103) + 1} digits", _HINT)
     return {"N": text}
 
 
-def _int_like(value: Any) -> int:
+def int_like(value: Any) -> int:
+    """What stands for an int, as an int.
+
+    Raises:
+        Refused: It stands for none.
+    """
     # A bool is an int to Python and checkers, an IntEnum or a numpy integer is meant as one.
     # `str` of these is not a number, so only the plain int goes on.
     try:
@@ -76,6 +82,7 @@ def decimal_of(text: Any) -> Decimal:
 
 def dump_float(value: Any) -> AttributeValue:
     if type(value) is not float:
+        value = foreign_values.number(value)
         if isinstance(value, float):
             value = float(value)
         elif isinstance(value, int):
@@ -101,6 +108,7 @@ def load_float(value: AttributeValue) -> float:
 
 def dump_decimal(value: Any) -> AttributeValue:
     if not isinstance(value, Decimal):
+        value = foreign_values.number(value)
         if isinstance(value, int):
             return dump_int(value)
         raise Refused(

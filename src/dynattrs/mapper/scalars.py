@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from dynattrs.mapper import numbers, temporal
+from dynattrs.mapper import foreign_values, numbers, temporal
 from dynattrs.mapper.codec import (
     Codec,
     Dump,
@@ -44,7 +44,9 @@ def load_str(value: AttributeValue) -> str:
 
 def dump_bool(value: Any) -> AttributeValue:
     if type(value) is not bool:
-        raise Refused("a bool", show(value))
+        value = foreign_values.plain(value)
+        if type(value) is not bool:
+            raise Refused("a bool", show(value))
     return {"BOOL": value}
 
 
@@ -58,7 +60,8 @@ def load_bool(value: AttributeValue) -> bool:
 def dump_bytes(value: Any) -> AttributeValue:
     if type(value) is bytes:
         return {"B": value}
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    value = foreign_values.plain(value)
+    if isinstance(value, (bytes, bytearray)):
         return {"B": bytes(value)}
     raise Refused("bytes", show(value))
 

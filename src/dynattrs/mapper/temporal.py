@@ -19,6 +19,9 @@ AWARE: Final = "a datetime with a time zone"
 EPOCH_SECONDS: Final = "epoch seconds of the years 1 to 9999 (N)"
 INSTANT: Final = "an ISO 8601 date and time with a zone (S)"
 
+_MICROSECONDS: Final = "at most six digits of a second"
+_FINER: Final = "Python counts microseconds: round it, or declare the field as str to keep more"
+
 _INSTANT = re.compile(
     r"(\d{4})-?(\d{2})-?(\d{2})[T ]"
     r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?"
@@ -42,7 +45,20 @@ _EXACT: Final = Context(prec=100, traps=[Inexact])
 def dump_datetime(value: Any) -> AttributeValue:
     if type(value) is dt.datetime and value.tzinfo is _UTC:
         return {"S": value.isoformat(timespec="microseconds")[:-6] + "Z"}
-    return {"S": in_utc(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
+    instant = exact(value)
+    return {"S": instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
+
+
+def exact(value: Any) -> dt.datetime:
+    """An instant in UTC that is no finer than it is stored.
+
+    Raises:
+        Refused: As `in_utc`, and of a class that counts nanoseconds.
+    """
+    instant = in_utc(value)
+    if type(value) is not dt.datetime and getattr(value, "nanosecond", False):
+        raise Refused(_MICROSECONDS, show(value), _FINER)
+    return instant
 
 
 def in_utc(value: Any) -> dt.datetime:
@@ -53,6 +69,9 @@ def in_utc(value: Any) -> dt.datetime:
     """
     if not isinstance(value, dt.datetime):
         raise Refused(AWARE, show(value))
+    if type(value) is not dt.datetime and not dt.MINYEAR <= value.year <= dt.MAXYEAR:
+        # Other classes have other years, and values that are no time (pandas' NaT).
+        raise Refused("a datetime of the years 1 to 9999", show(value))
     if value.utcoffset() is None:
         raise Refused(
             AWARE,
@@ -103,7 +122,7 @@ def _microseconds(fraction: str | None, text: str) -> int:
         return 0
     if fraction[6:].strip("0"):
         raise Refused(
-            "at most six digits of a second",
+            _MICROSECONDS,
             f"S {text!r}",
             "Python counts microseconds; declare the field as str to keep more",
         )
@@ -144,6 +163,11 @@ def load_time(value: AttributeValue) -> dt.time:
 def dump_timedelta(value: Any) -> AttributeValue:
     if not isinstance(value, dt.timedelta):
         raise Refused("a timedelta", show(value))
+    if type(value) is not dt.timedelta:
+        if getattr(value, "nanoseconds", False):
+            raise Refused(_MICROSECONDS, show(value), _FINER)
+        if not dt.timedelta.min <= value <= dt.timedelta.max:
+            raise Refused("a timedelta of less than 1,000,000,000 days", show(value))
     return {"N": _seconds(value)}
 
 
@@ -153,7 +177,7 @@ def load_timedelta(value: AttributeValue) -> dt.timedelta:
 
 def dump_epoch(value: Any) -> AttributeValue:
     """A datetime as N: the seconds since 1970, exact to the microsecond."""
-    return {"N": _seconds(in_utc(value) - _EPOCH)}
+    return {"N": _seconds(exact(value) - _EPOCH)}
 
 
 def load_epoch(value: AttributeValue) -> dt.datetime:

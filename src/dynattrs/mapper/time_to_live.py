@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.mapper import numbers, temporal
+from dynattrs.mapper import foreign_values, numbers, temporal
 from dynattrs.mapper.codec import Codec, Load, Refused
 from dynattrs.mapper.scalars import EPOCH
 from dynattrs.schema.table import AttributeValue
@@ -97,7 +97,7 @@ def _load_instant(value: AttributeValue) -> dt.datetime:
 
 
 def _dump_number(value: Any) -> AttributeValue:
-    value = whole_seconds(value)
+    value = whole_seconds(foreign_values.number(value))
     if isinstance(value, float) and abs(value) < _WRITTEN_OUT:
         value = int(value)
     return dump_exactly(value)
@@ -105,6 +105,7 @@ def _dump_number(value: Any) -> AttributeValue:
 
 def dump_exactly(value: Any) -> AttributeValue:
     """A number as it is, as which it is compared."""
+    value = foreign_values.number(value)
     if isinstance(value, float):
         return numbers.dump_float(value)
     if isinstance(value, Decimal):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, get_origin
 
-from dynattrs.mapper.anything import from_plain, load_any
+from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_instead, show_stored
 from dynattrs.schema.table import AttributeValue
@@ -23,6 +23,8 @@ _FORMS: Final[dict[type[Any], tuple[str, ...]]] = {
     type(None): ("NULL",),
     list: ("L", "SS", "NS", "BS"),
     dict: ("M",),
+    JsonNumber: ("N",),
+    JsonObject: ("M",),
 }
 
 
@@ -139,7 +141,7 @@ def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
         name = value.get(TAG) if isinstance(value, dict) else None
         if name not in by_name:
             raise Refused(expected, show(value))
-        inner = {each: part for each, part in value.items() if each != TAG}
+        inner = type(value)((each, part) for each, part in value.items() if each != TAG)
         return {"M": {TAG: {"S": name}, **from_plain(inner, by_name[name])["M"]}}
 
     return Codec(

@@ -1,0 +1,208 @@
+"""JSON inside an attribute: numbers and names as JSON has them, without the limits of DynamoDB.
+
+`Annotated[T, Json]` is text to the service, so a number in it may have any size and a name may be
+empty. The codecs here stand for those of `scalars` and `anything` inside such text. `Any` is what
+`json.loads` gives: `int`, `float`, and no `Decimal`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from dynattrs.mapper import foreign_values, numbers, scalars
+from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, has_more_types
+from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show
+from dynattrs.schema.table import AttributeValue
+
+_FINITE: Final = "JSON has no NaN and no infinity"
+_UNTOLD: Final = "it would be read as another type: declare the type of what the JSON holds"
+#: Python reads no longer int of text, because that takes very long.
+_MOST_DIGITS: Final = 4300
+
+
+def parse(text: str | bytes, codec: Codec) -> AttributeValue:
+    """The text of a JSON attribute, read as *codec*'s type.
+
+    Raises:
+        Refused: It is no JSON, or not of that type.
+    """
+    try:
+        found = json.loads(
+            text, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=JsonNumber,
+            object_pairs_hook=JsonObject,
+        )  # fmt: skip
+        return from_plain(found, codec)
+    except ValueError as error:
+        shown = text if isinstance(text, str) else text.decode(errors="replace")
+        raise Refused("JSON", show(shown), str(error)) from error
+
+
+# --- Numbers ------------------------------------------------------------------------------------
+
+
+def _dump_int(value: Any) -> AttributeValue:
+    value = numbers.int_like(value)
+    try:
+        return {"N": str(value)}
+    except ValueError as error:
+        raise Refused("an int that Python can write", "a longer one", str(error)) from None
+
+
+def _load_int(value: AttributeValue) -> int:
+    text = value["N"]
+    try:
+        return int(text, 10)
+    except ValueError:
+        number = _load_decimal(value)
+        if number.adjusted() > _MOST_DIGITS or number != number.to_integral_value():
+            raise Refused("an integral number", f"the number {_short(text)}") from None
+        return int(number)
+
+
+def _dump_float(value: Any) -> AttributeValue:
+    if type(value) is not float:
+        value = foreign_values.number(value)
+        if isinstance(value, int):
+            return _dump_int(value)
+        if not isinstance(value, float):
+            raise Refused("a finite float", show(value))
+    if not math.isfinite(value):
+        raise Refused("a finite float", show(value), _FINITE)
+    return {"N": float.__repr__(value)}
+
+
+def _load_float(value: AttributeValue) -> float:
+    number = float(value["N"])
+    if not math.isfinite(number):
+        raise Refused("a finite float", _short(value["N"]), _FINITE)
+    return number
+
+
+def _dump_decimal(value: Any) -> AttributeValue:
+    if not isinstance(value, Decimal):
+        value = foreign_values.number(value)
+        if isinstance(value, int):
+            return _dump_int(value)
+        if not isinstance(value, Decimal):
+            raise Refused("a finite Decimal", show(value))
+    if not value.is_finite():
+        raise Refused("a finite Decimal", show(value), _FINITE)
+    return {"N": str(value)}
+
+
+def _load_decimal(value: AttributeValue) -> Decimal:
+    number = Decimal(value["N"])
+    if not number.is_finite():
+        raise Refused("a finite number", f"the number {_short(value['N'])}", _FINITE)
+    return number
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(type_: Any, dump: Any, load: Any, expected: str) -> Codec:
+    return Codec(type_, frozenset({"N"}), dump, load, expected=expected)
+
+
+#: The codecs of plain types in JSON, by type.
+PLAIN: Final[dict[Any, Codec]] = {
+    **scalars.PLAIN,
+    int: _number(int, _dump_int, _load_int, "an int"),
+    float: _number(float, _dump_float, _load_float, "a finite float"),
+    Decimal: _number(Decimal, _dump_decimal, _load_decimal, "a finite Decimal"),
+}
+
+
+# --- Any ----------------------------------------------------------------------------------------
+
+
+def check_name(name: Any) -> str:
+    """A name in JSON: any text."""
+    if not isinstance(name, str):
+        raise Refused("a str as the key of a map", show(name))
+    return str.__str__(name)
+
+
+def _dump_short_decimal(value: Decimal) -> AttributeValue:
+    """A `Decimal` among what is read without a type, and so as a float: with the same digits."""
+    found = _dump_decimal(value)
+    if Decimal(repr(float(value))) != value and value != value.to_integral_value():
+        raise Refused("a Decimal that a float has all digits of", show(value), _UNTOLD)
+    return found
+
+
+def _load_any(value: AttributeValue) -> Any:
+    ((tag, payload),) = value.items()
+    if tag == "N":
+        whole = payload.lstrip("-").isdecimal()
+        return int(payload) if whole else float(payload)
+    if tag == "L":
+        return [_load_any(member) for member in payload]
+    if tag == "M":
+        return {name: _load_any(member) for name, member in payload.items()}
+    return None if tag == "NULL" else payload
+
+
+_SCALARS: Final[dict[type[Any], Callable[[Any], AttributeValue]]] = {
+    str: scalars.dump_str,
+    int: _dump_int,
+    bool: scalars.dump_bool,
+    float: _dump_float,
+    Decimal: _dump_short_decimal,
+    type(None): scalars.dump_null,
+}
+
+
+def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
+    """The codec of `Any` in JSON. *codec_of* gives the codec of a class, for what is not plain."""
+
+    def dump(value: Any) -> AttributeValue:
+        simple = _SCALARS.get(type(value))
+        if simple is not None:
+            return simple(value)
+        if type(value) in (list, tuple):
+            return {"L": [dump(member) for member in value]}
+        if isinstance(value, Mapping):
+            return {"M": {check_name(name): dump(value[name]) for name in value}}
+        return _told(value, _codec_of(value, codec_of).dump(value))
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        if type(value) in (list, tuple):
+            members = []
+            for position, member in enumerate(value):
+                trail.parts.append(f"[{position}]")
+                members.append(dump_at(member, trail))
+                trail.parts.pop()
+            return {"L": members}
+        if isinstance(value, Mapping):
+            named = {}
+            for name in value:
+                trail.parts.append(f"[{name!r}]")
+                named[check_name(name)] = dump_at(value[name], trail)
+                trail.parts.pop()
+            return {"M": named}
+        if type(value) in _SCALARS:
+            return dump(value)
+        return _told(value, _codec_of(value, codec_of).dump_at(value, trail))
+
+    return Codec(
+        Any, ANY, dump, _load_any, expected="a value that JSON has", dump_at=dump_at, optional=True
+    )
+
+
+def _codec_of(value: Any, codec_of: Callable[[Any], Codec]) -> Codec:
+    if isinstance(value, (set, frozenset, bytes)):
+        raise Refused("a value that JSON has", show(value), _UNTOLD)
+    return codec_of(type(value))
+
+
+def _told(value: Any, stored: AttributeValue) -> AttributeValue:
+    """What a class is stored as, if JSON has that."""
+    if has_more_types(stored):
+        raise Refused("a value that JSON has", show(value), _UNTOLD)
+    return stored

@@ -1,0 +1,70 @@
+"""The codecs of `Annotated[...]`: what the marks inside make of the codec of the type.
+
+What `Json` and `Compressed` store is JSON, whose numbers and names have no limits of DynamoDB's: the
+type inside gets the codecs of `json_values`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, get_args
+
+from dynattrs.mapper import containers, packed, pydantic_classes, scalars, wrappers
+from dynattrs.mapper.annotations import (
+    DATETIME,
+    CompressedMark,
+    Epoch,
+    Json,
+    arms,
+    show_type,
+)
+from dynattrs.mapper.codec import Codec, Refused
+
+
+class CodecsOf(Protocol):
+    """What gives the codec of a type, outside of JSON and inside."""
+
+    def codec(self, type_: Any) -> Codec: ...
+    @property
+    def in_json(self) -> CodecsOf: ...
+
+
+def marked_codec(codecs: CodecsOf, type_: Any) -> Codec:
+    """The codec of an annotated type.
+
+    Raises:
+        Refused: A mark is not meant for the type.
+    """
+    inner_type, *marks = get_args(type_)
+    inner = codecs.codec(inner_type)
+    # Inside of JSON, as long as no mark has made text or bytes of it.
+    inside: Codec | None = None
+    for position, mark in enumerate(marks):
+        if mark is Json or isinstance(mark, CompressedMark):
+            if inside is None:
+                inside = _marked(codecs.in_json.codec(inner_type), type_, marks[:position])
+            else:
+                inside = inner
+            if isinstance(mark, CompressedMark):
+                inner = packed.compressed_codec(type_, inner, inside, mark.max_bytes)
+            else:
+                inner = packed.json_codec(type_, inside)
+        else:
+            inner = _marked(inner, type_, [mark])
+    return inner
+
+
+def _marked(codec: Codec, type_: Any, marks: list[Any]) -> Codec:
+    for mark in marks:
+        if mark is Epoch:
+            codec = _epoch(type_, codec)
+        elif mark is pydantic_classes.ByValue:
+            codec = wrappers.by_value_codec(codec, pydantic_classes.by_value(get_args(type_)[0]))
+    return codec
+
+
+def _epoch(type_: Any, inner: Codec) -> Codec:
+    if inner is scalars.PLAIN[DATETIME]:
+        return scalars.EPOCH
+    if inner.optional and inner.tags == {"S"} and DATETIME in arms(inner.type):
+        return containers.optional_codec(type_, scalars.EPOCH)
+    raise Refused("Epoch on a datetime", f"Epoch on {show_type(get_args(type_)[0])}")

@@ -1,0 +1,105 @@
+"""Codecs of values that are packed into one attribute: JSON in text, and compressed bytes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any, Final
+
+from dynattrs.mapper import json_values, scalars
+from dynattrs.mapper.anything import plain_json
+from dynattrs.mapper.codec import Codec, Refused, Trail
+from dynattrs.schema.table import AttributeValue
+
+# To zlib: with the header and the check sum of gzip.
+_GZIP: Final = 31
+
+
+def json_codec(type_: Any, inner: Codec) -> Codec:
+    """`Annotated[T, Json]`: a string with the plain JSON of T, by the codec that T has in JSON."""
+
+    def dump(value: Any) -> AttributeValue:
+        return {"S": plain_json(inner.dump(value))}
+
+    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        return {"S": plain_json(inner.dump_at(value, trail))}
+
+    def load(value: AttributeValue) -> Any:
+        return inner.load(json_values.parse(value["S"], inner))
+
+    def load_at(value: AttributeValue, trail: Trail) -> Any:
+        return inner.load_at(json_values.parse(value["S"], inner), trail)
+
+    return Codec(
+        type_, frozenset({"S"}), dump, load,
+        expected=f"{inner.expected} as JSON", dump_at=dump_at, load_at=load_at,
+    )  # fmt: skip
+
+
+def compressed_codec(type_: Any, inner: Codec, inside: Codec, most: int) -> Codec:
+    """`Annotated[T, Compressed]`: B, the gzip of bytes, of UTF-8 text, or of the JSON of T.
+
+    The service's guide stores large values so:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-use-s3-too.html
+
+    Args:
+        type_: The type.
+        inner: Its codec, for bytes and text.
+        inside: The codec that it has in JSON.
+        most: How many bytes it may have before it is compressed.
+    """
+    raw = inner.tag in ("S", "B") and not inner.optional
+    inner = inner if raw else inside
+
+    def pack(value: AttributeValue) -> AttributeValue:
+        ((tag, payload),) = value.items()
+        text: Any = payload if raw else plain_json(value)
+        data: bytes = text if tag == "B" and raw else text.encode()
+        if len(data) > most:
+            # It could be stored, and not be read.
+            raise Refused(f"at most {most:,} bytes", f"{len(data):,}", _larger(len(data)))
+        # No time stamp inside, so that equal values have equal bytes.
+        return {"B": gzip.compress(data, mtime=0)}
+
+    def unpack(value: AttributeValue) -> AttributeValue:
+        data = unpacked(scalars.binary(value["B"]), most)
+        if not raw:
+            return json_values.parse(data, inner)
+        return {"B": data} if inner.tags == {"B"} else {"S": data.decode()}
+
+    return Codec(
+        type_, frozenset({"B"}),
+        lambda value: pack(inner.dump(value)),
+        lambda value: inner.load(unpack(value)),
+        expected=inner.expected,
+        dump_at=lambda value, trail: pack(inner.dump_at(value, trail)),
+        load_at=lambda value, trail: inner.load_at(unpack(value), trail),
+    )  # fmt: skip
+
+
+def unpacked(data: bytes, most: int) -> bytes:
+    """The content of gzip data, of one member or several.
+
+    Raises:
+        Refused: It is no gzip data, or its content has more than *most* bytes. No more is unpacked.
+    """
+    size, pieces = 0, []
+    while data:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            piece = member.decompress(data, most - size + 1)
+        except zlib.error as error:
+            raise Refused("gzip data (B)", "bytes that are not", str(error)) from error
+        size += len(piece)
+        if size > most:
+            raise Refused(f"at most {most:,} bytes when it is unpacked (B)", "more", _larger(None))
+        if not member.eof:
+            raise Refused("gzip data (B)", "the beginning of some", "the rest is missing")
+        pieces.append(piece)
+        data = member.unused_data.lstrip(b"\0")
+    return b"".join(pieces)
+
+
+def _larger(size: int | None) -> str:
+    wanted = "..." if size is None else f"{size}"
+    return f"where that is meant, declare Annotated[..., Compressed(max_bytes={wanted})]"
