@@ -195,6 +195,19 @@ def test_several_elements_are_removed_by_one_action_and_in_transactions(session:
     assert session.get_one(Thing, "x", consistent=True).words == [[1]]
 
 
+def test_equal_values_are_stored_apart(session: Session):
+    """It was one list for both attributes."""
+    session.save(Thing("x"))
+    session.update(
+        Thing, "x", set_(Thing.a, [1, 2]), set_(Thing.words, [1, 2]), set_(Thing.map, {"x": [1, 2]})
+    )
+
+    session.update(Thing, "x", set_(Thing.words[0], 9))  # type: ignore[index]
+
+    found = session.get_one(Thing, "x", consistent=True)
+    assert found == Thing("x", a=[1, 2], words=[9, 2], map={"x": [1, 2]})
+
+
 def test_members_of_number_sets_are_found_by_value(session: Session):
     one = Decimal("1.00")
     session.save(Thing("x", scores={1.0, 2.0, 1e22}, prices={Decimal(1), Decimal("1E-130")}))

@@ -51,6 +51,17 @@ class Thing:
     lines: list[str] = attrs.field(factory=list)
 
 
+@attrs.define
+class Line:
+    qty: int
+
+
+@model("carts")
+class Cart:
+    id: str = partition_key()
+    lines: list[Line]
+
+
 @model("papers")
 class Paper:
     id: str = partition_key()
@@ -444,6 +455,29 @@ def test_an_edit_at_a_position_of_a_list_is_not_sent_again(scripted: Any) -> Non
         edit(session, in_list=True)
 
     assert len(engine.sent) == 1
+
+
+def stored_line(qty: int) -> dict[str, Any]:
+    return {"id": {"S": "a"}, "lines": {"L": [{"M": {"qty": {"N": str(qty)}}}]}}
+
+
+@pytest.mark.parametrize("guard", [False, True])
+@pytest.mark.parametrize("found", [1, 2, 3])
+def test_an_edit_inside_a_list_recognises_what_it_did(
+    scripted: Any, found: int, guard: bool
+) -> None:
+    """Its own first attempt has changed the element that the second one asks for."""
+    session, engine = scripted(LOST, condition_false(**stored_line(found)))
+    cart = Cart("a", [Line(1)])
+
+    if found == 2 and not guard:
+        with session.edit(cart, guard=guard):
+            cart.lines[0].qty = 2
+    else:
+        with pytest.raises(OutcomeUnknown), session.edit(cart, guard=guard):
+            cart.lines[0].qty = 2
+
+    assert len(engine.sent) == 2
 
 
 def test_a_guarded_edit_without_an_answer_is_unknown_and_a_plain_one_has_failed(

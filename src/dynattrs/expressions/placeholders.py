@@ -18,6 +18,9 @@ from dynattrs.schema.table import AttributeValue
 _ALL_DIGITS: Final = Context(prec=1000)
 
 
+_NESTED: Final = frozenset(("L", "M"))
+
+
 class Placeholders:
     """The names and values of one request's expressions."""
 
@@ -39,7 +42,9 @@ class Placeholders:
 
     def value(self, value: AttributeValue) -> str:
         value = _with_plain_numbers(value)
-        identity = repr(value)
+        # The embedded engine stores a list or map that two actions share once, for both.
+        shared = _NESTED.isdisjoint(value)
+        identity = repr(value) if shared else str(len(self._values))
         placeholder = self._values.get(identity)
         if placeholder is None:
             placeholder = self._values[identity] = f":{len(self._values)}"

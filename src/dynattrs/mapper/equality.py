@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.mapper.scalars import binary
+from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
 
@@ -33,3 +34,32 @@ _FORMS: Final[dict[str, Callable[[Any], Any]]] = {
     "L": lambda members: [comparable(member) for member in members],
     "M": lambda members: {name: comparable(member) for name, member in members.items()},
 }
+
+
+def alike(one: Any, other: Any, codec: StoredForm | None) -> bool:
+    """Whether two values as a model writes them say the same: a set has no order, also as a list."""
+    if one is None or other is None:
+        return one is other
+    return bool(_ordered(one, codec) == _ordered(other, codec))
+
+
+def _ordered(value: AttributeValue, codec: StoredForm | None) -> tuple[str, Any]:
+    ((tag, payload),) = value.items()
+    if tag == "L":
+        members = [_ordered(each, inside(codec, place)) for place, each in enumerate(payload)]
+        return tag, sorted(members, key=repr) if codec is not None and codec.is_set else members
+    if tag == "M":
+        names = sorted(payload)
+        return tag, [(name, _ordered(payload[name], inside(codec, name))) for name in names]
+    plain: Any = comparable(value)[1]
+    return tag, sorted(plain) if isinstance(plain, frozenset) else plain
+
+
+def inside(codec: StoredForm | None, step: str | int) -> StoredForm | None:
+    """How what is stored at a step inside a value is stored; None where nothing says so."""
+    if codec is None or not codec.fields:
+        return None if codec is None else codec.element
+    for name, stored in (codec.names or {}).items():
+        if stored == step:
+            return codec.fields[name]
+    return None

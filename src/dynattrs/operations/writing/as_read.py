@@ -29,10 +29,10 @@ from dynattrs.expressions.paths import stored_at
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by, carry
-from dynattrs.mapper.equality import comparable
+from dynattrs.mapper.equality import alike, inside
 from dynattrs.operations.context import Core
 from dynattrs.operations.refusals import quietly
-from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 C = TypeVar("C", bound="Condition | None")
@@ -89,11 +89,14 @@ def as_stored(
     found: dict[int, Still] = {}
     for each in places:
         there = stored_at(item, each.operand.steps)
-        if _alike(there, each.stored):
+        if alike(there, each.stored, None):
             continue
         if written is None:
-            written = _as_written(core, info, item)
-        if written is None or not _alike(stored_at(written, each.operand.steps), each.read):
+            written = as_written(core, info, item)
+        if written is None:
+            return None
+        steps = each.operand.steps
+        if not alike(stored_at(written, steps), each.read, codec_at(info, steps)):
             return None
         stored = None if there is None else native(there)
         found[id(each)] = Still(each.operand, each.read, stored)
@@ -116,13 +119,15 @@ def _with(asked: Condition, found: dict[int, Still]) -> Condition:
     return found.get(id(asked), asked)
 
 
-def _alike(one: AttributeValue | None, other: AttributeValue | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or comparable(one) == comparable(other)
+def codec_at(info: ModelInfo, steps: tuple[str | int, ...]) -> StoredForm | None:
+    """How what is stored at a place is stored; None where nothing says so."""
+    codec: StoredForm | None = info.mapper.model_codec(info.cls)
+    for step in steps:
+        codec = inside(codec, step)
+    return codec
 
 
-def _as_written(core: Core, info: ModelInfo, item: AttributeMap) -> AttributeMap | None:
+def as_written(core: Core, info: ModelInfo, item: AttributeMap) -> AttributeMap | None:
     """An item as it would be written anew; None where it cannot be read or written."""
     with contextlib.suppress(DynattrsError):
         obj = info.mapper.load(item, info.cls)

@@ -6,24 +6,19 @@ field), and what the model does not know stays as it is stored.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import ConditionError, MappingError
-from dynattrs.expressions.conditions import (
-    Comparison,
-    Condition,
-    PathOperand,
-    Value,
-)
-from dynattrs.expressions.paths import Path, PathData
+from dynattrs.errors import ConditionError, ConditionFailed, MappingError, OutcomeUnknown
+from dynattrs.expressions.conditions import Comparison, Condition, Value
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper.carried import carried_by, carry, carry_on
+from dynattrs.mapper.equality import alike, inside
 from dynattrs.operations.conditions import (
-    attribute_path,
     exists,
     field_path,
     joined,
@@ -32,12 +27,21 @@ from dynattrs.operations.conditions import (
     version_is,
 )
 from dynattrs.operations.context import Core, is_frozen
-from dynattrs.operations.flows import Flow
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_changed, key_in, own_key
-from dynattrs.operations.writing import updates
-from dynattrs.operations.writing.as_read import dumped, still
+from dynattrs.operations.refusals import ConditionFalse
+from dynattrs.operations.writing import outcomes, updates
+from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, still
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
-from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.operations.writing.places import (
+    Difference,
+    Known,
+    Places,
+    Steps,
+    Unlike,
+    place_at,
+)
+from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ else:
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
 
 _SETS = ("SS", "NS", "BS")
+
 
 #: Attributes and changes of an item that a condition holds: two operators and some 20 bytes each.
 _MOST_GUARDED: Final = 130
@@ -84,13 +89,22 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     info = model_info(type(obj))
     if is_frozen(info):
         raise ConditionError(f"edit: {info.name} is frozen; use update(obj, set_(...))")
-    own_key(info, obj)
-    before, base = dumped(info, obj), carried_by(obj).base
-    if base is not None:
-        # The version is what it is now: the object may have been saved since.
-        version = info.names.get(info.version or "")
-        before = {**base, **{name: value for name, value in before.items() if name == version}}
+    base = carried_by(obj).base
+    if base is None:
+        own_key(info, obj)
+        before = dumped(info, obj)
+    else:
+        # Of an edit that failed: it may have left behind what has no place in DynamoDB.
+        before = {**base, **_version_of(info, obj)}
     return Edit(info, obj, before, version_is(info, obj), guard)
+
+
+def _version_of(info: ModelInfo, obj: Any) -> AttributeMap:
+    """An object's version as it is now: it may have been saved since an edit of it failed."""
+    if info.version is None:
+        return {}
+    fields = info.mapper.model_codec(info.cls).fields or {}
+    return {info.names[info.version]: fields[info.version].dump(getattr(obj, info.version))}
 
 
 def failed(edit: Edit) -> None:
@@ -121,7 +135,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         _check_version(info, edit.before, after)
     check_size(info, after)
     lost = carried_by(obj).lost
-    changes = list(_changes(edit.before, after, (), wary=bool(lost)))
+    changes = _differences(edit, after)
     if not changes:
         settle_edit(obj, carried_by(obj).as_stored)
         return
@@ -131,26 +145,15 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         stamp(core, encoded)
     if info.keys is not None:
         # Time stamps may be part of index keys.
-        changes = list(_changes(edit.before, after, (), wary=bool(lost)))
+        changes = _differences(edit, after)
     # What the edit itself sets, such as a time stamp, is not set to something else as well.
     own = {info.names[name] for name in encoded.moves}
     changes = [change for change in changes if change.steps[0] not in own]
-    actions = [_action(info, change) for change in changes]
-    actions += [
+    own_actions = [
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
         for name in encoded.moves
     ]
-    asked = joined(edit.version, _still_as_read(info, edit, changes))
-    # Today's fields must not be written into an older item.
-    current = up_to_date(info) if info.evolves and not edit.renews else None
-    prepared = updates.Prepared(
-        core.table_name(info.table), info, key_in(info, after), actions, actions, edit.version,
-        asked, joined(exists(info), of_kind(info), current, asked), renews=edit.renews,
-    )  # fmt: skip
-    if info.guarding and unique_items.concerns(info, (change.steps[0] for change in changes)):
-        yield from unique_writes.edit(core, prepared, edit.before, after)
-    else:
-        yield from updates.send(core, prepared)
+    yield from _send(core, edit, after, changes, own_actions)
     written = {change.steps[0] for change in changes} | own
     alone = {
         name: value for name, value in carried_by(obj).as_stored.items() if name not in written
@@ -158,6 +161,140 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     encoded.settle()
     if alone:
         carry_on(obj, as_stored=alone)
+
+
+def _send(
+    core: Core,
+    edit: Edit,
+    after: AttributeMap,
+    changes: Sequence[Difference],
+    own: Sequence[Action],
+) -> Flow[None]:
+    """Send the update that makes *changes* and the edit's *own*: once more where the item has what was
+    read in another form, or lacks what the changes are in.
+    """
+    info = edit.info
+    known = Known.before(edit.before, carried_by(edit.obj).as_stored)
+    refused: ConditionFailed | None = None
+    sent: dict[str, Any] | None = None
+    for _ in range(MOST_TRIES):
+        with contextlib.suppress(Unlike):
+            prepared = _prepared(core, edit, after, changes, own, known)
+        if refused is not None and sent == prepared.under():
+            break
+        sent = prepared.under()
+        try:
+            if info.guarding and unique_items.concerns(info, (each.steps[0] for each in changes)):
+                yield from unique_writes.edit(core, prepared, edit.before, after)
+            else:
+                yield from updates.send(core, prepared)
+        except ConditionFailed as error:
+            refused = error
+            known = yield from _found(core, edit, error)
+        except OutcomeUnknown as error:
+            if not _was_applied(edit, prepared, error):
+                raise
+            return
+        else:
+            return
+    assert refused is not None
+    raise refused
+
+
+def _prepared(
+    core: Core,
+    edit: Edit,
+    after: AttributeMap,
+    changes: Sequence[Difference],
+    own: Sequence[Action],
+    known: Known,
+) -> updates.Prepared:
+    """The update of an item as far as it is known.
+
+    Raises:
+        Unlike: What they rest on is not as it was read.
+    """
+    info = edit.info
+    # Today's fields must not be written into an older item.
+    current = up_to_date(info) if info.evolves and not edit.renews else None
+    for roughly in (False, True):
+        placed, rests_on = _placed(edit, after, changes, known, roughly=roughly)
+        actions = [*(_action(info, change) for change in placed), *own]
+        asked = joined(edit.version, rests_on)
+        prepared = updates.Prepared(
+            core.table_name(info.table), info, key_in(info, edit.before), actions, actions,
+            edit.version, asked, joined(exists(info), of_kind(info), current, asked),
+            renews=edit.renews, tries=MOST_TRIES,  # here, where the changes go along
+        )  # fmt: skip
+        with contextlib.suppress(ConditionError):  # it is too long
+            prepared.under()
+            break
+    return prepared
+
+
+def _placed(
+    edit: Edit,
+    after: AttributeMap,
+    changes: Sequence[Difference],
+    known: Known,
+    *,
+    roughly: bool,
+) -> tuple[Sequence[Difference], Condition | None]:
+    """The changes as they are written, and the condition that what they rest on is so.
+
+    Where an item is brought up to date, anything in it may be made of all the rest, so all of it is
+    asked. An item of very many attributes has no place in an expression: of that, the changes are.
+
+    Raises:
+        Unlike: It is not.
+    """
+    info, before = edit.info, edit.before
+    new = [change for change in changes if len(change.steps) == 1 and change.before is None]
+    if edit.renews and len(before) + len(new) <= _MOST_GUARDED:
+        whole = [
+            Comparison("=", place_at(info, (name,)), _stored(value))
+            for name, value in before.items()
+            if name not in info.table.key
+        ]
+        absent = [still(edit.obj, place_at(info, change.steps), None) for change in new]
+        return changes, joined(*whole, *absent)
+    # Of computed keys nobody has read anything: what they are made of is guarded.
+    computed = () if info.keys is None else info.keys.attributes
+    places = Places(info, before, after, known, edit.guard, roughly)
+    for change in changes:
+        places.add(change, guarded=change.steps[0] not in computed)
+    return [*places.changes.values()], joined(*places.conditions.values())
+
+
+def _found(core: Core, edit: Edit, refused: ConditionFailed) -> Flow[Known]:
+    """What is stored, after a refusal.
+
+    Raises:
+        ConditionFailed: It is gone, or cannot be read; or an item is brought up to date, of which all
+            that is stored was known.
+    """
+    if edit.renews:
+        raise refused
+    info, cause = edit.info, refused.__cause__
+    item = cause.item if isinstance(cause, ConditionFalse) else None
+    if not item:
+        table, key = core.table_name(info.table), key_in(info, edit.before)
+        reading = {"TableName": table, "Key": key, "ConsistentRead": True}
+        item = (yield Call("get_item", reading)).get("Item")
+    read = None if item is None else as_written(core, info, item)
+    if item is None or read is None:
+        raise refused
+    return Known(item, read, carried_by(edit.obj).as_stored)
+
+
+def _was_applied(edit: Edit, prepared: updates.Prepared, error: OutcomeUnknown) -> bool:
+    """Whether an item that was found after a lost reply is as the edit makes it. With a guard somebody
+    else may have written the same, who counted on it as well.
+    """
+    found = error.__cause__.item if isinstance(error.__cause__, ConditionFalse) else None
+    if not found or edit.guard or edit.version is not None:
+        return False
+    return outcomes.is_done(prepared.done, found)
 
 
 def _keep_stamps(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
@@ -184,25 +321,14 @@ def _check_version(info: ModelInfo, before: AttributeMap, after: AttributeMap) -
 # --- Differences --------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class Difference:
-    """One difference.
-
-    Attributes:
-        steps: Where, from the item inwards.
-        clause: `SET`, `REMOVE`, or for members of a set `ADD` or `DELETE`.
-        value: The operand; None for a removal.
-        before: What is stored there as far as was read; None if nothing.
-    """
-
-    steps: tuple[str | int, ...]
-    clause: Any
-    value: AttributeValue | None
-    before: AttributeValue | None
+def _differences(edit: Edit, after: AttributeMap) -> list[Difference]:
+    codec = edit.info.mapper.model_codec(edit.info.cls)
+    wary = bool(carried_by(edit.obj).lost)
+    return list(_changes(edit.before, after, (), codec, wary=wary))
 
 
 def _changes(
-    before: AttributeMap, after: AttributeMap, steps: tuple[str | int, ...], *, wary: bool
+    before: AttributeMap, after: AttributeMap, steps: Steps, codec: StoredForm | None, *, wary: bool
 ) -> Iterator[Difference]:
     """The differences of two maps. Where attributes are inside that nobody knows (*wary*), what has
     moved here from another place is one whole change: those attributes have not moved along.
@@ -215,7 +341,8 @@ def _changes(
         elif wary and before[name] != value and _is_among(value, before.values()):
             yield Difference((*steps, name), "SET", value, before[name])
         else:
-            yield from _change(before[name], value, (*steps, name), wary=wary)
+            own = inside(codec, name)
+            yield from _change(before[name], value, (*steps, name), own, wary=wary)
 
 
 def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:
@@ -223,20 +350,28 @@ def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:
 
 
 def _change(
-    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], *, wary: bool
+    before: AttributeValue,
+    after: AttributeValue,
+    steps: Steps,
+    codec: StoredForm | None,
+    *,
+    wary: bool,
 ) -> Iterator[Difference]:
     if before == after:
         return
+    if codec is not None and codec.is_set and alike(before, after, codec):
+        return  # in another order
     ((tag_before, was),) = before.items()
     ((tag, now),) = after.items()
     if tag == tag_before == "M":
-        yield from _changes(was, now, steps, wary=wary)
-    elif tag == tag_before == "L" and len(was) == len(now):
+        yield from _changes(was, now, steps, codec, wary=wary)
+    elif tag == tag_before == "L" and len(was) == len(now) and not (codec and codec.is_set):
         for position, (one, other) in enumerate(zip(was, now, strict=True)):
             if wary and one != other and _is_among(other, was):
                 yield Difference((*steps, position), "SET", other, one)
             else:
-                yield from _change(one, other, (*steps, position), wary=wary)
+                own = inside(codec, position)
+                yield from _change(one, other, (*steps, position), own, wary=wary)
     elif tag == tag_before and tag in _SETS:
         yield from _set_change(before, after, steps, tag)
     else:
@@ -244,10 +379,12 @@ def _change(
 
 
 def _set_change(
-    before: AttributeValue, after: AttributeValue, steps: tuple[str | int, ...], tag: str
+    before: AttributeValue, after: AttributeValue, steps: Steps, tag: str
 ) -> Iterator[Difference]:
     was, now = set(before[tag]), set(after[tag])
     added, removed = sorted(now - was), sorted(was - now)
+    if not added and not removed:
+        return
     # ADD and DELETE work on top-level attributes, and only one of them on each.
     if len(steps) > 1 or (added and removed):
         yield Difference(steps, "SET", after, before)
@@ -276,7 +413,7 @@ def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Difference])
                 )
 
 
-def _place(info: ModelInfo, steps: tuple[str | int, ...]) -> tuple[str, bool]:
+def _place(info: ModelInfo, steps: Steps) -> tuple[str, bool]:
     """Where a change is, as the mapper names places, and whether that is exact. Inside a tuple or a
     union of classes it is the last place around it that has a name.
     """
@@ -299,47 +436,6 @@ def _stored(value: AttributeValue) -> Value:
     return Value(value, value)
 
 
-def _path(info: ModelInfo, steps: tuple[str | int, ...]) -> Path:
-    def no_form() -> Any:
-        raise LookupError("this path is rendered only")
-
-    return Path(PathData(info.cls, steps, _label(info, steps), no_form))
-
-
-def _label(info: ModelInfo, steps: tuple[str | int, ...]) -> str:
-    by_attribute = {stored: name for name, stored in info.names.items()}
-    text = f"{info.name}.{by_attribute.get(str(steps[0]), steps[0])}"
-    return text + "".join(f"[{step!r}]" for step in steps[1:])
-
-
 def _action(info: ModelInfo, change: Difference) -> Action:
     value = None if change.value is None else _stored(change.value)
-    return Action(change.clause, _path(info, change.steps), value, str(change.steps))
-
-
-def _still_as_read(info: ModelInfo, edit: Edit, changes: Sequence[Difference]) -> Condition | None:
-    """The condition that what is written rests on what is stored.
-
-    Where an item is brought up to date, anything in it may be made of all the rest, so all of it is
-    asked. An item of very many attributes has no place in an expression: of that, the changes are.
-    """
-    before = edit.before
-    new = [change for change in changes if len(change.steps) == 1 and change.before is None]
-    if edit.renews and len(before) + len(new) <= _MOST_GUARDED:
-        known = [
-            Comparison("=", attribute_path(info, (name,), name), _stored(value))
-            for name, value in before.items()
-            if name not in info.table.key
-        ]
-        return joined(*known, *(_as_read(edit, change) for change in new))
-    if not edit.guard:
-        return None
-    # Of computed keys nobody has read anything: what they are made of is guarded.
-    computed = () if info.keys is None else info.keys.attributes
-    read = [change for change in changes if change.steps[0] not in computed]
-    return joined(*(_as_read(edit, change) for change in read))
-
-
-def _as_read(edit: Edit, change: Difference) -> Condition:
-    """The condition that the place of a change is still as it was read."""
-    return still(edit.obj, PathOperand(_path(edit.info, change.steps)), change.before)
+    return Action(change.clause, place_at(info, change.steps).path, value, str(change.steps))

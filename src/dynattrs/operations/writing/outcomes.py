@@ -63,6 +63,11 @@ def _repeatable(action: Action) -> bool:
     return value is None or isinstance(value, Value)
 
 
+def is_done(actions: Sequence[Action], item: AttributeMap) -> bool:
+    """Whether *item* shows all that *actions* do."""
+    return all(_trace(each, item) for each in actions)
+
+
 def version_in(condition: Condition | None) -> int | None:
     """The version that a condition of `version_is` asks for: 0 if it asks that there is none."""
     if condition is None:
