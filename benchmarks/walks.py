@@ -2,6 +2,7 @@
 
     uv run python -m benchmarks.walks                      # this tree
     uv run python -m benchmarks.walks --list "first item"  # step by step, for the walks called so
+    uv run python -m benchmarks.walks --check              # fail where a walk is longer than its bound
     PYTHONPATH=/other/src uv run python -m benchmarks.walks
 
 What counts is each start of a function, or of a generator's next stretch, whose code stands in a file
@@ -228,6 +229,16 @@ def show_list(name: str, steps: list[Step], say: Callable[[str], None]) -> None:
         say(f"  {mark} {module:36} {', '.join(name for name, _ in groupby(names))}")
 
 
+def longer_than_bound(walks: dict[str, list[Step]]) -> list[str]:
+    """The walks that enter more modules, or go back more often, than they are to."""
+    found = []
+    for name, (most, back) in BOUNDS.items():
+        modules, returns = counted([step for step in walks[name] if not step.generated])
+        if modules > most or returns > back:
+            found.append(name)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.walks", description=__doc__,
@@ -237,6 +248,7 @@ def main() -> None:
         "--list", nargs="?", const="", metavar="PART",
         help="print each walk whose name has PART in it; what is generated stands in parentheses",
     )  # fmt: skip
+    parser.add_argument("--check", action="store_true", help="fail where one is beyond its bound")
     options = parser.parse_args()
     walks = traced()
     show_table(walks, print)
@@ -244,6 +256,8 @@ def main() -> None:
         for name, steps in walks.items():
             if options.list in name:
                 show_list(name, steps, print)
+    if options.check and (longer := longer_than_bound(walks)):
+        sys.exit(f"beyond their bounds: {', '.join(longer)}")
 
 
 if __name__ == "__main__":

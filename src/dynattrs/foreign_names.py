@@ -70,7 +70,7 @@ class ForeignName:
         self.name = name
         self.of: Callable[[Any], Any] = attrgetter(name)
 
-    def replace(self, thing: Any, value: Any) -> None:
+    def replace(self, thing: object, value: object) -> None:
         """Put something in its place; an AttributeError where there is nothing to replace."""
         self.of(thing)
         setattr(thing, self.name, value)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from dynattrs.errors import SessionClosed
-from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, WaitAny, forget_at_fork
+from dynattrs.operations.flows import (
+    Call,
+    Flow,
+    Pause,
+    Start,
+    Wait,
+    WaitAny,
+    forget_at_fork,
+    frame_of,
+)
 from dynattrs.wire.async_client import AsyncWire
 
 R = TypeVar("R")
@@ -42,7 +51,7 @@ class Driver:
             try:
                 return await self._steps(flow, thrown)
             except BaseException as error:
-                if cast("Any", flow).gi_frame is None:  # it has ended, with this error
+                if frame_of(flow) is None:  # it has ended, with this error
                     raise
                 thrown.append(error)
 
@@ -52,7 +61,8 @@ class Driver:
             while True:
                 effect = flow.send(await self._perform(effect))
         except StopIteration as stop:
-            return cast("R", stop.value)
+            result: R = stop.value
+            return result
 
     async def _perform(self, effect: object) -> Any:
         if isinstance(effect, Call):
@@ -62,18 +72,18 @@ class Driver:
         if isinstance(effect, Start):
             return self._submit(effect.flow)
         if isinstance(effect, WaitAny):
-            tasks = cast("Any", effect.tasks)
+            tasks: Any = effect.tasks
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return done.pop()
         assert isinstance(effect, Wait)
-        task = cast("asyncio.Task[Any]", effect.task)
+        task: Any = effect.task
         if not task.done():
             await asyncio.wait((task,))
         if task.cancelled():
             raise SessionClosed
         return task.result()
 
-    def _submit(self, flow: Flow[Any]) -> asyncio.Task[Any]:
+    def _submit(self, flow: Flow[object]) -> asyncio.Task[Any]:
         if self.closed:
             raise SessionClosed
         task = asyncio.create_task(self.run(flow), name="dynattrs")

@@ -123,8 +123,8 @@ class AsyncHandle(AnyHandle, Async):
     ) -> M | None: ...
     async def delete(
         self,
-        subject: Any,
-        key: Any = NO_KEY,
+        subject: object,
+        key: object = NO_KEY,
         /,
         *,
         when: bool | None = None,
@@ -218,8 +218,8 @@ class AsyncHandle(AnyHandle, Async):
     ) -> None: ...
     async def update(
         self,
-        subject: Any,
-        key: Any = NO_KEY,
+        subject: object,
+        key: object = NO_KEY,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -247,16 +247,16 @@ class AsyncHandle(AnyHandle, Async):
     @overload
     def query(
         self,
-        one: type[Any],
-        two: type[Any],
-        three: type[Any],
-        four: type[Any],
-        five: type[Any],
-        six: type[Any],
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
         /,
-        *more: type[Any],
+        *more: type[object],
     ) -> AsyncQuery[Any]: ...
-    def query(self, *models: type[Any]) -> AsyncQuery[Any]:
+    def query(self, *models: type[object]) -> AsyncQuery[Any]:
         return self._lazy(models, "query")
 
     @overload
@@ -276,20 +276,20 @@ class AsyncHandle(AnyHandle, Async):
     @overload
     def scan(
         self,
-        one: type[Any],
-        two: type[Any],
-        three: type[Any],
-        four: type[Any],
-        five: type[Any],
-        six: type[Any],
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
         /,
-        *more: type[Any],
+        *more: type[object],
     ) -> AsyncQuery[Any]: ...
-    def scan(self, *models: type[Any]) -> AsyncQuery[Any]:
+    def scan(self, *models: type[object]) -> AsyncQuery[Any]:
         return self._lazy(models, "scan")
 
     def _lazy(
-        self, models: Sequence[type[Any]], operation: Literal["query", "scan"]
+        self, models: Sequence[type[object]], operation: Literal["query", "scan"]
     ) -> AsyncQuery[Any]:
         return query.begin(results.AsyncQuery[Any], self, models, operation)
 
@@ -343,7 +343,7 @@ class AsyncHandle(AnyHandle, Async):
         self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
     ) -> AsyncRows[dict[str, Any]]: ...
     async def execute(
-        self, statement: str, /, *parameters: object, model: Any = None, consistent: bool = False
+        self, statement: str, /, *parameters: object, model: object = None, consistent: bool = False
     ) -> AsyncRows[Any]:
         made, first = await self._drive(
             self._statement(statement, parameters, model, consistent=consistent)
@@ -373,8 +373,8 @@ class AsyncHandle(AnyHandle, Async):
         /,
     ) -> tuple[A | None, B | None, C | None]: ...
     @overload
-    async def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]: ...
-    async def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]:
+    async def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]: ...
+    async def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]:
         return await self._transact_get(wanted)
 
     @property

@@ -44,7 +44,7 @@ class AsyncQuery(AnyQuery[M_co], Async):
     # What changes the type of the results is declared here, and once more for threads.
 
     def as_(self, cls: type[A], /) -> AsyncQuery[A]:
-        return cast("AsyncQuery[A]", self._with(_reader=projected(self._only_model("as_()"), cls)))
+        return self._giving(AsyncQuery[A], projected(self._only_model("as_()"), cls))
 
     @overload
     def select(self, one: A, /) -> AsyncQuery[tuple[A]]: ...
@@ -58,13 +58,13 @@ class AsyncQuery(AnyQuery[M_co], Async):
     def select(self, *paths: object) -> AsyncQuery[tuple[Any, ...]]: ...
     def select(self, *paths: object) -> AsyncQuery[Any]:
         info = self._only_model("select()")
-        return cast("AsyncQuery[Any]", self._with(_reader=selected(info, paths)))
+        return self._giving(AsyncQuery[Any], selected(info, paths))
 
     def keys(self) -> AsyncQuery[dict[str, Any]]:
-        return cast("AsyncQuery[dict[str, Any]]", self._with(_reader=self._keys))
+        return self._giving(AsyncQuery[dict[str, Any]], self._keys)
 
     def raw(self) -> AsyncQuery[AttributeMap]:
-        return cast("AsyncQuery[AttributeMap]", self._with(_reader=Raw()))
+        return self._giving(AsyncQuery[AttributeMap], Raw())
 
 
 class AsyncItems(AnyItems["AsyncHandle", M_co]):
@@ -90,7 +90,9 @@ class AsyncRows(AnyRows["AsyncHandle", M_co]):
 class _Iteration(Generic[M_co]):
     """What comes one after the other, and is fetched when it is asked for."""
 
-    def __init__(self, following: Callable[[], Awaitable[Any]], close: Callable[[], None]) -> None:
+    def __init__(
+        self, following: Callable[[], Awaitable[object]], close: Callable[[], None]
+    ) -> None:
         self._following = following
         self._close = close
         self._waited_for = False
@@ -125,7 +127,7 @@ class AsyncPages(_Iteration[Page[M_co]]):
     def __init__(
         self,
         query: AsyncQuery[M_co],
-        following_of: Callable[[Stream[M_co]], Flow[Any]] = Stream.next,
+        following_of: Callable[[Stream[M_co]], Flow[object]] = Stream.next,
     ) -> None:
         stream: list[Stream[M_co]] = []
 

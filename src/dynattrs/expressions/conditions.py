@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
@@ -24,6 +24,7 @@ from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_p
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, shown
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
@@ -74,7 +75,7 @@ class PathOperand:
         return data_of(self.path).label
 
 
-def place_operand(model: type[Any], steps: tuple[str | int, ...], label: str) -> PathOperand:
+def place_operand(model: type[object], steps: tuple[str | int, ...], label: str) -> PathOperand:
     """Any place in an item as an operand that can only be rendered."""
 
     def no_form() -> tuple[StoredForm, str]:
@@ -99,7 +100,7 @@ class Size(Expression):
     def __bool__(self) -> bool:
         raise no_truth(str(self))
 
-    def operand(self, other: Any) -> Operand:
+    def operand(self, other: object) -> Operand:
         if isinstance(other, Size):
             return other
         if is_path(other):
@@ -116,7 +117,7 @@ class Size(Expression):
 Operand: TypeAlias = "Value | PathOperand | Size"
 
 
-def encode_at(label: str, form: StoredForm, value: Any) -> Value:
+def encode_at(label: str, form: StoredForm, value: object) -> Value:
     """*value* as it is stored in a place, whose *label* is for the message.
 
     Raises:
@@ -205,16 +206,16 @@ class Condition(Expression):
         """The expression string, its names and values put into *placeholders*."""
         raise NotImplementedError
 
-    def __and__(self, other: Any) -> Condition:
+    def __and__(self, other: object) -> Condition:
         return all_conditions((self, condition(other)))
 
-    def __rand__(self, other: Any) -> Condition:
+    def __rand__(self, other: object) -> Condition:
         return all_conditions((condition(other), self))
 
-    def __or__(self, other: Any) -> Condition:
+    def __or__(self, other: object) -> Condition:
         return any_conditions((self, condition(other)))
 
-    def __ror__(self, other: Any) -> Condition:
+    def __ror__(self, other: object) -> Condition:
         return any_conditions((condition(other), self))
 
     def __invert__(self) -> Condition:
@@ -376,24 +377,24 @@ class Constant(Condition):
         return self.written
 
 
-def models_of(part: Any) -> set[type[Any]]:
+def models_of(part: object) -> set[type[object]]:
     """The models whose fields a condition speaks of."""
     return {path.__dynattrs_path__.model for path in paths_in(part)}
 
 
-def paths_in(part: Any) -> Iterator[Path]:
+def paths_in(part: object) -> Iterator[Path]:
     """Every path inside a condition."""
     if isinstance(part, Path):
         yield part
     elif isinstance(part, tuple):
         for each in part:
             yield from paths_in(each)
-    elif isinstance(part, (Condition, PathOperand, Size)) and attrs.has(type(part)):
-        for field in attrs.fields(cast("Any", type(part))):
+    elif isinstance(part, (Condition, PathOperand, Size)) and attrs.has(cls := type(part)):
+        for field in attrs.fields(cls):
             yield from paths_in(getattr(part, field.name))
 
 
-def condition(value: Any) -> Condition:
+def condition(value: object) -> Condition:
     """A condition from what stands where one is expected: itself, or a bare boolean field.
 
     Raises:
@@ -462,7 +463,7 @@ def render(found: Condition, placeholders: Placeholders, what: str) -> str:
 
 def expressions(
     key: Sequence[Condition], filter: Condition | None = None, projection: Iterable[str] = ()
-) -> dict[str, Any]:
+) -> Message:
     """What a request to read says in expressions, with the names and values in them.
 
     Raises:
@@ -483,7 +484,7 @@ def expressions(
 # --- A path's operators -------------------------------------------------------------------------
 
 
-def _compare(path: Path, operator: Operator, value: Any) -> Condition:
+def _compare(path: Path, operator: Operator, value: object) -> Condition:
     data = path.__dynattrs_path__
     value = compared(path, value)
     if value is None:
@@ -528,7 +529,7 @@ def _install() -> None:
     """Give paths and sizes their operators."""
 
     def of_path(operator: Operator) -> Any:
-        def compare(self: Path, other: Any) -> Any:
+        def compare(self: Path, other: object) -> Any:
             if isinstance(other, Size):
                 return Comparison(_MIRROR[operator], other, other.operand(self))
             return _compare(self, operator, other)
@@ -544,7 +545,7 @@ def _install() -> None:
     for name, operator in operators.items():
         setattr(Path, name, of_path(operator))
         setattr(Size, name, of_size(operator))
-    methods: dict[str, Any] = {
+    methods: Message = {
         "__and__": lambda self, other: condition(self) & other,
         "__rand__": lambda self, other: condition(other) & self,
         "__or__": lambda self, other: condition(self) | other,

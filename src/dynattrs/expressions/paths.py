@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, TypeGuard, TypeVar, cast
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import attrs
 
@@ -41,7 +41,7 @@ class PathData:
         is_field: Whether it is a field of a class, not a member of a list or map.
     """
 
-    model: type[Any]
+    model: type[object]
     steps: tuple[str | int, ...]
     label: str
     find: Callable[[], tuple[StoredForm, str]]
@@ -161,7 +161,7 @@ def data_of(path: Path) -> PathData:
     return path.__dynattrs_path__
 
 
-def path_of(value: Any, function: str) -> Path:
+def path_of(value: object, function: str) -> Path:
     if not is_path(value):
         raise ConditionError(
             f"{function} speaks of a field, such as {function}(Song.title, ...), "
@@ -187,9 +187,9 @@ def no_truth(what: str) -> TypeError:
 
 def stored_at(
     item: Mapping[str, AttributeValue], steps: Sequence[str | int]
-) -> dict[str, Any] | None:
+) -> AttributeValue | None:
     """The attribute value at a path, or None if there is nothing."""
-    value: Any = {"M": item}
+    value: AttributeValue = {"M": item}
     for step in steps:
         inside = value.get("L" if isinstance(step, int) else "M")
         if inside is None:
@@ -198,4 +198,4 @@ def stored_at(
             value = inside[step]
         except LookupError:
             return None
-    return cast("dict[str, Any]", value)
+    return value

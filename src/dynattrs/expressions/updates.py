@@ -52,7 +52,7 @@ class Computed(Expression):
     def __bool__(self) -> bool:
         raise no_truth(f"the update value {self}")
 
-    def _not_compared(self, other: Any) -> Any:
+    def _not_compared(self, other: object) -> Any:
         raise ConditionError(
             f"{self} is compared with {_shown(other)}: DynamoDB's conditions do not compute; compare "
             f"the field itself, with the constant on the other side"
@@ -61,16 +61,16 @@ class Computed(Expression):
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _not_compared
     __hash__ = object.__hash__
 
-    def __add__(self, other: Any) -> Any:
+    def __add__(self, other: object) -> Any:
         return arithmetic("+", self, other)
 
-    def __radd__(self, other: Any) -> Any:
+    def __radd__(self, other: object) -> Any:
         return arithmetic("+", other, self)
 
-    def __sub__(self, other: Any) -> Any:
+    def __sub__(self, other: object) -> Any:
         return arithmetic("-", self, other)
 
-    def __rsub__(self, other: Any) -> Any:
+    def __rsub__(self, other: object) -> Any:
         return arithmetic("-", other, self)
 
 
@@ -112,13 +112,13 @@ def _bound(value: Any, form: StoredForm, target: str, whole: Whole | None = None
     return encode_at(target, form, value)
 
 
-def _term(value: Any, form: StoredForm, target: str) -> Any:
+def _term(value: object, form: StoredForm, target: str) -> Any:
     if isinstance(value, Computed) or is_path(value):
         return _bound(value, form, target)
     return _difference(target, form, value)
 
 
-def _difference(target: str, form: StoredForm, value: Any) -> Value:
+def _difference(target: str, form: StoredForm, value: object) -> Value:
     """What is added to a number. It is never rounded, so it has to be whole where numbers are."""
     found = encode_at(target, form.compared, value)
     if form.compared is not form:
@@ -205,11 +205,11 @@ class ListAppend(Computed):
         return f"list_append({_shown(self.first)}, {_shown(self.second)})"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value) if isinstance(value, (Computed, Value, PathOperand)) else repr(value)
 
 
-def arithmetic(operator: Literal["+", "-"], left: Any, right: Any) -> Arithmetic:
+def arithmetic(operator: Literal["+", "-"], left: object, right: object) -> Arithmetic:
     """`left + right`: the service takes one such in a value."""
     for side in (left, right):
         if isinstance(side, (Arithmetic, ListAppend)):
@@ -229,7 +229,7 @@ def _install() -> None:
     """Give `Path` its arithmetic."""
 
     def method(operator: Literal["+", "-"], mirrored: bool) -> Any:
-        def compute(self: Path, other: Any) -> Any:
+        def compute(self: Path, other: object) -> Any:
             return (
                 arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
             )
@@ -340,7 +340,7 @@ def _set(path: Path, value: Any, obj: Any) -> Action:
     return Action("SET", path, bound, written, stated=tuple(whole.stated))
 
 
-def _is_left_out(path: Path, value: Any) -> bool:
+def _is_left_out(path: Path, value: object) -> bool:
     data = data_of(path)
     if value is None:
         return data.sparse
@@ -374,7 +374,7 @@ def one_by_one(actions: Iterable[object]) -> Iterator[object]:
             yield each
 
 
-def add(target: Any, value: Any) -> Action:
+def add(target: object, value: object) -> Action:
     """Add to a number, or members to a set; an absent one begins at 0, or empty.
 
     Raises:
@@ -391,7 +391,7 @@ def add(target: Any, value: Any) -> Action:
     return Action("ADD", path, _members(data.label, data.form, value, written), written)
 
 
-def delete(target: Any, value: Any) -> Action:
+def delete(target: object, value: object) -> Action:
     """Delete members from a set.
 
     Raises:
@@ -408,7 +408,7 @@ def delete(target: Any, value: Any) -> Action:
     return Action("DELETE", path, _members(data.label, data.form, value, written), written)
 
 
-def _members(label: str, form: StoredForm, value: Any, written: str) -> Value:
+def _members(label: str, form: StoredForm, value: object, written: str) -> Value:
     if value is None or isinstance(value, Computed) or is_path(value):
         raise ConditionError(f"{written}: a plain value is expected here, {form.expected}")
     if isinstance(value, (set, frozenset)) and not value:

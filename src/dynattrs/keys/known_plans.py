@@ -53,7 +53,7 @@ def _shape(wanted: Wanted) -> Hashable:
         if type(part) is not Comparison or part.operator != "=":
             return None
         operand, value = part.left, part.right
-        if type(operand) is not PathOperand or type(value) is not Value or len(operand.steps) > 1:
+        if type(operand) is not PathOperand or type(value) is not Value or len(operand.steps) != 1:
             return None
         text = value.stored.get("S")
         if "N" not in value.stored if text is None else not 0 < len(text) <= _SHORT:

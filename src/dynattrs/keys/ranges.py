@@ -11,7 +11,7 @@ from __future__ import annotations
 import decimal
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 
@@ -77,14 +77,15 @@ def fold(
     return _one_condition(operand_of(ranges[0]), intersection(map(range_of_keys, ranges)))
 
 
-def operand_of(part: Any) -> PathOperand:
+def operand_of(part: object) -> PathOperand:
     """What a condition on one operand is on."""
     found: PathOperand = getattr(part, "left" if isinstance(part, Comparison) else "operand")
     return found
 
 
 def stored_in(operand: Operand | None) -> AttributeValue:
-    return cast("Value", operand).stored
+    assert isinstance(operand, Value)
+    return operand.stored
 
 
 def size_of(value: AttributeValue) -> int:
@@ -123,7 +124,8 @@ def range_of(part: Condition) -> Range:
         if part.operator in ("<", "<="):
             return Range(high=value, high_included=part.operator == "<=")
         return Range(low=value, low_included=part.operator == ">=")
-    prefix = stored_in(cast("Function", part).argument)
+    assert isinstance(part, Function)
+    prefix = stored_in(part.argument)
     after = after_prefix(prefix)
     return Range(low=prefix, high=after, high_included=after is None)
 
@@ -157,11 +159,13 @@ def intersection(ranges: Iterable[Range]) -> Range:
 
 
 def _begin(span: Range) -> tuple[Any, bool]:
-    return order_of(cast("AttributeValue", span.low)), not span.low_included
+    assert span.low is not None
+    return order_of(span.low), not span.low_included
 
 
 def _end(span: Range) -> tuple[Any, bool]:
-    return order_of(cast("AttributeValue", span.high)), span.high_included
+    assert span.high is not None
+    return order_of(span.high), span.high_included
 
 
 def _contains(span: Range, value: AttributeValue) -> bool:

@@ -87,7 +87,7 @@ def show(value: object) -> str:
     return f"{type(value).__name__} {text}"
 
 
-def show_instead(value: object, *expected: type[Any]) -> str:
+def show_instead(value: object, *expected: type[object]) -> str:
     """As `show`, for a value of another class than those: it may have the name of one of them."""
     cls = type(value)
     for each in expected:
@@ -195,7 +195,7 @@ class Codec:
 
     def __init__(
         self,
-        type: Any,
+        type: object,
         tags: frozenset[str],
         dump: Dump,
         load: Load,
@@ -237,7 +237,7 @@ class Codec:
         """The one type tag that stored values have, or None if there may be several."""
         return next(iter(self.tags)) if len(self.tags) == 1 else None
 
-    def dump_at(self, value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(self, value: object, trail: Trail) -> AttributeValue:
         if self._dump_at is not None:
             return self._dump_at(value, trail)
         try:
@@ -259,7 +259,7 @@ class Codec:
         except Exception as error:
             raise Refused(self.expected, show_stored(value), _reason(error)) from error
 
-    def _accepts(self, value: Mapping[str, Any]) -> bool:
+    def _accepts(self, value: Mapping[str, object]) -> bool:
         tag = next(iter(value))
         return tag in self.tags or (self.optional and tag == "NULL") or (self.is_set and tag == "L")
 
@@ -268,7 +268,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else ""
 
 
-def explain_dump(codec: Codec, value: Any, trail: Trail) -> AttributeValue:
+def explain_dump(codec: Codec, value: object, trail: Trail) -> AttributeValue:
     """Dump slowly, turning what goes wrong into a `MappingError` that names the place."""
     try:
         return codec.dump_at(value, trail)
@@ -288,7 +288,7 @@ def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
         raise trail.error(error) from (error.__cause__ or error)
 
 
-def under(part: str, refusal: Refused, cls: type[Any]) -> Refused:
+def under(part: str, refusal: Refused, cls: type[object]) -> Refused:
     """The refusal of something inside a class, with the way to it."""
     refused = Refused(refusal.expected, refusal.found, refusal.hint)
     inner: list[tuple[str, str]] = getattr(refusal, "trail", [])
@@ -296,7 +296,7 @@ def under(part: str, refusal: Refused, cls: type[Any]) -> Refused:
     return refused
 
 
-def as_model_error(cls: type[Any], refusal: Refused) -> ModelError:
+def as_model_error(cls: type[object], refusal: Refused) -> ModelError:
     """A refused field of a declaration as the error that names it."""
     trail: list[tuple[str, str]] = getattr(refusal, "trail", [])
     field = "".join(part for _, part in trail).lstrip(".") or None

@@ -33,7 +33,7 @@ _MUTABLE: Final = (MutableSequence, MutableSet, MutableMapping)
 _VIEWS: Final = (Mapping, AbstractSet)
 
 
-def refuse_shared(default: Any) -> None:
+def refuse_shared(default: object) -> None:
     """Refuse a default that would be one changeable object of many instances.
 
     Raises:
@@ -52,7 +52,7 @@ def refuse_shared(default: Any) -> None:
     )
 
 
-def own_default(default: Any) -> Any:
+def own_default(default: object) -> Any:
     """The default of a class whose constructor copies it, as a factory where it is changeable."""
     if type(default).__hash__ is not None:
         return default
@@ -78,7 +78,7 @@ def refuse_full(default: Any) -> None:
         )
 
 
-def is_frozen(cls: type[Any]) -> bool:
+def is_frozen(cls: type[object]) -> bool:
     """Whether the instances of a class with fields refuse assignments."""
     parameters = getattr(cls, "__dataclass_params__", None)
     if parameters is not None:
@@ -88,7 +88,7 @@ def is_frozen(cls: type[Any]) -> bool:
     return getattr(cls.__setattr__, "__name__", "") == FROZEN_SETATTR
 
 
-def _changeable(value: Any) -> Any | None:
+def _changeable(value: object) -> Any | None:
     """What of a value can be changed in place: itself, or something inside; None if nothing can."""
     if isinstance(value, type):
         return None
@@ -108,11 +108,11 @@ def _changeable(value: Any) -> Any | None:
     return value if unhashable else None
 
 
-def _first_changeable(values: Iterable[Any]) -> Any | None:
+def _first_changeable(values: Iterable[object]) -> Any | None:
     return next((found for each in values if (found := _changeable(each)) is not None), None)
 
 
-def _fields(value: Any) -> tuple[bool | None, list[Any]]:
+def _fields(value: object) -> tuple[bool | None, list[Any]]:
     """Whether an object with fields is frozen, and their values; None where it has no fields."""
     cls: Any = type(value)
     struct = getattr(cls, "__struct_config__", None)
@@ -130,7 +130,7 @@ def _fields(value: Any) -> tuple[bool | None, list[Any]]:
     return frozen, [getattr(value, name) for name in names if hasattr(value, name)]
 
 
-def _factory(default: Any) -> str:
+def _factory(default: object) -> str:
     """What makes such a default, as Python."""
     cls = type(default)
     try:

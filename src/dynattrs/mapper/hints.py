@@ -32,7 +32,7 @@ class Undefined(ModelError):
 
 
 @contextlib.contextmanager
-def resolving_in(scope: Mapping[str, Any] | None) -> Generator[None]:
+def resolving_in(scope: Mapping[str, object] | None) -> Generator[None]:
     """Resolve annotations of local classes met in the meantime in *scope* too.
 
     A local class's field may name another local class, which nobody has told us of.
@@ -45,7 +45,7 @@ def resolving_in(scope: Mapping[str, Any] | None) -> Generator[None]:
         _active.scope = before
 
 
-def remember_scope(cls: type[Any], scope: Mapping[str, Any]) -> None:
+def remember_scope(cls: type[object], scope: Mapping[str, object]) -> None:
     """Keep what the annotations of *cls* name in *scope*, the locals it was declared in."""
     wanted = {
         name
@@ -62,17 +62,17 @@ def remember_scope(cls: type[Any], scope: Mapping[str, Any]) -> None:
         _scopes[cls] = found
 
 
-def _own_scope(cls: type[Any]) -> Mapping[str, Any] | None:
+def _own_scope(cls: type[object]) -> Mapping[str, Any] | None:
     found: Mapping[str, Any] | None = vars(cls).get(_SCOPE_ATTRIBUTE)
     return _scopes.get(cls) if found is None else found
 
 
-def _annotations(cls: type[Any]) -> Mapping[str, Any]:
+def _annotations(cls: type[object]) -> Mapping[str, Any]:
     """The annotations that the body of *cls* itself has."""
     return inspect.get_annotations(cls)
 
 
-def is_class(type_: Any) -> bool:
+def is_class(type_: object) -> bool:
     """Whether *type_* is a class, and no `list[int]`, which says it is one on Python 3.10."""
     return isinstance(type_, type) and get_origin(type_) is None
 
@@ -93,7 +93,7 @@ def field_types(type_: Any) -> dict[str, Any]:
     return resolved
 
 
-def field_type_now(cls: type[Any], field: str) -> Any:
+def field_type_now(cls: type[object], field: str) -> Any:
     """The annotation of one field, whatever forward references the others hold.
 
     Raises:
@@ -106,7 +106,7 @@ def field_type_now(cls: type[Any], field: str) -> Any:
     return Any
 
 
-def _resolved(klass: type[Any], annotations: Mapping[str, Any]) -> dict[str, Any]:
+def _resolved(klass: type[object], annotations: Mapping[str, object]) -> dict[str, Any]:
     """*annotations*, which stand in the body of *klass*."""
     if not annotations:
         return {}
@@ -135,7 +135,7 @@ def _resolved(klass: type[Any], annotations: Mapping[str, Any]) -> dict[str, Any
 
 
 def _evaluated(
-    klass: type[Any], annotations: Mapping[str, Any], scope: Mapping[str, Any]
+    klass: type[object], annotations: Mapping[str, object], scope: Mapping[str, object]
 ) -> dict[str, Any]:
     body = {"__annotations__": dict(annotations), "__module__": klass.__module__}
     # A copy: Python adds to it.
@@ -143,7 +143,7 @@ def _evaluated(
     return typing.get_type_hints(type(klass.__name__, (), body), localns=names, include_extras=True)
 
 
-def _scope_of(klass: type[Any]) -> dict[str, Any]:
+def _scope_of(klass: type[object]) -> dict[str, Any]:
     active = getattr(_active, "scope", None)
     if active is not None and _own_scope(klass) is None and "<locals>" in klass.__qualname__:
         remember_scope(klass, active)
@@ -159,7 +159,7 @@ def _scope_of(klass: type[Any]) -> dict[str, Any]:
     return scope
 
 
-def _is_type(value: Any) -> bool:
+def _is_type(value: object) -> bool:
     return (
         isinstance(value, (type, TypeVar))
         or get_origin(value) is not None

@@ -57,7 +57,7 @@ def plain_numbers(item: AttributeMap, names: Iterable[str]) -> None:
             item[name] = {"N": plain_number(item[name]["N"])}
 
 
-def restore_key(obj: Any, item: AttributeMap) -> int:
+def restore_key(obj: object, item: AttributeMap) -> int:
     """Write an object's item under the key that was read, where that is written otherwise; by how many
     bytes the item has grown.
     """

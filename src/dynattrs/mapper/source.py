@@ -23,7 +23,7 @@ class Source:
     def add(self, *lines: str) -> None:
         self.lines.extend("    " + line for line in lines)
 
-    def function(self, of: type[Any] | str) -> Any:
+    def function(self, of: type[object] | str) -> Any:
         text = "\n".join(self.lines)
         what = of if isinstance(of, str) else f"{of.__module__}.{of.__qualname__}"
         filename = f"<dynattrs {self.name} {what}>"
@@ -31,7 +31,7 @@ class Source:
         return self.globals[self.name]
 
 
-def bind(names: dict[str, Any], stem: str, value: Any) -> str:
+def bind(names: dict[str, Any], stem: str, value: object) -> str:
     """A name for an object in generated code, beginning with *stem*."""
     name = f"{stem}_{len(names)}"
     names[name] = value

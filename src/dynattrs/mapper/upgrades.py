@@ -138,7 +138,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _stored(
-    info: ModelInfo, name: str, value: Any, any_codec: Codec, item: AttributeMap
+    info: ModelInfo, name: str, value: object, any_codec: Codec, item: AttributeMap
 ) -> AttributeValue:
     try:
         return any_codec.dump(value)

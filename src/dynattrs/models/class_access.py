@@ -39,7 +39,7 @@ class ModelMeta(_Base):
     """What makes class access to a field a path. See the module."""
 
     def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: Any
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: object
     ) -> ModelMeta:
         # Where a field is overridden, attrs copies what it takes for the base's slot into the
         # child's namespace. Through the base's metaclass that is a path; without it the slot is
@@ -70,7 +70,7 @@ class FieldAccess:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, cls: Any, meta: Any = None) -> Any:
+    def __get__(self, cls: object, meta: object = None) -> Any:
         if cls is None:
             return self
         paths = cls.__dict__.get(PATHS_ATTRIBUTE)
@@ -100,22 +100,22 @@ class FieldAccess:
     # `type.__setattr__` asks this descriptor too, and there is no way around it but to be, for that
     # moment, a class whose metaclass has no such descriptor.
 
-    def __set__(self, cls: Any, value: Any) -> None:
+    def __set__(self, cls: object, value: object) -> None:
         with _without_paths(cls):
             setattr(cls, self._name, value)
 
-    def __delete__(self, cls: Any) -> None:
+    def __delete__(self, cls: object) -> None:
         with _without_paths(cls):
             delattr(cls, self._name)
 
 
-def _bound(value: Any, instance: Any, owner: Any) -> Any:
+def _bound(value: object, instance: object, owner: object) -> Any:
     get = getattr(type(value), "__get__", None)
     return value if get is None else get(value, instance, owner)
 
 
 class _without_paths:  # noqa: N801 - used as a function
-    def __init__(self, cls: Any) -> None:
+    def __init__(self, cls: object) -> None:
         self._cls = cls
         self._meta = type(cls)
 
@@ -128,7 +128,7 @@ class _without_paths:  # noqa: N801 - used as a function
         _lock.release()
 
 
-def give_paths(cls: type[Any], paths: Mapping[str, Path]) -> None:
+def give_paths(cls: type[object], paths: Mapping[str, Path]) -> None:
     """Make class access to the fields of *cls* give *paths*."""
     type.__setattr__(cls, PATHS_ATTRIBUTE, dict(paths))
     with _lock:
@@ -143,7 +143,7 @@ def _give_access(names: Iterable[str]) -> None:
             setattr(ModelMeta, name, FieldAccess(name))
 
 
-def meta_for(cls: type[Any]) -> type[ModelMeta]:
+def meta_for(cls: type[object]) -> type[ModelMeta]:
     """The metaclass to rebuild *cls* with."""
     own = type(cls)
     if issubclass(ModelMeta, own):
@@ -156,7 +156,7 @@ def meta_for(cls: type[Any]) -> type[ModelMeta]:
         return found or type(f"Model{own.__name__}", bases, _own_checks(own))
 
 
-def _own_checks(meta: type[Any]) -> dict[str, Any]:
+def _own_checks(meta: type[object]) -> dict[str, object]:
     """The checks of ModelMeta are those of plain ABCs; another metaclass may have its own."""
     return {
         name: check
@@ -165,7 +165,7 @@ def _own_checks(meta: type[Any]) -> dict[str, Any]:
     }
 
 
-def with_paths_meta(cls: type[Any]) -> type[Any]:
+def with_paths_meta(cls: type[object]) -> type[Any]:
     """*cls* made again through the metaclass of models; itself if it has that already."""
     if isinstance(cls, ModelMeta):
         return cls
@@ -179,7 +179,7 @@ def with_paths_meta(cls: type[Any]) -> type[Any]:
     return made
 
 
-def point_cells_to(cls: type[Any], former: tuple[type[Any], ...]) -> None:
+def point_cells_to(cls: type[object], former: tuple[type[object], ...]) -> None:
     """Let `super()` and `__class__` in the methods of *cls* mean *cls*, where they meant one of the
     classes that it was made from. attrs does so only for the class that it was handed.
     """
@@ -202,7 +202,7 @@ _HOLDERS: Final = (classmethod, staticmethod, property)
 _INSIDE: Final = ("__func__", "__wrapped__", "fget", "fset", "fdel", "func")
 
 
-def _functions(value: Any, seen: set[int]) -> Iterator[FunctionType]:
+def _functions(value: object, seen: set[int]) -> Iterator[FunctionType]:
     """The functions inside a class attribute: bare, in a property, a classmethod, a decorator."""
     if id(value) in seen:
         return

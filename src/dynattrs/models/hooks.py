@@ -61,7 +61,7 @@ def functions(subject: str, name: str, given: Any) -> tuple[Hook, ...]:
 
 
 def through(
-    hooks: tuple[Hook, ...], name: str, obj: Any, *, carries: bool, replaceable: bool = True
+    hooks: tuple[Hook, ...], name: str, obj: object, *, carries: bool, replaceable: bool = True
 ) -> Any:
     """What the hooks make of *obj*: itself, or what one returns in its place.
 

@@ -11,7 +11,7 @@ from dynattrs.models.fields import attributes_of, models_above
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, options_of
 
 
-def declare_changes(info: ModelInfo, upgrades: object, attribute: Any) -> None:
+def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> None:
     """Note the upgrades of a model, and the names that its attributes had before.
 
     Without *upgrades* they are those of the nearest model of the same table that it inherits from.
@@ -58,7 +58,7 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: Any) -> None:
         _declare_former(info, each.name, options_of(each.metadata), taken)
 
 
-def _functions(info: ModelInfo, upgrades: Any) -> Iterator[Any]:
+def _functions(info: ModelInfo, upgrades: object) -> Iterator[Any]:
     for each in upgrades if isinstance(upgrades, (tuple, list)) else (upgrades,):
         if not callable(each):
             raise ModelError(

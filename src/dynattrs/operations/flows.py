@@ -15,9 +15,22 @@ import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Hashable
 from datetime import datetime
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from operator import attrgetter
+from typing import (
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import attrs
+
+from dynattrs.schema.messages import Message
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +39,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: Reads the bytes of a reply whose status and checksum are right (see `decoding`).
 #: It raises `msgspec.DecodeError` where they are no JSON.
-Decode: TypeAlias = Callable[[bytes], dict[str, Any]]
+Decode: TypeAlias = Callable[[bytes], Message]
 
 
 @attrs.frozen
@@ -43,7 +56,7 @@ class Call:
     """
 
     operation: str
-    parameters: dict[str, Any]
+    parameters: Message
     repeat: bool = True
     decode: Decode | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
 
@@ -63,6 +76,10 @@ class Task(Protocol):
         ...
 
     def done(self) -> bool: ...
+
+    def result(self) -> Any:
+        """What it has given, or its error."""
+        ...
 
 
 @attrs.frozen
@@ -95,6 +112,9 @@ class WaitAny:
 
 Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny"
 Flow: TypeAlias = Generator[Effect, Any, R]
+
+#: The frame of a flow; None when it is over.
+frame_of: Final = attrgetter("gi_frame")
 
 
 @attrs.frozen
@@ -160,7 +180,7 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
     def __get__(self, owner: Sync, cls: object = None) -> Callable[P, R]: ...
     @overload
     def __get__(self, owner: Async, cls: object = None) -> Callable[P, Coroutine[Any, Any, R]]: ...
-    def __get__(self, owner: Any, cls: object = None) -> Any:
+    def __get__(self, owner: object, cls: object = None) -> Any:
         return self._method if owner is None else types.MethodType(self._method, owner)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dynattrs.mapper.anything import native_map
+from dynattrs.schema.messages import Message
 
 #: The operations whose requests or replies carry items: the service's names by the client's methods.
 #: All of them say what they cost when they are asked to.
@@ -23,11 +24,11 @@ ITEM_OPERATIONS: Final = {
 }
 
 
-def unpacked(parameters: dict[str, Any]) -> dict[str, Any]:
+def unpacked(parameters: Message) -> Message:
     """The parameters of a request as clients take them: with attribute maps in place of JSON."""
     import msgspec
 
-    def one(request: Any) -> Any:
+    def one(request: object) -> Any:
         if not isinstance(request, msgspec.Raw):
             return request
         item = msgspec.json.decode(request)["PutRequest"]["Item"]

@@ -15,6 +15,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import ModelError
+from dynattrs.schema.messages import Message
 
 __all__ = ["Billing", "OnDemand", "Provisioned", "StreamView", "TableClass"]
 
@@ -35,7 +36,7 @@ TABLE_CLASSES: Final[Mapping[str, str]] = {
 _NO_MAXIMUM: Final = -1
 
 
-def _check_units(instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+def _check_units(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value is None and attribute.default is None:
         return
     if type(value) is not int or value < 1:
@@ -62,13 +63,13 @@ class OnDemand:
         most = [f"at most {units} {what} units" for what, units in parts if units is not None]
         return ", ".join(["on demand", *most])
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Message:
         """What CreateTable takes for it besides the billing mode."""
         found = {"MaxReadRequestUnits": self.max_read, "MaxWriteRequestUnits": self.max_write}
         given = {name: units for name, units in found.items() if units is not None}
         return {"OnDemandThroughput": given} if given else {}
 
-    def changes(self) -> dict[str, Any]:
+    def changes(self) -> Message:
         """What UpdateTable takes for it: no maximum is said too, which takes one away."""
         return {
             "OnDemandThroughput": {
@@ -93,7 +94,7 @@ class Provisioned:
     def __str__(self) -> str:
         return f"provisioned, {self.read} read and {self.write} write units"
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> Message:
         """What CreateTable takes for it besides the billing mode."""
         return {
             "ProvisionedThroughput": {
@@ -102,7 +103,7 @@ class Provisioned:
             }
         }
 
-    def changes(self) -> dict[str, Any]:
+    def changes(self) -> Message:
         """What UpdateTable takes for it."""
         return self.arguments()
 
@@ -114,7 +115,7 @@ def billing_mode(billing: Billing | None) -> str:
     return "PROVISIONED" if isinstance(billing, Provisioned) else "PAY_PER_REQUEST"
 
 
-def described(mode: str, description: Mapping[str, Any]) -> Billing:
+def described(mode: str, description: Message) -> Billing:
     """The billing of a table or an index that the service describes."""
     if mode == "PROVISIONED":
         units = description.get("ProvisionedThroughput", {})
@@ -134,7 +135,7 @@ def _maximum(units: int | None) -> int | None:
     return None if units is None or units < 1 else units
 
 
-def check_billing(subject: str, value: Any) -> None:
+def check_billing(subject: str, value: object) -> None:
     """Refuse what is no billing."""
     if value is not None and not isinstance(value, (OnDemand, Provisioned)):
         raise ModelError(
@@ -143,7 +144,7 @@ def check_billing(subject: str, value: Any) -> None:
 
 
 def check_settings(
-    subject: str, stream: Any, deletion_protection: Any, recovery: Any, table_class: Any
+    subject: str, stream: object, deletion_protection: object, recovery: object, table_class: object
 ) -> None:
     """Refuse settings that no table has."""
     if stream not in (None, False) and stream not in STREAM_VIEWS:

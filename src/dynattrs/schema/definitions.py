@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 #: The order in which classes were met.
-_met: weakref.WeakKeyDictionary[type[Any], int] = weakref.WeakKeyDictionary()
+_met: weakref.WeakKeyDictionary[type[object], int] = weakref.WeakKeyDictionary()
 _numbers = itertools.count()
 
 
@@ -22,10 +22,10 @@ class Definitions:
     """The classes that something has met, by their names. It keeps none of them alive."""
 
     def __init__(self) -> None:
-        self._seen: weakref.WeakSet[type[Any]] = weakref.WeakSet()
-        self._by_name: dict[tuple[str, str], weakref.WeakSet[type[Any]]] = {}
+        self._seen: weakref.WeakSet[type[object]] = weakref.WeakSet()
+        self._by_name: dict[tuple[str, str], weakref.WeakSet[type[object]]] = {}
 
-    def meet(self, cls: type[Any]) -> set[type[Any]]:
+    def meet(self, cls: type[object]) -> set[type[object]]:
         """Take note of a class.
 
         Returns:
@@ -43,14 +43,14 @@ class Definitions:
         return others
 
 
-class KnownByClass(dict[type[Any], T]):
+class KnownByClass(dict[type[object], T]):
     """What is known of each class. A class that is defined again takes the place of the former one."""
 
     def __init__(self) -> None:
         super().__init__()
         self._definitions = Definitions()
 
-    def learn(self, cls: type[Any], known: T) -> T:
+    def learn(self, cls: type[object], known: T) -> T:
         """Remember what is known of a class."""
         for former in self._definitions.meet(cls):
             self.pop(former, None)
@@ -58,7 +58,7 @@ class KnownByClass(dict[type[Any], T]):
         return known
 
 
-def have_one_name(one: type[Any], other: type[Any]) -> bool:
+def have_one_name(one: type[object], other: type[object]) -> bool:
     """Whether two classes are one, defined twice."""
     return (
         one is not other
@@ -67,7 +67,7 @@ def have_one_name(one: type[Any], other: type[Any]) -> bool:
     )
 
 
-def _older(one: type[Any], other: type[Any]) -> type[Any] | None:
+def _older(one: type[object], other: type[object]) -> type[object] | None:
     """Which of two classes of one name was defined first; None where that is not known."""
     today: Any = sys.modules.get(one.__module__)
     for part in one.__qualname__.split("."):
@@ -79,7 +79,7 @@ def _older(one: type[Any], other: type[Any]) -> type[Any] | None:
     return None
 
 
-def two_names(one: type[Any], other: type[Any]) -> tuple[str, str]:
+def two_names(one: type[object], other: type[object]) -> tuple[str, str]:
     """What to call two classes in one message, so that they are told apart."""
     if not have_one_name(one, other):
         return one.__name__, other.__name__

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
+
+from dynattrs.schema.messages import Message
 
 #: What CloudFormation takes just as CreateTable does.
 _SAME: Final = (
@@ -30,10 +32,10 @@ _SAME: Final = (
 
 
 def cloudformation(
-    arguments: Mapping[str, Any], *, ttl: str | None, recovery: bool | int | None, logical_id: str
-) -> dict[str, Any]:
+    arguments: Message, *, ttl: str | None, recovery: bool | int | None, logical_id: str
+) -> Message:
     """A template with one table, which outlives its stack."""
-    properties = {name: arguments[name] for name in _SAME if name in arguments}
+    properties: Message = {name: arguments[name] for name in _SAME if name in arguments}
     stream = arguments.get("StreamSpecification")
     if stream is not None:
         properties["StreamSpecification"] = {"StreamViewType": stream["StreamViewType"]}
@@ -55,9 +57,9 @@ def cloudformation(
     }
 
 
-def recovery_specification(recovery: bool | int) -> dict[str, Any]:
+def recovery_specification(recovery: bool | int) -> Message:
     """What UpdateContinuousBackups and CloudFormation take: on or off, and for how many days."""
-    found: dict[str, Any] = {"PointInTimeRecoveryEnabled": bool(recovery)}
+    found: Message = {"PointInTimeRecoveryEnabled": bool(recovery)}
     if not isinstance(recovery, bool):
         found["RecoveryPeriodInDays"] = recovery
     return found
@@ -77,11 +79,11 @@ def resource_name(name: str) -> str:
 
 
 def terraform(
-    arguments: Mapping[str, Any], *, ttl: str | None, recovery: bool | int | None, resource: str
-) -> dict[str, Any]:
+    arguments: Message, *, ttl: str | None, recovery: bool | int | None, resource: str
+) -> Message:
     """A configuration with one table, in Terraform's JSON syntax. Terraform will not destroy it."""
     partition, sort = _keys(arguments["KeySchema"])
-    table: dict[str, Any] = {
+    table: Message = {
         "name": arguments["TableName"],
         "billing_mode": arguments["BillingMode"],
         "hash_key": partition[0],
@@ -134,7 +136,7 @@ def _keys(schema: Sequence[Mapping[str, str]]) -> tuple[list[str], list[str]]:
     return partition, sort
 
 
-def _index_keys(schema: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _index_keys(schema: Sequence[Mapping[str, str]]) -> Message:
     partition, sort = _keys(schema)
     if len(partition) > 1 or len(sort) > 1:
         # Keys of several attributes have a block of their own, in newer versions of the provider.
@@ -147,15 +149,15 @@ def _index_keys(schema: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     return {"hash_key": partition[0]} | ({"range_key": sort[0]} if sort else {})
 
 
-def _projection(projection: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"projection_type": projection["ProjectionType"]}
+def _projection(projection: Message) -> Message:
+    found: Message = {"projection_type": projection["ProjectionType"]}
     if "NonKeyAttributes" in projection:
         found["non_key_attributes"] = projection["NonKeyAttributes"]
     return found
 
 
-def _throughput(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _throughput(arguments: Message) -> Message:
+    found: Message = {}
     units = arguments.get("ProvisionedThroughput")
     if units is not None:
         found["read_capacity"] = units["ReadCapacityUnits"]

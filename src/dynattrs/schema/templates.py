@@ -48,7 +48,7 @@ class Slot:
         return value_at(item, self.steps)
 
 
-def value_at(item: Mapping[str, Any], steps: Sequence[str | int]) -> AttributeValue | None:
+def value_at(item: Mapping[str, object], steps: Sequence[str | int]) -> AttributeValue | None:
     """The value at a path through maps; None where there is none, or NULL."""
     value: Any = {"M": item}
     for step in steps:
@@ -216,7 +216,7 @@ class Template:
         return pattern_of(self.language)
 
 
-def parse(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Template:
+def parse(attribute: str, tag: KeyType, written: object, resolve: Resolve) -> Template:
     """A template as it was written in a declaration.
 
     Raises:
@@ -256,7 +256,7 @@ def written_text(parts: Sequence[Part]) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def _parse_plain(attribute: str, tag: KeyType, written: Any, resolve: Resolve) -> Template:
+def _parse_plain(attribute: str, tag: KeyType, written: object, resolve: Resolve) -> Template:
     """A key attribute of numbers or bytes: a constant, or one field as it is stored."""
     if tag == "N" and isinstance(written, (int, Decimal)) and not isinstance(written, bool):
         return Template(attribute, tag, written, (), {"N": str(written)})

@@ -27,7 +27,7 @@ class AnyQuery(QueryVerbs[M_co]):
         """The pages as the service returns them. Under a filter a page may be empty."""
         raise NotImplementedError
 
-    def as_(self, cls: type[Any], /) -> Any:
+    def as_(self, cls: type[object], /) -> Any:
         """Objects of another class, which has some of the model's fields; only these are read.
 
         Raises:
@@ -35,7 +35,7 @@ class AnyQuery(QueryVerbs[M_co]):
         """
         raise NotImplementedError
 
-    def select(self, *paths: Any) -> Any:
+    def select(self, *paths: object) -> Any:
         """Tuples of some fields, or of places inside them; only these are read.
 
         Raises:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import (
@@ -31,6 +31,7 @@ from dynattrs.operations.flows import (
     Wait,
     WaitAny,
     forget_at_fork,
+    frame_of,
 )
 from dynattrs.wire.client import PendingReply, Wire
 
@@ -69,9 +70,9 @@ class LightTask:
     )  # fmt: skip
 
     def __init__(
-        self, flow: Flow[Any], context: contextvars.Context, over: Callable[[LightTask], None]
+        self, flow: Flow[object], context: contextvars.Context, over: Callable[[LightTask], None]
     ) -> None:
-        self._flow: Any = flow
+        self._flow = flow
         self._context = context
         self._over = over
         self._begun: PendingReply | None = None
@@ -89,14 +90,14 @@ class LightTask:
         self._done = effect is None
         return effect
 
-    def sent(self, begun: PendingReply, steps: Callable[[Flow[Any], PendingReply], Any]) -> None:
+    def sent(self, begun: PendingReply, steps: Callable[[Flow[Any], PendingReply], object]) -> None:
         """Its request is on its way. *steps* takes the further ones, beginning with the reply."""
         self._begun, self._steps = begun, steps
         self.since = time.monotonic()
 
     def dropped(self, error: BaseException) -> None:
         """It goes no further: the flow says what becomes of what it holds."""
-        if self._flow.gi_frame is not None:
+        if frame_of(self._flow) is not None:
             with contextlib.suppress(BaseException):
                 self._context.run(self._flow.throw, error)
 
@@ -150,7 +151,7 @@ class Attendant:
         submit: Runs a function in a thread; may raise.
     """
 
-    def __init__(self, submit: Callable[[Callable[[], Any]], Any]) -> None:
+    def __init__(self, submit: Callable[[Callable[[], Any]], object]) -> None:
         self._submit = submit
         self._lock = threading.Lock()
         #: The tasks that are not done, the oldest first.
@@ -243,18 +244,19 @@ class Driver:
                 return self._steps(flow, thrown, effect)
             except BaseException as error:
                 effect = None
-                if cast("Any", flow).gi_frame is None:  # it has ended, with this error
+                if frame_of(flow) is None:  # it has ended, with this error
                     raise
                 thrown.append(error)
 
-    def _steps(self, flow: Flow[R], thrown: list[BaseException], effect: Any) -> R:
+    def _steps(self, flow: Flow[R], thrown: list[BaseException], effect: object) -> R:
         try:
             if effect is None:
                 effect = flow.throw(thrown.pop()) if thrown else next(flow)
             while True:
                 effect = flow.send(self._perform(effect))
         except StopIteration as stop:
-            return cast("R", stop.value)
+            result: R = stop.value
+            return result
 
     def _perform(self, effect: object) -> Any:
         if isinstance(effect, Call):
@@ -266,19 +268,20 @@ class Driver:
         if isinstance(effect, PendingReply):
             return effect.finish()
         if isinstance(effect, WaitAny):
-            done, _ = futures.wait(cast("Any", effect.tasks), return_when=futures.FIRST_COMPLETED)
+            tasks: Any = effect.tasks
+            done, _ = futures.wait(tasks, return_when=futures.FIRST_COMPLETED)
             return done.pop()
         assert isinstance(effect, Wait)
         try:
-            return cast("Future[Any]", effect.task).result()
+            return effect.task.result()
         except CancelledError:
             raise SessionClosed from None
 
-    def _submit(self, flow: Flow[Any]) -> Future[Any]:
+    def _submit(self, flow: Flow[object]) -> Future[Any]:
         # In the starter's context, so that spans and log fields are those of who asked.
         return self._in_thread(contextvars.copy_context().run, self.run, flow)
 
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def _in_thread(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         with self._lock:
             if self.closed:
                 raise SessionClosed
@@ -286,7 +289,7 @@ class Driver:
                 self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="dynattrs")
             return self._pool.submit(function, *arguments)
 
-    def _at_once(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def _at_once(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         """In a thread that is there, or else in a new one."""
         with self._lock:
             if self.closed:
@@ -295,7 +298,7 @@ class Driver:
                 self._holders = ThreadPoolExecutor(_UNBOUNDED, thread_name_prefix="dynattrs-reply")
             return self._holders.submit(function, *arguments)
 
-    def _send_light(self, flow: Flow[Any]) -> Task:
+    def _send_light(self, flow: Flow[object]) -> Task:
         """Take the first step of *flow* here. If it was a request that could be sent at once, the
         others are taken by who waits for the task; else by a thread, beginning with what it asks for.
         """

@@ -120,8 +120,8 @@ class Handle(AnyHandle, Sync):
     ) -> M | None: ...
     def delete(
         self,
-        subject: Any,
-        key: Any = NO_KEY,
+        subject: object,
+        key: object = NO_KEY,
         /,
         *,
         when: bool | None = None,
@@ -215,8 +215,8 @@ class Handle(AnyHandle, Sync):
     ) -> None: ...
     def update(
         self,
-        subject: Any,
-        key: Any = NO_KEY,
+        subject: object,
+        key: object = NO_KEY,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -244,16 +244,16 @@ class Handle(AnyHandle, Sync):
     @overload
     def query(
         self,
-        one: type[Any],
-        two: type[Any],
-        three: type[Any],
-        four: type[Any],
-        five: type[Any],
-        six: type[Any],
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
         /,
-        *more: type[Any],
+        *more: type[object],
     ) -> Query[Any]: ...
-    def query(self, *models: type[Any]) -> Query[Any]:
+    def query(self, *models: type[object]) -> Query[Any]:
         return self._lazy(models, "query")
 
     @overload
@@ -273,19 +273,21 @@ class Handle(AnyHandle, Sync):
     @overload
     def scan(
         self,
-        one: type[Any],
-        two: type[Any],
-        three: type[Any],
-        four: type[Any],
-        five: type[Any],
-        six: type[Any],
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
         /,
-        *more: type[Any],
+        *more: type[object],
     ) -> Query[Any]: ...
-    def scan(self, *models: type[Any]) -> Query[Any]:
+    def scan(self, *models: type[object]) -> Query[Any]:
         return self._lazy(models, "scan")
 
-    def _lazy(self, models: Sequence[type[Any]], operation: Literal["query", "scan"]) -> Query[Any]:
+    def _lazy(
+        self, models: Sequence[type[object]], operation: Literal["query", "scan"]
+    ) -> Query[Any]:
         return query.begin(results.Query[Any], self, models, operation)
 
     @overload
@@ -338,7 +340,7 @@ class Handle(AnyHandle, Sync):
         self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
     ) -> Rows[dict[str, Any]]: ...
     def execute(
-        self, statement: str, /, *parameters: object, model: Any = None, consistent: bool = False
+        self, statement: str, /, *parameters: object, model: object = None, consistent: bool = False
     ) -> Rows[Any]:
         made, first = self._drive(
             self._statement(statement, parameters, model, consistent=consistent)
@@ -368,8 +370,8 @@ class Handle(AnyHandle, Sync):
         /,
     ) -> tuple[A | None, B | None, C | None]: ...
     @overload
-    def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]: ...
-    def transact_get(self, *wanted: tuple[type[Any], object]) -> tuple[Any, ...]:
+    def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]: ...
+    def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]:
         return self._transact_get(wanted)
 
     @property

@@ -50,7 +50,7 @@ class Query(AnyQuery[M_co], Sync):
     # What changes the type of the results is declared here, and once more for asyncio.
 
     def as_(self, cls: type[A], /) -> Query[A]:
-        return cast("Query[A]", self._with(_reader=projected(self._only_model("as_()"), cls)))
+        return self._giving(Query[A], projected(self._only_model("as_()"), cls))
 
     @overload
     def select(self, one: A, /) -> Query[tuple[A]]: ...
@@ -64,13 +64,13 @@ class Query(AnyQuery[M_co], Sync):
     def select(self, *paths: object) -> Query[tuple[Any, ...]]: ...
     def select(self, *paths: object) -> Query[Any]:
         info = self._only_model("select()")
-        return cast("Query[Any]", self._with(_reader=selected(info, paths)))
+        return self._giving(Query[Any], selected(info, paths))
 
     def keys(self) -> Query[dict[str, Any]]:
-        return cast("Query[dict[str, Any]]", self._with(_reader=self._keys))
+        return self._giving(Query[dict[str, Any]], self._keys)
 
     def raw(self) -> Query[AttributeMap]:
-        return cast("Query[AttributeMap]", self._with(_reader=Raw()))
+        return self._giving(Query[AttributeMap], Raw())
 
 
 class Items(AnyItems["Handle", M_co]):

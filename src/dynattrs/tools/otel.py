@@ -86,7 +86,7 @@ def instrument(
     return end
 
 
-def _server(client: Any) -> dict[str, Any]:
+def _server(client: object) -> dict[str, Any]:
     """Where requests go, by what the client was made with."""
     meta = getattr(client, "meta", None)
     found: dict[str, Any] = {}

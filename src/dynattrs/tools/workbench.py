@@ -15,10 +15,10 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from dynattrs.errors import ModelError
 from dynattrs.schema.capacity import Billing, OnDemand, Provisioned
@@ -34,6 +34,9 @@ from dynattrs.schema.table import (
     Table,
     key_attributes_of,
 )
+
+#: A part of a data model: an object of its JSON.
+Document: TypeAlias = dict[str, Any]
 
 _DATES: Final = "%b %d, %Y, %I:%M %p"
 _VERSION: Final = "3.0"
@@ -67,10 +70,10 @@ def load(path: str | os.PathLike[str]) -> list[Table]:
 
 
 class _Reader:
-    def __init__(self, where: str, document: Any) -> None:
+    def __init__(self, where: str, document: object) -> None:
         self.where = where
         self.types: dict[str, KeyType] = {}
-        self.document: Mapping[str, Any] = self._mapping(document, "it")
+        self.document: Document = self._mapping(document, "it")
         self.where = where.rpartition(" ")[0] + f" {self._text(self.document, 'TableName')!r}"
 
     def table(self) -> Table:
@@ -103,12 +106,12 @@ class _Reader:
         except ModelError as error:
             raise self._error(f"{error.model}: {error.problem}") from error
 
-    def _keys(self, document: Mapping[str, Any]) -> tuple[str, str | None]:
+    def _keys(self, document: Document) -> tuple[str, str | None]:
         keys = self._mapping(document.get("KeyAttributes"), "'KeyAttributes'")
         sort = keys.get("SortKey")
         return self._key(keys.get("PartitionKey")), None if sort is None else self._key(sort)
 
-    def _key(self, key: Any) -> str:
+    def _key(self, key: object) -> str:
         key = self._mapping(key, "a key")
         name = self._text(key, "AttributeName")
         kind = key.get("AttributeType", "S")
@@ -117,7 +120,7 @@ class _Reader:
         self.types[name] = kind
         return name
 
-    def _global(self, index: Mapping[str, Any]) -> GlobalIndex:
+    def _global(self, index: Document) -> GlobalIndex:
         partition, sort = self._keys(index)
         return GlobalIndex(
             self._text(index, "IndexName"),
@@ -126,7 +129,7 @@ class _Reader:
             projection=self._projection(index),
         )
 
-    def _local(self, index: Mapping[str, Any]) -> LocalIndex:
+    def _local(self, index: Document) -> LocalIndex:
         _, sort = self._keys(index)
         return LocalIndex(
             self._text(index, "IndexName"),
@@ -134,14 +137,14 @@ class _Reader:
             projection=self._projection(index),
         )
 
-    def _projection(self, index: Mapping[str, Any]) -> Projection:
+    def _projection(self, index: Document) -> Projection:
         projection = index.get("Projection") or {}
         kind = projection.get("ProjectionType", "ALL")
         if kind == "INCLUDE":
             return [str(name) for name in projection.get("NonKeyAttributes", ())]
         return "keys" if kind == "KEYS_ONLY" else "all"
 
-    def _facet(self, facet: Mapping[str, Any]) -> Facet:
+    def _facet(self, facet: Document) -> Facet:
         aliases = facet.get("KeyAttributeAlias") or {}
         return Facet(
             self._text(facet, "FacetName"),
@@ -164,22 +167,22 @@ class _Reader:
             write=int(units.get("WriteCapacityUnits", 5)),
         )
 
-    def _items(self, document: Mapping[str, Any]) -> Iterator[AttributeMap]:
+    def _items(self, document: Document) -> Iterator[AttributeMap]:
         for item in self._list(document, "TableData"):
             yield {name: _value(value) for name, value in item.items()}
 
-    def _list(self, document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    def _list(self, document: Document, name: str) -> list[Document]:
         found = document.get(name) or []
         if not isinstance(found, list):
             raise self._error(f"{name!r} is no list")
         return [self._mapping(each, f"an entry of {name!r}") for each in found]
 
-    def _mapping(self, value: Any, what: str) -> Mapping[str, Any]:
+    def _mapping(self, value: object, what: str) -> Document:
         if not isinstance(value, dict):
             raise self._error(f"{what} is no object, but {type(value).__name__}")
         return value
 
-    def _text(self, document: Mapping[str, Any], name: str) -> str:
+    def _text(self, document: Document, name: str) -> str:
         value = document.get(name)
         if not isinstance(value, str) or not value:
             raise self._error(f"{name!r} is missing, or no text")
@@ -189,7 +192,7 @@ class _Reader:
         return ModelError(self.where, problem)
 
 
-def _value(value: Any) -> AttributeValue:
+def _value(value: object) -> AttributeValue:
     """An attribute value as a file has it. People write plain JSON into maps and lists, too."""
     if isinstance(value, dict) and len(value) == 1:
         ((tag, payload),) = value.items()
@@ -207,7 +210,7 @@ def _value(value: Any) -> AttributeValue:
     return {"S": value} if isinstance(value, str) else {"N": str(value)}
 
 
-def _tagged(tag: str, payload: Any) -> AttributeValue | None:
+def _tagged(tag: str, payload: object) -> AttributeValue | None:
     """The value of a tag and its payload; None where they are no attribute value."""
     if tag in _TEXTS and isinstance(payload, (str, int, float)) and not isinstance(payload, bool):
         return {tag: str(payload)}
@@ -273,14 +276,14 @@ def dump(
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
-def _table(subject: Any) -> Table:
+def _table(subject: object) -> Table:
     if not isinstance(subject, Table):
         raise ModelError("workbench.dump", f"a list of Tables is expected, found {subject!r}")
     return subject
 
 
-def _table_document(table: Table) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _table_document(table: Table) -> Document:
+    document: Document = {
         "TableName": table.name,
         "KeyAttributes": _key_attributes(table, None),
         "NonKeyAttributes": [
@@ -303,7 +306,7 @@ def _table_document(table: Table) -> dict[str, Any]:
     return document
 
 
-def _key_attributes(table: Table, index: Index | None) -> dict[str, Any]:
+def _key_attributes(table: Table, index: Index | None) -> Document:
     names = key_attributes_of(table, index)
     return {
         role: {"AttributeName": name, "AttributeType": table.type_of(name)}
@@ -311,7 +314,7 @@ def _key_attributes(table: Table, index: Index | None) -> dict[str, Any]:
     }
 
 
-def _index_document(table: Table, index: Index) -> dict[str, Any]:
+def _index_document(table: Table, index: Index) -> Document:
     if isinstance(index, LocalIndex) or len(index.partition_key) > 1 or len(index.sort_key) > 1:
         what = "local" if isinstance(index, LocalIndex) else "with a key of several attributes"
         raise ModelError(
@@ -319,7 +322,7 @@ def _index_document(table: Table, index: Index) -> dict[str, Any]:
             f"index {index.name!r} is {what}, which NoSQL Workbench's data models do not have; "
             f"write a copy without it: attrs.evolve(table, indexes=...)",
         )
-    projection: dict[str, Any] = {"ProjectionType": "ALL"}
+    projection: Document = {"ProjectionType": "ALL"}
     if index.projection == "keys":
         projection = {"ProjectionType": "KEYS_ONLY"}
     elif index.projection != "all":
@@ -331,7 +334,7 @@ def _index_document(table: Table, index: Index) -> dict[str, Any]:
     }
 
 
-def _facet_document(table: Table, facet: Facet) -> dict[str, Any]:
+def _facet_document(table: Table, facet: Facet) -> Document:
     aliases = {"PartitionKeyAlias": facet.partition_key or table.partition_key}
     if table.sort_key is not None:
         aliases["SortKeyAlias"] = facet.sort_key or table.sort_key
@@ -367,11 +370,11 @@ def _attribute_types(table: Table) -> dict[str, str]:
     return {name: kind for name, kind in found.items() if name not in table.key}
 
 
-def _plain_item(item: AttributeMap) -> dict[str, Any]:
+def _plain_item(item: AttributeMap) -> Document:
     return {name: _plain(value) for name, value in item.items()}
 
 
-def _plain(value: AttributeValue) -> dict[str, Any]:
+def _plain(value: AttributeValue) -> Document:
     """An attribute value as JSON has it: bytes in base64."""
     ((tag, payload),) = value.items()
     if tag == "M":
@@ -385,7 +388,7 @@ def _plain(value: AttributeValue) -> dict[str, Any]:
     return {tag: list(payload) if tag in _SETS else payload}
 
 
-def _billing_document(billing: Billing | None) -> dict[str, Any]:
+def _billing_document(billing: Billing | None) -> Document:
     if not isinstance(billing, Provisioned):
         return {"BillingMode": "PAY_PER_REQUEST"}
     return {

@@ -20,11 +20,12 @@ from typing import Any, Final
 import botocore
 
 from dynattrs import foreign_names as foreign
+from dynattrs.schema.messages import Message
 from dynattrs.wire.observers import are_plain, folders_of
 
 _WRITES: Final = {"PutRequest": "Item", "DeleteRequest": "Key"}
 #: Stands for the writes to a table, whose name and number are botocore's to check.
-_A_WRITE: Final[dict[str, Any]] = {"DeleteRequest": {"Key": {}}}
+_A_WRITE: Final[Message] = {"DeleteRequest": {"Key": {}}}
 
 
 # Measured (benchmarks/test_bodies.py): 934 -> 60 us a BatchWriteItem, 40 -> 9 us a PutItem; other
@@ -103,7 +104,7 @@ class _Unusual(Exception):
     """Something is not plainly right."""
 
 
-def _apart(operation: str, parameters: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _apart(operation: str, parameters: Any) -> tuple[Message, Message]:
     """Parameters whose items are empty, and the member that holds the items.
 
     Raises:

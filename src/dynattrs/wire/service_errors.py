@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any, Final, cast
 
 import botocore.exceptions as botocore_errors
@@ -20,6 +20,7 @@ from dynattrs.errors import (
     Throttled,
 )
 from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
+from dynattrs.schema.messages import Message
 
 _KINDS: Final[dict[str, type[ServiceError]]] = {
     "ResourceNotFoundException": NoSuchTable,
@@ -102,7 +103,7 @@ def translate(error: Exception, operation: str, table: str | None) -> DynattrsEr
 def _service_error(
     error: botocore_errors.ClientError, operation: str, table: str | None
 ) -> ServiceError:
-    response: Mapping[str, Any] = error.response
+    response: Message = {**error.response}
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)

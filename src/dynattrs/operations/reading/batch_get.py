@@ -19,6 +19,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.item_keys import identity, key_in
 from dynattrs.operations.refusals import PASSING
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem
 
@@ -180,7 +181,7 @@ def fetch(
     consumed = 0.0
     attempt = 0
     while keys:
-        request: dict[str, Any] = {"Keys": keys}
+        request: Message = {"Keys": keys}
         if consistent:
             request["ConsistentRead"] = True
         cause: DynattrsError

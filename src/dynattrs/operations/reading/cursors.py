@@ -18,13 +18,14 @@ from typing import Any, Final
 
 from dynattrs.errors import CursorError
 from dynattrs.mapper.scalars import binary
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import KEY_TYPES, AttributeMap
 
 _VERSION: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
 
 
-def encode(key: AttributeMap, context: Any, secret: bytes | None) -> str:
+def encode(key: AttributeMap, context: object, secret: bytes | None) -> str:
     """The cursor for going on after the item with these key attributes."""
     payload = json.dumps(_plain(key), separators=(",", ":"), ensure_ascii=False).encode()
     return _text(_VERSION + _digest(payload, context, secret) + payload)
@@ -35,7 +36,7 @@ def _text(raw: bytes) -> str:
 
 
 def decode(
-    cursor: object, names: Iterable[str], context: Any, secret: bytes | None
+    cursor: object, names: Iterable[str], context: object, secret: bytes | None
 ) -> AttributeMap:
     """The key attributes in a cursor.
 
@@ -71,7 +72,7 @@ def decode(
     return key
 
 
-def _digest(payload: bytes, context: Any, secret: bytes | None) -> bytes:
+def _digest(payload: bytes, context: object, secret: bytes | None) -> bytes:
     bound = json.dumps(context, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode()
     content = len(bound).to_bytes(4, "big") + bound + payload
     if secret is not None:
@@ -97,7 +98,7 @@ def _typed(plain: dict[str, list[str]]) -> AttributeMap:
     return key
 
 
-def plain_condition(expressions: dict[str, Any]) -> Any:
+def plain_condition(expressions: Message) -> Any:
     """A rendered key condition as JSON-able data."""
     values = expressions.get("ExpressionAttributeValues", {})
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
 from dynattrs.schema.definitions import have_one_name, two_names
@@ -23,7 +23,7 @@ class Groups:
         ([1, 2], 'a')
     """
 
-    def __init__(self, models: Iterable[type[Any]], objects: Iterable[Any]) -> None:
+    def __init__(self, models: Iterable[type[object]], objects: Iterable[object]) -> None:
         self._models = tuple(models)
         self._objects = list(objects)
 
@@ -50,7 +50,7 @@ class Groups:
             raise MultipleItems(model.__name__, "group_by_type()")
         return found[0]
 
-    def __iter__(self) -> Iterator[type[Any]]:
+    def __iter__(self) -> Iterator[type[object]]:
         return iter({type(each): None for each in self._objects})
 
     def __len__(self) -> int:

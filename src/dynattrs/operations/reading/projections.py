@@ -7,7 +7,7 @@ Objects of models are `objects`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -204,6 +204,7 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
     """
     if not paths:
         raise QueryError("select() needs at least one field")
+    given: list[Path] = []
     for path in paths:
         if not is_path(path):
             raise QueryError(f"select({path!r}): a field such as {info.name}.… is expected")
@@ -213,7 +214,8 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
             raise QueryError(
                 f"select({path!r}): it is a field of {model}, and the query of {asked}"
             )
-    return Selected(info, tuple(cast("Sequence[Path]", paths)))
+        given.append(path)
+    return Selected(info, tuple(given))
 
 
 def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[str] | None:

@@ -28,11 +28,13 @@ from dynattrs.operations.reading.pages import Page, Pages, RawPage, Reading, pag
 from dynattrs.operations.reading.projections import Keys, OnError, Reader
 from dynattrs.operations.reading.shards import merged_pages
 from dynattrs.schema.definitions import have_one_name, two_names
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
+Q = TypeVar("Q", bound="QueryVerbs[Any]")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -144,6 +146,11 @@ class QueryVerbs(Generic[M_co]):
         # attrs takes the underscore off in __init__ and `evolve`.
         return attrs.evolve(self, **{name.lstrip("_"): value for name, value in changes.items()})
 
+    def _giving(self, kind: Callable[..., Q], reader: Reader[Any]) -> Q:
+        """The same query of another *kind*, whose results the *reader* makes."""
+        fields = {each.alias: getattr(self, each.name) for each in attrs.fields(type(self))}
+        return kind(**{**fields, "reader": reader})
+
     def _checked(self, conditions: tuple[object, ...]) -> tuple[Condition, ...]:
         checked = tuple(map(condition, conditions))
         for each in checked:
@@ -232,8 +239,8 @@ class QueryVerbs(Generic[M_co]):
         tells = (kind,) if kind is not None and self._told_apart else ()
         return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
 
-    def _parameters(self, found: Plan, *, counting: bool = False) -> dict[str, Any]:
-        parameters: dict[str, Any] = {"TableName": self._table}
+    def _parameters(self, found: Plan, *, counting: bool = False) -> Message:
+        parameters: Message = {"TableName": self._table}
         if found.index is not None:
             parameters["IndexName"] = found.index.name
         projection: Sequence[str] = ()
@@ -487,7 +494,7 @@ class QueryVerbs(Generic[M_co]):
 def begin(
     kind: Callable[..., Self],
     handle: Owner,
-    models: Sequence[type[Any]],
+    models: Sequence[type[object]],
     operation: Literal["query", "scan"],
 ) -> Self:
     """A query of that *kind*, for the items of some models.
@@ -510,7 +517,7 @@ def begin(
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
 
 
-def _models_of_one_table(models: Sequence[type[Any]], operation: str) -> tuple[ModelInfo, ...]:
+def _models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple[ModelInfo, ...]:
     """The models of one query, which are of one table.
 
     Raises:
@@ -540,7 +547,7 @@ def _models_of_one_table(models: Sequence[type[Any]], operation: str) -> tuple[M
     return (first, *rest)
 
 
-def _concerns(info: ModelInfo, model: type[Any]) -> bool:
+def _concerns(info: ModelInfo, model: type[object]) -> bool:
     """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
     its bases, and those of subclasses that it yields as well.
     """

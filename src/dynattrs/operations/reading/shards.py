@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, cast
 
 import attrs
 
@@ -21,13 +20,19 @@ from dynattrs.keys.ranges import fold, operand_of
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
 from dynattrs.operations.reading.pages import Limit, Pages, RawPage, Reading, pages_of
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, GlobalIndex, StoredItem
 
 
+def _index_of(plan: Plan) -> GlobalIndex:
+    assert isinstance(plan.index, GlobalIndex)  # the only ones that are spread
+    return plan.index
+
+
 def _shard_of(plan: Plan, item: AttributeMap) -> int:
     """The shard that an item of the index is in."""
-    [attribute] = cast("GlobalIndex", plan.index).partition_key
+    [attribute] = _index_of(plan).partition_key
     return int(item[attribute]["S"].rpartition("#")[2])
 
 
@@ -36,20 +41,22 @@ def shard_plan(
 ) -> Plan:
     """The plan for one shard, beginning after *last*, an item's key that may be another shard's."""
     partition, *sort = plan.key
-    key = cast("Value", cast("Comparison", partition).right)
+    assert isinstance(partition, Comparison)
+    assert isinstance(partition.right, Value)
+    key = partition.right
     value = Value(sharded(key.stored, shard), f"{key.written}#{shard}")
-    partition = attrs.evolve(cast("Comparison", partition), right=value)
+    partition = attrs.evolve(partition, right=value)
     plan = attrs.evolve(plan, key=(partition, *sort))
     if last is None or shard == (other := _shard_of(plan, last)):
         return plan
-    index = cast("GlobalIndex", plan.index)
+    index = _index_of(plan)
     if not index.sort_key:
         return plan if shard > other else attrs.evolve(plan, operation="nothing")
-    sign = ("<" if reverse else ">") + ("=" if shard > other else "")
+    sign: Operator = ("<=" if shard > other else "<") if reverse else ">=" if shard > other else ">"
     [attribute] = index.sort_key
     place = operand_of(sort[0]) if sort else attribute_operand(info, attribute)
     stored = native(last[attribute])
-    bound = Comparison(cast("Operator", sign), place, Value(stored, stored))
+    bound = Comparison(sign, place, Value(stored, stored))
     equal = [each for each in sort if isinstance(each, Comparison) and each.operator == "="]
     ranges: list[Condition] = [each for each in sort if each not in equal]
     folded = fold(equal, [*ranges, bound])
@@ -64,7 +71,7 @@ def shard_plan(
 def merged_pages(
     info: ModelInfo,
     reading: Reading,
-    parameters: Callable[[Plan], dict[str, Any]],
+    parameters: Callable[[Plan], Message],
     names: Sequence[str],
     *,
     reverse: bool,
@@ -173,7 +180,7 @@ class _Merged:
         return found
 
     def _first(self, shards: Sequence[int]) -> int:
-        sort = cast("GlobalIndex", self._plan.index).sort_key
+        sort = _index_of(self._plan).sort_key
         if not sort:
             return shards[0]
         orders = {n: order_of(native(self._waiting[n][0][1][sort[0]])) for n in shards}

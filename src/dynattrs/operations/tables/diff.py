@@ -26,6 +26,7 @@ from dynattrs.schema.capacity import (
     described,
 )
 from dynattrs.schema.infrastructure import recovery_specification
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import (
     GlobalIndex,
     Index,
@@ -99,7 +100,7 @@ class StoredTable:
         recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
     """
 
-    table: Mapping[str, Any]
+    table: Message
     ttl: str | None = None
     recovery: int | None = None
 
@@ -152,10 +153,10 @@ class _Comparison:
         self.name = name
         self.found = found
         self.description = found.table
-        self.globals: dict[str, Mapping[str, Any]] = {
+        self.globals: dict[str, Message] = {
             each["IndexName"]: each for each in self.description.get("GlobalSecondaryIndexes", ())
         }
-        self.locals: dict[str, Mapping[str, Any]] = {
+        self.locals: dict[str, Message] = {
             each["IndexName"]: each for each in self.description.get("LocalSecondaryIndexes", ())
         }
 
@@ -276,7 +277,7 @@ class _Comparison:
             GlobalSecondaryIndexUpdates=[{"Create": self._arguments(index)}],
         )
 
-    def _arguments(self, index: GlobalIndex) -> dict[str, Any]:
+    def _arguments(self, index: GlobalIndex) -> Message:
         declared = billing_mode(self.table.billing)
         changes = says(self.table, "billing") and self.concerns("billing")
         mode = declared if changes else self._mode
@@ -333,7 +334,7 @@ class _Comparison:
         wanted = self._kept(declared)
         if mode != billing_mode(declared):
             # All indexes change with the table, also those that are not declared.
-            changes: dict[str, Any] = {"BillingMode": billing_mode(declared), **wanted.arguments()}
+            changes: Message = {"BillingMode": billing_mode(declared), **wanted.arguments()}
             own = {index.name: index for index in self._declared_globals()}
             updates = [
                 {"Update": {"IndexName": name, **self._kept(each).arguments()}}
@@ -376,7 +377,7 @@ class _Comparison:
         summary: Mapping[str, str] = self.description.get("BillingModeSummary", {})
         return summary.get("BillingMode", "PROVISIONED")
 
-    def _described(self, mode: str, description: Mapping[str, Any]) -> Billing:
+    def _described(self, mode: str, description: Message) -> Billing:
         return self._kept(described(mode, description))
 
     def _kept(self, billing: Billing) -> Billing:
@@ -476,7 +477,7 @@ class _Comparison:
     def _impossible(self, setting: Changed, difference: str, reason: str) -> TableChange:
         return TableChange(self.name, difference, reason, possible=False, setting=setting)
 
-    def _update_table(self, order: int, **parameters: Any) -> tuple[int, Call]:
+    def _update_table(self, order: int, **parameters: object) -> tuple[int, Call]:
         return order, Call("update_table", {"TableName": self.name, **parameters})
 
 
@@ -513,7 +514,7 @@ def shown_key(schema: Iterable[Mapping[str, str]]) -> str:
     return f"({' + '.join(parts[0])}{', ' if parts[1] else ''}{' + '.join(parts[1])})"
 
 
-def _shown_projection(projection: Mapping[str, Any]) -> str:
+def _shown_projection(projection: Message) -> str:
     kind = projection["ProjectionType"]
     if kind != "INCLUDE":
         return "all" if kind == "ALL" else "keys"
@@ -524,7 +525,7 @@ def _shown_ttl(attribute: str | None) -> str:
     return "off" if attribute is None else f"on attribute {attribute!r}"
 
 
-def _shown_stream(stream: Any) -> str:
+def _shown_stream(stream: object) -> str:
     return f"of {stream!r}" if stream else "off"
 
 

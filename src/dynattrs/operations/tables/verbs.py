@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import attrs
 
@@ -27,6 +27,7 @@ from dynattrs.errors import (
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import Table, TableSetting, says
 
@@ -37,7 +38,7 @@ else:
     diff = deferred("dynattrs.operations.tables.diff")
 
 #: A model class, or a `Table`.
-Subject: TypeAlias = "type[Any] | Table"
+Subject: TypeAlias = "type[object] | Table"
 
 _BETWEEN_LOOKS = 0.1
 _MOST_BETWEEN_LOOKS = 5.0
@@ -267,7 +268,7 @@ def _together(one: Table, other: Table) -> Table:
     types = {**one.types, **other.types}
     indexes = {index.name: index for index in one.indexes}
     conflict = one.key != other.key
-    settings: dict[str, Any] = {}
+    settings: Message = {}
     for setting in _SETTINGS:
         if setting == "indexes":
             continue
@@ -333,7 +334,7 @@ def _until_gone(name: str) -> Flow[None]:
         yield pause
 
 
-def _until_active(watch: _Watch, name: str) -> Flow[dict[str, Any]]:
+def _until_active(watch: _Watch, name: str) -> Flow[Message]:
     watch.restart()
     for pause in _pauses():
         try:
@@ -352,14 +353,14 @@ def _until_active(watch: _Watch, name: str) -> Flow[dict[str, Any]]:
     raise AssertionError("pauses never end")
 
 
-def _is_changing(description: Mapping[str, Any]) -> bool:
+def _is_changing(description: Message) -> bool:
     return description["TableStatus"] in _CHANGING or any(
         index.get("IndexStatus") in _CHANGING
         for index in description.get("GlobalSecondaryIndexes", ())
     )
 
 
-def _shown_state(description: Mapping[str, Any]) -> str:
+def _shown_state(description: Message) -> str:
     states = [str(description["TableStatus"])]
     for index in description.get("GlobalSecondaryIndexes", ()):
         if index.get("IndexStatus") in _CHANGING:
@@ -381,7 +382,7 @@ def _until_ttl_settled(watch: _Watch, name: str) -> Flow[None]:
 # --- Looking ------------------------------------------------------------------------------------
 
 
-def _describe(name: str) -> Flow[dict[str, Any] | None]:
+def _describe(name: str) -> Flow[Message | None]:
     try:
         response = yield Call("describe_table", {"TableName": name})
     except NoSuchTable:
@@ -392,7 +393,7 @@ def _describe(name: str) -> Flow[dict[str, Any] | None]:
 def _compared(
     table: Table,
     name: str,
-    description: Mapping[str, Any],
+    description: Message,
     *,
     patient: bool = False,
     only: Collection[TableSetting] | None = None,
@@ -418,14 +419,15 @@ def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:
     return ttl
 
 
-def _described(response: Any) -> dict[str, Any]:
-    found: dict[str, Any] = response["Table"]
+def _described(response: Any) -> Message:
+    found: Message = response["Table"]
     return found
 
 
-def _ttl_description(name: str) -> Flow[Mapping[str, Any]]:
+def _ttl_description(name: str) -> Flow[Message]:
     response = yield Call("describe_time_to_live", {"TableName": name})
-    return cast("Mapping[str, Any]", response.get("TimeToLiveDescription", {}))
+    description: Message = response.get("TimeToLiveDescription", {})
+    return description
 
 
 def _ttl(name: str) -> Flow[str | None]:
@@ -433,7 +435,7 @@ def _ttl(name: str) -> Flow[str | None]:
     description = yield from _ttl_description(name)
     if description.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
         return None
-    return cast("str", description["AttributeName"])
+    return str(description["AttributeName"])
 
 
 def _recovery(name: str, declared: bool | int) -> Flow[int | None]:
@@ -450,7 +452,7 @@ def _recovery(name: str, declared: bool | int) -> Flow[int | None]:
         return 0
     # An engine that is on and does not say for how long is taken to be as declared.
     default = limits.RECOVERY_DAYS if declared is True else int(declared)
-    return cast("int", recovery.get("RecoveryPeriodInDays") or default or limits.RECOVERY_DAYS)
+    return int(recovery.get("RecoveryPeriodInDays") or default or limits.RECOVERY_DAYS)
 
 
 def _lacks_backups(error: ServiceError, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -135,7 +135,7 @@ def type_of(values: Sequence[AttributeValue]) -> str:
     return _plain_type(values)
 
 
-def _is_written_so(type_: type[Any], value: AttributeValue) -> bool:
+def _is_written_so(type_: type[object], value: AttributeValue) -> bool:
     codec = default.codec(type_)
     try:
         return codec.dump(codec.load(value)) == value
@@ -168,5 +168,5 @@ def _inner(values: Sequence[AttributeValue]) -> str:
     return f"{found} | None" if len(present) < len(values) and found != "Any" else found
 
 
-def _number(texts: Sequence[Any]) -> str:
+def _number(texts: Sequence[object]) -> str:
     return "int" if all(_INTEGRAL.fullmatch(str(text)) for text in texts) else "Decimal"

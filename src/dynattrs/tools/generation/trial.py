@@ -43,7 +43,7 @@ def faults(source: str, samples: Mapping[str, Sequence[AttributeMap]]) -> dict[s
     return found
 
 
-def _problem(cls: type[Any], item: AttributeMap) -> str | None:
+def _problem(cls: type[object], item: AttributeMap) -> str | None:
     mapper = model_info(cls).mapper
     try:
         written = mapper.dump(mapper.load(item, cls))
