@@ -6,6 +6,7 @@ The engine answers in the process, where botocore would send. The threads that s
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
 import json
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-import dynattrs
 from dynattrs import Session, UnsentWrites, model, partition_key
+from dynattrs.operations.writing import reports
 from interruptions import OURS, InterruptAt, dropped, reported
 
 
@@ -78,7 +79,7 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
 ) -> None:
     logged: list[UnsentWrites] = []
     monkeypatch.setattr(
-        dynattrs.operations.writing.batch._log,
+        reports._log,
         "error",
         lambda message, *arguments: logged.extend(arguments),
     )
@@ -117,6 +118,70 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
         assert taken <= known, (step, sorted(taken - known))
         session._batches.clear()
     assert interrupted > 150
+    session.close()
+    engine.client.close()
+
+
+def failing_in_a_handler(session: Session, taken: set[int]) -> None:
+    try:
+        raise LookupError("the cache is down")  # noqa: TRY301
+    except LookupError:
+        with session.batch() as batch:
+            for number in range(30):
+                batch.save(Note(number))
+                taken.add(number)
+            raise ValueError("the body has failed") from None
+
+
+def by_save_all_in_a_handler(session: Session, taken: set[int]) -> None:
+    try:
+        raise LookupError("the cache is down")
+    finally:
+        by_save_all(session, taken)
+
+
+def named_by_causes(error: BaseException | None) -> set[int]:
+    named: set[int] = set()
+    while error is not None:
+        if isinstance(error, UnsentWrites):
+            named |= {note.id for note in error.objects}
+        error = error.__cause__
+    return named
+
+
+@pytest.mark.parametrize("program", [failing_in_a_handler, by_save_all_in_a_handler])
+def test_what_is_interrupted_in_a_handler_has_the_report_as_its_cause(
+    program: Callable[[Session, set[int]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports._log, "error", lambda *_: None)
+    lost = dropped(monkeypatch)
+    engine = Engine()
+    session = Session(client=engine.client)
+    # All: CPython makes a TypeError of some interruptions where a `with` statement is being left.
+    own = (KeyboardInterrupt, Exception)
+    counter = InterruptAt(-1)
+    for _ in range(2):
+        with contextlib.suppress(*own), counter:
+            program(session, set())
+    interrupted = 0
+    steps = (-1 - counter.left) // 2
+    for step in range(steps // 3, steps + 1, 3):
+        taken: set[int] = set()
+        engine.stored.clear()
+        lost.clear()
+        error: BaseException | None = None
+        try:
+            with InterruptAt(step):
+                program(session, taken)
+        except own as caught:
+            error = caught
+        unsent = taken - engine.stored
+        # A batch whose end had not begun says so when it goes.
+        if KeyboardInterrupt not in lost and not session._batches:
+            assert unsent <= named_by_causes(error), (step, unsent - named_by_causes(error))
+            interrupted += bool(unsent)
+        session._batches.clear()
+    assert interrupted > 40
     session.close()
     engine.client.close()
 

@@ -84,7 +84,7 @@ class AsyncBatch(AsyncHandle, AnyBatch):
                 if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
                     await self._driver.close()
         except BaseException as failure:
-            self._report(failure)
+            self._report(failure, error)
             raise
         finally:
             self._session._batches.discard(self)

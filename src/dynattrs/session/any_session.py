@@ -17,6 +17,7 @@ from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
 from dynattrs.operations.writing import batch as gathered
+from dynattrs.operations.writing import reports
 from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.session.any_handle import AnyHandle
 
@@ -41,7 +42,7 @@ class AnyBatch(AnyHandle):
         self._buffer = Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
-        weakref.finalize(self, gathered.report_left, self._buffer)
+        weakref.finalize(self, reports.report_left, self._buffer)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -66,10 +67,14 @@ class AnyBatch(AnyHandle):
             return gathered.give_up(self._core, self._buffer, SessionClosed(self._session._closed))
         return gathered.end(self._core, self._buffer, error)
 
-    def _report(self, failure: BaseException) -> None:
-        """The end has failed: perhaps by a second interruption, or before it had really begun."""
+    def _report(self, failure: BaseException, error: BaseException | None) -> None:
+        """*failure* leaves the batch, which *error* had ended: perhaps a second interruption, or one
+        before its end had really begun.
+        """
         assert self._buffer is not None
-        gathered.report_left(self._buffer, failure)
+        began = self._core.environment.monotonic()
+        reports.report_left(self._buffer, failure, error)
+        reports.tell_so_far(self._core, self._buffer, began)
 
     @verb
     def flush(self) -> Flow[None]:

@@ -72,7 +72,7 @@ class Batch(Handle, AnyBatch):
         try:
             self._driver.run(self._end(error))
         except BaseException as failure:
-            self._report(failure)
+            self._report(failure, error)
             raise
         finally:
             self._session._batches.discard(self)

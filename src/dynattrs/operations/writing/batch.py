@@ -12,29 +12,32 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from dynattrs.errors import (
     AccessDenied,
-    BatchClosed,
     DynattrsError,
     InvalidRequest,
     NoSuchTable,
     SessionClosed,
     Throttled,
-    Unsent,
     UnsentWrites,
 )
-from dynattrs.events import Flush, tell
-from dynattrs.models.hooks import Flushed
 from dynattrs.operations.context import Core, Packing
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.item_keys import identity, names_in
 from dynattrs.operations.refusals import PASSING, is_conflict
-from dynattrs.operations.writing.buffer import Buffer, Write, is_own, size_of
+from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.reports import (
+    hand_over,
+    raise_failures,
+    remember,
+    report_left,
+    tell_of,
+    tell_so_far,
+)
 from dynattrs.schema.model_info import info_of
 
 R = TypeVar("R")
@@ -46,8 +49,6 @@ Put: TypeAlias = Callable[[], Flow[None]]
 _BETWEEN_LOOKS: Final = 0.005
 #: What the system takes to send without waiting for the other side.
 _LIGHT_BYTES: Final = 65536
-
-_log = logging.getLogger("dynattrs")
 
 
 def packed_write(core: Core, obj: Any) -> Write | None:
@@ -147,9 +148,9 @@ def _may_wait(core: Core, buffer: Buffer, obj: Any, action: str, going_on: bool)
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
         return False
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
-        _raise_failures(buffer, obj, action)
+        raise_failures(buffer, obj, action)
     if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
-        _hand_over(core, portion, raising=False)
+        hand_over(core, portion, raising=False)
     return True
 
 
@@ -183,15 +184,6 @@ def _is_light(buffer: Buffer, batch: list[Write]) -> bool:
     )
 
 
-def _raise_failures(buffer: Buffer, obj: Any, action: str) -> None:
-    failed = buffer.failures()
-    if failed:
-        # Not that of a write that went wrong by itself.
-        cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
-        buffer.raised = UnsentWrites((*failed, Unsent(obj, action, cause)))
-        raise buffer.raised from cause
-
-
 def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[None]:
     """Send a write by a request of its own, beside the caller.
 
@@ -203,9 +195,9 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
             is among its objects.
     """
     if buffer.is_hopeless():
-        _raise_failures(buffer, write.obj, write.action)
+        raise_failures(buffer, write.obj, write.action)
     if (portion := buffer.ledger.take_portion()) is not None:
-        _hand_over(core, portion, raising=False)
+        hand_over(core, portion, raising=False)
     while (task := buffer.running(core.pace.allowed)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
@@ -282,7 +274,7 @@ def flush(
             yield from _begin(core, buffer, found)
     failed, counts = buffer.failures(), buffer.ledger.take_counts()
     flushed = buffer.ledger.take_objects()
-    _tell(core, counts, flushed, began, raising=not failed and ended_by is None)
+    tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
     if failed:
         raise UnsentWrites(failed) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None
@@ -296,19 +288,21 @@ def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
     Raises:
         UnsentWrites: As `end`.
     """
+    body: BaseException | None = None
     try:
         try:
             result = yield from gathering
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
         except BaseException as error:
+            body = error
             # What was taken is stored, as at the end of a batch.
             yield from end(core, buffer, error)
             raise
         yield from end(core, buffer, None)
     except BaseException as error:
         # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
-        report_left(buffer, error)
+        report_left(buffer, error, body)
         raise
     return result
 
@@ -318,36 +312,36 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
 
     What was saved before an error is stored, as boto3's batch_writer does. After KeyboardInterrupt,
     SystemExit and GeneratorExit, also one that comes while all is being sent, nothing new is sent:
-    what is not stored is logged, and an `UnsentWrites` is put at the end of the context of *error*.
+    what is not stored is logged, and an `UnsentWrites` is put among the causes of *error*, and of
+    what comes while all is being sent.
 
     Raises:
         UnsentWrites: Some were not stored. If *error* tells so of others, all are in this one.
     """
     began = core.environment.monotonic()
     if error is not None and not isinstance(error, Exception):
-        yield from _interrupt(core, buffer, error)
-        _report(core, buffer, began)
+        yield from _interrupt(core, buffer, began, error)
         return
     try:
         yield from flush(core, buffer, ending=True, ended_by=error)
     except UnsentWrites as unsent:
         if error is None:
+            remember(buffer, unsent)
             raise
         raised = buffer.raised
         earlier = raised.unsent if raised is not None and raised is error else ()
-        raise UnsentWrites((*earlier, *unsent.unsent)) from error
+        raise remember(buffer, UnsentWrites((*earlier, *unsent.unsent))) from error
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
         unsent_now = buffer.drain(failure)
-        _report(core, buffer, began)
+        tell_so_far(core, buffer, began)
         if unsent_now:
-            raise UnsentWrites(unsent_now) from failure
+            raise remember(buffer, UnsentWrites(unsent_now)) from failure
         raise
     except GeneratorExit:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
-        yield from _interrupt(core, buffer, interruption)
-        _report(core, buffer, began)
+        yield from _interrupt(core, buffer, began, interruption, error)
         raise
     finally:
         buffer.raised = None
@@ -365,12 +359,18 @@ def give_up(core: Core, buffer: Buffer, cause: SessionClosed) -> Flow[None]:
     buffer.cancel_tasks()
     yield from _await_tasks(buffer)
     unsent = buffer.drain(cause)
-    _report(core, buffer, began)
+    tell_so_far(core, buffer, began)
     if unsent:
-        raise UnsentWrites(unsent) from cause
+        raise remember(buffer, UnsentWrites(unsent)) from cause
 
 
-def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
+def _interrupt(
+    core: Core,
+    buffer: Buffer,
+    began: float,
+    error: BaseException,
+    body: BaseException | None = None,
+) -> Flow[None]:
     buffer.abandoned = error
     buffer.seal()
     buffer.cancel_tasks()
@@ -380,74 +380,14 @@ def _interrupt(core: Core, buffer: Buffer, error: BaseException) -> Flow[None]:
             yield from _await_tasks(buffer)
     finally:
         # Also where the waiting is interrupted once more.
-        report_left(buffer, error)
+        report_left(buffer, error, body)
+        tell_so_far(core, buffer, began)
 
 
 def _await_tasks(buffer: Buffer) -> Flow[None]:
     while (task := buffer.running(1)) is not None:
         with contextlib.suppress(SessionClosed):  # it was cancelled
             yield Wait(task)
-
-
-def report_left(buffer: Buffer, error: BaseException | None = None) -> None:
-    """Log what a buffer still holds, and put it at the end of the context of *error*.
-
-    Without an error the batch was forgotten, and never ended.
-    """
-    unsent = buffer.drain(error or BatchClosed())
-    if not unsent:
-        return
-    report = UnsentWrites(unsent)
-    if error is None:
-        _log.error("a batch was never ended, and what it had gathered is lost: %s", report)
-        return
-    _log.error("a batch was interrupted: %s", report)
-    last, seen = error, {id(error)}
-    while last.__context__ is not None and id(last.__context__) not in seen:
-        last = last.__context__
-        seen.add(id(last))
-    if last.__context__ is None:
-        last.__context__ = report
-
-
-def _report(core: Core, buffer: Buffer, began: float) -> None:
-    """Tell listeners and hooks what was done before an error; what a hook raises is logged."""
-    counts, flushed = buffer.ledger.take_counts(), buffer.ledger.take_objects()
-    _tell(core, counts, flushed, began, raising=False)
-
-
-def _tell(
-    core: Core,
-    counts: tuple[int, int, int],
-    flushed: Flushed | None,
-    began: float,
-    *,
-    raising: bool,
-) -> None:
-    """Tell listeners and hooks what a flush has done.
-
-    What a hook raises is raised only where nothing else is: everything is stored by then, and an
-    `UnsentWrites`, or what ended the batch, tells more. Otherwise it is logged.
-    """
-    if core.events.flush and any(counts):
-        tell(core.events.flush, Flush(*counts, core.environment.monotonic() - began))
-    if flushed is not None:
-        _hand_over(core, flushed, raising=raising)
-
-
-def _hand_over(core: Core, flushed: Flushed, *, raising: bool) -> None:
-    """Give the hooks what was held for them: all of them, also where one raises."""
-    first: Exception | None = None
-    for hook in core.hooks.after_flush:
-        try:
-            hook(flushed)
-        except Exception as error:
-            if not raising or first is not None:
-                _log.exception("an after_flush hook failed")
-            else:
-                first = error
-    if first is not None:
-        raise first
 
 
 # --- One batch ----------------------------------------------------------------------------------

@@ -250,6 +250,11 @@ def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
             del in_flight[key]
 
 
+def _in_order(failed: list[tuple[int, Unsent]]) -> list[Unsent]:
+    """By place, which no two of them have: an interruption may have put one there twice."""
+    return [unsent for _, unsent in sorted(dict(failed).items())]
+
+
 def _not_done(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if not task.done()]
 
@@ -286,6 +291,8 @@ class Buffer:
     complaint: Exception | None = attrs.field(default=None, init=False)
     #: The error that `gather` raised last.
     raised: UnsentWrites | None = attrs.field(default=None, init=False)
+    #: What was said at its end of writes that were not stored.
+    reports: list[UnsentWrites] = attrs.field(factory=list, init=False)
     #: Who is sending a batch of it just now: what that calls cannot wait for the batch.
     senders: set[Hashable] = attrs.field(factory=set, init=False)
     #: What became of its writes, until somebody is told.
@@ -499,8 +506,10 @@ class Buffer:
             self._taken -= len(dropped)
             return dropped
 
-    def drain(self, cause: BaseException) -> list[Unsent]:
-        """Take everything that is not stored, pending, in flight and failed, to report it."""
+    def left(self, cause: BaseException) -> list[Unsent]:
+        """Give up on all that is pending and in flight; what has failed for good so far, which
+        `failures` takes.
+        """
         with self._lock:
             left = {id(each): each for each in (*self._in_flight.values(), *self._pending.values())}
             self._failed += [
@@ -509,6 +518,11 @@ class Buffer:
             self._pending.clear()
             self._in_flight.clear()
             self._given_up += len(left)
+            return _in_order(self._failed)
+
+    def drain(self, cause: BaseException) -> list[Unsent]:
+        """Take everything that is not stored, pending, in flight and failed, to report it."""
+        self.left(cause)
         return self.failures()
 
     def is_hopeless(self) -> bool:
@@ -522,7 +536,7 @@ class Buffer:
         with self._lock:
             failed, self._failed = self._failed, []
             self.has_failures = self._all_fail
-        unsent = [unsent for _, unsent in sorted(failed, key=lambda each: each[0])]
+        unsent = _in_order(failed)
         self.ledger.gave_up(unsent)
         return unsent
 
