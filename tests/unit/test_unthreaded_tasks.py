@@ -319,7 +319,9 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
 ) -> None:
     logged: list[UnsentWrites] = []
     monkeypatch.setattr(
-        dynattrs.operations.writing.reports._log, "error", lambda message, *each: logged.extend(each)
+        dynattrs.operations.writing.reports._log,
+        "error",
+        lambda message, *each: logged.extend(each),
     )
     lost = dropped(monkeypatch)
 

@@ -87,7 +87,7 @@ class AsyncBatch(AsyncHandle, AnyBatch):
             self._report(failure, error)
             raise
         finally:
-            self._session._batches.discard(self)
+            self._over()
 
 
 class AsyncSession(AsyncHandle, AnySession):

@@ -42,7 +42,7 @@ class AnyBatch(AnyHandle):
         self._buffer = Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
-        weakref.finalize(self, reports.report_left, self._buffer)
+        self._forgotten = weakref.finalize(self, reports.report_left, self._buffer)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -75,6 +75,14 @@ class AnyBatch(AnyHandle):
         began = self._core.environment.monotonic()
         reports.report_left(self._buffer, failure, error)
         reports.tell_so_far(self._core, self._buffer, began)
+
+    def _over(self) -> None:
+        """It has ended: nothing holds it, nor what led to its end, any longer."""
+        assert self._buffer is not None
+        self._session._batches.discard(self)
+        reports.report_left(self._buffer)  # where an interruption came in between
+        self._forgotten.detach()
+        self._buffer.forget()
 
     @verb
     def flush(self) -> Flow[None]:

@@ -75,7 +75,7 @@ class Batch(Handle, AnyBatch):
             self._report(failure, error)
             raise
         finally:
-            self._session._batches.discard(self)
+            self._over()
 
 
 class Session(Handle, AnySession):

@@ -525,6 +525,16 @@ class Buffer:
         self.left(cause)
         return self.failures()
 
+    def forget(self) -> None:
+        """The batch has ended. Let go of errors: they hold the frames that they have passed through,
+        with all that is in these.
+        """
+        with self._lock:
+            self._failed, self._tasks, self.reports = [], [], []
+            self.raised = self.complaint = None
+            # What still runs in a thread finds that it is over.
+            self.abandoned = BatchClosed("ended")
+
     def is_hopeless(self) -> bool:
         """Whether what has failed lets no other write succeed: no table, no answer, too many."""
         return self._all_fail or len(self._failed) >= _MANY
