@@ -539,9 +539,12 @@ class UnsentWrites(DynattrsError):
 
     Attributes:
         unsent: One `Unsent` for each write, in the order of the calls.
+        superseded: Writes that failed as well, and that a newer write of their key has replaced,
+            which is stored: to save their objects again would go back in time.
     """
 
     unsent: Sequence[Unsent]
+    superseded: Sequence[Unsent] = ()
 
     @property
     def objects(self) -> list[Any]:
@@ -552,6 +555,10 @@ class UnsentWrites(DynattrsError):
         count = len(self.unsent)
         shown = "; ".join(str(entry) for entry in self.unsent[:3])
         more = f"; and {count - 3} more" if count > 3 else ""
+        if self.superseded:
+            more += (
+                f"; {len(self.superseded)} besides, which newer writes of their keys have replaced"
+            )
         return (
             f"{count} write{'s were' if count != 1 else ' was'} not stored: {shown}{more}; "
             f"the objects are in .objects, each with its cause in .unsent"

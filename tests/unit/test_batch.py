@@ -25,6 +25,7 @@ from dynattrs import (
     Throttled,
     UnsentWrites,
 )
+from dynattrs.models.hooks import Flushed, SessionHooks
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
 from dynattrs.operations.item_keys import identity
@@ -733,17 +734,86 @@ def test_discard_drops_what_is_pending_and_names_it():
     assert list(batch.flush(core(), buffer)) == []
 
 
-def test_a_write_that_failed_leaves_a_newer_one_to_its_key_alone():
+REFUSAL = ServiceError("BatchWriteItem", "Odd", "no")
+
+
+def test_a_write_that_failed_is_not_named_where_a_newer_one_of_its_key_is_stored():
+    """A flush waits for the newer one, because that decides."""
     buffer = buffer_with(put("a", "1"))
     flow = batch.flush(core(), buffer)
     next(flow)
     buffer.add(put("a", "2"))
 
-    with pytest.raises(UnsentWrites) as caught:
-        flow.throw(ServiceError("BatchWriteItem", "Odd", "no"))
+    assert flow.throw(REFUSAL) == sent(put("a", "2"))
+    finish(flow, {})
 
-    assert caught.value.objects == ["a1"]
-    assert [write.obj for write in buffer.take(whole=False)] == ["a2"]
+    assert buffer.failures() == []
+
+
+def test_all_writes_of_a_key_that_failed_are_named_in_order():
+    buffer = buffer_with(put("a", "1"))
+    flow = batch.flush(core(), buffer)
+    next(flow)
+    buffer.add(put("a", "2"))
+    flow.throw(REFUSAL)
+
+    with pytest.raises(UnsentWrites) as caught:
+        flow.throw(REFUSAL)
+
+    assert caught.value.objects == ["a1", "a2"]
+    assert not caught.value.superseded
+
+
+def test_an_error_for_others_says_what_was_replaced():
+    buffer = buffer_with(put("a", "1"), put("b", "1"))
+    flow = batch.flush(core(), buffer)
+    next(flow)
+    buffer.add(put("a", "2"))
+    flow.throw(REFUSAL)
+
+    with pytest.raises(UnsentWrites, match="1 besides, which newer writes") as caught:
+        flow.send({})
+
+    assert caught.value.objects == ["b1"]
+    assert [each.object for each in caught.value.superseded] == ["a1"]
+
+
+def test_a_save_does_not_raise_for_what_a_newer_write_may_still_replace():
+    buffer = buffer_with(put("a", "1"))
+    flight = batch.send(core(), buffer, buffer.take(whole=False))
+    next(flight)
+    buffer.add(put("a", "2"))
+    with pytest.raises(StopIteration):
+        flight.throw(REFUSAL)
+
+    assert not batch.hold(core(), buffer, put("b", "1"))
+
+
+def test_a_conflict_is_named_although_a_newer_write_is_stored():
+    """Another writer's item was not looked at: to save the object again would be refused again."""
+    buffer = buffer_with(put("a", "1"))
+    first = buffer.take(whole=False)
+    buffer.add(put("a", "2"))
+    buffer.fail(first, ConditionFailed("PutItem", {"id": "a"}, "v = 1", None))
+
+    buffer.acknowledge(buffer.take(whole=False), 1.0)
+
+    assert [each.object for each in buffer.failures()] == ["a1"]
+
+
+def test_hooks_hear_of_what_was_replaced():
+    told: list[Flushed] = []
+    own = attrs.evolve(core(), hooks=SessionHooks(after_flush=(told.append,)))
+    buffer = buffer_with(put("a", "1"))
+    flow = batch.flush(own, buffer)
+    next(flow)
+    buffer.add(put("a", "2"))
+    flow.throw(REFUSAL)
+    finish(flow, {})
+
+    assert told[0].saved == ("a2",)
+    assert not told[0].failed
+    assert [each.object for each in told[0].superseded] == ["a1"]
 
 
 # --- The end of a batch ---------------------------------------------------------------------------
@@ -789,6 +859,24 @@ def test_one_error_carries_what_failed_before_and_at_the_end_of_a_batch():
         drive(batch.end(core(), buffer, first.value), Store())
 
     assert caught.value.objects == ["a", "b", "cbad"]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_what_was_replaced_since_a_save_raised_is_not_named_at_the_end(more: bool):
+    buffer = buffer_with(put("a", "1"), put("b", "1"))
+    buffer.fail(buffer.take(whole=False), REFUSAL)
+    with pytest.raises(UnsentWrites) as first:
+        next(batch.gather(core(), buffer, put("c")))
+    buffer.add(put("a", "2"))
+    if more:
+        buffer.add(put("d", "bad"))
+
+    with pytest.raises(UnsentWrites) as caught:
+        drive(batch.end(core(), buffer, first.value), Store())
+
+    assert caught.value.objects == ["b1", "c", *["dbad"] * more]
+    assert [each.object for each in caught.value.superseded] == ["a1"]
+    assert caught.value.__cause__ is first.value
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -27,11 +27,13 @@ class Flushed:
         saved: The very objects that were given to `save` and are stored now, in no certain order.
         deleted: What was given to `delete` and is gone now: an object, or a pair `(Model, key)`.
         failed: What was given up, each with its cause: the same as in `UnsentWrites.unsent`.
+        superseded: What was given up as well, and does not matter: a newer write of its key is stored.
     """
 
     saved: tuple[Any, ...]
     deleted: tuple[Any, ...]
     failed: tuple[Unsent, ...]
+    superseded: tuple[Unsent, ...] = ()
 
 
 @attrs.frozen(eq=False, repr=False)

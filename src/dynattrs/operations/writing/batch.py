@@ -37,6 +37,8 @@ from dynattrs.operations.writing.reports import (
     report_left,
     tell_of,
     tell_so_far,
+    unsent_writes,
+    with_earlier,
 )
 from dynattrs.schema.model_info import info_of
 
@@ -244,7 +246,8 @@ def flush(
 ) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
-    What other threads write in the meantime is not waited for. Where an error has ended the batch,
+    What other threads write in the meantime is not waited for, except where it replaces what has
+    failed. Where an error has ended the batch,
     what an `after_flush` hook raises does not take its place.
 
     Raises:
@@ -259,7 +262,7 @@ def flush(
             "session"
         )
     began = core.environment.monotonic()
-    while buffer.outstanding(last):
+    while buffer.outstanding(last) or (buffer.has_failures and buffer.is_undecided()):
         found = buffer.next_of_all(core.pace.allowed)
         if found is None:
             # Another thread is sending the rest, or is about to.
@@ -275,8 +278,9 @@ def flush(
     failed, counts = buffer.failures(), buffer.ledger.take_counts()
     flushed = buffer.ledger.take_objects()
     tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
+    replaced = buffer.superseded()
     if failed:
-        raise UnsentWrites(failed) from failed[0].cause
+        raise UnsentWrites(failed, replaced) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None
     if complaint is not None:
         raise complaint
@@ -328,21 +332,23 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         if error is None:
             remember(buffer, unsent)
             raise
-        raised = buffer.raised
-        earlier = raised.unsent if raised is not None and raised is error else ()
-        raise remember(buffer, UnsentWrites((*earlier, *unsent.unsent))) from error
+        raise remember(buffer, with_earlier(buffer, error, unsent) or unsent) from error
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
         unsent_now = buffer.drain(failure)
         tell_so_far(core, buffer, began)
         if unsent_now:
-            raise remember(buffer, UnsentWrites(unsent_now)) from failure
+            raise remember(buffer, unsent_writes(buffer, unsent_now)) from failure
         raise
     except GeneratorExit:
         raise  # this flow itself is dropped, and cannot wait
     except BaseException as interruption:
         yield from _interrupt(core, buffer, began, interruption, error)
         raise
+    else:
+        corrected = with_earlier(buffer, error, None) if error is not None else None
+        if corrected is not None:
+            raise remember(buffer, corrected) from error
     finally:
         buffer.raised = None
 
@@ -361,7 +367,7 @@ def give_up(core: Core, buffer: Buffer, cause: SessionClosed) -> Flow[None]:
     unsent = buffer.drain(cause)
     tell_so_far(core, buffer, began)
     if unsent:
-        raise remember(buffer, UnsentWrites(unsent)) from cause
+        raise remember(buffer, unsent_writes(buffer, unsent)) from cause
 
 
 def _interrupt(

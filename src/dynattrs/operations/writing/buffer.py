@@ -15,21 +15,19 @@ from typing import Any, Final
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import (
-    BatchClosed,
-    ConditionFailed,
-    InvalidRequest,
-    OutcomeUnknown,
-    Unsent,
-    UnsentWrites,
-)
+from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.flows import Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
+from dynattrs.operations.writing.failures import (
+    Failure,
+    Failures,
+    Raised,
+    superseded_of,
+    unsent_of,
+)
 from dynattrs.schema.table import AttributeMap
 
-#: So many failures are no coincidence, and more of them would be kept in memory.
-_MANY: Final = 1000
 #: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
 #: generator of millions is saved.
 PORTION_OBJECTS: Final = 1000
@@ -37,11 +35,6 @@ PORTION_OBJECTS: Final = 1000
 PORTION_BYTES: Final = 16 * 1024 * 1024
 
 size_of: Final = operator.attrgetter("size")
-
-
-def is_own(cause: BaseException) -> bool:
-    """Whether a write failed for a reason of its own, which says nothing of the next one."""
-    return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
 
 
 def _identity(write: Write) -> Hashable:
@@ -122,6 +115,7 @@ class Ledger:
     _failed: int = attrs.field(default=0, init=False)
     _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
     _unsent: list[Unsent] = attrs.field(factory=list, init=False)
+    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _held: int = attrs.field(default=0, init=False)
 
@@ -141,11 +135,14 @@ class Ledger:
                 self._bytes += write.size
                 self._held += 1
 
-    def gave_up(self, unsent: list[Unsent]) -> None:
-        """Remember what was given up. Its objects are in an error anyway."""
+    def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
+        """Remember what was given up, and what of that does not matter any more. The objects of the
+        first are in an error anyway.
+        """
         with self._lock:
             self._failed += len(unsent)
             self._unsent += unsent
+            self._superseded += superseded
 
     def take_portion(self) -> Flushed | None:
         """What the hooks are to be told now already, because so many objects are held for them."""
@@ -157,12 +154,12 @@ class Ledger:
         with self._lock:
             objects, self._objects = self._objects, {}
             unsent, self._unsent = self._unsent, []
+            superseded, self._superseded = self._superseded, []
             self._bytes = self._held = 0
-        if not objects and not unsent:
+        if not objects and not unsent and not superseded:
             return None
-        return Flushed(
-            tuple(objects.get("save", ())), tuple(objects.get("delete", ())), tuple(unsent)
-        )
+        saved, deleted = objects.get("save", ()), objects.get("delete", ())
+        return Flushed(tuple(saved), tuple(deleted), tuple(unsent), tuple(superseded))
 
     def take_counts(self) -> tuple[int, int, int]:
         """How many were saved, deleted and given up, of which listeners are to be told, once."""
@@ -250,11 +247,6 @@ def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
             del in_flight[key]
 
 
-def _in_order(failed: list[tuple[int, Unsent]]) -> list[Unsent]:
-    """By place, which no two of them have: an interruption may have put one there twice."""
-    return [unsent for _, unsent in sorted(dict(failed).items())]
-
-
 def _not_done(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if not task.done()]
 
@@ -269,7 +261,9 @@ class Buffer:
     #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
     _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
     _tasks: list[Task] = attrs.field(factory=list, init=False)
-    _failed: list[tuple[int, Unsent]] = attrs.field(factory=list, init=False)
+    _failures: Failures = attrs.field(factory=Failures, init=False)
+    #: Those of them that the next error tells of besides.
+    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
     #: Told of each answer.
     on_progress: Callable[[Progress], object] | None = None
     _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
@@ -280,8 +274,6 @@ class Buffer:
     _given_up: int = attrs.field(default=0, init=False)
     #: Whether there is anything for `failures` or `is_hopeless` to tell.
     has_failures: bool = attrs.field(default=False, init=False)
-    #: Whether one of those failed for a reason that is not its own.
-    _all_fail: bool = attrs.field(default=False, init=False)
     #: When the service last acknowledged a write.
     _last_success: float = attrs.field(default=float("-inf"), init=False)
     _sealed: bool = attrs.field(default=False, init=False)
@@ -289,8 +281,6 @@ class Buffer:
     abandoned: BaseException | None = attrs.field(default=None, init=False)
     #: What `on_progress` raised. It is not called again, and writes go on.
     complaint: Exception | None = attrs.field(default=None, init=False)
-    #: The error that `gather` raised last.
-    raised: UnsentWrites | None = attrs.field(default=None, init=False)
     #: What was said at its end of writes that were not stored.
     reports: list[UnsentWrites] = attrs.field(factory=list, init=False)
     #: Who is sending a batch of it just now: what that calls cannot wait for the batch.
@@ -304,7 +294,8 @@ class Buffer:
     def forked(self) -> None:
         """This is a child process: what is here is its parent's to send."""
         self._lock, self._reporting = threading.Lock(), threading.Lock()
-        self._pending, self._in_flight, self._tasks, self._failed = {}, {}, [], []
+        self._pending, self._in_flight, self._tasks = {}, {}, []
+        self._failures, self._superseded, self.has_failures = Failures(), [], False
         self._taken = self._stored = self._replaced = self._given_up = 0
         self.senders = set()
         self.ledger = Ledger()
@@ -446,6 +437,7 @@ class Buffer:
             if self.on_progress is not None:
                 self._stored += sum(map(self._flies, done))
             self._last_success = max(self._last_success, now)
+            self._failures.stored(done)
         # They land last: who waits for them finds versions moved and progress told.
         try:
             _tell(done)
@@ -459,8 +451,7 @@ class Buffer:
             given_up = list(filter(self._flies, writes))
             for write in given_up:
                 self._given_up += 1
-                self._all_fail = self._all_fail or not is_own(cause)
-                self._failed.append((write.place, Unsent(write.obj, write.action, cause)))
+                self._failures.add(write, cause)
                 self.has_failures = True
         try:
             self._report()
@@ -512,13 +503,13 @@ class Buffer:
         """
         with self._lock:
             left = {id(each): each for each in (*self._in_flight.values(), *self._pending.values())}
-            self._failed += [
-                (each.place, Unsent(each.obj, each.action, cause)) for each in left.values()
-            ]
+            for write in left.values():
+                self._failures.left(write, cause)
             self._pending.clear()
             self._in_flight.clear()
             self._given_up += len(left)
-            return _in_order(self._failed)
+            self.has_failures = bool(self._failures)
+            return unsent_of(self._failures.look())
 
     def drain(self, cause: BaseException) -> list[Unsent]:
         """Take everything that is not stored, pending, in flight and failed, to report it."""
@@ -530,25 +521,54 @@ class Buffer:
         with all that is in these.
         """
         with self._lock:
-            self._failed, self._tasks, self.reports = [], [], []
-            self.raised = self.complaint = None
+            self._failures, self._superseded, self.has_failures = Failures(), [], False
+            self._tasks, self.reports, self.complaint = [], [], None
             # What still runs in a thread finds that it is over.
             self.abandoned = BatchClosed("ended")
 
+    # What was given up.
+
     def is_hopeless(self) -> bool:
         """Whether what has failed lets no other write succeed: no table, no answer, too many."""
-        return self._all_fail or len(self._failed) >= _MANY
+        return self._failures.is_hopeless()
 
-    def failures(self) -> list[Unsent]:
-        """Take what has failed for good, in the order of the calls."""
-        if not self._failed:
+    def is_undecided(self) -> bool:
+        """Whether a newer write of a key, which is on its way, decides if a failure matters."""
+        with self._lock:
+            return self._failures.waits_for(self._keys())
+
+    def _keys(self) -> set[Hashable]:
+        return self._pending.keys() | self._in_flight.keys()
+
+    def take_failures(self) -> list[Failure]:
+        """Take what has failed for good, in the order of the calls, as far as it is decided."""
+        if not self.has_failures:
             return []
         with self._lock:
-            failed, self._failed = self._failed, []
-            self.has_failures = self._all_fail
-        unsent = _in_order(failed)
-        self.ledger.gave_up(unsent)
-        return unsent
+            taken = self._failures.take(self._keys())
+            self.has_failures = bool(self._failures)
+        unsent, superseded = unsent_of(taken), superseded_of(taken)
+        self._superseded += superseded
+        self.ledger.gave_up(unsent, superseded)
+        return taken
+
+    def failures(self) -> list[Unsent]:
+        """As `take_failures`, without those that a newer write has replaced."""
+        return unsent_of(self.take_failures())
+
+    def superseded(self) -> list[Unsent]:
+        """Take those that a newer write has replaced, of what was taken so far."""
+        superseded, self._superseded = self._superseded, []
+        return superseded
+
+    @property
+    def raised(self) -> Raised | None:
+        """What a `save` has raised last for writes before it."""
+        return self._failures.raised
+
+    @raised.setter
+    def raised(self, raised: Raised | None) -> None:
+        self._failures.raised = raised
 
     # Tasks: batches that are being sent beside the caller.
 

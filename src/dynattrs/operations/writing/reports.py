@@ -13,7 +13,8 @@ from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
 from dynattrs.events import Flush, tell
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.context import Core
-from dynattrs.operations.writing.buffer import Buffer, is_own
+from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.failures import Raised, is_own, superseded_of, unsent_of
 
 _log = logging.getLogger("dynattrs")
 
@@ -23,12 +24,37 @@ _log = logging.getLogger("dynattrs")
 
 def raise_failures(buffer: Buffer, obj: Any, action: str) -> None:
     """Raise what has failed for good, with a write that was not taken for that reason."""
-    failed = buffer.failures()
+    taken = buffer.take_failures()
+    failed = unsent_of(taken)
     if failed:
         # Not that of a write that went wrong by itself.
         cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
-        buffer.raised = UnsentWrites((*failed, Unsent(obj, action, cause)))
-        raise buffer.raised from cause
+        refused = Unsent(obj, action, cause)
+        error = unsent_writes(buffer, [*failed, refused])
+        buffer.raised = Raised(error, taken, refused)
+        raise error from cause
+
+
+def unsent_writes(buffer: Buffer, unsent: list[Unsent]) -> UnsentWrites:
+    """An error that tells what was not stored, and what of the rest a newer write has replaced."""
+    return UnsentWrites(tuple(unsent), tuple(buffer.superseded()))
+
+
+def with_earlier(
+    buffer: Buffer, error: BaseException, found: UnsentWrites | None
+) -> UnsentWrites | None:
+    """What the end of a batch has found, with what *error* tells of earlier writes, if a `save` raised
+    it, as it is now; None if that is what *error* says itself.
+    """
+    raised = buffer.raised
+    if raised is None or raised.error is not error:
+        return found
+    earlier, replaced = raised.unsent(), superseded_of(raised.failures)
+    if found is not None:
+        return UnsentWrites((*earlier, *found.unsent), (*replaced, *found.superseded))
+    if len(earlier) == len(raised.error.unsent):
+        return None
+    return UnsentWrites(tuple(earlier), tuple(replaced))
 
 
 def remember(buffer: Buffer, report: UnsentWrites) -> UnsentWrites:
@@ -55,6 +81,7 @@ def report_left(
         report = UnsentWrites(unsent)
         buffer.reports.append(report)
         buffer.failures()  # they are in a report now: not before, because of interruptions here
+        report.superseded = tuple(buffer.superseded())
         if error is None:
             _log.error("a batch was never ended, and what it had gathered is lost: %s", report)
         else:

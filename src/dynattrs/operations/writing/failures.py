@@ -1,0 +1,123 @@
+"""Writes that were given up: those of which the caller is to be told, and those that a newer write of
+their key has replaced since.
+
+A write fails, and a newer one of its key is stored: the item is as it should be. To save the older
+one's object again would go back in time, so it is not among what was not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from typing import Final, Protocol
+
+import attrs
+
+from dynattrs.errors import ConditionFailed, InvalidRequest, OutcomeUnknown, Unsent, UnsentWrites
+
+#: So many failures are no coincidence, and more of them would be kept in memory.
+_MANY: Final = 1000
+
+
+def is_own(cause: BaseException) -> bool:
+    """Whether a write failed for a reason of its own, which says nothing of the next one."""
+    return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
+
+
+class Placed(Protocol):
+    """A write, as far as it matters here."""
+
+    obj: object
+    action: str
+    identity: Hashable
+    place: int
+
+
+@attrs.define(eq=False, repr=False)
+class Failure:
+    """A write that was given up."""
+
+    unsent: Unsent
+    identity: Hashable
+    place: int
+    #: A newer write of its key is stored.
+    superseded: bool = False
+
+
+@attrs.define(eq=False, repr=False)
+class Raised:
+    """The error that a `save` has raised for earlier writes, with one that it did not take."""
+
+    error: UnsentWrites
+    failures: list[Failure]
+    refused: Unsent
+
+    def unsent(self) -> list[Unsent]:
+        """What of it was not stored to this day."""
+        return [*unsent_of(self.failures), self.refused]
+
+
+def unsent_of(failures: Iterable[Failure]) -> list[Unsent]:
+    return [each.unsent for each in failures if not each.superseded]
+
+
+def superseded_of(failures: Iterable[Failure]) -> list[Unsent]:
+    return [each.unsent for each in failures if each.superseded]
+
+
+@attrs.define(eq=False, repr=False)
+class Failures:
+    """What was given up and not told of. Its buffer's lock keeps it safe between threads."""
+
+    _waiting: list[Failure] = attrs.field(factory=list, init=False)
+    #: Whether one of them failed for a reason that is not its own.
+    _all_fail: bool = attrs.field(default=False, init=False)
+    #: What `save` raised last: those of it may still be superseded.
+    raised: Raised | None = attrs.field(default=None, init=False)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self._waiting) or self._all_fail
+
+    def is_hopeless(self) -> bool:
+        """Whether no other write can succeed: no table, no answer, too many failures."""
+        return self._all_fail or len(self._waiting) >= _MANY
+
+    def add(self, write: Placed, cause: BaseException) -> None:
+        self._all_fail = self._all_fail or not is_own(cause)
+        self.left(write, cause)
+
+    def left(self, write: Placed, cause: BaseException) -> None:
+        """As `add`, where nothing else is to be written any more."""
+        unsent = Unsent(write.obj, write.action, cause)
+        self._waiting.append(Failure(unsent, write.identity, write.place))
+
+    def stored(self, writes: Iterable[Placed]) -> None:
+        """Writes are stored: newer ones, because a key is in flight once at a time."""
+        raised = () if self.raised is None else self.raised.failures
+        if self._waiting or raised:
+            keys = {write.identity for write in writes}
+            for each in (*self._waiting, *raised):
+                # What another writer's item has refused would be refused again.
+                own = isinstance(each.unsent.cause, ConditionFailed)
+                if not own and each.identity in keys:
+                    each.superseded = True
+
+    def waits_for(self, keys: Collection[Hashable]) -> bool:
+        """Whether a newer write of a key, one of these, decides what is to be told."""
+        return any(each.identity in keys for each in self._waiting)
+
+    def take(self, keys: Collection[Hashable] = ()) -> list[Failure]:
+        """Those to tell of now, in the order of the calls. Of these keys newer writes are on their way."""
+        taken = [each for each in self._waiting if each.identity not in keys]
+        self._waiting = [each for each in self._waiting if each.identity in keys]
+        return _in_order(taken)
+
+    def look(self) -> list[Failure]:
+        """All of them, which stay."""
+        return _in_order(self._waiting)
+
+
+def _in_order(failures: list[Failure]) -> list[Failure]:
+    """By place, which no two of them have: an interruption may have put one there twice."""
+    by_place = {each.place: each for each in failures}
+    return [by_place[place] for place in sorted(by_place)]

@@ -1,0 +1,194 @@
+"""What errors name of gathered writes, in programs of saves, deletes and flushes on a few keys.
+
+Every batch may be refused, in any order with the writes that follow. The law: what an error names may
+be saved again. So no newer write of its key is stored, or is on its way; and the newest write of each
+key is stored, or named.
+"""
+
+from __future__ import annotations
+
+from contextvars import Context, ContextVar, copy_context
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynattrs import ServiceError, UnsentWrites, limits
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
+from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer, Write
+
+KEYS = "abc"
+
+#: The task that takes steps.
+who: ContextVar[object] = ContextVar("who", default=None)
+
+
+@attrs.frozen
+class Object:
+    key: str
+    number: int
+
+
+class Sending:
+    """A batch on its way: it is answered when the program says, or when it is waited for."""
+
+    def __init__(self, flow: Flow[Any], context: Context) -> None:
+        self.context = context
+        self.flow = flow
+        self.effect: Any = None
+        context.run(who.set, self)
+        self.go_on(None)
+
+    def go_on(self, outcome: object) -> None:
+        act = self.flow.throw if isinstance(outcome, Exception) else self.flow.send
+        try:
+            self.effect = self.context.run(act, outcome)  # type: ignore[arg-type]
+        except StopIteration:
+            self.effect = None
+
+    def done(self) -> bool:
+        return self.effect is None
+
+    def cancel(self) -> bool:
+        return False
+
+
+@attrs.define
+class Program:
+    """A buffer, what is stored, and which requests are refused."""
+
+    refused: set[int]
+    requests: int = 0
+    buffer: Buffer = attrs.field(factory=Buffer)
+    stored: dict[str, int] = attrs.field(factory=dict)
+    newest: dict[str, int] = attrs.field(factory=dict)
+    named: dict[str, int] = attrs.field(factory=dict)
+    tasks: list[Sending] = attrs.field(factory=list)
+    numbers: int = 0
+    core: Core = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        now = datetime(2026, 11, 27, tzinfo=timezone.utc)
+        environment = Environment(
+            lambda: 0.0, lambda: 0.0, lambda: now, caller=who.get, cancellable=True
+        )
+        self.core = Core(environment, timedelta(seconds=60), 3)
+
+    def write(self, key: str, action: str) -> None:
+        self.numbers += 1
+        at = {"id": {"S": key}}
+        number = {"N": str(self.numbers)}
+        request: Any = (
+            {"PutRequest": {"Item": {**at, "number": number}}}
+            if action == "save"
+            else {"DeleteRequest": {"Key": at, "number": number}}
+        )
+        write = Write("things", at, request, 10, Object(key, self.numbers), action)  # type: ignore[arg-type]
+        self.newest[key] = self.numbers
+        self.run(batch.gather(self.core, self.buffer, write))
+
+    def run(self, flow: Flow[Any], body: BaseException | None = None) -> None:
+        """What is raised, or was already, is what the program is told."""
+        try:
+            self.drive(flow)
+        except UnsentWrites as error:
+            body = error
+        if isinstance(body, UnsentWrites):
+            self.told(body)
+
+    def drive(self, flow: Flow[Any]) -> None:
+        try:
+            effect = next(flow)
+            while True:
+                effect = flow.send(self.perform(effect))
+        except StopIteration:
+            pass
+
+    def perform(self, effect: Any) -> Any:
+        if isinstance(effect, Start):
+            self.tasks.append(Sending(effect.flow, copy_context()))
+            return self.tasks[-1]
+        if isinstance(effect, Wait):
+            self.answer(effect.task)  # type: ignore[arg-type]
+        else:
+            assert isinstance(effect, Pause)
+        return None
+
+    def answer(self, task: Sending) -> None:
+        """What is left to do of a batch on its way."""
+        while isinstance(task.effect, (Call, Pause)):
+            if isinstance(task.effect, Pause):
+                task.go_on(None)
+                continue
+            self.requests += 1
+            if self.requests in self.refused:
+                task.go_on(ServiceError("BatchWriteItem", "Odd", "no"))
+            else:
+                self.store(task.effect.parameters["RequestItems"]["things"])
+                task.go_on({})
+
+    def store(self, requests: list[Any]) -> None:
+        for request in requests:
+            item = request["PutRequest"]["Item"] if "PutRequest" in request else None
+            deleted = request.get("DeleteRequest", {})
+            key = (item or deleted["Key"])["id"]["S"]
+            self.stored[key] = int((item or deleted)["number"]["N"])
+
+    def told(self, error: UnsentWrites) -> None:
+        on_its_way = {
+            write.obj.key: write.obj.number
+            for writes in (self.buffer._in_flight, self.buffer._pending)
+            for write in writes.values()
+        }
+        for each in error.objects:
+            assert self.stored.get(each.key, 0) < each.number, "a newer one is stored"
+            assert on_its_way.get(each.key, 0) <= each.number, "a newer one is on its way"
+            self.named[each.key] = max(self.named.get(each.key, 0), each.number)
+        for superseded in error.superseded:
+            assert self.stored[superseded.object.key] > superseded.object.number
+
+    def check(self) -> None:
+        for key, number in self.newest.items():
+            assert number in (self.stored.get(key), self.named.get(key)), (key, number)
+
+
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["save", "save", "save", "delete"]), st.sampled_from(KEYS)),
+    st.tuples(st.just("flush"), st.none()),
+    st.tuples(st.just("answer"), st.integers(0, 8)),
+    st.tuples(st.just("answer"), st.none()),
+)
+
+
+@given(
+    steps=st.lists(STEPS, max_size=25),
+    refused=st.sets(st.integers(1, 8)),
+    failing=st.booleans(),
+)
+@settings(max_examples=settings.default.max_examples * 20)  # each takes some milliseconds
+def test_what_an_error_names_may_be_saved_again(
+    steps: list[tuple[str, Any]], refused: set[int], failing: bool
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "BATCH_WRITE_ITEMS", 2)
+        program = Program(refused)
+        raised: UnsentWrites | None = None
+        for name, argument in steps:
+            if name == "flush":
+                program.run(batch.flush(program.core, program.buffer))
+            elif name == "answer":
+                which = slice(argument, argument and argument + 1)
+                for task in program.tasks[which]:
+                    program.answer(task)
+            else:
+                program.write(argument, name)
+                raised = program.buffer.raised and program.buffer.raised.error
+        # The body may have raised what a save has raised, or another error.
+        body = (raised or ValueError("the body has failed")) if failing else None
+        program.run(batch.end(program.core, program.buffer, body), body)
+        program.check()
