@@ -87,8 +87,8 @@ Answer = Callable[[Received], Any]
 class ScriptedServer:
     """Answers with what is in `script`, one after the other, then with what `answer` gives.
 
-    An entry is the bytes to send, a list of such (sent one by one), `HANG_UP`, `SILENCE`, or a
-    function of the request.
+    An entry is the bytes to send, several of such (sent one by one, with `HANG_UP` in their midst or at
+    their end), `HANG_UP`, `SILENCE`, or a function of the request that gives one of these.
     """
 
     def __init__(self) -> None:
@@ -130,13 +130,14 @@ class ScriptedServer:
                     entry = self.script.pop(0) if self.script else self.answer
                 if callable(entry):
                     entry = entry(received)
-                if entry is HANG_UP:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
                 if entry is SILENCE:
                     self._closing.wait()
                     return
-                for part in entry if isinstance(entry, list) else [entry]:
+                single = entry is HANG_UP or isinstance(entry, bytes)
+                for part in [entry] if single else entry:
+                    if part is HANG_UP:
+                        connection.shutdown(socket.SHUT_RDWR)
+                        return
                     connection.sendall(part)
 
     def _read(self, stream: Any, number: int) -> Received | None:

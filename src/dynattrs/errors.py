@@ -331,7 +331,7 @@ class ConnectionFailed(DynattrsError, ConnectionError):
 
 
 class CorruptReply(ConnectionFailed):
-    """A reply came damaged: it does not match its checksum. A write was probably applied."""
+    """A reply came damaged, or from something else than DynamoDB. A write may have been applied."""
 
 
 # --- Items ------------------------------------------------------------------------------------

@@ -322,8 +322,10 @@ def test_replies_take_the_fast_way_and_the_client_is_unchanged(made: Callable[..
         client = await session.client
         opened = session._driver.wire.opened
         assert opened is not None
-        assert opened.sender is not client
-        assert type(opened.sender._endpoint._response_parser_factory).__name__ == "_ParserFactory"
+        assert opened.ways is not None
+        sender, _ = opened.ways.of("get_item")
+        assert sender is not client
+        assert type(sender._endpoint._response_parser_factory).__name__ == "_ParserFactory"
         await session.save(Note("s", 1, "x"))
         reply = await client.get_item(
             TableName=f"{session._core.table_prefix}notes",

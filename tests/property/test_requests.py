@@ -10,13 +10,15 @@ from zlib import crc32
 
 import boto3
 import msgspec
+import pytest
 from botocore.parsers import ResponseParserFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynattrs.errors import CorruptReply
 from dynattrs.mapper.anything import native_map
-from dynattrs.operations.requests import unpacked
-from dynattrs.wire.exchange import check, read
+from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
+from dynattrs.wire.exchange import MEMBERS, check, judge, read
 from dynattrs.wire.http_connections import read_reply
 
 from strategies import decimals, ints, texts
@@ -110,6 +112,31 @@ def test_a_reply_is_read_as_botocore_parses_it_but_for_binary_values(found: Any,
     assert reply == expected == {"Items": found, "Count": len(found), "ScannedCount": 7}
 
 
+def test_the_members_of_replies_are_those_of_the_service_model():
+    shapes = [
+        _CLIENT.meta.service_model.operation_model(name).output_shape
+        for name in ITEM_OPERATIONS.values()
+    ]
+
+    assert {name for shape in shapes for name in shape.members} == MEMBERS
+
+
+@given(st.lists(items, max_size=2), st.data())
+def test_no_part_of_a_reply_is_a_reply(found: Any, data: st.DataObject):
+    """Without a checksum the JSON alone has to tell, whichever way the reply goes."""
+    body = msgspec.json.encode({"Items": found, "Count": len(found), "ScannedCount": 7})
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, len(body)))
+    part = body[start:end] + data.draw(st.sampled_from([b"", b"", b"<html>", b"\0", b"}"]))
+    if part == body:
+        return
+
+    with pytest.raises(CorruptReply):
+        read("Query", {}, part)
+    with pytest.raises(CorruptReply):
+        judge("Query", 200, {}, part, MEMBERS, must_say=True)
+
+
 class _Pieces:
     """A socket from which bytes come in pieces."""
 
@@ -133,27 +160,37 @@ _texts = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=6)
     st.dictionaries(_names, _texts, max_size=3),
     st.lists(st.integers(1, 60), max_size=4),
     st.lists(st.integers(1, 40), max_size=12),
-    st.integers(200, 599),
+    st.sampled_from([200, 204, 304]) | st.integers(200, 599),
+    st.sampled_from(["length", "lengths", "chunks", "end"]),
+    st.sampled_from(["1.1", "1.0"]),
 )
 def test_a_reply_is_read_as_the_standard_library_reads_it(
-    body: bytes, headers: dict[str, str], chunks: list[int], sizes: list[int], status: int
+    body: bytes,
+    headers: dict[str, str],
+    chunks: list[int],
+    sizes: list[int],
+    status: int,
+    framing: str,
+    version: str,
 ):
-    """With a length, or in chunks; and in whatever pieces it comes."""
-    if status in (204, 304):
-        status = 200
+    """With a length, perhaps stated twice, in chunks, or up to the end; and in whatever pieces."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
-    if chunks:
+    content = body
+    if status in (204, 304):
+        content = body = b""
+    if framing == "chunks" and version == "1.1" and body:
         lines.append("Transfer-Encoding: chunked")
         content, rest = b"", body
         for size in [*chunks, len(body)]:
             piece, rest = rest[:size], rest[size:]
             content += b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
         content += b"0\r\n\r\n"
-    else:
-        lines.append(f"Content-Length: {len(body)}")
-        content = body
+    elif framing != "end":
+        lines += [f"Content-Length: {len(body)}"] * (2 if framing == "lengths" else 1)
     data = (
-        f"HTTP/1.1 {status} Reason\r\n".encode() + "\r\n".join([*lines, "", ""]).encode() + content
+        f"HTTP/{version} {status} Reason\r\n".encode()
+        + "\r\n".join([*lines, "", ""]).encode()
+        + content
     )
     theirs = http.client.HTTPResponse(_Pieces(data, []))  # type: ignore[arg-type]
     theirs.begin()
@@ -162,5 +199,9 @@ def test_a_reply_is_read_as_the_standard_library_reads_it(
 
     assert (ours.status, ours.body) == (theirs.status, theirs.read())
     assert ours.body == body
-    assert ours.headers == {name.lower(): value for name, value in theirs.getheaders()}
-    assert ours.reusable
+    grouped: dict[str, str] = {}
+    for name, value in theirs.getheaders():
+        known = grouped.get(name.lower())
+        grouped[name.lower()] = value if known is None else f"{known}, {value}"
+    assert ours.headers == grouped
+    assert ours.reusable == (version == "1.1" and not theirs.will_close)

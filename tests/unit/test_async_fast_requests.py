@@ -339,7 +339,7 @@ def test_an_aiobotocore_that_is_built_differently_gets_one_warning(server: Scrip
             signer, client._request_signer = client._request_signer, object()
             with pytest.warns(RuntimeWarning, match="built differently"):
                 session = AsyncSession(client=client)
-            session._driver.wire._sender._request_signer = signer
+            session._driver.wire._ways._sender._request_signer = signer
             await session.get(Thing, "a")
             await session.get(Thing, "a")
             assert session.stats.direct == 0

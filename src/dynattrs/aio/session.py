@@ -25,6 +25,7 @@ from dynattrs.session.any_session import (
     check_client_options,
     core_of,
     is_awaited,
+    limit_of,
 )
 from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room
@@ -109,6 +110,7 @@ class AsyncSession(AsyncHandle, AnySession):
         tables: Real names of tables by declared name.
         concurrency: How many BatchWriteItems may be in flight at once.
         deadline: How long batches are retried without any acknowledgement.
+        call_timeout: How long one call to the service may take in all.
         cursor_secret: Signs cursors. Both kinds of session resume each other's.
         clock: Gives the aware time for `created=True` and `updated=True`.
         on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
@@ -135,6 +137,7 @@ class AsyncSession(AsyncHandle, AnySession):
         tables: Mapping[str, str] | None = None,
         concurrency: int = 4,
         deadline: timedelta = timedelta(seconds=60),
+        call_timeout: timedelta | None = None,
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -156,6 +159,7 @@ class AsyncSession(AsyncHandle, AnySession):
             cursor_secret=cursor_secret, clock=clock, on_progress=on_progress,
             before_save=before_save, after_load=after_load, after_flush=after_flush,
         )  # fmt: skip
+        limit = limit_of("AsyncSession", call_timeout)
         # Called when connections are closed.
         self._closing: list[Callable[[], object]] = []
 
@@ -168,8 +172,9 @@ class AsyncSession(AsyncHandle, AnySession):
         if client is None:
             _import_aiobotocore()
         wire = AsyncWire(
-            client, opening if client is None else None, fast=fast, events=self._core.events
-        )
+            client, opening if client is None else None, fast=fast, events=self._core.events,
+            limit=limit,
+        )  # fmt: skip
         weakref.finalize(self, release, wire).atexit = False
         self._driver = Driver(wire)
         self._buffer = None

@@ -241,6 +241,21 @@ def core_of(
     )  # fmt: skip
 
 
+def limit_of(owner: str, call_timeout: object) -> float | None:
+    """How many seconds a call may take in all; None for any time.
+
+    Args:
+        owner: The session's class, for messages.
+        call_timeout: As the session's.
+    """
+    if call_timeout is None:
+        return None
+    if not isinstance(call_timeout, timedelta) or call_timeout <= timedelta():
+        problem = f"call_timeout={call_timeout!r}: a timedelta longer than nothing is expected"
+        raise ModelError(owner, problem)
+    return call_timeout.total_seconds()
+
+
 def check_client_options(owner: str, client: Any, options: Mapping[str, Any]) -> None:
     """Refuse what would be ignored beside a client, or beside a session to make one from.
 

@@ -19,6 +19,7 @@ from dynattrs.session.any_session import (
     check_client_options,
     core_of,
     is_awaited,
+    limit_of,
 )
 from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
@@ -97,6 +98,9 @@ class Session(Handle, AnySession):
         concurrency: How many BatchWriteItems may be in flight at once. A client that the session makes keeps
             as many connections, unless *config* says how many.
         deadline: How long batches are retried without any acknowledgement.
+        call_timeout: How long one call to the service may take in all, its retries and pauses and a reply
+            that comes in drop by drop included; then it is `ConnectionFailed`, or `OutcomeUnknown`.
+            Without it the client's own time-outs hold, which begin anew with each byte that comes in.
         cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
             every process that resumes them.
         clock: Gives the aware time for `created=True` and `updated=True`.
@@ -126,6 +130,7 @@ class Session(Handle, AnySession):
         tables: Mapping[str, str] | None = None,
         concurrency: int = 4,
         deadline: timedelta = timedelta(seconds=60),
+        call_timeout: timedelta | None = None,
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -147,6 +152,7 @@ class Session(Handle, AnySession):
             cursor_secret=cursor_secret, clock=clock, on_progress=on_progress, before_save=before_save,
             after_load=after_load, after_flush=after_flush,
         )  # fmt: skip
+        limit = limit_of("Session", call_timeout)
         # A client that was handed in is its owner's to close.
         self._closing: list[Callable[[], object]] = []
         if client is None:
@@ -156,7 +162,7 @@ class Session(Handle, AnySession):
                     endpoint_url=endpoint_url, config=with_room(config, concurrency + _BESIDES),
                 )  # fmt: skip
             self._closing.append(cast("Any", client).close)
-        wire = Wire(client, fast=fast, events=self._core.events)
+        wire = Wire(client, fast=fast, events=self._core.events, limit=limit)
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
         self._buffer = None
         self._closed = None

@@ -19,7 +19,9 @@ from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied
 from dynattrs.wire.exchange import Exchange, Stats
 from dynattrs.wire.fast_requests import RequestMaker
+from dynattrs.wire.patches import Patches
 from dynattrs.wire.service_errors import configured
+from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -112,6 +114,46 @@ class AsyncFastCalls:
         return found
 
 
+class Ways:
+    """The ways that calls to a client may go.
+
+    Args:
+        client: The client.
+        fast: Whether there may be a fast one.
+    """
+
+    def __init__(self, client: Any, *, fast: bool) -> None:
+        self.client = client
+        self._sender = sender = copied(client, raw=fast)
+        self._patches = None if sender is client else Patches(client)
+        self._fast: AsyncFastCalls | None = None
+        if fast and sender is not client:
+            self._fast = foreign.FAST.made(lambda: AsyncFastCalls(client, sender))
+
+    def of(self, method: str) -> tuple[Any, AsyncFastCalls | None]:
+        """What calls of a client's method go to, and the fast way of them, if there is one."""
+        if self._patches is not None and self._patches:
+            return self._patches.sender(method, self._sender), None
+        return self._sender, self._fast
+
+
+async def _ask(
+    send: Callable[..., Any], fast: AsyncFastCalls | None, call: Call, exchange: Exchange
+) -> dict[str, Any]:
+    """The response to a call."""
+    if fast is not None:
+        found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
+        if found is not None:
+            return exchange.answered(found, direct=True)
+    while True:
+        try:
+            response: dict[str, Any] = await send(**exchange.parameters)
+        except Exception as error:
+            exchange.failed(error)
+        else:
+            return exchange.answered(response)
+
+
 @attrs.define
 class Opened:
     """A client of one event loop.
@@ -119,15 +161,13 @@ class Opened:
     Attributes:
         loop: The loop that its connections belong to.
         client: The client; None while it is being made.
-        sender: Its copy, which calls go through.
-        fast: The fast way of calls, if there is one.
+        ways: The ways that calls to it may go.
         stack: Closes the connections.
     """
 
     loop: asyncio.AbstractEventLoop
     client: Any = None
-    sender: Any = None
-    fast: AsyncFastCalls | None = None
+    ways: Ways | None = None
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     stack: contextlib.AsyncExitStack = attrs.field(factory=contextlib.AsyncExitStack)
 
@@ -142,15 +182,14 @@ class AsyncWire:
         *,
         fast: bool = True,
         events: Events | None = None,
+        limit: float | None = None,
     ) -> None:
         self._given = client
         self._events = events or Events()
+        self._limit = limit
         self._opening = opening
         self._fast = fast
-        self._sender: Any = None
-        self._calls: AsyncFastCalls | None = None
-        if client is not None:
-            self._sender, self._calls = self._ways(client)
+        self._ways: Ways | None = None if client is None else Ways(client, fast=fast)
         self.opened: Opened | None = None
         self.closed = False
         self.stats = Stats()
@@ -161,25 +200,19 @@ class AsyncWire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        sender, fast = self._sender, self._calls
-        if sender is None:
-            opened = await self._open()
-            sender, fast = opened.sender, opened.fast
-        send = getattr(sender, call.operation)
-        exchange = Exchange(self.stats, call, self._events)
+        ways = self._ways or (await self._open()).ways
+        assert ways is not None
+        sender, fast = ways.of(call.operation)
+        exchange = Exchange(self.stats, call, self._events, self._limit)
+        exchange.attempts.in_flight = sender is ways.client
         before = under_way.set(exchange.attempts)
         try:
-            if fast is not None:
-                found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
-                if found is not None:
-                    return exchange.answered(found, direct=True)
-            while True:
-                try:
-                    response: dict[str, Any] = await send(**exchange.parameters)
-                except Exception as error:
-                    exchange.failed(error)
-                else:
-                    return exchange.answered(response)
+            asking = _ask(getattr(sender, call.operation), fast, call, exchange)
+            if self._limit is None:
+                return await asking
+            return await within_awaited(exchange.attempts, asking)
+        except OutOfTime as error:
+            raise exchange.late() from error
         finally:
             under_way.reset(before)
             exchange.closed()
@@ -211,15 +244,8 @@ class AsyncWire:
         assert self._opening is not None
         with configured():
             client = await opened.stack.enter_async_context(self._opening())
-        opened.sender, opened.fast = self._ways(client)
+        opened.ways = Ways(client, fast=self._fast)
         opened.client = client
-
-    def _ways(self, client: Any) -> tuple[Any, AsyncFastCalls | None]:
-        """What calls to *client* go through, and the fast way of them, if there is one."""
-        sender = copied(client, raw=self._fast)
-        if not self._fast or sender is client:
-            return sender, None
-        return sender, foreign.FAST.made(lambda: AsyncFastCalls(client, sender))
 
     def renew(self) -> None:
         """Connect anew: what is open belongs to another process."""

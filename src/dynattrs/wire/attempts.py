@@ -23,6 +23,9 @@ _NEVER_SENT: Final = (
     botocore_errors.ProxyConnectionError,
 )
 
+#: From here on a status tells of a failure.
+_REFUSED: Final = 300
+
 
 @attrs.define(eq=False, repr=False)
 class Attempts:
@@ -36,6 +39,11 @@ class Attempts:
         again: Called when botocore repeats one, with how many there were and why.
         first: How the first attempt ended, if it was not botocore that made it: its response, or the
             error in its place.
+        must_say: Whether a reply without content is no answer: of what reads, and of writes that ask
+            for an item.
+        until: When the call must be over, as `time.monotonic` counts; None if it may take any time.
+        in_flight: Whether there may be an attempt of which nothing is known yet.
+        over: Whether the call has ended without one, so that there must be no further attempt.
     """
 
     repeat: bool = True
@@ -44,10 +52,39 @@ class Attempts:
     watched: bool = False
     again: Callable[[int, str], object] | None = None
     first: Any = None
+    must_say: bool = True
+    until: float | None = None
+    in_flight: bool = False
+    over: bool = False
+
+    def begin(self) -> None:
+        """An attempt begins now.
+
+        Raises:
+            CallOver: The call has ended, in another thread.
+        """
+        self.in_flight = True
+        if self.over:
+            raise CallOver
+
+
+class CallOver(Exception):
+    """An attempt was to be made for a call that has ended."""
 
 
 #: The attempts of the call that this thread or task is making.
 under_way: ContextVar[Attempts | None] = ContextVar("under_way", default=None)
+
+
+def begin_attempt() -> None:
+    """Note that an attempt of the call begins that this thread or task is making.
+
+    Raises:
+        CallOver: The call has ended.
+    """
+    known = under_way.get()
+    if known is not None:
+        known.begin()
 
 
 def take_first() -> Any:
@@ -106,9 +143,15 @@ def _may_go_on(response: Any, error: Exception | None) -> bool:
     known = under_way.get()
     if known is not None:
         known.watched = True
-        if may_be_applied(response, error):
+        uncertain = may_be_applied(response, error)
+        if uncertain:
             known.uncertain = True
-            return known.repeat
+        if known.over:
+            return False
+        # What was answered well stays in flight until the answer is handed on.
+        if error is not None or (response and response[0].status_code >= _REFUSED):
+            known.in_flight = False
+        return known.repeat or not uncertain
     return True
 
 

@@ -25,6 +25,8 @@ from dynattrs.wire.client_copy import copied, renew_connections
 from dynattrs.wire.exchange import Exchange, Stats
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_connections import Connection, Connections, Reply
+from dynattrs.wire.patches import Patches
+from dynattrs.wire.time_limits import OutOfTime, within
 
 
 # Measured (benchmarks/second_ways.py): 722 -> 91 us of CPU a get.
@@ -107,8 +109,9 @@ class SentRequest:
         self._attempts = attempts
         self._maker = maker
         self._error: Exception | None = None
+        attempts.in_flight = True
         try:
-            connection.send(request)
+            connection.send(request, attempts.until)
         except HTTPClientError as error:
             self._error = error
 
@@ -160,10 +163,19 @@ class PendingReply:
 class Wire:
     """Sends calls over one botocore client. Safe between threads, as the client is."""
 
-    def __init__(self, client: Any, *, fast: bool = True, events: Events | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        fast: bool = True,
+        events: Events | None = None,
+        limit: float | None = None,
+    ) -> None:
         self.client = client
         self._events = events or Events()
+        self._limit = limit
         self._sender = copied(client, raw=fast)
+        self._patches = None if self._sender is client else Patches(client)
         self._fast: FastCalls | None = None
         if fast and self._sender is not client:
             self._fast = foreign.FAST.made(lambda: FastCalls(client, self._sender))
@@ -189,10 +201,14 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        send = getattr(self._sender, call.operation)
-        exchange = Exchange(self.stats, call, self._events)
+        sender, patched = self._sender, bool(self._patches)
+        if patched and self._patches is not None:
+            sender = self._patches.sender(call.operation, sender)
+        send = getattr(sender, call.operation)
+        exchange = Exchange(self.stats, call, self._events, self._limit)
+        exchange.attempts.in_flight = sender is self.client
         sent = None
-        if self._fast is not None:
+        if self._fast is not None and not patched:
             try:
                 sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
             except BaseException:
@@ -202,10 +218,10 @@ class Wire:
 
     def begin(self, call: Call) -> PendingReply | None:
         """Send the request of *call*, and read the reply later; None if that cannot be."""
-        if self._fast is None or self._events.of_requests:
+        if self._fast is None or self._events.of_requests or self._patches:
             return None
         send = getattr(self._sender, call.operation)
-        exchange = Exchange(self.stats, call, self._events)
+        exchange = Exchange(self.stats, call, self._events, self._limit)
         sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
         if sent is None:
             return None
@@ -222,7 +238,11 @@ class Wire:
                     return exchange.answered(found, direct=True)
             while True:
                 try:
-                    response: dict[str, Any] = send(**exchange.parameters)
+                    response: dict[str, Any] = within(
+                        exchange.attempts, functools.partial(send, **exchange.parameters)
+                    )
+                except OutOfTime as error:
+                    raise exchange.late() from error
                 except Exception as error:
                     exchange.failed(error)
                 else:

@@ -12,11 +12,14 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
+import botocore.exceptions as botocore_errors
+
 from dynattrs import foreign_names as foreign
 from dynattrs.operations.requests import ITEM_OPERATIONS
-from dynattrs.wire.attempts import under_way, watched
+from dynattrs.wire.attempts import begin_attempt, under_way, watched
 from dynattrs.wire.bodies import faster_serializer
-from dynattrs.wire.exchange import check, no_json, read
+from dynattrs.wire.exchange import MEMBERS, check, judge, no_reply, read
+from dynattrs.wire.patches import hiding
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())
@@ -30,6 +33,7 @@ _AWAITED_ENDPOINTS: Final = frozenset(
 )
 
 _LARGE_BODY: Final = 512 * 1024
+_OK: Final = 200
 
 
 def copied(client: Any, *, raw: bool = True) -> Any:
@@ -62,8 +66,7 @@ def _copy(client: Any, *, raw: bool) -> Any:
     foreign.ENDPOINT.replace(made, own)
     foreign.NEEDS_RETRY.replace(own, watched(foreign.NEEDS_RETRY.of(own), awaited=awaited))
     send = foreign.SEND.of(own)
-    if awaited:
-        foreign.SEND.replace(own, _in_pieces(send))
+    foreign.SEND.replace(own, _in_pieces(send) if awaited else _with_final_status(send, own))
     factory = _ParserFactory(foreign.PARSER_FACTORY.of(own), raw=raw, awaited=awaited)
     foreign.PARSER_FACTORY.replace(own, factory)
     return made
@@ -98,7 +101,10 @@ def _with_new_pools(session: Any) -> Any:
 def _alike(original: Any) -> Any:
     # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
     made = object.__new__(type(original))
-    made.__dict__.update(original.__dict__)
+    own = vars(original)
+    # What somebody has put on the original stays there: see `patches`.
+    hidden = hiding(type(original), own)
+    vars(made).update((name, value) for name, value in own.items() if name not in hidden)
     return made
 
 
@@ -107,9 +113,42 @@ def _in_pieces(send: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(send)
     def sending(request: Any) -> Any:
+        begin_attempt()
         if isinstance(request.body, (bytes, bytearray)) and len(request.body) >= _LARGE_BODY:
             request.body = io.BytesIO(request.body)
         return send(request)
+
+    return sending
+
+
+def _with_final_status(send: Callable[..., Any], endpoint: Any) -> Callable[..., Any]:
+    """The standard library's client takes a status such as `103 Early Hints` for a reply, and then the
+    reply for that to the next request. A connection on which that has happened is closed.
+    """
+    from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
+    @functools.wraps(send)
+    def sending(request: Any) -> Any:
+        begin_attempt()
+        if type(endpoint.http_session).__module__ != "botocore.httpsession":
+            return send(request)
+        # What is streamed keeps its connection until it was read.
+        request.stream_output = True
+        received = send(request)
+        if received.status_code < _OK:
+            received.raw.close()
+            return received
+        try:
+            received.content  # noqa: B018 - it reads
+        except ReadTimeoutError as error:
+            raise botocore_errors.ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        except ProtocolError as error:
+            raise botocore_errors.ConnectionClosedError(
+                endpoint_url=request.url, request=request, error=error
+            ) from error
+        except Exception as error:
+            raise botocore_errors.HTTPClientError(error=error) from error
+        return received
 
     return sending
 
@@ -144,19 +183,24 @@ class _Parser:
             return reply
         try:
             return self._ordinary.parse(response, shape)
-        except UnicodeDecodeError as error:
-            raise no_json(_operation(shape), error) from error
+        except Exception as error:  # whatever its code meets in a reply that makes no sense
+            raise no_reply(_operation(shape), response["body"], error) from error
 
     def _read(self, response: dict[str, Any], shape: Any) -> dict[str, Any] | None:
-        operation = _operation(shape)
-        headers, body = response["headers"], response["body"]
+        operation, name = _operation(shape), getattr(shape, "name", None)
+        status, headers, body = response["status_code"], response["headers"], response["body"]
         check(operation, headers, body)
-        if response["status_code"] != 200 or shape is None or shape.name not in self._raw:
-            return None
         known = under_way.get()
-        decode = None if known is None else known.decode
-        lowered = {key.lower(): value for key, value in headers.items()}
-        return read(operation, lowered, body, decode)
+        if status == _OK and name in self._raw:
+            decode = None if known is None else known.decode
+            lowered = {key.lower(): value for key, value in headers.items()}
+            return read(operation, lowered, body, decode)
+        members = None if shape is None else shape.members.keys()
+        if name in _ITEM_BEARING:
+            members = MEMBERS
+        must_say = known is None or known.must_say
+        judge(operation, status, headers, body, members, must_say=must_say)
+        return None
 
 
 class _AwaitedParser(_Parser):
@@ -168,8 +212,8 @@ class _AwaitedParser(_Parser):
             return reply
         try:
             return await self._ordinary.parse(response, shape)
-        except UnicodeDecodeError as error:
-            raise no_json(_operation(shape), error) from error
+        except Exception as error:
+            raise no_reply(_operation(shape), response["body"], error) from error
 
 
 def _operation(shape: Any) -> str:

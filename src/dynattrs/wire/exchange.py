@@ -5,17 +5,21 @@ botocore's parser walks every attribute value through the service model, which c
 what reading the JSON does. Here a reply that holds items is read in one go and left raw. Raw means: as
 the JSON has it, so that B is base64 text.
 
-The CRC32 that the service sends is checked on every reply, in every retry mode. botocore does so in
-its `legacy` mode only: in `standard` mode a truncated GetItem reads as "no such item".
+A reply that is none must never read as "no such item". botocore's parser takes a page of HTML, JSON
+that was cut off, and nothing at all for an empty answer. So each reply has to be a JSON object with
+members of such a reply, on every way that a call may go. The CRC32 that the service sends is checked on
+every reply, in every retry mode; botocore does so in its `legacy` mode only.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 from zlib import crc32
 
@@ -121,7 +125,9 @@ class Exchange:
     It begins when it is made, and whoever sends calls `closed` at the end, however that came.
     """
 
-    def __init__(self, stats: Stats, call: Call, events: Events) -> None:
+    def __init__(
+        self, stats: Stats, call: Call, events: Events, limit: float | None = None
+    ) -> None:
         self._stats = stats
         self._events = events
         self.operation = operation_name(call.operation)
@@ -129,7 +135,10 @@ class Exchange:
         self.packed = call.parameters
         if call.operation in ITEM_OPERATIONS:
             self.packed = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
-        self.attempts = Attempts(call.repeat, call.decode)
+        self.attempts = Attempts(call.repeat, call.decode, must_say=_must_say(call))
+        self._limit = limit
+        if limit is not None:
+            self.attempts.until = time.monotonic() + limit
         self._table = table_in(call.parameters)
         self._left = _ATTEMPTS
         self._retries = 0
@@ -169,7 +178,7 @@ class Exchange:
     def _judge(self, error: Exception) -> None:
         if isinstance(error, CorruptReply):
             # The parser found it, past botocore's retries.
-            error.table = self._table
+            error.operation, error.table = self.operation, self._table
             self.attempts.uncertain = True
             self._left -= 1
             if not self._left or not self.attempts.repeat:
@@ -197,7 +206,13 @@ class Exchange:
         )
 
     def answered(self, response: dict[str, Any], *, direct: bool = False) -> dict[str, Any]:
-        """The response to hand on; *direct* if it came without botocore's machinery."""
+        """The response to hand on; *direct* if it came without botocore's machinery.
+
+        Raises:
+            ServiceError: It is none, and there must be one.
+        """
+        if not isinstance(response, dict):
+            response = self._instead_of(response)
         self._stats.count(self.operation, self.packed, response, direct=direct)
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
@@ -206,6 +221,29 @@ class Exchange:
             _log_request(self.operation, self.packed, response, seconds)
         self._tell_end(response, None)
         return response
+
+    def late(self) -> ConnectionFailed:
+        """The error for a call that was not over in time."""
+        error = ConnectionFailed(
+            self.operation,
+            f"there was no answer within the {self._limit:g} s of the session's call_timeout",
+            self._table,
+            uncertain=self.attempts.uncertain or self.attempts.in_flight,
+        )
+        self._tell_end({}, error_name(error))
+        return error
+
+    def _instead_of(self, found: object) -> dict[str, Any]:
+        """What a function that stands in the place of a client's method has not said."""
+        if not self.attempts.must_say:
+            return {}
+        raise ServiceError(
+            self.operation,
+            type(found).__name__,
+            "the client's method gave this where a response, a dict, is expected; a mock takes it as "
+            "return_value={...}",
+            self._table,
+        )
 
     def closed(self) -> None:
         """The call is over. If nothing else has ended it, it was an interruption that did."""
@@ -261,6 +299,18 @@ def _log_request(
     )
 
 
+#: Writes whose reply may say nothing, unless it is to bring an item.
+_QUIET: Final = frozenset(
+    {"batch_write_item", "delete_item", "put_item", "transact_write_items", "update_item"}
+)
+
+
+def _must_say(call: Call) -> bool:
+    """Whether a reply that says nothing would be no answer."""
+    asked = call.parameters.get("ReturnValues", "NONE")
+    return call.operation not in _QUIET or asked != "NONE"
+
+
 def operation_name(method: str) -> str:
     """`PutItem` for `put_item`."""
     return "".join(word.capitalize() for word in method.split("_"))
@@ -278,14 +328,42 @@ def table_in(parameters: Mapping[str, Any]) -> str | None:
 # --- What a reply says ----------------------------------------------------------------------------
 
 
+#: From here on a status tells of a failure, which botocore's parser reads.
+FAILED: Final = 301
+_OK: Final = 200
+_NO_CONTENT: Final = 204
+
+#: What replies that hold items, or acknowledge their writing, are made of. A reply has some of these,
+#: or is an empty object; tests/property/test_requests.py holds them to the service model.
+MEMBERS: Final = frozenset(
+    {
+        "Attributes",
+        "ConsumedCapacity",
+        "Count",
+        "Item",
+        "ItemCollectionMetrics",
+        "Items",
+        "LastEvaluatedKey",
+        "NextToken",
+        "Responses",
+        "ScannedCount",
+        "UnprocessedItems",
+        "UnprocessedKeys",
+    }
+)
+
+_CHECKSUM: Final = "x-amz-crc32"
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+
+
 def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
     """Compare a reply with the CRC32 that the service sent with it.
 
     Raises:
         CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
     """
-    expected = headers.get("x-amz-crc32")
-    if expected is None or (expected.isdecimal() and crc32(body) == int(expected)):
+    expected = headers.get(_CHECKSUM)
+    if expected is None or (_NUMBER.fullmatch(expected) and crc32(body) == int(expected)):
         return
     raise CorruptReply(operation, f"the reply of {len(body)} bytes does not match its CRC32")
 
@@ -304,18 +382,24 @@ def read(
         decode: Reads the bytes, where something else than plain JSON is wanted.
 
     Raises:
-        CorruptReply: It is no JSON object.
+        CorruptReply: It is no JSON object, or another program's.
     """
     # With the first reply: a program may import this library and ask nothing.
     import msgspec
 
+    if not body and _CHECKSUM not in headers:
+        raise CorruptReply(operation, _EMPTY)
     try:
         reply: Any = (decode or msgspec.json.decode)(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise no_json(operation, error) from error
+        if decode is not None and not reply:  # what it does not know it has left out
+            reply = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise no_reply(operation, body, error) from error
     if not isinstance(reply, dict):
-        raise no_json(operation, f"a {type(reply).__name__}")
+        raise no_reply(operation, body, f"a {type(reply).__name__}")
     found: dict[str, Any] = reply
+    if found and MEMBERS.isdisjoint(found):
+        raise no_reply(operation, body, "none of its members is one of DynamoDB's")
     found["ResponseMetadata"] = {
         "RequestId": headers.get("x-amzn-requestid", ""),
         "HTTPStatusCode": 200,
@@ -325,8 +409,60 @@ def read(
     return found
 
 
-def no_json(operation: str, why: object) -> CorruptReply:
-    return CorruptReply(operation, f"the reply is no JSON: {why}")
+def judge(
+    operation: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    members: AbstractSet[str] | None,
+    *,
+    must_say: bool,
+) -> None:
+    """Refuse a reply that botocore's parser would read something into.
+
+    Args:
+        operation: The service's name of the operation, for errors.
+        status: The HTTP status.
+        headers: The reply's headers.
+        body: The reply; its CRC32 was checked.
+        members: Those that such a reply may have; None if the operation's reply is empty.
+        must_say: Whether nothing, with a status that says so, is no answer.
+
+    Raises:
+        CorruptReply: It is no JSON object, another program's, or no reply at all yet.
+    """
+    import msgspec
+
+    if status >= FAILED:
+        return
+    if status < _OK:
+        # The standard library's client takes it for the reply that it announces.
+        raise CorruptReply(operation, f"the status {status} only announces a reply")
+    if not body:
+        silent = members is None or (status == _NO_CONTENT and not must_say)
+        if silent or (status == _OK and _CHECKSUM in headers):
+            return
+        raise CorruptReply(operation, _EMPTY)
+    try:
+        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise no_reply(operation, body, error) from error
+    if found and members is not None and members.isdisjoint(found):
+        raise no_reply(operation, body, "none of its members is one of DynamoDB's")
+
+
+_EMPTY: Final = "the reply is empty, and so it is damaged or another program's"
+#: Of a reply that is another program's so much is shown.
+_SHOWN: Final = 40
+
+
+def no_reply(operation: str, body: bytes, why: object) -> CorruptReply:
+    """The error for a reply that is damaged, or that something else than DynamoDB has sent."""
+    problem = f"the reply is damaged or another program's: {why}"
+    # What begins as an object may be one of the service's, whose items are not for messages.
+    if not body.lstrip().startswith(b"{"):
+        problem += f"; it begins with {body[:_SHOWN]!r}"
+    return CorruptReply(operation, problem)
 
 
 # --- What requests and replies say, without anything of what items hold ---------------------------

@@ -5,7 +5,8 @@ a Stubber), or they put something in the place of its functions (OpenTelemetry, 
 Relic, tests that mock). Whoever does either must get every call. So a call goes the fast way only
 while all handlers of its events are botocore's own and all functions it passes by are as botocore
 defines them. Whether anything has changed is looked at for every call, in one step that costs less than
-a microsecond; what has changed is judged when it has.
+a microsecond; what has changed is judged when it has. What was put on the client itself is for `patches`
+to see.
 """
 
 from __future__ import annotations
@@ -96,15 +97,12 @@ class Observers:
         owners, names = zip(*places, strict=True)
         #: Gives what there is now: the cache of handlers, whether calls are recorded, the functions.
         self.look: Callable[[], Iterable[Any]] = partial(map, getattr, owners, names)
-        # Whatever was put on these very objects stays with them.
-        own = {name for names in passed.values() for name in names}
-        self._altered = any(own & vars(each).keys() for each in (client, endpoint, http, signer))
 
     def are_botocores(self, seen: Iterable[Any]) -> bool:
         """Whether nobody listens, where `look` has *seen* this."""
         _, recording, *functions = seen
         return (
-            not (recording or self._altered)
+            not recording
             and are_plain(functions, self._homes)
             and all(map(self._is_usual, self._names))
         )

@@ -1,0 +1,56 @@
+"""What tests and tools put on a client: whether calls have to go to the very client that was given.
+
+Calls go to a copy of the client. What stands in the place of a method of the client itself, as
+`unittest.mock.patch.object(client, "put_item")` puts it there, before the session is made or after, is
+not on the copy. So while it is there such calls go to the client. What was put in the place of functions
+of botocore's classes is for `observers` to see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynattrs import foreign_names as foreign
+
+
+class Patches:
+    """Watches over one client. It is true while anything is in the place of something of botocore's.
+
+    Args:
+        client: botocore's client, or aiobotocore's, of which there is a copy.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._methods = frozenset(client.meta.method_to_api_mapping)
+        endpoint = foreign.ENDPOINT.of(client)
+        shared = getattr(endpoint, "http_session", None), getattr(client, foreign.SIGNER.name, None)
+        #: The client and its endpoint, of which there are copies; and what the copies share.
+        watched = [each for each in (client, endpoint, *shared) if hasattr(each, "__dict__")]
+        self._classes = [type(each) for each in watched]
+        self._own = [vars(each) for each in watched]
+        self._look()
+
+    def _look(self) -> None:
+        self._sizes = [*map(len, self._own)]
+        self._hiding = [*map(hiding, self._classes, self._own)]
+        self._any = any(self._hiding)
+
+    def __bool__(self) -> bool:
+        if [*map(len, self._own)] != self._sizes:
+            self._look()
+        return self._any
+
+    def sender(self, method: str, usual: Any) -> Any:
+        """What calls of a client's method go to: the client itself, or what they *usual*ly go to."""
+        if not self:
+            return usual
+        on_client, on_endpoint, *_ = self._hiding
+        if on_endpoint or method in on_client or on_client - self._methods:
+            return self._client
+        return usual
+
+
+def hiding(cls: type[Any], own: dict[str, Any]) -> frozenset[str]:
+    """The names of an object's *own* attributes that hide something of its class."""
+    return frozenset(name for name in own if hasattr(cls, name))
