@@ -17,6 +17,8 @@ from typing import Any
 import attrs
 from attrs import define
 
+from dynattrs.quoting import MOST_PROBLEM, quoted, shortened
+
 
 class DynattrsError(Exception):
     """The root of all errors that dynattrs raises on purpose."""
@@ -26,7 +28,7 @@ class DynattrsError(Exception):
         cls: type[Any] = type(self)
         if not attrs.has(cls):
             return super().__repr__()
-        shown = (f"{each.name}={getattr(self, each.name)!r}" for each in attrs.fields(cls))
+        shown = (f"{e.name}={quoted(getattr(self, e.name), 400)}" for e in attrs.fields(cls))
         return f"{cls.__qualname__}({', '.join(shown)})"
 
 
@@ -93,11 +95,13 @@ class MappingError(DynattrsError, ValueError):
         return self.path.split(".", 1)[0].split("[", 1)[0]
 
     def __str__(self) -> str:
-        text = f"{self.path}: expected {self.expected}, found {self.found}"
+        # Some parts are made of others' messages.
+        path, expected, found = map(shortened, (self.path, self.expected, self.found))
+        text = f"{path}: expected {expected}, found {found}"
         if self.key is not None:
             text += f" (item with key {_plain_key(self.key)})"
         if self.hint:
-            text += f"; {self.hint}"
+            text += f"; {shortened(self.hint)}"
         return text
 
 
@@ -122,7 +126,7 @@ class OtherKind(MappingError):
 
 
 def _plain_key(key: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={next(iter(value.values()))!r}" for name, value in key.items())
+    return ", ".join(f"{name}={quoted(next(iter(value.values())))}" for name, value in key.items())
 
 
 # --- Requests refused before they are sent --------------------------------------------------------
@@ -135,7 +139,7 @@ class ConditionError(DynattrsError, TypeError):
     problem: str
 
     def __str__(self) -> str:
-        return self.problem
+        return shortened(self.problem, MOST_PROBLEM)
 
 
 @define(eq=False, slots=False, repr=False)
@@ -145,7 +149,7 @@ class QueryError(DynattrsError, ValueError):
     problem: str
 
     def __str__(self) -> str:
-        return self.problem
+        return shortened(self.problem, MOST_PROBLEM)
 
 
 @define(eq=False, slots=False, repr=False)
@@ -345,7 +349,7 @@ class NoSuchItem(DynattrsError, KeyError):
     key: Any
 
     def __str__(self) -> str:
-        return f"there is no {self.model} with the key {self.key!r}"
+        return f"there is no {self.model} with the key {quoted(self.key, 200)}"
 
 
 @define(eq=False, slots=False, repr=False)
@@ -357,7 +361,7 @@ class MultipleItems(DynattrsError):
 
     def __str__(self) -> str:
         return (
-            f"{self.query} found more than one {self.model}; "
+            f"{shortened(self.query)} found more than one {self.model}; "
             f"use first() for any of them, or state more conditions"
         )
 
@@ -383,7 +387,7 @@ class OutcomeUnknown(DynattrsError):
     item: Any = None
 
     def __str__(self) -> str:
-        which = self.model if self.key is None else f"{self.model} {self.key!r}"
+        which = self.model if self.key is None else f"{self.model} {quoted(self.key, 200)}"
         return (
             f"{self.operation}: a reply was lost, and nothing tells whether {which} was written; "
             f"read it again (get with consistent=True, or refresh) and decide whether to repeat"
@@ -411,8 +415,8 @@ class ConditionFailed(DynattrsError):
     def __str__(self) -> str:
         found = "there is no such item" if self.item is None else "see .item for what is stored"
         return (
-            f"{self.operation}: the condition {self.condition} was false for "
-            f"{self.model} {self.key!r}, nothing was written; {found}"
+            f"{self.operation}: the condition {shortened(self.condition)} was false for "
+            f"{self.model} {quoted(self.key, 200)}, nothing was written; {found}"
         )
 
 
@@ -430,12 +434,12 @@ class ItemExists(ConditionFailed):
     def __str__(self) -> str:
         if self.kind is not None:
             return (
-                f"{self.operation}: the key {self.key!r} of {self.model} is taken by an item of another "
-                f"kind, {self.kind!r}; see .item, and give the new one another key: save() would "
-                f"replace that item"
+                f"{self.operation}: the key {quoted(self.key, 200)} of {self.model} is taken by an "
+                f"item of another kind, {quoted(self.kind)}; see .item, and give the new one another "
+                f"key: save() would replace that item"
             )
         return (
-            f"insert: there is an item of {self.model} with the key {self.key!r} already; "
+            f"insert: there is an item of {self.model} with the key {quoted(self.key, 200)} already; "
             f"see .item, or use save() to replace it"
         )
 
@@ -457,8 +461,8 @@ class AlreadyTaken(DynattrsError, ValueError):
     key: Any = None
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
-        owner = "" if self.key is None else f" by the one with the key {self.key!r}"
+        shown = ", ".join(f"{name}={quoted(value)}" for name, value in self.values.items())
+        owner = "" if self.key is None else f" by the one with the key {quoted(self.key, 200)}"
         return (
             f"{self.model}.{'+'.join(self.fields)} is unique, and {shown} is taken{owner}; nothing "
             f"was written"
@@ -472,7 +476,7 @@ class TransactionError(DynattrsError, ValueError):
     problem: str
 
     def __str__(self) -> str:
-        return self.problem
+        return shortened(self.problem, MOST_PROBLEM)
 
 
 @attrs.frozen
@@ -496,11 +500,13 @@ class Reason:
     kind: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.action}: {self.code}" + (f" ({self.message})" if self.message else "")
+        text = f"{shortened(self.action)}: {self.code}" + (
+            f" ({self.message})" if self.message else ""
+        )
         return (
             text
             if self.kind is None
-            else f"{text}; there is an item of another kind, {self.kind!r}"
+            else f"{text}; there is an item of another kind, {quoted(self.kind)}"
         )
 
 
@@ -530,7 +536,7 @@ class Unsent:
 
     def __str__(self) -> str:
         cause = f"{type(self.cause).__name__}: {self.cause}"
-        return f"{self.action} of a {type(self.object).__name__}: {cause}"
+        return f"{self.action} of a {type(self.object).__name__}: {shortened(cause, MOST_PROBLEM)}"
 
 
 @define(eq=False, slots=False, repr=False)

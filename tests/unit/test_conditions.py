@@ -36,6 +36,7 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.expressions.conditions import render
+from dynattrs.expressions.paths import data_of
 from dynattrs.expressions.placeholders import Placeholders
 
 
@@ -538,3 +539,69 @@ def test_every_reserved_word_and_prefix_like_name_is_a_placeholder():
         {"#0": "NULL", "#1": "ACTION", "#2": "size"},
         {":0": {"N": "1"}, ":1": {"N": "2"}, ":2": {"S": "x"}},
     )
+
+
+# --- Maps whose keys are more than text -----------------------------------------------------------
+
+
+class Spice(enum.Enum):
+    HOT = "hot"
+
+
+class Herb(str, enum.Enum):
+    SAGE = "sage"
+
+
+@model("maps")
+class Maps:
+    id: str = partition_key()
+    ints: dict[int, int] = attrs.field(factory=dict)
+    spices: dict[Spice, int] = attrs.field(factory=dict)
+    herbs: dict[Herb, int] | None = None
+    days: dict[date, dict[UUID, int]] = attrs.field(factory=dict)
+    texts: dict[str, int] = attrs.field(factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("path_", "label", "steps"),
+    [
+        (lambda: Maps.ints[1], "Maps.ints[1]", ("ints", "1")),
+        (lambda: Maps.ints["1"], "Maps.ints['1']", ("ints", "1")),
+        (lambda: Maps.ints[-1], "Maps.ints[-1]", ("ints", "-1")),
+        (lambda: Maps.spices[Spice.HOT], "Maps.spices[<Spice.HOT: 'hot'>]", ("spices", "hot")),
+        (lambda: Maps.herbs[Herb.SAGE], "Maps.herbs[<Herb.SAGE: 'sage'>]", ("herbs", "sage")),
+        (lambda: Maps.texts[Herb.SAGE], "Maps.texts[<Herb.SAGE: 'sage'>]", ("texts", "sage")),
+        (
+            lambda: Maps.days[date(2026, 1, 2)][UUID(int=1)],
+            "Maps.days[datetime.date(2026, 1, 2)][UUID('00000000-0000-0000-0000-000000000001')]",
+            ("days", "2026-01-02", str(UUID(int=1))),
+        ),
+    ],
+)
+def test_a_path_goes_on_with_a_key_of_the_maps_own_type(path_: Any, label: str, steps: Any) -> None:
+    found = path_()
+
+    assert repr(found) == label
+    assert data_of(found).steps == steps
+    assert all(type(step) is str for step in data_of(found).steps)
+    assert sent(found == 3)[2] == {":0": {"N": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("path_", "message"),
+    [
+        (lambda: Maps.ints[True], "a key of this map is an int"),
+        (lambda: Maps.ints[1.5], "a key of this map is an int"),
+        (lambda: Maps.spices[1], "a key of this map is a Spice"),
+        (
+            lambda: Maps.days[datetime(2026, 1, 1, tzinfo=timezone.utc)],
+            "a key of this map is a date",
+        ),
+        (lambda: Maps.texts[1], "Maps.texts is a dict, not a list"),
+        (lambda: Maps.ints[""], "a map key is not empty"),
+        (lambda: Song.notes[10**7], "no list is that long"),
+    ],
+)
+def test_a_key_of_another_type_is_refused(path_: Any, message: str) -> None:
+    with pytest.raises(ConditionError, match=message):
+        path_()

@@ -22,6 +22,7 @@ from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_path, no_truth
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, shown
 from dynattrs.schema.messages import Message
@@ -110,7 +111,7 @@ class Size(Expression):
                 )
             return PathOperand(other)
         if type(other) is not int:
-            raise ConditionError(f"{self} is compared with an int, not {other!r}")
+            raise ConditionError(f"{self} is compared with an int, not {quoted(other)}")
         return Value({"N": str(other)}, other)
 
 
@@ -127,7 +128,7 @@ def encode_at(label: str, form: StoredForm, value: object) -> Value:
         return Value(form.dump(value), value)
     except Exception as error:
         expected = getattr(error, "expected", form.expected)
-        found = getattr(error, "found", None) or f"{type(value).__name__} {value!r}"
+        found = getattr(error, "found", None) or f"{type(value).__name__} {quoted(value)}"
         hint = getattr(error, "hint", "")
         raise ConditionError(
             f"{label} goes with {expected}; found {found}" + (f"; {hint}" if hint else "")
@@ -416,7 +417,7 @@ def condition(value: object) -> Condition:
             f"are decided by Python and never reach DynamoDB; use is_none(...), in_(...), "
             f"not_(...) and `&`"
         )
-    raise ConditionError(f"a condition is expected, found {type(value).__name__} {value!r}")
+    raise ConditionError(f"a condition is expected, found {type(value).__name__} {quoted(value)}")
 
 
 def conjunctions(conditions: Iterable[Condition]) -> list[Condition]:

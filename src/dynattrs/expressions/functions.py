@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
+from dynattrs import foreign_values
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import (
     ORDERED,
@@ -32,6 +33,7 @@ from dynattrs.expressions.conditions import (
     order_of,
 )
 from dynattrs.expressions.paths import Path, data_of, is_path, path_of
+from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
@@ -73,7 +75,9 @@ def between(operand: T, low: T, high: T) -> bool:
         )
     low, high = _whole(subject, low), _whole(subject, high)
     if low is None or high is None:
-        raise ConditionError(f"between({subject}, {low!r}, {high!r}): None has no order")
+        raise ConditionError(
+            f"between({subject}, {quoted(low)}, {quoted(high)}): None has no order"
+        )
     first, last = _other(subject, low), _other(subject, high)
     for bound in (first, last):
         check_order(str(subject), bound)
@@ -92,8 +96,8 @@ def in_(operand: T, values: Iterable[T]) -> bool:
     sent; more than 100 are split, as one IN takes 100.
     """
     subject = _subject(operand, "in_")
-    if isinstance(values, (str, bytes)):
-        raise ConditionError(f"in_({subject}, {values!r}): a list of values is expected")
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ConditionError(f"in_({subject}, {quoted(values)}): a list of values is expected")
     given = [_whole(subject, value) for value in values]
     if not given:
         return _as_bool(Constant(value=False, written=f"in_({subject}, [])"))
@@ -121,15 +125,18 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
             f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
             f"only text and bytes have a beginning"
         )
-    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
-    if isinstance(prefix, str) and "S" in form.tags:
-        stored: AttributeValue = {"S": str.__str__(prefix)}
-    elif isinstance(prefix, bytes) and "B" in form.tags:
-        stored = {"B": prefix}
-    elif is_path(prefix):
+    if is_path(prefix):
         return _function("begins_with", "begins_with", path, operand_for(path, prefix))
+    plain = foreign_values.plain(prefix)
+    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
+    if isinstance(plain, str) and "S" in form.tags:
+        stored: AttributeValue = {"S": str.__str__(plain)}
+    elif isinstance(plain, bytes) and "B" in form.tags:
+        stored = {"B": bytes(plain)}
     else:
-        raise ConditionError(f"begins_with({path!r}, {prefix!r}): the prefix has another type")
+        raise ConditionError(
+            f"begins_with({path!r}, {quoted(prefix)}): the prefix has another type"
+        )
     return _function("begins_with", "begins_with", path, Value(stored, prefix))
 
 
@@ -168,7 +175,7 @@ def attribute_type(operand: object, type: TypeTag) -> bool:
     path = path_of(operand, "attribute_type")
     if type not in ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"):
         raise ConditionError(
-            f"attribute_type({path!r}, {type!r}): a type tag such as 'S' is expected"
+            f"attribute_type({path!r}, {quoted(type)}): a type tag such as 'S' is expected"
         )
     return _function("attribute_type", "attribute_type", path, Value({"S": type}, type))
 

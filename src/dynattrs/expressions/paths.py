@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, TypeGuard, TypeVar
+from typing import Any, ClassVar, Final, TypeGuard, TypeVar
 
 import attrs
 
 from dynattrs.errors import ConditionError
+from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
@@ -67,6 +68,10 @@ class PathData:
         return name in holder.sparse
 
 
+#: More than the members of any item.
+_NO_LIST_HAS: Final = 10**6
+
+
 class Expression:
     """What stands in an expression and is no value."""
 
@@ -106,32 +111,30 @@ class Path(Expression):
         label = f"{data.label}.{name}"
         return Path(PathData(data.model, (*data.steps, stored), label, lambda: (form, name)))
 
-    def __getitem__(self, position: int | str) -> Path:
+    def __getitem__(self, position: Any) -> Path:
         data = self.__dynattrs_path__
         form = data.form
-        label = f"{data.label}[{position!r}]"
-        if isinstance(position, bool) or not isinstance(position, (int, str)):
+        label = f"{data.label}[{quoted(position)}]"
+        if isinstance(position, str) or form.key is not None:
+            if "M" not in form.tags:
+                raise ConditionError(f"{label}: {data.label} is {form.expected}, not a map")
+            position = _map_key(label, position, form)
+        elif isinstance(position, bool) or not isinstance(position, int):
             raise ConditionError(
                 f"{label}: a path goes on with a list position or a map key, "
                 f"not {type(position).__name__}"
             )
-        if isinstance(position, int):
-            if position < 0:
-                raise ConditionError(
-                    f"{label}: list positions count from 0; DynamoDB has no others"
-                )
-            if "L" not in form.tags:
-                raise ConditionError(f"{label}: {data.label} is {form.expected}, not a list")
-        else:
-            if "M" not in form.tags:
-                raise ConditionError(f"{label}: {data.label} is {form.expected}, not a map")
-            if not position:
-                raise ConditionError(f"{label}: a map key is not empty")
+        elif position < 0:
+            raise ConditionError(f"{label}: list positions count from 0; DynamoDB has no others")
+        elif "L" not in form.tags:
+            raise ConditionError(f"{label}: {data.label} is {form.expected}, not a list")
+        elif position >= _NO_LIST_HAS:
+            raise ConditionError(f"{label}: no list is that long")
         inner = (form.fields or {}).get(str(position), form.element)
         if inner is None:
             if form.fields is not None:
                 known = did_you_mean(str(position), form.fields)
-                raise ConditionError(f"{label}: there is nothing at {position!r}{known}")
+                raise ConditionError(f"{label}: there is nothing at {quoted(position)}{known}")
             inner = form
         child = PathData(data.model, (*data.steps, position), label, data.find, is_field=False)
         child.form, child.sparse = inner, False
@@ -152,6 +155,22 @@ class Path(Expression):
         return self.__dynattrs_path__.label
 
 
+def _map_key(label: str, key: Any, form: StoredForm) -> str:
+    """A key of a map as it is stored there. The text itself is one, too."""
+    if type(key) is not str and form.key is not None:
+        if isinstance(key, bool):
+            raise ConditionError(f"{label}: a key of this map is {form.key.expected}")
+        try:
+            (stored,) = form.key.dump(key).values()
+        except Exception as error:
+            expected = getattr(error, "expected", form.key.expected)
+            raise ConditionError(f"{label}: a key of this map is {expected}") from None
+        key = stored
+    if not key:
+        raise ConditionError(f"{label}: a map key is not empty")
+    return str.__str__(key)
+
+
 def is_path(value: object) -> TypeGuard[Path]:
     return type(value) is Path
 
@@ -165,7 +184,7 @@ def path_of(value: object, function: str) -> Path:
     if not is_path(value):
         raise ConditionError(
             f"{function} speaks of a field, such as {function}(Song.title, ...), "
-            f"found {type(value).__name__} {value!r}"
+            f"found {type(value).__name__} {quoted(value)}"
         )
     return value
 

@@ -19,6 +19,7 @@ from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import PathOperand, Value, encode_at, unconverted
 from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.model_info import StoredForm
 
@@ -206,7 +207,7 @@ class ListAppend(Computed):
 
 
 def _shown(value: object) -> str:
-    return str(value) if isinstance(value, (Computed, Value, PathOperand)) else repr(value)
+    return str(value) if isinstance(value, (Computed, Value, PathOperand)) else quoted(value, 200)
 
 
 def arithmetic(operator: Literal["+", "-"], left: object, right: object) -> Arithmetic:
@@ -382,7 +383,7 @@ def add(target: object, value: object) -> Action:
     """
     path = path_of(target, "add")
     data = data_of(path)
-    written = f"add({data.label}, {value!r})"
+    written = f"add({data.label}, {quoted(value, 200)})"
     if not data.form.tags <= _SETS | {"N"}:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; add works on numbers and on sets of "
@@ -399,7 +400,7 @@ def delete(target: object, value: object) -> Action:
     """
     path = path_of(target, "delete")
     data = data_of(path)
-    written = f"delete({data.label}, {value!r})"
+    written = f"delete({data.label}, {quoted(value, 200)})"
     if not data.form.tags <= _SETS:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; delete works on sets of text, "

@@ -25,6 +25,7 @@ from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
+from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import KeyField, models_in, rules_at
 from dynattrs.schema.slot_styles import (
@@ -456,9 +457,9 @@ class ModelKeys:
     ) -> OtherKind:
         key = {name: item[name] for name in self.table.key if name in item}
         own = " or ".join(map(repr, self.kinds))
-        kind = found if isinstance(found, str) else repr(found)
+        kind = found if isinstance(found, str) else quoted(found)
         return OtherKind(
-            f"{self.name}[{discriminator!r}]", f"{own}, or the kind of a subclass", repr(found), key,
+            f"{self.name}[{discriminator!r}]", f"{own}, or the kind of a subclass", quoted(found), key,
             "an item of another model lies under this key; ask for that model", item, kind,
         )  # fmt: skip
 

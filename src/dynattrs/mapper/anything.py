@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from dynattrs.mapper import numbers, scalars
 from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
+from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
@@ -130,7 +131,7 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
         if isinstance(value, Mapping):
             named = {}
             for name, member in value.items():
-                trail.parts.append(f"[{name!r}]")
+                trail.parts.append(f"[{quoted(name)}]")
                 named[check_name(name)] = dump_at(member, trail)
                 trail.parts.pop()
             return {"M": named}

@@ -27,6 +27,7 @@ from dynattrs.mapper.codec import (
     show_stored,
 )
 from dynattrs.mapper.key_rules import restore_key
+from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -240,7 +241,7 @@ class ClassCodec(Codec):
         if extra and mode == "forbid":
             raise Refused(
                 f"only attributes that {self.record.cls.__name__} knows",
-                f"also {', '.join(map(repr, extra))}",
+                f"also {', '.join(map(quoted, extra))}",
                 "the model is declared with unknown='forbid'",
             )
         if mode == "keep":
@@ -279,7 +280,7 @@ def typed_dict_codec(
             raise Refused(f"the keys {_listed(required)}", f"no {_listed(missing)}")
         out = {}
         for name, each in value.items():
-            trail.parts.append(f"[{name!r}]")
+            trail.parts.append(f"[{quoted(name)}]")
             out[check_name(name)] = members.get(name, other).dump_at(each, trail)
             trail.parts.pop()
         return {"M": out}
@@ -290,7 +291,7 @@ def typed_dict_codec(
             raise Refused(f"the keys {_listed(required)}", f"no {_listed(missing)}")
         out = {}
         for name, each in value["M"].items():
-            trail.parts.append(f"[{name!r}]")
+            trail.parts.append(f"[{quoted(name)}]")
             out[name] = members.get(name, other).load_at(each, trail)
             trail.parts.pop()
         return out

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import Unknown
@@ -45,6 +46,7 @@ class Refused(Exception):
     """A value was refused. The trail knows where; this knows what was expected there."""
 
     def __init__(self, expected: str, found: str, hint: str = "") -> None:
+        found, hint = shortened(found), shortened(hint)
         super().__init__(expected, found, hint)
         self.expected = expected
         self.found = found
@@ -72,19 +74,15 @@ class Trail:
         if isinstance(cause, Refused):
             return MappingError(str(self), cause.expected, cause.found, None, cause.hint)
         return MappingError(
-            str(self), "a value the model accepts", f"{type(cause).__name__}: {cause}"
+            str(self),
+            "a value the model accepts",
+            f"{type(cause).__name__}: {shortened(str(cause))}",
         )
 
 
 def show(value: object) -> str:
     """A Python value for an error message: its type and at most 60 characters of it."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = "…"
-    if len(text) > 60:
-        text = text[:57] + "..."
-    return f"{type(value).__name__} {text}"
+    return f"{type(value).__name__} {quoted(value)}"
 
 
 def show_instead(value: object, *expected: type[object]) -> str:
@@ -109,8 +107,7 @@ def show_stored(value: object) -> str:
             return "NULL"
         if tag in ("L", "M"):
             return f"{tag} of {len(payload)}" if hasattr(payload, "__len__") else str(tag)
-        text = repr(payload)
-        return f"{tag} {text if len(text) <= 60 else text[:57] + '...'}"
+        return f"{tag} {quoted(payload)}"
     return f"{show(value)}, which is no attribute value"
 
 
@@ -181,6 +178,7 @@ class Codec:
         tags: The type tags a stored value can have. None of an optional is not counted.
         expected: What a value should be, for messages.
         element: The codec of the members of a list, set or map.
+        key: The codec of the keys of a map, where these are more than text.
         fields: The codecs of a class's fields, by attribute name in Python.
         names: The stored names of a class's fields, by attribute name in Python.
         optional: Whether None is among the values.
@@ -204,6 +202,7 @@ class Codec:
         dump_at: DumpAt | None = None,
         load_at: LoadAt | None = None,
         element: Codec | None = None,
+        key: Codec | None = None,
         fields: Mapping[str, Codec] | None = None,
         names: Mapping[str, str] | None = None,
         optional: bool = False,
@@ -222,6 +221,7 @@ class Codec:
         self._dump_at = dump_at
         self._load_at = load_at
         self.element = element
+        self.key = key
         self.fields = fields
         self.names = names
         self.optional = optional

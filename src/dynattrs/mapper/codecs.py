@@ -72,6 +72,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.forgetful import ForgetfulConverter
 from dynattrs.mapper.hints import field_types, is_class
 from dynattrs.mapper.redefinitions import let_go, mentioning
+from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import Definitions
 from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import AttributeValue
@@ -125,6 +126,7 @@ class Placeholder(Codec):
         for name in (
             "tags",
             "element",
+            "key",
             "fields",
             "names",
             "optional",
@@ -442,7 +444,7 @@ class Codecs(ForgetfulConverter):
                 plain = unstructure(value)
             except Exception as error:
                 raise Refused(
-                    f"a {show_type(type_)}", show(value), f"its hook raised {error!r}"
+                    f"a {show_type(type_)}", show(value), f"its hook raised {quoted(error, 200)}"
                 ) from error
             return anything_codec.dump_at(plain, trail)
 

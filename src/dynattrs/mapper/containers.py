@@ -28,6 +28,7 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
+from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
 _TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
@@ -243,7 +244,7 @@ def dict_codec(
         if len(loaded) != len(stored):
             raise Refused(
                 f"keys that stay different as {_name(key.type)}",
-                f"{len(stored)} keys that are {len(loaded)}: {', '.join(map(repr, stored))}",
+                f"{len(stored)} keys that are {len(loaded)}: {', '.join(map(quoted, stored))}",
             )
         return build(loaded)
 
@@ -261,7 +262,7 @@ def dict_codec(
         check(value)
         named = {}
         for each in value:
-            trail.parts.append(f"[{each!r}]")
+            trail.parts.append(f"[{quoted(each)}]")
             name = check_name(key.dump_at(each, trail)[key_tag])
             named[name] = element.dump_at(value[each], trail)
             trail.parts.pop()
@@ -270,14 +271,14 @@ def dict_codec(
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         loaded = {}
         for name, each in value["M"].items():
-            trail.parts.append(f"[{name!r}]")
+            trail.parts.append(f"[{quoted(name)}]")
             loaded[key.load_at({key_tag: name}, trail)] = element.load_at(each, trail)
             trail.parts.pop()
         return all_of(loaded, value["M"])
 
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
-        dump_at=dump_at, load_at=load_at, element=element,
+        dump_at=dump_at, load_at=load_at, element=element, key=None if plain else key,
         shape=MapShape(element, build) if plain else None,
     )  # fmt: skip
 
@@ -316,7 +317,7 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
 
     return Codec(
         type_, inner.tags, dump, load, expected=f"{inner.expected} or None",
-        dump_at=dump_at, load_at=load_at, element=inner.element, fields=inner.fields,
+        dump_at=dump_at, load_at=load_at, element=inner.element, key=inner.key, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
         sparse=inner.sparse, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),

@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from dynattrs.mapper import foreign_values, numbers, scalars
+from dynattrs import foreign_values
+from dynattrs.mapper import numbers, scalars
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, has_more_types
 from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show
+from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.table import AttributeValue
 
 _FINITE: Final = "JSON has no NaN and no infinity"
@@ -59,7 +61,7 @@ def _load_int(value: AttributeValue) -> int:
     except ValueError:
         number = _load_decimal(value)
         if number.adjusted() > _MOST_DIGITS or number != number.to_integral_value():
-            raise Refused("an integral number", f"the number {_short(text)}") from None
+            raise Refused("an integral number", f"the number {shortened(text, 60)}") from None
         return int(number)
 
 
@@ -78,7 +80,7 @@ def _dump_float(value: Any) -> AttributeValue:
 def _load_float(value: AttributeValue) -> float:
     number = float(value["N"])
     if not math.isfinite(number):
-        raise Refused("a finite float", _short(value["N"]), _FINITE)
+        raise Refused("a finite float", shortened(value["N"], 60), _FINITE)
     return number
 
 
@@ -97,12 +99,8 @@ def _dump_decimal(value: Any) -> AttributeValue:
 def _load_decimal(value: AttributeValue) -> Decimal:
     number = Decimal(value["N"])
     if not number.is_finite():
-        raise Refused("a finite number", f"the number {_short(value['N'])}", _FINITE)
+        raise Refused("a finite number", f"the number {shortened(value['N'], 60)}", _FINITE)
     return number
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _number(type_: Any, dump: Any, load: Any, expected: str) -> Codec:
@@ -182,7 +180,7 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
         if isinstance(value, Mapping):
             named = {}
             for name in value:
-                trail.parts.append(f"[{name!r}]")
+                trail.parts.append(f"[{quoted(name)}]")
                 named[check_name(name)] = dump_at(value[name], trail)
                 trail.parts.pop()
             return {"M": named}

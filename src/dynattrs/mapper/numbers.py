@@ -11,8 +11,7 @@ import operator
 from decimal import Context, Decimal
 from typing import Any, Final
 
-from dynattrs import limits
-from dynattrs.mapper import foreign_values
+from dynattrs import foreign_values, limits
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.schema.table import AttributeValue
 

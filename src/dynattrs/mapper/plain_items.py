@@ -13,6 +13,7 @@ from dynattrs.mapper.anything import from_plain, has_more_types, parse_json, pla
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.codec import Codec, Refused, Trail, show_stored
 from dynattrs.mapper.equality import comparable
+from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -42,7 +43,7 @@ def _compare(value: AttributeValue, read: Mapping[str, AttributeValue], trail: T
         names = both or ((each, each) for each in value[tag])
         for position, (one, other) in enumerate(names):
             named = tag == "M"
-            trail.parts.append(f"[{one!r}]" if named else f"[{position}]")
+            trail.parts.append(f"[{quoted(one)}]" if named else f"[{position}]")
             inner = (value[tag][one], read[tag][other]) if named else (one, other)
             _compare(*inner, trail)
             trail.parts.pop()

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from dynattrs.mapper import foreign_values, numbers, temporal
+from dynattrs import foreign_values
+from dynattrs.mapper import numbers, temporal
 from dynattrs.mapper.codec import (
     Codec,
     Dump,

@@ -13,6 +13,7 @@ from decimal import Context, Decimal, Inexact
 from typing import Any, Final
 
 from dynattrs.mapper.codec import Refused, show
+from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
 AWARE: Final = "a datetime with a time zone"
@@ -98,12 +99,12 @@ def load_datetime(value: AttributeValue) -> dt.datetime:
             pass
     match = _INSTANT.fullmatch(text)
     if match is None:
-        raise Refused(INSTANT, f"S {text!r}")
+        raise Refused(INSTANT, f"S {quoted(text)}")
     year, month, day, hour, minute, second, fraction, zulu, sign, *offset = match.groups()
     if zulu is None and sign is None:
         raise Refused(
             INSTANT,
-            f"S {text!r}, which has no zone",
+            f"S {quoted(text)}, which has no zone",
             "register a structure hook on the mapper that says which zone is meant",
         )
     instant = dt.datetime(
@@ -123,7 +124,7 @@ def _microseconds(fraction: str | None, text: str) -> int:
     if fraction[6:].strip("0"):
         raise Refused(
             _MICROSECONDS,
-            f"S {text!r}",
+            f"S {quoted(text)}",
             "Python counts microseconds; declare the field as str to keep more",
         )
     return int(fraction[:6].ljust(6, "0"))
@@ -138,7 +139,7 @@ def dump_date(value: Any) -> AttributeValue:
 def load_date(value: AttributeValue) -> dt.date:
     match = _DATE.fullmatch(value["S"])
     if match is None:
-        raise Refused("an ISO 8601 date (S)", f"S {value['S']!r}")
+        raise Refused("an ISO 8601 date (S)", f"S {quoted(value['S'])}")
     return dt.date(*map(int, match.groups()))
 
 
@@ -155,7 +156,7 @@ def dump_time(value: Any) -> AttributeValue:
 def load_time(value: AttributeValue) -> dt.time:
     match = _TIME.fullmatch(value["S"])
     if match is None:
-        raise Refused("an ISO 8601 time without zone (S)", f"S {value['S']!r}")
+        raise Refused("an ISO 8601 time without zone (S)", f"S {quoted(value['S'])}")
     hour, minute, second, fraction = match.groups()
     return dt.time(int(hour), int(minute), int(second or 0), _microseconds(fraction, value["S"]))
 

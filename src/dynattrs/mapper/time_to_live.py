@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.mapper import foreign_values, numbers, temporal
+from dynattrs import foreign_values
+from dynattrs.mapper import numbers, temporal
 from dynattrs.mapper.codec import Codec, Load, Refused
 from dynattrs.mapper.scalars import EPOCH
 from dynattrs.schema.table import AttributeValue

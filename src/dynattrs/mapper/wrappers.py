@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dynattrs.mapper import foreign_values, scalars
+from dynattrs import foreign_values
+from dynattrs.mapper import scalars
 from dynattrs.mapper.anything import from_plain
 from dynattrs.mapper.codec import Codec, Refused, Trail, show, show_instead
 from dynattrs.schema.table import AttributeValue
@@ -63,8 +64,8 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
     return Codec(
         cls, tags, lambda value: inner.dump(root(value)), lambda value: build(inner.load(value)),
         expected=f"a {cls.__name__}", dump_at=dump_at, load_at=load_at, element=inner.element,
-        fields=inner.fields, names=inner.names, optional=inner.optional, sparse=inner.sparse,
-        plain=lambda value: from_plain(value, inner),
+        key=inner.key, fields=inner.fields, names=inner.names, rules=inner.rules, sparse=inner.sparse,
+        optional=inner.optional,         plain=lambda value: from_plain(value, inner),
     )  # fmt: skip
 
 

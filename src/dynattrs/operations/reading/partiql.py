@@ -13,6 +13,7 @@ from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.refusals import FAILURES
+from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
 R = TypeVar("R")
@@ -86,5 +87,5 @@ def _encoded(value: object) -> AttributeValue:
     except Exception as error:
         expected = getattr(error, "expected", "a value that DynamoDB can hold")
         raise ConditionError(
-            f"a statement's parameter is {value!r}; expected {expected}"
+            f"a statement's parameter is {quoted(value)}; expected {expected}"
         ) from error
