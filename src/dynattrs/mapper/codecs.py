@@ -537,11 +537,15 @@ class Codecs(ForgetfulConverter):
         with self._lock:
             stale = self._definitions.meet(cls)
             if stale:
-                for each in (self._outside, self._outside._in_json):
-                    if each is not None:
-                        let_go(stale, each._codecs, each._kept())
-                        each._customised -= mentioning(each._customised, stale)
-                foreign.HOOKS.made(self._clear_found_hooks)
+                self._let_go(stale)
+
+    def _let_go(self, stale: set[type[Any]]) -> None:
+        # A function of its own: see `writing.buffer` on loops and locks.
+        for each in (self._outside, self._outside._in_json):
+            if each is not None:
+                let_go(stale, each._codecs, each._kept())
+                each._customised -= mentioning(each._customised, stale)
+        foreign.HOOKS.made(self._clear_found_hooks)
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
         return self._codecs, self._owns
