@@ -196,7 +196,8 @@ def test_an_update_brings_the_item_up_to_date_first(session: Session):
 
 def test_an_upsert_says_its_schema_version(session: Session):
     session.update(Person, "3", set_(Person.first, "C"), set_(Person.last, "D"), upsert=True)
-    session.update(Person, "1", set_(Person.first, "Augusta"), upsert=True)
+    names = set_(Person.first, "Augusta"), set_(Person.last, "L")
+    session.update(Person, "1", *names, upsert=True)
 
     assert stored(session, "3")["schema_version"] == {"N": "3"}
     assert session.get_one(Person, "1").first == "Augusta"

@@ -24,6 +24,7 @@ from dynattrs import (
     in_,
     list_append,
     model,
+    not_exists,
     partition_key,
     path,
     remove,
@@ -227,12 +228,26 @@ def test_the_old_item_of_an_upsert_that_made_one_is_none(session: Session):
     assert session.update(Song, KEY, add(Song.plays, 1), upsert=True, returns="old") is None
 
 
-def test_an_upsert_under_a_condition(session: Session):
-    with pytest.raises(ConditionFailed) as caught:
-        session.update(Song, KEY, set_(Song.plays, 1), upsert=True, when=exists(Song.year))
-
-    assert caught.value.item is None
+@pytest.mark.parametrize("upsert", [False, True])
+def test_a_missing_item_and_a_false_condition_are_told_apart(session: Session, upsert: bool):
+    """The same way whether or not the item would be made."""
+    for when in (exists(Song.year), Song.plays > 1):
+        with pytest.raises(NoSuchItem) as caught:
+            session.update(Song, KEY, set_(Song.plays, 1), upsert=upsert, when=when)
+        assert caught.value.key == {"artist": "Nina", "title": "Sinnerman"}
     assert stored(session) == {}
+
+    song = session.save(Song(*KEY))
+    with pytest.raises(ConditionFailed) as found:
+        session.update(Song, KEY, set_(Song.plays, 1), upsert=upsert, when=exists(Song.year))
+    assert found.value.item == song
+
+
+def test_an_upsert_under_a_condition_that_is_true_of_nothing(session: Session):
+    when = not_exists(Song.year)
+
+    assert session.update(Song, KEY, add(Song.plays, 1), upsert=True, when=when).plays == 1
+    assert session.update(Song, KEY, add(Song.plays, 1), upsert=True, when=when).plays == 2
 
 
 def test_a_false_condition_has_the_item_that_was_found(session: Session, song: Song):

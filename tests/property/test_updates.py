@@ -15,18 +15,22 @@ from hypothesis import strategies as st
 
 import dynamodb_oracle as oracle
 from dynattrs import (
+    ConditionError,
     ConditionFailed,
     InvalidRequest,
+    MappingError,
     NoSuchItem,
     Session,
     add,
     delete,
     if_not_exists,
     list_append,
+    mapper,
     remove,
     set_,
 )
 from dynattrs.expressions.conditions import Constant
+from dynattrs.operations.writing.applied import NotComputed, applied
 from model_of_everything import PLACES, TABLE, Drawn, N, Place, S, Thing, conditions, item_of, value
 from model_of_everything import path as read
 
@@ -260,6 +264,8 @@ def attempt(store: Store, drawn: list[DrawnAction], when: Drawn | None, upsert: 
         store.session.update(Thing, (1, 1), *written, when=asked, upsert=upsert, returns=None)
     except NoSuchItem:
         return "no such item"
+    except (ConditionError, MappingError):
+        return "not sent"
     except ConditionFailed:
         return "condition failed"
     except InvalidRequest:
@@ -276,15 +282,41 @@ def expectation(
 ) -> tuple[str, dict[str, Any] | None]:
     if when is not None and isinstance(when.written, Constant) and not when.written.value:
         return "condition failed", old  # nothing is asked, so nobody knows of the item
-    if old is None and not upsert:
+    known = [action.known for action in drawn]
+    if upsert:
+        # What could not be made is not sent, whether there is an item or not.
+        try:
+            new = oracle.update(known, {**mapper.dump(Thing(1, 1)), **key})
+            mapper.load(new, Thing)
+        except (oracle.Refused, MappingError):
+            return "not sent", old
+        if old is None and (when is None or oracle.holds(when.known, {})):
+            return "done", new
+    if old is None:
         return "no such item", None
-    if when is not None and not oracle.holds(when.known, old or {}):
+    if when is not None and not oracle.holds(when.known, old):
         return "condition failed", old
     try:
-        new = oracle.update([action.known for action in drawn], old or key)
+        return "done", oracle.update(known, old)
     except oracle.Refused:
         return "refused", old
-    return "done", new
+
+
+@given(st.integers(0, 10_000), actions)
+def test_what_is_computed_here_is_what_the_oracle_computes(
+    seed: int, drawn: list[DrawnAction]
+) -> None:
+    item = item_of(1, 1, random.Random(seed))
+    before = oracle.fresh({"M": item})["M"]
+    try:
+        expected = oracle.update([action.known for action in drawn], item)
+    except oracle.Refused:
+        with pytest.raises(NotComputed):
+            applied([action.written for action in drawn], item)
+    else:
+        found = applied([action.written for action in drawn], item)
+        assert canonical(found) == canonical(expected)
+    assert item == before
 
 
 def canonical(item: dict[str, Any] | None) -> Any:

@@ -329,11 +329,18 @@ def test_an_update_is_one_request_for_an_item_that_exists():
     assert result(flow, {"Attributes": new}) == Song("Nina", "Sinnerman", plays=7)
 
 
-def test_an_upsert_asks_for_nothing():
-    call = next(update(Song, ("Nina", "Sinnerman"), remove(Song.year), upsert=True))
+def test_an_upsert_changes_an_item_first_and_then_makes_one():
+    """No defaults are written into an item that is there, and no fragment is made where there is none."""
+    flow = update(Song, ("Nina", "Sinnerman"), set_(Song.plays, Song.plays + 1), upsert=True)
 
-    assert "ConditionExpression" not in call.parameters
-    assert "ReturnValuesOnConditionCheckFailure" not in call.parameters
+    changing = next(flow)
+    assert changing.parameters["ConditionExpression"] == "attribute_exists(#1)"
+    assert changing.parameters["UpdateExpression"] == "SET #0 = #0 + :0"
+    making = flow.throw(ConditionFalse("UpdateItem", "ConditionalCheckFailedException", "", None))
+    assert making.operation == "put_item"
+    assert making.parameters["ConditionExpression"] == "attribute_not_exists(#0)"
+    assert making.parameters["Item"]["play.count"] == {"N": "1"}
+    assert result(flow, {}) == Song("Nina", "Sinnerman", plays=1)
 
 
 @pytest.mark.parametrize(

@@ -63,15 +63,19 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
             actions: `set_`, `remove`, `add`, `delete`.
             when: A condition that must be true.
-            upsert: Make the item if there is none, of the key and what the actions set.
+            upsert: Make the item if there is none: whole, of the key and the defaults, or of the
+                object, with the actions done to them.
             returns: The new item, the old one, `"changed"` for a dict of the new values by path,
                 or None.
 
         Raises:
-            NoSuchItem: There is no such item of the model, and *upsert* was not said.
+            NoSuchItem: There is no such item of the model, and *upsert* was not said, or *when* is
+                not true of that.
             ItemExists: With *upsert*: an item of another model of the table lies under the key.
             ConditionFailed: *when* is false, or the version is another; `.item` is what is stored.
-            ConditionError: Actions that DynamoDB would refuse: none, overlapping, on the key.
+            ConditionError: Actions that DynamoDB would refuse: none, overlapping, on the key. With
+                *upsert*: a new item would lack a field, or an action cannot be done to it.
+            MappingError: A validator refuses what would be stored.
         """
         raise NotImplementedError
 

@@ -20,7 +20,7 @@ from dynattrs.expressions.conditions import Condition, IsNone, Value
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.operations.conditions import attribute_path, joined
-from dynattrs.operations.item_keys import key_parts, stored_parts
+from dynattrs.operations.item_keys import stored_parts
 from dynattrs.operations.writing.as_read import dumped, still
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -40,7 +40,7 @@ class Following:
     """What an update does besides what was asked for.
 
     Attributes:
-        actions: For the key attributes that follow, and for the fields of a new item's key.
+        actions: For the key attributes that follow.
         still: The condition that what was taken from the object is still so; None if nothing was.
     """
 
@@ -76,9 +76,7 @@ def check_key_untouched(info: ModelInfo, action: Action) -> None:
                 )
 
 
-def following(
-    info: ModelInfo, key: AttributeMap, obj: Any, actions: Sequence[Action], *, upsert: bool
-) -> Following:
+def following(info: ModelInfo, key: AttributeMap, obj: Any, actions: Sequence[Action]) -> Following:
     """What has to change along with what *actions* change.
 
     Args:
@@ -86,7 +84,6 @@ def following(
         key: The item's primary key.
         obj: The object that is updated, or None where only its key was given.
         actions: All actions, those for time stamps too.
-        upsert: Whether the item may be made by the update.
 
     Raises:
         StaleKey: A field of a key is not known.
@@ -103,10 +100,6 @@ def following(
         touched = [each for each in actions if _touches(template, each)]
         if touched:
             found.append(known.follow(template, touched[0]))
-        elif upsert and all(known.of_key(slot) is not None for slot in template.slots):
-            found.append(known.set_to(template, keys.value(template, known.item)))
-    if upsert:
-        found += _made_with_the_key(info, keys, key)
     return Following(tuple(found), joined(*known.taken.values()))
 
 
@@ -230,27 +223,3 @@ def _put(item: AttributeMap, steps: tuple[str, ...], value: AttributeValue) -> N
     for step in steps[:-1]:
         place = place.setdefault(step, {"M": {}})["M"]
     place[steps[-1]] = value
-
-
-def _made_with_the_key(info: ModelInfo, keys: ComputedKeys, key: AttributeMap) -> list[Action]:
-    """What a new item needs besides its key attributes: the fields that its key is made of."""
-    values = stored_parts(info, key)
-    found: dict[str, AttributeValue] = {}
-    only = {info.names[name] for name in keys.key_only}
-    for part in key_parts(info):
-        attribute, *deeper = part.steps
-        if deeper:
-            raise ConditionError(
-                f"update of {info.name}: upsert=True could make an item without {part.name!r}, which "
-                f"its key is made of, because it is nested; use insert(...) or save(...)"
-            )
-        if attribute not in only and attribute not in info.table.key:
-            found[attribute] = values[part.steps]
-    if keys.kinds and info.table.discriminator is not None:
-        found[info.table.discriminator] = {"S": keys.kinds[0]}
-    actions = []
-    for attribute, value in found.items():
-        path = attribute_path(info, (attribute,), attribute).path
-        kept = IfNotExists(path, Value(value, value))
-        actions.append(Action("SET", path, kept, f"{attribute} of a new item"))
-    return actions

@@ -51,8 +51,8 @@ class TransactionAction:
         key: The item's primary key.
         size: The bytes of it.
         settle: Called when the service has said yes.
-        again: Makes the request of an item that its condition was false of, where the item has what was
-            read in another stored form; gives None where it does not.
+        again: Makes the request in another form that is right for the item that its condition was false
+            of, or for None where there is none; gives None where no form is.
     """
 
     written: str
@@ -61,7 +61,7 @@ class TransactionAction:
     key: AttributeMap
     size: int = 0
     settle: Callable[[], None] = nothing
-    again: Callable[[AttributeMap], dict[str, Any] | None] | None = None
+    again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None
 
 
 @attrs.define(eq=False, repr=False)
@@ -150,7 +150,7 @@ class TransactionActions:
                 if environment.monotonic() < until:
                     if (yield from self._renewed(error)):
                         continue
-                    if self._as_stored(error):  # and so it is another transaction
+                    if self._otherwise(error):  # and so it is another transaction
                         parameters["ClientRequestToken"] = token = environment.token()
                         continue
                 reasons = [
@@ -185,12 +185,13 @@ class TransactionActions:
         for action in self._actions:
             action.settle()
 
-    def _as_stored(self, error: TransactionCanceled) -> bool:
-        """Ask anew what was false because it is stored in another form; whether there was any of that."""
+    def _otherwise(self, error: TransactionCanceled) -> bool:
+        """Write actions in another form that were not right for what is stored; whether there were any."""
         found = False
         for action, reason in zip(self._actions, error.reasons, strict=True):
-            item = reason.get("Item")
-            if not item or action.again is None or is_other(action.info, item):
+            item = reason.get("Item") or None
+            false = reason.get("Code") == "ConditionalCheckFailed"
+            if not false or action.again is None or (item and is_other(action.info, item)):
                 continue
             if (request := action.again(item)) is not None:
                 action.request.clear()

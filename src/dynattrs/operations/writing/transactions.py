@@ -133,13 +133,18 @@ class TransactionVerbs:
             obj=None if is_class_of(subject) else subject,
         )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
-        size = _least_size(item_key, prepared.stated)
-        new_of = unique_writes.changes_of(prepared) if info.guarding else None
-
-        request = updates.InTransaction(self._handle._core, prepared)
+        if prepared.upsert and self._token is not None:
+            raise TransactionError(
+                f"token={self._token!r}: what {written} sends with upsert=True depends on whether there is "
+                f"an item, so a repeated transaction would differ; leave the token out"
+            )
+        made = 0 if prepared.new is None else prepared.new.size
+        size = max(made, _least_size(item_key, prepared.stated))
+        new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
+        request = updates.InTransaction(self._handle._core, prepared, turns=new_of is None)
         self._take(
             written, info, item_key, request.under, new_of, whole=False, size=size,
-            again=request.as_stored,
+            again=request.again, make_new=None if prepared.new is None else request.making,
         )  # fmt: skip
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
@@ -216,7 +221,8 @@ class TransactionVerbs:
         whole: bool = True,
         size: int = 0,
         settle: Callable[[], None] = nothing,
-        again: Callable[[AttributeMap], dict[str, Any] | None] | None = None,
+        again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None,
+        make_new: Make | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
         if self._ended:
@@ -237,7 +243,9 @@ class TransactionVerbs:
         action = TransactionAction(written, make(None), info, key, size, settle, again)
         self._actions.add(action)
         if new_of is not None:
-            self._planned.append(unique_writes.Planned(action, make, new_of, inserting, whole))
+            self._planned.append(
+                unique_writes.Planned(action, make, new_of, inserting, whole, make_new=make_new)
+            )
 
     def _begin(self) -> None:
         if self._ended:

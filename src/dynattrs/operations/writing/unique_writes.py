@@ -14,7 +14,6 @@ import attrs
 
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
-from dynattrs.expressions.updates import IfNotExists
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.upgrades import is_outdated
@@ -236,25 +235,61 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     info, key = prepared.info, prepared.key
     new_of = changes_of(prepared)
     if new_of is None or returns not in ("new", "old", "changed", None):
-        return (yield from updates.update(core, prepared, returns))
+        return (yield from updates.update(core, prepared, returns, _make_new))
     if returns == "old":
         raise ConditionError(
             f"update of {info.name}: a unique field changes in a transaction, which does not return "
             f"the old item; write returns='new' or None"
         )
-    old = yield from stored_item(core, info, key)
-    if old is not None and is_other(info, old):
-        raise _taken_or_missing(prepared, old)
-    if old is None and not prepared.upsert:
-        raise NoSuchItem(info.name, plain_key(info, key))
-    written = f"update({info.name} {plain_key(info, key)})"
-    yield from _act_on(core, prepared, written, new_of, old)
+    changes, written = new_of, f"update({info.name} {plain_key(info, key)})"
+
+    def change() -> Flow[bool]:
+        old = yield from stored_item(core, info, key)
+        if old is not None and is_other(info, old):
+            raise _taken_or_missing(prepared, old)
+        if old is None:
+            raise NoSuchItem(info.name, plain_key(info, key))
+        yield from _act_on(core, prepared, written, changes, old)
+        return True
+
+    def make() -> Flow[bool | None]:
+        return (yield from _make_new(core, prepared)) is not None or None
+
+    yield from updates.or_new(core, prepared, change, make)
     if returns is None:
         return None
     item = (yield from stored_item(core, info, key)) or {}
     if returns == "changed":
         return changed_values(prepared.stated, item)
     return core.loaded(info, made_of(info, info.cls, item)) if item else None
+
+
+def _make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
+    """Make the item of an upsert with its guards; None where there is one."""
+    info, key = prepared.info, prepared.key
+    assert prepared.new is not None
+    item = prepared.new.encoded.item
+    if not guards_of((info,), key, item):
+        return (yield from updates.make_new(core, prepared))
+
+    def make(further: Condition) -> dict[str, Any]:
+        return {"Put": prepared.making(further)}
+
+    def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
+        return NoSuchItem(info.name, plain_key(info, key)) if stored is None else _IsThere()
+
+    written = f"update({info.name} {plain_key(info, key)}, upsert=True)"
+    try:
+        yield from act(
+            core, info, key, written, make, lambda _: item, refused, None, inserting=True
+        )
+    except _IsThere:
+        return None
+    return item
+
+
+class _IsThere(Exception):
+    """There is an item where one was to be made."""
 
 
 def _act_on(
@@ -266,7 +301,7 @@ def _act_on(
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
         if stored is not None and is_other(info, stored):
             return _taken_or_missing(prepared, stored)
-        if stored is None and not prepared.upsert:
+        if stored is None:
             return NoSuchItem(info.name, plain_key(info, key))
         if prepared.renews and prepared.asked is not None:
             return _unlike("TransactWriteItems", info, key, prepared.asked, stored)
@@ -300,23 +335,20 @@ def _taken_or_missing(prepared: Prepared, stored: AttributeMap) -> Exception:
     return taken or NoSuchItem(prepared.info.name, plain_key(prepared.info, prepared.key))
 
 
-def changes_of(prepared: Prepared) -> NewOf | None:
+def changes_of(prepared: Prepared, *, any_item: bool = False) -> NewOf | None:
     """What an update makes of the attributes of guards; None if it leaves them alone.
+
+    Args:
+        prepared: The update.
+        any_item: Whether the new item of an upsert counts as well.
 
     Raises:
         ConditionError: A new value is not written out.
     """
-    info, key = prepared.info, prepared.key
+    info, key, made = prepared.info, prepared.key, prepared.new
     names = watched(info)
-    created: AttributeMap = {}
-    if prepared.upsert:
-        # What a new item has besides, of its key.
-        created = {name: value for name, value in key.items() if name in names}
-        for action in prepared.done:
-            own = isinstance(action.value, IfNotExists) and action not in prepared.stated
-            if own and action.steps[0] in names:
-                created[str(action.steps[0])] = cast("Any", action.value).default.stored
-    if not created and not concerns(info, (each.steps[0] for each in prepared.stated)):
+    touched = concerns(info, (each.steps[0] for each in prepared.stated))
+    if not touched and (made is None or not any_item):
         return None
     changes: dict[str, AttributeValue | None] = {}
     for action in prepared.stated:
@@ -335,7 +367,9 @@ def changes_of(prepared: Prepared) -> NewOf | None:
         changes[str(action.steps[0])] = value.stored if isinstance(value, Value) else None
 
     def new_of(stored: AttributeMap | None) -> AttributeMap:
-        new: dict[str, Any] = {**({**key, **created} if stored is None else stored), **changes}
+        if stored is None and made is not None:
+            return made.encoded.item
+        new: dict[str, Any] = {**(stored or key), **changes}
         return {name: value for name, value in new.items() if value is not None}
 
     return new_of
@@ -404,6 +438,7 @@ class Planned:
         whole: Whether the new item is known wholly.
         renews: Whether it writes an item of an older schema as one of today's.
         afresh: Whether guards are made of values that do not change as well.
+        make_new: Its request where nothing is stored, which then is the whole new item.
     """
 
     action: TransactionAction
@@ -413,6 +448,11 @@ class Planned:
     whole: bool = True
     renews: bool = False
     afresh: bool = False
+    make_new: Callable[[Condition], dict[str, Any]] | None = None
+
+    def made_of(self, old: AttributeMap | None) -> Callable[[Condition], dict[str, Any]]:
+        """What makes the request, of what is stored."""
+        return self.make if old is not None or self.make_new is None else self.make_new
 
 
 def commit(core: Core, actions: TransactionActions, planned: Sequence[Planned]) -> Flow[None]:
@@ -462,9 +502,10 @@ def _commit(
                 # Guards are made of values as they are stored today.
                 raise Outdated(info, old)
             each.action.request.clear()
-            each.action.request.update(each.make(unchanged(info, old)))
+            each.action.request.update(each.made_of(old)(unchanged(info, old)))
             before = None if each.afresh or not ours else old
-            changes.append(GuardedWrite(info, key, before, each.new_of(old), each.whole))
+            whole = each.whole or "Put" in each.action.request
+            changes.append(GuardedWrite(info, key, before, each.new_of(old), whole))
         guards = guard_actions(core, changes, foreign)
         sent = actions.copy()
         for _, _, action in guards:

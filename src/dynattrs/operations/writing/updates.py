@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -24,6 +24,7 @@ from dynattrs.expressions.updates import (
     render_update,
 )
 from dynattrs.keys.kinds import is_other
+from dynattrs.mapper.equality import same
 from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
@@ -35,6 +36,7 @@ from dynattrs.operations.conditions import (
     no_item,
     of_kind,
     up_to_date,
+    with_condition,
 )
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow
@@ -53,9 +55,12 @@ from dynattrs.operations.refusals import (
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
 from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
+from dynattrs.operations.writing.new_items import NewItem
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
+
+R = TypeVar("R")
 
 Returns: TypeAlias = Literal["new", "old", "changed"] | None
 
@@ -73,7 +78,9 @@ class Prepared:
         version: The condition that the stored version is the object's.
         asked: What the caller's condition and the version ask; None if nothing.
         needed: That, and what the library asks besides.
-        upsert: Whether there may be no item.
+        upsert: Whether it makes an item where there is none.
+        new: That item; None where the condition is one that only a stored item can fulfil.
+        wanted: The condition under which it is made: the caller's and the version's.
         renews: Whether it brings an item of an older schema up to date.
         tries: How often it was asked in another stored form.
     """
@@ -87,6 +94,8 @@ class Prepared:
     asked: Condition | None
     needed: Condition | None
     upsert: bool = False
+    new: NewItem | None = None
+    wanted: Condition | None = None
     renews: bool = False
     tries: int = 0
 
@@ -114,21 +123,64 @@ class Prepared:
         placeholders.into(parameters)
         return parameters
 
+    def making(self, further: Condition | None = None) -> dict[str, Any]:
+        """The parameters of PutItem that make the item where there is none.
+
+        Args:
+            further: What says that there is none; None for what usually does.
+        """
+        assert self.new is not None
+        parameters = {"TableName": self.table, "Item": self.new.encoded.item}
+        none = no_item(self.info) if further is None else further
+        return with_condition(parameters, joined(none, self.wanted))
+
 
 @attrs.define(eq=False)
 class InTransaction:
-    """An update as an action of a transaction."""
+    """An update as an action of a transaction.
+
+    One request cannot try both: that an item is there, which is updated, and that there is none. It begins
+    with the one, and says in which form to send the transaction again where that was wrong.
+
+    Attributes:
+        core: Settings.
+        prepared: The update.
+        turns: Whether it says so; otherwise who sends it knows which of both it is.
+    """
 
     core: Core
     prepared: Prepared
+    turns: bool = True
     _further: Condition | None = None
+    _making: bool = False
 
     def under(self, further: Condition | None) -> dict[str, Any]:
-        """The action under a further condition."""
-        self._further = further
-        return {"Update": self.prepared.under(further)}
+        """The action on an item that is there, under a further condition."""
+        self._further, self._making = further, False
+        return self._request()
 
-    def as_stored(self, item: AttributeMap) -> dict[str, Any] | None:
+    def making(self, further: Condition | None) -> dict[str, Any]:
+        """The action where there is no item."""
+        self._further, self._making = further, True
+        return self._request()
+
+    def _request(self) -> dict[str, Any]:
+        if self._making:
+            return {"Put": self.prepared.making(self._further)}
+        return {"Update": self.prepared.under(self._further)}
+
+    def again(self, item: AttributeMap | None) -> dict[str, Any] | None:
+        """The action in the form that is right for what is stored, where its condition was false of that;
+        None where no other form is.
+        """
+        if item and not self._making:
+            return self._as_stored(item)
+        if not self.turns or bool(item) is not self._making or self.prepared.new is None:
+            return None
+        self._making = not self._making
+        return self._request()
+
+    def _as_stored(self, item: AttributeMap) -> dict[str, Any] | None:
         """The action in the form that *item* has what was read in; None where it has another value."""
         again = self.prepared.as_stored(self.core, item)
         if again is None:
@@ -159,15 +211,85 @@ def prepare(
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *stamps(core, info)]
-    follows = following(info, key, obj, done, upsert=upsert)
+    follows = following(info, key, obj, done)
     done += follows.actions
-    asked = joined(asked, follows.still)
-    current = None
-    if info.evolves and when is None:
-        current = up_to_date(info, or_missing=upsert)
-    needed = joined(None if upsert else exists(info), of_kind(info), current, asked)
+    wanted, asked = asked, joined(asked, follows.still)
+    current = up_to_date(info) if info.evolves and when is None else None
+    needed = joined(exists(info), of_kind(info), current, asked)
     table = core.table_name(info.table)
-    return Prepared(table, info, key, stated, done, version, asked, needed, upsert)
+    # An object that has a version was stored, and what it says is asked of the stored one.
+    makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))
+    new = NewItem(core, info, key, stated, obj) if makes else None
+    return Prepared(
+        table, info, key, stated, done, version, asked, needed, upsert, new, wanted
+    )  # fmt: skip
+
+
+def or_new(
+    core: Core,
+    prepared: Prepared,
+    change: Callable[[], Flow[R]],
+    make: Callable[[], Flow[R | None]],
+) -> Flow[R]:
+    """Change an item where there is one, or make it: in turns, while others delete it or make it first.
+
+    Args:
+        core: Settings.
+        prepared: The update.
+        change: Changes it; NoSuchItem where there is none.
+        make: Makes it; None where there is one.
+
+    Raises:
+        NoSuchItem: There is none, and what is asked is not true of that.
+        ConditionFailed: Others made and deleted it all the time until the session's deadline.
+    """
+    environment = core.environment
+    until = environment.monotonic() + core.deadline.total_seconds()
+    attempt = 0
+    while True:
+        try:
+            return (yield from change())
+        except NoSuchItem:
+            if prepared.new is None:
+                raise
+        made = yield from make()
+        if made is not None:
+            return made
+        attempt += 1
+        if environment.monotonic() >= until:
+            key, asked = plain_key(prepared.info, prepared.key), str(no_item(prepared.info))
+            raise ConditionFailed("PutItem", prepared.info.name, key, asked)
+        why = "ConditionalCheckFailed"
+        yield core.pause_before(attempt, "PutItem", (prepared.table,), 1, why)
+
+
+def make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
+    """Make the item of an upsert; None where there is one.
+
+    Raises:
+        NoSuchItem: What is asked is not true where there is none.
+        OutcomeUnknown: A reply was lost, and nothing tells whether the item was made.
+    """
+    info, key = prepared.info, prepared.key
+    assert prepared.new is not None
+    item = prepared.new.encoded.item
+    try:
+        yield from past_conflicts(core, Call("put_item", prepared.making()))
+    except ConditionFalse as error:
+        if not error.item:
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        if not error.uncertain or is_other(info, error.item):
+            return None
+        if same(error.item, item):
+            return item
+        if not outcomes.repeatable(prepared.stated):
+            raise outcomes.unknown(error, info, key, error.item) from error
+        return None
+    except FAILURES as error:
+        if not error.uncertain:
+            raise
+        raise outcomes.unknown(error, info, key) from error
+    return item
 
 
 def send(
@@ -200,7 +322,7 @@ def send(
         again = prepared.as_stored(core, error.item)
         if again is not None:
             return (yield from send(core, again, returns=returns, decode=decode))
-        if asked is None or (not error.item and not prepared.upsert):
+        if asked is None or not error.item:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
         if not outcomes.update_was_applied(info, key, prepared.version, prepared.done, error):
             raise condition_failed(error, info, key, asked) from error
@@ -221,15 +343,27 @@ def taken_by_another(prepared: Prepared, error: ConditionFalse) -> ConditionFail
     return item_exists(error, info, prepared.key, no_item(info))
 
 
-def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
-    """Send an update; the result is what *returns* asks for."""
+def update(
+    core: Core,
+    prepared: Prepared,
+    returns: Returns,
+    make: Callable[[Core, Prepared], Flow[AttributeMap | None]] = make_new,
+) -> Flow[Any]:
+    """Send an update; the result is what *returns* asks for. *make* makes the item of an upsert."""
     if returns not in ("new", "old", "changed", None):
         raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
     info = prepared.info
     values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
     decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
-    response = yield from send(core, prepared, returns=values, decode=decode)
-    item: Any = response.get("Attributes")
+
+    def change() -> Flow[Any]:
+        return (yield from send(core, prepared, returns=values, decode=decode)).get("Attributes")
+
+    def new() -> Flow[Any]:
+        made = yield from make(core, prepared)
+        return made if made is None or values != "ALL_OLD" else {}
+
+    item: Any = yield from or_new(core, prepared, change, new)
     if returns is None or not item:
         return None
     if returns == "changed":
