@@ -80,7 +80,8 @@ class AnyBatch(AnyHandle):
         """It has ended: nothing holds it, nor what led to its end, any longer."""
         assert self._buffer is not None
         self._session._batches.discard(self)
-        reports.report_left(self._buffer)  # where an interruption came in between
+        if not self._buffer.is_settled():  # an interruption came in between
+            reports.report_left(self._buffer)
         self._forgotten.detach()
         self._buffer.forget()
 

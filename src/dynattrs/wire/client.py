@@ -201,7 +201,7 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        sender, patched = self._sender, bool(self._patches)
+        sender, patched = self._sender, self._patched()
         if patched and self._patches is not None:
             sender = self._patches.sender(call.operation, sender)
         send = getattr(sender, call.operation)
@@ -216,9 +216,16 @@ class Wire:
                 raise
         return self._finish(send, exchange, sent)
 
+    def _patched(self) -> bool:
+        """Whether a call may have to go to the client itself; judged where anything has changed."""
+        patches = self._patches
+        if patches is None:
+            return False
+        return patches.found if [*patches.look()] == patches.seen else bool(patches)
+
     def begin(self, call: Call) -> PendingReply | None:
         """Send the request of *call*, and read the reply later; None if that cannot be."""
-        if self._fast is None or self._events.of_requests or self._patches:
+        if self._fast is None or self._events.of_requests or self._patched():
             return None
         send = getattr(self._sender, call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit)

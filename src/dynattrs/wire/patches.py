@@ -8,6 +8,8 @@ of botocore's classes is for `observers` to see.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from dynattrs import foreign_names as foreign
@@ -29,17 +31,20 @@ class Patches:
         watched = [each for each in (client, endpoint, *shared) if hasattr(each, "__dict__")]
         self._classes = [type(each) for each in watched]
         self._own = [vars(each) for each in watched]
-        self._look()
+        #: Gives how much there is now on each of them.
+        self.look: Callable[[], Iterable[int]] = partial(map, len, self._own)
+        self._judge()
 
-    def _look(self) -> None:
-        self._sizes = [*map(len, self._own)]
+    def _judge(self) -> None:
+        #: What `look` gave, and whether anything was in the place of something then.
+        self.seen = [*self.look()]
         self._hiding = [*map(hiding, self._classes, self._own)]
-        self._any = any(self._hiding)
+        self.found = any(self._hiding)
 
     def __bool__(self) -> bool:
-        if [*map(len, self._own)] != self._sizes:
-            self._look()
-        return self._any
+        if [*self.look()] != self.seen:
+            self._judge()
+        return self.found
 
     def sender(self, method: str, usual: Any) -> Any:
         """What calls of a client's method go to: the client itself, or what they *usual*ly go to."""

@@ -277,7 +277,8 @@ def flush(
             yield from _begin(core, buffer, found)
     failed, counts = buffer.failures(), buffer.ledger.take_counts()
     flushed = buffer.ledger.take_objects()
-    tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
+    if core.events.flush or flushed is not None:
+        tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
     replaced = buffer.superseded()
     if failed:
         raise UnsentWrites(failed, replaced) from failed[0].cause

@@ -19,13 +19,7 @@ from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.flows import Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing.failures import (
-    Failure,
-    Failures,
-    Raised,
-    superseded_of,
-    unsent_of,
-)
+from dynattrs.operations.writing.failures import Failure, Failures, Raised, superseded_of, unsent_of
 from dynattrs.schema.table import AttributeMap
 
 #: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
@@ -437,7 +431,8 @@ class Buffer:
             if self.on_progress is not None:
                 self._stored += sum(map(self._flies, done))
             self._last_success = max(self._last_success, now)
-            self._failures.stored(done)
+            if self.has_failures or self._failures.raised is not None:
+                self._failures.stored(done)
         # They land last: who waits for them finds versions moved and progress told.
         try:
             _tell(done)
@@ -516,6 +511,11 @@ class Buffer:
         self.left(cause)
         return self.failures()
 
+    def is_settled(self) -> bool:
+        """Whether every write that was taken is stored, or was told of."""
+        with self._lock:
+            return not (self._pending or self._in_flight or self.has_failures)
+
     def forget(self) -> None:
         """The batch has ended. Let go of errors: they hold the frames that they have passed through,
         with all that is in these.
@@ -554,7 +554,8 @@ class Buffer:
 
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
-        return unsent_of(self.take_failures())
+        taken = self.take_failures()
+        return unsent_of(taken) if taken else []
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced, of what was taken so far."""
