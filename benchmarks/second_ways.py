@@ -36,7 +36,7 @@ from benchmarks.contest import ENVIRONMENT
 from dynattrs import Session, model, partition_key, sort_key
 from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
-from dynattrs.keys.planner import Wanted
+from dynattrs.keys.plans import Wanted
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info

@@ -12,7 +12,9 @@ import attrs
 import pytest
 
 from dynattrs import (
+    ConditionError,
     ConditionFailed,
+    MappingError,
     Session,
     SessionClosed,
     TransactionError,
@@ -304,3 +306,28 @@ def test_transactions_of_many_threads_happen_all_and_each_once(session: Session)
         list(pool.map(move, range(40)))
 
     assert [balance(session, owner) for owner in ("ann", "pot")] == [-30, 40]
+
+
+def test_a_move_in_a_transaction_is_two_actions_or_none(session: Session) -> None:
+    session.save_all([Account("ann", 1), Account("bob", 2)])
+    ann, bob = session.get_one(Account, "ann"), session.get_one(Account, "bob")
+
+    with session.transaction() as t:
+        assert t.move(ann, Account("eve", 1)) == Account("eve", 1)
+        t.check(bob, Account.balance == 2)
+    assert sorted(each.owner for each in session.scan(Account)) == ["bob", "eve"]
+    with pytest.raises(TransactionFailed) as failed, session.transaction() as t:
+        t.move(ann, Account("joe"))
+    assert [reason is None for reason in failed.value.reasons] == [False, True]
+    with session.transaction() as t:
+        with pytest.raises(ConditionError, match="nothing moves"):
+            t.move(bob, Account("bob", 5))
+        t.save(Account("eve", 3))
+        with pytest.raises(TransactionError, match="same item"):
+            t.move(bob, Account("eve"))
+        with pytest.raises(MappingError):
+            t.move(bob, Account(""))
+    # What was refused has left nothing behind.
+    assert session.scan(Account).count() == 2
+    assert session.get_one(Account, "bob").balance == 2
+    assert session.get_one(Account, "eve").balance == 3

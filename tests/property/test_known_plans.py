@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dynattrs import DynattrsError
 from dynattrs.keys import known_plans, planner
-from dynattrs.keys.planner import Wanted
+from dynattrs.keys.plans import Wanted
 from key_schemas import SCHEMAS, Bytes, Number, Place, Text
 
 _MODELS = [*(schema.cls for schema in SCHEMAS), Place, Text, Number, Bytes]

@@ -22,7 +22,8 @@ from dynattrs.expressions.conditions import (
     PathOperand,
     Value,
 )
-from dynattrs.keys.planner import Plan, Wanted, plan
+from dynattrs.keys.planner import plan
+from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.schema.model_info import model_info
 
 SEPARATORS = ["#", "::", ":::", "||", "ab", "aba", "#a", "#-"]

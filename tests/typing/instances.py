@@ -199,5 +199,7 @@ assert_type(mapper.load(item, Song), Song)
 assert_type(mapper.to_json(song), str)
 assert_type(mapper.from_json("{}", Song), Song)
 assert_type(mapper.from_dynamodb_json(b"{}", Song), Song)
-mapper.load("text", Song)  # type: ignore[arg-type]
-mapper.load(item)  # type: ignore[call-arg]
+mapper.load("text", Song)  # type: ignore[call-overload]
+mapper.load(item)  # type: ignore[call-overload]
+mapper.load(item, Song | int)
+mapper.from_dynamodb_json("{}", Song | int)

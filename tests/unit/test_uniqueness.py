@@ -18,7 +18,8 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.keys.planner import Plan, without_guards
+from dynattrs.keys.planner import without_guards
+from dynattrs.keys.plans import Plan
 from dynattrs.operations.writing.unique_items import guards_of
 from dynattrs.schema.model_info import model_info
 

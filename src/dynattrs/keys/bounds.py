@@ -60,6 +60,7 @@ class Bound:
         never: Why no item can match, or None. The error where an equality states a value that no key
             can have.
         decided: For covered equalities the beginning of a key that alone says that they hold.
+        kinds: Of a discriminator, the values that are to be asked, where there are several.
     """
 
     equal: tuple[Comparison, ...] = ()
@@ -68,6 +69,7 @@ class Bound:
     fields: int = 0
     never: str | ImpossibleKey | None = None
     decided: Mapping[int, str] = attrs.field(factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 def key_place(part: Condition) -> tuple[str | int, ...] | None:

@@ -18,16 +18,15 @@ from typing import Any, Final, cast
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import ImpossibleKey, MappingError, ModelError, OtherKind
+from dynattrs.errors import ImpossibleKey, MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
-from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import refused_in_key
-from dynattrs.schema.model_info import KeyField, models_in, rules_at
+from dynattrs.schema.model_info import KeyField, rules_at
 from dynattrs.schema.slot_styles import (
     DATE,
     ID,
@@ -262,7 +261,7 @@ class ModelKeys:
 
     def _check(self, found: Mapping[str, Template]) -> None:
         """Refuse keys that would be wrong for every item."""
-        own = set(self.names.values())
+        own = {*self.names.values(), self.table.discriminator}
         primary = [
             (template, slot)
             for attribute in self.table.key
@@ -432,36 +431,6 @@ class ModelKeys:
         )
 
     # --- Reading ---
-
-    def class_of(self, item: Mapping[str, AttributeValue], model: Any) -> Any:
-        """The class that reads an item: the model, or the subclass that its discriminator names.
-
-        Raises:
-            OtherKind: The item is of another model.
-        """
-        discriminator = self.table.discriminator
-        if discriminator is None or not self.kinds or discriminator not in item:
-            return model
-        kind = item[discriminator].get("S")
-        if kind in self.kinds:
-            return model
-        for info in models_in(self.table):
-            if info.keys is not None and kind in info.keys.kinds:
-                if issubclass(info.cls, self.model):
-                    return info.cls
-                break
-        raise self._other_kind(item, next(iter(item[discriminator].values())), discriminator)
-
-    def _other_kind(
-        self, item: Mapping[str, AttributeValue], found: Any, discriminator: str
-    ) -> OtherKind:
-        key = {name: item[name] for name in self.table.key if name in item}
-        own = " or ".join(map(repr, self.kinds))
-        kind = found if isinstance(found, str) else quoted(found)
-        return OtherKind(
-            f"{self.name}[{discriminator!r}]", f"{own}, or the kind of a subclass", quoted(found), key,
-            "an item of another model lies under this key; ask for that model", item, kind,
-        )  # fmt: skip
 
     def restore(self, item: Mapping[str, AttributeValue]) -> AttributeMap:
         """An item with the fields that it has in its keys only.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper.hints import Undefined
+from dynattrs.schema.item_models import declared_model_of, has_plain_keys
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo, models_in
 from dynattrs.schema.table import StoredItem, Table
 
@@ -97,37 +98,7 @@ def _shown(keys: ComputedKeys) -> str:
     return ", ".join(f"{name}={keys.written.get(name)!r}" for name in keys.table.key)
 
 
-def declared_model_of(
-    table: Table,
-    item: StoredItem,
-    asked: Sequence[ModelInfo] = (),
-    members: Sequence[ModelInfo] | None = None,
-) -> ModelInfo | None:
-    """The model that an item is of; None if it is of none that is declared.
-
-    Args:
-        table: The table that the item is in.
-        item: At least its primary key, and the discriminator.
-        asked: Models to try first, where an item has no discriminator.
-        members: The table's models, where the caller has them.
-    """
-    members = models_in(table) if members is None else members
-    discriminator = {} if table.discriminator is None else item.get(table.discriminator, {})
-    if discriminator:
-        kind = discriminator.get("S")
-        for info in members:
-            keys = info.keys
-            if keys is not None and kind in keys.kinds:
-                return info
-        return None
-    for info in (*asked, *members):
-        keys = info.keys
-        if keys is not None and keys.written and keys.matches(item):
-            return info
-    return None
-
-
-def _is_guard(table: Table, item: StoredItem) -> bool:
+def is_guard(table: Table, item: StoredItem) -> bool:
     """Whether an item is the guard of a unique value, as its key tells in any projection."""
     key = item.get(table.partition_key, {})
     text = key.get("S") or key.get("B") or ""
@@ -156,11 +127,6 @@ class Sieve:
         self._kinds: dict[str, ModelInfo | None] = {}
 
     @property
-    def needed(self) -> bool:
-        """Whether the table may hold items of other models."""
-        return any(info.keys is not None for info in self.asked)
-
-    @property
     def reads(self) -> tuple[str, ...]:
         """The attributes that tell models apart, besides the primary key."""
         return () if self.table.discriminator is None else (self.table.discriminator,)
@@ -172,28 +138,22 @@ class Sieve:
             MappingError: No model of the table is known for it.
         """
         discriminator = self.table.discriminator
-        kind = None if discriminator is None else item.get(discriminator, {}).get("S")
+        said = {} if discriminator is None else item.get(discriminator, {})
+        kind = said.get("S")
         if type(kind) is str and kind in self._kinds:
             return self._kinds[kind]
         found = declared_model_of(self.table, item, self.asked, self._members)
         if found is None:
-            if _is_guard(self.table, item):
+            if is_guard(self.table, item):
                 return None
-            if any(self._plain(info) for info in self.asked):
-                return next(info for info in self.asked if self._plain(info))
-            if any(self._plain(info) for info in self._members):
-                return None
-            raise self._unknown(item)
+            # A key that no template makes may be one of a model without templates.
+            if said or not any(map(has_plain_keys, self._members)):
+                raise self._unknown(item)
+            return next(filter(has_plain_keys, self.asked), None)
         wanted = found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
         if type(kind) is str:
             self._kinds[kind] = wanted
         return wanted
-
-    @staticmethod
-    def _plain(info: ModelInfo) -> bool:
-        """Whether its items are told by nothing: no templates, no discriminator."""
-        keys = info.keys
-        return keys is None or (not keys.written and not keys.kinds)
 
     def _unknown(self, stored: StoredItem) -> MappingError:
         # Rows are there only where a library that makes them is.

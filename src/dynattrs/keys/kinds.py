@@ -3,29 +3,35 @@
 Verbs that are given a class act on items of that class and of its subclasses. Where another model of
 the table may have an item under one of the class's keys, writes are sent under a guard: the condition
 that the item is of the class, or is not there, or says nothing.
+
+Without a discriminator the keys tell: those that the templates of a model make are that model's, and a
+model whose keys are plain fields has all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from dynattrs.errors import ImpossibleKey
 from dynattrs.keys.discriminator import may_share_keys, subclasses
+from dynattrs.quoting import quoted
+from dynattrs.schema.item_models import has_plain_keys
 from dynattrs.schema.model_info import Kinds, ModelInfo, models_in
-from dynattrs.schema.table import StoredItem
+from dynattrs.schema.table import AttributeMap, StoredItem
 
 
 def kinds_of(info: ModelInfo) -> Kinds | None:
-    """What tells a model's items from others; None where the table has no discriminator.
+    """What tells a model's items from others; None where its keys alone do, or nothing does.
 
     It is found out once, and again when another model has been declared on the table.
     """
-    keys = info.keys
-    if keys is None or not keys.kinds:
+    keys, members = info.keys, info.table.members
+    if members.declared < 2 if keys is None else not keys.kinds:
         return None
     known = info.kinds
-    if known is None or known.declared != info.table.members.declared:
+    if known is None or known.declared != members.declared:
         known = info.kinds = _found(info)
-    return known
+    return known if known.theirs or known.attribute is not None else None
 
 
 def is_other(info: ModelInfo, item: StoredItem) -> bool:
@@ -41,19 +47,70 @@ def kinds_of_all(infos: Sequence[ModelInfo]) -> Kinds | None:
     return None if any(kinds_of(info) is None for info in infos) else _found(*infos)
 
 
+def has_stray_key(info: ModelInfo) -> Callable[[StoredItem], bool] | None:
+    """What says of an item, which may be any of the table, whether it has a key that is not the model's;
+    None where keys say nothing.
+    """
+    keys = info.keys
+    if keys is not None and keys.written:
+        return lambda item: not keys.matches(item)
+    kinds = kinds_of(info)
+    if kinds is None or not kinds.theirs:
+        return None
+    return lambda item: kinds.owner_of(item) is not None
+
+
+def check_own_key(info: ModelInfo, key: AttributeMap) -> None:
+    """Refuse to make an item under a key that says that it is of another model.
+
+    Raises:
+        ImpossibleKey: It names the other model.
+    """
+    kinds = kinds_of(info) if info.keys is None else None
+    owner = None if kinds is None else kinds.owner_of(key)
+    if owner is not None:
+        shown = ", ".join(
+            f"{name}={quoted(next(iter(key[name].values())))}"
+            for name in info.table.key
+            if name in key
+        )
+        raise ImpossibleKey(
+            info.name, "a key that no template of the table's other models makes", shown,
+            hint=f"it is the key of one of {owner}, and the item would be read as one",
+        )  # fmt: skip
+
+
+def keys_tell_subclasses(info: ModelInfo) -> bool:
+    """Whether items of subclasses are told by their keys, and not by a discriminator, which is looked at
+    wherever an item is read.
+    """
+    return info.table.discriminator is None and bool(subclasses(info))
+
+
+def are_told_apart(infos: Sequence[ModelInfo]) -> bool:
+    """Whether their table may hold items that are not of these models, and that can be told from theirs:
+    by a discriminator, or by a key that a template makes.
+    """
+    if any(info.keys is not None for info in infos):
+        return True
+    members = models_in(infos[0].table)
+    return len(members) > 1 and any(info.keys is not None for info in members)
+
+
 def _found(*infos: ModelInfo) -> Kinds:
     table = infos[0].table
     declared, attribute = table.members.declared, table.discriminator
-    assert attribute is not None, "kinds go with a discriminator"
     ours = list(dict.fromkeys(each for info in infos for each in (info, *subclasses(info))))
+    others = [other for other in models_in(table) if other not in ours]
     own = tuple(kind for each in ours if each.keys is not None for kind in each.keys.kinds)
+    plain = len(infos) == 1 and has_plain_keys(infos[0])
+    theirs = tuple(
+        (other.name, other.keys)
+        for other in others
+        if plain and other.keys is not None and other.keys.written
+    )
     try:
-        guarded = any(
-            may_share_keys(each, other)
-            for other in models_in(table)
-            if other not in ours
-            for each in ours
-        )
+        guarded = any(may_share_keys(each, other) for other in others for each in ours)
     except NameError:  # a forward reference: it is asked again
         guarded, declared = True, -1
-    return Kinds(attribute, own, guarded, declared)
+    return Kinds(attribute, own, theirs, guarded, declared)

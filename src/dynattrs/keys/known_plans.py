@@ -12,7 +12,7 @@ from typing import Final
 
 from dynattrs.expressions.conditions import Comparison, PathOperand, Value
 from dynattrs.keys import planner
-from dynattrs.keys.planner import Plan, Wanted
+from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.schema.model_info import guarded_tables
 
 #: A text of so many characters is no longer than any key may be.

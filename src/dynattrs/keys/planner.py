@@ -15,7 +15,7 @@ Nothing here knows a session. https://docs.aws.amazon.com/amazondynamodb/latest/
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -37,6 +37,9 @@ from dynattrs.expressions.paths import data_of, did_you_mean
 from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, key_place
 from dynattrs.keys.discriminator import template_of
 from dynattrs.keys.impossible import check_choices, check_equalities
+from dynattrs.keys.kind_bounds import can_ask_each, with_kinds
+from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
@@ -49,55 +52,6 @@ from dynattrs.schema.table import (
 
 #: A place in an item: attribute names and positions.
 Place: TypeAlias = "tuple[str | int, ...]"
-
-
-@attrs.frozen
-class Wanted:
-    """What a query asks for, as the planner needs it."""
-
-    info: ModelInfo
-    where: tuple[Condition, ...]
-    filters: tuple[Condition, ...] = ()
-    using: str | None = None
-    consistent: bool = False
-    scan: bool = False
-    #: Attributes that must be read; None is the whole model.
-    needs: frozenset[str] | None = None
-    #: Whether whole items are fetched after an index that lacks attributes.
-    hydrate: bool = False
-    #: Further models of the same table, whose items are wanted as well.
-    others: tuple[ModelInfo, ...] = ()
-
-    @property
-    def infos(self) -> tuple[ModelInfo, ...]:
-        return (self.info, *self.others)
-
-
-@attrs.frozen
-class Plan:
-    """The request that answers a query.
-
-    Attributes:
-        operation: `"query"`, `"scan"`, or `"nothing"` where no item can match.
-        index: The index, or None for the table.
-        key: The key condition's parts, partition first.
-        filter: What the service filters after it has read, or None.
-        excluded: Items that the key condition takes in and that are left out on receipt: of this
-            attribute, this value. DynamoDB's BETWEEN has no open end.
-        partial: Whether the index lacks attributes that are needed.
-        why: The reasons, a sentence each.
-        shards: Over how many partition keys the index spreads the one that is asked for; each is
-            asked, as the key condition says, with the number of the shard at its end.
-    """
-
-    operation: Literal["query", "scan", "nothing"]
-    index: Index | None = None
-    key: tuple[Condition, ...] = ()
-    filter: Condition | None = None
-    excluded: tuple[str, AttributeValue] | None = None
-    partial: bool = False
-    why: tuple[str, ...] = ()
-    shards: int | None = None
 
 
 def plan(wanted: Wanted) -> Plan:
@@ -115,7 +69,7 @@ def plan(wanted: Wanted) -> Plan:
     if wanted.scan:
         found = _scan(wanted, _named(wanted), [*parts, *also])
     else:
-        bounds = bounds_of(wanted.infos, parts)
+        bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, parts))
         found = _query(wanted, _choose(wanted, parts, bounds), parts, also, bounds)
     guarded = wanted.info.table.name in guarded_tables
     return without_guards(found, wanted.info) if guarded else found
@@ -224,10 +178,12 @@ def _usable(wanted: Wanted, keys: KeySchema, bounds: Mapping[str, Bound]) -> tup
         return None
     if not _may_hold(wanted, keys):
         return None
+    if any(bounds[name].kinds for name in keys.partition) and not can_ask_each(keys):
+        return None
     used = []
     for name in keys.sort:
         bound = bounds.get(name)
-        if bound is None:
+        if bound is None or bound.kinds:
             break
         used.append(name)
         # A range ends the key condition: what comes after it does not narrow.
@@ -240,7 +196,7 @@ def _may_hold(wanted: Wanted, keys: KeySchema) -> bool:
     """Whether items of all models may be in an index at all."""
     own = {*keys.partition, *keys.sort}
     return all(
-        info.keys is None or own.issubset((*info.keys.templates, *info.names.values()))
+        info.keys is None or own.issubset((*info.keys.attributes, *info.names.values()))
         for info in wanted.infos
     )
 
@@ -314,6 +270,8 @@ def _may_lack(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> tuple[
 def _is_there(info: ModelInfo, attribute: str, implied: set[Place]) -> bool:
     """Whether an item that satisfies some conditions has a key attribute for sure."""
     template = template_of(info, attribute)
+    if attribute == info.table.discriminator:
+        return True
     places = [(attribute,)] if template is None else [slot.steps for slot in template.slots]
     return all(
         any(each[: len(place)] == place for each in implied) or _always_stored(info, place)
@@ -376,6 +334,16 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     own = [name for each in wanted.infos for name in (*_attributes(each), *each.formerly)]
     needed = wanted.needs if wanted.needs is not None else frozenset(own)
     lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
+    kinds = kinds_of_all(wanted.infos)
+    tells = None if kinds is None or not kinds.guarded else kinds.attribute
+    if tells not in (None, *held) and wanted.needs is not None:
+        if wanted.hydrate:
+            return True
+        names = " and ".join(each.name for each in wanted.infos)
+        raise PartialIndex(
+            f"{keys} does not hold {tells!r}, which tells items of {names} from those of other "
+            f"models; ask for the whole items with hydrate(), or give the index a projection with it"
+        )
     if not lacking and wanted.needs is not None:
         return False
     # An upgrade may read anything of an old item.
@@ -492,6 +460,7 @@ def _query(
             )
     _check_filter_held(wanted, keys, rest)
     why = list(choice.why)
+    kinds = bounds[keys.partition[0]].kinds
     if index is None and all(name in bounds and bounds[name].equal for name in own):
         why.append(_whole_key(info, rest))
     if excluded is not None:
@@ -504,7 +473,8 @@ def _query(
         excluded,
         partial,
         tuple(why),
-        index.write_shards if isinstance(index, GlobalIndex) else None,
+        len(kinds) or (index.write_shards if isinstance(index, GlobalIndex) else None),
+        kinds,
     )
 
 
@@ -567,6 +537,9 @@ def _field_names(wanted: Wanted, attribute: str) -> list[str]:
             if stored == attribute:
                 return [f"{info.name}.{name}"]
     template = template_of(wanted.info, attribute)
+    if attribute == wanted.info.table.discriminator and (kinds := kinds_of_all(wanted.infos)):
+        several = f" of one kind, {' or '.join(map(repr, kinds.own))}" if len(kinds.own) > 1 else ""
+        return [f"{attribute!r}{several}"]
     if template is None or not template.slots:
         return [repr(attribute)]
     return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]

@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_origin, overload
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import MappingError
+from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import anything, key_spelling, plain_items
 from dynattrs.mapper.annotations import (
     Compressed,
@@ -36,6 +37,8 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.codecs import Codecs
 from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
 from dynattrs.mapper.size import item_size
+from dynattrs.mapper.unions_of_models import is_union, members_of, one_of_union
+from dynattrs.schema.item_models import class_of
 from dynattrs.schema.model_info import (
     DumpAsRequest,
     ModelInfo,
@@ -199,28 +202,39 @@ class Mapper(Codecs):
             known[cls] = made
             return made
 
-    def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T:
+    @overload
+    def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T: ...
+    @overload
+    def load(self, item: Mapping[str, AttributeValue], model: UnionType) -> Any: ...
+    def load(self, item: Mapping[str, AttributeValue], model: Any) -> Any:
         """The object of class *model* that is stored as *item*.
 
+        Args:
+            item: An attribute map.
+            model: A model, any other class with fields, or a union of models of one table, `User |
+                Order`: then the object is of the one that the item is of.
+
         Raises:
+            OtherKind: The item is of another model of the table, as its discriminator says, or its key.
             MappingError: An attribute is missing, or has another type than the field. It carries
                 the item's key, the path, what was expected and what was found.
-            ModelError: *model* has no fields, or is a subclass of a model and not decorated.
+            ModelError: *model* has no fields, or is a subclass of a model and not decorated; or it is a
+                union of models that nothing tells apart.
         """
+        if not isinstance(model, type) and is_union(model):
+            model = one_of_union(model, item)
         codec = self.model_codec(model)
-        if isinstance(codec, ClassCodec):
-            keys, info = codec.keys, codec.evolves
-        else:
-            info = info_of(get_origin(model) or model)
-            keys = None if info is None else info.keys
-        if keys is not None:
-            found: type[T] = keys.class_of(item, model)
-            if found is not model:
-                return model_info(found).mapper.load(item, found)
-        if info is not None and info.evolves:
+        cls = get_origin(model) or model
+        info = codec.model if isinstance(codec, ClassCodec) else info_of(cls)
+        if info is None:
+            return self._load(codec, item, model)
+        found = class_of(info, item, model)
+        if found is not model:
+            return model_info(found).mapper.load(item, found)
+        if info.evolves:
             return self._load_evolving(codec, info, item, model)
-        if keys is not None:
-            item = keys.restore(item)
+        if info.keys is not None:
+            item = info.keys.restore(item)
         return self._load(codec, item, model)
 
     def _load(self, codec: Codec, item: Mapping[str, AttributeValue], model: type[T]) -> T:
@@ -391,7 +405,13 @@ class Mapper(Codecs):
 
         Raises:
             MappingError: It is no JSON, or of something else than a *model*.
+            ModelError: *model* is a union, of which plain JSON does not say which one it is.
         """
+        if is_union(model):
+            raise ModelError(
+                show_type(model),
+                "plain JSON does not say of which model of a union it is; name one",
+            )
         codec, trail = self.model_codec(model), Trail(show_type(model))
         try:
             value = anything.from_plain(_object(anything.parse_json(text)), codec)
@@ -401,7 +421,7 @@ class Mapper(Codecs):
         info = info_of(get_origin(model) or model)
         if info is None or info.keys is None or item.keys() >= {*info.table.key}:
             return self.load(item, model)
-        found: type[T] = info.keys.class_of(item, model)
+        found: type[T] = class_of(info, item, model)
         if found is not model:
             return cast("Mapper", model_info(found).mapper).from_json(text, found)
         try:
@@ -414,12 +434,22 @@ class Mapper(Codecs):
         """*obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as the service's exports have it."""
         return anything.dynamodb_json(self.dump(obj))
 
-    def from_dynamodb_json(self, text: str | bytes, model: type[T]) -> T:
-        """The object of class *model* in DynamoDB JSON; an outer `{"Item": …}` is taken off."""
-        codec = self.model_codec(model)
+    @overload
+    def from_dynamodb_json(self, text: str | bytes, model: type[T]) -> T: ...
+    @overload
+    def from_dynamodb_json(self, text: str | bytes, model: UnionType) -> Any: ...
+    def from_dynamodb_json(self, text: str | bytes, model: Any) -> Any:
+        """The object of class *model*, or of one of a union of models, in DynamoDB JSON; an outer
+        `{"Item": …}` is taken off.
+
+        Raises:
+            OtherKind, MappingError, ModelError: As `load`.
+        """
+        classes = members_of(model) if is_union(model) else (model,)
+        names = {name for each in classes for name in (self.model_codec(each).names or {}).values()}
         try:
             item = _object(anything.parse_json(text))
-            if item.keys() == {"Item"} and "Item" not in (codec.names or {}).values():
+            if item.keys() == {"Item"} and "Item" not in names:
                 item = _object(item["Item"])
         except (Refused, ValueError, RecursionError) as error:
             raise Trail(show_type(model)).error(_refusal(error)) from error

@@ -21,6 +21,7 @@ from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
+from dynattrs.schema.option_values import kinds_said
 from dynattrs.schema.table import (
     GlobalIndex,
     Index,
@@ -224,6 +225,11 @@ class DeclaredFields:
     def on_table(self, table: Table, written: Mapping[str, Any]) -> Table:
         """Check the fields against a table that is declared by itself."""
         by_attribute = {stored: name for name, stored in self.names.items()}
+        if table.discriminator is not None and table.discriminator in written:
+            raise self.error(
+                f"{table.discriminator}={written[table.discriminator]!r}: it is the discriminator of "
+                f"Table({table.name!r}), which every model writes as its kind=..."
+            )
         computed = {*written, *((table.discriminator,) if table.discriminator else ())}
         for attribute in computed & by_attribute.keys():
             what = "discriminator" if attribute == table.discriminator else "template"
@@ -292,8 +298,7 @@ class DeclaredFields:
             return None
         kinds: tuple[str, ...] = ()
         if table.discriminator is not None:
-            kind = self.cls.__name__ if kind is None else kind
-            kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+            kinds = kinds_said(self.cls.__name__, self.cls.__name__ if kind is None else kind)
         for name in key_only:
             options = self._options[name]
             if options.version or options.created or options.updated or options.ttl:

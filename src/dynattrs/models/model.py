@@ -44,6 +44,7 @@ from dynattrs.schema.model_info import (
     model_info,
     register,
 )
+from dynattrs.schema.option_values import check_mapping
 from dynattrs.schema.table import UNSAID, Index, Table, declared_indexes
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def model(
     before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
     after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
     keys: Mapping[str, KeyTemplate] | None = None,
-    kind: str | None = None,
+    kind: str | Sequence[str] | None = None,
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
@@ -121,7 +122,8 @@ def model(
         unique: Fields, or groups of fields, that no two items of the table have alike:
             `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
         keys: Key templates by key attribute, for attributes whose names are no Python names.
-        kind: The discriminator's value, where the `Table` has one; without it the class's name.
+        kind: The discriminator's value, where the `Table` has one; without it the class's name. Of
+            several, `("blind", "cred")`, all are read, and the first is written.
         upgrades: Functions from each schema version of the items to the next. Each gets an item as
             a dict of plain values by stored name, and changes it or returns another one. The first
             one makes version 2 of what was stored before there were any. Without it, those of the
@@ -156,7 +158,7 @@ def model(
 
     def decorate(cls: C) -> C:
         declaration = _Declaration(
-            table, declared_indexes(indexes), unknown, mapper or default, dict(keys or {}), kind,
+            table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
             before_save, after_load, unique, upgrades, schema_attribute,
         )  # fmt: skip
         made: C = _declare(cls, declaration, dict(options), scope)
@@ -170,6 +172,13 @@ Upgrades: TypeAlias = "Sequence[Callable[[dict[str, Any]], dict[str, Any] | None
 
 #: A key template: text with slots, or the constant of a key attribute of numbers or bytes.
 KeyTemplate: TypeAlias = "str | int | Decimal | bytes"
+
+
+def _key_templates(given: Any) -> dict[str, KeyTemplate]:
+    if given is None:
+        return {}
+    check_mapping("@model", "keys", given)
+    return dict(given)
 
 
 def _callers_locals() -> dict[str, Any] | None:
@@ -187,7 +196,7 @@ class _Declaration:
     unknown: Unknown
     mapper: Mapper
     keys: dict[str, KeyTemplate]
-    kind: str | None
+    kind: str | Sequence[str] | None
     before_save: object
     after_load: object
     unique: Iterable[Any]
@@ -324,7 +333,7 @@ def map_class(
     before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
     after_load: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),
     keys: Mapping[str, KeyTemplate] | None = None,
-    kind: str | None = None,
+    kind: str | Sequence[str] | None = None,
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
@@ -345,7 +354,7 @@ def map_class(
     if info_of(cls) is not None:
         raise ModelError(cls.__name__, "it is mapped already")
     declaration = _Declaration(
-        table, declared_indexes(indexes), unknown, mapper or default, dict(keys or {}), kind,
+        table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
         before_save, after_load, unique, upgrades, schema_attribute,
     )  # fmt: skip
     _check_options(cls, declaration, {})
@@ -391,6 +400,8 @@ def _inform(
     table, unknown, mapper = own.table, own.unknown, own.mapper
     if unknown not in ("keep", "drop", "forbid"):
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
+    if not isinstance(mapper, Mapper):
+        raise ModelError(cls.__name__, f"mapper={mapper!r}: a dynattrs.Mapper is expected")
     found = DeclaredFields(cls, mapper, roles)
     keys: ModelKeys | None = None
     if isinstance(table, Table):

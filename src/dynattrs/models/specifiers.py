@@ -14,6 +14,7 @@ import attrs
 
 from dynattrs.mapper.time_to_live import with_whole_seconds
 from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
+from dynattrs.schema.option_values import check_flag, several
 
 T = TypeVar("T")
 
@@ -130,6 +131,12 @@ def field(
             by it, and written with `name`.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
+    flags = {
+        "ttl": ttl, "version": version, "created": created, "updated": updated,
+        "key_only": key_only, "unique": unique,
+    }  # fmt: skip
+    for option, value in flags.items():
+        check_flag("field", option, value)
     if not ("default" in options or "factory" in options):
         if version:
             options["default"] = 0
@@ -148,7 +155,7 @@ def field(
             updated,
             key_only,
             unique,
-            _names(formerly),
+            several(formerly),
             own_converter,
         ),
         metadata,
@@ -190,10 +197,6 @@ def sort_key(
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     return _field(FieldOptions(name, "sort"), metadata, options)
-
-
-def _names(names: str | Iterable[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _field(options: FieldOptions, metadata: Mapping[Any, Any] | None, rest: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from dynattrs.mapper.codec import ANY
 from dynattrs.models.fields import attributes_of, models_above
 from dynattrs.schema.definitions import have_one_name
 from dynattrs.schema.model_info import ModelInfo, guarded_tables, options_of
+from dynattrs.schema.option_values import several
 
 #: What a guard's key can hold.
 _SCALARS: Final = frozenset("SNB") | {"BOOL"}
@@ -61,17 +62,15 @@ def declare_unique(info: ModelInfo, given: Iterable[Any]) -> None:
 
 
 def _groups(info: ModelInfo, given: Iterable[Any]) -> Iterator[tuple[str, ...]]:
-    if isinstance(given, str):
-        given = (given,)
-    for group in given:
-        names = (group,) if isinstance(group, str) else tuple(group)
+    for group in several(given):
+        names = several(group)
         if not names:
             raise ModelError(info.name, "unique=[()]: a group names at least one field")
         for name in names:
-            if name not in info.names:
+            if not isinstance(name, str) or name not in info.names:
                 raise ModelError(
                     info.name,
-                    f"unique names {name!r}, which is no field{did_you_mean(name, info.names)}",
+                    f"unique names {name!r}, which is no field{did_you_mean(str(name), info.names)}",
                 )
         yield names
 

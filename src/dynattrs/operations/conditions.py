@@ -31,7 +31,8 @@ from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.kinds import kinds_of_all
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap
 
 # --- Operands -----------------------------------------------------------------------------------
 
@@ -103,20 +104,30 @@ def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
     return any_conditions([no_item(info), asked]) if or_missing else asked
 
 
-def of_kind(*infos: ModelInfo) -> Condition | None:
+def of_kind(*infos: ModelInfo, key: AttributeMap | None = None) -> Condition | None:
     """The condition that an item is of one of some models, or of a subclass, or says nothing, or is not
     there; None where no other model's item can be under their keys.
 
     It stays true when a delete under it is repeated after a lost reply.
+
+    Args:
+        infos: The models.
+        key: The item's, where it is not known to be a key of the models.
     """
     kinds = kinds_of_all(infos)
-    if kinds is None or not kinds.guarded:
+    if kinds is None:
+        return None
+    foreign = key is not None and kinds.owner_of(key) is not None
+    none = no_item(infos[0])
+    if kinds.attribute is None:
+        return none if foreign else None
+    if not kinds.guarded:
         return None
     operand = attribute_path(infos[0], (kinds.attribute,), kinds.attribute)
     # Of an item that is not there this is true as well.
     absent = Function("attribute_not_exists", "not_exists", operand)
     own = In(operand, tuple(Value({"S": kind}, kind) for kind in kinds.own))
-    return any_conditions((absent, own))
+    return any_conditions((none if foreign else absent, own))
 
 
 def version_is(info: ModelInfo, obj: Any) -> Condition | None:
@@ -176,16 +187,21 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
         return None
     found = condition(when)
     check_models(found, info, found)
-    if info.keys is not None and info.keys.key_only:
-        _check_stored(found, info, info.keys)
+    check_stored(found, info)
     if info.evolves and not isinstance(found, Constant):
         return Silently(up_to_date(info, or_missing=True), found)
     return found
 
 
-def _check_stored(found: Condition, info: ModelInfo, keys: ComputedKeys) -> None:
-    """Refuse a condition on what the service does not see: to it, the attribute is absent."""
-    hidden = {info.names[name]: name for name in keys.key_only}
+def check_stored(found: Condition, info: ModelInfo) -> None:
+    """Refuse a condition on what the service does not see: to it, the attribute is absent.
+
+    Raises:
+        ConditionError: It names the field.
+    """
+    if info.keys is None or not info.keys.key_only:
+        return
+    hidden = {info.names[name]: name for name in info.keys.key_only}
     for path in paths_in(found):
         name = hidden.get(str(data_of(path).steps[0]))
         if name is not None:

@@ -16,6 +16,7 @@ from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.writing.buffer import Pace, Progress
+from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
 from dynattrs.schema.model_info import ModelInfo, ModelMapper
 from dynattrs.schema.table import Table
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: A model's mapper, its real table, and the models with unique fields among its items: more of these
-#: may be declared later.
-Packing: TypeAlias = tuple[ModelMapper, str, list[ModelInfo]]
+#: A model's mapper, its real table, the models with unique fields among its items, and the models of the
+#: table with their number: more of both may be declared later.
+Packing: TypeAlias = tuple[ModelMapper, str, list[ModelInfo], DeclaredModels, int]
 
 _log = logging.getLogger("dynattrs")
 
@@ -90,7 +91,7 @@ class Core:
 
     def after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:
         """What every object of a model goes through when it was read; None if nothing."""
-        if info.table.discriminator is not None:
+        if info.keys is not None:
             # What was read may be of a subclass.
             return self.after_load_of([info, *subclasses(info)])
         hooks = (*info.after_load, *self.hooks.after_load)

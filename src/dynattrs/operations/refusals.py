@@ -25,11 +25,11 @@ from dynattrs.errors import (
     Throttled,
 )
 from dynattrs.expressions.conditions import Condition, Constant
-from dynattrs.keys.discriminator import declared_model_of
 from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
+from dynattrs.schema.item_models import declared_model_of
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -174,7 +175,6 @@ class ComputedKeys(Protocol):
     def refresh(self, item: AttributeMap, changed: set[str]) -> None: ...
     def value(self, template: Template, item: AttributeMap) -> AttributeValue | None: ...
     def primary_of(self, item: AttributeMap) -> AttributeMap: ...
-    def class_of(self, item: Mapping[str, AttributeValue], model: Any) -> Any: ...
     def restore(self, item: Mapping[str, AttributeValue]) -> AttributeMap: ...
     def read_key(
         self, item: Mapping[str, AttributeValue]
@@ -223,28 +223,39 @@ class Kinds:
     """What tells the items of a model, and of its subclasses, from others in a table.
 
     Attributes:
-        attribute: The discriminator.
+        attribute: The discriminator; None where the table has none.
         own: Its values in such items.
+        theirs: Of a model whose keys are plain fields, the names and templates of the other models: a
+            key that one of these makes is that model's.
         guarded: Whether another model of the table may have an item under one of the model's keys.
         declared: How many declarations the table had when this was found out.
     """
 
-    attribute: str
+    attribute: str | None
     own: tuple[str, ...]
+    theirs: tuple[tuple[str, ComputedKeys], ...]
     guarded: bool
     declared: int
 
     def other(self, item: StoredItem) -> str | None:
         """What an item is that is of another model; None for the model's own, and for old items that
-        say nothing.
+        say nothing and have a key of the model.
         """
-        value = item.get(self.attribute, {})
+        value = {} if self.attribute is None else item.get(self.attribute, {})
         if not value:
-            return None
+            return self.owner_of(item)
         kind = value.get("S")
         if kind is None:
             return repr(next(iter(value.values())))
         return None if kind in self.own else str(kind)
+
+    def owner_of(self, key: StoredItem) -> str | None:
+        """The other model whose templates make a key; None where none does."""
+        for name, keys in self.theirs:
+            with suppress(NameError):  # a forward reference
+                if keys.matches(key):
+                    return name
+        return None
 
 
 @attrs.define(eq=False)

@@ -9,8 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Core
 from __future__ import annotations
 
 import re
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
@@ -19,6 +18,16 @@ import attrs
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
+from dynattrs.schema.declared_models import DeclaredModels
+from dynattrs.schema.option_values import (
+    check_each,
+    check_mapping,
+    check_name,
+    check_names,
+    check_unlike,
+    is_several,
+    several,
+)
 
 if TYPE_CHECKING:
     from dynattrs.schema import capacity, infrastructure
@@ -53,12 +62,6 @@ KEY_TYPES: Final = ("S", "N", "B")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
-def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)
-
-
 class _Unsaid(tuple["Index", ...]):
     """No indexes, because a declaration does not speak of any: they are left as they are."""
 
@@ -71,20 +74,31 @@ class _Unsaid(tuple["Index", ...]):
 UNSAID: Final[tuple[Index, ...]] = _Unsaid()
 
 
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return several(value)
+
+
 def declared_indexes(value: Iterable[Index]) -> tuple[Index, ...]:
-    return value if isinstance(value, _Unsaid) else tuple(value)
+    return value if isinstance(value, _Unsaid) else several(value)
 
 
 def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
-    return tuple(value)
+    return several(value)
 
 
 def _items(value: Iterable[Mapping[str, Any]]) -> tuple[AttributeMap, ...]:
-    return tuple(dict(item) for item in value)
+    return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
 
 
 def _projection(value: Projection) -> Projection:
-    return value if isinstance(value, str) else tuple(value)
+    given: object = value
+    return tuple(value) if is_several(given) else value
+
+
+def _check_key_names(
+    instance: Any, attribute: attrs.Attribute[tuple[str, ...]], value: Iterable[object]
+) -> None:
+    check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
 
 
 def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> None:
@@ -97,11 +111,13 @@ def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> N
 
 
 def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
-    if isinstance(value, str) and value not in ("all", "keys"):
+    if not isinstance(value, tuple) and value not in ("all", "keys"):
         raise ModelError(
             f"{type(instance).__name__}({instance.name!r})",
             f"projection={value!r}: write 'all', 'keys' or a list of names",
         )
+    if isinstance(value, tuple):
+        check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
 
 
 @attrs.frozen
@@ -124,8 +140,12 @@ class GlobalIndex:
     """
 
     name: str = attrs.field(validator=_check_name)
-    partition_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
-    sort_key: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
+    partition_key: tuple[str, ...] = attrs.field(
+        kw_only=True, converter=_names, validator=_check_key_names
+    )
+    sort_key: tuple[str, ...] = attrs.field(
+        kw_only=True, default=(), converter=_names, validator=_check_key_names
+    )
     projection: Projection = attrs.field(
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
@@ -144,7 +164,7 @@ class GlobalIndex:
                 )
         if not self.partition_key:
             raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
-        _refuse_twice(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
+        check_unlike(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
         if self.write_shards is not None:
             _check_shards(self)
 
@@ -171,7 +191,9 @@ class LocalIndex:
     """
 
     name: str = attrs.field(validator=_check_name)
-    sort_key: tuple[str, ...] = attrs.field(kw_only=True, converter=_names)
+    sort_key: tuple[str, ...] = attrs.field(
+        kw_only=True, converter=_names, validator=_check_key_names
+    )
     projection: Projection = attrs.field(
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
@@ -186,43 +208,6 @@ class LocalIndex:
 
 
 Index: TypeAlias = "GlobalIndex | LocalIndex"
-
-
-def _refuse_twice(subject: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ModelError(subject, f"{name!r} is named twice in its key")
-        seen.add(name)
-
-
-class DeclaredModels:
-    """The models of one table. They belong to the `Table` object, not to what it is equal to."""
-
-    __slots__ = ("_models", "declared")
-
-    def __init__(self) -> None:
-        self._models: list[weakref.ref[type[Any]]] = []
-        #: How many declarations there have been: what was found out of the models holds until the next.
-        self.declared = 0
-
-    def add(self, cls: type[Any]) -> None:
-        """Remember a model. One that is declared again, in a notebook, takes the former's place."""
-        name = (cls.__module__, cls.__qualname__)
-        others = (each for each in self if (each.__module__, each.__qualname__) != name)
-        self._models = [*map(weakref.ref, others), weakref.ref(cls)]
-        self.declared += 1
-
-    def __iter__(self) -> Iterator[type[Any]]:
-        """The classes, in the order of their declarations."""
-        return (cls for each in self._models if (cls := each()) is not None)
-
-    def __reduce__(self) -> Any:
-        # A copy of a table is another table.
-        return DeclaredModels, ()
-
-    def __deepcopy__(self, memo: Any) -> DeclaredModels:
-        return DeclaredModels()
 
 
 @attrs.frozen
@@ -285,7 +270,8 @@ class Table:
             sample items are documentation: two tables that differ only in them are equal.
         attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
         sample_items: Examples of all kinds, as attribute maps.
-        discriminator: The attribute that says of which model an item is, where keys do not.
+        discriminator: The attribute that says of which model an item is, where keys do not. It may be
+            part of the key of an index.
 
     Example:
         >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
@@ -322,12 +308,16 @@ class Table:
         self._check_settings(subject)
         if not self.partition_key:
             raise ModelError(subject, "it needs a partition_key")
-        _refuse_twice(subject, self.key)
-        if self.discriminator is not None and self.discriminator in ("", *self.key_attributes):
-            raise ModelError(
-                subject,
-                f"discriminator={self.discriminator!r}: an attribute that is no key is expected",
-            )
+        check_name(subject, "partition_key", self.partition_key)
+        check_names(subject, "sort_key", self.key[1:])
+        check_unlike(subject, self.key)
+        check_mapping(subject, "types", self.types)
+        check_mapping(subject, "attributes", self.attributes)
+        kinds = (GlobalIndex, LocalIndex)
+        check_each(subject, "indexes", self.indexes, kinds, "a GlobalIndex or LocalIndex")
+        check_each(subject, "facets", self.facets, Facet, "a Facet")
+        check_each(subject, "sample_items", self.sample_items, Mapping, "an attribute map")
+        self._check_discriminator(subject)
         names = [index.name for index in self.indexes]
         for name in names:
             if names.count(name) > 1:
@@ -357,6 +347,28 @@ class Table:
                 raise ModelError(
                     subject, f"{count} {kind_of_index} indexes; the service allows {most}"
                 )
+
+    def _check_discriminator(self, subject: str) -> None:
+        """It is text that every item has, and may be part of the key of an index."""
+        if self.discriminator is None:
+            return
+        check_name(subject, "discriminator", self.discriminator)
+        if self.discriminator in self.key:
+            problem = "it is part of the primary key, which is an item's own"
+        elif self.discriminator == self.ttl:
+            problem = "it is the time to live as well"
+        elif self.discriminator in self.types and self.types[self.discriminator] != "S":
+            problem = f"it is text, and types says {self.types[self.discriminator]!r}"
+        elif any(
+            isinstance(index, GlobalIndex)
+            and index.write_shards is not None
+            and self.discriminator in index.partition_key
+            for index in self.indexes
+        ):
+            problem = "an index with write_shards has it as its key, which a template makes"
+        else:
+            return
+        raise ModelError(subject, f"discriminator={self.discriminator!r}: {problem}")
 
     def _check_settings(self, subject: str) -> None:
         ttl: object = self.ttl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dynattrs.keys.planner import Plan
+from dynattrs.keys.plans import Plan
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.query import QueryVerbs
@@ -33,7 +33,12 @@ def explained(query: QueryVerbs[Any]) -> str:
             f"request: {parameters}",
             f"cost: {_cost(query, found)}",
         ]
-        if found.shards is not None:
+        if found.kinds:
+            lines.append(
+                f"kinds: {', '.join(map(repr, found.kinds))}; each is asked, and their items are merged in "
+                f"order"
+            )
+        elif found.shards is not None:
             lines.append(
                 f"shards: {found.shards}, '#0' to '#{found.shards - 1}' at the end of the partition "
                 f"key; each is asked, and their items are merged in order"

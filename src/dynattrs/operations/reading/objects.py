@@ -22,6 +22,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import attrs
 
 from dynattrs.keys.discriminator import Sieve
+from dynattrs.keys.kinds import has_stray_key
 from dynattrs.operations.flows import Decode
 from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
 from dynattrs.schema.table import StoredItem
@@ -111,6 +112,25 @@ def made_of(info: ModelInfo, model: type[M], item: Any) -> M:
     """
     rows = _rows(info, model)
     return info.mapper.load(item, model) if rows is None else rows.current[1](item)
+
+
+def reading_own(info: ModelInfo, model: Any, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What *make* does, for items that may be any of the table: those whose key is not the model's go
+    the general way, which knows what they are.
+    """
+    stray = has_stray_key(info)
+    if stray is None:
+        return make
+
+    def read(item: Any) -> Any:
+        if not stray(item):
+            return make(item)
+        # Rows are there only where a library that makes them is.
+        from dynattrs.mapper.rows import attribute_map
+
+        return info.mapper.load(attribute_map(item), model)
+
+    return read
 
 
 @attrs.frozen(eq=False)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
-from dynattrs.keys.planner import Plan
+from dynattrs.keys.plans import Plan
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import (

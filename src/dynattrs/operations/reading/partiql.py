@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExecuteStatem
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -33,6 +34,7 @@ class Statement(Generic[R]):
         *,
         consistent: bool,
         decode: Decode | None = None,
+        left_out: Callable[[Any], bool] | None = None,
     ) -> None:
         self._parameters: dict[str, Any] = {"Statement": statement}
         if parameters:
@@ -41,6 +43,7 @@ class Statement(Generic[R]):
             self._parameters["ConsistentRead"] = True
         self._read = read
         self._decode = decode
+        self._left_out = left_out
         self._reads = reads(statement)
         self._done = False
 
@@ -60,7 +63,10 @@ class Statement(Generic[R]):
         token = response.get("NextToken")
         self._done = token is None
         self._parameters["NextToken"] = token
-        return [self._read(item) for item in response.get("Items", [])]
+        items = response.get("Items", [])
+        if self._left_out is not None:
+            items = itertools.filterfalse(self._left_out, items)
+        return [self._read(item) for item in items]
 
 
 def reads(statement: str) -> bool:

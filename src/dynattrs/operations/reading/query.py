@@ -15,8 +15,9 @@ import attrs
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
 from dynattrs.keys.discriminator import Sieve, check_apart, subclasses
+from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
-from dynattrs.keys.planner import Plan, Wanted
+from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
@@ -226,7 +227,7 @@ class QueryVerbs(Generic[M_co]):
     @property
     def _told_apart(self) -> bool:
         """Whether there may be items of other models, which are left out."""
-        return any(info.keys is not None for info in self._infos)
+        return are_told_apart(self._infos)
 
     def _projection(self, found: Plan) -> tuple[str, ...]:
         """The attributes to be returned; none of them means all. Keys are always among them: they
@@ -295,7 +296,8 @@ class QueryVerbs(Generic[M_co]):
 
     @property
     def _keys(self) -> Keys:
-        return Keys(self._info, Sieve(self._infos) if self._others else None)
+        several = self._others or keys_tell_subclasses(self._info)
+        return Keys(self._info, Sieve(self._infos) if several else None)
 
     def _belonging(self) -> Callable[[StoredItem], bool]:
         """What says whether an item is of the models that were asked for."""
@@ -326,6 +328,7 @@ class QueryVerbs(Generic[M_co]):
             found.operation,
             cursors.plain_condition(expressions(found.key)),
             self._reverse,
+            *found.kinds,
         ]
 
     def _start(self, found: Plan) -> AttributeMap:
@@ -425,8 +428,8 @@ class QueryVerbs(Generic[M_co]):
     @verb
     def count(self) -> Flow[int]:
         """How many items there are. The service reads them all, and sends only their number."""
-        # Of what is counted nothing is read, so any index will do, and no whole items are fetched.
-        keys = self._with(_reader=self._keys, _hydrate=False)
+        # Of what is counted nothing is read, so any index will do that tells models apart.
+        keys = self._with(_reader=self._keys)
         pages = keys._pages(keys._plan(), counting=True)
         yield from self._begin()
         count = 0
@@ -484,7 +487,7 @@ class QueryVerbs(Generic[M_co]):
         from dynattrs.operations.writing.found_deletes import check_deletes, delete_found
 
         self._handle._check_writable()
-        keys = self._with(_reader=self._keys, _hydrate=False)
+        keys = self._with(_reader=self._keys)
         found = keys._plan()
         if any(info.evolves for info in self._infos):
             check_deletes(found, self._info)
@@ -507,7 +510,7 @@ def begin(
     if known is not None:
         return kind(handle, known.info, operation, known)
     first, *others = _models_of_one_table(models, operation)
-    if not others:
+    if not others and not (models[0] is first.cls and keys_tell_subclasses(first)):
         objects = Objects(first, models[0])
         # Other models, which templates would have to be told from, may be declared later.
         if first.keys is None and models[0] is first.cls:

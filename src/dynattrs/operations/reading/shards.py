@@ -1,4 +1,5 @@
-"""Queries over an index whose partition keys are spread over shards: one query each, merged in order.
+"""Queries over several partition keys of an index: one query each, merged in order. They are the shards
+over which a key is spread, or the kinds of a model and its subclasses.
 
 Items come in the order of the sort key; of equal ones those of the lower shard first. So a cursor, which
 is the key of one item, says of every shard where to go on: the item's own after the item, lower ones
@@ -15,7 +16,7 @@ import attrs
 from dynattrs.expressions.conditions import Comparison, Condition, Operator, Value, order_of
 from dynattrs.keys.bounds import attribute_operand
 from dynattrs.keys.computed import sharded
-from dynattrs.keys.planner import Plan
+from dynattrs.keys.plans import Plan
 from dynattrs.keys.ranges import fold, operand_of
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
@@ -33,7 +34,8 @@ def _index_of(plan: Plan) -> GlobalIndex:
 def _shard_of(plan: Plan, item: AttributeMap) -> int:
     """The shard that an item of the index is in."""
     [attribute] = _index_of(plan).partition_key
-    return int(item[attribute]["S"].rpartition("#")[2])
+    text = item[attribute]["S"]
+    return plan.kinds.index(text) if plan.kinds else int(text.rpartition("#")[2])
 
 
 def shard_plan(
@@ -45,6 +47,8 @@ def shard_plan(
     assert isinstance(partition.right, Value)
     key = partition.right
     value = Value(sharded(key.stored, shard), f"{key.written}#{shard}")
+    if plan.kinds:
+        value = Value({"S": plan.kinds[shard]}, plan.kinds[shard])
     partition = attrs.evolve(partition, right=value)
     plan = attrs.evolve(plan, key=(partition, *sort))
     if last is None or shard == (other := _shard_of(plan, last)):

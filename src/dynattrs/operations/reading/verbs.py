@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchItem, OtherKind, QueryError
 from dynattrs.expressions.conditions import expressions
+from dynattrs.keys.discriminator import is_guard
 from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.carried import carried_by, carry
@@ -19,9 +20,9 @@ from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.item_keys import NO_KEY, key_of, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
-from dynattrs.operations.reading.objects import decoder, made_of
+from dynattrs.operations.reading.objects import decoder, made_of, reading_own
 from dynattrs.operations.writing import batch
-from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo, guarded_tables, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class ReadVerbs(Owner):
         self._check_open()
         info = model_info(model)
         kinds = kinds_of(info)
-        wanted = (info.table.partition_key, *(() if kinds is None else (kinds.attribute,)))
+        wanted = [info.table.partition_key]
+        if kinds is not None:
+            wanted = [*info.table.key, *((kinds.attribute,) if kinds.attribute is not None else ())]
         extra = expressions((), projection=wanted)
         item = yield from self._get(info, key_of(info, key), consistent, extra=extra)
         return item is not None and not is_other(info, item)
@@ -100,7 +103,7 @@ class ReadVerbs(Owner):
         item = yield from self._get(info, key, True, type(obj))
         if item is None:
             raise NoSuchItem(info.name, plain_key(info, key))
-        fresh = made_of(info, type(obj), item)
+        fresh = self._made(info, type(obj), item)
         if type(fresh) is not type(obj) and not is_frozen(info):
             raise self._of_subclass(info, fresh, item)
         finish = self._core.after_load(info)
@@ -137,7 +140,7 @@ class ReadVerbs(Owner):
         keys = [(table, key) for _, _, table, key in asked]
         items = yield from transact_get.transact_get(self._core, keys)
         return tuple(
-            self._core.loaded(info, made_of(info, model, item)) if item else None
+            self._core.loaded(info, self._made(info, model, item)) if item else None
             for (model, info, _, _), item in zip(asked, items, strict=True)
         )
 
@@ -167,10 +170,18 @@ class ReadVerbs(Owner):
             before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
         )  # fmt: skip
 
-    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
-        """What makes an object of each of many items, with the hooks of its model."""
+    def _reads(self, info: ModelInfo, model: Any, *, sure: bool = True) -> Callable[[Any], Any]:
+        """What makes an object of each of many items, with the hooks of its model.
+
+        Args:
+            info: The model.
+            model: The class.
+            sure: Whether the keys of the items are ones that the model makes.
+        """
         # Not the function that makes objects now: rows may learn on the way.
-        load = functools.partial(made_of, info, model)
+        load: Callable[[Any], Any] = functools.partial(made_of, info, model)
+        if not sure or info.keys is None:
+            load = reading_own(info, model, load)
         finish = self._core.after_load(info)
         return load if finish is None else lambda item: finish(load(item))
 
@@ -185,14 +196,16 @@ class ReadVerbs(Owner):
         if self._buffer is not None:
             yield from batch.flush(self._core, self._buffer)
         read: Callable[[Any], Any] = _plain_row
-        decode = None
+        decode = left_out = None
         if model is not None:
             info = model_info(model)
             partiql.check_whole(statement, info.name)
-            read = self._reads(info, model)
+            read = self._reads(info, model, sure=False)
             decode = decoder(info, model, "Items")
+            if info.table.name in guarded_tables:
+                left_out = functools.partial(is_guard, info.table)
         found: partiql.Statement[Any] = partiql.Statement(
-            statement, parameters, read, consistent=consistent, decode=decode
+            statement, parameters, read, consistent=consistent, decode=decode, left_out=left_out
         )
         return found, (yield from found.next()) or []
 
@@ -207,7 +220,15 @@ class ReadVerbs(Owner):
         item = yield from self._get(info, stored_key, consistent, model)
         if item is None or (unexpired and is_expired(self._core, info, item)):
             return None
-        return self._core.loaded(info, made_of(info, model, item))
+        return self._core.loaded(info, self._made(info, model, item))
+
+    @staticmethod
+    def _made(info: ModelInfo, model: type[M], item: StoredItem) -> M:
+        """The object of an item that was asked for by its key."""
+        if info.keys is not None:
+            return made_of(info, model, item)
+        make = functools.partial(made_of, info, model)
+        return cast("M", reading_own(info, model, make)(item))
 
     def _get(
         self,

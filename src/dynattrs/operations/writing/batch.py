@@ -24,6 +24,7 @@ from dynattrs.errors import (
     Throttled,
     UnsentWrites,
 )
+from dynattrs.keys.kinds import kinds_of
 from dynattrs.operations.context import Core, Packing
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.item_keys import identity, names_in
@@ -63,8 +64,9 @@ def packed_write(core: Core, obj: Any) -> Write | None:
     packing = core.packing.get(type(obj)) or _packing(core, type(obj))
     if packing is None:
         return None
-    mapper, table, guarding = packing
-    if guarding:  # by a model that was declared since
+    mapper, table, guarding, members, declared = packing
+    if guarding or members.declared != declared:  # by a model that was declared since
+        core.packing.pop(type(obj), None)
         return None
     dump = mapper.request_dumps.get(type(obj), mapper.dump_as_request)
     try:
@@ -86,9 +88,10 @@ def _packing(core: Core, cls: type[Any]) -> Packing | None:
     keeps = info is not None and (info.carries or info.unknown != "keep")
     if info is None or not keeps or info.moves or info.guarding:
         return None
-    if core.saves_through_hooks(info):
+    if core.saves_through_hooks(info) or (info.keys is None and kinds_of(info) is not None):
         return None
-    return core.packing.learn(cls, (info.mapper, core.table_name(info.table), info.guarding))
+    table, members = core.table_name(info.table), info.table.members
+    return core.packing.learn(cls, (info.mapper, table, info.guarding, members, members.declared))
 
 
 def put_write(core: Core, encoded: Encoded) -> Write:

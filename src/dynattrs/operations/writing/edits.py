@@ -223,7 +223,7 @@ def _prepared(
         asked = joined(edit.version, rests_on)
         prepared = updates.Prepared(
             core.table_name(info.table), info, key_in(info, edit.before), actions, actions,
-            edit.version, asked, joined(exists(info), of_kind(info), current, asked),
+            edit.version, asked, joined(exists(info), of_kind(info, key=edit.before), current, asked),
             renews=edit.renews, tries=MOST_TRIES,  # here, where the changes go along
         )  # fmt: skip
         with contextlib.suppress(ConditionError):  # it is too long

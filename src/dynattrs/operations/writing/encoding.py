@@ -11,6 +11,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
@@ -104,6 +105,7 @@ def encode(core: Core, obj: Any) -> Encoded:
 
     Raises:
         MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
+        ImpossibleKey: Its key is another model's.
         ModelError: *obj* is no model.
     """
     info = info_of(type(obj)) or _refuse(obj)
@@ -129,6 +131,8 @@ def encode(core: Core, obj: Any) -> Encoded:
         # It measures once more, to say what is wrong.
         size = size if size <= limits.ITEM_BYTES else check_size(info, item)
         encoded = Encoded(info, obj, item, size)
+    if info.keys is None:
+        check_own_key(info, encoded.item)
     if obj is not given:
         encoded.given = given
     return encoded

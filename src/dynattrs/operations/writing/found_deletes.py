@@ -11,7 +11,7 @@ from dynattrs.errors import QueryError
 from dynattrs.expressions.conditions import paths_in
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.discriminator import Sieve
-from dynattrs.keys.planner import Plan
+from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import of_kind
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_in

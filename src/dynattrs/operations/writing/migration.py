@@ -13,26 +13,17 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import attrs
 
 from dynattrs.errors import AlreadyTaken, ConditionFailed, MappingError, NoSuchItem, QueryError
-from dynattrs.expressions.conditions import (
-    Comparison,
-    Condition,
-    Function,
-    Value,
-    any_conditions,
-    render,
-)
-from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.keys.discriminator import Sieve, subclasses
+from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.upgrades import is_outdated
-from dynattrs.operations.conditions import attribute_path
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing import edits, unique_writes
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, model_info
+from dynattrs.operations.writing.migrated_items import MigratedItems, migrated_items
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
@@ -117,6 +108,7 @@ def migrate(
     core: Core,
     info: ModelInfo,
     *,
+    where: object,
     after: str | None,
     max_pages: int | None,
     page_size: int | None,
@@ -126,21 +118,24 @@ def migrate(
     """Bring all items of a model up to date, page by page.
 
     Raises:
-        QueryError: An argument is out of range, or the model has nothing to migrate.
+        QueryError: An argument is out of range, the model has nothing to migrate, or nothing tells its
+            items from others.
     """
     _check_arguments(info, max_pages, page_size, on_error)
+    items = migrated_items(info, where)
     table = core.table_name(info.table)
     context = [table, info.name, "migrate"]
     done = Migrated(0, 0, 0, after)
     parameters: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     if page_size is not None:
         parameters["Limit"] = page_size
-    _only_outdated(info, parameters)
-    sieve = Sieve((info,))
+    items.filter(parameters)
     start = None
     if after is not None:
         start = cursors.decode(after, info.table.key, context, core.cursor_secret)
     pages = 0
+    if items.nothing:
+        return attrs.evolve(done, cursor=None)
     while max_pages is None or pages < max_pages:
         further = {} if start is None else {"ExclusiveStartKey": start}
         page = yield Call("scan", {**parameters, **further})
@@ -148,7 +143,7 @@ def migrate(
         rewritten = failed = 0
         for item in page.get("Items", ()):
             try:
-                rewritten += yield from _migrated(core, info, item, sieve)
+                rewritten += yield from _migrated(core, items, item)
             except (AlreadyTaken, ConditionFailed, MappingError) as error:
                 if on_error == "raise":
                     raise
@@ -169,12 +164,10 @@ def migrate(
     return done
 
 
-def _migrated(core: Core, info: ModelInfo, item: AttributeMap, sieve: Sieve) -> Flow[bool]:
-    if GUARD_ATTRIBUTE in item:
-        return False
-    own = sieve.model_of(item) if sieve.needed else info
+def _migrated(core: Core, items: MigratedItems, item: AttributeMap) -> Flow[bool]:
+    own = items.model_of(item)
     if own is None:
-        return False  # an item of another model
+        return False
     changed = yield from renew(core, own, item)
     if not own.guarding:
         return changed
@@ -198,25 +191,3 @@ def _check_arguments(
             f"all its items are as they would be written"
         )
     info.mapper.model_codec(info.cls)  # what is wrong with the model is said before any request
-
-
-def _only_outdated(info: ModelInfo, parameters: dict[str, Any]) -> None:
-    """Let the service leave out what is up to date. Whether an item has its guards cannot be seen."""
-    if info.guarding:
-        return
-    placeholders = Placeholders()
-    conditions: list[Condition] = []
-    for each in (info, *subclasses(info)):
-        if each.upgrades:
-            operand = attribute_path(each, (each.schema_attribute,), each.schema_attribute)
-            current = Value({"N": str(each.schema_version)}, each.schema_version)
-            conditions.append(Function("attribute_not_exists", "not_exists", operand))
-            conditions.append(Comparison("<", operand, current))
-        conditions += [
-            Function("attribute_exists", "exists", attribute_path(each, (name,), name))
-            for name in each.formerly
-        ]
-    unlike = {str(each): each for each in conditions}
-    found = any_conditions(unlike.values())
-    parameters["FilterExpression"] = render(found, placeholders, "filter")
-    placeholders.into(parameters)

@@ -108,6 +108,13 @@ class TransactionActions:
         self._actions.append(action)
         self._size += action.size
 
+    def keep(self, count: int) -> None:
+        """Take back all actions but the first *count*."""
+        for action in self._actions[count:]:
+            del self._by_item[identity(self.core.table_name(action.info.table), action.key)]
+            self._size -= action.size
+        del self._actions[count:]
+
     def __iter__(self) -> Iterator[TransactionAction]:
         return iter(self._actions)
 

@@ -151,9 +151,33 @@ class TransactionVerbs:
         """Delete an object's item, or the one with a key."""
         self._on_key("Delete", "delete", subject, key, lambda info: as_condition(when, info))
 
-    def _delete_existing(self, obj: Any) -> None:
-        """Delete an object's item, which must be there."""
-        self._on_key("Delete", "delete", obj, NO_KEY, exists)
+    def move(self, old: Any, new: M, /) -> M:
+        """Insert *new* under its key and delete the item of *old*, which must be there: two actions.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one to be stored.
+
+        Raises:
+            ConditionError: Both have the same key.
+        """
+        info, target = model_info(type(old)), model_info(type(new))
+        key, other = own_key(info, old), put_key(target, new)
+        core = self._handle._core
+        same_table = core.table_name(info.table) == core.table_name(target.table)
+        if same_table and key == other:
+            raise ConditionError(
+                f"move: both objects have the key {plain_key(info, key)}, so nothing moves; use "
+                f"save(...) or edit(...)"
+            )
+        actions, planned = len(self._actions), len(self._planned)
+        try:
+            self._on_key("Delete", "delete", old, NO_KEY, exists)
+            return self.insert(new)
+        except BaseException:
+            # Both or neither, also where the caller goes on after the error.
+            self._actions.keep(actions)
+            del self._planned[planned:]
+            raise
 
     @overload
     def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...
@@ -184,7 +208,7 @@ class TransactionVerbs:
         check_constant("TransactWriteItems", info, item_key, asked)
         if checks and (asked is None or isinstance(asked, Constant)):
             raise TransactionError(f"{written}: its condition is always true; leave it out")
-        guard = of_kind(info)
+        guard = of_kind(info, key=item_key)
         if guard is not None and checks and asked is not None and holds_of_nothing(asked):
             # Of another model's item it is true, as where there is no item.
             asked = any_conditions((asked, Not(guard)))
@@ -307,18 +331,10 @@ def move(handle: Owner, old: Any, new: R) -> Flow[R]:
     """Save *new* under its key and delete the item of *old*, both or neither."""
     info, target = model_info(type(old)), model_info(type(new))
     key, other = own_key(info, old), put_key(target, new)
-    core = handle._core
-    same_table = core.table_name(info.table) == core.table_name(target.table)
-    if same_table and key == other:
-        raise ConditionError(
-            f"move: both objects have the key {plain_key(info, key)}, so nothing moves; use save(...) "
-            f"or edit(...)"
-        )
     transaction = TransactionVerbs(handle, None)
     transaction._begin()
     try:
-        transaction._delete_existing(old)
-        stored = transaction.insert(cast("Any", new))
+        stored = transaction.move(old, cast("Any", new))
     finally:
         transaction._end()
     try:

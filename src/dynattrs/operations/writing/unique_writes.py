@@ -202,7 +202,7 @@ def delete(
     old = yield from stored_item(core, info, key)
     if old is None and found is None:
         return None
-    table, of_model = core.table_name(info.table), of_kind(info)
+    table, of_model = core.table_name(info.table), of_kind(info, key=key)
     refusal = _refusal("TransactWriteItems", info, key, found)
 
     def make(further: Condition) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dynattrs.expressions.updates import (
     operands,
     render_update,
 )
-from dynattrs.keys.kinds import is_other
+from dynattrs.keys.kinds import check_own_key, is_other
 from dynattrs.mapper.equality import same
 from dynattrs.operations.conditions import (
     add_condition,
@@ -206,8 +206,11 @@ def prepare(
         StaleKey: A key of an index would no longer be that of its item.
         ConditionError: Actions that DynamoDB would refuse.
         ConditionFailed: The condition is false without asking.
+        ImpossibleKey: An item would be made whose key is another model's.
     """
     stated = checked(info, actions, obj)
+    if upsert:
+        check_own_key(info, key)
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *stamps(core, info)]
@@ -215,7 +218,7 @@ def prepare(
     done += follows.actions
     wanted, asked = asked, joined(asked, follows.still)
     current = up_to_date(info) if info.evolves and when is None else None
-    needed = joined(exists(info), of_kind(info), current, asked)
+    needed = joined(exists(info), of_kind(info, key=key), current, asked)
     table = core.table_name(info.table)
     # An object that has a version was stored, and what it says is asked of the stored one.
     makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))

@@ -255,7 +255,7 @@ class WriteVerbs(Owner):
             table = self._core.table_name(info.table)
             what = subject if key is NO_KEY else (subject, key)
             yield from deletes.gather(
-                self._core, self._buffer, table, item_key, what, of_kind(info)
+                self._core, self._buffer, table, item_key, what, of_kind(info, key=item_key)
             )
             return None
 
@@ -275,7 +275,7 @@ class WriteVerbs(Owner):
     ) -> Flow[Any]:
         table = self._core.table_name(info.table)
         yield from self._settle_pending(table, item_key)
-        guard = of_kind(info)
+        guard = of_kind(info, key=item_key)
         parameters = with_condition({"TableName": table, "Key": item_key}, joined(found, guard))
         if returning:
             parameters["ReturnValues"] = "ALL_OLD"
@@ -375,6 +375,7 @@ class WriteVerbs(Owner):
         self,
         model: type[Any],
         *,
+        where: bool | None = None,
         after: str | None = None,
         max_pages: int | None = None,
         page_size: int | None = None,
@@ -385,10 +386,13 @@ class WriteVerbs(Owner):
 
         It scans the table, and writes the items that are stored otherwise than the model would
         today, each under the condition that it is still as it was read. Others may read and write
-        meanwhile. With unique fields it makes the guards of items that have none.
+        meanwhile. With unique fields it makes the guards of items that have none. Items of other models
+        of the table are left alone.
 
         Args:
             model: The model class. Its subclasses in the same table are migrated with it.
+            where: A condition that only its own items fulfil, as they are stored, where nothing tells
+                them from those of other models of the table.
             after: The cursor of an earlier call, to go on there.
             max_pages: How many pages to do; None for all. The result has the cursor for the rest.
             page_size: How many items to read at once; None for what makes 1 MB.
@@ -397,8 +401,10 @@ class WriteVerbs(Owner):
                 or that others change all the time: `"raise"`, `"skip"`, or a function that gets the error.
 
         Raises:
-            QueryError: The model has nothing to migrate.
-            MappingError: An item cannot be read, or an upgrade fails.
+            QueryError: The model has nothing to migrate; or nothing tells its items from those of
+                another model of the table, and *where* does not either.
+            MappingError: An item cannot be read, an upgrade fails, or nothing tells whether an item is
+                of the model or of another one.
             AlreadyTaken: Two items have the same value of a unique field.
             ConditionFailed: Others change an item all the time.
             CursorError: *after* is no cursor of a migration of this model.
@@ -408,7 +414,7 @@ class WriteVerbs(Owner):
         yield from self._settle_table(self._core.table_name(info.table))
         return (
             yield from migration.migrate(
-                self._core, info, after=after, max_pages=max_pages, page_size=page_size,
+                self._core, info, where=where, after=after, max_pages=max_pages, page_size=page_size,
                 on_page=on_page, on_error=on_error,
             )
         )  # fmt: skip

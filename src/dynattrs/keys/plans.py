@@ -1,0 +1,62 @@
+"""What a query asks for, and the plan that answers it: the planner's question and answer, as data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from dynattrs.expressions.conditions import Condition
+from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeValue, Index
+
+
+@attrs.frozen
+class Wanted:
+    """What a query asks for, as the planner needs it."""
+
+    info: ModelInfo
+    where: tuple[Condition, ...]
+    filters: tuple[Condition, ...] = ()
+    using: str | None = None
+    consistent: bool = False
+    scan: bool = False
+    #: Attributes that must be read; None is the whole model.
+    needs: frozenset[str] | None = None
+    #: Whether whole items are fetched after an index that lacks attributes.
+    hydrate: bool = False
+    #: Further models of the same table, whose items are wanted as well.
+    others: tuple[ModelInfo, ...] = ()
+
+    @property
+    def infos(self) -> tuple[ModelInfo, ...]:
+        return (self.info, *self.others)
+
+
+@attrs.frozen
+class Plan:
+    """The request that answers a query.
+
+    Attributes:
+        operation: `"query"`, `"scan"`, or `"nothing"` where no item can match.
+        index: The index, or None for the table.
+        key: The key condition's parts, partition first.
+        filter: What the service filters after it has read, or None.
+        excluded: Items that the key condition takes in and that are left out on receipt: of this
+            attribute, this value. DynamoDB's BETWEEN has no open end.
+        partial: Whether the index lacks attributes that are needed.
+        why: The reasons, a sentence each.
+        shards: Over how many partition keys the index spreads the one that is asked for; each is
+            asked, as the key condition says, with the number of the shard at its end.
+        kinds: The kinds that are asked instead, each by itself.
+    """
+
+    operation: Literal["query", "scan", "nothing"]
+    index: Index | None = None
+    key: tuple[Condition, ...] = ()
+    filter: Condition | None = None
+    excluded: tuple[str, AttributeValue] | None = None
+    partial: bool = False
+    why: tuple[str, ...] = ()
+    shards: int | None = None
+    kinds: tuple[str, ...] = ()
