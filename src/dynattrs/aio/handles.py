@@ -8,6 +8,7 @@ for another one (`Query`, `AsyncQuery`), or overloads. `session.handles` has the
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -354,9 +355,11 @@ class AsyncHandle(AnyHandle, Async):
         self._check_writable()
         return AsyncEditing(self, obj, edits.begin(obj, guard=guard))
 
-    def transaction(self, *, token: str | None = None) -> AsyncTransaction:
+    def transaction(
+        self, *, token: str | None = None, now: datetime | None = None
+    ) -> AsyncTransaction:
         self._check_writable()
-        return AsyncTransaction(self, token)
+        return AsyncTransaction(self, token, now)
 
     @overload
     async def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...

@@ -150,11 +150,15 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             token: An idempotency key of yours: within ten minutes the same transaction with the
                 same token happens once. 1 to 36 characters. Without it each transaction has a
                 new one.
+            now: The time for `created=True` and `updated=True`, aware; without it the session's
+                clock says it. A transaction with your token has no clock, because it would differ
+                whenever it is repeated.
 
         Raises:
             TransactionFailed: On leaving: nothing was written; `.reasons` says why.
-            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item. Or its
-                token was used for one that does something else.
+            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item, a time
+                stamp with a token and without *now*. Or its token was used for one that does
+                something else.
         """
         raise NotImplementedError
 

@@ -8,6 +8,7 @@ for another one (`Query`, `AsyncQuery`), or overloads. `aio.handles` has the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
@@ -351,9 +352,9 @@ class Handle(AnyHandle, Sync):
         self._check_writable()
         return Editing(self, obj, edits.begin(obj, guard=guard))
 
-    def transaction(self, *, token: str | None = None) -> Transaction:
+    def transaction(self, *, token: str | None = None, now: datetime | None = None) -> Transaction:
         self._check_writable()
-        return Transaction(self, token)
+        return Transaction(self, token, now)
 
     @overload
     def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...

@@ -151,13 +151,12 @@ def _refuse(obj: Any) -> ModelInfo:
 def stamp(core: Core, encoded: Encoded) -> None:
     """Put the next version and the time stamps into the item, and remember them for the object."""
     info, obj = encoded.info, encoded.obj
-    now = core.environment.now()
     if info.version is not None:
         encoded.moves[info.version] = (getattr(obj, info.version) or 0) + 1
-    if info.created is not None and getattr(obj, info.created) is None:
-        encoded.moves[info.created] = now
-    if info.updated is not None:
-        encoded.moves[info.updated] = now
+    created = info.created if info.created and getattr(obj, info.created) is None else None
+    if created or info.updated:
+        now = core.environment.now()
+        encoded.moves.update((name, now) for name in (created, info.updated) if name)
     codec = info.mapper.model_codec(info.cls)
     for name, value in encoded.moves.items():
         encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)

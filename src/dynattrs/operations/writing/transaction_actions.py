@@ -173,8 +173,10 @@ class TransactionActions:
                 if getattr(error, "code", "") == "IdempotentParameterMismatchException":
                     raise TransactionError(
                         f"the token {token!r} was used within the last ten minutes for a transaction "
-                        f"that does something else, and this one did not happen; versions and time "
-                        f"stamps count too. Use another token"
+                        f"that does something else, and this one did not happen. If it is meant to "
+                        f"repeat that one, that one has happened, or may have: read what is stored, "
+                        f"and do not send it under a new token. Versions, defaults and hooks count "
+                        f"too: an object that it saved has the next version since"
                     ) from error
                 passing = isinstance(error, PASSING) or is_conflict(error)
                 if not passing or environment.monotonic() >= until:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
-from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
     ConditionError,
@@ -45,6 +45,7 @@ from dynattrs.operations.item_keys import (
 )
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.refusals import check_constant
+from dynattrs.operations.writing import idempotent
 from dynattrs.operations.writing.encoding import Encoded, encode
 from dynattrs.operations.writing.transaction_actions import (
     TransactionAction,
@@ -75,11 +76,13 @@ class TransactionVerbs:
     What is given here is encoded at once, and mapping errors are raised at once.
     """
 
-    def __init__(self, handle: Owner, token: str | None) -> None:
-        _check_token(token)
+    def __init__(self, handle: Owner, token: str | None, now: datetime | None = None) -> None:
+        idempotent.check_token(token)
+        idempotent.check_now(now)
         self._handle = handle
         self._token = token
-        self._actions = TransactionActions(handle._core, migration.renew)
+        self._core = idempotent.core_at(handle._core, token, now)
+        self._actions = TransactionActions(self._core, migration.renew)
         #: The actions on items with unique fields, whose guards are known when it is sent.
         self._planned: list[unique_writes.Planned] = []
         self._ended = False
@@ -92,14 +95,16 @@ class TransactionVerbs:
         Returns:
             The object; for a frozen class with a version or time stamps, the one to be stored.
         """
-        encoded = encode(self._handle._core, obj)
+        with idempotent.telling(self._token, obj):
+            encoded = encode(self._core, obj)
         found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
         self._add_put(encoded, found, f"save({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 
     def insert(self, obj: M) -> M:
         """Put an object if there is no item with its key; else the transaction fails."""
-        encoded = encode(self._handle._core, obj)
+        with idempotent.telling(self._token, obj):
+            encoded = encode(self._core, obj)
         found = no_item(encoded.info)
         self._add_put(encoded, found, f"insert({encoded.info.name} ...)", inserting=True)
         return cast("M", encoded.stored())
@@ -128,20 +133,22 @@ class TransactionVerbs:
         if not is_class_of(subject) and key is not NO_KEY:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
-        prepared = updates.prepare(
-            self._handle._core, info, item_key, actions, version=version, when=when, upsert=upsert,
-            obj=None if is_class_of(subject) else subject,
-        )  # fmt: skip
+        with idempotent.telling(self._token, subject):
+            prepared = updates.prepare(
+                self._core, info, item_key, actions, version=version, when=when, upsert=upsert,
+                obj=None if is_class_of(subject) else subject,
+            )  # fmt: skip
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
         if prepared.upsert and self._token is not None:
             raise TransactionError(
-                f"token={self._token!r}: what {written} sends with upsert=True depends on whether there is "
-                f"an item, so a repeated transaction would differ; leave the token out"
+                f"token={self._token!r}: what {written} sends with upsert=True depends on whether "
+                f"there is an item, so a repeated transaction would differ; let an item remember "
+                f"it: insert a receipt in the same transaction, without a token"
             )
         made = 0 if prepared.new is None else prepared.new.size
         size = max(made, _least_size(item_key, prepared.stated))
         new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
-        request = updates.InTransaction(self._handle._core, prepared, turns=new_of is None)
+        request = updates.InTransaction(self._core, prepared, turns=new_of is None)
         self._take(
             written, info, item_key, request.under, new_of, whole=False, size=size,
             again=request.again, make_new=None if prepared.new is None else request.making,
@@ -228,7 +235,7 @@ class TransactionVerbs:
     ) -> Make:
         """What makes the request of an action under a further condition."""
         check_constant("TransactWriteItems", info, key, found)
-        table = self._handle._core.table_name(info.table)
+        table = self._core.table_name(info.table)
         return lambda further: {
             kind: with_condition({"TableName": table, **what}, joined(found, further))
         }
@@ -259,12 +266,13 @@ class TransactionVerbs:
         if new_of is not None and self._token is not None:
             raise TransactionError(
                 f"token={self._token!r}: a transaction that writes {info.name}, which has unique "
-                f"fields, depends on what is stored, so a repeated one would differ; leave the token "
-                f"out"
+                f"fields, depends on what is stored, so a repeated one would differ; let an item "
+                f"remember it: insert a receipt in the same transaction, without a token"
             )
         # What the caller's token stands for must not depend on what is stored.
         again = again if self._token is None else None
-        action = TransactionAction(written, make(None), info, key, size, settle, again)
+        request = make(None) if self._token is None else idempotent.in_one_order(make(None))
+        action = TransactionAction(written, request, info, key, size, settle, again)
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(
@@ -276,14 +284,13 @@ class TransactionVerbs:
             raise SessionClosed("transaction")
         if self._caller is not None:
             raise TransactionError("the block of this transaction is open already")
-        core = self._handle._core
-        self._caller = core.environment.caller()
-        core.transactions[self._caller] += 1
+        self._caller = self._core.environment.caller()
+        self._core.transactions[self._caller] += 1
 
     def _end(self) -> None:
         self._ended = True
         # The one who began it: a block may be left by another thread or task than entered it.
-        opened = self._handle._core.transactions
+        opened = self._core.transactions
         opened[self._caller] -= 1
         if not opened[self._caller]:
             del opened[self._caller]  # callers come and go
@@ -294,20 +301,11 @@ class TransactionVerbs:
             yield from handle._settle_pending(table, key)
         if self._planned:
             committing = functools.partial(
-                unique_writes.commit, handle._core, self._actions, self._planned
+                unique_writes.commit, self._core, self._actions, self._planned
             )
-            yield from migration.as_today(handle._core, committing)
+            yield from migration.as_today(self._core, committing)
             return
-        yield from self._actions.commit(self._token or handle._core.environment.token())
-
-
-def _check_token(token: object) -> None:
-    longest = limits.TRANSACTION_TOKEN_LENGTH
-    if token is not None and not (isinstance(token, str) and 1 <= len(token) <= longest):
-        raise TransactionError(
-            f"token={token!r}: a str of 1 to {longest} characters is expected; leave it out for a "
-            f"new one"
-        )
+        yield from self._actions.commit(self._token or self._core.environment.token())
 
 
 def _least_size(key: AttributeMap, actions: Sequence[Action]) -> int:

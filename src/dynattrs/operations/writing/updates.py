@@ -460,7 +460,8 @@ def stamps(core: Core, info: ModelInfo) -> list[Action]:
         zero, one = (Value(fields[info.version].dump(number), number) for number in (0, 1))
         raised = Arithmetic("+", IfNotExists(path, zero), one)
         actions.append(Action("SET", path, raised, "the version goes up"))
-    now = core.environment.now()
+    stamped = info.updated is not None or info.created is not None
+    now = core.environment.now() if stamped else None
     for name, keep in ((info.updated, False), (info.created, True)):
         if name is not None:
             path = field_path(info, name).path
