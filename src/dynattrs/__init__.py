@@ -24,6 +24,7 @@ from dynattrs.errors import (
     CorruptReply as CorruptReply,
     CursorError as CursorError,
     DynattrsError as DynattrsError,
+    ImpossibleCondition as ImpossibleCondition,
     ImpossibleKey as ImpossibleKey,
     InvalidRequest as InvalidRequest,
     ItemExists as ItemExists,

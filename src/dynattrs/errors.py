@@ -420,6 +420,18 @@ class ConditionFailed(DynattrsError):
         )
 
 
+class ImpossibleCondition(ConditionFailed):
+    """A condition is false of every item: `in_` of no values, `between` with its bounds the wrong way
+    round. So nothing was sent, and nothing is known of the item.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation}: the condition {shortened(self.condition)} is false of every item, so "
+            f"{self.model} {quoted(self.key, 200)} was not asked for, and nothing was written"
+        )
+
+
 @define(eq=False, slots=False, repr=False)
 class ItemExists(ConditionFailed):
     """`insert` found an item with that key.

@@ -12,10 +12,12 @@ import pytest
 from dynattrs import (
     ConditionFailed,
     GlobalIndex,
+    ImpossibleCondition,
     ItemExists,
     NoSuchItem,
     Session,
     add,
+    between,
     contains,
     delete,
     exists,
@@ -376,13 +378,30 @@ def test_an_item_found_that_cannot_be_read_comes_as_it_is_stored(session: Sessio
 
 
 def test_a_condition_that_is_false_without_asking_sends_nothing(session: Session, song: Song):
+    """And says nothing of the item, of which nothing is known."""
     before = session.stats.total
+
+    def check() -> None:
+        with session.transaction() as t:
+            t.check(Song, KEY, between(Song.plays, 3, 1))
+
+    def upsert_in_transaction() -> None:
+        with session.transaction() as t:
+            t.update(Song, KEY, remove(Song.rank), when=in_(Song.plays, []), upsert=True)
+
     for write in (
         lambda: session.update(Song, KEY, remove(Song.rank), when=in_(Song.plays, [])),
+        lambda: session.update(
+            Song, KEY, remove(Song.rank), when=between(Song.plays, 3, 1), upsert=True
+        ),
         lambda: session.save(song, when=in_(Song.plays, [])),
-        lambda: session.delete(song, when=in_(Song.plays, [])),
+        lambda: session.delete(song, when=between(Song.plays, 3, 1)),
+        check,
+        upsert_in_transaction,
     ):
-        with pytest.raises(ConditionFailed):
+        with pytest.raises(ImpossibleCondition, match="is false of every item") as caught:
             write()
+        assert caught.value.item is None
+        assert "no such item" not in str(caught.value)
 
     assert session.stats.total == before

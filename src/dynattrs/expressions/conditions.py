@@ -24,7 +24,7 @@ from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_p
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.field_rules import ReadsObject, shown
+from dynattrs.schema.field_rules import ReadsObject, raised, shown
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
@@ -158,7 +158,7 @@ def unconverted(data: PathData, value: Any, error: Exception) -> ConditionError:
     """The error for a value that a converter refuses."""
     return ConditionError(
         f"{data.label} goes with {data.form.expected}; found {shown(value)}; its converter raised "
-        f"{type(error).__name__}: {error}"
+        f"{raised(error)}"
     )
 
 

@@ -18,7 +18,7 @@ from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import version_is
-from dynattrs.schema.field_rules import FieldRules
+from dynattrs.schema.field_rules import FieldRules, raised
 from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -48,7 +48,7 @@ def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: Any) -
     except Exception as error:
         raise MappingError(
             f"{info.name}.{part.name}", part.codec.expected, show(value),
-            hint=f"its converter raised {type(error).__name__}: {error}",
+            hint=f"its converter raised {raised(error)}",
         ) from error  # fmt: skip
 
 

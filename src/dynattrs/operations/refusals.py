@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 from dynattrs.errors import (
     ConditionFailed,
     ConnectionFailed,
+    ImpossibleCondition,
     ItemExists,
     MappingError,
     OutcomeUnknown,
@@ -128,7 +129,7 @@ def check_constant(
 ) -> None:
     """A condition that is false without asking, such as `in_` of nothing, needs no request."""
     if isinstance(found, Constant) and not found.value:
-        raise ConditionFailed(operation, info.name, plain_key(info, key), str(found))
+        raise ImpossibleCondition(operation, info.name, plain_key(info, key), str(found))
 
 
 def disowned(info: ModelInfo, error: ConditionFalse) -> str | None:

@@ -17,6 +17,7 @@ import attrs
 
 from dynattrs.errors import MappingError
 from dynattrs.foreign_names import AND_PARTS
+from dynattrs.quoting import quoted, shortened
 
 _AND: Final[Any] = type(attrs.validators.and_())
 _OPTIONAL: Final[Any] = type(attrs.validators.optional(_AND))
@@ -139,7 +140,7 @@ class FieldRules:
                 if not _was_read(absent):
                     raise MappingError(
                         label, "a value that its validator accepts", shown(value),
-                        hint=f"it raised {type(error).__name__}: {error}",
+                        hint=f"it raised {raised(error)}",
                     ) from error  # fmt: skip
 
 
@@ -170,8 +171,9 @@ def _one_by_one(validator: Any, value: Any) -> Iterator[Any]:
 
 def shown(value: object) -> str:
     """A value for a message: its type and the beginning of it."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = "…"
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    return f"{type(value).__name__} {quoted(value)}"
+
+
+def raised(error: Exception) -> str:
+    """What a converter or a validator has raised, for a message."""
+    return f"{type(error).__name__}: {shortened(str(error))}"

@@ -136,27 +136,32 @@ class NewItem:
         default = field.member.default
         if default is MISSING:
             return None
-        made_of_object = isinstance(default, _FACTORY) and default.takes_self
-        if not made_of_object:
-            value = default.factory() if isinstance(default, _FACTORY) else default
-            rules = self._info.mapper.model_codec(self._info.cls).rules.get(field.name)
+        if isinstance(default, _FACTORY) and default.takes_self:
+            self._check_unneeded(field, actions)
+            return None
+        value = default.factory() if isinstance(default, _FACTORY) else default
+        rules = self._info.mapper.model_codec(self._info.cls).rules.get(field.name)
+        if rules is not None:
             try:
-                value = value if rules is None else rules.stored(value)
+                value = rules.stored(value)
             except ReadsObject:
-                made_of_object = True
+                self._check_unneeded(field, actions)
+                return None
             except Exception as error:
                 raise Trail(f"{self._info.name}.{field.name}").error(error) from error
-        if made_of_object:
-            if needing := [each for each in actions if self._needs(each, field.stored)]:
-                raise ConditionError(
-                    f"{needing[0]}: upsert=True makes a whole {self._info.name} where there is none, "
-                    f"and {self._info.name}.{field.name} is made of the object then (takes_self=True), "
-                    f"so this cannot be computed; set the whole field"
-                )
-            return None
         if field.left_out(value):
             return None
         return explain_dump(field.codec, value, Trail(f"{self._info.name}.{field.name}"))
+
+    def _check_unneeded(self, field: FieldCodec, actions: Sequence[Action]) -> None:
+        """Refuse actions that need a default which is made of the object, of which too little is known."""
+        model = self._info.name
+        if needing := [each for each in actions if self._needs(each, field.stored)]:
+            raise ConditionError(
+                f"{needing[0]}: upsert=True makes a whole {model} where there is none, and "
+                f"{model}.{field.name} is made of the object then (takes_self=True), so this cannot be "
+                f"computed; set the whole field"
+            )
 
     @staticmethod
     def _needs(action: Action, stored: str) -> bool:
