@@ -227,7 +227,10 @@ class QueryVerbs(Generic[M_co]):
     @property
     def _told_apart(self) -> bool:
         """Whether there may be items of other models, which are left out."""
-        return are_told_apart(self._infos)
+        info = self._info
+        # Mostly a table has one model, and that no templates.
+        alone = info.keys is None and info.table.members.declared < 2
+        return not alone and are_told_apart(self._infos)
 
     def _projection(self, found: Plan) -> tuple[str, ...]:
         """The attributes to be returned; none of them means all. Keys are always among them: they
