@@ -420,3 +420,14 @@ def test_with_a_token_of_the_caller_a_transaction_stays_what_it_is(
     with pytest.raises(TransactionFailed), session.transaction(token=token) as t:
         t.update(order, set_(Order.status, "paid"))
     assert stored(session, client, Order) == foreign(Order)
+
+
+def test_items_with_versions_are_copied_by_counting_anew(session: Session) -> None:
+    for name in ("a", "b"):
+        session.save(session.save(Doc(name)))
+    docs = session.scan(Doc).all()
+    for doc in docs:
+        session.delete(doc)
+    session.save_all(evolve(doc, version=0) for doc in docs)
+
+    assert {doc.version for doc in session.scan(Doc).consistent()} == {1}

@@ -20,10 +20,12 @@ class StoredKey:
     Attributes:
         stored: As it is stored.
         written: As the fields are written.
+        left: Whether a batch has taken the object under another key, and has not stored it yet.
     """
 
     stored: AttributeMap
     written: AttributeMap
+    left: bool = False
 
     def of(self, written: AttributeMap) -> AttributeMap | None:
         """The key as it is stored; None where *written*, a key or an item, has another one."""

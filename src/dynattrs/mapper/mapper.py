@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_orig
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.mapper import anything, key_spelling, plain_items
+from dynattrs.mapper import anything, plain_items
 from dynattrs.mapper.annotations import (
     Compressed,
     Epoch,
@@ -49,10 +49,11 @@ from dynattrs.schema.model_info import (
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import write_code
+    from dynattrs.mapper import noticed, write_code
     from dynattrs.mapper.rows import RowReader
     from dynattrs.mapper.write_code import DumpWithSize
 else:
+    noticed = deferred("dynattrs.mapper.noticed")
     write_code = deferred("dynattrs.mapper.write_code")
 
 T = TypeVar("T")
@@ -248,15 +249,19 @@ class Mapper(Codecs):
         if isinstance(codec, ClassCodec) and codec.model is not None:
             cls = codec.record.cls
             odd = self._odd.get(cls) or self._new_odd(cls, codec)
-            if odd(found, item):
-                key_spelling.keep(codec, codec.model, found, item)
+            try:
+                carries = odd(found, item)
+            except Exception:  # a value that its key cannot hold
+                carries = True
+            if carries:
+                noticed.keep(codec, codec.model, found, item)
         elif (info := info_of(type(found))) is not None:
-            key_spelling.keep_custom_key(codec, info, found, item)
+            noticed.keep_custom_key(codec, info, found, item)
         return found
 
     def _new_odd(self, cls: type[Any], codec: ClassCodec) -> Odd:
         known = self._odd
-        made = known[cls] = key_spelling.generate_check(codec)
+        made = known[cls] = noticed.generate_check(codec)
         return made
 
     def _load_evolving(

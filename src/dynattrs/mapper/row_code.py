@@ -25,7 +25,8 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
-from dynattrs.mapper.key_spelling import NAMES, checks, keep
+from dynattrs.mapper.key_spelling import NAMES
+from dynattrs.mapper.noticed import checks, keep
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
@@ -267,7 +268,7 @@ class _RowCode(MapReader):
                 body += [f"v = row.{places[name]}", f"if v is not UNSET: extra[{name!r}] = v"]
             body += ["if extra: carry(instance, Carried(native_map(extra)))"]
         if other is not None and attributes is None:
-            body += self._odd(codec)
+            body += self._odd(codec, places)
         body += ["return instance"]
         source = Source("build", "row", self.names)
         if other is None:
@@ -284,18 +285,26 @@ class _RowCode(MapReader):
             )  # fmt: skip
         return struct, source.function(codec.record.cls)
 
-    def _odd(self, codec: ClassCodec) -> list[str]:
+    def _odd(self, codec: ClassCodec, places: Mapping[str, str]) -> list[str]:
         """The lines that let an instance carry what it does not tell of its item."""
+        stored = {field.stored: field for field in codec.members}
+
+        def payload(attribute: str, tag: str) -> str:
+            field = stored.get(attribute)
+            if field is None:
+                return f"row.{places[attribute]}[{tag!r}]"
+            parts = self._tags[field]
+            if len(parts) == 1 and parts[0].tag == tag:
+                return f"row.{places[attribute]}.{tag}"
+            return f"row[{attribute!r}][{tag!r}]"
+
         conditions = []
         for check in checks(codec):
-            at = codec.members.index(check.field)
-            parts = self._tags[check.field]
-            value = f"row[{check.field.stored!r}]"
-            payload = f"{value}[{check.tag!r}]"
-            if len(parts) == 1 and parts[0].tag == check.tag:
-                payload = f"row.f{at}.{check.tag}"
-            unlike, there = self.bind("unlike", check.unlike), f"row.f{at} is not UNSET"
-            conditions.append(check.written(unlike, payload=payload, value=value, there=there))
+            value, there = (
+                f"row[{check.attribute!r}]",
+                f"row.{places[check.attribute]} is not UNSET",
+            )
+            conditions.append(check.written(self.bind, payload, value=value, there=there))
         if not conditions or codec.model is None:
             return []
         names = {"keep": partial(keep, codec, codec.model), "to_builtins": msgspec.to_builtins}

@@ -130,6 +130,12 @@ def of_kind(*infos: ModelInfo, key: AttributeMap | None = None) -> Condition | N
     return any_conditions((none if foreign else absent, own))
 
 
+def unversioned(info: ModelInfo) -> Condition:
+    """The condition that an item has no version, as one has that is not there."""
+    assert info.version is not None
+    return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
+
+
 def version_is(info: ModelInfo, obj: Any) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
@@ -139,7 +145,7 @@ def version_is(info: ModelInfo, obj: Any) -> Condition | None:
         codec = info.mapper.model_codec(info.cls)
         stored = (codec.fields or {})[info.version].dump(version)
         return Comparison("=", path, Value(stored, version))
-    new = Function("attribute_not_exists", "not_exists", path)
+    new = unversioned(info)
     known = carried_by(obj).as_stored.get(info.names[info.version])
     if known is not None:  # another program counts from 0
         return Comparison("=", path, Value(known, 0))

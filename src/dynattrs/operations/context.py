@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -15,6 +16,7 @@ from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
+from dynattrs.operations.item_keys import keeping_key
 from dynattrs.operations.writing.buffer import Pace, Progress
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
@@ -97,17 +99,22 @@ class Core:
         hooks = (*info.after_load, *self.hooks.after_load)
         if not hooks:
             return None
-        return lambda obj: through(hooks, "after_load", obj, carries=info.carries)
+        run = functools.partial(through, hooks, "after_load", carries=info.carries)
+        return keeping_key(info, run)
 
     def after_load_of(self, infos: Iterable[ModelInfo]) -> Callable[[Any], Any] | None:
         """The same for objects of several models, each through the hooks of its own."""
-        by_class = {info.cls: (info, (*info.after_load, *self.hooks.after_load)) for info in infos}
-        if not any(hooks for _, hooks in by_class.values()):
+        by_class: dict[type[Any], Callable[[Any], Any] | None] = {}
+        for info in infos:
+            hooks = (*info.after_load, *self.hooks.after_load)
+            run = functools.partial(through, hooks, "after_load", carries=info.carries)
+            by_class[info.cls] = keeping_key(info, run) if hooks else None
+        if not any(by_class.values()):
             return None
 
         def finish(obj: Any) -> Any:
-            info, hooks = by_class[type(obj)]
-            return through(hooks, "after_load", obj, carries=info.carries)
+            hooked = by_class[type(obj)]
+            return obj if hooked is None else hooked(obj)
 
         return finish
 

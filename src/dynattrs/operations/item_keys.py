@@ -6,14 +6,14 @@ A key is one argument: a scalar, a tuple `(partition, sort)`, or a dict of field
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, cast, get_origin
 
 from dynattrs.errors import KeyChanged, MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.mapper.carried import StoredKey, carried_by
+from dynattrs.mapper.carried import StoredKey, carried_by, carry_on
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.scalars import binary
@@ -122,9 +122,11 @@ def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
     if carried is None:
         return key
     stored = carried.of(key)
-    if stored is None:
-        raise key_changed(info, carried.written, key)
-    return stored
+    if stored is not None:
+        return stored
+    if carried.left:
+        return key
+    raise key_changed(info, carried.written, key)
 
 
 def put_key(info: ModelInfo, obj: Any) -> AttributeMap:
@@ -137,6 +139,39 @@ def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
     """The key that the fields of an object make, whatever it carries. They are converted already."""
     values = (operator.attrgetter(name)(obj) for name in info.key_fields)
     return _made_of(info, key_parts(info), values)
+
+
+def keeping_key(info: ModelInfo, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What `after_load` hooks make of an object of a model, so that it stays the item that was read where
+    they change a field of its key.
+
+    Raises:
+        MappingError: (the function) The class has no place for the key that was read.
+    """
+    names = info.key_fields
+    values = operator.attrgetter(*names)
+
+    def finished(obj: Any) -> Any:
+        before, carried = values(obj), carried_by(obj).key
+        made = finish(obj)
+        if values(made) == before:
+            return made
+        parts = before if len(names) > 1 else (before,)
+        try:
+            was = _made_of(info, key_parts(info), parts)
+            now = written_key(info, made)
+        except MappingError:  # a save says what is wrong
+            return made
+        if not info.carries:
+            changed = key_changed(info, was, now)
+            raise MappingError(
+                info.name, "the key that was read", str(changed), was, "its after_load hook has "
+                "changed the key, and an object of a class mapped with map_class cannot carry another"
+            )  # fmt: skip
+        carry_on(made, key=StoredKey(was if carried is None else carried.stored, now))
+        return made
+
+    return finished
 
 
 def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> KeyChanged:

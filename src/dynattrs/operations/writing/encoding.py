@@ -11,11 +11,14 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.operations.conditions import unversioned, version_is
 from dynattrs.operations.context import Core, is_frozen
+from dynattrs.operations.item_keys import written_key
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -64,22 +67,35 @@ class Encoded:
 
     def taken(self) -> None:
         """A batch has taken it: from now on the object is about the item of its key."""
-        if self.rekeyed:
-            carry_on(self.obj, key=None)
+        carried = carried_by(self.obj).key
+        if carried is not None and self.rekeyed:
+            carry_on(self.obj, key=attrs.evolve(carried, left=True))
 
     def settle(self) -> None:
         """The service has said yes: move version and time stamps of a mutable object."""
-        self.taken()
-        _settle(self.info, self.obj, self.moves)
+        _settle(self.info, self.obj, self.moves, self.rekeyed)
 
     def settling(self) -> Callable[[], None]:
         """`settle`, for who keeps it and should not keep the item with it."""
+        rekeyed = self.rekeyed
         self.taken()
-        return functools.partial(_settle, self.info, self.obj, self.moves)
+        return functools.partial(_settle, self.info, self.obj, self.moves, rekeyed)
+
+    def unmoved(self) -> Condition | None:
+        """The condition that the stored version is the one that the object was read with; under another
+        key than it was read with there is none.
+        """
+        if self.info.version is not None and self.rekeyed:
+            return unversioned(self.info)
+        return version_is(self.info, self.obj)
 
 
-def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any]) -> None:
+def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any], rekeyed: bool) -> None:
     settle_edit(obj)
+    carried = carried_by(obj).key
+    # It may have got its former key again meanwhile.
+    if rekeyed and carried is not None and carried.of(written_key(info, obj)) is None:
+        carry_on(obj, key=None)
     if moves and not is_frozen(info):
         _moved(obj, moves)
 

@@ -19,6 +19,7 @@ from dynattrs.errors import (
 from dynattrs.expressions.conditions import Condition, IsNone, Value
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
+from dynattrs.mapper.carried import carried_by
 from dynattrs.operations.conditions import attribute_path, joined
 from dynattrs.operations.item_keys import stored_parts
 from dynattrs.operations.writing.as_read import dumped, still
@@ -134,7 +135,8 @@ class _Known:
         self._keys = keys
         self._key = key
         self._actions = actions
-        self._parts = stored_parts(info, key)
+        carried = carried_by(obj).key
+        self._parts = stored_parts(info, key if carried is None else carried.written)
         self._obj = obj
         self._stored = None if obj is None else dumped(info, obj)
         #: What was taken from the object: conditions that it is still so, by place.

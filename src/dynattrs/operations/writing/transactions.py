@@ -30,7 +30,6 @@ from dynattrs.operations.conditions import (
     joined,
     no_item,
     of_kind,
-    version_is,
     with_condition,
 )
 from dynattrs.operations.flows import Flow
@@ -97,7 +96,7 @@ class TransactionVerbs:
         """
         with idempotent.telling(self._token, obj):
             encoded = encode(self._core, obj)
-        found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
+        found = joined(as_condition(when, encoded.info), encoded.unmoved())
         self._add_put(encoded, found, f"save({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 

@@ -18,7 +18,6 @@ from dynattrs.operations.conditions import (
     joined,
     no_item,
     of_kind,
-    version_is,
     with_condition,
 )
 from dynattrs.operations.flows import Call, Flow, verb
@@ -98,7 +97,7 @@ class WriteVerbs(Owner):
             if whole is not None:
                 return obj
         encoded = encode(self._core, obj)
-        found = joined(as_condition(when, encoded.info), version_is(encoded.info, encoded.obj))
+        found = joined(as_condition(when, encoded.info), encoded.unmoved())
         if self._buffer is not None and found is None and not encoded.info.guarding:
             write = batch.put_write(self._core, encoded)
             if batch.hold(self._core, self._buffer, write):
@@ -164,7 +163,7 @@ class WriteVerbs(Owner):
             yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
             write = batch.put_write(self._core, encoded)
-        found = version_is(encoded.info, encoded.obj)
+        found = encoded.unmoved()
 
         def put() -> Flow[None]:
             return self._put(encoded, key, found, beside=True)
