@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
+import attrs
 import boto3
 import pytest
 
@@ -51,10 +53,19 @@ class Badge:
     version: int = field(version=True)
 
 
+@model("spellings")
+class Spelling:
+    id: str = partition_key()
+    number: UUID | None = field(unique=True, default=None)
+    mail: str | None = field(
+        unique=True, default=None, converter=attrs.converters.optional(str.lower)
+    )
+
+
 @pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(User, Badge)
+    session.tables.create(User, Badge, Spelling)
     yield session
     session.close()
 
@@ -628,3 +639,33 @@ def test_two_models_of_one_table_have_values_of_their_own(session: Session, clie
     session.save(Robot("r1", "a@x"))
 
     assert len(guards(session)) == 2
+
+
+def test_two_spellings_of_a_value_are_one_value(session: Session, client: Any) -> None:
+    """Another program has written it in capital letters, before or after the field was unique."""
+    table = session.tables.describe(Spelling)["TableName"]
+    number = UUID("123e4567-e89b-12d3-a456-426614174000")
+    foreign = {"id": {"S": "a"}, "number": {"S": str(number).upper()}, "mail": {"S": "Ann@X"}}
+    client.put_item(TableName=table, Item=foreign)
+    session.migrate(Spelling)
+
+    for other in (Spelling("b", number), Spelling("b", None, "ANN@x")):
+        with pytest.raises(AlreadyTaken):
+            session.insert(other)
+        with pytest.raises(AlreadyTaken):
+            session.save(other)
+    session.insert(Spelling("b"))
+    for action in (set_(Spelling.number, number), set_(Spelling.mail, "ann@X")):
+        with pytest.raises(AlreadyTaken):
+            session.update(Spelling, "b", action)
+
+    ann = session.get_one(Spelling, "a")
+    session.save(ann)  # it has the values itself
+    client.put_item(TableName=table, Item=foreign)
+    with session.edit(ann, guard=True):
+        ann.mail = None
+    session.update(Spelling, "b", set_(Spelling.mail, "ann@x"))
+    session.delete(Spelling, "a")
+    session.update(Spelling, "b", set_(Spelling.number, number))
+    session.delete(Spelling, "b")
+    assert client.scan(TableName=table)["Items"] == []

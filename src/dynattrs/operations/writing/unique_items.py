@@ -41,6 +41,9 @@ _SORT_KEY: Final[dict[str, Any]] = {
     "B": GUARD_ATTRIBUTE.encode(),
 }
 
+#: Types of values that are stored in one form only, but for numbers.
+_PLAIN: Final = (str, bytes, int, bool)
+
 #: What will be stored, of what is; None for nothing.
 NewOf = Callable[["AttributeMap | None"], "Mapping[str, AttributeValue] | None"]
 
@@ -84,10 +87,13 @@ def guards_of(
         return found
     for info in infos:
         for fields, declared_by in info.unique.items():
-            values = {name: item.get(info.names[name]) for name in fields}
-            if any(value is None or "NULL" in value for value in values.values()):
+            stored: dict[str, AttributeValue] = {}
+            for field in fields:
+                value = item.get(info.names[field])
+                if value is not None and "NULL" not in value:
+                    stored[field] = _as_read(info, field, value)
+            if len(stored) < len(fields):
                 continue
-            stored = cast("dict[str, AttributeValue]", values)
             name = f"{declared_by}.{'+'.join(info.names[each] for each in fields)}"
             text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
             own = _key(info, text)
@@ -98,6 +104,19 @@ def guards_of(
                 guard[ttl] = item[ttl]
             found.setdefault(text, Guard(info, fields, own, guard, stored, key))
     return found
+
+
+def _as_read(info: ModelInfo, field: str, value: AttributeValue) -> AttributeValue:
+    """A stored value as the mapper would write it: two spellings of one value are the same value."""
+    form = info.mapper.model_codec(info.cls)
+    codec, rules = (form.fields or {})[field], form.rules.get(field)
+    if rules is None and codec.type in _PLAIN:
+        return value
+    try:
+        found = codec.load(value)
+        return codec.dump(found if rules is None else rules.stored(found))
+    except Exception:  # what cannot be read is as it is
+        return value
 
 
 def _written(info: ModelInfo, values: Mapping[str, AttributeValue]) -> str:
