@@ -14,7 +14,7 @@ from typing import Any, Final
 _BYTES: Final = (bytearray, memoryview)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """The `bool`, `int`, `float` or `bytes` that a value stands for; else the value itself.
 
     A float of another size is taken only where a Python float is exactly the same number.
@@ -24,13 +24,13 @@ def plain(value: Any) -> Any:
     return _plain_numpy(value) if is_numpy(type(value)) else _plain_binary(value)
 
 
-def number(value: Any) -> Any:
+def number(value: object) -> Any:
     """The `int` or `float` that a value stands for; else the value itself. A truth is none."""
     found = plain(value)
     return value if isinstance(found, bool) else found
 
 
-def is_numpy(cls: type[Any]) -> bool:
+def is_numpy(cls: type[object]) -> bool:
     """Whether a class is that of numbers or truths of numpy."""
     numpy = sys.modules.get("numpy")
     return (
@@ -40,7 +40,7 @@ def is_numpy(cls: type[Any]) -> bool:
     )
 
 
-def is_bytes(cls: type[Any]) -> bool:
+def is_bytes(cls: type[object]) -> bool:
     """Whether the instances of a class are bytes, and neither `bytes` nor made of it."""
     binary = _binary()
     return issubclass(cls, _BYTES) or (binary is not None and issubclass(cls, binary))

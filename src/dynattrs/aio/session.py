@@ -127,12 +127,12 @@ class AsyncSession(AsyncHandle, AnySession):
     def __init__(
         self,
         *,
-        client: Any = None,
-        aiobotocore_session: Any = None,
+        client: object = None,
+        aiobotocore_session: object = None,
         region_name: str | None = None,
         profile_name: str | None = None,
         endpoint_url: str | None = None,
-        config: Any = None,
+        config: object = None,
         table_prefix: str = "",
         tables: Mapping[str, str] | None = None,
         concurrency: int = 4,
@@ -142,8 +142,8 @@ class AsyncSession(AsyncHandle, AnySession):
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         fast: bool = True,
-        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
+        after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> None:
         options = {
@@ -260,7 +260,7 @@ def _caller() -> Hashable:
         return None
 
 
-def _check_client(client: Any) -> None:
+def _check_client(client: object) -> None:
     if not hasattr(client, "meta") and hasattr(client, "__aenter__"):
         raise ModelError(
             "AsyncSession",
@@ -306,7 +306,7 @@ def _make_client(
     return made
 
 
-def _with_connections(config: Any, count: int) -> Any:
+def _with_connections(config: object, count: int) -> Any:
     """*config* with that many connections, unless it says how many."""
     from aiobotocore.config import AioConfig
 

@@ -135,7 +135,7 @@ def encode_at(label: str, form: StoredForm, value: object) -> Value:
         ) from None
 
 
-def compared(path: Path, value: Any) -> Any:
+def compared(path: Path, value: object) -> Any:
     """A value that is compared with a whole field, as the field's converter makes it. None is what is
     absent; one that a converter makes of the object is taken as it is.
 
@@ -154,7 +154,7 @@ def compared(path: Path, value: Any) -> Any:
         raise unconverted(data, value, error) from error
 
 
-def unconverted(data: PathData, value: Any, error: Exception) -> ConditionError:
+def unconverted(data: PathData, value: object, error: Exception) -> ConditionError:
     """The error for a value that a converter refuses."""
     return ConditionError(
         f"{data.label} goes with {data.form.expected}; found {shown(value)}; its converter raised "
@@ -162,7 +162,7 @@ def unconverted(data: PathData, value: Any, error: Exception) -> ConditionError:
     )
 
 
-def operand_for(path: Path, value: Any, form: StoredForm | None = None) -> Operand:
+def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
     data = path.__dynattrs_path__
     own = form or data.form

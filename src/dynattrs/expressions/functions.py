@@ -39,16 +39,16 @@ from dynattrs.schema.table import AttributeValue
 T = TypeVar("T")
 
 
-def _subject(value: Any, function: str) -> PathOperand | Size:
+def _subject(value: object, function: str) -> PathOperand | Size:
     return value if isinstance(value, Size) else PathOperand(path_of(value, function))
 
 
-def _whole(subject: PathOperand | Size, value: Any) -> Any:
+def _whole(subject: PathOperand | Size, value: object) -> Any:
     """A value that is compared with all of *subject*, after the converter of a field."""
     return value if isinstance(subject, Size) else compared(subject.path, value)
 
 
-def _other(subject: PathOperand | Size, value: Any) -> Operand:
+def _other(subject: PathOperand | Size, value: object) -> Operand:
     return subject.operand(value) if isinstance(subject, Size) else operand_for(subject.path, value)
 
 
@@ -140,7 +140,7 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
     return _function("begins_with", "begins_with", path, Value(stored, prefix))
 
 
-def contains(operand: Iterable[T] | str | bytes | None, value: Any) -> bool:
+def contains(operand: Iterable[T] | str | bytes | None, value: object) -> bool:
     """True where a set or list has *value* as a member, or text has it as a part.
 
     Raises:

@@ -111,7 +111,7 @@ class Path(Expression):
         label = f"{data.label}.{name}"
         return Path(PathData(data.model, (*data.steps, stored), label, lambda: (form, name)))
 
-    def __getitem__(self, position: Any) -> Path:
+    def __getitem__(self, position: object) -> Path:
         data = self.__dynattrs_path__
         form = data.form
         label = f"{data.label}[{quoted(position)}]"

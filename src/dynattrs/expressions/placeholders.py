@@ -8,10 +8,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Exp
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from typing import Any, Final
+from typing import Final
 
 from dynattrs import limits
 from dynattrs.errors import ConditionError
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeValue
 
 # Decimal's arithmetic rounds as the caller's context says. This one rounds no number of an item.
@@ -76,7 +77,7 @@ class Placeholders:
             )
         return expression
 
-    def into(self, parameters: dict[str, Any]) -> None:
+    def into(self, parameters: Message) -> None:
         """Add the names and values to a request's parameters, where there are any."""
         if self._names:
             parameters["ExpressionAttributeNames"] = {

@@ -82,12 +82,12 @@ class Whole:
         stated: The values, for the field's validator.
     """
 
-    def __init__(self, path: Path, obj: Any = None) -> None:
+    def __init__(self, path: Path, obj: object = None) -> None:
         self._data = data_of(path)
         self._obj = obj
         self.stated: list[Any] = []
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: object) -> Any:
         """A value after the converter.
 
         Raises:
@@ -104,7 +104,7 @@ class Whole:
         return value
 
 
-def _bound(value: Any, form: StoredForm, target: str, whole: Whole | None = None) -> Any:
+def _bound(value: object, form: StoredForm, target: str, whole: Whole | None = None) -> Any:
     if isinstance(value, Computed):
         return value.bind(form, target, whole)
     if is_path(value):
@@ -271,7 +271,7 @@ class Action(Expression):
     stated: tuple[Any, ...] = ()
     again: Callable[[Any], Action] | None = None
 
-    def of(self, obj: Any) -> Action:
+    def of(self, obj: object) -> Action:
         """The action on the item of an object; None where only the key is known.
 
         Raises:
@@ -325,7 +325,7 @@ def set_(target: T, value: T) -> Action:
         return Action("SET", path, None, written, again=partial(_set, path, value))
 
 
-def _set(path: Path, value: Any, obj: Any) -> Action:
+def _set(path: Path, value: object, obj: object) -> Action:
     data = data_of(path)
     written = f"set_({data.label}, {_shown(value)})"
     whole = Whole(path, obj)

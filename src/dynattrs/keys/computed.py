@@ -70,7 +70,7 @@ class ModelKeys:
         apart: Whether all of its keys were found to differ from those of the table's other models.
     """
 
-    model: type[Any]
+    model: type[object]
     table: Table
     mapper: Mapper
     written: Mapping[str, Any]
@@ -518,7 +518,7 @@ def _choices(types: set[Any]) -> Iterable[Any]:
 
 
 def _integral(types: set[Any]) -> bool:
-    def integral(each: Any) -> bool:
+    def integral(each: object) -> bool:
         if isinstance(each, type) and issubclass(each, enum.Enum):
             return all(isinstance(member.value, int) for member in each)
         if typing.get_origin(each) is typing.Literal:
@@ -544,7 +544,7 @@ def shard_of(key: Mapping[str, AttributeValue], shards: int) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogatepass")) % shards
 
 
-def _plain_text(value: Mapping[str, Any]) -> str:
+def _plain_text(value: Mapping[str, object]) -> str:
     ((tag, payload),) = value.items()
     if tag == "N":
         # Not by the caller's context, which may round, or refuse to.

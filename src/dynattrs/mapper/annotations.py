@@ -93,7 +93,7 @@ DECORATED: Final = {"__attrs_attrs__", "__dataclass_fields__"}
 DATETIME: Final = scalars.EPOCH.type
 
 
-def arms(type_: Any) -> tuple[Any, ...]:
+def arms(type_: object) -> tuple[Any, ...]:
     """The alternatives of a union, through `Annotated`; of anything else itself."""
     if get_origin(type_) is Annotated:
         type_ = get_args(type_)[0]
@@ -130,13 +130,13 @@ def is_typed_dict(type_: Any) -> bool:
     return is_class(type_) and issubclass(type_, dict) and hasattr(type_, "__required_keys__")
 
 
-def has_record(cls: type[Any]) -> bool:
+def has_record(cls: type[object]) -> bool:
     return (
         hasattr(cls, "_fields") or hasattr(cls, "__struct_fields__") or hasattr(cls, "model_fields")
     )
 
 
-def marked(hint: Any, name: str) -> bool:
+def marked(hint: object, name: str) -> bool:
     origin = get_origin(hint)
     if origin is Annotated:
         return marked(get_args(hint)[0], name)

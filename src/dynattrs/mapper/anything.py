@@ -83,7 +83,7 @@ def distinct(tag: str, payloads: list[Any]) -> list[Any]:
     return payloads
 
 
-def check_name(name: Any) -> str:
+def check_name(name: object) -> str:
     """A name inside a map: any text but the empty one, which the service refuses."""
     if not isinstance(name, str):
         raise Refused("a str as the key of a map", show(name))
@@ -94,7 +94,7 @@ def check_name(name: Any) -> str:
 
 def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
     """The codec of `Any`. *codec_of* gives the codec of a class, for what is not plain."""
-    scalar: dict[type[Any], Callable[[Any], AttributeValue]] = {
+    scalar: dict[type[object], Callable[[Any], AttributeValue]] = {
         str: scalars.dump_str,
         int: numbers.dump_int,
         bool: scalars.dump_bool,
@@ -176,7 +176,7 @@ def plain_json(value: AttributeValue) -> str:
     return _text(payload)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     # A lone surrogate has no UTF-8 form, and has one as an escape.
     return text if text.isascii() or encodable(text) else json.dumps(value)
@@ -201,7 +201,7 @@ def encodable(text: str) -> bool:
     return True
 
 
-def _base64(payload: Any) -> str:
+def _base64(payload: object) -> str:
     return base64.b64encode(scalars.binary(payload)).decode()
 
 
@@ -242,7 +242,7 @@ class JsonObject(dict[str, Any]):
     """An object of JSON inside an attribute, whose names may be empty."""
 
 
-def from_plain(value: Any, codec: Codec) -> AttributeValue:
+def from_plain(value: object, codec: Codec) -> AttributeValue:
     """Plain JSON as an attribute value, read as *codec*'s type: it tells base64 from text."""
     if codec.plain is not None:
         return codec.plain(value)

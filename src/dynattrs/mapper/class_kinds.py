@@ -62,7 +62,7 @@ class Record:
     lazy_defaults: bool = False
 
 
-def record_of(type_: Any) -> Record | None:
+def record_of(type_: object) -> Record | None:
     """*type_* as a record, or None if it is no class with fields.
 
     Raises:
@@ -104,7 +104,7 @@ def check_defaults(cls: Any) -> None:
             raise under(f".{field.name}", refusal, given) from refusal
 
 
-def rules_of(cls: Any) -> dict[str, FieldRules]:
+def rules_of(cls: object) -> dict[str, FieldRules]:
     """What a class says of the values of its fields, where it says something."""
     found: dict[str, FieldRules] = {}
     if not isinstance(cls, type) or not attrs.has(cls):
@@ -206,7 +206,7 @@ def _namedtuple_record(type_: Any, cls: Any) -> Record:
     return Record(cls, tuple(members), cls)
 
 
-def _is_struct(cls: type[Any]) -> bool:
+def _is_struct(cls: type[object]) -> bool:
     return hasattr(cls, "__struct_fields__")
 
 

@@ -66,7 +66,7 @@ class FieldCodec:
         """A set that is never None: never stored empty, absent reads as empty."""
         return self.codec.is_set and not self.codec.optional
 
-    def left_out(self, value: Any) -> bool:
+    def left_out(self, value: object) -> bool:
         """The one rule for None and empty sets (see the mapping guide)."""
         if value is None:
             return self.member.defaults_to_none
@@ -82,7 +82,7 @@ class ClassCodec(Codec):
 
     def __init__(
         self,
-        type: Any,
+        type: object,
         record: Record,
         generators: Generators,
         *,
@@ -133,7 +133,7 @@ class ClassCodec(Codec):
         self.members = members
         self._fields.update({member.name: member.codec for member in members})
 
-    def _first_dump(self, value: Any) -> AttributeMap:
+    def _first_dump(self, value: object) -> AttributeMap:
         self.dump_map = self._generators.dump(self)
         return self.dump_map(value)
 
@@ -143,7 +143,7 @@ class ClassCodec(Codec):
 
     # --- The slow way ---
 
-    def check_class(self, value: Any) -> None:
+    def check_class(self, value: object) -> None:
         if type(value) is not self.record.cls:
             hint = ""
             if isinstance(value, self.record.cls):
@@ -154,7 +154,7 @@ class ClassCodec(Codec):
             found = show_instead(value, self.record.cls)
             raise Refused(f"a {self.record.cls.__name__}", found, hint)
 
-    def dump_map_at(self, value: Any, trail: Trail) -> AttributeMap:
+    def dump_map_at(self, value: object, trail: Trail) -> AttributeMap:
         self.check_class(value)
         item: AttributeMap = {}
         for field in self.members:
@@ -174,7 +174,7 @@ class ClassCodec(Codec):
         """Whether it is a model whose items have their key when their fields are written."""
         return self.model is not None and self.keys is None
 
-    def kept_by(self, value: Any) -> AttributeMap:
+    def kept_by(self, value: object) -> AttributeMap:
         """The unknown attributes to write back.
 
         Raises:
@@ -260,7 +260,7 @@ class ClassCodec(Codec):
 
 
 def typed_dict_codec(
-    type_: Any,
+    type_: object,
     names: Iterable[str],
     members: Mapping[str, Codec],
     required: frozenset[str],
@@ -272,7 +272,7 @@ def typed_dict_codec(
     *members* may be filled later, so that a typed dict can hold itself.
     """
 
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(value: object, trail: Trail) -> AttributeValue:
         if not isinstance(value, Mapping):
             raise Refused("a dict", show(value))
         missing = required - value.keys()
@@ -296,7 +296,7 @@ def typed_dict_codec(
             trail.parts.pop()
         return out
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         if not isinstance(value, Mapping) or not required <= value.keys():
             raise Refused("a dict", show(value))
         return {

@@ -98,7 +98,7 @@ _GENERATORS: Final = Generators(
 class Placeholder(Codec):
     """Stands for the codec of a type while that is being made, so that it can be part of itself."""
 
-    def __init__(self, type_: Any) -> None:
+    def __init__(self, type_: object) -> None:
         self.target: Codec | None = None
         super().__init__(
             type_,
@@ -111,7 +111,7 @@ class Placeholder(Codec):
         )
 
     def _late(self, way: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: object) -> Any:
             return getattr(self._made, way)(*arguments)
 
         return call
@@ -169,7 +169,7 @@ class Codecs(ForgetfulConverter):
         foreign.UNSTRUCTURE_SKIP.replace(self, foreign.UNSTRUCTURE_HOOKS.of(self).get_num_fns())
         foreign.STRUCTURE_SKIP.replace(self, foreign.STRUCTURE_HOOKS.of(self).get_num_fns())
 
-    def model_codec(self, model: Any) -> Codec:
+    def model_codec(self, model: object) -> Codec:
         """The codec of a class whose objects are items.
 
         Raises:
@@ -191,7 +191,7 @@ class Codecs(ForgetfulConverter):
             )
         return codec
 
-    def codec(self, type_: Any) -> Codec:
+    def codec(self, type_: object) -> Codec:
         """How values of *type_* are stored.
 
         Raises:
@@ -236,7 +236,7 @@ class Codecs(ForgetfulConverter):
                 made._codecs[Any] = made._any
             return self._in_json
 
-    def _make(self, type_: Any) -> Codec:
+    def _make(self, type_: object) -> Codec:
         cls = get_origin(type_) or type_
         if isinstance(cls, type):
             self._meet(cls)
@@ -247,7 +247,7 @@ class Codecs(ForgetfulConverter):
             return self._custom(type_)
         return self._build(type_)
 
-    def _name(self, type_: Any, codec: Codec) -> None:
+    def _name(self, type_: object, codec: Codec) -> None:
         """Let the codecs of its parts find the unfinished codec of a type that holds itself."""
         if type_ in self._making:
             self._making[type_] = codec
@@ -292,14 +292,16 @@ class Codecs(ForgetfulConverter):
                 return wrappers.subclass_codec(type_, self._scalars[base])
         return self._from_cattrs(type_)
 
-    def _union(self, type_: Any, arguments: tuple[Any, ...]) -> Codec:
+    def _union(self, type_: object, arguments: tuple[object, ...]) -> Codec:
         arms = tuple(self.codec(arm) for arm in arguments if arm is not type(None))
         if not arms:
             return scalars.PLAIN[type(None)]
         inner = arms[0] if len(arms) == 1 else unions.union_codec(type_, arms)
         return containers.optional_codec(type_, inner) if type(None) in arguments else inner
 
-    def _container(self, type_: Any, origin: Any, arguments: tuple[Any, ...]) -> Codec | None:
+    def _container(
+        self, type_: object, origin: object, arguments: tuple[object, ...]
+    ) -> Codec | None:
         if origin is tuple:
             if not arguments and type_ is not tuple:
                 return containers.tuple_codec(type_, ())
@@ -343,7 +345,7 @@ class Codecs(ForgetfulConverter):
         members.update({name: self.codec(hint) for name, hint in types.items()})
         return codec
 
-    def _class(self, type_: Any, record: Record) -> ClassCodec:
+    def _class(self, type_: object, record: Record) -> ClassCodec:
         info = info_of(record.cls)
         if info is None and not vars(record.cls).keys() & DECORATED:
             _refuse_undecorated(record.cls)
@@ -401,13 +403,13 @@ class Codecs(ForgetfulConverter):
             "the service reads whole epoch seconds",
         )
 
-    def types_of(self, type_: Any) -> set[Any]:
+    def types_of(self, type_: object) -> set[Any]:
         """The types of the values of an annotation, None apart: `{int}` for `Count | None`."""
         return {self.codec(arm).type for arm in arms(type_) if arm is not type(None)}
 
     # --- cattrs ---
 
-    def _is_customised(self, type_: Any) -> bool:
+    def _is_customised(self, type_: object) -> bool:
         """Whether somebody registered hooks that speak for *type_*."""
         try:
             # Not kept: it would keep the class, too.
@@ -423,23 +425,23 @@ class Codecs(ForgetfulConverter):
         return is_ours(type_) or not self._is_cattrs_own(dump)
 
     @staticmethod
-    def _is_cattrs_own(hook: Any) -> bool:
+    def _is_cattrs_own(hook: object) -> bool:
         return (getattr(hook, "__module__", None) or "").partition(".")[0] == "cattrs"
 
-    def _custom(self, type_: Any) -> Codec:
+    def _custom(self, type_: object) -> Codec:
         """A type that goes through cattrs hooks, in the plain form."""
         unstructure = self.get_unstructure_hook(type_)
         structure = self.get_structure_hook(type_)
         # Hooks speak of DynamoDB's plain form, inside of JSON too.
         anything_codec = self._outside._any
 
-        def dump(value: Any) -> AttributeValue:
+        def dump(value: object) -> AttributeValue:
             return anything_codec.dump(unstructure(value))
 
         def load(value: AttributeValue) -> Any:
             return structure(anything.load_any(value), type_)
 
-        def dump_at(value: Any, trail: Trail) -> AttributeValue:
+        def dump_at(value: object, trail: Trail) -> AttributeValue:
             try:
                 plain = unstructure(value)
             except Exception as error:
@@ -455,7 +457,7 @@ class Codecs(ForgetfulConverter):
             rules=rules_of(get_origin(type_) or type_),
         )  # fmt: skip
 
-    def _renamed(self, type_: Any, hook: Any) -> dict[str, str] | None:
+    def _renamed(self, type_: object, hook: object) -> dict[str, str] | None:
         """The stored names of a class whose hooks cattrs generated with `override(rename=...)`."""
         overrides = getattr(hook, "overrides", None)
         cls = get_origin(type_) or type_
@@ -466,10 +468,10 @@ class Codecs(ForgetfulConverter):
             for field in attrs.fields(cls)
         }
 
-    def _custom_fields(self, type_: Any) -> dict[str, Codec]:
+    def _custom_fields(self, type_: object) -> dict[str, Codec]:
         return {name: self.codec(hint) for name, hint in field_types(type_).items()}
 
-    def _own_codec(self, type_: Any) -> Codec:
+    def _own_codec(self, type_: object) -> Codec:
         """The codec of a type as if nobody had registered hooks for it, which may wrap ours."""
         codec = self.codec(type_)
         if type_ not in self._customised:
@@ -480,7 +482,7 @@ class Codecs(ForgetfulConverter):
                 own = self._owns[type_] = self._build(type_)
             return own
 
-    def _from_cattrs(self, type_: Any) -> Codec:
+    def _from_cattrs(self, type_: object) -> Codec:
         """A type that dynattrs does not know and cattrs may."""
         try:
             self.get_structure_hook(type_)
@@ -496,12 +498,12 @@ class Codecs(ForgetfulConverter):
             ) from None
         return self._custom(type_)
 
-    def _own_class(self, cls: type[Any]) -> None:
+    def _own_class(self, cls: type[object]) -> None:
         super().register_unstructure_hook(cls, self._unstructure_factory(None))
         super().register_structure_hook(cls, self._structure_factory(None))
 
-    def _unstructure_factory(self, type_: Any) -> Callable[[Any], Any]:
-        def unstructure(value: Any) -> Any:
+    def _unstructure_factory(self, type_: object) -> Callable[[Any], Any]:
+        def unstructure(value: object) -> Any:
             codec = self._own_codec(type(value) if type_ is None else type_)
             try:
                 return anything.load_any(codec.dump(value))
@@ -512,8 +514,8 @@ class Codecs(ForgetfulConverter):
         unstructure.__dynattrs__ = True  # type: ignore[attr-defined]
         return unstructure
 
-    def _structure_factory(self, type_: Any) -> Callable[[Any, Any], Any]:
-        def structure(value: Any, target: Any) -> Any:
+    def _structure_factory(self, type_: object) -> Callable[[Any, Any], Any]:
+        def structure(value: object, target: object) -> Any:
             codec = self._own_codec(target if type_ is None else type_)
             stored = anything.ANY_CODEC.dump(value)
             try:
@@ -532,14 +534,14 @@ class Codecs(ForgetfulConverter):
             self._owns = {}
             self._in_json = None
 
-    def _meet(self, cls: type[Any]) -> None:
+    def _meet(self, cls: type[object]) -> None:
         """Let go of what was made for former definitions of a class, the first time it is met."""
         with self._lock:
             stale = self._definitions.meet(cls)
             if stale:
                 self._let_go(stale)
 
-    def _let_go(self, stale: set[type[Any]]) -> None:
+    def _let_go(self, stale: set[type[object]]) -> None:
         # A function of its own: see `writing.buffer` on loops and locks.
         for each in (self._outside, self._outside._in_json):
             if each is not None:
@@ -569,7 +571,7 @@ class Codecs(ForgetfulConverter):
         return other
 
 
-def _refuse_undecorated(cls: type[Any]) -> None:
+def _refuse_undecorated(cls: type[object]) -> None:
     """Refuse a subclass of a model that has no fields of its own, whatever it annotates."""
     if any(info_of(base) is not None for base in cls.__mro__[1:]):
         model_info(cls)

@@ -34,7 +34,7 @@ from dynattrs.schema.table import AttributeValue
 _TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
 
 
-def list_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]) -> Codec:
+def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], object]) -> Codec:
     """L of one kind of member. *build* makes the sequence: `list`, `tuple`, …"""
 
     def dump(value: Any) -> AttributeValue:
@@ -61,14 +61,14 @@ def list_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]
     )  # fmt: skip
 
 
-def _check_sequence(value: Any) -> None:
+def _check_sequence(value: object) -> None:
     # Text is a sequence of text to Python; nobody who stores it as a list means that. An iterator
     # is gone once it is read, and a list was promised.
     if isinstance(value, (str, bytes, Mapping, AbstractSet)) or not isinstance(value, Collection):
         raise Refused("a list or another sequence", show(value))
 
 
-def _each(values: Iterable[Any], one: Callable[[Any, Trail], Any], trail: Trail) -> list[Any]:
+def _each(values: Iterable[object], one: Callable[[Any, Trail], object], trail: Trail) -> list[Any]:
     out = []
     for position, value in enumerate(values):
         trail.parts.append(f"[{position}]")
@@ -104,7 +104,7 @@ def tuple_codec(type_: Any, elements: tuple[Codec, ...]) -> Codec:
         check(value["L"], show_stored(value))
         return tuple(codec.load(each) for codec, each in zip(elements, value["L"], strict=True))
 
-    def plain(value: Any) -> AttributeValue:
+    def plain(value: object) -> AttributeValue:
         if not isinstance(value, list) or len(value) != length:
             raise Refused(expected, show(value))
         return {"L": [from_plain(each, codec) for codec, each in zip(elements, value, strict=True)]}
@@ -124,7 +124,7 @@ def _zip(elements: tuple[Codec, ...], values: Any, way: Any, trail: Trail) -> li
     return out
 
 
-def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any]) -> Codec:
+def set_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], object]) -> Codec:
     """SS, NS or BS by the member's type; L where members have another form, and for the empty set.
 
     The service has no empty sets. A field leaves an empty set out (see `classes`); everywhere else
@@ -153,7 +153,7 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
             raise Refused("a set", show_stored(value))
         return [{stored[0]: member} for member in payload]
 
-    def check(value: Any) -> None:
+    def check(value: object) -> None:
         if not isinstance(value, (set, frozenset)):
             raise Refused("a set", show(value))
 
@@ -179,7 +179,7 @@ def set_codec(type_: Any, element: Codec, build: Callable[[Iterable[Any]], Any])
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return build(_each(members_of(value), element.load_at, trail))
 
-    def plain(value: Any) -> AttributeValue:
+    def plain(value: object) -> AttributeValue:
         if not isinstance(value, list):
             return from_plain(value, ANY_CODEC)
         members = [from_plain(each, element) for each in value]
@@ -220,10 +220,10 @@ def dict_codec(
     (key_tag,) = key.tags
     plain = key.type is str
 
-    def name_of(each: Any) -> str:
+    def name_of(each: object) -> str:
         return check_name(key.dump(each)[key_tag])
 
-    def check(value: Any) -> None:
+    def check(value: object) -> None:
         if not isinstance(value, Mapping):
             raise Refused("a dict", show(value))
 
@@ -283,11 +283,11 @@ def dict_codec(
     )  # fmt: skip
 
 
-def _name(type_: Any) -> str:
+def _name(type_: object) -> str:
     return getattr(type_, "__name__", None) or str(type_)
 
 
-def optional_codec(type_: Any, inner: Codec) -> Codec:
+def optional_codec(type_: object, inner: Codec) -> Codec:
     """`T | None`: NULL or what T is. The codecs below are reached through it.
 
     Raises:
@@ -300,19 +300,19 @@ def optional_codec(type_: Any, inner: Codec) -> Codec:
             "nobody could tell them apart when reading: give that member another value",
         )
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         return {"NULL": True} if value is None else inner.dump(value)
 
     def load(value: AttributeValue) -> Any:
         return None if "NULL" in value else inner.load(value)
 
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(value: object, trail: Trail) -> AttributeValue:
         return {"NULL": True} if value is None else inner.dump_at(value, trail)
 
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return None if "NULL" in value else inner.load_at(value, trail)
 
-    def plain(value: Any) -> AttributeValue:
+    def plain(value: object) -> AttributeValue:
         return {"NULL": True} if value is None else from_plain(value, inner)
 
     return Codec(

@@ -16,7 +16,7 @@ def same(one: Mapping[str, AttributeValue], other: Mapping[str, AttributeValue])
     return comparable({"M": one}) == comparable({"M": other})
 
 
-def comparable(value: Mapping[str, Any]) -> tuple[str, Hashable | Mapping[str, Any]]:
+def comparable(value: Mapping[str, object]) -> tuple[str, Hashable | Mapping[str, Any]]:
     """An attribute value in a form that is equal where the service's value is: 1 and 1.0 are one
     number, sets have no order, and B may be bytes or base64 text.
     """

@@ -16,7 +16,7 @@ class ForgetfulConverter(cattrs.Converter):
     def _forget(self) -> None:
         raise NotImplementedError
 
-    def _changed(self, registered: Any) -> Any:
+    def _changed(self, registered: object) -> Any:
         self._forget()
         return registered
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 from dynattrs.errors import ModelError
 
 # Names that local classes' annotations need from the function they were declared in.
-_scopes: weakref.WeakKeyDictionary[type[Any], Mapping[str, Any]] = weakref.WeakKeyDictionary()
+_scopes: weakref.WeakKeyDictionary[type[object], Mapping[str, Any]] = weakref.WeakKeyDictionary()
 
 _active = threading.local()
 
@@ -168,9 +168,9 @@ def _is_type(value: object) -> bool:
     )
 
 
-def _bindings(type_: Any) -> dict[type[Any], dict[Any, Any]]:
+def _bindings(type_: Any) -> dict[type[object], dict[Any, Any]]:
     """For each generic class that *type_* is made of, what its type variables stand for."""
-    found: dict[type[Any], dict[Any, Any]] = {}
+    found: dict[type[object], dict[Any, Any]] = {}
 
     def visit(alias: Any, outer: Mapping[Any, Any]) -> None:
         origin = get_origin(alias) or alias

@@ -46,7 +46,7 @@ def parse(text: str | bytes, codec: Codec) -> AttributeValue:
 # --- Numbers ------------------------------------------------------------------------------------
 
 
-def _dump_int(value: Any) -> AttributeValue:
+def _dump_int(value: object) -> AttributeValue:
     value = numbers.int_like(value)
     try:
         return {"N": str(value)}
@@ -65,7 +65,7 @@ def _load_int(value: AttributeValue) -> int:
         return int(number)
 
 
-def _dump_float(value: Any) -> AttributeValue:
+def _dump_float(value: object) -> AttributeValue:
     if type(value) is not float:
         value = foreign_values.number(value)
         if isinstance(value, int):
@@ -84,7 +84,7 @@ def _load_float(value: AttributeValue) -> float:
     return number
 
 
-def _dump_decimal(value: Any) -> AttributeValue:
+def _dump_decimal(value: object) -> AttributeValue:
     if not isinstance(value, Decimal):
         value = foreign_values.number(value)
         if isinstance(value, int):
@@ -119,7 +119,7 @@ PLAIN: Final[dict[Any, Codec]] = {
 # --- Any ----------------------------------------------------------------------------------------
 
 
-def check_name(name: Any) -> str:
+def check_name(name: object) -> str:
     """A name in JSON: any text."""
     if not isinstance(name, str):
         raise Refused("a str as the key of a map", show(name))
@@ -146,7 +146,7 @@ def _load_any(value: AttributeValue) -> Any:
     return None if tag == "NULL" else payload
 
 
-_SCALARS: Final[dict[type[Any], Callable[[Any], AttributeValue]]] = {
+_SCALARS: Final[dict[type[object], Callable[[Any], AttributeValue]]] = {
     str: scalars.dump_str,
     int: _dump_int,
     bool: scalars.dump_bool,
@@ -193,13 +193,13 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
     )
 
 
-def _codec_of(value: Any, codec_of: Callable[[Any], Codec]) -> Codec:
+def _codec_of(value: object, codec_of: Callable[[Any], Codec]) -> Codec:
     if isinstance(value, (set, frozenset, bytes)):
         raise Refused("a value that JSON has", show(value), _UNTOLD)
     return codec_of(type(value))
 
 
-def _told(value: Any, stored: AttributeValue) -> AttributeValue:
+def _told(value: object, stored: AttributeValue) -> AttributeValue:
     """What a class is stored as, if JSON has that."""
     if has_more_types(stored):
         raise Refused("a value that JSON has", show(value), _UNTOLD)

@@ -23,12 +23,12 @@ from dynattrs.mapper.codec import Codec, Refused
 class CodecsOf(Protocol):
     """What gives the codec of a type, outside of JSON and inside."""
 
-    def codec(self, type_: Any) -> Codec: ...
+    def codec(self, type_: object) -> Codec: ...
     @property
     def in_json(self) -> CodecsOf: ...
 
 
-def marked_codec(codecs: CodecsOf, type_: Any) -> Codec:
+def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     """The codec of an annotated type.
 
     Raises:
@@ -53,7 +53,7 @@ def marked_codec(codecs: CodecsOf, type_: Any) -> Codec:
     return inner
 
 
-def _marked(codec: Codec, type_: Any, marks: list[Any]) -> Codec:
+def _marked(codec: Codec, type_: object, marks: list[Any]) -> Codec:
     for mark in marks:
         if mark is Epoch:
             codec = _epoch(type_, codec)
@@ -62,7 +62,7 @@ def _marked(codec: Codec, type_: Any, marks: list[Any]) -> Codec:
     return codec
 
 
-def _epoch(type_: Any, inner: Codec) -> Codec:
+def _epoch(type_: object, inner: Codec) -> Codec:
     if inner is scalars.PLAIN[DATETIME]:
         return scalars.EPOCH
     if inner.optional and inner.tags == {"S"} and DATETIME in arms(inner.type):

@@ -33,7 +33,7 @@ _ALL_DIGITS: Final = Context(prec=1000)
 _MOST_BITS: Final = 419
 
 
-def dump_int(value: Any) -> AttributeValue:
+def dump_int(value: object) -> AttributeValue:
     if type(value) is not int:
         value = int_like(value)
     text = str(value) if value.bit_length() <= _MOST_BITS else None
@@ -79,7 +79,7 @@ def decimal_of(text: Any) -> Decimal:
     return number
 
 
-def dump_float(value: Any) -> AttributeValue:
+def dump_float(value: object) -> AttributeValue:
     if type(value) is not float:
         value = foreign_values.number(value)
         if isinstance(value, float):
@@ -105,7 +105,7 @@ def load_float(value: AttributeValue) -> float:
     return number if number - number == 0.0 else float(decimal_of(value["N"]))
 
 
-def dump_decimal(value: Any) -> AttributeValue:
+def dump_decimal(value: object) -> AttributeValue:
     if not isinstance(value, Decimal):
         value = foreign_values.number(value)
         if isinstance(value, int):

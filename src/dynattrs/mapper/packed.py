@@ -15,13 +15,13 @@ from dynattrs.schema.table import AttributeValue
 _GZIP: Final = 31
 
 
-def json_codec(type_: Any, inner: Codec) -> Codec:
+def json_codec(type_: object, inner: Codec) -> Codec:
     """`Annotated[T, Json]`: a string with the plain JSON of T, by the codec that T has in JSON."""
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         return {"S": plain_json(inner.dump(value))}
 
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(value: object, trail: Trail) -> AttributeValue:
         return {"S": plain_json(inner.dump_at(value, trail))}
 
     def load(value: AttributeValue) -> Any:
@@ -36,7 +36,7 @@ def json_codec(type_: Any, inner: Codec) -> Codec:
     )  # fmt: skip
 
 
-def compressed_codec(type_: Any, inner: Codec, inside: Codec, most: int) -> Codec:
+def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> Codec:
     """`Annotated[T, Compressed]`: B, the gzip of bytes, of UTF-8 text, or of the JSON of T.
 
     The service's guide stores large values so:

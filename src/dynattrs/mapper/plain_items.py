@@ -7,7 +7,7 @@ where no type says it, an object is not written, or it would be read as another 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from dynattrs.mapper.anything import from_plain, has_more_types, parse_json, plain_json
 from dynattrs.mapper.carried import carried_by
@@ -55,7 +55,7 @@ def _compare(value: AttributeValue, read: Mapping[str, AttributeValue], trail: T
 
 
 def fields_alone(
-    obj: Any, item: AttributeMap, keys: ComputedKeys, names: Collection[str]
+    obj: object, item: AttributeMap, keys: ComputedKeys, names: Collection[str]
 ) -> AttributeMap:
     """An item of a model with computed keys without these, and with the fields stored in them.
 

@@ -51,14 +51,14 @@ class PydanticField:
     default: Any
 
 
-def is_model(cls: type[Any]) -> bool:
+def is_model(cls: type[object]) -> bool:
     """Whether a class is a `pydantic.BaseModel`."""
     # A class of pydantic's exists only where pydantic is loaded.
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
-def is_dataclass(cls: type[Any]) -> bool:
+def is_dataclass(cls: type[object]) -> bool:
     """Whether a dataclass is one of pydantic's."""
     return hasattr(cls, "__pydantic_fields__") and hasattr(cls, "__pydantic_validator__")
 
@@ -125,7 +125,7 @@ def root_of(cls: Any) -> tuple[Any, Callable[[Any], Any]] | None:
     return _translated(original, bool(config.get("use_enum_values"))), build
 
 
-def by_value(type_: Any) -> dict[tuple[type[Any], Any], Any]:
+def by_value(type_: Any) -> dict[tuple[type[object], Any], Any]:
     """The members of an enum, or of a literal, by what stands for them."""
     members = type_ if is_class(type_) else get_args(type_)
     return {(type(each.value), each.value): each for each in members if isinstance(each, enum.Enum)}
@@ -134,7 +134,7 @@ def by_value(type_: Any) -> dict[tuple[type[Any], Any], Any]:
 # --- What a class says of itself ----------------------------------------------------------------
 
 
-def _config(cls: Any) -> Mapping[str, Any]:
+def _config(cls: object) -> Mapping[str, Any]:
     found = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None)
     return found or {}
 
@@ -187,11 +187,11 @@ def _default(cls: Any, name: str, field: Any, config: Mapping[str, Any]) -> Any:
     return own_default(field.default)
 
 
-def _is_member_only(value: Any) -> bool:
+def _is_member_only(value: object) -> bool:
     return isinstance(value, enum.Enum) and value != value.value
 
 
-def _inside(value: Any) -> Iterator[Any]:
+def _inside(value: object) -> Iterator[Any]:
     yield value
     if isinstance(value, Mapping):
         value = (*value, *value.values())
@@ -231,19 +231,19 @@ def _translated(type_: Any, values: bool) -> Any:
     return origin[inner_types]
 
 
-def _parts(type_: Any) -> Iterator[Any]:
+def _parts(type_: object) -> Iterator[Any]:
     """An annotation, and all that it is made of."""
     yield type_
     for each in get_args(type_):
         yield from _parts(each)
 
 
-def _is_json(mark: Any) -> bool:
+def _is_json(mark: object) -> bool:
     pydantic: Any = sys.modules["pydantic"]
     return mark is pydantic.Json or isinstance(mark, pydantic.Json)
 
 
-def _encodes(part: Any) -> bool:
+def _encodes(part: object) -> bool:
     """Whether a part of an annotation lets the constructor take another form than the value."""
     pydantic: Any = sys.modules["pydantic"]
     return _is_json(part) or isinstance(part, (pydantic.EncodedBytes, pydantic.EncodedStr))
@@ -274,7 +274,7 @@ def _builder(
     if not dataclass:
         validate: Callable[..., Any] = partial(cls.model_validate, **names)
 
-        def build(**values: Any) -> Any:
+        def build(**values: object) -> Any:
             return validate(prepare(values))
 
         return build
@@ -291,7 +291,9 @@ def _builder(
     return build_dataclass
 
 
-def _encoder(cls: Any, types: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _encoder(
+    cls: object, types: Mapping[str, object]
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What makes the arguments of values: of some the form that pydantic decodes again."""
     if not types:
         return lambda values: values

@@ -13,7 +13,7 @@ from dynattrs.mapper.hints import is_class
 
 
 def let_go(
-    stale: set[type[Any]], codecs: Mapping[Any, Codec], caches: Iterable[dict[Any, Any]]
+    stale: set[type[object]], codecs: Mapping[Any, Codec], caches: Iterable[dict[Any, Any]]
 ) -> None:
     """Drop what is kept for some classes, and for those that hold them.
 
@@ -42,12 +42,12 @@ def let_go(
             cache.pop(key, None)
 
 
-def mentioning(types: Iterable[Any], classes: set[type[Any]]) -> set[Any]:
+def mentioning(types: Iterable[Any], classes: set[type[object]]) -> set[Any]:
     """Those types that are some classes, or are made of one."""
     return {each for each in types if mentions(each, classes)}
 
 
-def mentions(type_: Any, classes: set[type[Any]]) -> bool:
+def mentions(type_: Any, classes: set[type[object]]) -> bool:
     """Whether a type is one of some classes or is made of one: `list[Song]`, a tuple of types."""
     if is_class(type_):
         return type_ in classes

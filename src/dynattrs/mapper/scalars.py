@@ -27,7 +27,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.schema.table import AttributeValue
 
 
-def dump_str(value: Any) -> AttributeValue:
+def dump_str(value: object) -> AttributeValue:
     if type(value) is str:
         return {"S": value}
     if isinstance(value, str):
@@ -43,7 +43,7 @@ def load_str(value: AttributeValue) -> str:
     return text
 
 
-def dump_bool(value: Any) -> AttributeValue:
+def dump_bool(value: object) -> AttributeValue:
     if type(value) is not bool:
         value = foreign_values.plain(value)
         if type(value) is not bool:
@@ -58,7 +58,7 @@ def load_bool(value: AttributeValue) -> bool:
     return truth
 
 
-def dump_bytes(value: Any) -> AttributeValue:
+def dump_bytes(value: object) -> AttributeValue:
     if type(value) is bytes:
         return {"B": value}
     value = foreign_values.plain(value)
@@ -71,7 +71,7 @@ def load_bytes(value: AttributeValue) -> bytes:
     return binary(value["B"])
 
 
-def binary(payload: Any) -> bytes:
+def binary(payload: object) -> bytes:
     """The payload of B: bytes, or the base64 text of an attribute map as JSON has it."""
     if type(payload) is bytes:
         return payload
@@ -84,7 +84,7 @@ def binary(payload: Any) -> bytes:
     return bytes(payload)
 
 
-def dump_null(value: Any) -> AttributeValue:
+def dump_null(value: object) -> AttributeValue:
     if value is not None:
         raise Refused("None", show(value))
     return {"NULL": True}
@@ -98,7 +98,7 @@ def load_null(value: AttributeValue) -> None:
 def _text_pair(cls: type[Any]) -> tuple[Dump, Load]:
     """Dump by `str`, load by the class: for types whose text is their value."""
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         if not isinstance(value, cls):
             raise Refused(f"a {cls.__name__}", show(value))
         return {"S": str(value)}
@@ -109,7 +109,7 @@ def _text_pair(cls: type[Any]) -> tuple[Dump, Load]:
     return dump, load
 
 
-def _scalar(type_: Any, kind: str, expected: str, dump: Dump, load: Load) -> Codec:
+def _scalar(type_: object, kind: str, expected: str, dump: Dump, load: Load) -> Codec:
     return Codec(type_, frozenset({kind}), dump, load, expected=expected)
 
 
@@ -153,7 +153,7 @@ def enum_codec(cls: type[enum.Enum], encode: Callable[[Any], AttributeValue]) ->
     """An enum is stored by its members' values, each by the value's own type."""
     if issubclass(cls, enum.Flag):
         # Members combine, so the values are more than the members.
-        def dump_flag(value: Any) -> AttributeValue:
+        def dump_flag(value: object) -> AttributeValue:
             if not isinstance(value, cls):
                 raise Refused(f"a {cls.__name__}", show_instead(value, cls))
             return numbers.dump_int(value.value)
@@ -168,7 +168,7 @@ def enum_codec(cls: type[enum.Enum], encode: Callable[[Any], AttributeValue]) ->
 
 
 def literal_codec(
-    type_: Any, choices: tuple[Any, ...], encode: Callable[[Any], AttributeValue]
+    type_: object, choices: tuple[object, ...], encode: Callable[[Any], AttributeValue]
 ) -> Codec:
     """A literal is stored by its value's own type; an enum member among the choices by its value."""
     pairs = (
@@ -178,8 +178,8 @@ def literal_codec(
 
 
 def _choice_codec(
-    type_: Any,
-    pairs: Iterable[tuple[Any, Any]],
+    type_: object,
+    pairs: Iterable[tuple[object, object]],
     expected: str,
     encode: Callable[[Any], AttributeValue],
 ) -> Codec:
@@ -202,7 +202,7 @@ def _choice_codec(
                 "nobody could tell them apart when reading: give one of them another value",
             )
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         try:
             # The type keeps Literal[1] and True apart. A copy, because attribute maps are mutable.
             return dict(stored[type(value), value])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Context, Decimal, Inexact
-from typing import Any, Final
+from typing import Final
 
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.quoting import quoted
@@ -43,14 +43,14 @@ _MOST_SECONDS: Final = 13
 _EXACT: Final = Context(prec=100, traps=[Inexact])
 
 
-def dump_datetime(value: Any) -> AttributeValue:
+def dump_datetime(value: object) -> AttributeValue:
     if type(value) is dt.datetime and value.tzinfo is _UTC:
         return {"S": value.isoformat(timespec="microseconds")[:-6] + "Z"}
     instant = exact(value)
     return {"S": instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
 
 
-def exact(value: Any) -> dt.datetime:
+def exact(value: object) -> dt.datetime:
     """An instant in UTC that is no finer than it is stored.
 
     Raises:
@@ -62,7 +62,7 @@ def exact(value: Any) -> dt.datetime:
     return instant
 
 
-def in_utc(value: Any) -> dt.datetime:
+def in_utc(value: object) -> dt.datetime:
     """An instant in UTC.
 
     Raises:
@@ -130,7 +130,7 @@ def _microseconds(fraction: str | None, text: str) -> int:
     return int(fraction[:6].ljust(6, "0"))
 
 
-def dump_date(value: Any) -> AttributeValue:
+def dump_date(value: object) -> AttributeValue:
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise Refused("a date", show(value))
     return {"S": value.isoformat()}
@@ -143,7 +143,7 @@ def load_date(value: AttributeValue) -> dt.date:
     return dt.date(*map(int, match.groups()))
 
 
-def dump_time(value: Any) -> AttributeValue:
+def dump_time(value: object) -> AttributeValue:
     if not isinstance(value, dt.time):
         raise Refused("a naive time", show(value))
     if value.tzinfo is not None:
@@ -161,7 +161,7 @@ def load_time(value: AttributeValue) -> dt.time:
     return dt.time(int(hour), int(minute), int(second or 0), _microseconds(fraction, value["S"]))
 
 
-def dump_timedelta(value: Any) -> AttributeValue:
+def dump_timedelta(value: object) -> AttributeValue:
     if not isinstance(value, dt.timedelta):
         raise Refused("a timedelta", show(value))
     if type(value) is not dt.timedelta:
@@ -176,7 +176,7 @@ def load_timedelta(value: AttributeValue) -> dt.timedelta:
     return _from_seconds(value["N"])
 
 
-def dump_epoch(value: Any) -> AttributeValue:
+def dump_epoch(value: object) -> AttributeValue:
     """A datetime as N: the seconds since 1970, exact to the microsecond."""
     return {"N": _seconds(exact(value) - _EPOCH)}
 

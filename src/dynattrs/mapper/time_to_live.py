@@ -36,7 +36,7 @@ _WRITTEN_OUT: Final = 2.0**63
 # --- Where objects are made ---------------------------------------------------------------------
 
 
-def with_whole_seconds(converter: Any) -> Any:
+def with_whole_seconds(converter: object) -> Any:
     """The converter of a field that is a time to live: after its own, if it has any, the rounding."""
     if converter is None:
         return whole_seconds
@@ -45,7 +45,7 @@ def with_whole_seconds(converter: Any) -> Any:
     return pipe(*own, whole_seconds)
 
 
-def whole_seconds(value: Any) -> Any:
+def whole_seconds(value: object) -> Any:
     """A time to live, rounded up to the whole second; what is whole, or no time, as it is.
 
     The last second that a datetime has is not followed by another one, so `datetime.max` is rounded
@@ -84,7 +84,7 @@ def _whole_instant(value: dt.datetime) -> dt.datetime:
 # --- As it is stored ----------------------------------------------------------------------------
 
 
-def _dump_instant(value: Any) -> AttributeValue:
+def _dump_instant(value: object) -> AttributeValue:
     seconds, beyond = divmod(temporal.in_utc(value) - _EPOCH, _SECOND)
     return {"N": str(min(seconds + bool(beyond), _LAST_SECOND))}
 
@@ -97,14 +97,14 @@ def _load_instant(value: AttributeValue) -> dt.datetime:
         raise Refused(temporal.EPOCH_SECONDS, f"N {value['N']}") from None
 
 
-def _dump_number(value: Any) -> AttributeValue:
+def _dump_number(value: object) -> AttributeValue:
     value = whole_seconds(foreign_values.number(value))
     if isinstance(value, float) and abs(value) < _WRITTEN_OUT:
         value = int(value)
     return dump_exactly(value)
 
 
-def dump_exactly(value: Any) -> AttributeValue:
+def dump_exactly(value: object) -> AttributeValue:
     """A number as it is, as which it is compared."""
     value = foreign_values.number(value)
     if isinstance(value, float):
@@ -130,7 +130,7 @@ def _load_decimal(value: AttributeValue) -> Decimal:
     return numbers.decimal_of(value["N"]).to_integral_value(ROUND_CEILING)
 
 
-def _number(type_: Any, expected: str, load: Load) -> Codec:
+def _number(type_: object, expected: str, load: Load) -> Codec:
     tags = frozenset({"N"})
     compared = Codec(type_, tags, dump_exactly, load, expected=expected)
     return Codec(type_, tags, _dump_number, load, expected=expected, compared=compared)

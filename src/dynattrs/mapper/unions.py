@@ -15,7 +15,7 @@ from dynattrs.schema.table import AttributeValue
 TAG: Final = "_type"
 
 # What a value of plain JSON may have been. Where both text and bytes may, it is read as text.
-_FORMS: Final[dict[type[Any], tuple[str, ...]]] = {
+_FORMS: Final[dict[type[object], tuple[str, ...]]] = {
     str: ("S", "B"),
     bool: ("BOOL",),
     int: ("N",),
@@ -28,7 +28,7 @@ _FORMS: Final[dict[type[Any], tuple[str, ...]]] = {
 }
 
 
-def union_codec(type_: Any, members: tuple[Codec, ...]) -> Codec:
+def union_codec(type_: object, members: tuple[Codec, ...]) -> Codec:
     """The codec of a union of two or more types, None apart.
 
     Raises:
@@ -43,7 +43,7 @@ def union_codec(type_: Any, members: tuple[Codec, ...]) -> Codec:
     return _by_form(type_, members)
 
 
-def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
+def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
     """Members with different stored forms: the type tag tells which one it is."""
     by_tag: dict[str, Codec] = {}
     for member in members:
@@ -59,7 +59,7 @@ def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
     exact = {get_origin(member.type) or member.type: member for member in members}
     expected = " or ".join(member.expected for member in members)
 
-    def choose(value: Any) -> Codec:
+    def choose(value: object) -> Codec:
         found = exact.get(type(value))
         return _first_that_takes(value, members, expected) if found is None else found
 
@@ -69,7 +69,7 @@ def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
         except (KeyError, StopIteration, TypeError):
             raise Refused(expected, show_stored(value)) from None
 
-    def plain(value: Any) -> AttributeValue:
+    def plain(value: object) -> AttributeValue:
         for tag in _FORMS.get(type(value), ()):
             if tag in by_tag:
                 return from_plain(value, by_tag[tag])
@@ -84,7 +84,7 @@ def _by_form(type_: Any, members: tuple[Codec, ...]) -> Codec:
     )  # fmt: skip
 
 
-def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
+def tagged_codec(type_: object, members: tuple[ClassCodec, ...]) -> Codec:
     """Several classes, each a map: M with the class's name in `_type`."""
     by_class = {member.record.cls: member for member in members}
     by_name = {cls.__name__: member for cls, member in by_class.items()}
@@ -103,20 +103,20 @@ def tagged_codec(type_: Any, members: tuple[ClassCodec, ...]) -> Codec:
             )
     expected = " or ".join(member.expected for member in members)
 
-    def choose(value: Any) -> ClassCodec:
+    def choose(value: object) -> ClassCodec:
         try:
             return by_class[type(value)]
         except KeyError:
             raise Refused(expected, show_instead(value, *by_class)) from None
 
-    def tag_of(cls: type[Any]) -> AttributeValue:
+    def tag_of(cls: type[object]) -> AttributeValue:
         return {"S": cls.__name__}
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         member = choose(value)
         return {"M": {TAG: tag_of(member.record.cls), **member.dump_map(value)}}
 
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(value: object, trail: Trail) -> AttributeValue:
         member = choose(value)
         return {"M": {TAG: tag_of(member.record.cls), **member.dump_map_at(value, trail)}}
 
@@ -167,7 +167,7 @@ class _SharedFields(Mapping[str, Codec]):
             return found[0]
         expected = " or ".join(each.expected for each in found)
 
-        def dump(value: Any) -> AttributeValue:
+        def dump(value: object) -> AttributeValue:
             return _first_that_takes(value, found, expected).dump(value)
 
         return Codec(Any, ANY, dump, load_any, expected=expected)
@@ -184,7 +184,7 @@ def _stored(member: Codec, name: str) -> str | None:
     return (member.names or {}).get(name, name) if name in (member.fields or {}) else None
 
 
-def _first_that_takes(value: Any, members: Collection[Codec], expected: str) -> Codec:
+def _first_that_takes(value: object, members: Collection[Codec], expected: str) -> Codec:
     for member in members:
         try:
             member.dump(value)

@@ -16,11 +16,11 @@ from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeValue
 
 
-def is_union(model: Any) -> TypeGuard[UnionType]:
+def is_union(model: object) -> TypeGuard[UnionType]:
     return isinstance(model, UnionType) or get_origin(model) is Union
 
 
-def members_of(union: Any) -> tuple[Any, ...]:
+def members_of(union: object) -> tuple[Any, ...]:
     """The models of a union.
 
     Raises:
@@ -45,7 +45,7 @@ def members_of(union: Any) -> tuple[Any, ...]:
     return models
 
 
-def one_of_union(union: Any, item: Mapping[str, AttributeValue]) -> Any:
+def one_of_union(union: object, item: Mapping[str, AttributeValue]) -> Any:
     """The class that reads an item of one of the models of a union.
 
     Raises:
@@ -56,7 +56,7 @@ def one_of_union(union: Any, item: Mapping[str, AttributeValue]) -> Any:
     return class_in_union([model_info(each) for each in models], item, models)
 
 
-def _info(union: Any, member: Any) -> ModelInfo:
+def _info(union: object, member: object) -> ModelInfo:
     if info_of(get_origin(member) or member) is None and not isinstance(member, type):
         raise ModelError(show_type(union), f"{show_type(member)} is no model")
     if member is type(None):

@@ -23,7 +23,7 @@ def subclass_codec(cls: type[Any], base: Codec) -> Codec:
     return Codec(cls, base.tags, base.dump, load, expected=f"a {cls.__name__}")
 
 
-def scalar_codec(cls: Any) -> Codec | None:
+def scalar_codec(cls: object) -> Codec | None:
     """The codec of a scalar of numpy's, or of a class of bytes; None of anything else."""
     if not isinstance(cls, type):
         return None
@@ -33,7 +33,7 @@ def scalar_codec(cls: Any) -> Codec | None:
         return None
     base = scalars.PLAIN[type(foreign_values.plain(cls(0)))]
 
-    def dump(value: Any) -> AttributeValue:
+    def dump(value: object) -> AttributeValue:
         # What another class has may have no exact place in this one.
         if not isinstance(value, cls):
             raise Refused(f"a {cls.__name__}", show(value))
@@ -53,7 +53,7 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
             raise Refused(f"a {cls.__name__}", show_instead(value, cls))
         return value.root
 
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
+    def dump_at(value: object, trail: Trail) -> AttributeValue:
         return inner.dump_at(root(value), trail)
 
     def load_at(value: AttributeValue, trail: Trail) -> Any:
@@ -72,7 +72,7 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
 def by_value_codec(inner: Codec, members: dict[tuple[type[Any], Any], Any]) -> Codec:
     """An enum or a literal whose values stand for its members, too, in Python."""
 
-    def member(value: Any) -> Any:
+    def member(value: object) -> Any:
         try:
             return members.get((type(value), value), value)
         except TypeError:  # not hashable

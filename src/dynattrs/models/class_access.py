@@ -165,7 +165,7 @@ def _own_checks(meta: type[object]) -> dict[str, object]:
     }
 
 
-def with_paths_meta(cls: type[object]) -> type[Any]:
+def with_paths_meta(cls: type[Any]) -> type[Any]:
     """*cls* made again through the metaclass of models; itself if it has that already."""
     if isinstance(cls, ModelMeta):
         return cls

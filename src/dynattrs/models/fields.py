@@ -46,7 +46,7 @@ _KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
 class DeclaredFields:
     """The fields of a class that is being declared."""
 
-    def __init__(self, cls: type[Any], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
+    def __init__(self, cls: type[object], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
         self.cls = cls
         self._mapper = mapper
         self._defaults: dict[str, Any] = {}
@@ -62,7 +62,7 @@ class DeclaredFields:
         for name in keys:
             self._known(name, "the key")
 
-    def _add_name(self, name: str, stored: Any) -> None:
+    def _add_name(self, name: str, stored: object) -> None:
         if not isinstance(stored, str) or not stored:
             raise self.error(f"name={stored!r}: an attribute's name is text and not empty", name)
         for other, taken in self.names.items():
@@ -97,7 +97,7 @@ class DeclaredFields:
             self._must_be(found[0], dt.datetime, "a datetime", f"{role}=True")
         return found[0] if found else None
 
-    def _must_be(self, name: str, type_: type[Any], what: str, role: str) -> None:
+    def _must_be(self, name: str, type_: type[object], what: str, role: str) -> None:
         codec = self._known_codec(name)
         if codec is None:
             return
@@ -222,7 +222,7 @@ class DeclaredFields:
             projection=projection,
         )
 
-    def on_table(self, table: Table, written: Mapping[str, Any]) -> Table:
+    def on_table(self, table: Table, written: Mapping[str, object]) -> Table:
         """Check the fields against a table that is declared by itself."""
         by_attribute = {stored: name for name, stored in self.names.items()}
         if table.discriminator is not None and table.discriminator in written:
@@ -289,7 +289,7 @@ class DeclaredFields:
         return table
 
     def computed_keys(
-        self, table: Table, written: Mapping[str, Any], kind: str | Sequence[str] | None
+        self, table: Table, written: Mapping[str, object], kind: str | Sequence[str] | None
     ) -> ModelKeys | None:
         """How the keys are made of the fields; None where they are plain fields."""
         key_only = tuple(name for name, options in self._options.items() if options.key_only)
@@ -316,12 +316,13 @@ class DeclaredFields:
                 )
 
 
-def attributes_of(cls: type[Any]) -> Iterable[Any]:
+def attributes_of(cls: type[object]) -> Iterable[Any]:
     """The fields of an attrs class or a dataclass; they have the same three facts we need."""
-    found: Iterable[Any] = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+    of: Any = cls
+    found: Iterable[Any] = attrs.fields(of) if attrs.has(of) else dataclasses.fields(of)
     return found
 
 
-def models_above(cls: type[Any]) -> list[ModelInfo]:
+def models_above(cls: type[object]) -> list[ModelInfo]:
     """What is known of the models that *cls* inherits from, the nearest first."""
     return [info for base in cls.__mro__[1:] if (info := info_of(base)) is not None]

@@ -92,14 +92,14 @@ def model(
     indexes: Iterable[Index] = UNSAID,
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
-    before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-    after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+    before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
+    after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
     keys: Mapping[str, KeyTemplate] | None = None,
     kind: str | Sequence[str] | None = None,
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
-    **options: Any,
+    **options: object,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
 
@@ -205,10 +205,10 @@ class _Declaration:
 
 
 def _declare(
-    cls: type[Any],
+    cls: type[object],
     declaration: _Declaration,
     attrs_options: dict[str, Any],
-    scope: Mapping[str, Any] | None,
+    scope: Mapping[str, object] | None,
 ) -> Any:
     if not isinstance(cls, type):
         raise ModelError(repr(cls), "@model decorates a class")
@@ -247,9 +247,9 @@ def _declare(
 
 
 def _make_known(
-    cls: type[Any],
+    cls: type[object],
     declaration: _Declaration,
-    scope: Mapping[str, Any] | None,
+    scope: Mapping[str, object] | None,
     mark: Callable[[ModelInfo], None],
     *,
     carries: bool,
@@ -275,7 +275,7 @@ def _make_known(
     return info
 
 
-def _check_options(cls: type[Any], own: _Declaration, options: Mapping[str, Any]) -> None:
+def _check_options(cls: type[object], own: _Declaration, options: Mapping[str, object]) -> None:
     """Refuse key templates that belong to no key, before attrs wonders about them."""
     if not isinstance(own.table, Table):
         templates = [*own.keys, *(name for name in options if isinstance(options[name], str))]
@@ -309,14 +309,14 @@ def _check_options(cls: type[Any], own: _Declaration, options: Mapping[str, Any]
         )
 
 
-def _defined(cls: type[Any], options: dict[str, Any]) -> type[Any]:
+def _defined(cls: type[object], options: dict[str, Any]) -> type[object]:
     try:
         define = attrs.define(**options)
     except TypeError as error:
         raise ModelError(
             cls.__name__, f"@model hands its other arguments to attrs.define, which says: {error}"
         ) from error
-    made: type[Any] = define(cls)
+    made: type[object] = define(cls)
     return made
 
 
@@ -365,7 +365,7 @@ def map_class(
     _make_known(cls, declaration, _callers_locals(), register, carries=False, roles=roles)
 
 
-def _keep_state(made: type[Any], cls: type[Any]) -> None:
+def _keep_state(made: type[object], cls: type[object]) -> None:
     """Let pickling and copying keep what an instance carries, which attrs does not know of."""
     get, put = made.__dict__.get("__getstate__"), made.__dict__.get("__setstate__")
     own = cls.__dict__ if "__attrs_attrs__" not in cls.__dict__ else {}
@@ -374,12 +374,12 @@ def _keep_state(made: type[Any], cls: type[Any]) -> None:
     if getattr(get, "__module__", "").partition(".")[0] not in ("attr", "attrs"):
         return
 
-    def __getstate__(self: Any) -> dict[str, Any]:  # noqa: N807
+    def __getstate__(self: object) -> dict[str, Any]:  # noqa: N807
         state: dict[str, Any] = get(self)
         carried = carried_by(self)
         return state if carried is NOTHING_CARRIED else {**state, UNKNOWN_ATTRIBUTE: carried}
 
-    def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
+    def __setstate__(self: object, state: object) -> None:  # noqa: N807
         put(self, state)
         if isinstance(state, dict) and UNKNOWN_ATTRIBUTE in state:
             carry(self, state[UNKNOWN_ATTRIBUTE])
@@ -388,14 +388,14 @@ def _keep_state(made: type[Any], cls: type[Any]) -> None:
         type.__setattr__(made, name, method)
 
 
-def _has_room(cls: type[Any]) -> bool:
+def _has_room(cls: type[object]) -> bool:
     return any(
         UNKNOWN_ATTRIBUTE in vars(klass) or "__dict__" in vars(klass) for klass in cls.__mro__
     )
 
 
 def _inform(
-    cls: type[Any], own: _Declaration, roles: Mapping[str, KeyRole], *, carries: bool
+    cls: type[object], own: _Declaration, roles: Mapping[str, KeyRole], *, carries: bool
 ) -> ModelInfo:
     table, unknown, mapper = own.table, own.unknown, own.mapper
     if unknown not in ("keep", "drop", "forbid"):
@@ -438,7 +438,7 @@ def _check_fields(info: ModelInfo) -> None:
     info.table.members.add(info.cls)
 
 
-def _check_defaults(cls: type[Any]) -> None:
+def _check_defaults(cls: type[object]) -> None:
     try:
         check_defaults(cls)
     except Refused as refusal:
@@ -472,7 +472,7 @@ def _paths(info: ModelInfo) -> dict[str, Path]:
     return {name: _root_path(info, info.cls, name, stored) for name, stored in info.names.items()}
 
 
-def _root_path(info: ModelInfo, type_: Any, name: str, stored: str) -> Path:
+def _root_path(info: ModelInfo, type_: object, name: str, stored: str) -> Path:
     def find() -> tuple[StoredForm, str]:
         codec = info.mapper.model_codec(type_)
         if name not in (codec.fields or {}):
@@ -509,7 +509,7 @@ class _Root:
 def path(subject: type[T], /) -> T: ...
 @overload
 def path(subject: T | None, /) -> T: ...
-def path(subject: Any, /) -> Any:
+def path(subject: object, /) -> Any:
     """A path for checkers and for classes whose own attributes give none.
 
     `path(Song.year)` is `Song.year` itself, and takes the None away for checkers: `path(Song.year)
@@ -532,7 +532,7 @@ def path(subject: Any, /) -> Any:
 # --- Instances ----------------------------------------------------------------------------------
 
 
-def evolve(obj: M, /, **changes: Any) -> M:
+def evolve(obj: M, /, **changes: object) -> M:
     """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
     that the class does not know.
     """

@@ -72,7 +72,7 @@ def field(
 def field(
     *,
     version: Literal[True],
-    converter: Callable[[Any], Any] | None = ...,
+    converter: Callable[[Any], object] | None = ...,
     init: Literal[False] = False,
     formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
@@ -81,7 +81,7 @@ def field(
 def field(
     *,
     created: Literal[True],
-    converter: Callable[[Any], Any] | None = ...,
+    converter: Callable[[Any], object] | None = ...,
     init: Literal[False] = False,
     formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
@@ -90,7 +90,7 @@ def field(
 def field(
     *,
     updated: Literal[True],
-    converter: Callable[[Any], Any] | None = ...,
+    converter: Callable[[Any], object] | None = ...,
     init: Literal[False] = False,
     formerly: str | Iterable[str] = ...,
     **options: Unpack[_Options],
@@ -98,7 +98,7 @@ def field(
 @overload
 def field(
     *,
-    converter: Callable[[Any], Any] | None = ...,
+    converter: Callable[[Any], object] | None = ...,
     **options: Unpack[_FieldOptions],
 ) -> Any: ...
 def field(
@@ -111,8 +111,8 @@ def field(
     key_only: bool = False,
     unique: bool = False,
     formerly: str | Iterable[str] = (),
-    metadata: Mapping[Any, Any] | None = None,
-    **options: Any,
+    metadata: Mapping[Any, object] | None = None,
+    **options: object,
 ) -> Any:
     """An attrs field with what DynamoDB adds. Everything else is `attrs.field`'s.
 
@@ -170,7 +170,7 @@ def partition_key(*, factory: Callable[[], T], **options: Unpack[_KeyOptions]) -
 @overload
 def partition_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def partition_key(
-    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+    *, name: str | None = None, metadata: Mapping[Any, object] | None = None, **options: object
 ) -> Any:
     """The field that is the table's partition key: text, a number or bytes when stored.
 
@@ -188,7 +188,7 @@ def sort_key(*, factory: Callable[[], T], **options: Unpack[_KeyOptions]) -> T: 
 @overload
 def sort_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def sort_key(
-    *, name: str | None = None, metadata: Mapping[Any, Any] | None = None, **options: Any
+    *, name: str | None = None, metadata: Mapping[Any, object] | None = None, **options: object
 ) -> Any:
     """The field that is the table's sort key, by which the items of a partition are ordered.
 
@@ -199,5 +199,7 @@ def sort_key(
     return _field(FieldOptions(name, "sort"), metadata, options)
 
 
-def _field(options: FieldOptions, metadata: Mapping[Any, Any] | None, rest: dict[str, Any]) -> Any:
+def _field(
+    options: FieldOptions, metadata: Mapping[Any, object] | None, rest: dict[str, Any]
+) -> Any:
     return attrs.field(metadata={**(metadata or {}), METADATA_KEY: options}, **rest)

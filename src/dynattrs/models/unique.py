@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
@@ -17,7 +17,7 @@ from dynattrs.schema.option_values import several
 _SCALARS: Final = frozenset("SNB") | {"BOOL"}
 
 
-def declare_unique(info: ModelInfo, given: Iterable[Any]) -> None:
+def declare_unique(info: ModelInfo, given: Iterable[object]) -> None:
     """Note the unique fields of a model: those that say so, and those that the model names.
 
     Args:
@@ -61,7 +61,7 @@ def declare_unique(info: ModelInfo, given: Iterable[Any]) -> None:
             each.guarding.append(info)
 
 
-def _groups(info: ModelInfo, given: Iterable[Any]) -> Iterator[tuple[str, ...]]:
+def _groups(info: ModelInfo, given: Iterable[object]) -> Iterator[tuple[str, ...]]:
     for group in several(given):
         names = several(group)
         if not names:

@@ -31,6 +31,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.schema.item_models import declared_model_of
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -65,7 +66,7 @@ class ConditionFalse(ServiceError):
 class TransactionCanceled(ServiceError):
     """The service did not do a transaction. Flows turn it into `TransactionFailed`."""
 
-    reasons: Sequence[dict[str, Any]] = ()
+    reasons: Sequence[Message] = ()
 
 
 class Outdated(Exception):
@@ -90,7 +91,7 @@ def is_conflict(error: BaseException) -> bool:
     return getattr(error, "code", None) in _CONFLICTS
 
 
-def past_conflicts(core: Core, call: Call) -> Flow[dict[str, Any]]:
+def past_conflicts(core: Core, call: Call) -> Flow[Message]:
     """The response to a write of one item, which is sent again while somebody else is at the item.
 
     Whether an attempt may have been applied is remembered over all of them, in the last error or
@@ -105,7 +106,7 @@ def past_conflicts(core: Core, call: Call) -> Flow[dict[str, Any]]:
     attempt = 0
     while True:
         try:
-            response: dict[str, Any] = yield call
+            response: Message = yield call
         except (ServiceError, ConnectionFailed) as error:
             error.uncertain = uncertain = uncertain or error.uncertain
             again = call.repeat or not uncertain
@@ -202,7 +203,7 @@ def with_found(core: Core, info: ModelInfo, flow: Flow[R]) -> Flow[R]:
     return flow if finish is None else _with_found(info, finish, flow)
 
 
-def _with_found(info: ModelInfo, finish: Callable[[Any], Any], flow: Flow[R]) -> Flow[R]:
+def _with_found(info: ModelInfo, finish: Callable[[Any], object], flow: Flow[R]) -> Flow[R]:
     try:
         return (yield from flow)
     except (ConditionFailed, OutcomeUnknown) as error:
@@ -211,7 +212,7 @@ def _with_found(info: ModelInfo, finish: Callable[[Any], Any], flow: Flow[R]) ->
         raise
 
 
-def quietly(finish: Callable[[Any], Any], obj: Any) -> Any:
+def quietly(finish: Callable[[Any], object], obj: object) -> Any:
     """An object of an error after the hooks, or as it was read where one of them raises."""
     try:
         return finish(obj)

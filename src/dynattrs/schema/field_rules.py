@@ -35,12 +35,12 @@ class ReadsObject(BaseException):
 class _NoObject:
     """Stands for the object where there is none: what belongs to its class it has, and no field."""
 
-    def __init__(self, cls: type[Any]) -> None:
+    def __init__(self, cls: type[object]) -> None:
         object.__setattr__(self, "cls", cls)
         object.__setattr__(self, "was_read", False)
 
     def __getattribute__(self, name: str) -> Any:
-        cls: type[Any] = object.__getattribute__(self, "cls")
+        cls: type[object] = object.__getattribute__(self, "cls")
         if name == "__class__":
             return cls
         found = next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), _MISSING)
@@ -77,7 +77,7 @@ class FieldRules:
             several runs from the left.
     """
 
-    cls: type[Any]
+    cls: type[object]
     field: Any
     own: Any = None
 
@@ -90,7 +90,7 @@ class FieldRules:
     def validates(self) -> bool:
         return self.field.validator is not None
 
-    def compared(self, value: Any) -> Any:
+    def compared(self, value: object) -> Any:
         """A value that is compared, or a part of a key, after the converter.
 
         Raises:
@@ -101,7 +101,7 @@ class FieldRules:
             value = self._converted(converter, value, None)
         return value
 
-    def stored(self, value: Any, obj: Any = None) -> Any:
+    def stored(self, value: object, obj: object = None) -> Any:
         """A value that is stored, after the converter.
 
         Raises:
@@ -121,7 +121,7 @@ class FieldRules:
             raise ReadsObject
         return made
 
-    def check(self, label: str, value: Any, obj: Any = None) -> None:
+    def check(self, label: str, value: object, obj: object = None) -> None:
         """Let the validator see a value that is to be stored. One that looks at the object is skipped
         where there is none.
 
@@ -154,7 +154,7 @@ def refused_in_key(rules: FieldRules | None) -> str | None:
     )
 
 
-def _one_by_one(validator: Any, value: Any) -> Iterator[Any]:
+def _one_by_one(validator: Any, value: object) -> Iterator[Any]:
     """The validators that a validator is made of, so that each can be skipped by itself."""
     if isinstance(validator, _OPTIONAL):
         if value is not None:

@@ -58,7 +58,7 @@ def told_by_nothing(info: ModelInfo) -> bool:
     return keys is None or (not keys.written and not keys.kinds)
 
 
-def class_of(info: ModelInfo, item: Mapping[str, AttributeValue], model: Any) -> Any:
+def class_of(info: ModelInfo, item: Mapping[str, AttributeValue], model: object) -> Any:
     """The class that reads an item: the model, or the subclass that the item is of.
 
     Args:
@@ -117,7 +117,7 @@ def _of_another(
 
 
 def class_in_union(
-    infos: Sequence[ModelInfo], item: Mapping[str, AttributeValue], models: Sequence[Any]
+    infos: Sequence[ModelInfo], item: Mapping[str, AttributeValue], models: Sequence[object]
 ) -> Any:
     """The class that reads an item of any of several models of one table.
 

@@ -11,7 +11,7 @@ from dynattrs.errors import ModelError
 from dynattrs.quoting import quoted
 
 
-def is_several(value: Any) -> bool:
+def is_several(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
@@ -70,7 +70,7 @@ def check_flag(subject: str, option: str, value: object) -> None:
         raise ModelError(subject, f"{option}={quoted(value)}: True or False is expected")
 
 
-def kinds_said(subject: str, given: Any) -> tuple[str, ...]:
+def kinds_said(subject: str, given: object) -> tuple[str, ...]:
     """The kinds that a model declares: one, or several.
 
     Raises:

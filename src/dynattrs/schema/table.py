@@ -86,7 +86,7 @@ def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
     return several(value)
 
 
-def _items(value: Iterable[Mapping[str, Any]]) -> tuple[AttributeMap, ...]:
+def _items(value: Iterable[Mapping[str, object]]) -> tuple[AttributeMap, ...]:
     return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
 
 
@@ -101,7 +101,7 @@ def _check_key_names(
     check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
 
 
-def _check_name(instance: Any, attribute: attrs.Attribute[str], value: str) -> None:
+def _check_name(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if not _NAME.fullmatch(str(value)):
         what = "a table" if isinstance(instance, Table) else "an index"
         raise ModelError(

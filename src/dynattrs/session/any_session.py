@@ -153,8 +153,8 @@ class AnySession(AnyHandle):
         cursor_secret: str | bytes | None = None,
         clock: Callable[[], datetime] | None = None,
         on_progress: Callable[[Progress], object] | None = None,
-        before_save: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
-        after_load: Callable[[Any], Any] | Sequence[Callable[[Any], Any]] = (),
+        before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
+        after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
     ) -> Self:
         """A session on an engine embedded in this process, empty and gone with the session.
@@ -180,7 +180,7 @@ class AnySession(AnyHandle):
             raise
 
     @classmethod
-    def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
+    def _on(cls: type[Self], engine: Lease, **options: object) -> Self:
         """A session on a running engine, which it stops when it is closed or forgotten."""
         raise NotImplementedError
 
@@ -257,7 +257,7 @@ def limit_of(owner: str, call_timeout: object) -> float | None:
     return call_timeout.total_seconds()
 
 
-def check_client_options(owner: str, client: Any, options: Mapping[str, Any]) -> None:
+def check_client_options(owner: str, client: object, options: Mapping[str, object]) -> None:
     """Refuse what would be ignored beside a client, or beside a session to make one from.
 
     Args:
@@ -273,7 +273,7 @@ def check_client_options(owner: str, client: Any, options: Mapping[str, Any]) ->
         raise ModelError(owner, f"{maker} is given, so profile_name would be ignored")
 
 
-def is_awaited(client: Any) -> bool:
+def is_awaited(client: object) -> bool:
     """Whether a client is aiobotocore's, whose methods are awaited."""
     return any(each.__module__.partition(".")[0] == "aiobotocore" for each in type(client).__mro__)
 

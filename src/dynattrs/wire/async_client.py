@@ -15,6 +15,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
+from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied
 from dynattrs.wire.exchange import Exchange, Stats
@@ -58,7 +59,7 @@ class AsyncFastCalls:
         AttributeError: aiobotocore is built differently.
     """
 
-    def __init__(self, client: Any, sender: Any) -> None:
+    def __init__(self, client: object, sender: object) -> None:
         self._maker = RequestMaker(client)
         # The copy's own, which also takes care of large bodies.
         endpoint = foreign.ENDPOINT.of(sender)
@@ -81,9 +82,7 @@ class AsyncFastCalls:
                 self._maker.learn(request, credentials)
         return received
 
-    async def reply(
-        self, method: str, parameters: dict[str, Any], attempts: Attempts
-    ) -> dict[str, Any] | None:
+    async def reply(self, method: str, parameters: Message, attempts: Attempts) -> Message | None:
         """The response to a call, or None if it is to go aiobotocore's way.
 
         If an attempt was made and has not given a response, it is noted in *attempts*; aiobotocore
@@ -122,7 +121,7 @@ class Ways:
         fast: Whether there may be a fast one.
     """
 
-    def __init__(self, client: Any, *, fast: bool) -> None:
+    def __init__(self, client: object, *, fast: bool) -> None:
         self.client = client
         self._sender = sender = copied(client, raw=fast)
         self._patches = None if sender is client else Patches(client)
@@ -139,7 +138,7 @@ class Ways:
 
 async def _ask(
     send: Callable[..., Any], fast: AsyncFastCalls | None, call: Call, exchange: Exchange
-) -> dict[str, Any]:
+) -> Message:
     """The response to a call."""
     if fast is not None:
         found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
@@ -147,7 +146,7 @@ async def _ask(
             return exchange.answered(found, direct=True)
     while True:
         try:
-            response: dict[str, Any] = await send(**exchange.parameters)
+            response: Message = await send(**exchange.parameters)
         except Exception as error:
             exchange.failed(error)
         else:
@@ -177,7 +176,7 @@ class AsyncWire:
 
     def __init__(
         self,
-        client: Any,
+        client: object,
         opening: Opening | None,
         *,
         fast: bool = True,
@@ -194,7 +193,7 @@ class AsyncWire:
         self.closed = False
         self.stats = Stats()
 
-    async def call(self, call: Call) -> dict[str, Any]:
+    async def call(self, call: Call) -> Message:
         """The response to *call*.
 
         Raises:

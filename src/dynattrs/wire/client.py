@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import attrs
@@ -20,6 +20,7 @@ from botocore.exceptions import HTTPClientError
 from dynattrs import foreign_names as foreign
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
+from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied, renew_connections
 from dynattrs.wire.exchange import Exchange, Stats
@@ -42,7 +43,7 @@ class FastCalls:
         AttributeError: botocore or urllib3 is built differently.
     """
 
-    def __init__(self, client: Any, sender: Any) -> None:
+    def __init__(self, client: object, sender: object) -> None:
         self._maker = RequestMaker(client)
         self._endpoint = foreign.ENDPOINT.of(sender)
         self._connections: Connections | None = None
@@ -57,7 +58,7 @@ class FastCalls:
         if type(self._endpoint.http_session).__module__ == "botocore.httpsession":
             self._connections = Connections(self._endpoint)
 
-    def _botocore_sends(self, request: Any) -> Any:
+    def _botocore_sends(self, request: object) -> Any:
         """Stands where the endpoint's `_send` stood."""
         first = take_first()
         if first is not None:
@@ -71,9 +72,7 @@ class FastCalls:
             self._maker.learn(request, self._maker.credentials())
         return received
 
-    def begin(
-        self, method: str, parameters: Mapping[str, Any], attempts: Attempts
-    ) -> SentRequest | None:
+    def begin(self, method: str, parameters: Message, attempts: Attempts) -> SentRequest | None:
         """Send the request of a call whose reply is read later; None if it is to go botocore's way.
 
         Args:
@@ -121,7 +120,7 @@ class SentRequest:
         """
         return self._error is not None or self._connection.ready(seconds)
 
-    def response(self) -> dict[str, Any] | None:
+    def response(self) -> Message | None:
         """The response, or None if the attempt has not given one, which is noted then."""
         if self._error is not None:
             self._attempts.first = self._error
@@ -157,7 +156,7 @@ class PendingReply:
     """
 
     ready: Callable[[float], bool]
-    finish: Callable[[], dict[str, Any]]
+    finish: Callable[[], Message]
 
 
 class Wire:
@@ -165,7 +164,7 @@ class Wire:
 
     def __init__(
         self,
-        client: Any,
+        client: object,
         *,
         fast: bool = True,
         events: Events | None = None,
@@ -195,7 +194,7 @@ class Wire:
         if self._renewed is not None:
             self._renewed.close()
 
-    def call(self, call: Call) -> dict[str, Any]:
+    def call(self, call: Call) -> Message:
         """The response to *call*.
 
         Raises:
@@ -236,7 +235,7 @@ class Wire:
 
     def _finish(
         self, send: Callable[..., Any], exchange: Exchange, sent: SentRequest | None
-    ) -> dict[str, Any]:
+    ) -> Message:
         before = under_way.set(exchange.attempts)
         try:
             if sent is not None:
@@ -245,7 +244,7 @@ class Wire:
                     return exchange.answered(found, direct=True)
             while True:
                 try:
-                    response: dict[str, Any] = within(
+                    response: Message = within(
                         exchange.attempts, functools.partial(send, **exchange.parameters)
                     )
                 except OutOfTime as error:

@@ -16,6 +16,7 @@ import botocore.exceptions as botocore_errors
 
 from dynattrs import foreign_names as foreign
 from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import begin_attempt, under_way, watched
 from dynattrs.wire.bodies import faster_serializer
 from dynattrs.wire.exchange import MEMBERS, check, judge, no_reply, read
@@ -177,7 +178,7 @@ class _Parser:
         self._ordinary = ordinary
         self._raw = _ITEM_BEARING if raw else frozenset[str]()
 
-    def parse(self, response: dict[str, Any], shape: Any) -> Any:
+    def parse(self, response: Message, shape: Any) -> Any:
         reply = self._read(response, shape)
         if reply is not None:
             return reply
@@ -186,7 +187,7 @@ class _Parser:
         except Exception as error:  # whatever its code meets in a reply that makes no sense
             raise no_reply(_operation(shape), response["body"], error) from error
 
-    def _read(self, response: dict[str, Any], shape: Any) -> dict[str, Any] | None:
+    def _read(self, response: Message, shape: Any) -> Message | None:
         operation, name = _operation(shape), getattr(shape, "name", None)
         status, headers, body = response["status_code"], response["headers"], response["body"]
         check(operation, headers, body)
@@ -206,7 +207,7 @@ class _Parser:
 class _AwaitedParser(_Parser):
     """The same beside aiobotocore's parser."""
 
-    async def parse(self, response: dict[str, Any], shape: Any) -> Any:
+    async def parse(self, response: Message, shape: Any) -> Any:
         reply = self._read(response, shape)
         if reply is not None:
             return reply

@@ -43,6 +43,7 @@ from dynattrs.events import (
 )
 from dynattrs.operations.flows import Call, Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
+from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
 from dynattrs.wire.service_errors import translate
 
@@ -95,8 +96,8 @@ class Stats:
     def count(
         self,
         operation: str,
-        parameters: dict[str, Any],
-        response: dict[str, Any],
+        parameters: Message,
+        response: Message,
         *,
         direct: bool = False,
     ) -> None:
@@ -156,7 +157,7 @@ class Exchange:
         self._began = time.perf_counter()
 
     @property
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> Message:
         """What the client's method takes."""
         return unpacked(self.packed) if self.operation == "BatchWriteItem" else self.packed
 
@@ -205,7 +206,7 @@ class Exchange:
             or (isinstance(translated, ConnectionFailed) and not was_never_sent(error))
         )
 
-    def answered(self, response: dict[str, Any], *, direct: bool = False) -> dict[str, Any]:
+    def answered(self, response: Message, *, direct: bool = False) -> Message:
         """The response to hand on; *direct* if it came without botocore's machinery.
 
         Raises:
@@ -233,7 +234,7 @@ class Exchange:
         self._tell_end({}, error_name(error))
         return error
 
-    def _instead_of(self, found: object) -> dict[str, Any]:
+    def _instead_of(self, found: object) -> Message:
         """What a function that stands in the place of a client's method has not said."""
         if not self.attempts.must_say:
             return {}
@@ -260,7 +261,7 @@ class Exchange:
             )
             tell(self._events.retry, event)
 
-    def _tell_end(self, response: Mapping[str, Any], error: str | None) -> None:
+    def _tell_end(self, response: Message, error: str | None) -> None:
         if self._over:
             return
         self._over = True
@@ -283,9 +284,7 @@ class Exchange:
         tell(self._events.after_send, event)
 
 
-def _log_request(
-    operation: str, parameters: Mapping[str, Any], response: dict[str, Any], seconds: float
-) -> None:
+def _log_request(operation: str, parameters: Message, response: Message, seconds: float) -> None:
     """One line for each request, without anything of what items hold."""
     count = response.get("Count")
     _log.debug(
@@ -316,7 +315,7 @@ def operation_name(method: str) -> str:
     return "".join(word.capitalize() for word in method.split("_"))
 
 
-def table_in(parameters: Mapping[str, Any]) -> str | None:
+def table_in(parameters: Message) -> str | None:
     """The table that a request is for; None if it is for several."""
     name = parameters.get("TableName")
     if name is not None:
@@ -372,7 +371,7 @@ def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
 # tests/unit/test_replies.py holds it to botocore's parser.
 def read(
     operation: str, headers: Mapping[str, str], body: bytes, decode: Decode | None = None
-) -> dict[str, Any]:
+) -> Message:
     """What a reply with the status 200 says, with the metadata that botocore adds.
 
     Args:
@@ -397,7 +396,7 @@ def read(
         raise no_reply(operation, body, error) from error
     if not isinstance(reply, dict):
         raise no_reply(operation, body, f"a {type(reply).__name__}")
-    found: dict[str, Any] = reply
+    found: Message = reply
     if found and MEMBERS.isdisjoint(found):
         raise no_reply(operation, body, "none of its members is one of DynamoDB's")
     found["ResponseMetadata"] = {
@@ -468,7 +467,7 @@ def no_reply(operation: str, body: bytes, why: object) -> CorruptReply:
 # --- What requests and replies say, without anything of what items hold ---------------------------
 
 
-def tables_in(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+def tables_in(parameters: Message) -> tuple[str, ...]:
     """The tables that a request names, each once."""
     name = parameters.get("TableName")
     if name is not None:
@@ -479,7 +478,7 @@ def tables_in(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each["TableName"]) for act in actions for each in act.values()))
 
 
-def count_in(parameters: Mapping[str, Any]) -> int:
+def count_in(parameters: Message) -> int:
     """How many items, keys or actions a request names."""
     if "RequestItems" in parameters:
         return sum(
@@ -491,7 +490,7 @@ def count_in(parameters: Mapping[str, Any]) -> int:
     return int("Item" in parameters or "Key" in parameters)
 
 
-def returned_in(response: Mapping[str, Any]) -> int:
+def returned_in(response: Message) -> int:
     """How many items an answer to a read holds."""
     if "Items" in response:
         return len(response["Items"])
@@ -503,14 +502,14 @@ def returned_in(response: Mapping[str, Any]) -> int:
     return int(response.get("Item") is not None)
 
 
-def unprocessed_in(response: Mapping[str, Any]) -> int:
+def unprocessed_in(response: Message) -> int:
     """How many writes or keys an answer leaves to be sent again."""
     writes, reads = response.get("UnprocessedItems"), response.get("UnprocessedKeys")
     left = sum(map(len, writes.values())) if writes else 0
     return left + sum(len(each["Keys"]) for each in reads.values()) if reads else left
 
 
-def capacity_in(response: Mapping[str, Any]) -> dict[str, float]:
+def capacity_in(response: Message) -> dict[str, float]:
     """Capacity units by table, as far as the answer says."""
     consumed = response.get("ConsumedCapacity") or ()
     found: dict[str, float] = {}

@@ -30,6 +30,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.errors import CorruptReply
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS
+from dynattrs.schema.messages import Message
 from dynattrs.wire.exchange import check, read
 from dynattrs.wire.observers import Observers
 from dynattrs.wire.sigv4 import Credentials, Signer, host_of, scope_in, timestamp
@@ -111,7 +112,7 @@ class RequestMaker:
         AttributeError: This botocore is built differently.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: object) -> None:
         self._observers = Observers(client, tuple(ITEM_OPERATIONS))
         self._signer = foreign.SIGNER.of(client)
         self._credentials_of = foreign.CREDENTIALS.of
@@ -156,7 +157,7 @@ class RequestMaker:
     def request(
         self,
         method: str,
-        parameters: Mapping[str, Any],
+        parameters: Message,
         credentials: Credentials | None,
         seconds: float,
     ) -> Request | None:
@@ -195,7 +196,7 @@ class RequestMaker:
             own.update(trace)
         return Request(pattern, own, body)
 
-    def wants(self, request: Any) -> bool:
+    def wants(self, request: object) -> bool:
         """Whether a request of botocore's may become a pattern that there is not yet."""
         method = _method(request)
         return (
@@ -205,7 +206,7 @@ class RequestMaker:
             and self._current()
         )
 
-    def learn(self, request: Any, credentials: Credentials | None) -> None:
+    def learn(self, request: object, credentials: Credentials | None) -> None:
         """Take a request that botocore has made, and the service has answered, for a pattern.
 
         Args:
@@ -227,7 +228,7 @@ class RequestMaker:
 
     def response(
         self, status: int, headers: Mapping[str, str], body: bytes, decode: Decode | None
-    ) -> dict[str, Any] | None:
+    ) -> Message | None:
         """What a reply says, or None if it is for botocore to judge.
 
         Args:
@@ -304,7 +305,7 @@ def _account(credentials: Credentials | None) -> str | None:
     return found
 
 
-def _plain_names(method: str, parameters: Mapping[str, Any]) -> bool:
+def _plain_names(method: str, parameters: Message) -> bool:
     """Whether all tables are called by their names: an ARN may lead to another endpoint."""
     name = parameters.get("TableName")
     if name is not None:
@@ -320,7 +321,7 @@ def _plain_names(method: str, parameters: Mapping[str, Any]) -> bool:
     return all(":" not in each["TableName"] for part in parts for each in part.values())
 
 
-def _encode(parameters: Mapping[str, Any]) -> bytes:
+def _encode(parameters: Message) -> bytes:
     import msgspec
 
     return msgspec.json.encode(parameters)

@@ -98,7 +98,7 @@ class Observers:
         #: Gives what there is now: the cache of handlers, whether calls are recorded, the functions.
         self.look: Callable[[], Iterable[Any]] = partial(map, getattr, owners, names)
 
-    def are_botocores(self, seen: Iterable[Any]) -> bool:
+    def are_botocores(self, seen: Iterable[object]) -> bool:
         """Whether nobody listens, where `look` has *seen* this."""
         _, recording, *functions = seen
         return (
@@ -121,7 +121,7 @@ class Observers:
         return self._handlers("after-call", self._names[0])
 
 
-def _is_own(handler: Any) -> bool:
+def _is_own(handler: object) -> bool:
     """Whether a handler is one that botocore registers by itself."""
     owner = getattr(handler, "__self__", None)
     modules = [
@@ -142,7 +142,7 @@ def folders_of(packages: Iterable[ModuleType]) -> tuple[str, ...]:
     return tuple(str(Path(str(each.__file__)).parent / "_")[:-1] for each in packages)
 
 
-def are_plain(found: Iterable[Any], folders: tuple[str, ...]) -> bool:
+def are_plain(found: Iterable[object], folders: tuple[str, ...]) -> bool:
     """Whether each is a plain function, its code in these folders, that wraps no other but such; or
     a tuple of them.
     """

@@ -46,7 +46,7 @@ class Patches:
             self._judge()
         return self.found
 
-    def sender(self, method: str, usual: Any) -> Any:
+    def sender(self, method: str, usual: object) -> Any:
         """What calls of a client's method go to: the client itself, or what they *usual*ly go to."""
         if not self:
             return usual
@@ -56,6 +56,6 @@ class Patches:
         return usual
 
 
-def hiding(cls: type[Any], own: dict[str, Any]) -> frozenset[str]:
+def hiding(cls: type[object], own: dict[str, Any]) -> frozenset[str]:
     """The names of an object's *own* attributes that hide something of its class."""
     return frozenset(name for name in own if hasattr(cls, name))

@@ -24,6 +24,7 @@ import attrs
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.keys.kinds import has_stray_key
 from dynattrs.operations.flows import Decode
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
 from dynattrs.schema.table import StoredItem
 
@@ -61,7 +62,7 @@ _PLACES: Final[dict[str, Callable[[Any], Any]]] = {
 # --- Objects of one model -----------------------------------------------------------------------
 
 
-def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
+def decoder(info: ModelInfo, model: object, place: str) -> Decode | None:
     """What reads replies whose items are *model*s and stand at *place*; None for the ordinary way.
 
     Args:
@@ -76,7 +77,7 @@ def decoder(info: ModelInfo, model: Any, place: str) -> Decode | None:
     return None if rows is None else rows_decoder(rows, place, info)
 
 
-def _rows(info: ModelInfo, model: Any) -> ItemReader | None:
+def _rows(info: ModelInfo, model: object) -> ItemReader | None:
     readers = info.mapper.readers
     return readers[model] if model in readers else info.mapper.rows(model)
 
@@ -164,7 +165,7 @@ class MixedObjects(Generic[R_co]):
     sieve: Sieve
     needs: None = None
     #: The models of rows, which were told apart when they were read, and what makes their objects.
-    _told: dict[type[Any], tuple[ModelInfo, Callable[[Any], Any]]] = attrs.field(
+    _told: dict[type[object], tuple[ModelInfo, Callable[[Any], Any]]] = attrs.field(
         factory=dict, init=False
     )
 
@@ -211,7 +212,7 @@ def _look(sieve: Sieve) -> Callable[[Any], ModelInfo | None] | None:
     except ValueError:  # an attribute's name cannot be that of a struct's member
         return None
 
-    def look(raw: Any) -> ModelInfo | None:
+    def look(raw: object) -> ModelInfo | None:
         try:
             return sieve.model_of(decode(raw))
         except Exception:  # the general way says what is wrong with it
@@ -231,13 +232,13 @@ class _ReplyDecoder:
 
         self._place = place
         self._invalid = msgspec.ValidationError
-        self._decode: Callable[[Any], dict[str, Any]] = msgspec.json.decode
+        self._decode: Callable[[Any], Message] = msgspec.json.decode
         self._raw = msgspec.json.Decoder(_reply_type(place, msgspec.Raw))
 
-    def __call__(self, body: bytes) -> dict[str, Any]:
+    def __call__(self, body: bytes) -> Message:
         return self.item_by_item(body)
 
-    def item_by_item(self, body: bytes) -> dict[str, Any]:
+    def item_by_item(self, body: bytes) -> Message:
         try:
             reply = _members_of(self._raw.decode(body))
         except self._invalid:
@@ -279,7 +280,7 @@ class _OfOneModel(_ReplyDecoder):
 
     # Measured (benchmarks/test_rows.py): 490 -> 270 us for a page of 100 items.
     # tests/property/test_read_code.py holds both to the general way.
-    def __call__(self, body: bytes) -> dict[str, Any]:
+    def __call__(self, body: bytes) -> Message:
         if not self._mixed:
             with suppress(self._invalid):
                 return _members_of(self._whole(body))
@@ -295,7 +296,7 @@ class _OfOneModel(_ReplyDecoder):
             self._current = current, whole
         return whole.decode(body)
 
-    def item_by_item(self, body: bytes) -> dict[str, Any]:
+    def item_by_item(self, body: bytes) -> Message:
         self._mixed = False
         return super().item_by_item(body)
 
@@ -332,7 +333,7 @@ class _OfSeveralModels(_ReplyDecoder):
     def _read_by(self, readers: dict[ModelInfo | None, _ItemsOfModel | None]) -> Callable[..., Any]:
         return partial(self._one, readers)
 
-    def _one(self, readers: dict[ModelInfo | None, _ItemsOfModel | None], raw: Any) -> Any:
+    def _one(self, readers: dict[ModelInfo | None, _ItemsOfModel | None], raw: object) -> Any:
         info = self._look(raw)
         try:
             reader = readers[info]
@@ -359,7 +360,7 @@ class _ItemsOfModel:
         self._type, _ = rows.current
         self._as_row = msgspec.json.Decoder(self._type).decode
         self._invalid = msgspec.ValidationError
-        self._decode: Callable[[Any], dict[str, Any]] = msgspec.json.decode
+        self._decode: Callable[[Any], Message] = msgspec.json.decode
         self._belongs = belongs
         self._unknown: Counter[str] = Counter()
         self._failed = 0
@@ -374,7 +375,7 @@ class _ItemsOfModel:
         self._failed = 0
         return found
 
-    def _as_map(self, raw: Any) -> Any:
+    def _as_map(self, raw: object) -> Any:
         item = self._decode(raw)
         if isinstance(item, dict):
             if self._belongs is not None and not self._belongs(item):
@@ -388,7 +389,7 @@ class _ItemsOfModel:
         return self._rows.learn(name for name, _ in self._unknown.most_common())
 
 
-def _each(one: Callable[[Any], Any], items: Any) -> Any:
+def _each(one: Callable[[Any], object], items: object) -> Any:
     """Items at the depth at which a reply has them, each turned by *one*."""
     if isinstance(items, list):
         return [one(each) for each in items]
@@ -397,7 +398,7 @@ def _each(one: Callable[[Any], Any], items: Any) -> Any:
     return one(items)
 
 
-def _reply_type(place: str, item: Any) -> Any:
+def _reply_type(place: str, item: object) -> Any:
     import msgspec
 
     members = [(place, _PLACES[place](item) | msgspec.UnsetType, msgspec.UNSET)]
@@ -405,7 +406,7 @@ def _reply_type(place: str, item: Any) -> Any:
     return msgspec.defstruct("Reply", [*members, *others], gc=False, eq=False)
 
 
-def _members_of(reply: Any) -> dict[str, Any]:
+def _members_of(reply: Any) -> Message:
     import msgspec
 
     found = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar, overload
+from typing import Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -21,6 +21,7 @@ from dynattrs.operations.flows import (
     Wait,
     WaitAny,
 )
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 M_co = TypeVar("M_co", covariant=True)
@@ -117,7 +118,7 @@ class Reading:
     """
 
     plan: Plan
-    parameters: dict[str, Any]
+    parameters: Message
     environment: Environment
     limit: int | None = None
     page_size: int | None = None
@@ -332,7 +333,7 @@ def _units(page: RawPage) -> float:
     return max(0.5, sum(item_size(attribute_map(item)) for item in page.items) / 8192)
 
 
-def _page_of(reading: Reading, response: dict[str, Any]) -> Flow[RawPage]:
+def _page_of(reading: Reading, response: Message) -> Flow[RawPage]:
     items: list[StoredItem] = response.get("Items", [])
     count: int = response.get("Count", len(items))
     scanned: int = response.get("ScannedCount", len(items))

@@ -22,6 +22,7 @@ from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
 from dynattrs.operations.reading.objects import decoder, made_of, reading_own
 from dynattrs.operations.writing import batch
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, guarded_tables, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
 
@@ -116,7 +117,7 @@ class ReadVerbs(Owner):
         return obj
 
     @staticmethod
-    def _of_subclass(info: ModelInfo, fresh: Any, item: StoredItem) -> OtherKind:
+    def _of_subclass(info: ModelInfo, fresh: object, item: StoredItem) -> OtherKind:
         """The error where an item has become one of a subclass, whose fields an object has no place for."""
         from dynattrs.mapper.rows import attribute_map
 
@@ -146,7 +147,7 @@ class ReadVerbs(Owner):
 
     def _batch_get(
         self,
-        model: Any,
+        model: object,
         keys: Iterable[object],
         *,
         consistent: bool,
@@ -186,7 +187,7 @@ class ReadVerbs(Owner):
         return load if finish is None else lambda item: finish(load(item))
 
     def _statement(
-        self, statement: str, parameters: tuple[object, ...], model: Any, *, consistent: bool
+        self, statement: str, parameters: tuple[object, ...], model: object, *, consistent: bool
     ) -> Flow[tuple[partiql.Statement[Any], list[Any]]]:
         """A statement with its first page of rows: what writes is done when this returns."""
         if partiql.reads(statement):
@@ -235,13 +236,13 @@ class ReadVerbs(Owner):
         info: ModelInfo,
         key: AttributeMap,
         consistent: bool,
-        model: Any = None,
+        model: object = None,
         *,
-        extra: dict[str, Any] | None = None,
+        extra: Message | None = None,
     ) -> Flow[StoredItem | None]:
         table = self._core.table_name(info.table)
         yield from self._settle_pending(table, key)
-        parameters: dict[str, Any] = {"TableName": table, "Key": key, **(extra or {})}
+        parameters: Message = {"TableName": table, "Key": key, **(extra or {})}
         if consistent:
             parameters["ConsistentRead"] = True
         decode = None if model is None else decoder(info, model, "Item")
@@ -253,7 +254,7 @@ def _plain_row(item: AttributeMap) -> dict[str, Any]:
     return {name: load_any(value) for name, value in item.items()}
 
 
-def take_over(info: ModelInfo, source: Any, target: Any) -> None:
+def take_over(info: ModelInfo, source: object, target: object) -> None:
     """Give *target* the fields of *source*, and what that carries."""
     for name in info.names:
         # Past validators and hooks: the values come from the class's own constructor.
@@ -262,7 +263,9 @@ def take_over(info: ModelInfo, source: Any, target: Any) -> None:
         carry(target, carried_by(source))
 
 
-def _finish_in_place(info: ModelInfo, finish: Callable[[Any], Any], obj: Any, before: Any) -> None:
+def _finish_in_place(
+    info: ModelInfo, finish: Callable[[Any], object], obj: object, before: object
+) -> None:
     """Let the hooks have an object that was read into itself; where one raises it is as before."""
     try:
         made = finish(obj)

@@ -99,7 +99,7 @@ class _Change:
                 members.pop(same(each), None)
         return {tag: list(members.values())} if members else _GONE
 
-    def _operand(self, operand: Any) -> AttributeValue:
+    def _operand(self, operand: object) -> AttributeValue:
         if isinstance(operand, Value):
             return operand.stored
         if isinstance(operand, PathOperand):
@@ -119,13 +119,13 @@ class _Change:
         first, second = self._list(operand.first), self._list(operand.second)
         return {"L": [*first, *second]}
 
-    def _number(self, operand: Any) -> Decimal:
+    def _number(self, operand: object) -> Decimal:
         value = self._operand(operand)
         if "N" not in value:
             raise self._refused(f"{operand} is no number")
         return Decimal(value["N"])
 
-    def _list(self, operand: Any) -> list[Any]:
+    def _list(self, operand: object) -> list[Any]:
         value = self._operand(operand)
         if "L" not in value:
             raise self._refused(f"{operand} is no list")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import attrs
 
@@ -67,7 +67,7 @@ class Still(Condition):
         return str(self._asked())
 
 
-def still(obj: Any, operand: PathOperand, read: AttributeValue | None) -> Still:
+def still(obj: object, operand: PathOperand, read: AttributeValue | None) -> Still:
     """The condition that a place is as *obj* has read it."""
     known = carried_by(obj).as_stored
     first = str(operand.steps[0])
@@ -137,7 +137,7 @@ def as_written(core: Core, info: ModelInfo, item: AttributeMap) -> AttributeMap 
     return None
 
 
-def dumped(info: ModelInfo, obj: Any) -> AttributeMap:
+def dumped(info: ModelInfo, obj: object) -> AttributeMap:
     """An object's item, without what nested classes could not keep of it: no condition and no edit
     touches that.
     """

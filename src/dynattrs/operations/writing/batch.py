@@ -41,6 +41,7 @@ from dynattrs.operations.writing.reports import (
     unsent_writes,
     with_earlier,
 )
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import info_of
 
 R = TypeVar("R")
@@ -54,7 +55,7 @@ _BETWEEN_LOOKS: Final = 0.005
 _LIGHT_BYTES: Final = 65536
 
 
-def packed_write(core: Core, obj: Any) -> Write | None:
+def packed_write(core: Core, obj: object) -> Write | None:
     """The write of an object that becomes JSON at once; None where it does not.
 
     It carries nothing, so there is no edit that it would settle.
@@ -79,7 +80,7 @@ def packed_write(core: Core, obj: Any) -> Write | None:
     return Write(table, None, request, size, obj, "save", None, key)
 
 
-def _packing(core: Core, cls: type[Any]) -> Packing | None:
+def _packing(core: Core, cls: type[object]) -> Packing | None:
     """What is to be known of a model whose objects may become JSON at once.
 
     Not those that a save changes first, and none of which there is something to say.
@@ -140,14 +141,14 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
     return buffer.add(write) and waits
 
 
-def hold_packed(core: Core, buffer: Buffer, obj: Any, *, going_on: bool = False) -> bool | None:
+def hold_packed(core: Core, buffer: Buffer, obj: object, *, going_on: bool = False) -> bool | None:
     """As `hold`, for an object that becomes JSON at once; None for any other."""
     waits = _may_wait(core, buffer, obj, "save", going_on)
     write = packed_write(core, obj)
     return None if write is None else buffer.add(write) and waits
 
 
-def _may_wait(core: Core, buffer: Buffer, obj: Any, action: str, going_on: bool) -> bool:
+def _may_wait(core: Core, buffer: Buffer, obj: object, action: str, going_on: bool) -> bool:
     """Whether who writes may wait for what the buffer sends; raises what has failed before."""
     if buffer.senders and core.environment.caller() in buffer.senders:
         # `on_progress` or a listener writes: whoever sends cannot wait for itself.
@@ -485,16 +486,14 @@ def _passes(error: Exception, *, once: bool) -> bool:
     return passing and not (once and getattr(error, "uncertain", False))
 
 
-def _at_pace(
-    core: Core, writes: list[Write], put: Put | None, attempt: int
-) -> Flow[dict[str, Any]]:
+def _at_pace(core: Core, writes: list[Write], put: Put | None, attempt: int) -> Flow[Message]:
     """The response to one request, which is made when the pace allows it; to a *put*, an empty one."""
     environment, pace = core.environment, core.pace
     place = object()
     throttled = False
     began = float("-inf")
     asked = None if put else Call("batch_write_item", {"RequestItems": _request_items(writes)})
-    response: dict[str, Any] = {}
+    response: Message = {}
     try:
         while not pace.begin(place):
             yield pause_before(attempt + 1, environment)
@@ -538,7 +537,7 @@ def _split(writes: list[Write], error: Exception) -> list[list[Write]]:
     return [writes[:middle], writes[middle:]]
 
 
-def _unprocessed(response: dict[str, Any], writes: list[Write]) -> list[Write]:
+def _unprocessed(response: Message, writes: list[Write]) -> list[Write]:
     """The writes that the service has not done."""
     by_identity = {write.identity: write for write in writes}
     found = {}

@@ -8,7 +8,6 @@ DeleteItem of its own, several at once.
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from dynattrs.expressions.conditions import Condition
 from dynattrs.operations.conditions import with_condition
@@ -21,7 +20,7 @@ from dynattrs.schema.table import AttributeMap
 
 
 def gather(
-    core: Core, buffer: Buffer, table: str, key: AttributeMap, obj: Any, guard: Condition | None
+    core: Core, buffer: Buffer, table: str, key: AttributeMap, obj: object, guard: Condition | None
 ) -> Flow[None]:
     """Gather the delete of an item.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ def core_at(core: Core, token: str | None, now: datetime | None) -> Core:
 
 
 @contextlib.contextmanager
-def telling(token: str | None, subject: Any) -> Iterator[None]:
+def telling(token: str | None, subject: object) -> Generator[None]:
     """Refuse what would need the time of the clock, in words.
 
     Raises:
@@ -95,7 +95,7 @@ def in_one_order(request: dict[str, Any]) -> dict[str, Any]:
     return ordered
 
 
-def _in_order(value: Any) -> Any:
+def _in_order(value: object) -> Any:
     if isinstance(value, dict):
         if len(value) == 1:
             (kind, held), *_ = value.items()

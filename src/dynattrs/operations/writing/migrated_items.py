@@ -6,8 +6,6 @@ would rewrite the items of another one as its own.
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from dynattrs.errors import MappingError, QueryError
@@ -29,6 +27,7 @@ from dynattrs.keys.kinds import are_told_apart
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import attribute_path, check_models, check_stored, joined
 from dynattrs.schema.item_models import has_plain_keys, told_by_nothing
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap
 
@@ -85,7 +84,7 @@ class MigratedItems:
                     item,
                 )
 
-    def filter(self, parameters: dict[str, Any]) -> None:
+    def filter(self, parameters: Message) -> None:
         """Let the service leave out what is not meant, and what is up to date. Whether an item has its
         guards cannot be seen.
         """

@@ -58,7 +58,7 @@ class NewItem:
         info: ModelInfo,
         key: AttributeMap,
         actions: Sequence[Action],
-        obj: Any,
+        obj: object,
     ) -> None:
         self._core = core
         self._info = info
@@ -91,7 +91,7 @@ class NewItem:
             self._encoded = self._stamped(obj, self._with_changes(self._dumped(obj), before))
         return self._encoded
 
-    def _stamped(self, obj: Any, item: AttributeMap) -> Encoded:
+    def _stamped(self, obj: object, item: AttributeMap) -> Encoded:
         encoded = Encoded(self._info, obj, item)
         stamp(self._core, encoded)
         encoded.size = check_size(self._info, item)
@@ -204,7 +204,7 @@ class NewItem:
             error.hint = error.hint or "an upsert makes a whole item where there is none"
             raise
 
-    def _dumped(self, obj: Any) -> AttributeMap:
+    def _dumped(self, obj: object) -> AttributeMap:
         try:
             return self._info.mapper.dump(obj)
         except MappingError as error:

@@ -7,7 +7,7 @@ interruption, the report goes with it: it is put among the causes, and the conte
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import Literal
 
 from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
 from dynattrs.events import Flush, tell
@@ -22,7 +22,7 @@ _log = logging.getLogger("dynattrs")
 # --- In errors ----------------------------------------------------------------------------------
 
 
-def raise_failures(buffer: Buffer, obj: Any, action: str) -> None:
+def raise_failures(buffer: Buffer, obj: object, action: str) -> None:
     """Raise what has failed for good, with a write that was not taken for that reason."""
     taken = buffer.take_failures()
     failed = unsent_of(taken)

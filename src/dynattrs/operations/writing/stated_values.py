@@ -16,7 +16,7 @@ from dynattrs.expressions.updates import Action
 from dynattrs.schema.model_info import ModelInfo
 
 
-def of_object(info: ModelInfo, action: Action, obj: Any) -> Action:
+def of_object(info: ModelInfo, action: Action, obj: object) -> Action:
     """An action after the converter of its field, if that looks at the object.
 
     Raises:
@@ -25,7 +25,7 @@ def of_object(info: ModelInfo, action: Action, obj: Any) -> Action:
     return action if action.again is None else action.of(_holder(info, obj, action.steps))
 
 
-def check_stated(info: ModelInfo, actions: Sequence[Action], obj: Any) -> None:
+def check_stated(info: ModelInfo, actions: Sequence[Action], obj: object) -> None:
     """Let the validators see what actions store in fields.
 
     Raises:
@@ -45,7 +45,7 @@ def check_stated(info: ModelInfo, actions: Sequence[Action], obj: Any) -> None:
             rules.check(data_of(action.path).label, value, holder)
 
 
-def _after(info: ModelInfo, actions: Sequence[Action], obj: Any) -> Any:
+def _after(info: ModelInfo, actions: Sequence[Action], obj: object) -> Any:
     """A copy of the object, with the values that actions state for its fields."""
     names = {stored: name for name, stored in info.names.items()}
     after = copy.copy(obj)
