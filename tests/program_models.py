@@ -20,8 +20,10 @@ World = dict[Key, State]
 
 @model("letters")
 class Letter:
+    """Its names are one in capital letters and in small ones."""
+
     box: str = partition_key()
-    name: str = sort_key()
+    name: str = sort_key(converter=str.lower)
     text: str = ""
 
 

@@ -35,6 +35,7 @@ from dynattrs import (
     TransactionFailed,
     UnsentWrites,
     add,
+    list_append,
     set_,
 )
 from program_models import MODELS, Key, Letter, Meter, Paper, State, World, key_of, of, stored
@@ -229,7 +230,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, text=TEXTS)
     def save(self, who: int, gathered: bool, name: str, text: str) -> None:
         handle, open_batch = self.handle(who, gathered)
-        letter = Letter(self.box, name, text)
+        letter = Letter(self.box, name.upper(), text)
         handle.save(letter)
         self.put(open_batch, key_of(letter), letter, of(letter))
         letter.text = "changed after the save, which changes nothing"
@@ -249,7 +250,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, by_object=st.booleans())
     def delete(self, who: int, gathered: bool, name: str, by_object: bool) -> None:
         handle, open_batch = self.handle(who, gathered)
-        letter, key = Letter(self.box, name), (self.box, name)
+        letter, key = Letter(self.box, name), (self.box, name.upper())
         if by_object:
             handle.delete(letter)
         else:
@@ -312,6 +313,28 @@ class Sessions(RuleBasedStateMachine):
         assert self.world[key] is not None
         self.world[key].update(after)
 
+    @rule(who=WHO, gathered=GATHERED, name=METERS, number=st.integers(-5, 5), few=st.booleans())
+    def upsert(self, who: int, gathered: bool, name: str, number: int, few: bool) -> None:
+        """It makes a whole item, or changes the one that is there; or the condition is false of either."""
+        handle, open_batch = self.handle(who, gathered)
+        key = ("meters", name)
+        self.settle(open_batch, key)
+        before = self.known(key)
+        condition: Any = Meter.count <= 0
+        refusal = NoSuchItem if before is None else ConditionFailed
+        fits = not few or (before is not None and before["count"] <= 0)
+        with contextlib.nullcontext() if fits else pytest.raises(refusal):
+            changed = handle.update(
+                Meter, (self.box, name), add(Meter.count, number),
+                set_(Meter.log, list_append(Meter.log, ["u"])), upsert=True,
+                when=condition if few else None,
+            )  # fmt: skip
+        if fits:
+            after = self.world.get(key) or {"count": 0, "log": []}
+            after = {**after, "count": after["count"] + number, "log": [*after["log"], "u"]}
+            self.world[key] = after
+            assert of(changed) == self.known(key)
+
     @rule(who=WHO, gathered=GATHERED, name=METERS, number=st.integers(-5, 5), crash=st.booleans())
     def edit(self, who: int, gathered: bool, name: str, number: int, crash: bool) -> None:
         handle, open_batch = self.handle(who, gathered)
@@ -352,7 +375,7 @@ class Sessions(RuleBasedStateMachine):
         """What the class does not know stays."""
         handle, open_batch = self.handle(who, gathered)
         key = ("letters", name)
-        letter = handle.get(Letter, (self.box, name), consistent=True)
+        letter = handle.get(Letter, (self.box, name.upper()), consistent=True)
         self.settle(open_batch, key)
         if letter is not None:
             letter.text = text
@@ -442,11 +465,12 @@ class Sessions(RuleBasedStateMachine):
             max_size=3,
         ),
         meter=st.none() | METERS,
+        upsert=st.booleans(),
         paper=st.none() | PAPERS,
     )
     def transaction(
         self, who: int, gathered: bool, crash: bool, letters: list[tuple[str, str, str]],
-        meter: str | None, paper: str | None,
+        meter: str | None, upsert: bool, paper: str | None,
     ) -> None:  # fmt: skip
         handle, open_batch = self.handle(who, gathered)
         keys: list[Key] = [("letters", name) for name, _, _ in letters]
@@ -465,7 +489,7 @@ class Sessions(RuleBasedStateMachine):
                 for name, text, way in letters:
                     letter, before = Letter(self.box, name, text), self.known(("letters", name))
                     if way == "check":
-                        t.check(Letter, (self.box, name), Letter.text == text)
+                        t.check(Letter, (self.box, name.upper()), Letter.text == text)
                         faults.append(before is None or before["text"] != text)
                     elif way == "delete":
                         t.delete(letter)
@@ -476,9 +500,11 @@ class Sessions(RuleBasedStateMachine):
                         faults.append(way == "insert" and before is not None)
                         after[key_of(letter)] = of(letter)
                 if meter:
-                    t.update(Meter, (self.box, meter), add(Meter.count, 1))
+                    t.update(Meter, (self.box, meter), add(Meter.count, 1), upsert=upsert)
                     state = self.world.get(("meters", meter))
-                    faults.append(state is None)
+                    faults.append(state is None and not upsert)
+                    if upsert:
+                        state = state or {"count": 0, "log": []}
                     if state is not None:
                         after["meters", meter] = {**state, "count": state["count"] + 1}
                 if held:
@@ -506,7 +532,7 @@ class Sessions(RuleBasedStateMachine):
         handle, open_batch = self.handle(who, gathered)
         key = ("letters", name)
         self.settle(open_batch, key)
-        letter = handle.get(Letter, (self.box, name), consistent=True)
+        letter = handle.get(Letter, (self.box, name.upper()), consistent=True)
         assert (None if letter is None else of(letter)) == self.known(key)
 
     @rule(who=WHO, gathered=GATHERED, way=st.sampled_from(["query", "get_many", "transact_get"]))

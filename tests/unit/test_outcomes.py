@@ -401,6 +401,58 @@ def test_an_update_whose_item_is_gone_after_a_lost_reply_finds_no_such_item(scri
         session.update(Thing, "a", set_(Thing.count, 1))
 
 
+# --- Upserts --------------------------------------------------------------------------------------
+
+COUNTED = {"id": {"S": "a"}, "count": {"N": "1.0"}, "lines": {"L": []}}
+
+
+def test_an_upsert_recognises_the_item_that_it_made(scripted: Any) -> None:
+    """It would count twice, if what its lost attempt has made were changed then."""
+    session, engine = scripted(GONE, LOST, condition_false(**COUNTED))
+
+    assert session.update(Thing, "a", add(Thing.count, 1), upsert=True) == Thing("a", 1)
+    assert len(engine.sent) == 3
+    assert engine.sent[1] == engine.sent[2]
+
+
+def test_an_upsert_that_counts_cannot_tell_after_a_lost_reply_to_its_put(scripted: Any) -> None:
+    session, _ = scripted(GONE, LOST, condition_false(**{**COUNTED, "count": {"N": "2"}}))
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        session.update(Thing, "a", add(Thing.count, 1), upsert=True)
+
+    assert unknown.value.item == Thing("a", 2)
+
+
+def test_an_upsert_that_is_the_same_twice_goes_on_after_a_lost_reply_to_its_put(
+    scripted: Any,
+) -> None:
+    changed = {**COUNTED, "count": {"N": "3"}}
+    found = condition_false(**{**COUNTED, "count": {"N": "2"}})
+    session, engine = scripted(GONE, LOST, found, (200, {"Attributes": changed}), deadline=9)
+
+    assert session.update(Thing, "a", set_(Thing.count, 3), upsert=True) == Thing("a", 3)
+    assert len(engine.sent) == 4
+
+
+@pytest.mark.parametrize("action", [add(Thing.count, 1), set_(Thing.count, 1)], ids=str)
+def test_an_upsert_whose_put_gets_no_answer_is_unknown(scripted: Any, action: Any) -> None:
+    session, _ = scripted(GONE, LOST, LOST, LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Thing, "a", action, upsert=True)
+
+
+def test_an_upsert_that_others_overtake_all_the_time_gives_up(scripted: Any) -> None:
+    there = condition_false(**COUNTED)
+    session, engine = scripted(GONE, there)
+
+    with pytest.raises(ConditionFailed, match=r"not_exists\(Thing\.id\)"):
+        session.update(Thing, "a", add(Thing.count, 1), upsert=True)
+
+    assert len(engine.sent) == 2
+
+
 def test_what_a_lost_delete_removed_cannot_be_returned(scripted: Any) -> None:
     session, _ = scripted(LOST, DONE)
 
