@@ -89,9 +89,12 @@ class World:
         return [each for each in self.models if each.derives(asked)]
 
     def kinds_under(self, key: str) -> list[str | None]:
-        """What an item under a key may say that it is: a kind of a model that can have it, or nothing."""
+        """What an item under a key may say that it is: a kind of a model that can have it, or nothing; or
+        the kind of another program's model, where keys do not say that there can be none.
+        """
         having = (each for each in self.models if each.plain or each.makes(key))
-        return [None, *(kind for each in having for kind in each.kinds)]
+        alien = ["alien"] if self.marked and any(each.plain for each in self.models) else []
+        return [None, *alien, *(kind for each in having for kind in each.kinds)]
 
     def owner(
         self, asked: Model, key: str, kind: str | None, *, found: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from dynattrs import (
     partition_key,
     set_,
 )
+from dynattrs.events import BeforeSend
 from dynattrs.keys.kinds import kinds_of
 from dynattrs.schema.model_info import model_info
 
@@ -514,7 +516,7 @@ def test_what_is_known_of_a_table_is_found_out_again_with_another_model():
     assert found.own == ("Two", "Sub")
 
 
-def test_a_table_of_one_model_has_no_guard():
+def test_a_table_of_one_model_has_no_guard_if_templates_make_its_keys():
     table = Table("single", partition_key="pk", discriminator="type")
 
     @model(table, pk="ONE#{name}")
@@ -524,3 +526,41 @@ def test_a_table_of_one_model_has_no_guard():
     found = kinds_of(model_info(One))
     assert found is not None
     assert not found.guarded
+
+    plain = Table("single-plain", partition_key="name", discriminator="type")
+
+    @model(plain)
+    class Lonely:
+        name: str = partition_key()
+
+    found = kinds_of(model_info(Lonely))
+    assert found is not None
+    assert found.guarded  # other programs may have other models there
+
+
+def test_guarded_deletes_are_sent_several_at_once(session: Session):
+    session.tables.create(ZOO)
+    cats = [Cat(str(number)) for number in range(30)]
+    session.save_all(cats)
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    def count(event: Any) -> None:
+        nonlocal under_way, most
+        with lock:
+            if event.operation == "DeleteItem":
+                under_way += 1 if isinstance(event, BeforeSend) else -1
+                most = max(most, under_way)
+
+    session.on("before_send", count)
+    session.on("after_send", count)
+    with session.batch() as batch:
+        for cat in cats:
+            batch.delete(cat)
+    assert stored(session, ZOO) == []
+    assert most > 1
+    most = 0
+    session.save_all(cats)
+    assert session.query(Cat).where(Cat.name == "1").delete() == 1
+    assert session.scan(Cat).delete() == 29
+    assert most > 1

@@ -110,7 +110,9 @@ def _found(*infos: ModelInfo) -> Kinds:
         if plain and other.keys is not None and other.keys.written
     )
     try:
-        guarded = any(may_share_keys(each, other) for other in others for each in ours)
+        # Keys that are plain fields may be those of models that other programs have declared.
+        guarded = attribute is not None and any(map(has_plain_keys, ours))
+        guarded = guarded or any(may_share_keys(each, other) for other in others for each in ours)
     except NameError:  # a forward reference: it is asked again
         guarded, declared = True, -1
     return Kinds(attribute, own, theirs, guarded, declared)
