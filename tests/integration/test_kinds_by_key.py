@@ -448,3 +448,43 @@ def test_models_that_are_declared_later_count_as_well(session: Session):
         session.get(Early, "TEAM#a")
     session.save_all([Early("a")])
     assert session.scan(Early).all() == [Early("a")]
+
+
+# --- Declarations that arrive late ------------------------------------------------------------------
+
+AWAITED = Table("awaited", partition_key="pk")
+
+
+@model(AWAITED, pk="L#{code}")
+class First:
+    code: Code
+    n: int = 0
+
+
+@model(AWAITED, pk="L#{name}")
+class Second:
+    name: str
+    n: int = 0
+
+
+Code = str
+
+
+def test_models_that_meet_are_refused_at_the_first_use_of_a_late_annotation(session: Session):
+    session.tables.create(AWAITED)
+    verbs: list[Callable[[Session], Any]] = [
+        lambda s: s.get(First, "a"),
+        lambda s: s.exists(First, "a"),
+        lambda s: list(s.get_many(First, ["a"])),
+        lambda s: s.save(First("a")),
+        lambda s: s.insert(First("a")),
+        lambda s: s.save_all([First("a")]),
+        lambda s: s.update(First, "a", set_(First.n, 1)),
+        lambda s: s.delete(First, "a"),
+        batched(lambda batch: batch.save(First("a"))),
+        in_transaction(lambda t: t.delete(First, "a")),
+        lambda s: s.scan(First).all(),
+    ]
+    for verb in verbs:
+        with pytest.raises(ModelError, match="could be one of Second"):
+            verb(session)

@@ -27,7 +27,7 @@ else:
 def check_apart(info: ModelInfo) -> None:
     """Refuse a model whose items could be taken for another model's of the same table.
 
-    Where an annotation is not defined yet, that cannot be seen: a query asks again.
+    Where an annotation is not defined yet, that cannot be seen: the first use asks again.
 
     Raises:
         ModelError: It names the other model, the keys, and what to do.
@@ -63,6 +63,16 @@ def check_apart(info: ModelInfo) -> None:
                 f'declare Table(..., discriminator="type")',
             )
     own.apart = known
+
+
+def ask_again(info: ModelInfo) -> None:
+    """Refuse, at the first use, what could not be seen at the declaration: see `check_apart`.
+
+    Raises:
+        ModelError: As `check_apart`.
+    """
+    if info.keys is not None and not info.keys.apart:
+        check_apart(info)
 
 
 def may_share_keys(one: ModelInfo, other: ModelInfo) -> bool:

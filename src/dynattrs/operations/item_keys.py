@@ -13,6 +13,7 @@ from typing import Any, cast, get_origin
 from dynattrs.errors import KeyChanged, MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
+from dynattrs.keys.discriminator import ask_again
 from dynattrs.mapper.carried import StoredKey, carried_by, carry_on
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
@@ -30,6 +31,7 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
     Raises:
         MappingError: A part is missing, too many, unknown, or has another type than its field.
     """
+    ask_again(info)
     parts = key_parts(info)
     values = _parts(info, tuple(part.name for part in parts), key)
     converted = (

@@ -14,7 +14,7 @@ import attrs
 
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
-from dynattrs.keys.discriminator import Sieve, check_apart, subclasses
+from dynattrs.keys.discriminator import Sieve, ask_again, subclasses
 from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted
@@ -548,8 +548,7 @@ def _models_of_one_table(models: Sequence[type[object]], operation: str) -> tupl
                 f"others; give it key templates, or Table(..., discriminator='type')"
             )
     for info in infos.values():
-        if info.keys is not None and not info.keys.apart:
-            check_apart(info)
+        ask_again(info)
     return (first, *rest)
 
 

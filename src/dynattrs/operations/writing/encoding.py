@@ -12,6 +12,7 @@ import attrs
 from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
+from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
@@ -133,6 +134,7 @@ def encode(core: Core, obj: Any) -> Encoded:
             hint="saving could erase attributes of the stored item; "
             "say unknown='drop' in map_class",
         )
+    ask_again(info)
     mapper = info.mapper
     given, obj = obj, core.before_save(info, obj)
     if info.moves:
