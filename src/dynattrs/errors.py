@@ -77,9 +77,11 @@ class MappingError(DynattrsError, ValueError):
         path: Where, from the model inwards: `Order.lines[3].price`.
         expected: What would have been right there.
         found: What was there, shortened.
-        key: The stored item's key attributes as an attribute map, when an item was being read.
+        key: The key attributes of the item that was being read or written, as an attribute map; None
+            where it has none that can be written.
         hint: What to do, where that is not plain from the rest.
         item: The stored item as an attribute map, when one was being read.
+        obj: The very object that was being written, when one was.
     """
 
     path: str
@@ -88,6 +90,7 @@ class MappingError(DynattrsError, ValueError):
     key: Mapping[str, Any] | None = None
     hint: str = ""
     item: Mapping[str, Any] | None = None
+    obj: Any = None
 
     @property
     def model(self) -> str:

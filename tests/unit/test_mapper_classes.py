@@ -109,8 +109,9 @@ def test_an_object_that_lost_nested_attributes_is_read_and_not_dumped(
     for each in (order, copy.copy(order), pickle.loads(pickle.dumps(order)), evolve(order)):
         assert refused(lambda each=each: mapper.dump(each)) == (  # type: ignore[misc]
             f"Order: expected an item whose attributes are all known where they are nested, found "
-            f"unknown attributes at {place}; saving the whole item would erase them: declare the "
-            f"model with unknown='drop' if that is meant, or add the fields to the nested class"
+            f"unknown attributes at {place} (item with key id='o', number='7'); saving the whole "
+            f"item would erase them: declare the model with unknown='drop' if that is meant, or "
+            f"add the fields to the nested class"
         )
 
 
@@ -190,7 +191,7 @@ def test_a_value_with_no_place_in_dynamodb_is_refused_with_its_place() -> None:
     )
     order = Order("o", 7, by_name={"x": Line(1, label=3)})  # type: ignore[arg-type]
     assert refused(lambda: mapper.dump(order)) == (
-        "Order.by_name['x'].label: expected a str, found int 3"
+        "Order.by_name['x'].label: expected a str, found int 3 (item with key id='o', number='7')"
     )
 
 
@@ -224,8 +225,8 @@ def test_what_is_no_attribute_map_is_refused() -> None:
 def test_an_empty_key_is_refused_before_sending() -> None:
     """Trap: an empty set or string fails at the service."""
     assert refused(lambda: mapper.dump(Order("", 7))) == (
-        "Order.id: expected a value that is not empty, it is the partition key, found S ''; "
-        "DynamoDB has no empty key attributes"
+        "Order.id: expected a value that is not empty, it is the partition key, found S '' "
+        "(item with key id='', number='7'); DynamoDB has no empty key attributes"
     )
 
 
@@ -237,7 +238,7 @@ def test_a_key_that_is_too_long_is_refused() -> None:
 
 def test_a_key_that_is_none_is_refused() -> None:
     assert refused(lambda: mapper.dump(Order(None, 7))) == (  # type: ignore[arg-type]
-        "Order.id: expected a str, found NoneType None"
+        "Order.id: expected a str, found NoneType None (item with key number='7')"
     )
 
 
@@ -371,7 +372,7 @@ def test_typed_dicts_are_maps_with_required_keys() -> None:
     holder = Holder("x", value)
     assert mapper.load(mapper.dump(holder), Holder) == holder
     assert refused(lambda: mapper.dump(Holder("x", {"name": "x"}))) == (  # type: ignore[typeddict-item]
-        "Holder.value: expected the keys 'name', 'score', found no 'score'"
+        "Holder.value: expected the keys 'name', 'score', found no 'score' (item with key id='x')"
     )
     assert "Holder.value['parent']: expected the keys" in refused(
         lambda: mapper.dump(Holder("x", {**value, "parent": {}}))

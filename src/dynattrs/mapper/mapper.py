@@ -36,6 +36,7 @@ from dynattrs.mapper.codec import (
 )
 from dynattrs.mapper.codecs import Codecs
 from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
+from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import item_size
 from dynattrs.mapper.unions_of_models import is_union, members_of, one_of_union
 from dynattrs.schema.item_models import class_of
@@ -112,12 +113,20 @@ class Mapper(Codecs):
         """*obj*, a model or any other class with fields, as an attribute map.
 
         Raises:
-            MappingError: A value has no place in DynamoDB. It names the path inside the item.
+            MappingError: A value has no place in DynamoDB. It names the path inside the item, the
+                object and its key.
             ModelError: *obj* has no fields, or is a subclass of a model and not decorated.
         """
         cls = type(obj)
         info = info_of(cls)
         codec = self.model_codec(cls)
+        try:
+            return self._dump(codec, info, obj)
+        except MappingError as error:
+            name_object(error, info, obj)
+            raise
+
+    def _dump(self, codec: Codec, info: ModelInfo | None, obj: Any) -> AttributeMap:
         try:
             item = (
                 codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)

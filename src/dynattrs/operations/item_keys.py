@@ -17,6 +17,7 @@ from dynattrs.keys.discriminator import ask_again
 from dynattrs.mapper.carried import StoredKey, carried_by, carry_on
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
+from dynattrs.mapper.named import name_object
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import version_is
 from dynattrs.schema.field_rules import FieldRules, raised
@@ -140,7 +141,11 @@ def put_key(info: ModelInfo, obj: Any) -> AttributeMap:
 def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
     """The key that the fields of an object make, whatever it carries. They are converted already."""
     values = (operator.attrgetter(name)(obj) for name in info.key_fields)
-    return _made_of(info, key_parts(info), values)
+    try:
+        return _made_of(info, key_parts(info), values)
+    except MappingError as error:
+        name_object(error, info, obj)
+        raise
 
 
 def keeping_key(info: ModelInfo, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:

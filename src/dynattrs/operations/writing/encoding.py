@@ -16,6 +16,7 @@ from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
+from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.conditions import unversioned, version_is
 from dynattrs.operations.context import Core, is_frozen
@@ -121,11 +122,21 @@ def encode(core: Core, obj: Any) -> Encoded:
     """An object as the item to store, after the hooks, with what a save changes.
 
     Raises:
-        MappingError: A value has no place in DynamoDB, or the item is over 400 KB.
+        MappingError: A value has no place in DynamoDB, or the item is over 400 KB. It names the object.
         ImpossibleKey: Its key is another model's.
         ModelError: *obj* is no model.
     """
     info = info_of(type(obj)) or _refuse(obj)
+    try:
+        return _encode(core, info, obj)
+    except MappingError as error:
+        found = error.key
+        name_object(error, info, obj)
+        error.key = found or error.key  # that of what a hook has made of the object
+        raise
+
+
+def _encode(core: Core, info: ModelInfo, obj: Any) -> Encoded:
     if not info.carries and info.unknown == "keep":
         raise MappingError(
             info.name,

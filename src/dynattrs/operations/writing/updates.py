@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
-from dynattrs.errors import ConditionError, ConditionFailed, NoSuchItem
+from dynattrs.errors import ConditionError, ConditionFailed, MappingError, NoSuchItem
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.placeholders import Placeholders
@@ -25,6 +25,7 @@ from dynattrs.expressions.updates import (
 )
 from dynattrs.keys.kinds import check_own_key, is_other
 from dynattrs.mapper.equality import same
+from dynattrs.mapper.named import name_object
 from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
@@ -203,14 +204,19 @@ def prepare(
     """The request of an update.
 
     Raises:
+        MappingError: A value has no place in DynamoDB, or a validator refuses it. It names the item.
         StaleKey: A key of an index would no longer be that of its item.
         ConditionError: Actions that DynamoDB would refuse.
         ConditionFailed: The condition is false without asking.
         ImpossibleKey: An item would be made whose key is another model's.
     """
-    stated = checked(info, actions, obj)
-    if upsert:
-        check_own_key(info, key)
+    try:
+        stated = checked(info, actions, obj)
+        if upsert:
+            check_own_key(info, key)
+    except MappingError as error:
+        name_object(error, info, obj, key)
+        raise
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *stamps(core, info)]

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    OutcomeUnknown,
-)
+from dynattrs.errors import MappingError, OutcomeUnknown, QueryError
 from dynattrs.expressions.conditions import Condition
+from dynattrs.mapper.named import name_object
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.conditions import (
     as_condition,
@@ -48,6 +47,7 @@ from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
+    from dynattrs.operations.reading.projections import OnError
     from dynattrs.operations.writing import (
         edits,
         migration,
@@ -112,6 +112,7 @@ class WriteVerbs(Owner):
         objects: Iterable[Instance],
         *,
         on_progress: Callable[[Progress], object] | None = None,
+        on_error: OnError = "raise",
     ) -> Flow[None]:
         """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
 
@@ -124,29 +125,47 @@ class WriteVerbs(Owner):
             on_progress: Called with a `Progress` after every answer, from whatever thread had it,
                 never twice at once. Through a batch it hears of objects with a version or unique
                 fields only: the others are the batch's. What it raises is raised when all is stored.
+            on_error: What to do with an object that has no place in DynamoDB: `"raise"` its
+                `MappingError`, whose `.obj` it is, when what was taken before it is stored; `"skip"` it;
+                or a function that gets the error, after which the next object is taken.
 
         One that fails by itself does not stop the others: a conflict of versions, an item that the
         service refuses. Where there is no hope for the others either (no table, no permission, no
         answer until the deadline, a thousand failures) it stops taking from *objects*.
 
         Raises:
+            MappingError: A value has no place in DynamoDB, and *on_error* is `"raise"`.
             UnsentWrites: Some were not stored; it carries the very objects, each with its cause,
                 which is `ConditionFailed` where another writer changed a stored version, and
                 `AlreadyTaken` where another item has a unique value. What was not taken from
                 *objects* any more is not in it.
         """
         self._check_writable()
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise QueryError(
+                f"save_all(on_error={on_error!r}): write 'raise', 'skip' or a function"
+            )
         own = Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
-        yield from batch.gathered(self._core, own, self._gather_each(objects, buffer, own))
+        gathering = self._gather_each(objects, buffer, own, on_error)
+        yield from batch.gathered(self._core, own, gathering)
 
-    def _gather_each(self, objects: Iterable[Instance], buffer: Buffer, own: Buffer) -> Flow[None]:
+    def _gather_each(
+        self, objects: Iterable[Instance], buffer: Buffer, own: Buffer, on_error: OnError
+    ) -> Flow[None]:
         for obj in objects:
             whole = batch.hold_packed(self._core, buffer, obj, going_on=True)
             if whole is None:
-                encoded = encode(self._core, obj)
-                if encoded.info.version is not None or encoded.info.guarding:
-                    yield from self._put_beside(own, encoded)
+                try:
+                    encoded = encode(self._core, obj)
+                    if encoded.info.version is not None or encoded.info.guarding:
+                        yield from self._put_beside(own, encoded)
+                        continue
+                except MappingError as error:
+                    if on_error == "raise":
+                        raise
+                    if callable(on_error):
+                        on_error(error)
                     continue
                 write = batch.put_write(self._core, encoded)
                 whole = batch.hold(self._core, buffer, write, going_on=True)
@@ -221,9 +240,13 @@ class WriteVerbs(Owner):
         info = encoded.info
         if info.guarding:
             check_constant("PutItem", info, key, found)
-            yield from unique_writes.put(
-                self._core, encoded, key, found, inserting=inserting, beside=beside
-            )
+            try:
+                yield from unique_writes.put(
+                    self._core, encoded, key, found, inserting=inserting, beside=beside
+                )
+            except MappingError as error:
+                name_object(error, info, encoded.source, key)
+                raise
             return
         parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
         with_condition(parameters, found)
@@ -365,8 +388,10 @@ class WriteVerbs(Owner):
             self._check_writable()
             yield from self._settle_pending(table, key_in(edit.info, edit.before))
             yield from self._as_today(edit.info, functools.partial(edits.finish, self._core, edit))
-        except BaseException:
+        except BaseException as error:
             edits.failed(edit)
+            if isinstance(error, MappingError):
+                name_object(error, edit.info, edit.obj, key_in(edit.info, edit.before))
             raise
 
     @verb
