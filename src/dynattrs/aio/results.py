@@ -11,7 +11,7 @@ from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
+from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
 
 if TYPE_CHECKING:
     from dynattrs.aio.handles import AsyncHandle
@@ -80,7 +80,7 @@ class AsyncRows(AnyRows["AsyncHandle", M_co]):
     """
 
     def __aiter__(self) -> AsyncIterator[M_co]:
-        return _Each(lambda: self._handle._drive(self._next()), _nothing)
+        return _Each(lambda: self._handle._drive(self._next()), nothing)
 
 
 # Not asynchronous generators: one that is left early lives on until the event loop closes it in a
@@ -157,7 +157,3 @@ class _Each(_Iteration[M_co]):
             self._items, self._position = await self._more(), 0
         self._position += 1
         return self._items[self._position - 1]
-
-
-def _nothing() -> None:
-    return None

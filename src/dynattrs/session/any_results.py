@@ -81,3 +81,7 @@ class AnyRows(Generic[H, M_co]):
             first, self._first = self._first, None
             return first
         return (yield from self._statement.next())
+
+
+def nothing() -> None:
+    """What is to be done where nothing has begun."""

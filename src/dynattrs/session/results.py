@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
+from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
+from dynattrs.session.iterators import Each, Following
 
 if TYPE_CHECKING:
     from dynattrs.session.handles import Handle
@@ -33,19 +34,11 @@ class Query(AnyQuery[M_co], Sync):
 
     def __iter__(self) -> Iterator[M_co]:
         stream = Stream(self)
-        try:
-            while (items := self._handle._drive(stream.items())) is not None:
-                yield from items
-        finally:
-            stream.close()
+        return Each.of(lambda: self._handle._drive(stream.items()), stream.close)
 
     def pages(self) -> Iterator[Page[M_co]]:
         stream = Stream(self)
-        try:
-            while (page := self._drive(stream.next())) is not None:
-                yield page
-        finally:
-            stream.close()
+        return Following(lambda: self._drive(stream.next()), stream.close)
 
     # What changes the type of the results is declared here, and once more for asyncio.
 
@@ -77,11 +70,7 @@ class Items(AnyItems["Handle", M_co]):
     """A lazy stream of the items of many keys. It can be iterated once."""
 
     def __iter__(self) -> Iterator[M_co]:
-        try:
-            while (items := self._handle._drive(self._found.next())) is not None:
-                yield from cast("list[M_co]", items)
-        finally:
-            self._found.close()
+        return Each.of(lambda: self._handle._drive(self._found.next()), self._found.close)
 
 
 class Rows(AnyRows["Handle", M_co]):
@@ -90,5 +79,4 @@ class Rows(AnyRows["Handle", M_co]):
     """
 
     def __iter__(self) -> Iterator[M_co]:
-        while (rows := self._handle._drive(self._next())) is not None:
-            yield from rows
+        return Each.of(lambda: self._handle._drive(self._next()), nothing)

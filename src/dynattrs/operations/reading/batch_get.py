@@ -18,6 +18,7 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.item_keys import identity, key_in
+from dynattrs.operations.reading.iteration import Source, failing_again
 from dynattrs.operations.refusals import PASSING
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
@@ -47,7 +48,7 @@ class Found:
     consumed: float = 0.0
 
 
-class BatchGet(Generic[R]):
+class BatchGet(Source, Generic[R]):
     """The items of many keys, in chunks, each key once."""
 
     def __init__(
@@ -79,11 +80,12 @@ class BatchGet(Generic[R]):
         #: The keys without an item, as they were given; complete at the end.
         self.missing: list[Any] = []
 
+    @failing_again
     def next(self) -> Flow[list[R | None] | None]:
         """The items of the next chunk, or None at the end."""
         if not self._begun:
-            self._begun = True
             yield from self._before()
+            self._begun = True
         while len(self._under_way) < self._core.concurrency:
             chunk = next(self._chunks, None)
             if chunk is None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations.flows import Call, Decode, Flow
+from dynattrs.operations.reading.iteration import Source, failing_again
 from dynattrs.operations.refusals import FAILURES
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
@@ -23,7 +24,7 @@ _SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _SELECT_ALL: Final = re.compile(r"\s*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
 
 
-class Statement(Generic[R]):
+class Statement(Source, Generic[R]):
     """The rows of one statement, page by page."""
 
     def __init__(
@@ -47,6 +48,7 @@ class Statement(Generic[R]):
         self._reads = reads(statement)
         self._done = False
 
+    @failing_again
     def next(self) -> Flow[list[R] | None]:
         """The rows of the next page, or None at the end."""
         if self._done:

@@ -24,6 +24,7 @@ from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.expiry import alive, time_to_live
 from dynattrs.operations.reading.groups import Groups
+from dynattrs.operations.reading.iteration import Source, failing_again
 from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.operations.reading.pages import Page, Pages, RawPage, Reading, pages_of
 from dynattrs.operations.reading.projections import Keys, OnError, Reader
@@ -559,7 +560,7 @@ def _concerns(info: ModelInfo, model: type[object]) -> bool:
     return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
 
 
-class Stream(Generic[M_co]):
+class Stream(Source, Generic[M_co]):
     """The pages of a query, one after the other."""
 
     def __init__(self, query: QueryVerbs[M_co], *, eager: bool = True) -> None:
@@ -568,6 +569,7 @@ class Stream(Generic[M_co]):
         self._pages: Pages = query._pages(self._plan, eager=eager)
         self._begun = False
 
+    @failing_again
     def next(self) -> Flow[Page[M_co] | None]:
         """The next page, which may be empty under a filter, or None at the end."""
         raw = yield from self._next()
@@ -577,6 +579,7 @@ class Stream(Generic[M_co]):
         cursor = query._cursor(self._plan, raw)
         return Page(query._read(raw.items), cursor, raw.consumed, raw.scanned)
 
+    @failing_again
     def items(self) -> Flow[tuple[M_co, ...] | None]:
         """The items of the next page, without a cursor, which costs something; None at the end."""
         raw = yield from self._next()
@@ -584,8 +587,8 @@ class Stream(Generic[M_co]):
 
     def _next(self) -> Flow[RawPage | None]:
         if not self._begun:
-            self._begun = True
             yield from self._query._begin()
+            self._begun = True
         return (yield from self._pages.next())
 
     def close(self) -> None:
