@@ -6,12 +6,12 @@ How they wait, and where connections are opened, is in `session.session` and in 
 from __future__ import annotations
 
 import random
-import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from dynattrs.clock import monotonic
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
@@ -234,7 +234,7 @@ def core_of(
     if secret is not None and not secret:
         raise ModelError(owner, "cursor_secret is empty; leave it out, or give a secret")
     environment = Environment(
-        time.monotonic, random.random, clock or _utc_now, caller=caller, cancellable=cancellable
+        monotonic, random.random, clock or _utc_now, caller=caller, cancellable=cancellable
     )
     return Core(
         environment, deadline, concurrency, table_prefix, dict(tables or {}), secret,

@@ -21,6 +21,7 @@ from concurrent import futures
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
+from dynattrs.clock import monotonic
 from dynattrs.errors import SessionClosed
 from dynattrs.operations.flows import (
     Call,
@@ -93,7 +94,7 @@ class LightTask:
     def sent(self, begun: PendingReply, steps: Callable[[Flow[Any], PendingReply], object]) -> None:
         """Its request is on its way. *steps* takes the further ones, beginning with the reply."""
         self._begun, self._steps = begun, steps
-        self.since = time.monotonic()
+        self.since = monotonic()
 
     def dropped(self, error: BaseException) -> None:
         """It goes no further: the flow says what becomes of what it holds."""
@@ -183,9 +184,9 @@ class Attendant:
             _see_to(task)
 
     def _attend(self) -> None:
-        last = time.monotonic()
+        last = monotonic()
         while not self._closing.wait(PATIENCE):
-            now = time.monotonic()
+            now = monotonic()
             for task in list(self._tasks):
                 if now - task.since >= PATIENCE:
                     self._tasks.pop(task, None)

@@ -41,7 +41,7 @@ class Attempts:
             error in its place.
         must_say: Whether a reply without content is no answer: of what reads, and of writes that ask
             for an item.
-        until: When the call must be over, as `time.monotonic` counts; None if it may take any time.
+        until: When the call must be over, as `clock.monotonic` counts; None if it may take any time.
         in_flight: Whether there may be an attempt of which nothing is known yet.
         over: Whether the call has ended without one, so that there must be no further attempt.
     """

@@ -25,6 +25,7 @@ from zlib import crc32
 
 import attrs
 
+from dynattrs.clock import monotonic
 from dynattrs.errors import (
     ConnectionFailed,
     CorruptReply,
@@ -139,7 +140,7 @@ class Exchange:
         self.attempts = Attempts(call.repeat, call.decode, must_say=_must_say(call))
         self._limit = limit
         if limit is not None:
-            self.attempts.until = time.monotonic() + limit
+            self.attempts.until = monotonic() + limit
         self._table = table_in(call.parameters)
         self._left = _ATTEMPTS
         self._retries = 0

@@ -12,7 +12,6 @@ What is valid: https://www.rfc-editor.org/rfc/rfc9112
 from __future__ import annotations
 
 import re
-import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -21,6 +20,7 @@ import attrs
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from dynattrs import foreign_names as foreign
+from dynattrs.clock import monotonic
 from dynattrs.wire.fast_requests import Request
 from dynattrs.wire.time_limits import GRACE, left_of
 
@@ -113,7 +113,7 @@ class Connection:
 
         Args:
             request: What is sent.
-            until: When the reply must have been read, as `time.monotonic` counts.
+            until: When the reply must have been read, as `clock.monotonic` counts.
 
         Raises:
             botocore.exceptions.ReadTimeoutError: It was not taken in time.
@@ -127,7 +127,7 @@ class Connection:
             sock.sendall(request.raw())
             self._until = self._late_at = until
             if self._timeout is not None:
-                late_at = time.monotonic() + self._timeout
+                late_at = monotonic() + self._timeout
                 self._late_at = late_at if until is None else min(late_at, until)
             done = True
         except OSError as error:
@@ -141,7 +141,7 @@ class Connection:
         sock = self._connection.sock
         if self._late_at is None:
             return self._wait_for_read(sock, seconds)
-        left = self._late_at - time.monotonic()
+        left = self._late_at - monotonic()
         if self._wait_for_read(sock, max(0.0, min(seconds, left))):
             return True
         if left > seconds:
@@ -197,7 +197,7 @@ class _Limited:
     def __init__(self, sock: Any, timeout: float | None, until: float) -> None:
         self._sock = sock
         self._timeout = timeout
-        self._until = max(until, time.monotonic() + GRACE)
+        self._until = max(until, monotonic() + GRACE)
 
     def recv(self, most: int, /) -> bytes:
         self._sock.settimeout(_patience(self._timeout, self._until))

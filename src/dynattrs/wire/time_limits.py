@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+from dynattrs.clock import monotonic
 from dynattrs.wire.attempts import Attempts
 
 R = TypeVar("R")
@@ -33,7 +33,7 @@ def left_of(until: float) -> float:
     Raises:
         OutOfTime: None.
     """
-    left = until - time.monotonic()
+    left = until - monotonic()
     if left <= 0:
         raise OutOfTime
     return left
@@ -81,7 +81,7 @@ async def within_awaited(attempts: Attempts, making: Coroutine[Any, Any, R]) -> 
     task = asyncio.create_task(making)
     cancelled = None
     try:
-        await asyncio.wait((task,), timeout=max(0.0, attempts.until - time.monotonic()))
+        await asyncio.wait((task,), timeout=max(0.0, attempts.until - monotonic()))
     except asyncio.CancelledError as error:
         cancelled = error
     while not task.done():
