@@ -244,6 +244,14 @@ class ConfigurationError(DynattrsError):
         return f"{self.problem}; {self.remedy}"
 
 
+_READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "ExecuteStatement")
+
+
+def may_read(operation: str) -> bool:
+    """Whether an operation changes nothing, or, where it is PartiQL's, may change nothing."""
+    return operation.startswith(_READS)
+
+
 # --- What the service answered ----------------------------------------------------------------
 
 
@@ -301,7 +309,7 @@ class ServiceUnavailable(ServiceError):
     """
 
     def _remedy(self) -> str:
-        return "try again later; a write may have been applied"
+        return "try again later" + ("; a write may have been applied" if self.uncertain else "")
 
 
 class InvalidRequest(ServiceError):
@@ -323,7 +331,8 @@ class ConnectionFailed(DynattrsError, ConnectionError):
         operation: The API operation, as the service calls it (`PutItem`).
         problem: What went wrong.
         table: The table's name, where the request was for one table.
-        uncertain: Whether a write may have been applied. False where no connection was made.
+        uncertain: Whether a write may have been applied. False where no connection was made, and for
+            reads.
     """
 
     operation: str
@@ -333,7 +342,8 @@ class ConnectionFailed(DynattrsError, ConnectionError):
 
     def __str__(self) -> str:
         where = f" on table {self.table!r}" if self.table else ""
-        so = "a write may have been applied" if self.uncertain else "nothing was sent"
+        so = "nothing was changed" if may_read(self.operation) else "nothing was sent"
+        so = "a write may have been applied" if self.uncertain else so
         return f"{self.operation}{where}: {self.problem}; check the endpoint and the network ({so})"
 
 

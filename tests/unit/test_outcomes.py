@@ -7,7 +7,7 @@ are lost after they were applied by a real engine is tested in tests/integration
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -161,6 +161,32 @@ def test_a_plain_put_that_gets_no_answer_is_a_failed_connection(scripted: Any) -
 
     assert failed.value.uncertain
     assert "a write may have been applied" in str(failed.value)
+
+
+@pytest.mark.parametrize("outcome", [LOST, BROKEN])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda session: session.get(Thing, "a"),
+        lambda session: session.query(Thing).where(Thing.id == "a").all(),
+        lambda session: session.scan(Thing).count(),
+        lambda session: list(session.get_many(Thing, ["a"])),
+        lambda session: session.transact_get((Thing, "a")),
+        lambda session: session.execute("SELECT * FROM things"),
+        lambda session: session.tables.exists(Thing),
+    ],
+)
+def test_a_read_without_an_answer_warns_of_no_write(
+    scripted: Any, read: Callable[[Session], object], outcome: Any
+) -> None:
+    session, _ = scripted(*[outcome] * 3)
+
+    with pytest.raises((ConnectionFailed, ServiceUnavailable)) as failed:
+        read(session)
+
+    assert not failed.value.uncertain
+    assert "write" not in str(failed.value)
+    assert "nothing was sent" not in str(failed.value)
 
 
 # --- Inserts --------------------------------------------------------------------------------------

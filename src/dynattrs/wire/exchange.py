@@ -32,6 +32,7 @@ from dynattrs.errors import (
     DynattrsError,
     ServiceError,
     ServiceUnavailable,
+    may_read,
 )
 from dynattrs.events import (
     AfterSend,
@@ -184,6 +185,7 @@ class Exchange:
             self.attempts.uncertain = True
             self._left -= 1
             if not self._left or not self.attempts.repeat:
+                error.uncertain = not self._reads()
                 raise error
             self._stats.retry()
             self._repeated(_ATTEMPTS - self._left, error_name(error), by="dynattrs")
@@ -192,8 +194,13 @@ class Exchange:
         if translated is None:
             raise error
         if isinstance(translated, (ServiceError, ConnectionFailed)):
-            translated.uncertain = self._uncertain(error, translated)
+            translated.uncertain = not self._reads() and self._uncertain(error, translated)
         raise translated from error
+
+    def _reads(self) -> bool:
+        """Whether it changes nothing, however often it is applied."""
+        # Of PartiQL's statements only those that read may be sent again.
+        return may_read(self.operation) and self.attempts.repeat
 
     def _uncertain(self, error: Exception, translated: DynattrsError) -> bool:
         if self.attempts.watched:
@@ -230,7 +237,7 @@ class Exchange:
             self.operation,
             f"there was no answer within the {self._limit:g} s of the session's call_timeout",
             self._table,
-            uncertain=self.attempts.uncertain or self.attempts.in_flight,
+            uncertain=not self._reads() and (self.attempts.uncertain or self.attempts.in_flight),
         )
         self._tell_end({}, error_name(error))
         return error
