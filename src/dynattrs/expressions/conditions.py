@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_path, no_truth
 from dynattrs.expressions.placeholders import Placeholders
@@ -523,7 +523,7 @@ def order_of(value: AttributeValue) -> Any:
     ((tag, payload),) = value.items()
     if tag == "N":
         return Decimal(payload)
-    return payload.encode() if tag == "S" else payload
+    return utf8.as_bytes(payload) if tag == "S" else payload
 
 
 def _install() -> None:

@@ -16,7 +16,7 @@ from typing import Any, TypeGuard, cast
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.errors import ImpossibleKey
 from dynattrs.expressions.conditions import (
     Between,
@@ -203,14 +203,18 @@ def attribute_operand(info: ModelInfo, attribute: str) -> PathOperand:
 
 def impossible_size(info: ModelInfo, attribute: str, value: AttributeValue) -> ImpossibleKey | None:
     """The error for a value that is empty, or longer than the key attribute may be."""
-    size = size_of(value)
-    table = info.table
+    size, table = size_of(value), info.table
+    text = value.get("S", "")
+    name = next((name for name, stored in info.names.items() if stored == attribute), None)
+    where = f"{info.name}[{attribute!r}]" if name is None else f"{info.name}.{name}"
+    if not utf8.encodable(text):
+        return ImpossibleKey(
+            where, f"{utf8.EXPECTED}, it is a key", utf8.found(text), hint=utf8.HINT
+        )
     sorts = {*table.key[1:], *(name for index in table.indexes for name in index.sort_key)}
     most = limits.SORT_KEY_BYTES if attribute in sorts else limits.PARTITION_KEY_BYTES
     if 0 < size <= most:
         return None
-    name = next((name for name, stored in info.names.items() if stored == attribute), None)
-    where = f"{info.name}[{attribute!r}]" if name is None else f"{info.name}.{name}"
     return ImpossibleKey(where, f"1 to {most:,} bytes, it is a key", f"{size:,} bytes")
 
 
@@ -277,7 +281,7 @@ class _Derivation:
                 if part.style.width is not None or after:
                     self._decided[id(equal)] = prefix + ("" if part.style.width else after)
         key = {"S": prefix}
-        if not 0 < len(prefix.encode()) <= self._keys.most(template.attribute):
+        if not 0 < len(utf8.as_bytes(prefix)) <= self._keys.most(template.attribute):
             return Bound(never=impossible_size(self._info, template.attribute, key))
         return self._done(equal=(self._equals(key),))
 

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.errors import ImpossibleKey, MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
@@ -172,6 +172,9 @@ class ModelKeys:
             texts = (
                 p if isinstance(p, str) else "0" * (p.style.width or 0) for p in template.parts
             )
+            for text in filter(None, template.parts):
+                if isinstance(text, str) and not utf8.encodable(text):
+                    raise Unfit(utf8.EXPECTED, utf8.found(text), utf8.HINT)
             least = sum(len(text.encode()) for text in texts)
             if least > most:
                 raise Unfit(f"at most {most:,} bytes", f"{least:,} or more")

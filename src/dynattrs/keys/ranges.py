@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.expressions.conditions import (
     Between,
     Comparison,
@@ -91,7 +91,7 @@ def stored_in(operand: Operand | None) -> AttributeValue:
 def size_of(value: AttributeValue) -> int:
     """How many bytes a key has; numbers are never too long."""
     ((tag, payload),) = value.items()
-    return 1 if tag == "N" else len(payload.encode() if tag == "S" else binary(payload))
+    return 1 if tag == "N" else len(utf8.as_bytes(payload) if tag == "S" else binary(payload))
 
 
 def range_of_keys(part: Condition) -> Range:
@@ -141,7 +141,7 @@ def after_prefix(prefix: AttributeValue) -> AttributeValue | None:
         code = ord(text[-1]) + 1
         # Surrogates are no characters of UTF-8.
         after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
-        if len(after.encode()) <= limits.SORT_KEY_BYTES:
+        if len(utf8.as_bytes(after)) <= limits.SORT_KEY_BYTES:
             return {"S": after}
         # A key is not that long, so the next one has another character further left.
         text = text[:-1].rstrip("\U0010ffff")
@@ -216,7 +216,7 @@ def _next(value: AttributeValue) -> AttributeValue | None:
     """The least key above *value*; None above the greatest."""
     ((tag, payload),) = value.items()
     if tag != "N":
-        data = payload.encode() if tag == "S" else binary(payload)
+        data = utf8.as_bytes(payload) if tag == "S" else binary(payload)
         if len(data) >= limits.SORT_KEY_BYTES:
             return after_prefix(value)
         return {"S": payload + "\0"} if tag == "S" else {"B": data + b"\0"}

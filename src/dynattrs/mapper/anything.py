@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from dynattrs import utf8
 from dynattrs.mapper import numbers, scalars
 from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
 from dynattrs.quoting import quoted
@@ -179,7 +180,7 @@ def plain_json(value: AttributeValue) -> str:
 def _text(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     # A lone surrogate has no UTF-8 form, and has one as an escape.
-    return text if text.isascii() or encodable(text) else json.dumps(value)
+    return text if utf8.encodable(text) else json.dumps(value)
 
 
 def has_more_types(value: AttributeValue) -> bool:
@@ -190,15 +191,6 @@ def has_more_types(value: AttributeValue) -> bool:
     if tag == "M":
         return any(map(has_more_types, payload.values()))
     return tag in ("B", "SS", "NS", "BS")
-
-
-def encodable(text: str) -> bool:
-    """Whether a text has a UTF-8 form: a lone surrogate, which `json.loads` can make, has none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _base64(payload: object) -> str:

@@ -28,6 +28,7 @@ import cattrs
 from cattrs.errors import StructureHandlerNotFoundError
 
 from dynattrs import foreign_names as foreign
+from dynattrs import utf8
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.mapper import (
@@ -367,6 +368,9 @@ class Codecs(ForgetfulConverter):
                 raise under(
                     f".{member.name}", Refused("a stored name that is not empty", "''"), record.cls
                 )
+            if not utf8.encodable(member.stored):
+                name = Refused(f"a stored name, {utf8.EXPECTED}", utf8.found(member.stored))
+                raise under(f".{member.name}", name, record.cls)
             if member.stored in stored:
                 raise under(
                     f".{member.name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.errors import ImpossibleKey, MappingError
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by
@@ -111,6 +111,11 @@ def _check(info: ModelInfo, item: AttributeMap, attribute: str, role: str, most:
         )
     if kind == "N":
         return
+    if kind == "S" and not utf8.encodable(payload):
+        raise ImpossibleKey(
+            _path(info, attribute), f"{utf8.EXPECTED}, it is the {role}", utf8.found(payload),
+            hint=utf8.HINT,
+        )  # fmt: skip
     size = len(payload.encode()) if kind == "S" else len(binary(payload))
     if not size:
         raise ImpossibleKey(

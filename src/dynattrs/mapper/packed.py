@@ -6,6 +6,7 @@ import gzip
 import zlib
 from typing import Any, Final
 
+from dynattrs import utf8
 from dynattrs.mapper import json_values, scalars
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.codec import Codec, Refused, Trail
@@ -54,6 +55,8 @@ def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> C
     def pack(value: AttributeValue) -> AttributeValue:
         ((tag, payload),) = value.items()
         text: Any = payload if raw else plain_json(value)
+        if tag == "S" and not utf8.encodable(text):
+            raise Refused(utf8.EXPECTED, utf8.found(text), utf8.HINT)
         data: bytes = text if tag == "B" and raw else text.encode()
         if len(data) > most:
             # It could be stored, and not be read.

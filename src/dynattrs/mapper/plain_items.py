@@ -85,11 +85,11 @@ def fields_alone(
 
 
 def item_of_fields(item: AttributeMap, info: ModelInfo, keys: ComputedKeys) -> AttributeMap:
-    """What plain JSON says of an object, with the fields that it has in keys only.
+    """What plain JSON says of an object, with its key and the fields that it has in keys only.
 
     Raises:
         Refused: It is of a subclass, whose fields this class does not know.
-        MappingError: A key was not made by this model's template.
+        MappingError: A key was not made by this model's template, or cannot be.
     """
     known = {*info.names.values(), *keys.attributes, *info.formerly, info.schema_attribute}
     others = item.keys() - known
@@ -101,6 +101,7 @@ def item_of_fields(item: AttributeMap, info: ModelInfo, keys: ComputedKeys) -> A
                 f"also {', '.join(map(repr, sorted(shared)))}, of {each.name}",
                 f"plain JSON does not say its class: give {each.name} to from_json",
             )
-    if all(info.names[name] in item for name in keys.key_only):
-        return item
-    return keys.restore(item)
+    if any(info.names[name] not in item for name in keys.key_only):
+        item = keys.restore(item)
+    # With its key, which an object carries where that is written otherwise.
+    return {**item, **keys.primary_of(item)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dynattrs import utf8
 from dynattrs.errors import ModelError
 from dynattrs.quoting import quoted
 
@@ -32,6 +33,10 @@ def check_name(subject: str, option: str, value: object) -> None:
         raise ModelError(
             subject,
             f"{option}={quoted(value)}: the name of an attribute is expected, text and not empty",
+        )
+    if not utf8.encodable(value):
+        raise ModelError(
+            subject, f"{option}: {utf8.EXPECTED} is expected, found {utf8.found(value)}"
         )
 
 

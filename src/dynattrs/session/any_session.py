@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from dynattrs import utf8
 from dynattrs.clock import monotonic
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
@@ -230,6 +231,8 @@ def core_of(
         functions(owner, "after_load", after_load),
         functions(owner, "after_flush", after_flush),
     )
+    if isinstance(cursor_secret, str) and not utf8.encodable(cursor_secret):
+        raise ModelError(owner, f"cursor_secret: {utf8.EXPECTED} is expected")
     secret = cursor_secret.encode() if isinstance(cursor_secret, str) else cursor_secret
     if secret is not None and not secret:
         raise ModelError(owner, "cursor_secret is empty; leave it out, or give a secret")

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 from zlib import crc32
 
 import attrs
+from botocore.exceptions import ClientError
 
 from dynattrs.clock import monotonic
 from dynattrs.errors import (
@@ -48,6 +49,7 @@ from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
 from dynattrs.wire.service_errors import translate
+from dynattrs.wire.unencodable import refuse_unencodable
 
 _log = logging.getLogger("dynattrs")
 
@@ -65,7 +67,8 @@ class Stats:
     """What a session has asked of the service so far.
 
     Attributes:
-        requests: Requests that were answered, by operation (`PutItem`).
+        requests: Requests that were answered, by operation (`PutItem`); those that the service
+            refused count as well, because it bills most of them.
         items: Items that were read or written, by operation.
         retries: Attempts beyond the first within requests, botocore's and our own.
         unprocessed: Writes and keys that answers left to be sent again.
@@ -87,13 +90,22 @@ class Stats:
 
     @property
     def total(self) -> int:
-        """All requests that were answered."""
+        """All requests that were answered, refused ones too."""
         return sum(self.requests.values())
 
     def retry(self) -> None:
         """Count an attempt of our own beyond the first."""
         with self._lock:
             self.retries += 1
+
+    def refused(self, operation: str, response: Message) -> None:
+        """Count a request that was answered with an error."""
+        units: Any = sum(capacity_in(response).values(), 0.0)
+        with self._lock:
+            self.requests[operation] += 1
+            self.retries += response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+            if units:
+                self.capacity[operation] += units
 
     def count(
         self,
@@ -160,7 +172,12 @@ class Exchange:
 
     @property
     def parameters(self) -> Message:
-        """What the client's method takes."""
+        """What the client's method takes.
+
+        Raises:
+            MappingError: It holds text that no request can hold.
+        """
+        refuse_unencodable(self.operation, self.packed)
         return unpacked(self.packed) if self.operation == "BatchWriteItem" else self.packed
 
     def failed(self, error: Exception) -> None:
@@ -193,6 +210,8 @@ class Exchange:
         translated = translate(error, self.operation, self._table)
         if translated is None:
             raise error
+        if isinstance(error, ClientError):
+            self._stats.refused(self.operation, {**error.response})
         if isinstance(translated, (ServiceError, ConnectionFailed)):
             translated.uncertain = not self._reads() and self._uncertain(error, translated)
         raise translated from error

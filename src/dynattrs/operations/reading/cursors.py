@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
+from dynattrs import utf8
 from dynattrs.errors import CursorError
 from dynattrs.mapper.scalars import binary
 from dynattrs.schema.messages import Message
@@ -27,7 +28,8 @@ _DIGEST_BYTES: Final = 16
 
 def encode(key: AttributeMap, context: object, secret: bytes | None) -> str:
     """The cursor for going on after the item with these key attributes."""
-    payload = json.dumps(_plain(key), separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(_plain(key), separators=(",", ":"), ensure_ascii=False)
+    payload = utf8.as_bytes(text)
     return _text(_VERSION + _digest(payload, context, secret) + payload)
 
 
@@ -73,7 +75,8 @@ def decode(
 
 
 def _digest(payload: bytes, context: object, secret: bytes | None) -> bytes:
-    bound = json.dumps(context, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode()
+    text = json.dumps(context, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    bound = utf8.as_bytes(text)
     content = len(bound).to_bytes(4, "big") + bound + payload
     if secret is not None:
         return hmac.digest(secret, content, "sha256")[:_DIGEST_BYTES]

@@ -9,13 +9,14 @@ from typing import Any
 
 import attrs
 
-from dynattrs import limits
+from dynattrs import limits, utf8
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import show
+from dynattrs.mapper.key_rules import check_key
 from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.conditions import unversioned, version_is
@@ -197,7 +198,8 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
     """The item's size in bytes.
 
     Raises:
-        MappingError: It is over 400 KB, or nested more than 32 levels deep.
+        MappingError: It is over 400 KB, nested more than 32 levels deep, or has text without a UTF-8
+            form.
     """
     try:
         size = item_size(item)
@@ -209,11 +211,12 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
             hint="store the inner part as Annotated[..., Json]",
         ) from None
     except UnicodeEncodeError as error:
+        check_key(info, item)
         raise MappingError(
             _culprit(info, item, UnicodeEncodeError),
-            "text that has a UTF-8 form",
+            utf8.EXPECTED,
             f"a lone surrogate, {error.object[error.start]!r}",
-            hint="it is half of a character: decode the text with errors='replace'",
+            hint=utf8.HINT,
         ) from None
     if size > limits.ITEM_BYTES:
         raise MappingError(

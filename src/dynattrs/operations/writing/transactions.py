@@ -21,7 +21,6 @@ from dynattrs.errors import (
     TransactionFailed,
 )
 from dynattrs.expressions.conditions import Condition, Constant, Not, Value, any_conditions
-from dynattrs.mapper.size import item_size
 from dynattrs.models.model import M
 from dynattrs.operations.conditions import (
     as_condition,
@@ -45,7 +44,7 @@ from dynattrs.operations.item_keys import (
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.refusals import check_constant
 from dynattrs.operations.writing import idempotent
-from dynattrs.operations.writing.encoding import Encoded, encode
+from dynattrs.operations.writing.encoding import Encoded, check_size, encode
 from dynattrs.operations.writing.transaction_actions import (
     TransactionAction,
     TransactionActions,
@@ -145,7 +144,7 @@ class TransactionVerbs:
                 f"it: insert a receipt in the same transaction, without a token"
             )
         made = 0 if prepared.new is None else prepared.new.size
-        size = max(made, _least_size(item_key, prepared.stated))
+        size = max(made, _least_size(info, item_key, prepared.stated))
         new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
         request = updates.InTransaction(self._core, prepared, turns=new_of is None)
         self._take(
@@ -307,14 +306,18 @@ class TransactionVerbs:
         yield from self._actions.commit(self._token or self._core.environment.token())
 
 
-def _least_size(key: AttributeMap, actions: Sequence[Action]) -> int:
-    """The bytes that an item has at least after an update: what else is stored nobody knows."""
+def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> int:
+    """The bytes that an item has at least after an update: what else is stored nobody knows.
+
+    Raises:
+        MappingError: A value has no place in an item.
+    """
     whole = {
         str(each.steps[0]): each.value.stored
         for each in actions
         if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
     }
-    return item_size({**whole, **key})
+    return check_size(info, {**whole, **key})
 
 
 def _listed(actions: Sequence[object]) -> str:

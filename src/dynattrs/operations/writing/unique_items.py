@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 
 import attrs
 
+from dynattrs import utf8
 from dynattrs.errors import AlreadyTaken, MappingError
 from dynattrs.expressions.conditions import Comparison, Condition, Function, Value
 from dynattrs.mapper.equality import same
@@ -132,6 +133,10 @@ def _written(info: ModelInfo, values: Mapping[str, AttributeValue]) -> str:
         if tag == "N":
             # 1 and 1.0 are one number to the service.
             payload = format(Decimal(payload).normalize(), "f")
+        if tag == "S" and not utf8.encodable(payload):
+            raise MappingError(
+                f"{info.name}.{name}", utf8.EXPECTED, utf8.found(payload), hint=utf8.HINT
+            )
         plain.append([tag, binary(payload).hex() if tag == "B" else payload])
     text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > _MOST_BYTES:
