@@ -18,7 +18,7 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Start, Task, Wait
 from dynattrs.operations.item_keys import identity, key_in
-from dynattrs.operations.reading.iteration import Source, failing_again
+from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import PASSING
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo

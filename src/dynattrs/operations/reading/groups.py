@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+from dynattrs.keys.discriminator import ask_again
 from dynattrs.schema.definitions import have_one_name, two_names
+from dynattrs.schema.model_info import ModelInfo, model_info
 
 A = TypeVar("A")
 
@@ -59,3 +61,32 @@ class Groups:
     def __repr__(self) -> str:
         counts = ", ".join(f"{model.__name__}: {len(self[model])}" for model in self)
         return f"<Groups {counts or 'of nothing'}>"
+
+
+def models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple[ModelInfo, ...]:
+    """The models of one query, which are of one table.
+
+    Raises:
+        QueryError: They are not, or nothing would tell their items apart.
+        ModelError: The same, of a model that had a forward reference when it was declared.
+    """
+    if not models:
+        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
+    infos = {info.cls: info for info in map(model_info, models)}
+    first, *rest = infos.values()
+    for info in rest:
+        if info.table is not first.table:
+            names = ", ".join(two_names(first.cls, info.cls))
+            raise QueryError(
+                f"{operation}({names}): they are not of one table; declare them on the same Table "
+                f"object"
+            )
+        if info.keys is None or first.keys is None:
+            plain = info if info.keys is None else first
+            raise QueryError(
+                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
+                f"others; give it key templates, or Table(..., discriminator='type')"
+            )
+    for info in infos.values():
+        ask_again(info)
+    return (first, *rest)

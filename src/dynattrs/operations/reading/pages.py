@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeAlias, TypeVar, overload
 
@@ -24,6 +25,7 @@ from dynattrs.operations.flows import (
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeMap, StoredItem
 
+R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
 
 
@@ -354,3 +356,36 @@ def _page_of(reading: Reading, response: Message) -> Flow[RawPage]:
         pairs = [pair for pair in pairs if reading.belongs(pair[0])]
     items, places = [item for item, _ in pairs], [place for _, place in pairs]
     return RawPage(items, len(items), scanned, consumed, last_key, places)
+
+
+# --- What has failed -----------------------------------------------------------------------------
+
+
+class Source:
+    """What gives one bit after the other."""
+
+    #: What it has failed with.
+    failure: Exception | None = None
+
+
+S = TypeVar("S", bound=Source)
+
+
+def failing_again(following: Callable[[S], Flow[R]]) -> Callable[[S], Flow[R]]:
+    """A source that has failed fails again, with the same error: what would have come is missing, so
+    it neither goes on behind that nor says that it is at its end.
+
+    A cancellation is no failure: asked again, it gives what would have come.
+    """
+
+    @functools.wraps(following)
+    def next_of(source: S) -> Flow[R]:
+        if source.failure is not None:
+            raise source.failure
+        try:
+            return (yield from following(source))
+        except Exception as error:
+            source.failure = error
+            raise
+
+    return next_of

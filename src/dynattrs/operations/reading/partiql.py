@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
 from dynattrs.operations.flows import Call, Decode, Flow
-from dynattrs.operations.reading.iteration import Source, failing_again
+from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import FAILURES
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue

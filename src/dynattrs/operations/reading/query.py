@@ -14,7 +14,7 @@ import attrs
 
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
-from dynattrs.keys.discriminator import Sieve, ask_again, subclasses
+from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted
@@ -23,15 +23,22 @@ from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.expiry import alive, time_to_live
-from dynattrs.operations.reading.groups import Groups
-from dynattrs.operations.reading.iteration import Source, failing_again
+from dynattrs.operations.reading.groups import Groups, models_of_one_table
 from dynattrs.operations.reading.objects import MixedObjects, Objects
-from dynattrs.operations.reading.pages import Page, Pages, RawPage, Reading, pages_of
+from dynattrs.operations.reading.pages import (
+    Page,
+    Pages,
+    RawPage,
+    Reading,
+    Source,
+    failing_again,
+    pages_of,
+)
 from dynattrs.operations.reading.projections import Keys, OnError, Reader
 from dynattrs.operations.reading.shards import merged_pages
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
 M_co = TypeVar("M_co", covariant=True)
@@ -511,46 +518,17 @@ def begin(
     """
     subjects = handle._core.subjects
     known = subjects.get(models[0]) if len(models) == 1 and isinstance(models[0], type) else None
-    if known is not None:
+    if known is not None and known.info.table.members.declared < 2:
         return kind(handle, known.info, operation, known)
-    first, *others = _models_of_one_table(models, operation)
+    first, *others = models_of_one_table(models, operation)
     if not others and not (models[0] is first.cls and keys_tell_subclasses(first)):
         objects = Objects(first, models[0])
-        # Other models, which templates would have to be told from, may be declared later.
+        # Other models of the table, subclasses among them, may be declared later.
         if first.keys is None and models[0] is first.cls:
             subjects.learn(first.cls, objects)
         return kind(handle, first, operation, objects)
     reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)))
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
-
-
-def _models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple[ModelInfo, ...]:
-    """The models of one query, which are of one table.
-
-    Raises:
-        QueryError: They are not, or nothing would tell their items apart.
-        ModelError: The same, of a model that had a forward reference when it was declared.
-    """
-    if not models:
-        raise QueryError(f"{operation}() needs a model: {operation}(Order)")
-    infos = {info.cls: info for info in map(model_info, models)}
-    first, *rest = infos.values()
-    for info in rest:
-        if info.table is not first.table:
-            names = ", ".join(two_names(first.cls, info.cls))
-            raise QueryError(
-                f"{operation}({names}): they are not of one table; declare them on the same Table "
-                f"object"
-            )
-        if info.keys is None or first.keys is None:
-            plain = info if info.keys is None else first
-            raise QueryError(
-                f"{operation}({first.name}, {info.name}): nothing tells items of {plain.name} from "
-                f"others; give it key templates, or Table(..., discriminator='type')"
-            )
-    for info in infos.values():
-        ask_again(info)
-    return (first, *rest)
 
 
 def _concerns(info: ModelInfo, model: type[object]) -> bool:
