@@ -488,3 +488,35 @@ def test_models_that_meet_are_refused_at_the_first_use_of_a_late_annotation(sess
     for verb in verbs:
         with pytest.raises(ModelError, match="could be one of Second"):
             verb(session)
+
+
+OVERLAP = Table("overlap", partition_key="pk", discriminator="type")
+
+
+@model(OVERLAP, pk="B#{name}")
+class Base:
+    name: str
+
+
+@model(OVERLAP, pk="X#{name}")
+class Between:
+    name: str
+
+
+@model(OVERLAP, pk="{name:*}")
+class Sub(Base):
+    pass
+
+
+def test_items_without_a_kind_are_of_subclasses_before_others(session: Session):
+    session.tables.create(OVERLAP)
+    client: Any = session.client
+    name = session._core.table_name(OVERLAP)
+    item = {"pk": {"S": "X#a"}, "name": {"S": "X#a"}}
+    client.put_item(TableName=name, Item=item)
+
+    assert session.scan(Base).all() == [Sub("X#a")]
+    assert session.scan(Sub).all() == [Sub("X#a")]
+    assert session.scan(Between).all() == [Between("X#a")]
+    assert mapper.load(item, Base) == Sub("X#a")
+    assert mapper.load(item, Base | Between) == Between("X#a")

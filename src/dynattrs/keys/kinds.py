@@ -81,10 +81,11 @@ def check_own_key(info: ModelInfo, key: AttributeMap) -> None:
 
 
 def keys_tell_subclasses(info: ModelInfo) -> bool:
-    """Whether items of subclasses are told by their keys, and not by a discriminator, which is looked at
-    wherever an item is read.
+    """Whether items of subclasses may be told by their keys, and not by a discriminator, which is looked
+    at wherever an item is read: old ones have none.
     """
-    return info.table.discriminator is None and bool(subclasses(info))
+    own = {} if info.keys is None else info.keys.written
+    return any(each.keys is not None and each.keys.written != own for each in subclasses(info))
 
 
 def are_told_apart(infos: Sequence[ModelInfo]) -> bool:

@@ -28,7 +28,7 @@ def declared_model_of(
     Args:
         table: The table that the item is in.
         item: At least its primary key, and the discriminator.
-        asked: Models to try first, where an item has no discriminator.
+        asked: Models to try first, and their subclasses then, where an item has no discriminator.
         members: The table's models, where the caller has them.
     """
     members = models_in(table) if members is None else members
@@ -40,7 +40,9 @@ def declared_model_of(
             if keys is not None and kind in keys.kinds:
                 return info
         return None
-    for info in (*asked, *members):
+    bases = tuple(info.cls for info in asked)
+    ours = [info for info in members if issubclass(info.cls, bases)] if bases else []
+    for info in (*asked, *ours, *members):
         keys = info.keys
         if keys is not None and keys.written and keys.matches(item):
             return info
@@ -69,28 +71,39 @@ def class_of(info: ModelInfo, item: Mapping[str, AttributeValue], model: object)
     Raises:
         OtherKind: The item is of another model, or the guard of a unique value, which is of none.
     """
-    # What is no attribute map at all is explained where it is read.
-    with suppress(AttributeError, TypeError):
-        keys, table = info.keys, info.table
-        said = None if keys is None or not keys.kinds else item.get(table.discriminator or "")
-        if said is not None and keys is not None:
-            if said.get("S") in keys.kinds:
+    keys, table = info.keys, info.table
+    try:
+        # What most items are, first.
+        if GUARD_ATTRIBUTE not in item:
+            if keys is None:
+                if table.members.declared < 2:
+                    return model
+            elif keys.kinds:
+                said = item.get(table.discriminator or "")
+                if said is not None and said.get("S") in keys.kinds:
+                    return model
+            elif keys.matches(item):
                 return model
-        elif GUARD_ATTRIBUTE in item:
+        return _class_of(info, item, model)
+    except (AttributeError, TypeError):  # no attribute map, as is explained where it is read
+        return model
+
+
+def _class_of(info: ModelInfo, item: Mapping[str, AttributeValue], model: Any) -> Any:
+    keys, table = info.keys, info.table
+    said = None if keys is None or not keys.kinds else item.get(table.discriminator or "")
+    if said is None:
+        if GUARD_ATTRIBUTE in item:
             raise _guard(info, item)
-        elif keys is None or not keys.written:
-            # All keys that are of no other model are its own.
-            if table.members.declared < 2:
-                return model
-        elif keys.matches(item):
+        if any(name not in item for name in table.key):
+            return model  # a part of an item
+        if keys is not None and keys.written and keys.matches(item):
             return model
-        if said is None and any(name not in item for name in table.key):
-            return model
-        found = declared_model_of(table, item)
-        if found is not None and issubclass(found.cls, info.cls):
-            return model if found is info else found.cls
-        if found is not None or said is not None or not has_plain_keys(info):
-            raise _of_another(info, item, found)
+    found = declared_model_of(table, item, (info,))
+    if found is not None and issubclass(found.cls, info.cls):
+        return model if found is info else found.cls
+    if found is not None or said is not None or not has_plain_keys(info):
+        raise _of_another(info, item, found)
     return model
 
 
