@@ -129,10 +129,10 @@ def worlds(draw: st.DrawFn) -> World:
     marked = draw(st.booleans())
     table = Table("law", partition_key="pk", discriminator="type" if marked else None)
     models: list[Model] = []
-    for number in range(draw(st.integers(1, 4))):
-        base = draw(st.sampled_from([None, *models]))
+    for number in range(draw(st.integers(2, 4))):
+        base = draw(st.sampled_from([*models, None]))
         name = draw(st.sampled_from(sorted(SHAPES)))
-        inherits = base is not None and (base.plain or draw(st.booleans()))
+        inherits = base is not None and (base.plain or draw(st.integers(0, 3)) == 3)
         if base is not None and not inherits and name == "plain":
             inherits = True
         shape = base.shape if base is not None and inherits else SHAPES[name]

@@ -367,4 +367,8 @@ def test_each_verb_is_right_about_each_item(table: tuple[Any, str], data: st.Dat
         )  # fmt: skip
         verb(handle, step)
         assert here.stored() == here.items, verb.__name__
+    for mine in world.models:
+        step = Step(here, mine, mine.shape.names[0], 1, mine, mine.shape.names[0])
+        scan(handle, step)
+        load(handle, step)
     handle.close()
