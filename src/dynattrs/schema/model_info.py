@@ -311,6 +311,13 @@ class ModelInfo:
         return tuple(by_attribute[attribute] for attribute in self.table.key)
 
     @property
+    def index_keys(self) -> tuple[str, ...]:
+        """The key attributes of indexes that are made of its fields."""
+        if self.keys is None:
+            return ()
+        return tuple(name for name in self.keys.written if name not in self.table.key)
+
+    @property
     def schema_version(self) -> int:
         """The schema version that the model writes."""
         return len(self.upgrades) + 1

@@ -27,6 +27,7 @@ from dynattrs.schema.capacity import (
 )
 from dynattrs.schema.infrastructure import recovery_specification
 from dynattrs.schema.messages import Message
+from dynattrs.schema.model_info import models_in
 from dynattrs.schema.table import (
     GlobalIndex,
     Index,
@@ -235,7 +236,7 @@ class _Comparison:
                 yield self._change(
                     "indexes",
                     difference,
-                    "create it, and wait until it is filled",
+                    f"create it, and wait until it is filled{self._to_migrate(index)}",
                     self._create(index),
                 )
             else:
@@ -259,13 +260,25 @@ class _Comparison:
                     "indexes",
                     difference,
                     "drop it and create it anew; queries fail meanwhile, so rather declare an "
-                    "index of another name",
+                    f"index of another name{self._to_migrate(index)}",
                     self._drop(index.name),
                     self._create(index),
                     destructive=True,
                 )
             else:
                 yield self._impossible("indexes", difference, _LOCAL_INDEX)
+
+    def _to_migrate(self, index: GlobalIndex) -> str:
+        """What is to be done besides, where items cannot have the keys of an index yet."""
+        known = _attributes(self.description["AttributeDefinitions"])
+        new = {each for each in key_attributes_of(self.table, index) if each not in known}
+        models = [
+            info.name for info in models_in(self.table) if not new.isdisjoint(info.index_keys)
+        ]
+        if not models:
+            return ""
+        calls = " and ".join(f"session.migrate({name})" for name in models)
+        return f"; then {calls} gives its keys to the items that were stored before"
 
     def _declared_globals(self) -> list[GlobalIndex]:
         return [index for index in self.table.indexes if isinstance(index, GlobalIndex)]

@@ -33,6 +33,7 @@ from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, still
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
+from dynattrs.operations.writing.index_keys import EditedKeys
 from dynattrs.operations.writing.places import (
     Difference,
     Known,
@@ -218,7 +219,7 @@ def _prepared(
     # Today's fields must not be written into an older item.
     current = up_to_date(info) if info.evolves and not edit.renews else None
     for roughly in (False, True):
-        placed, rests_on = _placed(edit, after, changes, known, roughly=roughly)
+        placed, rests_on = _placed(edit, after, changes, own, known, roughly=roughly)
         actions = [*(_action(info, change) for change in placed), *own]
         asked = joined(edit.version, rests_on)
         prepared = updates.Prepared(
@@ -236,6 +237,7 @@ def _placed(
     edit: Edit,
     after: AttributeMap,
     changes: Sequence[Difference],
+    own: Sequence[Action],
     known: Known,
     *,
     roughly: bool,
@@ -262,8 +264,18 @@ def _placed(
     computed = () if info.keys is None else info.keys.attributes
     places = Places(info, before, after, known, edit.guard, roughly)
     for change in changes:
-        places.add(change, guarded=change.steps[0] not in computed)
-    return [*places.changes.values()], joined(*places.conditions.values())
+        if change.steps[0] not in info.index_keys:
+            places.add(change, guarded=change.steps[0] not in computed)
+    changed = {*(change.steps for change in changes), *(action.steps for action in own)}
+    read = after if edit.renews else known.read
+    keys = EditedKeys(info, known.stored, read, after, changed)
+    followed = [
+        Difference((name,), "REMOVE" if value is None else "SET", value, known.stored.get(name))
+        for name, value in keys.values.items()
+    ]
+    for steps, asked in keys.conditions.items():
+        places.conditions.setdefault(("as read", steps), asked)
+    return [*places.changes.values(), *followed], joined(*places.conditions.values())
 
 
 def _found(core: Core, edit: Edit, refused: ConditionFailed) -> Flow[Known]:

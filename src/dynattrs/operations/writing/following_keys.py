@@ -16,13 +16,18 @@ from dynattrs.errors import (
     ConditionError,
     StaleKey,
 )
-from dynattrs.expressions.conditions import Condition, IsNone, Value
+from dynattrs.expressions.conditions import (
+    Condition,
+    IsNone,
+    Value,
+)
 from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.carried import carried_by
 from dynattrs.operations.conditions import attribute_path, joined
 from dynattrs.operations.item_keys import stored_parts
 from dynattrs.operations.writing.as_read import dumped, still
+from dynattrs.operations.writing.index_keys import put, set_key, the_rest
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.schema.templates import Slot, Template, value_at
@@ -101,7 +106,8 @@ def following(info: ModelInfo, key: AttributeMap, obj: Any, actions: Sequence[Ac
         touched = [each for each in actions if _touches(template, each)]
         if touched:
             found.append(known.follow(template, touched[0]))
-    return Following(tuple(found), joined(*known.taken.values()))
+    written = {str(each.steps[0]) for each in (*actions, *found)}
+    return Following(tuple(found), joined(*known.taken.values(), *the_rest(info, written)))
 
 
 def _touches(template: Template, action: Action) -> bool:
@@ -118,6 +124,16 @@ def _touches(template: Template, action: Action) -> bool:
 def _only_once(action: Action) -> bool:
     """Whether an action sets `created`, which of an item that is there changes nothing."""
     return isinstance(action.value, IfNotExists) and action.written == CREATED
+
+
+def keeps_out(info: ModelInfo, action: Action) -> bool:
+    """Whether an action would give an item that has no `created` one, and not the index keys made of it:
+    nothing tells which it was.
+    """
+    if not _only_once(action) or info.keys is None:
+        return False
+    templates = (info.keys.templates[name] for name in info.index_keys)
+    return any(template.uses(str(action.steps[0])) for template in templates)
 
 
 class _Known:
@@ -144,7 +160,7 @@ class _Known:
         #: The item as it will be, as far as templates need it.
         self.item: AttributeMap = {}
         for steps, value in self._parts.items():
-            _put(self.item, steps, value)
+            put(self.item, steps, value)
 
     def of_key(self, slot: Slot) -> AttributeValue | None:
         return self._parts.get(slot.steps)
@@ -166,7 +182,7 @@ class _Known:
             if value is None:
                 # Whatever the others are: the item leaves the index.
                 return self.set_to(template, None)
-            _put(self.item, slot.steps, value)
+            put(self.item, slot.steps, value)
         if unknown:
             raise self._stale(template, unknown, because)
         if self._stored is not None:
@@ -205,11 +221,7 @@ class _Known:
             )
 
     def set_to(self, template: Template, value: AttributeValue | None) -> Action:
-        path = attribute_path(self._info, (template.attribute,), template.attribute).path
-        written = f"{template.attribute} follows"
-        if value is None:
-            return Action("REMOVE", path, None, written)
-        return Action("SET", path, Value(value, value), written)
+        return set_key(self._info, template.attribute, value)
 
     def _stale(self, template: Template, unknown: Sequence[Slot], because: Action) -> StaleKey:
         names = " and ".join(f"{self._info.name}.{slot.name}" for slot in unknown)
@@ -218,10 +230,3 @@ class _Known:
             f"also needs {names}; set that in the same update, or give the object: update(obj, ...)",
             tuple(slot.name for slot in unknown),
         )
-
-
-def _put(item: AttributeMap, steps: tuple[str, ...], value: AttributeValue) -> None:
-    place = item
-    for step in steps[:-1]:
-        place = place.setdefault(step, {"M": {}})["M"]
-    place[steps[-1]] = value

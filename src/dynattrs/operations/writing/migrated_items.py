@@ -26,6 +26,7 @@ from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import attribute_path, check_models, check_stored, joined
+from dynattrs.operations.writing import index_keys
 from dynattrs.schema.item_models import has_plain_keys, told_by_nothing
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
@@ -61,7 +62,11 @@ class MigratedItems:
         if self._sieve is None:
             return self.info
         own = self._sieve.model_of(item)
-        if own is not None and self.where is None and (own.guarding or is_outdated(own, item)):
+        if (
+            own is not None
+            and self.where is None
+            and (own.guarding or is_outdated(own, item) or index_keys.rewritten(own, item))
+        ):
             self._check_told(own, item)
         return own
 
@@ -86,10 +91,13 @@ class MigratedItems:
 
     def filter(self, parameters: Message) -> None:
         """Let the service leave out what is not meant, and what is up to date. Whether an item has its
-        guards cannot be seen.
+        guards, and its index keys as they are declared, cannot be seen.
         """
         where = None if isinstance(self.where, Constant) else self.where
-        outdated = None if self.info.guarding else self._outdated()
+        unseen = self.info.guarding or any(
+            each.index_keys for each in (self.info, *subclasses(self.info))
+        )
+        outdated = None if unseen else self._outdated()
         found = joined(where, outdated)
         if found is None:
             return

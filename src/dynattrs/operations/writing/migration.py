@@ -7,7 +7,7 @@ writers lose nothing. Its version and time stamps stay as they are: what it says
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
@@ -16,15 +16,16 @@ from dynattrs.errors import AlreadyTaken, ConditionFailed, MappingError, NoSuchI
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.upgrades import is_outdated
+from dynattrs.operations.conditions import exists, joined, of_kind, up_to_date
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.refusals import ConditionFalse, Outdated
-from dynattrs.operations.writing import edits, unique_writes
+from dynattrs.operations.writing import edits, index_keys, unique_writes, updates
 from dynattrs.operations.writing.migrated_items import MigratedItems, migrated_items
 from dynattrs.schema.model_info import ModelInfo, model_info
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 R = TypeVar("R")
 
@@ -80,11 +81,15 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
             return False  # another one has taken its place
         obj = mapper.load(item, info.cls)
         own = model_info(type(obj))  # it may be of a subclass, with upgrades of its own
-        if not is_outdated(own, item):
-            return attempt > 1
-        edit = edits.Edit(own, obj, item, None, guard=True, renews=True)
         try:
-            yield from edits.finish(core, edit)
+            if is_outdated(own, item):
+                yield from edits.finish(
+                    core, edits.Edit(own, obj, item, None, guard=True, renews=True)
+                )
+            elif keys := index_keys.rewritten(own, item):
+                yield from _rewrite_keys(core, own, item, keys)
+            else:
+                return attempt > 1
         except NoSuchItem:
             return False
         except ConditionFailed as error:
@@ -102,6 +107,19 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
             return False
         item = found
     raise AssertionError("the last try returns or raises")
+
+
+def _rewrite_keys(
+    core: Core, info: ModelInfo, item: AttributeMap, keys: Mapping[str, AttributeValue | None]
+) -> Flow[None]:
+    """Give an item the index keys that it would be written with, and change nothing else."""
+    actions, still = index_keys.rewriting(info, item, keys)
+    asked = joined(*still, up_to_date(info) if info.evolves else None)
+    prepared = updates.Prepared(
+        core.table_name(info.table), info, key_in(info, item), actions, actions, None, asked,
+        joined(exists(info), of_kind(info, key=item), asked), renews=True,
+    )  # fmt: skip
+    yield from updates.send(core, prepared)
 
 
 def migrate(
@@ -185,9 +203,10 @@ def _check_arguments(
         raise QueryError(
             f"migrate(on_error={on_error!r}): 'raise', 'skip' or a function is expected"
         )
-    if not info.guarding and not any(each.evolves for each in (info, *subclasses(info))):
+    may_differ = any(each.evolves or each.index_keys for each in (info, *subclasses(info)))
+    if not info.guarding and not may_differ:
         raise QueryError(
-            f"migrate({info.name}): it has no upgrades, no renamed attributes and no unique fields, so "
-            f"all its items are as they would be written"
+            f"migrate({info.name}): it has no upgrades, no renamed attributes, no unique fields and no "
+            f"index keys made of fields, so all its items are as they would be written"
         )
     info.mapper.model_codec(info.cls)  # what is wrong with the model is said before any request

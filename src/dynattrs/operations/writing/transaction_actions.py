@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import (
     MappingError,
     OutcomeUnknown,
@@ -19,6 +20,7 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
+from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
@@ -34,6 +36,11 @@ from dynattrs.operations.refusals import (
 )
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
+
+if TYPE_CHECKING:
+    from dynattrs.operations.writing import index_keys
+else:
+    index_keys = deferred("dynattrs.operations.writing.index_keys")
 
 
 def nothing() -> None:
@@ -53,6 +60,7 @@ class TransactionAction:
         settle: Called when the service has said yes.
         again: Makes the request in another form that is right for the item that its condition was false
             of, or for None where there is none; gives None where no form is.
+        asked: What an update asks of the item, where that may lack index keys; else None.
     """
 
     written: str
@@ -62,6 +70,7 @@ class TransactionAction:
     size: int = 0
     settle: Callable[[], None] = nothing
     again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None
+    asked: Condition | None = None
 
 
 @attrs.define(eq=False, repr=False)
@@ -215,7 +224,9 @@ class TransactionActions:
             return found
         for action, reason in zip(self._actions, error.reasons, strict=True):
             item = reason.get("Item")
-            if not item or not action.info.evolves or is_other(action.info, item):
+            if not item or is_other(action.info, item):
+                continue
+            if not action.info.evolves and not index_keys.lacks(action.info, action.asked, item):
                 continue
             if GUARD_ATTRIBUTE not in item:
                 # What cannot be read is told as it is stored.

@@ -150,6 +150,7 @@ class TransactionVerbs:
         self._take(
             written, info, item_key, request.under, new_of, whole=False, size=size,
             again=request.again, make_new=None if prepared.new is None else request.making,
+            asked=prepared.asked,
         )  # fmt: skip
 
     def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
@@ -252,6 +253,7 @@ class TransactionVerbs:
         settle: Callable[[], None] = nothing,
         again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None,
         make_new: Make | None = None,
+        asked: Condition | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
         if self._ended:
@@ -270,7 +272,7 @@ class TransactionVerbs:
         # What the caller's token stands for must not depend on what is stored.
         again = again if self._token is None else None
         request = make(None) if self._token is None else idempotent.in_one_order(make(None))
-        action = TransactionAction(written, request, info, key, size, settle, again)
+        action = TransactionAction(written, request, info, key, size, settle, again, asked)
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(

@@ -32,6 +32,7 @@ from dynattrs.operations.refusals import (
 )
 from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.index_keys import lacks
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
     GuardedWrite,
@@ -305,6 +306,8 @@ def _act_on(
             return NoSuchItem(info.name, plain_key(info, key))
         if prepared.renews and prepared.asked is not None:
             return _unlike("TransactWriteItems", info, key, prepared.asked, stored)
+        if lacks(info, prepared.asked, stored):
+            return Outdated(info, stored)
         error = _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
         again = None if isinstance(error, Outdated) else prepared.as_stored(core, stored)
         return error if again is None else _StoredOtherwise(again, stored)

@@ -55,7 +55,13 @@ from dynattrs.operations.refusals import (
 )
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
-from dynattrs.operations.writing.following_keys import CREATED, check_key_untouched, following
+from dynattrs.operations.writing.following_keys import (
+    CREATED,
+    check_key_untouched,
+    following,
+    keeps_out,
+)
+from dynattrs.operations.writing.index_keys import check_whole
 from dynattrs.operations.writing.new_items import NewItem
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
@@ -219,7 +225,7 @@ def prepare(
         raise
     asked = joined(as_condition(when, info), version)
     check_constant("UpdateItem", info, key, asked)
-    done = [*stated, *stamps(core, info)]
+    done = [*stated, *(each for each in stamps(core, info) if not keeps_out(info, each))]
     follows = following(info, key, obj, done)
     done += follows.actions
     wanted, asked = asked, joined(asked, follows.still)
@@ -328,6 +334,7 @@ def send(
         disowned(info, error)
         if not prepared.renews:
             check_current(info, error)
+            check_whole(info, prepared.asked, error)
         again = prepared.as_stored(core, error.item)
         if again is not None:
             return (yield from send(core, again, returns=returns, decode=decode))

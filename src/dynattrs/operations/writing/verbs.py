@@ -191,15 +191,19 @@ class WriteVerbs(Owner):
             self._core, buffer, write, lambda: self._as_today(encoded.info, put)
         )
 
-    def _as_today(self, info: ModelInfo, act: Callable[[], Flow[R]]) -> Flow[R]:
+    def _as_today(
+        self, info: ModelInfo, act: Callable[[], Flow[R]], *, keys: bool = False
+    ) -> Flow[R]:
         """What *act* does to an item, with errors that carry what the hooks make of it. An item of an
-        older schema is brought up to date before.
+        older schema is brought up to date before; so is one whose index keys are, where *act* writes
+        them (*keys*).
         """
 
         def acting() -> Flow[R]:
             return with_found(self._core, info, act())
 
-        return migration.as_today(self._core, acting) if info.evolves else acting()
+        aged = info.evolves or (keys and info.index_keys)
+        return migration.as_today(self._core, acting) if aged else acting()
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -361,7 +365,7 @@ class WriteVerbs(Owner):
             )
             return done
 
-        return (yield from self._as_today(info, updating))
+        return (yield from self._as_today(info, updating, keys=True))
 
     @verb
     def move(self, old: Instance, new: M, /) -> Flow[M]:

@@ -1,0 +1,269 @@
+"""After any program of verbs an index answers as a scan does, or is not taken by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import boto3
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from dynattrs import (
+    AmbiguousIndex,
+    ConditionFailed,
+    GlobalIndex,
+    ItemExists,
+    NoSuchItem,
+    Session,
+    SparseIndex,
+    StaleKey,
+    Table,
+    TransactionFailed,
+    begins_with,
+    model,
+    path,
+    remove,
+    set_,
+)
+
+APP = Table(
+    "indexed",
+    partition_key="pk",
+    sort_key="sk",
+    indexes=[
+        GlobalIndex("by-g1", partition_key="g1pk", sort_key="g1sk"),
+        GlobalIndex("by-g2", partition_key="g2pk", write_shards=2),
+        GlobalIndex("by-g3", partition_key="g3pk", sort_key="rank"),
+    ],
+    types={"rank": "N"},
+)
+
+
+@attrs.define
+class Place:
+    city: str = "Oslo"
+    street: str = ""
+
+
+@model(
+    APP, pk="O#{id}", sk="O", g1pk="S#{status}", g1sk="D#{day}#{place.city}",
+    g2pk="W#{owner}#{status}", g3pk="R#{status}",
+)  # fmt: skip
+class Order:
+    id: str
+    status: str = "new"
+    day: str | None = None
+    owner: str | None = None
+    place: Place = attrs.field(factory=Place)
+    rank: int | None = None
+    note: str = ""
+
+
+@attrs.frozen
+class Store:
+    client: Any
+    session: Session
+
+    def clear(self) -> None:
+        for item in self.client.scan(TableName="indexed", ConsistentRead=True)["Items"]:
+            key = {name: item[name] for name in ("pk", "sk")}
+            self.client.delete_item(TableName="indexed", Key=key)
+
+
+def stored_at(**arguments: Any) -> Iterator[Store]:
+    client = boto3.client("dynamodb", region_name="us-east-1", **arguments)
+    with Session(client=client) as session:
+        session.tables.create(APP)
+        yield Store(client, session)
+        session.tables.delete(APP)
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def store(dynamodb_local: str) -> Iterator[Store]:
+    yield from stored_at(
+        endpoint_url=dynamodb_local, aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
+
+
+@pytest.fixture(scope="module")
+def embedded_store(embedded: Any) -> Iterator[Store]:
+    yield from stored_at(
+        endpoint_url=embedded.endpoint_url,
+        aws_access_key_id=embedded.access_key,
+        aws_secret_access_key=embedded.secret_key,
+    )
+
+
+# --- Programs -----------------------------------------------------------------------------------
+
+OFTEN = ("read", "edit", "edit", "guard", "update", "by_key")
+KINDS = ("save", "insert", "delete", "move", "in_transaction", "read", "update", *OFTEN)
+IDS = st.sampled_from(["1", "2"])
+HANDS = st.integers(0, 1)
+STATUS = st.sampled_from(["new", "open"])
+DAYS = st.sampled_from([None, "d1", "d2"])
+OWNERS = st.sampled_from([None, "ann", "bob"])
+CITIES = st.sampled_from(["Oslo", "Rome"])
+RANKS = st.sampled_from([None, 1, 2])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "status": STATUS, "day": DAYS, "owner": OWNERS, "rank": RANKS,
+    "note": st.sampled_from(["", "n"]), "city": CITIES,
+}  # fmt: skip
+orders = st.builds(Order, IDS, STATUS, DAYS, OWNERS, st.builds(Place, CITIES), RANKS)
+changes = st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3, unique=True).flatmap(
+    lambda names: st.fixed_dictionaries({name: VALUES[name] for name in names})
+)
+
+#: What a program holds of each item, in either hand.
+Hands = dict[tuple[int, str], Order]
+Step = Callable[[Session, Hands], Any]
+
+
+def actions(values: dict[str, Any]) -> list[Any]:
+    fields = {name: getattr(Order, name) for name in values if name != "city"}
+    found: list[Any] = [
+        set_(fields[name], value) if value is not None else remove(fields[name])
+        for name, value in values.items()
+        if name != "city"
+    ]
+    if "city" in values:
+        found.append(set_(path(Order.place).city, values["city"]))
+    return found
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    kind = draw(st.sampled_from(KINDS))
+    order, hand, values = draw(orders), draw(HANDS), draw(changes)
+    place = (hand, order.id)
+
+    def edit(session: Session, held: Order) -> None:
+        with session.edit(held, guard=kind == "guard"):
+            for name, value in values.items():
+                setattr(held.place if name == "city" else held, name, value)
+
+    def step(session: Session, hands: Hands) -> None:
+        held = hands.get(place)
+        if kind == "save":
+            session.save(order)
+        elif kind == "insert":
+            session.insert(order)
+        elif kind == "read":
+            found = session.get(Order, order.id, consistent=True)
+            if found is not None:
+                hands[place] = found
+        elif kind == "delete":
+            session.delete(Order, order.id)
+        elif kind == "by_key":
+            session.update(Order, order.id, *actions(values))
+        elif held is None:
+            pass
+        elif kind in ("edit", "guard"):
+            edit(session, held)
+        elif kind == "update":
+            session.update(held, *actions(values))
+        elif kind == "in_transaction":
+            with session.transaction() as t:
+                t.update(held, *actions(values))
+        elif kind == "move":
+            session.move(held, attrs.evolve(order, id="3" if order.id == "1" else "1"))
+
+    step.__name__ = f"{kind} {order} {hand} {values}"
+    return step
+
+
+def older(order: Order, half: bool) -> dict[str, Any]:
+    """An order as it was stored before it had keys of indexes, or with others of some of them."""
+    item: dict[str, Any] = {
+        "pk": {"S": f"O#{order.id}"}, "sk": {"S": "O"}, "id": {"S": order.id},
+        "status": {"S": order.status},
+    }  # fmt: skip
+    for name in ("day", "owner"):
+        if getattr(order, name) is not None:
+            item[name] = {"S": getattr(order, name)}
+    if order.rank is not None:
+        item["rank"] = {"N": str(order.rank)}
+    if order.place.city == "Rome":
+        item["place"] = {"M": {"city": {"S": "Rome"}}}
+    if half:
+        item["g1pk"] = {"S": f"STATUS {order.status}"}
+        item["g1sk"] = item["g2pk"] = {"S": "other"}
+    return item
+
+
+# --- The law ------------------------------------------------------------------------------------
+
+QUESTIONS = [
+    *((Order.status == status,) for status in ("new", "open")),
+    *((Order.status == status, Order.day >= "d1") for status in ("new", "open")),  # type: ignore[operator]
+    *((Order.status == status, Order.rank >= 1) for status in ("new", "open")),  # type: ignore[operator]
+    (Order.status == "open", Order.day == "d2", begins_with(path(Order.place).city, "R")),
+    (Order.status == "open", Order.owner == "bob"),
+    (Order.status == "new", Order.owner == "ann"),
+]
+
+
+def check(store: Store, old: list[tuple[Order, bool]], program: list[Step]) -> None:
+    session, hands = store.session, {}
+    store.clear()
+    for order, half in old:
+        store.client.put_item(TableName="indexed", Item=older(order, half))
+    for step in program:
+        with contextlib.suppress(
+            ConditionFailed, NoSuchItem, StaleKey, ItemExists, TransactionFailed
+        ):
+            step(session, hands)
+    if old:
+        check_half(store)
+        session.migrate(Order)
+
+    for where in QUESTIONS:
+        scanned = session.scan(Order).where(*where).consistent().all()
+        try:
+            found = session.query(Order).where(*where).all()
+        except (AmbiguousIndex, SparseIndex):
+            event("refused")
+            continue
+        event(f"{len(found)} found")
+        assert sorted(found, key=str) == sorted(scanned, key=str), where
+
+
+def check_half(store: Store) -> None:
+    """The keys of an index are all as declared, or all as they were."""
+    for item in store.client.scan(TableName="indexed", ConsistentRead=True)["Items"]:
+        declared = {
+            name: value for name, value in written(store, item).items() if name in ("g1pk", "g1sk")
+        }
+        as_declared = [item.get(name) == value for name, value in declared.items() if value]
+        assert all(as_declared) or not any(as_declared), item
+
+
+def written(store: Store, item: dict[str, Any]) -> dict[str, Any]:
+    order = store.session.get_one(Order, item["id"]["S"], consistent=True)
+    day = None if order.day is None else {"S": f"D#{order.day}#{order.place.city}"}
+    return {"g1pk": {"S": f"S#{order.status}"}, "g1sk": day}
+
+
+cases = given(
+    st.just([]) | st.lists(st.tuples(orders, st.booleans()), max_size=2),
+    st.lists(steps(), max_size=8),
+)
+
+
+@cases
+def test_an_index_answers_as_a_scan(
+    store: Store, old: list[tuple[Order, bool]], program: list[Step]
+):
+    check(store, old, program)
+
+
+@cases
+def test_an_index_of_the_embedded_engine_answers_as_a_scan(
+    embedded_store: Store, old: list[tuple[Order, bool]], program: list[Step]
+):
+    check(embedded_store, old, program)
