@@ -309,7 +309,8 @@ class ServiceUnavailable(ServiceError):
     """
 
     def _remedy(self) -> str:
-        return "try again later" + ("; a write may have been applied" if self.uncertain else "")
+        reads = may_read(self.operation) and not self.uncertain
+        return "try again later" + ("" if reads else "; a write may have been applied")
 
 
 class InvalidRequest(ServiceError):

@@ -65,6 +65,9 @@ class AfterSend:
         retries: How many attempts there were beyond the first.
         request_id: The service's own number of the request; empty without an answer.
         error: The service's code, or the class of the error, where it failed; else None.
+        uncertain: How many attempts of a write may have been applied, or may be still, without an
+            answer that says so: replies that were lost or damaged, failures of the service's own, an
+            interruption. One that is late takes the place of what was written meanwhile.
     """
 
     request: int
@@ -80,6 +83,7 @@ class AfterSend:
     retries: int = 0
     request_id: str = ""
     error: str | None = None
+    uncertain: int = 0
 
     @property
     def capacity(self) -> float:

@@ -6,6 +6,7 @@ are lost after they were applied by a real engine is tested in tests/integration
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from dynattrs import (
     ConditionFailed,
     ConnectionFailed,
+    DynattrsError,
     ItemExists,
     NoSuchItem,
     OutcomeUnknown,
@@ -38,6 +40,7 @@ from dynattrs import (
     remove,
     set_,
 )
+from dynattrs.events import AfterSend
 from dynattrs.operations.writing.outcomes import repeatable, same
 
 NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -113,7 +116,7 @@ class Scripted:
         self.sent.append(json.loads(request.body))
         outcome = self.script.pop(0)
         self._again = isinstance(outcome, Exception) or outcome in (BROKEN, THROTTLED)
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
         status, body = outcome
         response = AWSResponse(request.url, status, {}, None)
@@ -187,6 +190,56 @@ def test_a_read_without_an_answer_warns_of_no_write(
     assert not failed.value.uncertain
     assert "write" not in str(failed.value)
     assert "nothing was sent" not in str(failed.value)
+
+
+# --- Attempts that may come late ----------------------------------------------------------------
+
+
+def put(session: Session) -> None:
+    session.save(Thing("a"))
+
+
+def put_in_a_batch(session: Session) -> None:
+    with session.batch() as batch:
+        batch.save(Thing("a"))
+
+
+@pytest.mark.parametrize(
+    ("act", "outcomes", "expected"),
+    [
+        (put, [DONE], 0),
+        (put, [LOST, DONE], 1),
+        (put, [LOST, BROKEN, DONE], 2),
+        (put, [LOST, LOST, LOST], 3),
+        (put, [REFUSED, REFUSED, DONE], 0),
+        (put, [THROTTLED, DONE], 0),
+        (put, [THROTTLED, LOST, DONE], 1),
+        (put, [KeyboardInterrupt()], 0),  # before it was sent
+        (put_in_a_batch, [LOST, DONE], 1),
+        (lambda session: session.insert(Thing("a")), [LOST, DONE], 1),
+        (lambda session: session.update(Thing, "a", add(Thing.count, 1)), [LOST], 1),
+        (lambda session: session.execute("DELETE FROM things WHERE id = 'a'"), [LOST], 1),
+        (lambda session: session.execute("SELECT * FROM things"), [LOST, DONE], 0),
+        (lambda session: session.get(Thing, "a"), [LOST, DONE], 0),
+        (lambda session: session.scan(Thing).count(), [BROKEN, LOST, DONE], 0),
+        (lambda session: session.scan(Thing).count(), [KeyboardInterrupt()], 0),
+    ],
+)
+@pytest.mark.parametrize("listening", [False, True])
+def test_attempts_of_writes_that_may_come_late_are_counted_and_told(
+    scripted: Any, act: Any, outcomes: list[Any], expected: int, listening: bool
+) -> None:
+    session, _ = scripted(*outcomes)
+    told: list[AfterSend] = []
+    if listening:
+        session.on("after_send", told.append)
+
+    with contextlib.suppress(DynattrsError, KeyboardInterrupt):
+        act(session)
+
+    assert session.stats.uncertain == expected
+    if listening:
+        assert sum(each.uncertain for each in told) == expected
 
 
 # --- Inserts --------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class Attempts:
     Attributes:
         repeat: Whether it may be sent again after an attempt that may have been applied.
         decode: What reads the reply's bytes, in place of plain JSON.
-        uncertain: Whether there was such an attempt.
+        uncertain: How many such attempts there were.
         watched: Whether anybody looks; with a client that is not botocore's nobody does.
         again: Called when botocore repeats one, with how many there were and why.
         first: How the first attempt ended, if it was not botocore that made it: its response, or the
@@ -48,7 +48,7 @@ class Attempts:
 
     repeat: bool = True
     decode: Decode | None = None
-    uncertain: bool = False
+    uncertain: int = 0
     watched: bool = False
     again: Callable[[int, str], object] | None = None
     first: Any = None
@@ -145,7 +145,7 @@ def _may_go_on(response: Any, error: Exception | None) -> bool:
         known.watched = True
         uncertain = may_be_applied(response, error)
         if uncertain:
-            known.uncertain = True
+            known.uncertain += 1
         if known.over:
             return False
         # What was answered well stays in flight until the answer is handed on.

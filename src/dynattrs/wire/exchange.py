@@ -76,6 +76,8 @@ class Stats:
         scanned: Items that queries and scans read.
         returned: Items that queries and scans gave for them, after filters.
         direct: Requests that were sent without botocore's machinery, which is the fast way.
+        uncertain: Attempts of writes that may have been applied, or may be still, without an answer
+            that says so.
     """
 
     requests: Counter[str] = attrs.field(factory=Counter)
@@ -86,6 +88,7 @@ class Stats:
     scanned: int = 0
     returned: int = 0
     direct: int = 0
+    uncertain: int = 0
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
 
     @property
@@ -106,6 +109,11 @@ class Stats:
             self.retries += response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
             if units:
                 self.capacity[operation] += units
+
+    def lost(self, attempts: int) -> None:
+        """Count attempts of a write that may have been applied."""
+        with self._lock:
+            self.uncertain += attempts
 
     def count(
         self,
@@ -192,14 +200,17 @@ class Exchange:
         try:
             self._judge(error)
         except Exception as final:
-            self._tell_end(getattr(error, "response", {}), error_name(final))
+            lost = getattr(final, "uncertain", False) and not self.attempts.uncertain
+            # botocore's errors of connections have one that is None.
+            response = getattr(error, "response", None) or {}
+            self._tell_end(response, error_name(final), in_doubt=lost)
             raise
 
     def _judge(self, error: Exception) -> None:
         if isinstance(error, CorruptReply):
             # The parser found it, past botocore's retries.
             error.operation, error.table = self.operation, self._table
-            self.attempts.uncertain = True
+            self.attempts.uncertain += 1
             self._left -= 1
             if not self._left or not self.attempts.repeat:
                 error.uncertain = not self._reads()
@@ -223,11 +234,11 @@ class Exchange:
 
     def _uncertain(self, error: Exception, translated: DynattrsError) -> bool:
         if self.attempts.watched:
-            return self.attempts.uncertain
+            return bool(self.attempts.uncertain)
         # Nobody watched: any attempt before the last one may have been lost.
-        metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+        metadata = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
         return (
-            self.attempts.uncertain
+            bool(self.attempts.uncertain)
             or metadata.get("RetryAttempts", 0) > 0
             or isinstance(translated, ServiceUnavailable)
             or (isinstance(translated, ConnectionFailed) and not was_never_sent(error))
@@ -256,9 +267,10 @@ class Exchange:
             self.operation,
             f"there was no answer within the {self._limit:g} s of the session's call_timeout",
             self._table,
-            uncertain=not self._reads() and (self.attempts.uncertain or self.attempts.in_flight),
+            uncertain=not self._reads()
+            and bool(self.attempts.uncertain or self.attempts.in_flight),
         )
-        self._tell_end({}, error_name(error))
+        self._tell_end({}, error_name(error), in_doubt=self.attempts.in_flight)
         return error
 
     def _instead_of(self, found: object) -> Message:
@@ -275,7 +287,7 @@ class Exchange:
 
     def closed(self) -> None:
         """The call is over. If nothing else has ended it, it was an interruption that did."""
-        self._tell_end({}, "Interrupted")
+        self._tell_end({}, "Interrupted", in_doubt=self.attempts.in_flight)
 
     def _repeated(
         self, attempts: int, why: str, *, by: Literal["botocore", "dynattrs"] = "botocore"
@@ -288,10 +300,16 @@ class Exchange:
             )
             tell(self._events.retry, event)
 
-    def _tell_end(self, response: Message, error: str | None) -> None:
+    def _tell_end(self, response: Message, error: str | None, *, in_doubt: bool = False) -> None:
+        """The call is over, with its last attempt *in_doubt*, perhaps, besides those that were before."""
         if self._over:
             return
         self._over = True
+        lost = self.attempts.uncertain + in_doubt
+        if lost and self._reads():
+            lost = 0
+        if lost:
+            self._stats.lost(lost)
         if not self._number or not self._events.after_send:
             return
         seconds = time.perf_counter() - self._began
@@ -307,6 +325,7 @@ class Exchange:
             retries=max(metadata.get("RetryAttempts", 0), self._retries),
             request_id=metadata.get("RequestId", ""),
             error=error,
+            uncertain=lost,
         )  # fmt: skip
         tell(self._events.after_send, event)
 
