@@ -165,7 +165,7 @@ def _other_kind(
     key = {name: item[name] for name in table.key if name in item}
     kind_shown = "" if kind is None else shortened(kind)
     hint = kind_shown and f"an item of {kind_shown} lies under this key; ask for that model"
-    return OtherKind(where, expected, found, key, hint, item, kind)
+    return OtherKind(where, expected, found, key, hint, item, kind=kind)
 
 
 def _guard(info: ModelInfo, item: Mapping[str, AttributeValue]) -> OtherKind:

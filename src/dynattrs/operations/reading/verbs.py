@@ -126,7 +126,7 @@ class ReadVerbs(Owner):
         kind = found.get(info.table.discriminator or "", {}).get("S")
         return OtherKind(
             info.name, f"an item of {info.name} itself", f"one of {type(fresh).__name__}", key,
-            "read it again with get(...)", found, kind,
+            "read it again with get(...)", found, kind=kind,
         )  # fmt: skip
 
     @verb
