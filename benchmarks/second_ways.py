@@ -33,10 +33,11 @@ from botocore.parsers import ResponseParserFactory
 
 from benchmarks import canned
 from benchmarks.contest import ENVIRONMENT
-from dynattrs import Session, model, partition_key, sort_key
+from dynattrs import Session, mapper, model, partition_key, sort_key
 from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
+from dynattrs.mapper import json_values, packed
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
@@ -354,6 +355,24 @@ def plans(rounds: int) -> None:
     )
 
 
+def json_attributes(rounds: int) -> None:
+    rows = [{"x": n, "y": n / 7, "ok": True, "s": f"text {n}"} for n in range(20)]
+    stored = {"S": json.dumps({"user": {"id": 17, "tags": ["a", "b"]}, "rows": rows})}
+    inner = mapper.default.in_json.codec(Any)
+    at_once = packed.json_codec(Any, inner).load
+    in_turns(
+        "the reading of a JSON attribute of 1 KB",
+        {
+            "by way of the attribute value": lambda: inner.load(
+                json_values.parse(stored["S"], inner)
+            ),
+            "JSON at once": lambda: at_once(stored),
+        },
+        rounds,
+        times=20,
+    )
+
+
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=15)
@@ -368,3 +387,4 @@ if __name__ == "__main__":
     replies(given.rounds)
     writes(given.rounds)
     plans(given.rounds)
+    json_attributes(given.rounds)

@@ -134,15 +134,15 @@ def _dump_short_decimal(value: Decimal) -> AttributeValue:
     return found
 
 
-def _load_any(value: AttributeValue) -> Any:
+def load_any(value: AttributeValue) -> Any:
     ((tag, payload),) = value.items()
     if tag == "N":
         whole = payload.lstrip("-").isdecimal()
         return int(payload) if whole else float(payload)
     if tag == "L":
-        return [_load_any(member) for member in payload]
+        return [load_any(member) for member in payload]
     if tag == "M":
-        return {name: _load_any(member) for name, member in payload.items()}
+        return {name: load_any(member) for name, member in payload.items()}
     return None if tag == "NULL" else payload
 
 
@@ -189,7 +189,7 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
         return _told(value, _codec_of(value, codec_of).dump_at(value, trail))
 
     return Codec(
-        Any, ANY, dump, _load_any, expected="a value that JSON has", dump_at=dump_at, optional=True
+        Any, ANY, dump, load_any, expected="a value that JSON has", dump_at=dump_at, optional=True
     )
 
 
