@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Optional
 
+import attrs
 import pydantic
 import pydantic.dataclasses
 import pytest
@@ -150,6 +151,35 @@ def test_a_dataclass_that_is_made_of_more_than_its_fields_is_refused():
     with pytest.raises(ModelError, match=r"Priced with 'currency' besides \(InitVar\)"):
         holder(Priced)
     assert round_trip(Free, Free(3)) == Free(3)
+
+
+def test_a_class_whose_own_constructor_does_not_take_its_fields_is_refused():
+    @dataclasses.dataclass(init=False)
+    class Data:
+        size: int
+
+        def __init__(self, text: str) -> None:
+            self.size = len(text)
+
+    @attrs.define(init=False)
+    class Attrs:
+        size: int
+
+        def __init__(self, text: str) -> None:
+            self.size = len(text)
+
+    @attrs.define(init=False)
+    class Takes:
+        size: int
+        _note: str = ""
+
+        def __init__(self, size: int, note: str = "", *, more: int = 0) -> None:
+            self.__attrs_init__(size, note)  # type: ignore[attr-defined]
+
+    for cls in (Data, Attrs):
+        with pytest.raises(ModelError, match=f"{cls.__name__}, of whose constructor .*'text'"):
+            holder(cls)
+    assert round_trip(Takes, Takes(3, "n")) == Takes(3, "n")
 
 
 # --- pydantic: values ---------------------------------------------------------------------------

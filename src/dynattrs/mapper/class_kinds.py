@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, get_origin
 
 import attrs
@@ -140,6 +140,9 @@ def _attrs_record(type_: Any, cls: type[Any]) -> Record:
                 options,
             )
         )
+    code = getattr(cls.__init__, "__code__", None)
+    if not getattr(code, "co_filename", "").startswith("<attrs generated"):
+        _check_constructor(cls, members)
     return Record(cls, tuple(members), cls)
 
 
@@ -169,6 +172,7 @@ def _dataclass_record(type_: Any, cls: type[Any]) -> Record:
         own, build = pydantic_classes.fields_of(cls, types)
         members = [_as_pydantic(member, own.get(member.name)) for member in members]
         return Record(cls, tuple(members), build, lazy_defaults=True)
+    _check_constructor(cls, members)
     return Record(cls, tuple(members), cls)
 
 
@@ -176,6 +180,26 @@ def _as_pydantic(member: Member, own: pydantic_classes.PydanticField | None) -> 
     if own is None:
         return member
     return attrs.evolve(member, argument=own.argument, type=own.type, default=own.default)
+
+
+def _check_constructor(cls: type[Any], members: Iterable[Member]) -> None:
+    """Refuse a class whose own constructor does not take its fields: it could be written alone.
+
+    Raises:
+        Refused: It says what the constructor misses.
+    """
+    try:
+        signature = inspect.signature(cls)
+    except (TypeError, ValueError):  # nothing is known of it
+        return
+    try:
+        signature.bind(**{member.argument: None for member in members if member.init})
+    except TypeError as error:
+        raise Refused(
+            "a class that can be made of its fields",
+            f"{cls.__name__}, of whose constructor {error}",
+            "let it take the fields, or register hooks for the class on the mapper",
+        ) from None
 
 
 def _check_arguments(cls: type[Any]) -> None:
