@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import pytest
@@ -12,6 +12,7 @@ from dynattrs import (
     AlreadyTaken,
     ConditionError,
     GlobalIndex,
+    Json,
     MappingError,
     NoSuchItem,
     Session,
@@ -23,8 +24,11 @@ from dynattrs import (
     field,
     if_not_exists,
     in_,
+    is_none,
     list_append,
     model,
+    not_,
+    not_none,
     partition_key,
     path,
     set_,
@@ -394,3 +398,33 @@ def test_a_value_that_a_converter_refuses_names_the_field(session: Session):
         set_(User.score, "x")  # type: ignore[arg-type]
     with pytest.raises(NoSuchItem, match="'ann@x'"):
         session.update(User, OTHERWISE, set_(User.low, 1))
+
+
+# --- None that is stored as text ------------------------------------------------------------------
+
+
+@model("jsons")
+class Jsons:
+    id: str = partition_key()
+    n: int
+    data: Annotated[dict[str, int] | None, Json]
+
+
+def test_none_as_json_is_none(session: Session):
+    """A field without a default stores None as any other value, and finds it."""
+    session.tables.create(Jsons)
+    session.save_all([Jsons("none", 1, None), Jsons("some", 2, {"a": 1})])
+
+    def ids(condition: Any) -> list[str]:
+        return sorted(each.id for each in session.scan(Jsons).where(condition))
+
+    nothing: Any = Jsons.data == None  # noqa: E711
+    something: Any = Jsons.data != None  # noqa: E711
+    for condition in (nothing, is_none(Jsons.data), in_(Jsons.data, [None]), not_(something)):
+        assert ids(condition) == ["none"]
+        assert ids((Jsons.n < 9) & condition) == ["none"]
+    for condition in (something, not_none(Jsons.data), not_(nothing)):
+        assert ids(condition) == ["some"]
+    assert ids(in_(Jsons.data, [None, {"a": 1}])) == ["none", "some"]
+    assert session.update(Jsons, "some", set_(Jsons.data, None)).data is None
+    assert ids(nothing) == ["none", "some"]

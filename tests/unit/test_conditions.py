@@ -15,6 +15,7 @@ from dynattrs import (
     Condition,
     ConditionError,
     Epoch,
+    Json,
     Table,
     all_of,
     any_of,
@@ -32,6 +33,7 @@ from dynattrs import (
     not_none,
     partition_key,
     path,
+    set_,
     size,
     sort_key,
 )
@@ -605,3 +607,41 @@ def test_a_path_goes_on_with_a_key_of_the_maps_own_type(path_: Any, label: str, 
 def test_a_key_of_another_type_is_refused(path_: Any, message: str) -> None:
     with pytest.raises(ConditionError, match=message):
         path_()
+
+
+# --- None that is stored as text ------------------------------------------------------------------
+
+
+@model("jsons")
+class WithJson:
+    id: str = partition_key()
+    data: Annotated[dict[str, int] | None, Json] = None
+    any: Annotated[Any, Json] = None
+    text: Annotated[str, Json] = ""
+
+
+@pytest.mark.parametrize("field", [WithJson.data, WithJson.any], ids=str)
+def test_none_as_json_is_found_as_none(field: Any):
+    """It is text as any other value there, beside absent and NULL."""
+    for none in (field == None, is_none(field), in_(field, [None])):  # noqa: E711
+        assert sent(none)[0] == ("(attribute_not_exists(#0) OR attribute_type(#0, :0)) OR #0 = :1")
+        assert sent(none)[2] == {":0": {"S": "NULL"}, ":1": {"S": "null"}}
+    for some in (field != None, not_none(field)):  # noqa: E711
+        assert sent(some)[0] == (
+            "(attribute_exists(#0) AND NOT attribute_type(#0, :0)) AND #0 <> :1"
+        )
+
+
+def test_none_is_set_as_json_and_refused_where_it_is_no_value():
+    class_: Any = WithJson
+    assert set_(class_.data, None).clause == "REMOVE"
+
+    @model("jsons")
+    class Stored:
+        id: str = partition_key()
+        data: Annotated[dict[str, int] | None, Json]
+
+    action: Any = set_(Stored.data, None)
+    assert action.value.stored == {"S": "null"}
+    with pytest.raises(ConditionError, match=r"WithJson.text is .* and never None"):
+        set_(class_.text, None)

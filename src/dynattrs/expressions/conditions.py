@@ -489,10 +489,8 @@ def _compare(path: Path, operator: Operator, value: object) -> Condition:
     data = path.__dynattrs_path__
     value = compared(path, value)
     if value is None:
-        if operator == "=":
-            return IsNone(PathOperand(path))
-        if operator == "<>":
-            return IsNone(PathOperand(path), negated=True)
+        if operator in ("=", "<>"):
+            return none_at(path, negated=operator == "<>")
         raise ConditionError(f"{data.label} {operator} None: None has no order")
     if operator not in ("=", "<>") and not data.form.tags & ORDERED:
         raise ConditionError(
@@ -508,6 +506,25 @@ def _compare(path: Path, operator: Operator, value: object) -> Condition:
     if operator not in ("=", "<>"):
         check_order(data.label, operand)
     return Comparison(operator, PathOperand(path), operand)
+
+
+def stored_none(form: StoredForm) -> AttributeValue | None:
+    """How None is stored by a form; None where it is not among its values."""
+    try:
+        return form.dump(None)
+    except Exception:
+        return None
+
+
+def none_at(path: Path, *, negated: bool = False) -> Condition:
+    """The condition that None is stored at a place, in whatever way; or, negated, that it is not."""
+    found, operand = IsNone(PathOperand(path), negated), PathOperand(path)
+    stored = stored_none(operand.form)
+    if stored is None or "NULL" in stored:
+        return found
+    # As JSON, or compressed, None is text or bytes as any other value.
+    other = Comparison("<>" if negated else "=", operand, Value(stored, None))
+    return all_conditions((found, other)) if negated else any_conditions((found, other))
 
 
 def check_order(label: str, operand: Operand) -> None:

@@ -18,7 +18,6 @@ from dynattrs.expressions.conditions import (
     Constant,
     Function,
     In,
-    IsNone,
     Operand,
     PathOperand,
     Size,
@@ -29,6 +28,7 @@ from dynattrs.expressions.conditions import (
     check_order,
     compared,
     condition,
+    none_at,
     operand_for,
     order_of,
 )
@@ -108,7 +108,7 @@ def in_(operand: T, values: Iterable[T]) -> bool:
     if some:
         found.append(In(subject, tuple(_other(subject, value) for value in some)))
     if none and isinstance(subject, PathOperand):
-        found.append(IsNone(subject))
+        found.append(none_at(subject.path))
     return _as_bool(any_conditions(found))
 
 
@@ -182,12 +182,12 @@ def attribute_type(operand: object, type: TypeTag) -> bool:
 
 def is_none(operand: object) -> bool:
     """True where the attribute is absent or NULL: the two ways None is stored."""
-    return _as_bool(IsNone(PathOperand(path_of(operand, "is_none"))))
+    return _as_bool(none_at(path_of(operand, "is_none")))
 
 
 def not_none(operand: object) -> bool:
     """True where the attribute is stored and is not NULL."""
-    return _as_bool(IsNone(PathOperand(path_of(operand, "not_none")), negated=True))
+    return _as_bool(none_at(path_of(operand, "not_none"), negated=True))
 
 
 def size(operand: object) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Value, encode_at, unconverted
+from dynattrs.expressions.conditions import PathOperand, Value, encode_at, stored_none, unconverted
 from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import quoted
@@ -333,7 +333,7 @@ def _set(path: Path, value: object, obj: object) -> Action:
         value = whole.take(value)
     if _is_left_out(path, value):
         return Action("REMOVE", path, None, written, stated=tuple(whole.stated))
-    if value is None and not data.form.optional:
+    if value is None and stored_none(data.form) is None:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected} and never None; use remove(...)"
         )
