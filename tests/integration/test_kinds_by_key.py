@@ -70,7 +70,7 @@ class Owner:
     name: str
 
 
-#: Models of which nothing tells items apart.
+#: Models whose items nothing tells apart.
 LOOSE = Table("loose", partition_key="id", sort_key="part")
 
 

@@ -305,7 +305,7 @@ def query(session: Any, step: Step) -> None:
 
 
 def load(session: Any, step: Step) -> None:
-    """Of any item, whoever has made it."""
+    """Of any item, also of another program's."""
     items = session.client.scan(TableName=step.table.name)["Items"]
     for item in items:
         key, kind = item["pk"]["S"], item.get("type", {}).get("S")

@@ -419,12 +419,12 @@ class Mapper(Codecs):
 
         Raises:
             MappingError: It is no JSON, or of something else than a *model*.
-            ModelError: *model* is a union, of which plain JSON does not say which one it is.
+            ModelError: *model* is a union: plain JSON does not say which of its models it is.
         """
         if is_union(model):
             raise ModelError(
                 show_type(model),
-                "plain JSON does not say of which model of a union it is; name one",
+                "plain JSON does not say which model of a union it is; name one",
             )
         codec, trail = self.model_codec(model), Trail(show_type(model))
         try:

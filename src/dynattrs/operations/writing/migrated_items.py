@@ -1,6 +1,6 @@
 """Which items of a table a migration is for: those of its model, and no other's.
 
-A discriminator says it, or the key. Where neither does, whoever asks has to: a migration of one model
+A discriminator says it, or the key. Where neither does, the caller has to: a migration of one model
 would rewrite the items of another one as its own.
 """
 
