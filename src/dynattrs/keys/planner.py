@@ -39,7 +39,7 @@ from dynattrs.keys.discriminator import template_of
 from dynattrs.keys.impossible import check_choices, check_equalities
 from dynattrs.keys.kind_bounds import can_ask_each, with_kinds
 from dynattrs.keys.kinds import kinds_of_all
-from dynattrs.keys.plans import Plan, Wanted
+from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
@@ -314,11 +314,7 @@ def _always_stored(info: ModelInfo, place: Place) -> bool:
 
 def _held(wanted: Wanted, keys: KeySchema) -> set[str] | None:
     """The attributes that an index holds; None for all."""
-    if keys.index is None or keys.index.projection == "all":
-        return None
-    table = wanted.info.table.key_schemas[0]
-    named = () if isinstance(keys.index.projection, str) else keys.index.projection
-    return {*table.partition, *table.sort, *keys.partition, *keys.sort, *named}
+    return held_by(wanted.info.table, keys.index)
 
 
 def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:

@@ -8,7 +8,7 @@ import attrs
 
 from dynattrs.expressions.conditions import Condition
 from dynattrs.schema.model_info import ModelInfo
-from dynattrs.schema.table import AttributeValue, Index
+from dynattrs.schema.table import AttributeValue, Index, Table, key_attributes_of
 
 
 @attrs.frozen
@@ -60,3 +60,11 @@ class Plan:
     why: tuple[str, ...] = ()
     shards: int | None = None
     kinds: tuple[str, ...] = ()
+
+
+def held_by(table: Table, index: Index | None) -> set[str] | None:
+    """The attributes that an index holds; None for all."""
+    if index is None or index.projection == "all":
+        return None
+    named = () if isinstance(index.projection, str) else index.projection
+    return {*table.key, *key_attributes_of(table, index), *named}

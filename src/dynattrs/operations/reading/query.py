@@ -17,7 +17,7 @@ from dynattrs.expressions.conditions import Condition, condition, expressions, m
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
-from dynattrs.keys.plans import Plan, Wanted
+from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
@@ -248,7 +248,10 @@ class QueryVerbs(Generic[M_co]):
         if needs is None:
             return ()
         kind = self._info.table.discriminator
-        tells = (kind,) if kind is not None and self._told_apart else ()
+        held = held_by(self._info.table, found.index)
+        # Where an index does not hold it, keys alone tell, or whole items are fetched.
+        told = kind is not None and self._told_apart and (held is None or kind in held)
+        tells = (kind,) if kind is not None and told else ()
         return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
 
     def _parameters(self, found: Plan, *, counting: bool = False) -> Message:
