@@ -16,7 +16,6 @@ from dynattrs.errors import (
     AlreadyTaken as AlreadyTaken,
     AmbiguousIndex as AmbiguousIndex,
     BatchClosed as BatchClosed,
-    ChangeRefused as ChangeRefused,
     ConditionError as ConditionError,
     ConditionFailed as ConditionFailed,
     ConfigurationError as ConfigurationError,
@@ -46,8 +45,6 @@ from dynattrs.errors import (
     SparseIndex as SparseIndex,
     KeyChanged as KeyChanged,
     StaleKey as StaleKey,
-    TableDiffers as TableDiffers,
-    TableNotReady as TableNotReady,
     Throttled as Throttled,
     TransactionError as TransactionError,
     TransactionFailed as TransactionFailed,
@@ -84,6 +81,11 @@ from dynattrs.models.specifiers import (
     field as field,
     partition_key as partition_key,
     sort_key as sort_key,
+)
+from dynattrs.operations.tables.errors import (
+    ChangeRefused as ChangeRefused,
+    TableDiffers as TableDiffers,
+    TableNotReady as TableNotReady,
 )
 from dynattrs.operations.reading.groups import Groups as Groups
 from dynattrs.operations.writing.buffer import Progress as Progress

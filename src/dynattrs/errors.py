@@ -1,4 +1,5 @@
-"""Every exception that dynattrs raises, each with what the caller can do about it.
+"""The exceptions that dynattrs raises, each with what the caller can do about it. Those of whole tables are
+in `operations.tables.errors`.
 
 One root, `DynattrsError`. A class of its own stands where a caller would write a different
 `except`. The facts are attributes, botocore's error is the `__cause__`, and every error pickles
@@ -11,7 +12,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -594,63 +594,4 @@ class UnsentWrites(DynattrsError):
         return (
             f"{count} write{'s were' if count != 1 else ' was'} not stored: {shown}{more}; "
             f"the objects are in .objects, each with its cause in .unsent"
-        )
-
-
-# --- Tables -----------------------------------------------------------------------------------
-
-
-@define(eq=False, slots=False, repr=False)
-class TableDiffers(DynattrsError):
-    """A table exists and is not as it is declared.
-
-    Attributes:
-        table: The table's name.
-        differences: One sentence each.
-    """
-
-    table: str
-    differences: Sequence[str]
-
-    def __str__(self) -> str:
-        listing = "; ".join(self.differences)
-        return f"table {self.table!r} exists and differs from its declaration: {listing}"
-
-
-@define(eq=False, slots=False, repr=False)
-class ChangeRefused(TableDiffers):
-    """`session.tables.update` would have to do what the service cannot, or what loses something.
-    Nothing was changed.
-
-    Attributes:
-        changes: What was refused, each a `TableChange`.
-    """
-
-    changes: Sequence[Any] = ()
-
-    def __str__(self) -> str:
-        listing = "; ".join(self.differences)
-        allowed = any(change.possible for change in self.changes)
-        remedy = "; destructive=True allows what is destructive" if allowed else ""
-        return f"table {self.table!r} was left as it is: {listing}{remedy}"
-
-
-@define(eq=False, slots=False, repr=False)
-class TableNotReady(DynattrsError, TimeoutError):
-    """A table was still being changed when the time to wait for it had gone by.
-
-    Attributes:
-        table: The table's name.
-        state: What it is at.
-        timeout: How long it was waited for.
-    """
-
-    table: str
-    state: str
-    timeout: timedelta
-
-    def __str__(self) -> str:
-        return (
-            f"table {self.table!r} was not ready after {self.timeout}: {self.state}; the service "
-            f"goes on by itself, and session.tables.update(...) goes on from there"
         )

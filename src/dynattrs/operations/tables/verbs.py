@@ -16,17 +16,15 @@ import attrs
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
-    ChangeRefused,
     InvalidRequest,
     ModelError,
     NoSuchTable,
     ServiceError,
-    TableDiffers,
-    TableNotReady,
 )
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
+from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers, TableNotReady
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import Table, TableSetting, says
