@@ -25,7 +25,7 @@ class DynattrsError(Exception):
 
     # One for all of them: attrs would compile one for each class, with every import.
     def __repr__(self) -> str:
-        cls: type[Any] = type(self)
+        cls: type[object] = type(self)
         if not attrs.has(cls):
             return super().__repr__()
         shown = (f"{e.name}={quoted(getattr(self, e.name), 400)}" for e in attrs.fields(cls))

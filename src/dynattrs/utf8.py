@@ -6,7 +6,7 @@ No request can hold it. It is refused in the same words wherever it is met.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 EXPECTED: Final = "text that has a UTF-8 form"
 HINT: Final = "it is half of a character: decode the text with errors='replace'"
@@ -37,7 +37,7 @@ def as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def unencodable(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+def unencodable(value: object, place: str = "") -> Iterator[tuple[str, str]]:
     """The places inside a value, and the texts there that have no UTF-8 form."""
     if isinstance(value, str):
         if not encodable(value):

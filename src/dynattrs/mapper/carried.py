@@ -58,13 +58,13 @@ class Carried:
 NOTHING_CARRIED: Final = Carried()
 
 
-def carried_by(instance: Any) -> Carried:
+def carried_by(instance: object) -> Carried:
     """What *instance* carries; an unset slot is nothing."""
     carried: Carried = getattr(instance, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
     return carried
 
 
-def carry(instance: Any, carried: Carried) -> None:
+def carry(instance: object, carried: Carried) -> None:
     """Give *instance*, frozen or not, what it carries."""
     set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
 

@@ -131,13 +131,13 @@ def shape_of(codec: Codec) -> str:
 
 
 def _unlike(codec: Codec) -> Callable[[AttributeValue, Any], bool]:
-    def unlike(stored: AttributeValue, value: Any) -> bool:
+    def unlike(stored: AttributeValue, value: object) -> bool:
         return differ(stored, written_in_key(codec.dump(value)))
 
     return unlike
 
 
-def differ(stored: Mapping[str, Any], written: AttributeValue) -> bool:
+def differ(stored: Mapping[str, object], written: AttributeValue) -> bool:
     # Numbers by their text: some engines take 2 and 2.0 for two keys.
     return stored != written and ("N" in written or comparable(stored) != comparable(written))
 

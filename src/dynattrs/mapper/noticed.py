@@ -83,7 +83,7 @@ def generate_check(codec: ClassCodec) -> Callable[[Any, Mapping[str, AttributeVa
 
 
 def keep(
-    codec: ClassCodec, info: ModelInfo, instance: Any, item: Mapping[str, AttributeValue]
+    codec: ClassCodec, info: ModelInfo, instance: object, item: Mapping[str, AttributeValue]
 ) -> None:
     """Let an instance carry what it does not tell of its item: the key, where that is written otherwise,
     a version of 0, which an object that is new has too, and which of the defaults it was given are not
@@ -106,7 +106,7 @@ def keep(
         keep_keys(info, instance, stored, _written_key(codec, info, instance), item)
 
 
-def _written_key(codec: ClassCodec, info: ModelInfo, instance: Any) -> AttributeMap | None:
+def _written_key(codec: ClassCodec, info: ModelInfo, instance: object) -> AttributeMap | None:
     """The key that the fields of an instance make; None where they make none."""
     slots = () if info.keys is None else [
         slot for name in info.table.key if name in info.keys.templates
@@ -127,7 +127,7 @@ def _written_key(codec: ClassCodec, info: ModelInfo, instance: Any) -> Attribute
 
 def keep_keys(
     info: ModelInfo,
-    instance: Any,
+    instance: object,
     stored: AttributeMap,
     written: AttributeMap | None,
     item: Mapping[str, AttributeValue],
@@ -169,7 +169,7 @@ def refused(
 
 
 def keep_custom_key(
-    codec: Codec, info: ModelInfo, instance: Any, item: Mapping[str, AttributeValue]
+    codec: Codec, info: ModelInfo, instance: object, item: Mapping[str, AttributeValue]
 ) -> None:
     """As `keep`, for a class with hooks of its own, of whose fields no more is known."""
     stored = key_of_item(info, item)

@@ -46,7 +46,7 @@ class Unreadable(Exception):
 # tests/property/test_read_code.py holds it to `Mapper.load`.
 def generate_row(
     codec: ClassCodec,
-    base: type[Any],
+    base: type[object],
     learned: tuple[str, ...],
     also: frozenset[str],
     attributes: Mapping[str, str] | None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
 from dynattrs.errors import ConditionError
@@ -31,6 +29,7 @@ from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.kinds import kinds_of_all
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -136,7 +135,7 @@ def unversioned(info: ModelInfo) -> Condition:
     return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
 
 
-def version_is(info: ModelInfo, obj: Any) -> Condition | None:
+def version_is(info: ModelInfo, obj: object) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
         return None
@@ -217,7 +216,7 @@ def check_stored(found: Condition, info: ModelInfo) -> None:
             )
 
 
-def check_models(part: Any, info: ModelInfo, whole: object) -> None:
+def check_models(part: object, info: ModelInfo, whole: object) -> None:
     """Refuse paths of another model inside *part* of *whole*.
 
     Raises:
@@ -233,8 +232,8 @@ def check_models(part: Any, info: ModelInfo, whole: object) -> None:
 
 
 def with_condition(
-    parameters: dict[str, Any], found: Condition | None, *, returning: bool = True
-) -> dict[str, Any]:
+    parameters: Message, found: Condition | None, *, returning: bool = True
+) -> Message:
     """Add a ConditionExpression, and with *returning* ask for the item if it is false."""
     placeholders = Placeholders()
     add_condition(parameters, found, placeholders)
@@ -244,9 +243,7 @@ def with_condition(
     return parameters
 
 
-def add_condition(
-    parameters: dict[str, Any], found: Condition | None, placeholders: Placeholders
-) -> None:
+def add_condition(parameters: Message, found: Condition | None, placeholders: Placeholders) -> None:
     """Add a ConditionExpression, and ask for the item if it is false."""
     if found is not None and not isinstance(found, Constant):
         parameters["ConditionExpression"] = render(found, placeholders, "condition")

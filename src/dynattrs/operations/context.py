@@ -104,7 +104,7 @@ class Core:
 
     def after_load_of(self, infos: Iterable[ModelInfo]) -> Callable[[Any], Any] | None:
         """The same for objects of several models, each through the hooks of its own."""
-        by_class: dict[type[Any], Callable[[Any], Any] | None] = {}
+        by_class: dict[type[object], Callable[[Any], Any] | None] = {}
         for info in infos:
             hooks = (*info.after_load, *self.hooks.after_load)
             run = functools.partial(through, hooks, "after_load", carries=info.carries)
@@ -112,7 +112,7 @@ class Core:
         if not any(by_class.values()):
             return None
 
-        def finish(obj: Any) -> Any:
+        def finish(obj: object) -> Any:
             hooked = by_class[type(obj)]
             return obj if hooked is None else hooked(obj)
 
@@ -123,7 +123,7 @@ class Core:
         finish = self.after_load(info)
         return obj if finish is None else finish(obj)
 
-    def before_save(self, info: ModelInfo, obj: Any) -> Any:
+    def before_save(self, info: ModelInfo, obj: object) -> Any:
         """An object that is to be saved, after the hooks; only frozen ones are replaced."""
         if not self.saves_through_hooks(info):
             return obj

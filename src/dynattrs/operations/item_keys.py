@@ -25,7 +25,7 @@ from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
-def key_of(info: ModelInfo, key: Any) -> AttributeMap:
+def key_of(info: ModelInfo, key: object) -> AttributeMap:
     """What a caller gave as the key, as the attribute map of the primary key. Its values go through
     the converters of their fields.
 
@@ -45,7 +45,7 @@ def key_of(info: ModelInfo, key: Any) -> AttributeMap:
     return item
 
 
-def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: Any) -> Any:
+def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: object) -> Any:
     try:
         return rules.compared(value)
     except Exception as error:
@@ -55,7 +55,7 @@ def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: Any) -
         ) from error  # fmt: skip
 
 
-def _made_of(info: ModelInfo, parts: Iterable[KeyField], values: Iterable[Any]) -> AttributeMap:
+def _made_of(info: ModelInfo, parts: Iterable[KeyField], values: Iterable[object]) -> AttributeMap:
     """The primary key of these values."""
     item: AttributeMap = {}
     for part, value in zip(parts, values, strict=True):
@@ -94,7 +94,7 @@ def key_parts(info: ModelInfo) -> tuple[KeyField, ...]:
 class KeyFields(dict[str, Any]):
     """A key as a dict of fields, which carries how it is stored, where that is written otherwise."""
 
-    def __init__(self, fields: Mapping[str, Any], carried: StoredKey) -> None:
+    def __init__(self, fields: Mapping[str, object], carried: StoredKey) -> None:
         super().__init__(fields)
         self.carried = carried
 
@@ -115,7 +115,7 @@ def fields_of_key(info: ModelInfo, item: AttributeMap, fields: dict[str, Any]) -
     return fields if stored == written else KeyFields(fields, StoredKey(stored, written))
 
 
-def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
+def own_key(info: ModelInfo, obj: object) -> AttributeMap:
     """The primary key of an object: the one that it was read with, where it carries that.
 
     Raises:
@@ -132,13 +132,13 @@ def own_key(info: ModelInfo, obj: Any) -> AttributeMap:
     raise key_changed(info, carried.written, key)
 
 
-def put_key(info: ModelInfo, obj: Any) -> AttributeMap:
+def put_key(info: ModelInfo, obj: object) -> AttributeMap:
     """The key under which an object would be saved: where its key was changed, the new one."""
     key, carried = written_key(info, obj), carried_by(obj).key
     return key if carried is None else carried.of(key) or key
 
 
-def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
+def written_key(info: ModelInfo, obj: object) -> AttributeMap:
     """The key that the fields of an object make, whatever it carries. They are converted already."""
     values = (operator.attrgetter(name)(obj) for name in info.key_fields)
     try:
@@ -148,7 +148,7 @@ def written_key(info: ModelInfo, obj: Any) -> AttributeMap:
         raise
 
 
-def keeping_key(info: ModelInfo, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def keeping_key(info: ModelInfo, finish: Callable[[Any], object]) -> Callable[[Any], Any]:
     """What `after_load` hooks make of an object of a model, so that it stays the item that was read where
     they change a field of its key.
 
@@ -158,7 +158,7 @@ def keeping_key(info: ModelInfo, finish: Callable[[Any], Any]) -> Callable[[Any]
     names = info.key_fields
     values = operator.attrgetter(*names)
 
-    def finished(obj: Any) -> Any:
+    def finished(obj: object) -> Any:
         before, carried = values(obj), carried_by(obj).key
         made = finish(obj)
         if values(made) == before:
@@ -192,7 +192,7 @@ def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> K
     )
 
 
-def _parts(info: ModelInfo, names: tuple[str, ...], key: Any) -> tuple[Any, ...]:
+def _parts(info: ModelInfo, names: tuple[str, ...], key: object) -> tuple[Any, ...]:
     shape = f"the key of {info.name}: {_shape(names)}"
     if isinstance(key, Mapping):
         for name in key:
@@ -282,12 +282,12 @@ class _NoKey:
 NO_KEY: Any = _NoKey()
 
 
-def is_class_of(subject: Any) -> bool:
+def is_class_of(subject: object) -> bool:
     """Whether a subject is a model class, with arguments if it is generic, and not an object."""
     return isinstance(subject, type) or isinstance(get_origin(subject), type)
 
 
-def target(subject: Any, key: Any) -> tuple[ModelInfo, AttributeMap, Condition | None]:
+def target(subject: object, key: object) -> tuple[ModelInfo, AttributeMap, Condition | None]:
     """Which item is meant: an object's own, or that of a class and a key."""
     if is_class_of(subject):
         info = model_info(subject)

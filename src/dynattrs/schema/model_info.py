@@ -98,25 +98,25 @@ class ItemReader(Protocol):
 class ModelMapper(Protocol):
     """What the library asks of the mapper that a model was declared with."""
 
-    def codec(self, type_: Any) -> StoredForm: ...
-    def model_codec(self, model: Any) -> StoredForm: ...
+    def codec(self, type_: object) -> StoredForm: ...
+    def model_codec(self, model: object) -> StoredForm: ...
     def check(self, info: ModelInfo) -> None: ...
-    def dump(self, obj: Any) -> AttributeMap: ...
-    def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]: ...
-    def dump_as_request(self, obj: Any, table: str) -> PutRequest | None: ...
+    def dump(self, obj: object) -> AttributeMap: ...
+    def dump_with_size(self, obj: object) -> tuple[AttributeMap, int]: ...
+    def dump_as_request(self, obj: object, table: str) -> PutRequest | None: ...
     def load(self, item: Mapping[str, AttributeValue], model: type[T]) -> T: ...
     def current(self, info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap: ...
     @property
-    def request_dumps(self) -> Mapping[type[Any], DumpAsRequest]: ...
+    def request_dumps(self) -> Mapping[type[object], DumpAsRequest]: ...
     @property
     def readers(self) -> Mapping[Any, ItemReader | None]: ...
-    def rows(self, model: Any) -> ItemReader | None: ...
+    def rows(self, model: object) -> ItemReader | None: ...
     def projected_rows(
         self,
-        model: type[Any],
-        cls: type[Any],
+        model: type[object],
+        cls: type[object],
         attributes: Mapping[str, str],
-        load: Callable[..., Any],
+        load: Callable[..., object],
     ) -> ItemReader | None: ...
 
 
@@ -210,7 +210,7 @@ METADATA_KEY: Final = "dynattrs"
 NO_OPTIONS: Final = FieldOptions()
 
 
-def options_of(metadata: Mapping[Any, Any]) -> FieldOptions:
+def options_of(metadata: Mapping[Any, object]) -> FieldOptions:
     return cast("FieldOptions", metadata.get(METADATA_KEY, NO_OPTIONS))
 
 
@@ -262,7 +262,7 @@ class Kinds:
 class ModelInfo:
     """What dynattrs knows of one model class. One for each decorated or mapped class."""
 
-    cls: type[Any]
+    cls: type[object]
     table: Table
     unknown: Unknown
     mapper: ModelMapper
@@ -342,7 +342,7 @@ guarded_tables: set[str] = set()
 INFO_ATTRIBUTE: Final = "__dynattrs__"
 UNKNOWN_ATTRIBUTE: Final = "__dynattrs_unknown__"
 
-_mapped: weakref.WeakKeyDictionary[type[Any], ModelInfo] = weakref.WeakKeyDictionary()
+_mapped: weakref.WeakKeyDictionary[type[object], ModelInfo] = weakref.WeakKeyDictionary()
 
 
 def register(info: ModelInfo) -> None:
@@ -354,7 +354,7 @@ def register(info: ModelInfo) -> None:
         _mapped[info.cls] = info
 
 
-def info_of(cls: Any) -> ModelInfo | None:
+def info_of(cls: object) -> ModelInfo | None:
     """What is known of exactly this class; None if it was neither decorated nor mapped."""
     if not isinstance(cls, type):
         return None
@@ -362,7 +362,7 @@ def info_of(cls: Any) -> ModelInfo | None:
     return found if found is not None else _mapped.get(cls)
 
 
-def model_info(cls: Any) -> ModelInfo:
+def model_info(cls: object) -> ModelInfo:
     """What is known of a model class.
 
     Raises:

@@ -16,6 +16,7 @@ from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import FAILURES
 from dynattrs.quoting import quoted
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeValue
 
 R = TypeVar("R")
@@ -37,7 +38,7 @@ class Statement(Source, Generic[R]):
         decode: Decode | None = None,
         left_out: Callable[[Any], bool] | None = None,
     ) -> None:
-        self._parameters: dict[str, Any] = {"Statement": statement}
+        self._parameters: Message = {"Statement": statement}
         if parameters:
             self._parameters["Parameters"] = [_encoded(each) for each in parameters]
         if consistent:

@@ -93,7 +93,7 @@ class Encoded:
         return version_is(self.info, self.obj)
 
 
-def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any], rekeyed: bool) -> None:
+def _settle(info: ModelInfo, obj: object, moves: Mapping[str, object], rekeyed: bool) -> None:
     settle_edit(obj)
     carried = carried_by(obj).key
     # It may have got its former key again meanwhile.
@@ -103,14 +103,14 @@ def _settle(info: ModelInfo, obj: Any, moves: Mapping[str, Any], rekeyed: bool) 
         _moved(obj, moves)
 
 
-def _moved(obj: Any, moves: Mapping[str, Any]) -> Any:
+def _moved(obj: object, moves: Mapping[str, object]) -> Any:
     for name, value in moves.items():
         # Neither validators nor hooks: these are the library's fields.
         object.__setattr__(obj, name, value)
     return obj
 
 
-def settle_edit(obj: Any, left_alone: Mapping[str, AttributeValue | None] | None = None) -> None:
+def settle_edit(obj: object, left_alone: Mapping[str, AttributeValue | None] | None = None) -> None:
     """What *obj* holds is stored: edits of it begin at what it is now. What was left alone is stored as
     before.
     """
@@ -119,7 +119,7 @@ def settle_edit(obj: Any, left_alone: Mapping[str, AttributeValue | None] | None
         carry_on(obj, base=None, as_stored=left_alone or {})
 
 
-def encode(core: Core, obj: Any) -> Encoded:
+def encode(core: Core, obj: object) -> Encoded:
     """An object as the item to store, after the hooks, with what a save changes.
 
     Raises:
@@ -137,7 +137,7 @@ def encode(core: Core, obj: Any) -> Encoded:
         raise
 
 
-def _encode(core: Core, info: ModelInfo, obj: Any) -> Encoded:
+def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
     if not info.carries and info.unknown == "keep":
         raise MappingError(
             info.name,
@@ -168,7 +168,7 @@ def _encode(core: Core, info: ModelInfo, obj: Any) -> Encoded:
     return encoded
 
 
-def _refuse(obj: Any) -> ModelInfo:
+def _refuse(obj: object) -> ModelInfo:
     if isinstance(obj, type):
         raise ModelError(
             obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"

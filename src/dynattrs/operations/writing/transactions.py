@@ -153,11 +153,11 @@ class TransactionVerbs:
             asked=prepared.asked,
         )  # fmt: skip
 
-    def delete(self, subject: Any, key: Any = NO_KEY, /, *, when: bool | None = None) -> None:
+    def delete(self, subject: object, key: object = NO_KEY, /, *, when: bool | None = None) -> None:
         """Delete an object's item, or the one with a key."""
         self._on_key("Delete", "delete", subject, key, lambda info: as_condition(when, info))
 
-    def move(self, old: Any, new: M, /) -> M:
+    def move(self, old: object, new: M, /) -> M:
         """Insert *new* under its key and delete the item of *old*, which must be there: two actions.
 
         Returns:
@@ -186,10 +186,10 @@ class TransactionVerbs:
             raise
 
     @overload
-    def check(self, subject: type[Any], key: object, condition: bool, /) -> None: ...
+    def check(self, subject: type[object], key: object, condition: bool, /) -> None: ...
     @overload
     def check(self, subject: object, condition: bool, /) -> None: ...
-    def check(self, subject: Any, *rest: Any) -> None:
+    def check(self, subject: object, *rest: object) -> None:
         """Demand a condition of an item that the transaction does not write: `check(Song, key,
         Song.plays > 3)` or `check(song, ...)`, which also checks the object's version.
         """
@@ -202,8 +202,8 @@ class TransactionVerbs:
         self,
         kind: str,
         verb: str,
-        subject: Any,
-        key: Any,
+        subject: object,
+        key: object,
         condition: Callable[[ModelInfo], Condition | None],
     ) -> None:
         """Add an action that sends a key, and asks *condition* and the object's version."""
@@ -227,7 +227,7 @@ class TransactionVerbs:
     def _made(
         self,
         kind: str,
-        what: Mapping[str, Any],
+        what: Mapping[str, object],
         info: ModelInfo,
         key: AttributeMap,
         found: Condition | None,
@@ -329,7 +329,7 @@ def _listed(actions: Sequence[object]) -> str:
 # --- Another primary key ------------------------------------------------------------------------
 
 
-def move(handle: Owner, old: Any, new: R) -> Flow[R]:
+def move(handle: Owner, old: object, new: R) -> Flow[R]:
     """Save *new* under its key and delete the item of *old*, both or neither."""
     info, target = model_info(type(old)), model_info(type(new))
     key, other = own_key(info, old), put_key(target, new)

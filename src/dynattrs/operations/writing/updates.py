@@ -205,7 +205,7 @@ def prepare(
     version: Condition | None,
     when: object,
     upsert: bool,
-    obj: Any = None,
+    obj: object = None,
 ) -> Prepared:
     """The request of an update.
 
@@ -403,7 +403,7 @@ def _changed(path: Path, item: AttributeMap) -> Any:
     return data.form.load({"L": []}) if always_set else None
 
 
-def checked(info: ModelInfo, actions: Sequence[object], obj: Any = None) -> list[Action]:
+def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> list[Action]:
     """The actions, refused where the service would refuse them.
 
     Raises:

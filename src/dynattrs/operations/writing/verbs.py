@@ -273,7 +273,7 @@ class WriteVerbs(Owner):
                 raise
             raise outcomes.unknown(error, info, key) from error
 
-    def _delete(self, subject: Any, key: Any, *, when: object, returning: bool) -> Flow[Any]:
+    def _delete(self, subject: object, key: object, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
         info, item_key, version = target(subject, key)
         found = joined(as_condition(when, info), version)
@@ -340,8 +340,8 @@ class WriteVerbs(Owner):
 
     def _update(
         self,
-        subject: Any,
-        key: Any,
+        subject: object,
+        key: object,
         actions: tuple[object, ...],
         *,
         when: object,
@@ -401,7 +401,7 @@ class WriteVerbs(Owner):
     @verb
     def migrate(
         self,
-        model: type[Any],
+        model: type[object],
         *,
         where: bool | None = None,
         after: str | None = None,
