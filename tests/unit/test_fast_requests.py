@@ -963,8 +963,12 @@ def test_what_is_no_http_is_a_lost_connection(
     server.script = [whole]
 
     with pytest.raises(ConnectionFailed) as caught:
-        get(session)
+        session.save(Thing("a"))
 
     assert caught.value.uncertain
     assert len(server.received) == 1
+    server.script = [whole]
+    with pytest.raises(ConnectionFailed) as caught:
+        get(session)
+    assert not caught.value.uncertain  # a read changes nothing
     assert get(session) is None
