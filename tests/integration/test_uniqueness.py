@@ -669,3 +669,74 @@ def test_two_spellings_of_a_value_are_one_value(session: Session, client: Any) -
     session.update(Spelling, "b", set_(Spelling.number, number))
     session.delete(Spelling, "b")
     assert client.scan(TableName=table)["Items"] == []
+
+
+shared = Table("shared_values", partition_key="pk", discriminator="type")
+
+
+@model(shared, pk="{id}")
+class Owner:
+    id: str
+    mail: str | None = field(unique=True, default=None)
+
+
+@model(shared, pk="{id}")
+class Other:
+    id: str
+    mail: str | None = None
+
+
+def test_a_value_that_no_item_has_any_more_is_free(session: Session, client: Any) -> None:
+    """What replaces or deletes an item without knowing of its unique fields leaves its guard."""
+    session.tables.create(shared)
+    table = session.tables.describe(Owner)["TableName"]
+
+    def replace() -> None:
+        session.save(Other("1", "a@x"))
+
+    def gathered() -> None:
+        with session.batch() as batch:
+            batch.save(Other("1"))
+
+    def gone() -> None:
+        client.delete_item(TableName=table, Key={"pk": {"S": "1"}})
+
+    def changed() -> None:
+        client.update_item(
+            TableName=table, Key={"pk": {"S": "1"}}, UpdateExpression="SET mail = :m",
+            ExpressionAttributeValues={":m": {"S": "b@x"}},
+        )  # fmt: skip
+
+    def insert() -> None:
+        session.insert(Owner("2", "a@x"))
+
+    def save() -> None:
+        session.save(Owner("2", "a@x"))
+
+    def update() -> None:
+        session.save(Owner("2"))
+        session.update(Owner, "2", set_(Owner.mail, "a@x"))
+
+    def together() -> None:
+        with session.transaction() as t:
+            t.insert(Owner("2", "a@x"))
+            t.delete(Owner, "1")
+
+    for leave in (replace, gathered, gone, changed):
+        for take in (insert, save, update, together):
+            if leave in (replace, gathered) and take is together:
+                continue  # a delete of another model's item
+            session.save(Owner("1", "a@x"))
+            if take is not together:
+                with pytest.raises(AlreadyTaken):
+                    take()
+            leave()
+            take()
+            assert session.get_one(Owner, "2").mail == "a@x", (leave, take)
+            with pytest.raises(AlreadyTaken):
+                session.insert(Owner("3", "a@x"))
+            session.delete(Owner, "2")
+            session.delete(Owner, "1")
+            session.delete(Other, "1")
+            for item in client.scan(TableName=table)["Items"]:
+                client.delete_item(TableName=table, Key={"pk": item["pk"]})

@@ -127,6 +127,10 @@ class TransactionActions:
     def __iter__(self) -> Iterator[TransactionAction]:
         return iter(self._actions)
 
+    def acts_on(self, other: TransactionAction) -> bool:
+        """Whether there is an action on the same item."""
+        return identity(self.core.table_name(other.info.table), other.key) in self._by_item
+
     def copy(self) -> TransactionActions:
         """The same actions, to which others can be added."""
         made = TransactionActions(self.core, self.renew)

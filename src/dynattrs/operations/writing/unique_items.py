@@ -22,13 +22,14 @@ import attrs
 from dynattrs import utf8
 from dynattrs.errors import AlreadyTaken, MappingError
 from dynattrs.expressions.conditions import Comparison, Condition, Function, Value
+from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import attribute_path, joined, no_item
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import identity, plain_key
 from dynattrs.operations.writing.transaction_actions import TransactionAction
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _OWNER: Final = "dynattrs.owner"
@@ -220,8 +221,39 @@ class GuardedWrite:
         return guards_of((self.info,) if self.whole else self.info.guarding, self.key, self.new)
 
 
+@attrs.frozen(eq=False)
+class LeftGuard:
+    """A guard whose item has not its value any more.
+
+    Attributes:
+        owner: The primary key of the item that it names.
+        check: That this item still has not the value.
+    """
+
+    owner: AttributeMap
+    check: TransactionAction
+
+
+NO_GUARDS: Final[Mapping[str, LeftGuard]] = {}
+
+
+def has_value(text: str, info: ModelInfo, key: AttributeMap, item: AttributeMap) -> bool:
+    """Whether an item has the value of a guard."""
+    own = [each for each in models_in(info.table) if each.unique and not is_other(each, item)]
+    return text in guards_of(own, key, item)
+
+
+def owner_of(reason: Mapping[str, Any]) -> AttributeMap | None:
+    """The primary key of the item that a guard names, which was in the way."""
+    owner: AttributeMap | None = (reason.get("Item") or {}).get(_OWNER, {}).get("M")
+    return owner
+
+
 def guard_actions(
-    core: Core, changes: Sequence[GuardedWrite], foreign: frozenset[str] = frozenset()
+    core: Core,
+    changes: Sequence[GuardedWrite],
+    foreign: frozenset[str] = frozenset(),
+    left: Mapping[str, LeftGuard] = NO_GUARDS,
 ) -> list[tuple[str, Guard, TransactionAction]]:
     """What a transaction does to guards: it drops those of old values, and takes those of new ones.
     One that passes from an item to another is one action.
@@ -230,6 +262,7 @@ def guard_actions(
         core: Names of tables.
         changes: What the transaction does to items.
         foreign: Guards of old values that turned out to be somebody else's.
+        left: Guards of new values that nothing has any more.
 
     Raises:
         AlreadyTaken: Two items of the transaction would have the same value.
@@ -264,17 +297,18 @@ def guard_actions(
         )
     for which, (text, guard) in taken_.items():
         table = core.table_name(guard.info.table)
-        owned = _owned_by([(text, guard), *dropped.get(which, ())])
+        owned = _owned_by([(text, guard), *dropped.get(which, ())], left.get(text))
         back = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         put = {"Put": {"TableName": table, "Item": guard.item, **owned, **back}}
         found.append((text, guard, TransactionAction(f"take {guard}", put, guard.info, guard.key)))
     return found
 
 
-def _owned_by(guards: Sequence[tuple[str, Guard]]) -> dict[str, Any]:
+def _owned_by(guards: Sequence[tuple[str, Guard]], left: LeftGuard | None = None) -> dict[str, Any]:
     """The condition that a guard is not there, or is that of one of these items."""
     partition = guards[0][1].info.table.partition_key
-    owners = {f":o{number}": {"M": dict(each.owner)} for number, (_, each) in enumerate(guards)}
+    keys = [each.owner for _, each in guards] + ([] if left is None else [left.owner])
+    owners = {f":o{number}": {"M": dict(key)} for number, key in enumerate(keys)}
     owned = [f"#o = {name}" for name in owners]
     return {
         "ConditionExpression": " OR ".join(["attribute_not_exists(#p)", *owned]),
@@ -292,4 +326,4 @@ def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
 
 
 def taken_of(guard: Guard, reason: Mapping[str, Any]) -> AlreadyTaken:
-    return taken(guard, (reason.get("Item") or {}).get(_OWNER, {}).get("M"))
+    return taken(guard, owner_of(reason))

@@ -35,12 +35,16 @@ from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
+    Guard,
     GuardedWrite,
+    LeftGuard,
     NewOf,
     concerns,
     guard_actions,
     guards_of,
+    has_value,
     is_unchanged,
+    owner_of,
     taken_of,
     unchanged,
     watched,
@@ -426,6 +430,26 @@ def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
     return True
 
 
+def _left_guard(
+    core: Core, text: str, guard: Guard, reason: Mapping[str, Any]
+) -> Flow[LeftGuard | None]:
+    """A guard that is there though the item that it names has another value, or is gone: what deletes or
+    replaces items without knowing of unique fields leaves it behind. None where the item has the value.
+    """
+    owner = owner_of(reason)
+    if owner is None:
+        return None
+    item = yield from stored_item(core, guard.info, owner)
+    if item is not None and has_value(text, guard.info, owner, item):
+        return None
+    table = core.table_name(guard.info.table)
+    request = with_condition({"TableName": table, "Key": owner}, unchanged(guard.info, item))
+    check = TransactionAction(
+        f"check {guard}", {"ConditionCheck": request}, guard.info, owner
+    )  # fmt: skip
+    return LeftGuard(owner, check)
+
+
 # --- In transactions ----------------------------------------------------------------------------
 
 
@@ -495,6 +519,7 @@ def _commit(
     until = environment.monotonic() + core.deadline.total_seconds()
     places = {id(action): place for place, action in enumerate(actions)}
     foreign: frozenset[str] = frozenset()
+    left: dict[str, LeftGuard] = {}
     attempt = 0
     while True:
         changes = []
@@ -509,10 +534,13 @@ def _commit(
             before = None if each.afresh or not ours else old
             whole = each.whole or "Put" in each.action.request
             changes.append(GuardedWrite(info, key, before, each.new_of(old), whole))
-        guards = guard_actions(core, changes, foreign)
+        guards = guard_actions(core, changes, foreign, left)
         sent = actions.copy()
         for _, _, action in guards:
             sent.add(action)
+        for each_left in left.values():
+            if not sent.acts_on(each_left.check):  # what acts on it asks what it is
+                sent.add(each_left.check)
         try:
             yield from sent.commit(environment.token())
         except TransactionFailed as failed:
@@ -531,12 +559,19 @@ def _commit(
             if any(false[place] and place not in stale for place in own):
                 raise
             if not stale:
+                found: dict[str, LeftGuard] = {}
                 for place in others:
+                    if not false[place] or place - len(actions) >= len(guards):
+                        continue  # a check: it is found out again
                     text, guard, action = guards[place - len(actions)]
-                    if false[place] and "Put" in action.request:
-                        raise taken_of(guard, raw[place]) from failed
-                    if false[place]:
+                    if "Put" not in action.request:
                         foreign |= {text}
+                        continue
+                    left_guard = yield from _left_guard(core, text, guard, raw[place])
+                    if left_guard is None:
+                        raise taken_of(guard, raw[place]) from failed
+                    found[text] = left_guard
+                left = found
             attempt += 1
             tables = {table for table, _ in sent.items()}
             yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed)
