@@ -411,6 +411,24 @@ def test_index_keys_do_not_follow_what_another_writer_has_changed(
     assert stored(session, client, cls) == changed
 
 
+def test_an_item_does_not_leave_an_index_for_what_it_has_not_any_more(
+    session: Session, client: Any
+) -> None:
+    """The object says that it has no customer, and so no place in the index; another has come since."""
+    session.save(Order("1", "open", LATER))
+    order = session.get_one(Order, "1", consistent=True)
+    session.update(
+        Order,
+        "1",
+        set_(Order.customer, UUID(int=1)),
+        set_(Order.placed, LATER),
+        set_(Order.status, "open"),
+    )
+    with pytest.raises(ConditionFailed):
+        updated(session, order)
+    assert stored(session, client, Order)["status"] == {"S": "open"}
+
+
 def test_with_a_token_of_the_caller_a_transaction_stays_what_it_is(
     session: Session, client: Any
 ) -> None:

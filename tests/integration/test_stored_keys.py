@@ -592,5 +592,8 @@ def test_a_key_that_its_template_cannot_read_is_kept_as_well(session: Session, c
             [] if name in DELETES else [foreign.key]
         ), name
     foreign.put()
+    [obj] = session.scan(Beside)
+    with pytest.raises(KeyChanged, match=r"Beside\.key"), session.edit(obj):
+        obj.key = obj.key.replace(year=2020)
     with pytest.raises(MappingError, match=r"a key like '\{key\}'"):
         session.scan(Beside).keys().all()

@@ -30,7 +30,9 @@ def template_checks(codec: ClassCodec, info: ModelInfo, keys: ComputedKeys) -> I
 def _is_read_from_it(codec: ClassCodec, keys: ComputedKeys, template: Template) -> bool:
     """Whether all that a key attribute is made of is read from it, as text that stays as it is."""
     hidden = {keys.names[name] for name in keys.key_only}
-    fields = {(field.stored,): field for field in codec.members if field.stored in hidden}
+    fields: dict[tuple[str, ...], FieldCodec] = {
+        (field.stored,): field for field in codec.members if field.stored in hidden
+    }
     return template.tag == "S" and all(
         slot.steps in fields
         and fields[slot.steps].codec is PLAIN[str]

@@ -129,7 +129,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         core.before_save(info, obj)
         after = dumped(info, obj)
     if key_in(info, edit.before) != key_in(info, after):
-        raise key_changed(info, edit.before, after)
+        carried = carried_by(obj).key  # that one its template can read
+        raise key_changed(info, edit.before if carried is None else carried.written, after)
     if edit.renews:
         _keep_stamps(info, edit.before, after)
     else:

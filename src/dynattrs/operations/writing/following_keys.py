@@ -181,12 +181,15 @@ class _Known:
                 continue
             if value is None:
                 # Whatever the others are: the item leaves the index.
+                if action is None:
+                    self._take(slot)
                 return self.set_to(template, None)
             put(self.item, slot.steps, value)
         if unknown:
             raise self._stale(template, unknown, because)
-        if self._stored is not None:
-            self._take(template)
+        for slot in template.slots if self._stored is not None else ():
+            if self._acting_on(slot) is None and self.of_key(slot) is None:
+                self._take(slot)
         return self.set_to(template, self._keys.value(template, self.item))
 
     def _acting_on(self, slot: Slot) -> Action | None:
@@ -208,17 +211,14 @@ class _Known:
             f"read the item and use edit(...)"
         )
 
-    def _take(self, template: Template) -> None:
+    def _take(self, slot: Slot) -> None:
         """Demand that what was taken from the object is still so."""
-        for slot in template.slots:
-            if self._acting_on(slot) is not None or self.of_key(slot) is not None:
-                continue
-            label = f"{self._info.name}.{slot.name}"
-            operand = attribute_path(self._info, slot.steps, label)
-            value = slot.stored(self._stored or {})
-            self.taken[slot.steps] = (
-                IsNone(operand) if value is None else still(self._obj, operand, value)
-            )
+        label = f"{self._info.name}.{slot.name}"
+        operand = attribute_path(self._info, slot.steps, label)
+        value = slot.stored(self._stored or {})
+        self.taken[slot.steps] = (
+            IsNone(operand) if value is None else still(self._obj, operand, value)
+        )
 
     def set_to(self, template: Template, value: AttributeValue | None) -> Action:
         return set_key(self._info, template.attribute, value)
