@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import Final
 
-from dynattrs import limits, utf8
+from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeValue
@@ -64,7 +64,7 @@ class Placeholders:
         """
         # The limits are for each expression of a request; names and values are shared.
         operators, self._operators = self._operators, 0
-        size = len(utf8.as_bytes(expression))
+        size = len(expression)  # it is ASCII: all that is not stands in names and values
         if size > limits.EXPRESSION_BYTES:
             raise ConditionError(
                 f"the {what} is {size:,} bytes long; DynamoDB takes {limits.EXPRESSION_BYTES:,}: "
