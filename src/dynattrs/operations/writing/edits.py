@@ -177,30 +177,29 @@ def _send(
     """
     info = edit.info
     known = Known.before(edit.before, carried_by(edit.obj).as_stored)
-    refused: ConditionFailed | None = None
-    sent: dict[str, Any] | None = None
-    for _ in range(MOST_TRIES):
-        with contextlib.suppress(Unlike):
-            prepared = _prepared(core, edit, after, changes, own, known)
-        if refused is not None and sent == prepared.under():
-            break
-        sent = prepared.under()
+    prepared = _prepared(core, edit, after, changes, own, known)
+    unique = bool(info.guarding) and unique_items.concerns(info, (c.steps[0] for c in changes))
+    for left in reversed(range(MOST_TRIES)):
         try:
-            if info.guarding and unique_items.concerns(info, (each.steps[0] for each in changes)):
+            if unique:
                 yield from unique_writes.edit(core, prepared, edit.before, after)
             else:
                 yield from updates.send(core, prepared)
-        except ConditionFailed as error:
-            refused = error
-            known = yield from _found(core, edit, error)
+        except ConditionFailed as refused:
+            known = yield from _found(core, edit, refused)
+            try:
+                again = _prepared(core, edit, after, changes, own, known)
+            except Unlike:
+                raise refused from refused.__cause__
+            if not left or again.under() == prepared.under():
+                raise
+            prepared = again
         except OutcomeUnknown as error:
             if not _was_applied(edit, prepared, error):
                 raise
             return
         else:
             return
-    assert refused is not None
-    raise refused
 
 
 def _prepared(
