@@ -360,7 +360,10 @@ def test_what_would_erase_or_mix_up_unknown_attributes_anywhere_is_refused(
     """One of them was erased in silence, others were found beside another item's fields."""
     before = client.scan(TableName=table_prefix + "orders", ConsistentRead=True)["Items"]
 
-    with pytest.raises(MappingError, match=r"color; replacing or moving"), session.edit(order):
+    with (
+        pytest.raises(MappingError, match=r"color \(item with key id='1'\); replacing"),
+        session.edit(order),
+    ):
         change(order)
 
     after = client.scan(TableName=table_prefix + "orders", ConsistentRead=True)["Items"]
