@@ -139,6 +139,17 @@ class Sessions(RuleBasedStateMachine):
         if open_batch is not None and any(key in open_batch.gathered for key in keys):
             self.sent(open_batch)
 
+    def writing(self, who: int, open_batch: OpenBatch | None) -> OpenBatch | None:
+        """A session's own writes first store what its open batch has for their key."""
+        return self.batches[who] if open_batch is None else open_batch
+
+    def flushed(self, who: int, key: Key) -> None:
+        """What is read through a session does not see what its open batch has."""
+        open_batch = self.batches[who]
+        if open_batch is not None and key in open_batch.gathered:
+            open_batch.handle.flush()
+            self.sent(open_batch)
+
     def sent(self, open_batch: OpenBatch) -> None:
         self.world.update({key: state for key, (_, state) in open_batch.gathered.items()})
         open_batch.gathered.clear()
@@ -232,6 +243,8 @@ class Sessions(RuleBasedStateMachine):
         handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name.upper(), text)
         handle.save(letter)
+        if open_batch is None:
+            self.settle(self.batches[who], key_of(letter))
         self.put(open_batch, key_of(letter), letter, of(letter))
         letter.text = "changed after the save, which changes nothing"
 
@@ -241,6 +254,8 @@ class Sessions(RuleBasedStateMachine):
         handle, open_batch = self.handle(who, gathered)
         letters = [Letter(self.box, f"l{number}", text) for number in range(count)]
         handle.save_all(iter(letters))
+        if open_batch is None and (other := self.batches[who]) is not None:
+            self.sent(other)
         for letter in letters:
             self.put(open_batch, key_of(letter), letter, of(letter))
         if open_batch is not None:
@@ -255,6 +270,8 @@ class Sessions(RuleBasedStateMachine):
             handle.delete(letter)
         else:
             handle.delete(Letter, key)
+        if open_batch is None:
+            self.settle(self.batches[who], key_of(letter))
         self.put(open_batch, key_of(letter), letter if by_object else key, None)
 
     @rule(who=WHO, gathered=GATHERED, name=LETTERS, text=TEXTS)
@@ -262,7 +279,7 @@ class Sessions(RuleBasedStateMachine):
         handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name, text)
         key = key_of(letter)
-        self.settle(open_batch, key)
+        self.settle(self.writing(who, open_batch), key)
         before = self.known(key)
         if before is None:
             handle.insert(letter)
@@ -279,7 +296,7 @@ class Sessions(RuleBasedStateMachine):
         handle, open_batch = self.handle(who, gathered)
         letter = Letter(self.box, name, text)
         key = key_of(letter)
-        self.settle(open_batch, key)
+        self.settle(self.writing(who, open_batch), key)
         before = self.known(key)
         condition: Any = Letter.text == expected
         fits = before is not None and before["text"] == expected
@@ -295,7 +312,7 @@ class Sessions(RuleBasedStateMachine):
     def update(self, who: int, gathered: bool, name: str, number: int) -> None:
         handle, open_batch = self.handle(who, gathered)
         key, whole = ("meters", name), (self.box, name)
-        self.settle(open_batch, key)
+        self.settle(self.writing(who, open_batch), key)
         before = self.known(key)
         if before is None:
             with pytest.raises(NoSuchItem):
@@ -318,7 +335,7 @@ class Sessions(RuleBasedStateMachine):
         """It makes a whole item, or changes the one that is there; or the condition is false of either."""
         handle, open_batch = self.handle(who, gathered)
         key = ("meters", name)
-        self.settle(open_batch, key)
+        self.settle(self.writing(who, open_batch), key)
         before = self.known(key)
         condition: Any = Meter.count <= 0
         refusal = NoSuchItem if before is None else ConditionFailed
@@ -339,6 +356,7 @@ class Sessions(RuleBasedStateMachine):
     def edit(self, who: int, gathered: bool, name: str, number: int, crash: bool) -> None:
         handle, open_batch = self.handle(who, gathered)
         key = ("meters", name)
+        self.flushed(who, key)
         meter = handle.get(Meter, (self.box, name), consistent=True)
         self.settle(open_batch, key)
         if meter is None:
@@ -375,6 +393,7 @@ class Sessions(RuleBasedStateMachine):
         """What the class does not know stays."""
         handle, open_batch = self.handle(who, gathered)
         key = ("letters", name)
+        self.flushed(who, key)
         letter = handle.get(Letter, (self.box, name.upper()), consistent=True)
         self.settle(open_batch, key)
         if letter is not None:
@@ -478,7 +497,7 @@ class Sessions(RuleBasedStateMachine):
         if not keys and paper is None:
             return
         if not crash:
-            self.settle(open_batch, *keys)
+            self.settle(self.writing(who, open_batch), *keys)
         after: World = {}
         faults: list[bool] = []
         held = self.papers[who][paper] if paper else None

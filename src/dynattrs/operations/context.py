@@ -17,7 +17,7 @@ from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.item_keys import keeping_key
-from dynattrs.operations.writing.buffer import Pace, Progress
+from dynattrs.operations.writing.buffer import Buffer, Pace, Progress
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
 from dynattrs.schema.model_info import ModelInfo, ModelMapper
@@ -84,6 +84,8 @@ class Core:
         init=False,
         default=attrs.Factory(lambda c: TableNames(c.table_prefix, c.tables), takes_self=True),
     )
+    #: The open batches' buffers, and who has opened each.
+    gathering: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 

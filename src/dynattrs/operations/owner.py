@@ -82,6 +82,12 @@ class Owner:
         if self._buffer is not None and self._buffer.holds(identity(table, key)):
             yield from batch.flush(self._core, self._buffer)
 
+    def _settle_written(self, table: str, key: AttributeMap) -> Flow[None]:
+        """As `_settle_pending`, before a write: also what the caller's other open batches have for it."""
+        yield from self._settle_pending(table, key)
+        if self._core.gathering:
+            yield from batch.settle_open(self._core, self._buffer, identity(table, key))
+
     def _settle_table(self, table: str) -> Flow[None]:
         if self._buffer is not None and self._buffer.holds_table(table):
             yield from batch.flush(self._core, self._buffer)

@@ -43,7 +43,7 @@ class AnyBatch(AnyHandle):
         self._buffer = Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
-        self._forgotten = weakref.finalize(self, reports.report_left, self._buffer)
+        self._forgotten = weakref.finalize(self, _forgotten, self._core, self._buffer)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -56,6 +56,8 @@ class AnyBatch(AnyHandle):
         self._session._check_open()
         self._closed = None
         self._session._batches.add(self)
+        assert self._buffer is not None
+        self._core.gathering[self._buffer] = self._core.environment.caller()
 
     def _check_begun(self) -> None:
         if self._closed is not None:
@@ -81,6 +83,7 @@ class AnyBatch(AnyHandle):
         """It has ended: nothing holds it, nor what led to its end, any longer."""
         assert self._buffer is not None
         self._session._batches.discard(self)
+        self._core.gathering.pop(self._buffer, None)
         if not self._buffer.is_settled():  # an interruption came in between
             reports.report_left(self._buffer)
         self._forgotten.detach()
@@ -106,6 +109,11 @@ class AnyBatch(AnyHandle):
         self._check_open()
         assert self._buffer is not None
         return self._buffer.discard()
+
+
+def _forgotten(core: Core, buffer: Buffer) -> None:
+    core.gathering.pop(buffer, None)
+    reports.report_left(buffer)
 
 
 class AnySession(AnyHandle):

@@ -242,6 +242,25 @@ def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
             yield Pause(_BETWEEN_LOOKS)
 
 
+def settle_open(core: Core, own: Buffer | None, key: Hashable = None) -> Flow[None]:
+    """Store what the caller's open batches, others than its own, have for a key, or, without one, all
+    that they have so far. What fails there is told by those batches.
+    """
+    caller = core.environment.caller()
+    for buffer, opener in tuple(core.gathering.items()):
+        # From inside the sending of a batch that would wait for itself.
+        if opener == caller and buffer is not own and caller not in buffer.senders:
+            last = buffer.last_place()
+            while buffer.holds(key) if key is not None else buffer.outstanding(last):
+                found = buffer.next_of_all(core.pace.allowed)
+                if found is None:
+                    yield Pause(_BETWEEN_LOOKS)
+                elif isinstance(found, list):
+                    yield from _begin(core, buffer, found)
+                else:
+                    yield Wait(found)
+
+
 # --- All of it ----------------------------------------------------------------------------------
 
 

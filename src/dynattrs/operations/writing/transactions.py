@@ -298,7 +298,7 @@ class TransactionVerbs:
     def _commit(self) -> Flow[None]:
         handle = self._handle
         for table, key in self._actions.items():
-            yield from handle._settle_pending(table, key)
+            yield from handle._settle_written(table, key)
         if self._planned:
             committing = functools.partial(
                 unique_writes.commit, self._core, self._actions, self._planned

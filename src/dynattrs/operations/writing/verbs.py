@@ -147,6 +147,8 @@ class WriteVerbs(Owner):
             )
         own = Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
+        if self._core.gathering:
+            yield from batch.settle_open(self._core, self._buffer)
         gathering = self._gather_each(objects, buffer, own, on_error)
         yield from batch.gathered(self._core, own, gathering)
 
@@ -176,7 +178,7 @@ class WriteVerbs(Owner):
         """Put an object with a version or unique fields while the caller goes on."""
         write = batch.put_write(self._core, encoded)
         key = key_in(encoded.info, encoded.item)
-        yield from self._settle_pending(write.table, key)
+        yield from self._settle_written(write.table, key)
         if buffer.holds(write.identity):
             # The same object again, perhaps: its version moves when the first one is stored.
             yield from batch.await_key(self._core, buffer, write.identity)
@@ -227,7 +229,7 @@ class WriteVerbs(Owner):
     ) -> Flow[None]:
         info = encoded.info
         table, key = self._core.table_name(info.table), key_in(info, encoded.item)
-        yield from self._settle_pending(table, key)
+        yield from self._settle_written(table, key)
         putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
         yield from self._as_today(info, putting)
         encoded.settle()
@@ -300,7 +302,7 @@ class WriteVerbs(Owner):
         returning: bool,
     ) -> Flow[Any]:
         table = self._core.table_name(info.table)
-        yield from self._settle_pending(table, item_key)
+        yield from self._settle_written(table, item_key)
         guard = of_kind(info, key=item_key)
         parameters = with_condition({"TableName": table, "Key": item_key}, joined(found, guard))
         if returning:
@@ -353,7 +355,7 @@ class WriteVerbs(Owner):
             # update(obj, *actions): what stands in the key's place is the first action.
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
-        yield from self._settle_pending(self._core.table_name(info.table), item_key)
+        yield from self._settle_written(self._core.table_name(info.table), item_key)
 
         def updating() -> Flow[Any]:
             prepared = updates.prepare(
@@ -390,7 +392,7 @@ class WriteVerbs(Owner):
         table = self._core.table_name(edit.info.table)
         try:
             self._check_writable()
-            yield from self._settle_pending(table, key_in(edit.info, edit.before))
+            yield from self._settle_written(table, key_in(edit.info, edit.before))
             yield from self._as_today(edit.info, functools.partial(edits.finish, self._core, edit))
         except BaseException as error:
             edits.failed(edit)
@@ -440,6 +442,8 @@ class WriteVerbs(Owner):
         self._check_writable()
         info = model_info(model)
         yield from self._settle_table(self._core.table_name(info.table))
+        if self._core.gathering:
+            yield from batch.settle_open(self._core, self._buffer)
         return (
             yield from migration.migrate(
                 self._core, info, where=where, after=after, max_pages=max_pages, page_size=page_size,
