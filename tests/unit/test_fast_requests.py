@@ -967,6 +967,7 @@ def test_what_is_no_http_is_a_lost_connection(
 
     assert caught.value.uncertain
     assert len(server.received) == 1
+    assert get(session) is None  # over a new connection
     server.script = [whole]
     with pytest.raises(ConnectionFailed) as caught:
         get(session)
