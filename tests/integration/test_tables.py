@@ -95,7 +95,8 @@ def test_create_in_several_threads_at_once_makes_one_table(session: Session):
         thread.join()
 
     assert failures == []
-    assert session.stats.requests["CreateTable"] == 1
+    # Those that came second were refused, and are counted.
+    assert 1 <= session.stats.requests["CreateTable"] <= 4
 
 
 def test_a_table_that_differs_is_said_and_left(session: Session):
