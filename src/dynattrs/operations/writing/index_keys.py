@@ -110,7 +110,7 @@ class Whole(Condition):
         return f"({text})" if isinstance(self.asked, Joined) else text
 
     def __str__(self) -> str:
-        return f"the index key {self.attribute} is there"
+        return f"that the index key {self.attribute} is there"
 
 
 def the_rest(info: ModelInfo, written: Collection[str]) -> Iterator[Whole]:

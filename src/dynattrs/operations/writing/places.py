@@ -179,7 +179,7 @@ class Places:
         else:
             stored = native(found)
             asked = Comparison("=", operand, Value(stored, stored))
-        self.conditions["as read", steps] = Worded(asked, f"{operand} is as it was read")
+        self.conditions["as read", steps] = Worded(asked, f"that {operand} is as it was read")
 
     def _is_known_absent(self, steps: Steps, stored: AttributeValue | None) -> bool:
         """Whether an attribute was absent when it was read, as it is now: its default differs each time."""
@@ -188,7 +188,7 @@ class Places:
     def _ask_map(self, steps: Steps) -> None:
         operand = place_at(self.info, steps)
         asked = Function("attribute_type", "attribute_type", operand, _MAP)
-        self.conditions["map", steps] = Worded(asked, f"{operand} is there")
+        self.conditions["map", steps] = Worded(asked, f"that {operand} is there")
 
     def _ask_length(self, steps: Steps) -> None:
         """Demand that a list has as many elements as when it was read."""
@@ -199,7 +199,7 @@ class Places:
         size = Size(place_at(self.info, steps).path)
         asked = Comparison("=", size, Value({"N": str(number)}, number))
         self.conditions["length", steps] = Worded(
-            asked, f"{label_of(self.info, steps)} has {number} elements"
+            asked, f"that {label_of(self.info, steps)} has {number} elements"
         )
 
     def _check_same(self, steps: Steps) -> None:
