@@ -9,6 +9,7 @@ import datetime as dt
 import re
 import subprocess
 import sys
+import types
 import typing
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -24,7 +25,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(workbench)}
 STANDARD = {
-    name for module in (builtins, collections, collections.abc, dt, typing) for name in dir(module)
+    name
+    for module in (builtins, collections, collections.abc, dt, types, typing)
+    for name in dir(module)
 } | {"Decimal", "PathLike"}
 #: Of other libraries: `attrs.Attribute`, the type of botocore's client, OpenTelemetry.
 OTHERS = {"Attribute", "DynamoDBClient", "MeterProvider", "TracerProvider"}
