@@ -88,7 +88,7 @@ else:
     write_code = deferred("dynattrs.mapper.write_code")
 
 # cattrs dispatches these by class before it asks any predicate.
-_BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars._TEXTS)
+_BY_CLASS: Final = (str, bytes, int, float, bool, Decimal, enum.Enum, *scalars.TEXTS)
 
 _GENERATORS: Final = Generators(
     dump=lambda codec: write_code.generate_dump(codec),  # noqa: PLW0108 - not imported yet

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import ipaddress
-import pathlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -28,18 +26,6 @@ from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeValue
 
 PLAIN: Final = scalars.PLAIN
-_AS_TEXT: Final = (
-    pathlib.PurePosixPath,
-    pathlib.PureWindowsPath,
-    pathlib.PurePath,
-    pathlib.Path,
-    ipaddress.IPv4Address,
-    ipaddress.IPv6Address,
-    ipaddress.IPv4Network,
-    ipaddress.IPv6Network,
-    ipaddress.IPv4Interface,
-    ipaddress.IPv6Interface,
-)
 
 #: What is true where a stored value may be written otherwise, of its payload, `$p`, and of the value
 #: that was read, `$v`. Nothing is where there is but one text for each value.
@@ -61,7 +47,7 @@ _SHAPES: Final[dict[Codec, str]] = {
     PLAIN[uuid.UUID]: (
         "$p[8:24:5] != '----' or $p.encode().translate(None, b'0123456789abcdef') != b'----'"
     ),
-    **{PLAIN[cls]: "str($v) != $p" for cls in _AS_TEXT},
+    **{PLAIN[cls]: "str($v) != $p" for cls in scalars.TEXTS if cls is not uuid.UUID},
 }
 
 #: What the conditions call.

@@ -113,7 +113,8 @@ def _scalar(type_: object, kind: str, expected: str, dump: Dump, load: Load) -> 
     return Codec(type_, frozenset({kind}), dump, load, expected=expected)
 
 
-_TEXTS: Final = (
+#: Types whose values are stored as what `str` makes of them.
+TEXTS: Final = (
     uuid.UUID,
     pathlib.PurePosixPath,
     pathlib.PureWindowsPath,
@@ -142,7 +143,7 @@ PLAIN: Final[dict[Any, Codec]] = {
         _scalar(dt.time, "S", "a naive time", temporal.dump_time, temporal.load_time),
         _scalar(dt.timedelta, "N", "a timedelta", temporal.dump_timedelta, temporal.load_timedelta),
         _scalar(type(None), "NULL", "None", dump_null, load_null),
-        *(_scalar(cls, "S", f"a {cls.__name__}", *_text_pair(cls)) for cls in _TEXTS),
+        *(_scalar(cls, "S", f"a {cls.__name__}", *_text_pair(cls)) for cls in TEXTS),
     )
 }
 
