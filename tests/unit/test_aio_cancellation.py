@@ -246,9 +246,12 @@ async def failed_beside(
     return None
 
 
-ENDINGS = [cancelled, cancelled_again_and_again]
+ENDINGS: list[Any] = [cancelled, cancelled_again_and_again]
 if sys.version_info >= (3, 11):
-    ENDINGS += [timed_out, failed_beside]
+    ENDINGS += [
+        pytest.param(each, marks=pytest.mark.full, id=each.__name__)
+        for each in (timed_out, failed_beside)
+    ]
 
 
 async def run(program: Any, ending: Ending, step: int) -> tuple[int, BaseException | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import pytest
+
 from benchmarks.against import Cell, Comparison
 from benchmarks.contest import Contest
 from benchmarks.environments import ROOT
@@ -34,6 +36,7 @@ def test_a_cell_differs_that_is_more_than_a_tenth_away():
     assert "!" in str(cell([10.0], [8.0]))
 
 
+@pytest.mark.full
 def test_a_checkout_beside_itself_gives_a_cell_for_each_operation():
     here: Any = Here()
     with Contest(here, print, strict=True) as contest:

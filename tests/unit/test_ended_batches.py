@@ -102,6 +102,7 @@ async def is_never_ended(session: AsyncSession) -> None:
     await batch.save(Note("a"))
 
 
+@pytest.mark.full  # each looks through all objects of the process
 @pytest.mark.parametrize("turns", [None, 1, 4], ids=lambda each: f"cancelled_{each}")
 @pytest.mark.parametrize(
     "program",
@@ -199,6 +200,7 @@ def thread_complains(session: Session, kept: list[Batch]) -> None:
         batch.save(Note("a"))
 
 
+@pytest.mark.full  # each looks through all objects of the process
 @pytest.mark.parametrize("keeping", [False, True], ids=["forgotten", "kept"])
 @pytest.mark.parametrize(
     "program",

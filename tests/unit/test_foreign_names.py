@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,13 @@ _OURS = {"pages._close"}
 _BY_TEXT = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"}
 
 
-def _trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in _SOURCE.rglob("*.py"):
-        if path.name != "foreign_names.py":
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def _trees() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple(
+        (path, ast.parse(path.read_text(encoding="utf-8")))
+        for path in _SOURCE.rglob("*.py")
+        if path.name != "foreign_names.py"
+    )
 
 
 def _is_private(name: str) -> bool:
