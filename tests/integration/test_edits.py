@@ -127,6 +127,25 @@ def test_a_set_that_gains_and_loses_members_and_one_that_is_emptied(session: Ses
     assert stored(session).tags == set()
 
 
+def test_what_others_put_into_a_set_stays_also_where_it_was_or_becomes_empty(session: Session):
+    person = full()
+    person.tags = set()
+    session.save(person)
+    one, other = stored(session), stored(session)
+    for each, tag in ((one, "a"), (other, "b")):
+        with session.edit(each):
+            each.tags.add(tag)
+    assert stored(session).tags == {"a", "b"}
+
+    session.update(stored(session), set_(Person.tags, {"a"}))
+    one, other = stored(session), stored(session)
+    with session.edit(one):
+        one.tags.add("c")
+    with session.edit(other):
+        other.tags.discard("a")
+    assert stored(session).tags == {"c"}
+
+
 def test_a_list_that_grows_or_shrinks_is_written_whole(session: Session) -> None:
     person = session.save(full())
 

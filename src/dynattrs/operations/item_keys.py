@@ -245,6 +245,20 @@ def stored_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...]
     return {(name,): item[name] for name in info.table.key if name in item}
 
 
+def readable_parts(info: ModelInfo, item: AttributeMap) -> Mapping[tuple[str, ...], AttributeValue]:
+    """As `stored_parts`, and nothing where another program made the key and the fields stand beside it.
+
+    Raises:
+        MappingError: The key was not made by this model's templates, and a field is stored there only.
+    """
+    try:
+        return stored_parts(info, item)
+    except MappingError:
+        if info.keys is None or info.keys.key_only:
+            raise
+        return {}
+
+
 def identity(table: str, key: AttributeMap) -> Hashable:
     """What makes two keys the same to the service: 1 and 1.0 are one number."""
     # A name is in it once, so it decides the order.

@@ -346,15 +346,38 @@ def _changes(
     moved here from another place is one whole change: those attributes have not moved along.
     """
     for name in before.keys() - after.keys():
-        yield Difference((*steps, name), "REMOVE", None, before[name])
+        yield _removed(before[name], (*steps, name), inside(codec, name))
     for name, value in after.items():
         if name not in before:
-            yield Difference((*steps, name), "SET", value, None)
+            # Into an empty set others may have put members meanwhile.
+            joins = not steps and _is_stored_set(value, inside(codec, name))
+            yield Difference((*steps, name), "ADD" if joins else "SET", value, None)
         elif wary and before[name] != value and _is_among(value, before.values()):
             yield Difference((*steps, name), "SET", value, before[name])
         else:
             own = inside(codec, name)
             yield from _change(before[name], value, (*steps, name), own, wary=wary)
+
+
+def _removed(before: AttributeValue, steps: Steps, codec: StoredForm | None) -> Difference:
+    """An attribute that is there no more; of a set that became empty, the members that were read.
+
+    Members that may be stored in other words are removed with all the others.
+    """
+    element = codec and codec.element
+    if (
+        len(steps) == 1 and _is_stored_set(before, codec)
+        and element is not None and element.type in (str, int, bytes)
+    ):  # fmt: skip
+        return Difference(steps, "DELETE", before, before)
+    return Difference(steps, "REMOVE", None, before)
+
+
+def _is_stored_set(value: AttributeValue, codec: StoredForm | None) -> bool:
+    """Whether it is the value of a set field, whose absence is the empty set."""
+    if codec is None or not codec.is_set or codec.optional:
+        return False
+    return any(tag in value for tag in _SETS)
 
 
 def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:

@@ -25,7 +25,7 @@ from dynattrs.expressions.updates import Action, IfNotExists
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.carried import carried_by
 from dynattrs.operations.conditions import attribute_path, joined
-from dynattrs.operations.item_keys import stored_parts
+from dynattrs.operations.item_keys import readable_parts
 from dynattrs.operations.writing.as_read import dumped, still
 from dynattrs.operations.writing.index_keys import put, set_key, the_rest
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
@@ -152,7 +152,7 @@ class _Known:
         self._key = key
         self._actions = actions
         carried = carried_by(obj).key
-        self._parts = stored_parts(info, key if carried is None else carried.written)
+        self._parts = readable_parts(info, key if carried is None else carried.written)
         self._obj = obj
         self._stored = None if obj is None else dumped(info, obj)
         #: What was taken from the object: conditions that it is still so, by place.

@@ -31,7 +31,7 @@ from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.equality import alike
 from dynattrs.operations.conditions import attribute_path
-from dynattrs.operations.item_keys import key_in, stored_parts
+from dynattrs.operations.item_keys import key_in, readable_parts
 from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing.as_read import dumped
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo, StoredForm, model_info
@@ -70,7 +70,7 @@ def rewriting(
         slot.steps: as_stored(info, slot.steps, item)
         for name in keys
         for slot in templates[name].slots
-        if slot.steps not in stored_parts(info, item)
+        if slot.steps not in readable_parts(info, item)
     }
     return [set_key(info, name, value) for name, value in keys.items()], [*conditions.values()]
 
@@ -237,7 +237,7 @@ class EditedKeys:
 
     def _write(self, keys: ComputedKeys, template: Template) -> None:
         """Make a key of what changes, and of what is stored otherwise, which has to stay so."""
-        parts = stored_parts(self.info, key_in(self.info, self.stored))
+        parts = readable_parts(self.info, key_in(self.info, self.stored))
         item: AttributeMap = {}
         for steps, value in parts.items():
             put(item, steps, value)
