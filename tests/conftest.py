@@ -74,6 +74,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option.dist = "worksteal"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One more than there are cores: tests also wait, for engines and for time to pass."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not hasattr(os, "sched_getaffinity"):
+        return None
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Whether this is a process that xdist has started."""
     return hasattr(config, "workerinput")
