@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dynattrs import GlobalIndex, Table
+from dynattrs import GlobalIndex, ModelError, Table
 from dynattrs.schema.model_info import model_info
 from dynattrs.tools import generation
 
@@ -164,4 +164,10 @@ def canonical(value: Any) -> Any:
 
 @given(st.lists(tables(), min_size=1, max_size=2, unique_by=lambda each: each.name))
 def test_generated_models_are_imported_and_keep_every_sample(designs: list[Table]):
-    assert_keeps_samples(designs)
+    try:
+        assert_keeps_samples(designs)
+    except ModelError as error:
+        # Two kinds of items in one table whose keys are alike: refused, not printed.
+        if "lies under this key" not in str(error):
+            raise
+        event("refused")

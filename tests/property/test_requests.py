@@ -128,7 +128,7 @@ def test_no_part_of_a_reply_is_a_reply(found: Any, data: st.DataObject):
     start = data.draw(st.integers(0, len(body)))
     end = data.draw(st.integers(start, len(body)))
     part = body[start:end] + data.draw(st.sampled_from([b"", b"", b"<html>", b"\0", b"}"]))
-    if part == body:
+    if part in (body, b"{}"):  # which is a whole reply, of a GetItem that found nothing
         return
 
     with pytest.raises(CorruptReply):
