@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import field, model, partition_key
+from dynattrs import MappingError, Table, field, model, partition_key
 from dynattrs.mapper import default as mapper
 from dynattrs.mapper.anything import load_any
 
@@ -114,3 +117,75 @@ def test_what_was_read_and_stored_is_read_as_the_same(case: Case, item: dict[str
 
     assert mapper.load(stored, case.model) == first
     assert mapper.dump(mapper.load(stored, case.model)) == stored
+
+
+# --- Keys of templates --------------------------------------------------------------------------
+
+KEPT = Table("kept", partition_key="pk", sort_key="sk", discriminator="kind")
+
+
+def touches(item: dict[str, Any]) -> None:
+    item["note"] = "touched"
+
+
+def respells(item: dict[str, Any]) -> None:
+    item["key"] = item["key"].lower().replace("t", "T").replace("z", "Z")
+
+
+def changes(item: dict[str, Any]) -> None:
+    item["key"] = next(each for each in OTHERS if ("T" in each) == ("T" in item["key"]))
+
+
+OTHERS = "9999-12-31T23:59:59.999999Z", "00000000-0000-0000-0000-0000000000ff"
+
+
+def keyed(type_: Any, *upgrades: Upgrade) -> type[Any]:
+    class Kept:
+        key: Any
+        note: str = ""
+
+    Kept.__annotations__["key"] = type_
+    return model(KEPT, pk="K#{key}", sk="K", kind="kept", upgrades=upgrades or None)(Kept)
+
+
+def same_values() -> st.SearchStrategy[tuple[Any, list[str]]]:
+    """A type of keys, and some texts that it reads as one value."""
+    ids = st.uuids().map(lambda u: (UUID, [str(u), str(u).upper(), u.hex]))
+    instants = st.datetimes().map(lambda at: at.replace(microsecond=0)).map(
+        lambda at: (datetime, [at.isoformat() + end for end in ("Z", ".000000Z", "+00:00")])
+    )  # fmt: skip
+    return ids | instants
+
+
+@given(case=same_values(), data=st.data(), former=st.booleans())
+def test_upgrades_leave_a_key_however_it_is_spelled(
+    case: tuple[Any, list[str]], data: st.DataObject, former: bool
+) -> None:
+    """An old item is read as one of a model without upgrades, and saved under the key that it has."""
+    type_, texts = case
+    beside, in_key = (data.draw(st.sampled_from(texts)) for _ in "12")
+    plain = keyed(type_)
+    key = {"pk": {"S": f"K#{in_key}"}, "sk": {"S": "K"}}
+    item = {**key, "kind": {"S": "kept"}, "key": {"S": beside}}
+    upgrades = [data.draw(st.sampled_from([touches, respells]))]
+    if former:
+        upgrades = [renames("was", "key"), *upgrades]
+    cls = keyed(type_, *upgrades)
+    old = {("was" if former and name == "key" else name): value for name, value in item.items()}
+
+    obj = mapper.load(old, cls)
+
+    assert obj.key == mapper.load(item, plain).key
+    assert {name: mapper.dump(obj)[name] for name in key} == key
+
+
+@given(case=same_values(), data=st.data())
+def test_upgrades_that_change_a_key_are_refused(
+    case: tuple[Any, list[str]], data: st.DataObject
+) -> None:
+    type_, texts = case
+    beside, in_key = (data.draw(st.sampled_from(texts)) for _ in "12")
+    item = {"pk": {"S": f"K#{in_key}"}, "sk": {"S": "K"}, "kind": {"S": "kept"}}
+
+    with pytest.raises(MappingError, match=r"Kept\.key: expected upgrades that leave the fields"):
+        mapper.load({**item, "key": {"S": beside}}, keyed(type_, changes))

@@ -6,15 +6,19 @@ plain values, a dict as `Any` reads it, and what they leave alone stays exactly 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.codec import Codec, show
 from dynattrs.mapper.key_rules import key_of_item
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.model_info import KeyField, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.schema.templates import value_at
+
+_UNREADABLE: Final = object()
 
 
 def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
@@ -61,11 +65,15 @@ def upgraded(info: ModelInfo, item: Mapping[str, AttributeValue], any_codec: Cod
     if info.upgrades:
         found = _through_upgrades(info, found, any_codec)
         found.pop(info.schema_attribute, None)
+    return _renamed(info, found)
+
+
+def _renamed(info: ModelInfo, item: AttributeMap) -> AttributeMap:
     for old, attribute in info.formerly.items():
-        if old in found:
-            value = found.pop(old)
-            found.setdefault(attribute, value)
-    return found
+        if old in item:
+            value = item.pop(old)
+            item.setdefault(attribute, value)
+    return item
 
 
 def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> AttributeMap:
@@ -108,24 +116,40 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
 
 
 def check_key_kept(info: ModelInfo, item: Mapping[str, AttributeValue], made: AttributeMap) -> None:
-    """Refuse upgrades of fields that the primary key is made of: saved, it would be another item.
+    """Refuse upgrades of fields that the primary key is made of: the key would say something else.
+
+    Values are compared, and no texts: an item keeps its key as another program may have written it.
 
     Raises:
-        MappingError: The key of what they *made* is not that of *item*.
+        MappingError: What they *made* has another value there than *item* has, beside its key and in it.
     """
-    completed = dict(made)
-    if info.keys is not None:
-        info.keys.complete(completed)
-    for name in info.table.key:
-        if completed.get(name) != item.get(name):
+    if info.keys is None:
+        return
+    before = _renamed(info, dict(item))
+    for part in info.keys.primary_fields:
+        found, after = value_at(before, part.steps), value_at(made, part.steps)
+        if after == found:
+            continue
+        stated = [_value(part, found)]
+        with contextlib.suppress(MappingError):  # its key is of another form
+            stated.append(_value(part, info.keys.read_key(item).get(part.steps)))
+        known = [each for each in stated if each is not _UNREADABLE]
+        if known and _value(part, after) not in known:
             raise MappingError(
-                f"{info.name}[{name!r}]",
+                f"{info.name}.{part.name}",
                 "upgrades that leave the fields of the primary key as they are",
-                show(load_any(completed[name])),
+                "none" if after is None else show(load_any(after)),
                 _key(info, item),
                 "an item's key never changes",
                 dict(item),
             )
+
+
+def _value(part: KeyField, stored: AttributeValue | None) -> Any:
+    try:
+        return _UNREADABLE if stored is None else part.codec.load(stored)
+    except Exception:
+        return _UNREADABLE
 
 
 def _same(one: Any, other: Any) -> bool:
