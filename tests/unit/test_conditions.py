@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import attrs
 import pytest
 
 from dynattrs import (
+    Compressed,
     Condition,
     ConditionError,
     Epoch,
@@ -645,3 +647,77 @@ def test_none_is_set_as_json_and_refused_where_it_is_no_value():
     assert action.value.stored == {"S": "null"}
     with pytest.raises(ConditionError, match=r"WithJson.text is .* and never None"):
         set_(class_.text, None)
+
+
+# --- Values that are packed into text or bytes ----------------------------------------------------
+
+
+@model("packed")
+class Packed:
+    id: str = partition_key()
+    text: Annotated[str, Json] = ""
+    count: Annotated[int, Json] = 0
+    some: Annotated[list[int] | None, Json] = None
+    more: Annotated[list[int], Json] | None = None
+    html: Annotated[str, Compressed] = ""
+    raw: Annotated[bytes, Compressed] | None = None
+    both: Annotated[dict[str, int], Json, Compressed] = attrs.field(factory=dict)
+    either: Annotated[str, Compressed] | int = 0
+    texts: list[Annotated[str, Json]] = attrs.field(factory=list)
+    pages: list[Annotated[str, Compressed]] = attrs.field(factory=list)
+    plain: str = ""
+
+
+ASKED: dict[str, Any] = {
+    "<": lambda place, value: place < value,
+    ">=": lambda place, value: place >= value,
+    "between": lambda place, value: between(place, value, value),
+    "begins_with": lambda place, value: begins_with(place, "a"),
+    "contains": contains,
+    "size": lambda place, value: size(place),
+    "a plain field <": lambda place, value: Packed.plain < place,
+    "a plain field begins with it": lambda place, value: begins_with(Packed.plain, place),
+    "a plain field ==": lambda place, value: Packed.plain == place,
+    "set_ of a plain field": lambda place, value: set_(Packed.plain, place),
+}
+EQUAL: dict[str, Any] = {
+    "==": lambda place, value: place == value,
+    "!=": lambda place, value: place != value,
+    "in_": lambda place, value: in_(place, [value]),
+}
+TEXTS: Any = [
+    (Packed.text, "a"), (Packed.count, 1), (Packed.some, [1]), (Packed.more, [1]),
+    (Packed.texts[0], "a"),
+]  # fmt: skip
+BYTES: Any = [
+    (Packed.html, "a"), (Packed.raw, b"a"), (Packed.both, {"a": 1}), (Packed.either, "a"),
+    (Packed.pages[0], "a"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "value"), [*TEXTS, *BYTES], ids=repr)
+@pytest.mark.parametrize("asked", ASKED)
+def test_what_is_packed_is_not_asked_for_what_is_inside(asked: str, place: Any, value: Any) -> None:
+    """DynamoDB would compare the text, or the bytes, and answer something else."""
+    with pytest.raises(ConditionError, match=rf"{re.escape(repr(place))} is |Packed.plain is "):
+        ASKED[asked](place, value)
+
+
+@pytest.mark.parametrize(("place", "value"), BYTES, ids=repr)
+@pytest.mark.parametrize("asked", EQUAL)
+def test_compressed_bytes_are_not_compared(asked: str, place: Any, value: Any) -> None:
+    """Each version of Python, and of zlib, may compress a value to other bytes."""
+    with pytest.raises(
+        ConditionError, match=r"compressed bytes: .* equality .* a field of its own"
+    ):
+        EQUAL[asked](place, value)
+    assert not_none(place) is not None
+    with pytest.raises(ConditionError, match="compressed bytes"):
+        contains(Packed.pages, "a")
+
+
+@pytest.mark.parametrize(("place", "value"), TEXTS, ids=repr)
+@pytest.mark.parametrize("asked", EQUAL)
+def test_json_text_is_compared_as_it_is_written(asked: str, place: Any, value: Any) -> None:
+    assert sent(EQUAL[asked](place, value))[2] == {":0": data_of(place).form.dump(value)}
+    assert sent(contains(Packed.texts, "a"))[2] == {":0": {"S": '"a"'}}

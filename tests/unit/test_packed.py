@@ -6,12 +6,22 @@ import base64
 import gzip
 import json
 import tracemalloc
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
 import pytest
 
-from dynattrs import Compressed, Json, mapper, model, partition_key
+from dynattrs import (
+    Compressed,
+    GlobalIndex,
+    Json,
+    Table,
+    mapper,
+    model,
+    partition_key,
+    sort_key,
+)
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper.mapper import mapper_of
 from dynattrs.mapper.packed import unpacked
@@ -121,3 +131,53 @@ def test_a_limit_is_a_number_of_bytes(most: Any) -> None:
 def test_marks_with_one_limit_are_one() -> None:
     assert Compressed(max_bytes=5) == Compressed(max_bytes=5) != Compressed
     assert len({Compressed(max_bytes=5), Compressed(max_bytes=5)}) == 1
+
+
+Packed = Annotated[str, Compressed]
+
+
+def as_partition_key() -> None:
+    @model("packed_keys")
+    class Page:
+        html: Packed = partition_key()
+
+
+def as_sort_key() -> None:
+    @model("packed_keys")
+    class Page:
+        url: str = partition_key()
+        html: Packed = sort_key()
+
+
+def as_index_key() -> None:
+    @model("packed_keys", indexes=[GlobalIndex("by-html", partition_key="html")])
+    class Page:
+        url: str = partition_key()
+        html: Packed | None = None
+
+
+def as_unique_field() -> None:
+    @model("packed_keys", unique=[("url", "html")])
+    class Page:
+        url: str = partition_key()
+        html: Packed | None = None
+
+
+def in_a_template() -> None:
+    @model(Table("packed_keys", partition_key="pk", types={"pk": "B"}), pk="{html}")
+    class Page:
+        html: Packed
+
+
+@pytest.mark.parametrize(
+    "declare", [as_partition_key, as_sort_key, as_index_key, as_unique_field, in_a_template]
+)
+def test_compressed_bytes_are_no_key(declare: Callable[[], None]):
+    """Another version of Python would make another key, and another item, of the same value."""
+    with pytest.raises(ModelError, match=r"not compressed.*another version of Python"):
+        declare()
+
+
+def test_the_header_does_not_say_which_python_has_compressed():
+    header = mapper.dump(Page("1", html="x"))["html"]["B"][:10]
+    assert (header[4:8], header[9]) == (bytes(4), 255)  # no time, no operating system

@@ -20,7 +20,15 @@ import attrs
 
 from dynattrs import limits, utf8
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.paths import Expression, Path, PathData, data_of, is_path, no_truth
+from dynattrs.expressions.paths import (
+    Expression,
+    Path,
+    PathData,
+    check_unpacked,
+    data_of,
+    is_path,
+    no_truth,
+)
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
@@ -166,15 +174,17 @@ def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Op
     """What stands on the other side of a comparison with *path*."""
     data = path.__dynattrs_path__
     own = form or data.form
+    check_unpacked(path, "equality", own)
     if isinstance(value, Path):
         other = value.__dynattrs_path__
+        check_unpacked(value, "equality")
         if other.model is not data.model:
             models = " and ".join(two_names(data.model, other.model))
             raise ConditionError(
                 f"{data.label} and {other.label} are of different models, {models}; "
                 f"a condition speaks of one item"
             )
-        if not own.tags & other.form.tags:
+        if not own.tags & other.form.tags or own.packed != other.form.packed:
             raise ConditionError(
                 f"{data.label} is {own.expected} and {other.label} is "
                 f"{other.form.expected}; they are never equal and have no order"
@@ -492,10 +502,8 @@ def _compare(path: Path, operator: Operator, value: object) -> Condition:
         if operator in ("=", "<>"):
             return none_at(path, negated=operator == "<>")
         raise ConditionError(f"{data.label} {operator} None: None has no order")
-    if operator not in ("=", "<>") and not data.form.tags & ORDERED:
-        raise ConditionError(
-            f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
-        )
+    if operator not in ("=", "<>"):
+        check_ordered(path)
     empty = data.form.is_set and isinstance(value, (set, frozenset)) and not value
     if empty and data.is_field and not data.form.optional:
         # An empty set is not stored: such a field is absent.
@@ -527,8 +535,20 @@ def none_at(path: Path, *, negated: bool = False) -> Condition:
     return all_conditions((found, other)) if negated else any_conditions((found, other))
 
 
+def check_ordered(path: Path) -> None:
+    """Refuse a place whose values have no order."""
+    data = path.__dynattrs_path__
+    if not data.form.tags & ORDERED:
+        raise ConditionError(
+            f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
+        )
+    check_unpacked(path, "order")
+
+
 def check_order(label: str, operand: Operand) -> None:
     """Refuse a value without an order, of a field that may hold several types."""
+    if isinstance(operand, PathOperand):
+        check_unpacked(operand.path, "order")
     if isinstance(operand, Value) and operand.stored.keys().isdisjoint(ORDERED):
         raise ConditionError(
             f"{label} is compared with {operand}; only text, numbers and bytes have an order"

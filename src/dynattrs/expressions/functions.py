@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 from dynattrs import foreign_values
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import (
-    ORDERED,
     SIZED,
     Between,
     Condition,
@@ -26,13 +25,14 @@ from dynattrs.expressions.conditions import (
     all_conditions,
     any_conditions,
     check_order,
+    check_ordered,
     compared,
     condition,
     none_at,
     operand_for,
     order_of,
 )
-from dynattrs.expressions.paths import Path, data_of, is_path, path_of
+from dynattrs.expressions.paths import Path, check_unpacked, data_of, is_path, path_of
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
@@ -69,10 +69,8 @@ def between(operand: T, low: T, high: T) -> bool:
         ConditionError: *operand* is no path, has no order, or a bound has another type.
     """
     subject = _subject(operand, "between")
-    if isinstance(subject, PathOperand) and not subject.form.tags & ORDERED:
-        raise ConditionError(
-            f"{subject} is {subject.form.expected}; only text, numbers and bytes have an order"
-        )
+    if isinstance(subject, PathOperand):
+        check_ordered(subject.path)
     low, high = _whole(subject, low), _whole(subject, high)
     if low is None or high is None:
         raise ConditionError(
@@ -125,7 +123,9 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
             f"begins_with({path!r}, ...): {path!r} is {form.expected}; "
             f"only text and bytes have a beginning"
         )
+    check_unpacked(path, "beginning")
     if is_path(prefix):
+        check_unpacked(prefix, "beginning")
         return _function("begins_with", "begins_with", path, operand_for(path, prefix))
     plain = foreign_values.plain(prefix)
     # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
@@ -148,6 +148,7 @@ def contains(operand: Iterable[T] | str | bytes | None, value: object) -> bool:
     """
     path = path_of(operand, "contains")
     form = data_of(path).form
+    check_unpacked(path, "parts")
     if form.element is not None and "M" not in form.tags:
         argument = operand_for(path, value, form.element)
     elif form.tags & {"S", "B", "L", "SS", "NS", "BS"}:
@@ -201,6 +202,7 @@ def size(operand: object) -> int:
         raise ConditionError(
             f"size({path!r}): {path!r} is {data_of(path).form.expected}, without a size"
         )
+    check_unpacked(path, "size")
     return cast("int", Size(path))
 
 

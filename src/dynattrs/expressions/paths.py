@@ -18,7 +18,7 @@ import attrs
 from dynattrs.errors import ConditionError
 from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules
-from dynattrs.schema.model_info import StoredForm
+from dynattrs.schema.model_info import COMPRESSED, StoredForm
 from dynattrs.schema.table import AttributeValue
 
 T = TypeVar("T")
@@ -187,6 +187,20 @@ def path_of(value: object, function: str) -> Path:
             f"found {type(value).__name__} {quoted(value)}"
         )
     return value
+
+
+def check_unpacked(path: Path, asked: str, form: StoredForm | None = None) -> None:
+    """Refuse what DynamoDB would ask of the text or the bytes that a value is packed into.
+
+    Equality is asked of JSON text, which is written in one way, and never of compressed bytes.
+    """
+    data = path.__dynattrs_path__
+    packed = (form or data.form).packed
+    if packed and (asked != "equality" or packed == COMPRESSED):
+        raise ConditionError(
+            f"{data.label} is stored as {packed}: DynamoDB knows nothing of the {asked} of the value "
+            f"inside; ask it of what you read, or store it in a field of its own"
+        )
 
 
 def did_you_mean(name: str, known: Any) -> str:

@@ -134,7 +134,7 @@ def _difference(target: str, form: StoredForm, value: object) -> Value:
 
 def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
     other = data_of(path).form
-    if not form.tags & other.tags:
+    if not form.tags & other.tags or form.packed != other.packed:
         raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
 
 

@@ -189,6 +189,8 @@ class Codec:
         shape: How it is made, where that is one of a few simple ways.
         compared: How values are stored that are compared with such ones: itself, unless storing
             rounds them.
+        packed: What the service sees of a value that is packed into one attribute: `JSON text` or
+            `compressed bytes`.
     """
 
     def __init__(
@@ -212,6 +214,7 @@ class Codec:
         rules: Mapping[str, FieldRules] = NO_RULES,
         shape: Shape | None = None,
         compared: Codec | None = None,
+        packed: str = "",
     ) -> None:
         self.type = type
         self.tags = tags
@@ -231,6 +234,7 @@ class Codec:
         self.rules = rules
         self.shape = shape
         self.compared = self if compared is None else compared
+        self.packed = packed
 
     @property
     def tag(self) -> str | None:

@@ -321,4 +321,5 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
         sparse=inner.sparse, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
+        packed=inner.packed,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from dynattrs import utf8
 from dynattrs.mapper import json_values, scalars
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.codec import Codec, Refused, Trail
+from dynattrs.schema.model_info import COMPRESSED
 from dynattrs.schema.table import AttributeValue
 
 # To zlib: with the header and the check sum of gzip.
@@ -40,7 +41,7 @@ def json_codec(type_: object, inner: Codec) -> Codec:
     plain = inner.load is json_values.load_any
     return Codec(
         type_, frozenset({"S"}), dump, load_at_once if plain else load,
-        expected=f"{inner.expected} as JSON", dump_at=dump_at, load_at=load_at,
+        expected=f"{inner.expected} as JSON", dump_at=dump_at, load_at=load_at, packed="JSON text",
     )  # fmt: skip
 
 
@@ -68,8 +69,10 @@ def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> C
         if len(data) > most:
             # It could be stored, and not be read.
             raise Refused(f"at most {most:,} bytes", f"{len(data):,}", _larger(len(data)))
-        # No time stamp inside, so that equal values have equal bytes.
-        return {"B": gzip.compress(data, mtime=0)}
+        # Without the time, and the operating system, which versions of Python say differently. (What
+        # is not short differs even so, by the zlib.)
+        made = gzip.compress(data, mtime=0)
+        return {"B": made[:9] + b"\xff" + made[10:]}
 
     def unpack(value: AttributeValue) -> AttributeValue:
         data = unpacked(scalars.binary(value["B"]), most)
@@ -84,6 +87,7 @@ def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> C
         expected=inner.expected,
         dump_at=lambda value, trail: pack(inner.dump_at(value, trail)),
         load_at=lambda value, trail: inner.load_at(unpack(value), trail),
+        packed=COMPRESSED,
     )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
         lambda value: chosen(value).load(value), expected=expected,
         dump_at=lambda value, trail: choose(value).dump_at(value, trail),
         load_at=lambda value, trail: chosen(value).load_at(value, trail),
-        plain=plain, **_merged(members),
+        plain=plain, packed=max(each.packed for each in members), **_merged(members),
     )  # fmt: skip
 
 

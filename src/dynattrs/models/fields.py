@@ -20,7 +20,14 @@ from dynattrs.mapper.class_kinds import Member, rules_of
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
-from dynattrs.schema.model_info import FieldOptions, ModelInfo, info_of, options_of
+from dynattrs.schema.model_info import (
+    COMPRESSED,
+    NO_IDENTITY,
+    FieldOptions,
+    ModelInfo,
+    info_of,
+    options_of,
+)
 from dynattrs.schema.option_values import kinds_said
 from dynattrs.schema.table import (
     GlobalIndex,
@@ -132,6 +139,8 @@ class DeclaredFields:
             raise self.error(
                 f"{role} is stored as text, a number or bytes; this is {codec.expected}", name
             )
+        if codec.packed == COMPRESSED:
+            raise self.error(f"{role} is not compressed: {NO_IDENTITY}", name)
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:

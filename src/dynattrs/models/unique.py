@@ -10,7 +10,13 @@ from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.codec import ANY
 from dynattrs.models.fields import attributes_of, models_above
 from dynattrs.schema.definitions import have_one_name
-from dynattrs.schema.model_info import ModelInfo, guarded_tables, options_of
+from dynattrs.schema.model_info import (
+    COMPRESSED,
+    NO_IDENTITY,
+    ModelInfo,
+    guarded_tables,
+    options_of,
+)
 from dynattrs.schema.option_values import several
 
 #: What a guard's key can hold.
@@ -93,6 +99,8 @@ def _check(info: ModelInfo, name: str) -> None:
     except Exception:
         # A forward reference, or a class that is refused for what it is a moment later.
         return
+    if codec.packed == COMPRESSED:
+        raise ModelError(info.name, f"a unique field is not compressed: {NO_IDENTITY}", name)
     if codec.tags != ANY and codec.tag not in _SCALARS:
         raise ModelError(
             info.name,

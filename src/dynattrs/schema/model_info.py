@@ -47,6 +47,11 @@ DumpAsRequest: TypeAlias = Callable[[Any, str], PutRequest | None]
 # --- What is asked of a model's mapper and of its computed keys ---------------------------------
 
 
+#: What the service sees of a compressed value. Equal values need not have equal bytes.
+COMPRESSED: Final = "compressed bytes"
+NO_IDENTITY: Final = "another version of Python may compress an equal value to other bytes"
+
+
 class StoredForm(Protocol):
     """How values of one type are stored. The mapper's `Codec` is one."""
 
@@ -76,6 +81,8 @@ class StoredForm(Protocol):
     def rules(self) -> Mapping[str, FieldRules]: ...
     @property
     def compared(self) -> StoredForm: ...
+    @property
+    def packed(self) -> str: ...
     @property
     def dump(self) -> Callable[[Any], AttributeValue]: ...
     @property
