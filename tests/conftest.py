@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections import Counter
+import zlib
+from collections import Counter, defaultdict
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,11 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
+MOST_CASES = 12  # of one test on one engine, in a run without `--full`
 
 # What a run without `--full` leaves out, in the words of its last lines.
 LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"
+MORE_CASES = "that are further cases of large tables"
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -134,9 +137,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             deselected.append(item)
         else:
             kept.append(item)
-    config.stash[LEFT_OUT] = dict(left_out)
+    if not full:
+        further = further_cases(kept)
+        left_out[MORE_CASES] += len(further)
+        deselected += further
+        kept = [item for item in kept if item not in further]
+    config.stash[LEFT_OUT] = dict(+left_out)
     config.hook.pytest_deselected(items=deselected)
     items[:] = kept
+
+
+def further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
+    """All but `MOST_CASES` cases of each large table, chosen by their names: the same ones in
+    every process, and spread over all parameters.
+    """
+    tables: defaultdict[Any, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        engine = parameters_of(item).get("endpoint")
+        tables[item.path, getattr(item, "originalname", None), engine].append(item)
+    further: set[pytest.Item] = set()
+    for cases in tables.values():
+        cases.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
+        further.update(cases[MOST_CASES:])
+    return further
 
 
 def left_out_for(item: pytest.Item, engines: list[str] | None) -> str | None:

@@ -180,6 +180,9 @@ asyncio.run(main())
 def test_a_session_at_the_top_of_a_module_may_be_forgotten(
     session: Session, run: Any, program: str
 ) -> None:
+    if program is FORGOTTEN_ASYNC:
+        pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
+
     _, errors = run(program, "-W", "error::ResourceWarning")
 
     assert errors == ""
