@@ -417,7 +417,10 @@ class ConditionFailed(DynattrsError):
         model: The model's name.
         key: The key of the item that was to be written, as it was given or as a dict of fields.
         condition: The condition, as the Python that makes it.
-        item: The item that is stored, as an object of the model; None if there is none.
+        item: The item that is stored, as an object of the model; None if there is none. What would have
+            been replaced is given also where it is of another model.
+        kind: What that item is, where it is of another model of the table: the value of its
+            discriminator. None where it is of the model itself.
     """
 
     operation: str
@@ -425,9 +428,12 @@ class ConditionFailed(DynattrsError):
     key: Any
     condition: str
     item: Any = None
+    kind: str | None = None
 
     def __str__(self) -> str:
         found = "there is no such item" if self.item is None else "see .item for what is stored"
+        if self.kind is not None:
+            found = f"there is an item of another kind, {quoted(self.kind)}; see .item"
         return (
             f"{self.operation}: the condition {shortened(self.condition)} was false for "
             f"{self.model} {quoted(self.key, 200)}, nothing was written; {found}"
@@ -446,16 +452,8 @@ class ImpossibleCondition(ConditionFailed):
         )
 
 
-@define(eq=False, slots=False, repr=False)
 class ItemExists(ConditionFailed):
-    """`insert` found an item with that key.
-
-    Attributes:
-        kind: What that item is, where it is of another model of the table: the value of its
-            discriminator. None where it is of the model itself.
-    """
-
-    kind: str | None = None
+    """`insert` found an item with that key, perhaps one of another model, whose `kind` it has."""
 
     def __str__(self) -> str:
         if self.kind is not None:

@@ -170,17 +170,15 @@ def condition_failed(
 ) -> ConditionFailed:
     """The error for callers: with the item found as an object, where it can be read."""
     item = found_object(info, error.item) if error.item else None
-    return kind(error.operation, info.name, plain_key(info, key), str(found), item)
+    kinds = kinds_of(info)
+    other = None if kinds is None or not error.item else kinds.other(error.item)
+    return kind(error.operation, info.name, plain_key(info, key), str(found), item, other)
 
 
 def item_exists(
     error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition
 ) -> ConditionFailed:
-    failed = condition_failed(error, info, key, found, ItemExists)
-    kinds = kinds_of(info)
-    if kinds is not None and error.item and isinstance(failed, ItemExists):
-        failed.kind = kinds.other(error.item)
-    return failed
+    return condition_failed(error, info, key, found, ItemExists)
 
 
 def found_object(info: ModelInfo, item: AttributeMap) -> Any:

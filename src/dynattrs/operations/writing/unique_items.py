@@ -21,7 +21,13 @@ import attrs
 
 from dynattrs import utf8
 from dynattrs.errors import AlreadyTaken, MappingError
-from dynattrs.expressions.conditions import Comparison, Condition, Function, Value
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Function,
+    Value,
+    any_conditions,
+)
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.scalars import binary
@@ -29,7 +35,8 @@ from dynattrs.operations.conditions import attribute_path, joined, no_item
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import identity, plain_key
 from dynattrs.operations.writing.transaction_actions import TransactionAction
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
+from dynattrs.schema.item_models import told_by_nothing
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, info_of, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _OWNER: Final = "dynattrs.owner"
@@ -47,7 +54,7 @@ _SORT_KEY: Final[dict[str, Any]] = {
 _PLAIN: Final = (str, bytes, int, bool)
 
 #: What will be stored, of what is; None for nothing.
-NewOf = Callable[["AttributeMap | None"], "Mapping[str, AttributeValue] | None"]
+NewOf = Callable[["AttributeMap | None"], "AttributeMap | None"]
 
 
 @attrs.frozen(eq=False)
@@ -96,7 +103,7 @@ def guards_of(
                     stored[field] = _as_read(info, field, value)
             if len(stored) < len(fields):
                 continue
-            name = f"{declared_by}.{'+'.join(info.names[each] for each in fields)}"
+            name = _name(info, fields, declared_by)
             text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
             own = _key(info, text)
             guard: AttributeMap = {**own, GUARD_ATTRIBUTE: {"S": name}, _OWNER: {"M": dict(key)}}
@@ -106,6 +113,10 @@ def guards_of(
                 guard[ttl] = item[ttl]
             found.setdefault(text, Guard(info, fields, own, guard, stored, key))
     return found
+
+
+def _name(info: ModelInfo, fields: tuple[str, ...], declared_by: str) -> str:
+    return f"{declared_by}.{'+'.join(info.names[each] for each in fields)}"
 
 
 def _as_read(info: ModelInfo, field: str, value: AttributeValue) -> AttributeValue:
@@ -155,12 +166,12 @@ def _key(info: ModelInfo, text: str) -> AttributeMap:
 
 
 def watched(info: ModelInfo) -> frozenset[str]:
-    """The attributes that guards are made of."""
+    """The attributes that guards are made of, and the one that says whose they are."""
     names = {
         each.names[name] for each in info.guarding for fields in each.unique for name in fields
     }
-    ttl = info.table.ttl_attribute
-    return frozenset(names | ({ttl} if ttl else set()))
+    more = {info.table.ttl_attribute, info.table.discriminator}
+    return frozenset(names | {name for name in more if name is not None})
 
 
 def concerns(info: ModelInfo, attributes: Iterable[Any]) -> bool:
@@ -195,6 +206,42 @@ def is_unchanged(
     )
 
 
+def has_same_guards(info: ModelInfo, item: AttributeMap, key: AttributeMap) -> Condition | None:
+    """The condition that guards stay as they are where an item takes the place of what is stored; None
+    where nothing can tell: that may be of another model, whose values have other guards, or none.
+    """
+    found = unchanged(info, item)
+    if info.table.discriminator is None and not _may_lack_guards(info):
+        return found
+    if guards_of((info,), key, item):
+        return None if info.table.discriminator is None else found
+    return any_conditions((no_item(info), found))
+
+
+def has_guards(info: ModelInfo, item: Mapping[str, AttributeValue]) -> bool:
+    """Whether an item surely has the guards of its values: it is of the model, or of a subclass."""
+    if info.table.discriminator is None:
+        return not _may_lack_guards(info)
+    return info.table.discriminator in item and not is_other(info, item)
+
+
+def _may_lack_guards(info: ModelInfo) -> bool:
+    """Whether nothing tells items of a model from those of one that has not the same unique fields."""
+    if not told_by_nothing(info):
+        return False
+    bases = (info_of(base) for base in info.cls.__mro__[1:])
+    above = (each for each in bases if each is not None and each.table.name == info.table.name)
+    own = _names_of_guards(info)
+    return any(
+        told_by_nothing(other) and not own <= _names_of_guards(other)
+        for other in (*models_in(info.table), *above)
+    )
+
+
+def _names_of_guards(info: ModelInfo) -> set[str]:
+    return {_name(info, fields, declared_by) for fields, declared_by in info.unique.items()}
+
+
 @attrs.frozen(eq=False)
 class GuardedWrite:
     """What a write does to one item, as far as guards are concerned.
@@ -206,19 +253,24 @@ class GuardedWrite:
         new: What will be; None if nothing.
         whole: Whether *new* is the whole item. What is only updated may be of a subclass, whose
             guards stay.
+        afresh: Whether guards are made of values that do not change as well.
     """
 
     info: ModelInfo
     key: AttributeMap
-    old: Mapping[str, AttributeValue] | None
-    new: Mapping[str, AttributeValue] | None
+    old: AttributeMap | None
+    new: AttributeMap | None
     whole: bool
+    afresh: bool
 
     def before(self) -> dict[str, Guard]:
-        return guards_of(self.info.guarding, self.key, self.old)
+        # What is replaced may have been any model's.
+        infos = _models_with(self.info) if self.whole else self.info.guarding
+        return guards_of(_models_of(self.old, infos), self.key, self.old)
 
     def after(self) -> dict[str, Guard]:
-        return guards_of((self.info,) if self.whole else self.info.guarding, self.key, self.new)
+        infos = [self.info] if self.whole else _models_of(self.new, self.info.guarding)
+        return guards_of(infos, self.key, self.new)
 
 
 @attrs.frozen(eq=False)
@@ -239,8 +291,21 @@ NO_GUARDS: Final[Mapping[str, LeftGuard]] = {}
 
 def has_value(text: str, info: ModelInfo, key: AttributeMap, item: AttributeMap) -> bool:
     """Whether an item has the value of a guard."""
-    own = [each for each in models_in(info.table) if each.unique and not is_other(each, item)]
-    return text in guards_of(own, key, item)
+    return text in guards_of(_models_of(item, _models_with(info)), key, item)
+
+
+def _models_with(info: ModelInfo) -> list[ModelInfo]:
+    """The models of a table that have unique fields."""
+    members = models_in(info.table)
+    return [
+        *info.guarding,
+        *(each for each in members if each.unique and each not in info.guarding),
+    ]
+
+
+def _models_of(item: AttributeMap | None, infos: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Which of some models an item may be of."""
+    return [each for each in infos if item is not None and not is_other(each, item)]
 
 
 def owner_of(reason: Mapping[str, Any]) -> AttributeMap | None:
@@ -278,7 +343,7 @@ def guard_actions(
                 dropped.setdefault(identity(table, guard.key), []).append((text, guard))
         for text, guard in after.items():
             which = identity(table, guard.key)
-            if text in before and same(before[text].item, guard.item):
+            if text in before and not change.afresh and same(before[text].item, guard.item):
                 kept.add(which)
                 continue
             if which in taken_:

@@ -42,6 +42,8 @@ from dynattrs.operations.writing.unique_items import (
     concerns,
     guard_actions,
     guards_of,
+    has_guards,
+    has_same_guards,
     has_value,
     is_unchanged,
     owner_of,
@@ -124,11 +126,13 @@ def _refusal(
     asked: Condition | None,
     *,
     inserting: bool = False,
+    replacing: bool = False,
 ) -> Callable[[AttributeMap | None, TransactionFailed], Exception]:
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
-        if stored is not None and not inserting and is_other(info, stored):
+        other = stored is not None and is_other(info, stored)
+        if other and not replacing:
             stored = None
-        if stored is not None and info.evolves and is_outdated(info, stored):
+        if stored is not None and not other and info.evolves and is_outdated(info, stored):
             return Outdated(info, stored)
         if asked is None:
             return failed
@@ -163,14 +167,17 @@ def put(
 ) -> Flow[None]:
     """Put an item whose model has unique fields.
 
-    Where the stored item has the same unique values, it is one PutItem. Where not, the refusal of
-    that brings the stored item, and so the old values, and a transaction follows.
+    Where the stored item is of the model and has the same unique values, it is one PutItem. Where not,
+    the refusal of that brings the stored item, and so the old values, and a transaction follows.
     """
     info, item = encoded.info, encoded.item
     table = core.table_name(info.table)
     old: AttributeMap | None = None
-    if not inserting:
-        asked = joined(found, unchanged(info, item))
+    guarded = None if inserting else has_same_guards(info, item, key)
+    if guarded is None and not inserting:
+        old = yield from stored_item(core, info, key)
+    elif guarded is not None:
+        asked = joined(found, guarded)
         call = Call("put_item", with_condition({"TableName": table, "Item": item}, asked))
         try:
             if beside:  # whoever sends it sees to the conflicts
@@ -193,7 +200,7 @@ def put(
     def make(further: Condition) -> dict[str, Any]:
         return {"Put": with_condition({"TableName": table, "Item": item}, joined(found, further))}
 
-    refused = _refusal("TransactWriteItems", info, key, found, inserting=inserting)
+    refused = _refusal("TransactWriteItems", info, key, found, inserting=inserting, replacing=True)
     written = f"{'insert' if inserting else 'save'}({info.name} ...)"
     yield from act(
         core, info, key, written, make, lambda _: item, refused, old, inserting=inserting
@@ -525,15 +532,15 @@ def _commit(
         changes = []
         for number, each in enumerate(planned):
             info, key, old = each.action.info, each.action.key, known[number]
-            ours = old is None or not is_other(info, old)
-            if old and ours and info.evolves and not each.renews and is_outdated(info, old):
+            evolves = info.evolves and not each.renews
+            if evolves and old and not is_other(info, old) and is_outdated(info, old):
                 # Guards are made of values as they are stored today.
                 raise Outdated(info, old)
             each.action.request.clear()
             each.action.request.update(each.made_of(old)(unchanged(info, old)))
-            before = None if each.afresh or not ours else old
+            afresh = each.afresh or (old is not None and not has_guards(info, old))
             whole = each.whole or "Put" in each.action.request
-            changes.append(GuardedWrite(info, key, before, each.new_of(old), whole))
+            changes.append(GuardedWrite(info, key, old, each.new_of(old), whole, afresh))
         guards = guard_actions(core, changes, foreign, left)
         sent = actions.copy()
         for _, _, action in guards:
