@@ -82,6 +82,7 @@ class MappingError(DynattrsError, ValueError):
         hint: What to do, where that is not plain from the rest.
         item: The stored item as an attribute map, when one was being read.
         obj: The very object that was being written, when one was.
+        written: Whether a write was done, and only its reply cannot be read.
     """
 
     path: str
@@ -91,6 +92,7 @@ class MappingError(DynattrsError, ValueError):
     hint: str = ""
     item: Mapping[str, Any] | None = None
     obj: Any = None
+    written: bool = False
 
     @property
     def model(self) -> str:
@@ -105,7 +107,7 @@ class MappingError(DynattrsError, ValueError):
             text += f" (item with key {_plain_key(self.key)})"
         if self.hint:
             text += f"; {shortened(self.hint)}"
-        return text
+        return text + "; the write was done, and this is what it answered" * self.written
 
 
 class ImpossibleKey(MappingError):

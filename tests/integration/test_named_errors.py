@@ -17,13 +17,16 @@ from dynattrs import (
     Table,
     UnsentWrites,
     field,
+    if_not_exists,
     map_class,
     mapper,
     model,
     partition_key,
+    path,
     set_,
     sort_key,
 )
+from dynattrs.mapper.anything import load_any
 
 NAN = float("nan")
 
@@ -275,6 +278,79 @@ def test_an_error_that_names_an_object_pickles() -> None:
 
     assert copied.obj == Row("7", float("inf"))
     assert str(copied) == str(caught.value)
+
+
+# --- Replies to writes that cannot be read --------------------------------------------------------
+
+
+def updating(**options: Any) -> Callable[[Any, type[Any], Any, str], Any]:
+    def update(session: Any, cls: type[Any], key: Any, _: str) -> Any:
+        place = path(cls).n
+        return session.update(cls, key, set_(place, if_not_exists(place, 3.0)), **options)
+
+    return update
+
+
+def stating(statement: str, ending: str) -> Callable[[Any, type[Any], Any, str], Any]:
+    def execute(session: Any, cls: type[Any], key: Any, table: str) -> Any:
+        where = " AND ".join(f'"{name}" = ?' for name in key)
+        text = f"{statement.format(table)} WHERE {where} RETURNING {ending} *"
+        return list(session.execute(text, *key.values(), model=cls))
+
+    return execute
+
+
+ANSWERS: dict[str, Callable[[Any, type[Any], Any, str], Any]] = {
+    "update": updating(),
+    "update, old": updating(returns="old"),
+    "update, changed": updating(returns="changed"),
+    "upsert": updating(upsert=True),
+    "delete": lambda session, cls, key, _: session.delete(cls, key, returning=True),
+    "execute UPDATE": stating('UPDATE "{}" SET other = 1', "ALL NEW"),
+    "execute DELETE": stating('DELETE FROM "{}"', "ALL OLD"),
+}
+
+
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_a_write_that_answers_with_what_cannot_be_read_was_done(
+    session: Any, client: Any, verb: str
+) -> None:
+    for make, key in MODELS.values():
+        cls = type(make(0.0))
+        table = session.tables.describe(cls)["TableName"]
+        bad = {**mapper.dump(make(1.0)), "n": {"S": "x"}}
+        client.put_item(TableName=table, Item=bad)
+        given: Any = {Line: ("7", 3), Place: (7, AT)}.get(cls, "7")
+        if "execute" in verb:
+            given = {name: load_any(value) for name, value in key.items()}
+
+        with pytest.raises(MappingError, match=r"; the write was done, and this") as caught:
+            ANSWERS[verb](session, cls, given, table)
+
+        assert caught.value.written
+        assert (caught.value.path, caught.value.key) == (f"{cls.__name__}.n", key)
+        stored = client.get_item(TableName=table, Key=key).get("Item")
+        if "delete" in verb.lower():
+            assert stored is None
+        elif "execute" in verb:
+            assert stored == {**bad, "other": {"N": "1"}}
+        elif cls is Versioned:
+            assert stored == {**bad, "version": {"N": "1"}}
+        copied = pickle.loads(pickle.dumps(caught.value))
+        assert copied.written
+
+
+def test_a_read_that_fails_says_nothing_of_a_write(session: Any, client: Any) -> None:
+    table = session.tables.describe(Row)["TableName"]
+    client.put_item(TableName=table, Item={**KEY, "n": {"S": "x"}})
+    for read in (
+        lambda: session.get(Row, "7"), lambda: session.transact_get((Row, "7")),
+        lambda: list(session.execute(f'SELECT * FROM "{table}"', model=Row)),
+        lambda: session.query(Row).where(Row.id == "7").select(Row.n).all(),
+    ):  # fmt: skip
+        with pytest.raises(MappingError, match=r"Row\.n: .*key id='7'\)$") as caught:
+            read()
+        assert not caught.value.written
 
 
 # --- In the middle of many ------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from dynattrs.errors import MappingError, ModelError
 from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.field_rules import FieldRules
-from dynattrs.schema.model_info import Unknown
-from dynattrs.schema.table import AttributeValue
+from dynattrs.schema.model_info import StoredForm, Unknown
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}
@@ -290,6 +290,21 @@ def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
         raise
     except Exception as error:
         raise trail.error(error) from (error.__cause__ or error)
+
+
+def load_value(
+    label: str, form: StoredForm, value: AttributeValue, key: AttributeMap, item: AttributeMap
+) -> Any:
+    """One value of an item, whose place is called *label*.
+
+    Raises:
+        MappingError: It cannot be read. It names the place and the item.
+    """
+    try:
+        return form.load(value)
+    except Exception as error:
+        expected, hint = getattr(error, "expected", form.expected), getattr(error, "hint", "")
+        raise MappingError(label, expected, show_stored(value), key, hint, item) from error
 
 
 def under(part: str, refusal: Refused, cls: type[object]) -> Refused:

@@ -36,6 +36,16 @@ def name_object(
     error.key = key or error.key
 
 
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Note in an error that it is of the reply to a write, which was done."""
+    try:
+        yield
+    except MappingError as error:
+        error.written = True
+        raise
+
+
 def key_of_object(info: ModelInfo, obj: object) -> AttributeMap:
     """The primary key under which an object is saved; what of it cannot be written is left out."""
     item: AttributeMap = {}

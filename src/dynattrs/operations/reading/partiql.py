@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, Generic, TypeVar
 
 from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
 from dynattrs.mapper import default
+from dynattrs.mapper.named import answering
 from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import FAILURES
@@ -69,7 +71,8 @@ class Statement(Source, Generic[R]):
         items = response.get("Items", [])
         if self._left_out is not None:
             items = itertools.filterfalse(self._left_out, items)
-        return [self._read(item) for item in items]
+        with nullcontext() if self._reads else answering():
+            return [self._read(item) for item in items]
 
 
 def reads(statement: str) -> bool:

@@ -16,7 +16,7 @@ from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.codec import Refused, as_model_error
+from dynattrs.mapper.codec import Refused, as_model_error, load_value
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
@@ -97,7 +97,13 @@ class Keys(_ReadsMaps):
             found = {name: _load(fields[name], item, info, name) for name in info.key_fields}
         else:
             values = stored_parts(info, item)
-            found = {part.name: part.codec.load(values[part.steps]) for part in key_parts(info)}
+            found = {
+                part.name: load_value(
+                    f"{info.name}.{part.name}", part.codec, values[part.steps],
+                    key_in(info, item), item,
+                )
+                for part in key_parts(info)
+            }  # fmt: skip
         return fields_of_key(info, item, found)
 
 
@@ -188,12 +194,7 @@ class Selected(_ReadsMaps):
         value = stored_at(item, data.steps)
         if value is None or (data.form.optional and "NULL" in value):
             return None
-        try:
-            return data.form.load(value)
-        except Exception as error:
-            raise MappingError(
-                data.label, data.form.expected, repr(value), key_in(self.info, item), item=item
-            ) from error
+        return load_value(data.label, data.form, value, key_in(self.info, item), item)
 
 
 def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:

@@ -21,7 +21,6 @@ from dynattrs.operations.conditions import holds_of_nothing, joined, of_kind, wi
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
-from dynattrs.operations.reading.objects import made_of
 from dynattrs.operations.refusals import (
     FAILURES,
     ConditionFalse,
@@ -51,7 +50,7 @@ from dynattrs.operations.writing.unique_items import (
     unchanged,
     watched,
 )
-from dynattrs.operations.writing.updates import Prepared, Returns, changed_values
+from dynattrs.operations.writing.updates import Prepared, Returns
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -271,9 +270,9 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     if returns is None:
         return None
     item = (yield from stored_item(core, info, key)) or {}
-    if returns == "changed":
-        return changed_values(prepared.stated, item)
-    return core.loaded(info, made_of(info, info.cls, item)) if item else None
+    if not item and returns == "new":
+        return None
+    return updates.returned(core, prepared, returns, item)
 
 
 def _make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:

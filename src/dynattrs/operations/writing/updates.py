@@ -24,8 +24,9 @@ from dynattrs.expressions.updates import (
     render_update,
 )
 from dynattrs.keys.kinds import check_own_key, is_other
+from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
-from dynattrs.mapper.named import name_object
+from dynattrs.mapper.named import answering, name_object
 from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
@@ -41,7 +42,7 @@ from dynattrs.operations.conditions import (
 )
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow
-from dynattrs.operations.item_keys import plain_key
+from dynattrs.operations.item_keys import key_in, plain_key
 from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.refusals import (
     FAILURES,
@@ -382,22 +383,32 @@ def update(
     item: Any = yield from or_new(core, prepared, change, new)
     if returns is None or not item:
         return None
-    if returns == "changed":
-        return changed_values(prepared.stated, item)
-    return core.loaded(info, made_of(info, info.cls, item))
+    return returned(core, prepared, returns, item)
 
 
-def changed_values(actions: Sequence[Action], item: AttributeMap) -> dict[str, Any]:
-    """The new values at the places that actions changed, by what the places are called."""
-    return {data_of(each.path).label: _changed(each.path, item) for each in actions}
+def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMap) -> Any:
+    """What an update gives, of the item that it returns: an object, or the new values at the places that
+    its actions changed, by what the places are called.
+
+    Raises:
+        MappingError: They cannot be read.
+    """
+    info = prepared.info
+    with answering():
+        if returns == "changed":
+            return {
+                data_of(each.path).label: _changed(info, each.path, item)
+                for each in prepared.stated
+            }
+        return core.loaded(info, made_of(info, info.cls, item))
 
 
-def _changed(path: Path, item: AttributeMap) -> Any:
+def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:
     """The new value at the place that an action changed; None where there is nothing now."""
     data = data_of(path)
     value = stored_at(item, data.steps)
     if value is not None:
-        return data.form.load(value)
+        return load_value(data.label, data.form, value, key_in(info, item), item)
     # A set that has lost its last member is absent, and reads as empty.
     always_set = data.is_field and data.form.is_set and not data.form.optional
     return data.form.load({"L": []}) if always_set else None

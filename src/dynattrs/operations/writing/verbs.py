@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, OutcomeUnknown, QueryError
 from dynattrs.expressions.conditions import Condition
-from dynattrs.mapper.named import name_object
+from dynattrs.mapper.named import answering, name_object
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.conditions import (
     as_condition,
@@ -312,7 +312,7 @@ class WriteVerbs(Owner):
             gone = yield from unique_writes.delete(self._core, info, item_key, found)
             if not returning or gone is None:
                 return None
-            return self._core.loaded(info, made_of(info, info.cls, gone))
+            return self._deleted(info, gone)
         try:
             decode = decoder(info, info.cls, "Attributes") if returning else None
             call = Call("delete_item", parameters, decode=decode)
@@ -338,7 +338,11 @@ class WriteVerbs(Owner):
             raise OutcomeUnknown("DeleteItem", info.name, plain_key(info, item_key))
         if not returning or not old:
             return None
-        return self._core.loaded(info, made_of(info, info.cls, old))
+        return self._deleted(info, old)
+
+    def _deleted(self, info: ModelInfo, item: Any) -> Any:
+        with answering():
+            return self._core.loaded(info, made_of(info, info.cls, item))
 
     def _update(
         self,
