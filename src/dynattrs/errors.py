@@ -279,8 +279,8 @@ class ServiceError(DynattrsError):
     def __str__(self) -> str:
         where = f" on table {self.table!r}" if self.table else ""
         text = f"{self.operation}{where}: {self.code}: {self.message}"
-        remedy = self._remedy()
-        return f"{text}; {remedy}" if remedy else text
+        doubt = "a write may have been applied" if self.uncertain else ""
+        return "; ".join(filter(None, (text, self._remedy(), doubt)))
 
     def _remedy(self) -> str:
         return ""
@@ -311,8 +311,8 @@ class ServiceUnavailable(ServiceError):
     """
 
     def _remedy(self) -> str:
-        reads = may_read(self.operation) and not self.uncertain
-        return "try again later" + ("" if reads else "; a write may have been applied")
+        unsaid = not self.uncertain and not may_read(self.operation)
+        return "try again later" + ("; a write may have been applied" if unsaid else "")
 
 
 class InvalidRequest(ServiceError):

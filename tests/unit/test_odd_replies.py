@@ -21,12 +21,18 @@ import pytest
 from botocore.config import Config
 
 from dynattrs import (
+    AccessDenied,
     ConnectionFailed,
     CorruptReply,
+    DynattrsError,
+    InvalidRequest,
     ModelError,
+    NoSuchTable,
     OutcomeUnknown,
     ServiceError,
+    ServiceUnavailable,
     Session,
+    Throttled,
     UnsentWrites,
     add,
     model,
@@ -175,6 +181,13 @@ def ok(body: bytes, **headers: str | None) -> bytes:
     return reply(body, **{"x_amz_crc32": None, **headers})
 
 
+REFUSAL = {"__type": "com.amazonaws.dynamodb#ResourceNotFoundException", "message": "why"}
+
+
+def cut(status: int) -> bytes:
+    return reply(json.dumps(REFUSAL).encode()[:-9], status, x_amz_crc32=None)
+
+
 NONE: dict[str, Any] = {
     "a page of a proxy": ok(b"<html><body>please log in</body></html>"),
     "JSON that was cut": ok(WHOLE[:-3]),
@@ -192,6 +205,13 @@ NONE: dict[str, Any] = {
     "a checksum without end": reply(ITEM, x_amz_crc32="1" * 5000),
     "a redirect to a page": reply(b"<html>", 300, x_amz_crc32=None),
     "accepted": reply(b"<html>", 202, x_amz_crc32=None),
+    "a refusal that was cut": cut(400),
+    "a refusal that was cut, 403": cut(403),
+    "a refusal with a false checksum": reply(REFUSAL, 400, x_amz_crc32="1"),
+    "a page with the status 400": reply(b"<html>", 400, x_amz_crc32=None),
+    "nothing with the status 400": reply(b"", 400, x_amz_crc32=None),
+    "an answer with the status 400": reply(ITEM, 400),
+    "another program's refusal": reply({"message": "no"}, 400),
     "only an announcement": [b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", HANG_UP],
     "a length of other digits": [
         b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\n<html>", HANG_UP,
@@ -342,6 +362,126 @@ def test_failures_that_make_no_sense_are_errors_of_ours(
 
         with pytest.raises((ServiceError, ConnectionFailed)):
             session.get(Thing, "a")
+
+
+# --- Refusals of what is in between ---------------------------------------------------------------
+
+LOGIN = b"<!DOCTYPE html><html><body>please log in</body></html>"
+#: By status: the error, and whether a write may have been applied.
+BETWEEN: dict[int, tuple[type[Exception], bool]] = {
+    302: (ServiceError, True), 401: (AccessDenied, True), 403: (AccessDenied, True),
+    404: (ServiceError, True), 407: (AccessDenied, False),
+    413: (InvalidRequest, False), 429: (Throttled, False),
+    500: (ServiceUnavailable, True), 503: (ServiceUnavailable, True), 511: (ServiceUnavailable, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [LOGIN, b"", b'{"message": "Forbidden"}'], ids=["page", "", "{}"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_of_a_proxy_is_told_by_its_status(
+    server: ScriptedServer, make_session: Callable[..., Any], way: str, body: bytes
+) -> None:
+    """It is no refusal of DynamoDB's, so a write behind it may have been done."""
+    get, add_one = VERBS["get"].act, VERBS["add"].act
+    session = on_way(make_session, way, lambda s: (get(s), add_one(s), s.save(Thing("a"))))
+    for status, (kind, doubt) in BETWEEN.items():
+        server.answer = lambda _, status=status: reply(
+            body, status, Content_Type="text/html", x_amz_crc32=None
+        )
+        with pytest.raises(kind) as caught:
+            session.get(Thing, "a")
+        error: Any = caught.value
+        assert type(error) is kind
+        assert (error.code, error.uncertain) == (str(status), False)
+        assert ("please log in" in str(error)) is (body == LOGIN) or len(LOGIN) > 40
+        assert len(str(error)) < 300
+        with pytest.raises(kind) as caught:
+            session.save(Thing("a"))
+        assert caught.value.uncertain is doubt  # type: ignore[attr-defined]
+        assert ("a write may have been applied" in str(caught.value)) is doubt or status >= 500
+        with pytest.raises(OutcomeUnknown if doubt else kind):
+            add_one(session)
+
+
+def test_a_write_that_is_redirected_to_where_nothing_is_may_have_been_applied(
+    server: ScriptedServer, make_session: Callable[..., Any]
+) -> None:
+    """aiohttp follows redirects, and what it says then sounds as if nothing had been sent."""
+    server.answer = lambda _: reply(b"", 302, Location="http://127.0.0.1:1/login")
+
+    with pytest.raises(OutcomeUnknown):
+        VERBS["add"].act(make_session())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_of_an_item_is_in_a_message(
+    server: ScriptedServer, make_session: Callable[..., Any], way: str
+) -> None:
+    """botocore takes the JSON of a refusal that was cut for the service's message."""
+    false = {"__type": "x#ConditionalCheckFailedException", "Item": {"id": {"S": "secret"}}}
+    whole = json.dumps(false).encode()
+    session = on_way(make_session, way, VERBS["save"].act, deadline=timedelta())
+    for status in (200, 400, 403, 404, 413, 429, 500, 503):
+        for body in (whole[:-2], whole[60:], whole[:-2] + b"\x00}}", whole + b"}"):
+            server.answer = lambda _, status=status, body=body: reply(
+                body, status, x_amz_crc32=None
+            )
+            for act in (VERBS["insert"].act, VERBS["get"].act, batched):
+                with pytest.raises(DynattrsError) as caught:
+                    act(session)
+                error: Any = caught.value
+                while error is not None:
+                    assert "secret" not in f"{error} {error!r}", (status, body)
+                    error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_with_the_status_of_an_answer_is_no_answer(
+    server: ScriptedServer, make_session: Callable[..., Any], way: str
+) -> None:
+    """It holds the item that a condition was false of, as answers hold items."""
+    insert = VERBS["insert"].act
+    session = on_way(make_session, way, insert)
+    server.answer = lambda _: reply(REFUSAL | ITEM)
+
+    with pytest.raises(OutcomeUnknown):
+        insert(session)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_refusal_of_a_batch_costs_the_others_nothing(
+    server: ScriptedServer, make_session: Callable[..., Any], way: str
+) -> None:
+    """A batch with a table that does not exist is split by table, once its refusal could be read."""
+    stored: list[str] = []
+
+    def service(received: Received) -> bytes:
+        tables = received.parameters["RequestItems"]
+        if "lost" in tables:
+            return reply(REFUSAL, 400)
+        stored.extend(put["PutRequest"]["Item"]["id"]["S"] for put in tables["things"])
+        return reply({})
+
+    session = on_way(make_session, way, batched)
+    for odd in (
+        cut(400),
+        reply(LOGIN, 400, x_amz_crc32=None),
+        reply(REFUSAL, 400, x_amz_crc32="1"),
+    ):
+        stored.clear()
+        server.script, server.answer = [odd], service
+        with pytest.raises(UnsentWrites) as caught, session.batch() as batch:
+            for number in range(5):
+                batch.save(Thing(str(number)))
+            batch.save(Lost("1"))
+        assert caught.value.objects == [Lost("1")]
+        assert isinstance(caught.value.unsent[0].cause, NoSuchTable)
+        assert sorted(stored) == list("01234")
+
+
+@model("lost")
+class Lost:
+    id: str = partition_key()
 
 
 # --- Announcements --------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import botocore.exceptions as botocore_errors
@@ -25,6 +26,8 @@ _NEVER_SENT: Final = (
 
 #: From here on a status tells of a failure.
 _REFUSED: Final = 300
+#: Statuses of a proxy that has not passed the request on: it wants a login, or fewer or smaller ones.
+NOT_PASSED_ON: Final = frozenset({407, 413, 429})
 
 
 @attrs.define(eq=False, repr=False)
@@ -179,7 +182,12 @@ def may_be_applied(response: Any, error: Exception | None) -> bool:
     """
     if error is not None:
         return not was_never_sent(error)
-    return bool(response) and response[0].status_code >= 500
+    if not response:
+        return False
+    status: int = response[0].status_code
+    # A failure without a code of the service comes from what is between it and us.
+    code: object = response[1].get("Error", {}).get("Code")
+    return status >= 500 or (code == str(status) and status not in NOT_PASSED_ON)
 
 
 def was_never_sent(error: Exception) -> bool:
@@ -187,9 +195,16 @@ def was_never_sent(error: Exception) -> bool:
     if not isinstance(error, _NEVER_SENT):
         return False
     # aiobotocore says "could not connect" of connections that broke later as well.
-    reason = getattr(error, "kwargs", {}).get("error")
+    known = getattr(error, "kwargs", {})
+    reason = known.get("error")
     if type(reason).__module__.partition(".")[0] != "aiohttp":
         return True
-    from aiohttp import ClientConnectorError
+    from aiohttp import ClientConnectorError, ClientProxyConnectionError
 
-    return isinstance(reason, ClientConnectorError)
+    if isinstance(reason, ClientProxyConnectionError):
+        return True
+    # And it goes where a reply has redirected it to.
+    meant = urlsplit(str(known.get("endpoint_url", "")))
+    port = meant.port or (443 if meant.scheme == "https" else 80)
+    there = (meant.hostname, port)
+    return isinstance(reason, ClientConnectorError) and (reason.host, reason.port) == there

@@ -15,12 +15,13 @@ from typing import Any, Final
 import botocore.exceptions as botocore_errors
 
 from dynattrs import foreign_names as foreign
+from dynattrs.errors import CorruptReply
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import begin_attempt, under_way, watched
 from dynattrs.wire.bodies import faster_serializer
-from dynattrs.wire.exchange import MEMBERS, check, judge, no_reply, read
 from dynattrs.wire.patches import hiding
+from dynattrs.wire.replies import FAILED, MEMBERS, check, judge, no_reply, read, refusal
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())
@@ -185,7 +186,7 @@ class _Parser:
         try:
             return self._ordinary.parse(response, shape)
         except Exception as error:  # whatever its code meets in a reply that makes no sense
-            raise no_reply(_operation(shape), response["body"], error) from error
+            raise _senseless(response, shape, error) from error
 
     def _read(self, response: Message, shape: Any) -> Message | None:
         operation, name = _operation(shape), getattr(shape, "name", None)
@@ -196,6 +197,8 @@ class _Parser:
             decode = None if known is None else known.decode
             lowered = {key.lower(): value for key, value in headers.items()}
             return read(operation, lowered, body, decode)
+        if status >= FAILED:
+            return refusal(operation, status, headers, body)
         members = None if shape is None else shape.members.keys()
         if name in _ITEM_BEARING:
             members = MEMBERS
@@ -214,7 +217,13 @@ class _AwaitedParser(_Parser):
         try:
             return await self._ordinary.parse(response, shape)
         except Exception as error:
-            raise no_reply(_operation(shape), response["body"], error) from error
+            raise _senseless(response, shape, error) from error
+
+
+def _senseless(response: Message, shape: Any, error: Exception) -> CorruptReply:
+    # Its words may hold something of an item.
+    why = f"a {type(error).__name__}"
+    return no_reply(_operation(shape), response["headers"], response["body"], why)
 
 
 def _operation(shape: Any) -> str:

@@ -1,27 +1,15 @@
-"""One call and its attempts, without the sending: what its reply says, and what is counted, told to
-listeners and logged of it.
-
-botocore's parser walks every attribute value through the service model, which costs several times
-what reading the JSON does. Here a reply that holds items is read in one go and left raw. Raw means: as
-the JSON has it, so that B is base64 text.
-
-A reply that is none must never read as "no such item". botocore's parser takes a page of HTML, JSON
-that was cut off, and nothing at all for an empty answer. So each reply has to be a JSON object with
-members of such a reply, on every way that a call may go. The CRC32 that the service sends is checked on
-every reply, in every retry mode; botocore does so in its `legacy` mode only.
+"""One call and its attempts, without the sending: what is counted, told to listeners
+and logged of it.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
-from zlib import crc32
 
 import attrs
 from botocore.exceptions import ClientError
@@ -44,7 +32,7 @@ from dynattrs.events import (
     next_number,
     tell,
 )
-from dynattrs.operations.flows import Call, Decode
+from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
@@ -368,146 +356,6 @@ def table_in(parameters: Message) -> str | None:
         return str(name)
     tables = list(parameters.get("RequestItems", ()))
     return str(tables[0]) if len(tables) == 1 else None
-
-
-# --- What a reply says ----------------------------------------------------------------------------
-
-
-#: From here on a status tells of a failure, which botocore's parser reads.
-FAILED: Final = 301
-_OK: Final = 200
-_NO_CONTENT: Final = 204
-
-#: What replies that hold items, or acknowledge their writing, are made of. A reply has some of these,
-#: or is an empty object; tests/property/test_requests.py holds them to the service model.
-MEMBERS: Final = frozenset(
-    {
-        "Attributes",
-        "ConsumedCapacity",
-        "Count",
-        "Item",
-        "ItemCollectionMetrics",
-        "Items",
-        "LastEvaluatedKey",
-        "NextToken",
-        "Responses",
-        "ScannedCount",
-        "UnprocessedItems",
-        "UnprocessedKeys",
-    }
-)
-
-_CHECKSUM: Final = "x-amz-crc32"
-_NUMBER: Final = re.compile(r"[0-9]{1,10}")
-
-
-def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Compare a reply with the CRC32 that the service sent with it.
-
-    Raises:
-        CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
-    """
-    expected = headers.get(_CHECKSUM)
-    if expected is None or (_NUMBER.fullmatch(expected) and crc32(body) == int(expected)):
-        return
-    raise CorruptReply(operation, f"the reply of {len(body)} bytes does not match its CRC32")
-
-
-# Measured (benchmarks/second_ways.py): 1826 -> 91 us a reply of 100 items.
-# tests/unit/test_replies.py holds it to botocore's parser.
-def read(
-    operation: str, headers: Mapping[str, str], body: bytes, decode: Decode | None = None
-) -> Message:
-    """What a reply with the status 200 says, with the metadata that botocore adds.
-
-    Args:
-        operation: The service's name of the operation, for errors.
-        headers: The reply's headers, their names in lower case.
-        body: The reply; its CRC32 was checked.
-        decode: Reads the bytes, where something else than plain JSON is wanted.
-
-    Raises:
-        CorruptReply: It is no JSON object, or another program's.
-    """
-    # With the first reply: a program may import this library and ask nothing.
-    import msgspec
-
-    if not body and _CHECKSUM not in headers:
-        raise CorruptReply(operation, _EMPTY)
-    try:
-        reply: Any = (decode or msgspec.json.decode)(body or b"{}")
-        if decode is not None and not reply:  # what it does not know it has left out
-            reply = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise no_reply(operation, body, error) from error
-    if not isinstance(reply, dict):
-        raise no_reply(operation, body, f"a {type(reply).__name__}")
-    found: Message = reply
-    if found and MEMBERS.isdisjoint(found):
-        raise no_reply(operation, body, "none of its members is one of DynamoDB's")
-    found["ResponseMetadata"] = {
-        "RequestId": headers.get("x-amzn-requestid", ""),
-        "HTTPStatusCode": 200,
-        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
-        "RetryAttempts": 0,
-    }
-    return found
-
-
-def judge(
-    operation: str,
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    members: AbstractSet[str] | None,
-    *,
-    must_say: bool,
-) -> None:
-    """Refuse a reply that botocore's parser would read something into.
-
-    Args:
-        operation: The service's name of the operation, for errors.
-        status: The HTTP status.
-        headers: The reply's headers.
-        body: The reply; its CRC32 was checked.
-        members: Those that such a reply may have; None if the operation's reply is empty.
-        must_say: Whether nothing, with a status that says so, is no answer.
-
-    Raises:
-        CorruptReply: It is no JSON object, another program's, or no reply at all yet.
-    """
-    import msgspec
-
-    if status >= FAILED:
-        return
-    if status < _OK:
-        # The standard library's client takes it for the reply that it announces.
-        raise CorruptReply(operation, f"the status {status} only announces a reply")
-    if not body:
-        silent = members is None or (status == _NO_CONTENT and not must_say)
-        if silent or (status == _OK and _CHECKSUM in headers):
-            return
-        raise CorruptReply(operation, _EMPTY)
-    try:
-        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise no_reply(operation, body, error) from error
-    if found and members is not None and members.isdisjoint(found):
-        raise no_reply(operation, body, "none of its members is one of DynamoDB's")
-
-
-_EMPTY: Final = "the reply is empty, and so it is damaged or another program's"
-#: Of a reply that is another program's so much is shown.
-_SHOWN: Final = 40
-
-
-def no_reply(operation: str, body: bytes, why: object) -> CorruptReply:
-    """The error for a reply that is damaged, or that something else than DynamoDB has sent."""
-    problem = f"the reply is damaged or another program's: {why}"
-    # What begins as an object may be one of the service's, whose items are not for messages.
-    if not body.lstrip().startswith(b"{"):
-        problem += f"; it begins with {body[:_SHOWN]!r}"
-    return CorruptReply(operation, problem)
 
 
 # --- What requests and replies say, without anything of what items hold ---------------------------

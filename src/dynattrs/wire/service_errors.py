@@ -45,6 +45,15 @@ _KINDS: Final[dict[str, type[ServiceError]]] = {
     "ExpiredTokenException": AccessDenied,
 }
 
+#: Of failures without a code of DynamoDB's: a proxy or a VPC endpoint has refused, say.
+_KINDS_BY_STATUS: Final[dict[int, type[ServiceError]]] = {
+    401: AccessDenied,
+    403: AccessDenied,
+    407: AccessDenied,
+    413: InvalidRequest,
+    429: Throttled,
+}
+
 #: What boto3 may lack: its errors, the problem where its own words do not name it, and what to do.
 _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
     (
@@ -109,9 +118,9 @@ def _service_error(
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     kind = _KINDS.get(code)
     if kind is None:
-        # 413: a request too large. It is answered before DynamoDB itself sees it, without a code.
-        kind = InvalidRequest if status == 413 else ServiceError
-        kind = ServiceUnavailable if status >= 500 else kind
+        kind = ServiceUnavailable if status >= 500 else ServiceError
+        if code in ("", str(status)):
+            kind = _KINDS_BY_STATUS.get(status, kind)
     translated = kind(operation, code, message, table)
     if isinstance(translated, ConditionFalse):
         translated.item = response.get("Item")
