@@ -242,12 +242,13 @@ NOTHING: dict[str, tuple[Verb, Any]] = {
     "scan.delete": (lambda s, m: s.scan(m.mine).delete(), 0),
     "query": (lambda s, m: s.query(m.mine).where(next(iter_key(m)) == m.key).all(), []),
     "check that there is none": (
-        transact(lambda t, m: t.check(m.mine, m.key, not_exists(m.mine.n))), None
+        transact(lambda t, m: t.check(m.mine, m.key, not_exists(m.mine.name))), None
     ),
 }  # fmt: skip
 FAILING: dict[str, Verb] = {
     "t.check": transact(lambda t, m: t.check(m.mine, m.key, m.mine.n == 0)),
     "t.check anything": transact(lambda t, m: t.check(m.mine, m.key, m.mine.name == "rex")),
+    "t.check what is absent": transact(lambda t, m: t.check(m.mine, m.key, m.mine.n != 9)),
     "t.update": transact(lambda t, m: t.update(m.mine, m.key, up(m))),
     "t.upsert": transact(lambda t, m: t.update(m.mine, m.key, up(m), upsert=True)),
     "t.delete": transact(lambda t, m: t.delete(m.mine, m.key)),

@@ -192,9 +192,20 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
         return None
     found = condition(when)
     check_models(found, info, found)
+    found = _of_key_only(found, info)
     check_stored(found, info)
     if info.evolves and not isinstance(found, Constant):
         return Silently(up_to_date(info, or_missing=True), found)
+    return found
+
+
+def _of_key_only(found: Condition, info: ModelInfo) -> Condition:
+    """A condition that there is an item, or none, said by a field that is stored in its key only."""
+    if isinstance(found, Function) and found.argument is None and info.keys is not None:
+        data = data_of(found.operand.path)
+        if data.steps in [(info.names[name],) for name in info.keys.key_only]:
+            key = (info.table.partition_key,)
+            return attrs.evolve(found, operand=attribute_path(info, key, data.label))
     return found
 
 

@@ -20,9 +20,19 @@ from dynattrs.errors import (
     TransactionError,
     TransactionFailed,
 )
-from dynattrs.expressions.conditions import Condition, Constant, Not, Value, any_conditions
+from dynattrs.expressions.conditions import (
+    Condition,
+    Constant,
+    Function,
+    IsNone,
+    Joined,
+    Not,
+    Value,
+    any_conditions,
+)
 from dynattrs.models.model import M
 from dynattrs.operations.conditions import (
+    Silently,
     as_condition,
     exists,
     holds_of_nothing,
@@ -36,6 +46,7 @@ from dynattrs.operations.item_keys import (
     NO_KEY,
     is_class_of,
     key_in,
+    key_parts,
     own_key,
     plain_key,
     put_key,
@@ -192,6 +203,9 @@ class TransactionVerbs:
     def check(self, subject: object, *rest: object) -> None:
         """Demand a condition of an item that the transaction does not write: `check(Song, key,
         Song.plays > 3)` or `check(song, ...)`, which also checks the object's version.
+
+        There must be such an item, of the class, also where the condition is true of what is absent
+        (`Song.plays != 3`). That there is none is said by `not_exists` of a field of the key.
         """
         key, given = rest if len(rest) == 2 else (NO_KEY, rest[0])
         self._on_key(
@@ -215,11 +229,13 @@ class TransactionVerbs:
         if checks and (asked is None or isinstance(asked, Constant)):
             raise TransactionError(f"{written}: its condition is always true; leave it out")
         guard = of_kind(info, key=item_key)
-        if guard is not None and checks and asked is not None and holds_of_nothing(asked):
-            # Of another model's item it is true, as where there is no item.
-            asked = any_conditions((asked, Not(guard)))
-        else:
+        if not checks or asked is None or not holds_of_nothing(asked):
             asked = joined(asked, guard)
+        elif not _speaks_of_none(asked, info):
+            asked = joined(asked, exists(info), guard)
+        elif guard is not None:
+            # Another model's item is as good as none.
+            asked = any_conditions((asked, Not(guard)))
         make = self._made(kind, {"Key": item_key}, info, item_key, asked)
         guarded = bool(info.guarding) and kind == "Delete"
         self._take(written, info, item_key, make, (lambda _: None) if guarded else None)
@@ -306,6 +322,26 @@ class TransactionVerbs:
             yield from migration.as_today(self._core, committing)
             return
         yield from self._actions.commit(self._token or self._core.environment.token())
+
+
+def _speaks_of_none(found: Condition, info: ModelInfo, *, negated: bool = False) -> bool:
+    """Whether a condition says by itself that there may be no item: by `not_exists`, or `is_none`, of a
+    field of the key, which every item has.
+    """
+    if isinstance(found, Silently):
+        return _speaks_of_none(found.stated, info, negated=negated)
+    if isinstance(found, Joined):
+        return any(_speaks_of_none(each, info, negated=negated) for each in found.parts)
+    if isinstance(found, Not):
+        return _speaks_of_none(found.part, info, negated=not negated)
+    if isinstance(found, IsNone):
+        absent, operand = not found.negated, found.operand
+    elif isinstance(found, Function) and found.argument is None:
+        absent, operand = found.service_name == "attribute_not_exists", found.operand
+    else:
+        return False
+    steps = [*((name,) for name in info.table.key), *(part.steps for part in key_parts(info))]
+    return absent is not negated and operand.steps in steps
 
 
 def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> int:
