@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import shared_data
@@ -568,6 +569,16 @@ def test_a_sample_that_is_no_item_of_its_table_is_named():
 
     with pytest.raises(ModelError, match=r"Table\('app'\): no model can have its sample items"):
         generation.models([table])
+
+
+def test_a_time_to_live_is_declared():
+    of_numbers = single(item(pk="a", sk="b", until=1900000000), item(pk="a", sk="c"), ttl="until")
+    designed = attrs.evolve(EMPTY, ttl="until", attributes={"until": "N"})
+
+    for table in (of_numbers, designed):
+        assert "    until: int | None = field(ttl=True, default=None)\n" in tried(table)
+    with pytest.raises(ModelError, match=r"as the time to live, found str"):
+        generation.models([single(item(pk="a", sk="b", until="2030-01-01"), ttl="until")])
 
 
 @pytest.mark.parametrize("title", ["a\x00b", 'x"""y', "back\\", "line\nline", "\ud800"])

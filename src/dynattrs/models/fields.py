@@ -53,8 +53,12 @@ _KEY_TYPES: Final[dict[str | None, KeyType]] = {"S": "S", "N": "N", "B": "B"}
 class DeclaredFields:
     """The fields of a class that is being declared."""
 
-    def __init__(self, cls: type[object], mapper: Mapper, keys: Mapping[str, KeyRole]) -> None:
+    def __init__(
+        self, cls: type[object], mapper: Mapper, keys: Mapping[str, KeyRole], *, mapped: bool
+    ) -> None:
         self.cls = cls
+        #: Whether it is somebody else's class, whose fields cannot say what they are.
+        self._mapped = mapped
         self._mapper = mapper
         self._defaults: dict[str, Any] = {}
         self._options: dict[str, FieldOptions] = {}
@@ -144,6 +148,13 @@ class DeclaredFields:
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:
+        options = self._options[name]
+        for option in ("version", "created", "updated"):
+            if getattr(options, option):
+                raise self.error(
+                    f"{option}=True: saving sets it, and {role} never changes; mark another field",
+                    name,
+                )
         codec = self._known_codec(name)
         if codec is not None and codec.optional:
             raise self.error(f"{role} is never None; remove `| None`", name)
@@ -295,7 +306,32 @@ class DeclaredFields:
                 f"Table(..., ttl={self.names[ttl]!r})",
                 ttl,
             )
+        if ttl is None and table.ttl_attribute is not None:
+            self._check_ttl_unsaid(table, table.ttl_attribute, computed)
         return table
+
+    def _check_ttl_unsaid(self, table: Table, attribute: str, computed: set[str]) -> None:
+        """Refuse to store anything but a time to live where the table has that: the service deletes
+        items by it.
+        """
+        name = {stored: name for name, stored in self.names.items()}.get(attribute)
+        what = f"{attribute!r}, by which DynamoDB deletes the items of Table({table.name!r})"
+        if attribute in computed:
+            raise self.error(
+                f"a template makes {what}; store the time to live in a field(name={attribute!r}, "
+                f"ttl=True), and let the key have another attribute"
+            )
+        if name is None or (self._mapped and self._codec_is_number(name)):
+            return
+        raise self.error(
+            f"it is stored as {what} when that time is over; write field(ttl=True), or give the field "
+            f"another name with field(name=...)",
+            name,
+        )
+
+    def _codec_is_number(self, name: str) -> bool:
+        codec = self._known_codec(name)
+        return codec is not None and codec.tag == "N"
 
     def computed_keys(
         self, table: Table, written: Mapping[str, object], kind: str | Sequence[str] | None

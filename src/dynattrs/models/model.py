@@ -202,6 +202,8 @@ class _Declaration:
     unique: Iterable[Any]
     upgrades: object
     schema_attribute: str | None
+    #: Whether the class is somebody else's.
+    mapped: bool = False
 
 
 def _declare(
@@ -355,7 +357,7 @@ def map_class(
         raise ModelError(cls.__name__, "it is mapped already")
     declaration = _Declaration(
         table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
-        before_save, after_load, unique, upgrades, schema_attribute,
+        before_save, after_load, unique, upgrades, schema_attribute, mapped=True,
     )  # fmt: skip
     _check_options(cls, declaration, {})
     given_roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
@@ -402,7 +404,7 @@ def _inform(
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
     if not isinstance(mapper, Mapper):
         raise ModelError(cls.__name__, f"mapper={mapper!r}: a dynattrs.Mapper is expected")
-    found = DeclaredFields(cls, mapper, roles)
+    found = DeclaredFields(cls, mapper, roles, mapped=own.mapped)
     keys: ModelKeys | None = None
     if isinstance(table, Table):
         if own.indexes:

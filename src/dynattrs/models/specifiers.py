@@ -8,11 +8,13 @@ and which fields the constructor takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, TypeVar, overload
 
 import attrs
 
+from dynattrs.errors import ModelError
 from dynattrs.mapper.time_to_live import with_whole_seconds
+from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
 from dynattrs.schema.option_values import check_flag, several
 
@@ -178,6 +180,7 @@ def partition_key(
         name: The attribute's name in DynamoDB, where that is not the field's.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
+    _check_key_options("partition_key", options)
     return _field(FieldOptions(name, "partition"), metadata, options)
 
 
@@ -196,7 +199,37 @@ def sort_key(
         name: The attribute's name in DynamoDB, where that is not the field's.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
+    _check_key_options("sort_key", options)
     return _field(FieldOptions(name, "sort"), metadata, options)
+
+
+#: Why a field of the primary key has not what other fields may have.
+_NOT_OF_KEYS: Final = {
+    "ttl": "a key never changes, so an item would never get more time; write field(ttl=True) for "
+    "another field",
+    "version": "every save raises it, and a key never changes; write field(version=True) for another "
+    "field",
+    "created": "saving sets it, and a key never changes; write field(created=True) for another field",
+    "updated": "every save sets it, and a key never changes; write field(updated=True) for another "
+    "field",
+    "key_only": "it is the attribute of the key itself; key_only=True is for fields that key templates "
+    "of a Table are made of",
+    "unique": "the primary key is unique as a whole; where this field is to be unique by itself, write "
+    "@model(..., unique=[...]) with its name",
+    "formerly": "the key of a table never had another name; read the items of the other table, and save "
+    "them",
+}
+
+
+def _check_key_options(specifier: str, options: dict[str, Any]) -> None:
+    """Refuse what a field of the primary key cannot be.
+
+    Raises:
+        ModelError: It says why, and what to do.
+    """
+    for option, why in _NOT_OF_KEYS.items():
+        if value := options.pop(option, None):
+            raise ModelError(f"{specifier}({option}={quoted(value)})", why)
 
 
 def _field(

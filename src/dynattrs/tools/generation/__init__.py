@@ -137,6 +137,7 @@ def _declarations(
     made: list[tuple[_Draft, KeyPatterns]] = []
     for draft in drafts:
         patterns = KeyPatterns() if draft.plainness else patterns_of(table, draft.kind, shapes)
+        patterns.by_attribute.pop(table.ttl_attribute or "", None)
         if not _are_useful(table, patterns):
             patterns = KeyPatterns()
         if discriminator is None and not all(

@@ -32,6 +32,7 @@ class Field:
         optional: Whether some samples lack it.
         nullable: Whether it is NULL in some samples, all of which have it.
         key_only: Whether it is stored in keys alone.
+        ttl: Whether it is the time to live.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Field:
     optional: bool = False
     nullable: bool = False
     key_only: bool = False
+    ttl: bool = False
 
     @property
     def is_set(self) -> bool:
@@ -58,6 +60,8 @@ class Field:
         options = [] if self.name == self.attribute else [f"name={literal(self.attribute)}"]
         if self.key_only:
             options = ["key_only=True"]
+        if self.ttl:
+            options.append("ttl=True")
         if self.is_set:
             options.append("factory=set")
         elif may_be_none and options:
@@ -98,10 +102,11 @@ def fields_of(
         nullable = len(present) < len(values)
         if optional and nullable:
             continue
+        ttl = attribute == table.ttl_attribute
         inferred = "Any" if plain else type_of(present)
-        type_ = _plain_type(present) if attribute in in_keys else inferred
+        type_ = _plain_type(present) if attribute in in_keys or ttl else inferred
         name = names.take(snake(attribute))
-        found.append(Field(name, attribute, type_, optional=optional, nullable=nullable))
+        found.append(Field(name, attribute, type_, optional=optional, nullable=nullable, ttl=ttl))
     if not kind.items:
         declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
         for attribute, tag in declared.items():
@@ -109,7 +114,8 @@ def fields_of(
                 type_ = _BY_TAG.get(tag, "Any")
                 optional = attribute not in table.key
                 name = names.take(snake(attribute))
-                found.append(Field(name, attribute, type_, optional=optional))
+                ttl = attribute == table.ttl_attribute
+                found.append(Field(name, attribute, type_, optional=optional, ttl=ttl))
     return sorted(found, key=lambda each: each.has_default)
 
 
