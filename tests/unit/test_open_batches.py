@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dynattrs import Session, UnsentWrites, model, partition_key, set_, sort_key
+from dynattrs import Session, Table, UnsentWrites, field, model, partition_key, set_, sort_key
 from dynattrs.aio import AsyncSession
 from memory_client import MemoryClient
 
@@ -22,6 +22,20 @@ class Note:
     shelf: str = partition_key()
     id: str = sort_key()
     value: int = 0
+
+
+shared = Table("shared", partition_key="id", discriminator="kind")
+
+
+@model(shared)
+class Plain:
+    id: str
+
+
+@model(shared)
+class Versioned:
+    id: str
+    version: int = field(version=True)
 
 
 class Waiting:
@@ -211,3 +225,113 @@ def test_batches_that_have_ended_or_are_forgotten_are_not_remembered():
     scene.session.batch().__enter__()
 
     assert not scene.session._core.gathering
+
+
+# --- While `save_all` takes objects -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", [name for name in VERBS if name != "another batch"])
+def test_what_a_generator_writes_comes_after_what_it_has_yielded(verb: str):
+    scene = Scene()
+
+    def notes() -> Any:
+        yield Note("s", "a", 1)
+        asyncio.run(value_of(VERBS[verb](scene.session)))
+
+    scene.session.save_all(notes())
+
+    assert scene.requests[0] == "batch_write_item"
+    assert len(scene.requests) > 1
+
+
+def test_what_a_generator_writes_of_another_key_does_not_wait():
+    scene = Scene()
+
+    def notes() -> Any:
+        yield Note("s", "a", 1)
+        scene.session.save(Note("s", "b", 1))
+
+    scene.session.save_all(notes())
+
+    assert scene.requests == ["put_item", "batch_write_item"]
+
+
+def test_what_a_generator_has_gathered_comes_before_what_it_yields():
+    scene = Scene()
+    batch = scene.session.batch()
+
+    def notes() -> Any:
+        with batch:
+            batch.save(Note("s", "a", 1))
+            yield Note("s", "a", 2)
+            assert scene.requests == ["batch_write_item"]
+            batch.save(Note("s", "a", 3))
+            assert scene.requests == ["batch_write_item"] * 2
+
+    scene.session.save_all(notes())
+
+    assert len(scene.requests) == 3
+    [item] = scene.memory.tables["notes"].values()
+    assert item["value"] == {"N": "3"}
+
+
+def test_another_thread_does_not_wait_for_what_is_being_taken():
+    scene = Scene()
+
+    def notes() -> Any:
+        yield Note("s", "a", 1)
+        thread = threading.Thread(target=scene.session.save, args=(Note("s", "a", 2),))
+        thread.start()
+        thread.join()
+
+    scene.session.save_all(notes())
+
+    assert scene.requests == ["put_item", "batch_write_item"]
+
+
+@pytest.mark.parametrize("gathered", [False, True], ids=["session", "batch"])
+@pytest.mark.parametrize("awaited", [False, True], ids=["threads", "asyncio"])
+def test_objects_with_a_version_and_others_of_their_key_keep_their_order(
+    awaited: bool, gathered: bool
+):
+    async def main() -> None:
+        memory = MemoryClient(shared=("id",))
+        session: Any = (
+            AsyncSession(client=memory) if awaited else Session(client=Waiting(memory), fast=False)  # type: ignore[arg-type]
+        )
+        handle = session.batch() if gathered else session
+        if gathered:
+            await value_of(begin(handle))
+        objects = [Versioned("a"), Plain("a"), *(Plain(str(n)) for n in range(30)), Versioned("a")]
+        await value_of(handle.save_all(objects))
+        assert memory.tables["shared"]["a",]["kind"] == {"S": "Versioned"}
+        await value_of(handle.save_all([Versioned("b"), Plain("b"), Plain("c")]))
+        if gathered:
+            await value_of(end(handle))
+        assert memory.tables["shared"]["b",]["kind"] == {"S": "Plain"}
+        await value_of(session.close())
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["threads", "asyncio"])
+def test_a_save_all_that_has_ended_is_not_remembered(awaited: bool):
+    async def main() -> None:
+        memory = MemoryClient(notes=("shelf", "id"))
+        session: Any = (
+            AsyncSession(client=memory) if awaited else Session(client=Waiting(memory), fast=False)  # type: ignore[arg-type]
+        )
+
+        def notes() -> Any:
+            yield Note("s", "a", 1)
+            assert len(session._core.taking) == 1
+            raise ValueError("the generator has failed")
+
+        with pytest.raises(ValueError, match="has failed"):
+            await value_of(session.save_all(notes()))
+
+        assert not session._core.taking
+        assert len(memory.tables["notes"]) == 1
+        await value_of(session.close())
+
+    asyncio.run(main())

@@ -86,6 +86,8 @@ class Core:
     )
     #: The open batches' buffers, and who has opened each.
     gathering: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
+    #: The buffers of each `save_all` that is still taking objects, and who has called it.
+    taking: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 

@@ -82,11 +82,29 @@ class Owner:
         if self._buffer is not None and self._buffer.holds(identity(table, key)):
             yield from batch.flush(self._core, self._buffer)
 
-    def _settle_written(self, table: str, key: AttributeMap) -> Flow[None]:
-        """As `_settle_pending`, before a write: also what the caller's other open batches have for it."""
+    def _settle_written(self, table: str, key: AttributeMap) -> Flow[bool]:
+        """As `_settle_pending`, before a write: also what the caller's other open batches have for it,
+        and each `save_all` that the caller is in; whether these had anything.
+        """
         yield from self._settle_pending(table, key)
-        if self._core.gathering:
-            yield from batch.settle_open(self._core, self._buffer, identity(table, key))
+        if not self._core.gathering and not self._core.taking:
+            return False
+        return (yield from batch.settle_open(self._core, self._buffer, identity(table, key)))
+
+    def _settle_open(self) -> Flow[None]:
+        """Store all that the caller's other open batches have, and each `save_all` that it is in."""
+        if self._core.gathering or self._core.taking:
+            yield from batch.settle_open(self._core, self._buffer)
+
+    def _settle_taking(self) -> Flow[None]:
+        """Store what each `save_all` that the caller is in has, of whatever key."""
+        if self._is_in_save_all():
+            yield from batch.settle_open(self._core, self._buffer, batches=False)
+
+    def _is_in_save_all(self) -> bool:
+        """Whether the caller writes while a `save_all` of its own is taking objects."""
+        taking = self._core.taking
+        return bool(taking) and self._core.environment.caller() in taking.values()
 
     def _settle_table(self, table: str) -> Flow[None]:
         if self._buffer is not None and self._buffer.holds_table(table):

@@ -67,6 +67,7 @@ class Transaction(TransactionVerbs):
     _handle: Handle
 
     def __enter__(self) -> Transaction:
+        self._handle._drive(self._handle._settle_taking())
         self._begin()
         return self
 
@@ -350,6 +351,7 @@ class Handle(AnyHandle, Sync):
 
     def edit(self, obj: M, /, *, guard: bool = False) -> Editing[M]:
         self._check_writable()
+        self._drive(self._settle_taking())  # with which versions move
         return Editing(self, obj, edits.begin(obj, guard=guard))
 
     def transaction(self, *, token: str | None = None, now: datetime | None = None) -> Transaction:

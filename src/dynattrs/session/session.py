@@ -49,8 +49,9 @@ class Batch(Handle, AnyBatch):
         def save(self, obj: M, *, when: bool | None = None) -> M:
             # Measured (benchmarks/second_ways.py): 4.1 -> 2.9 us a save. All but one of 25 send nothing, and
             # take no flow then. tests/property/test_sessions.py holds it to the verb.
-            refused = self._closed or self._session._closed or self._core.transactions
-            if when is None and not refused:
+            core = self._core
+            slow = self._closed or self._session._closed or core.transactions or core.taking
+            if when is None and not slow:
                 assert self._buffer is not None
                 whole = gathered.hold_packed(self._core, self._buffer, obj)
                 if whole:

@@ -196,8 +196,8 @@ class ReadVerbs(Owner):
             self._check_writable()
         if self._buffer is not None:
             yield from batch.flush(self._core, self._buffer)
-        if self._core.gathering and not partiql.reads(statement):
-            yield from batch.settle_open(self._core, self._buffer)
+        if not partiql.reads(statement):
+            yield from self._settle_open()
         read: Callable[[Any], Any] = _plain_row
         decode = left_out = None
         if model is not None:

@@ -242,16 +242,30 @@ def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
             yield Pause(_BETWEEN_LOOKS)
 
 
-def settle_open(core: Core, own: Buffer | None, key: Hashable = None) -> Flow[None]:
-    """Store what the caller's open batches, others than its own, have for a key, or, without one, all
-    that they have so far. What fails there is told by those batches.
+def settle_open(
+    core: Core, own: Buffer | None, key: Hashable = None, *, batches: bool = True
+) -> Flow[bool]:
+    """Store what the caller's open batches and each `save_all` that it is in, others than its own, have
+    for a key, or, without one, all that they have so far. What fails there is told by them.
+
+    Returns:
+        Whether they had anything.
+
+    Args:
+        core: The session's.
+        own: The buffer of who writes.
+        key: Which key.
+        batches: Also what batches have, which do not wait for each other.
     """
+    had = False
     caller = core.environment.caller()
-    for buffer, opener in tuple(core.gathering.items()):
+    openers = {**core.taking, **core.gathering} if batches else {**core.taking}
+    for buffer, opener in openers.items():
         # From inside the sending of a batch that would wait for itself.
         if opener == caller and buffer is not own and caller not in buffer.senders:
             last = buffer.last_place()
             while buffer.holds(key) if key is not None else buffer.outstanding(last):
+                had = True
                 found = buffer.next_of_all(core.pace.allowed)
                 if found is None:
                     yield Pause(_BETWEEN_LOOKS)
@@ -259,6 +273,7 @@ def settle_open(core: Core, own: Buffer | None, key: Hashable = None) -> Flow[No
                     yield from _begin(core, buffer, found)
                 else:
                     yield Wait(found)
+    return had
 
 
 # --- All of it ----------------------------------------------------------------------------------
@@ -319,6 +334,7 @@ def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
     body: BaseException | None = None
     try:
         try:
+            core.taking[buffer] = core.environment.caller()
             result = yield from gathering
         except GeneratorExit:
             raise  # this flow itself is dropped, and cannot wait
@@ -332,6 +348,8 @@ def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
         # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
         report_left(buffer, error, body)
         raise
+    finally:
+        core.taking.pop(buffer, None)
     return result
 
 

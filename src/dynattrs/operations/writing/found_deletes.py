@@ -50,8 +50,7 @@ def delete_found(owner: Owner, infos: Sequence[ModelInfo], pages: Pages) -> Flow
     """
     if owner._buffer is not None:
         yield from batch.flush(owner._core, owner._buffer)
-    if owner._core.gathering:
-        yield from batch.settle_open(owner._core, owner._buffer)
+    yield from owner._settle_open()
     buffer = Buffer()
     return (yield from batch.gathered(owner._core, buffer, _gather(owner, infos, pages, buffer)))
 

@@ -22,6 +22,7 @@ from dynattrs.operations.conditions import (
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.item_keys import (
     NO_KEY,
+    identity,
     is_class_of,
     key_in,
     plain_key,
@@ -90,13 +91,16 @@ class WriteVerbs(Owner):
             UnsentWrites: Through a batch: earlier writes have failed for good.
         """
         self._check_writable()
-        if self._buffer is not None and when is None:
+        aside = self._is_in_save_all()
+        if self._buffer is not None and when is None and not aside:
             whole = batch.hold_packed(self._core, self._buffer, obj)
             if whole:
                 yield from batch.send_whole(self._core, self._buffer)
             if whole is not None:
                 return obj
         encoded = encode(self._core, obj)
+        if aside:
+            encoded = yield from self._encoded_again(encoded)
         found = joined(as_condition(when, encoded.info), encoded.unmoved())
         if self._buffer is not None and found is None and not encoded.info.guarding:
             write = batch.put_write(self._core, encoded)
@@ -147,21 +151,42 @@ class WriteVerbs(Owner):
             )
         own = Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
-        if self._core.gathering:
-            yield from batch.settle_open(self._core, self._buffer)
+        yield from self._settle_open()
         gathering = self._gather_each(objects, buffer, own, on_error)
         yield from batch.gathered(self._core, own, gathering)
+
+    def _encoded_again(self, encoded: Encoded) -> Flow[Encoded]:
+        """An object as it is when each `save_all` that the caller is in has stored what it has for its
+        key: its version moves when that is stored.
+        """
+        info, core = encoded.info, self._core
+        key = identity(core.table_name(info.table), key_in(info, encoded.item))
+        had = yield from batch.settle_open(core, self._buffer, key, batches=False)
+        return encode(core, encoded.source) if had else encoded
+
+    def _target(
+        self, subject: object, key: object
+    ) -> Flow[tuple[ModelInfo, AttributeMap, Condition | None]]:
+        """`target`; of an object with the version that it has when that is stored."""
+        info, item_key, version = target(subject, key)
+        if self._is_in_save_all():
+            settled = identity(self._core.table_name(info.table), item_key)
+            yield from batch.settle_open(self._core, self._buffer, settled, batches=False)
+            version = target(subject, key)[2]
+        return info, item_key, version
 
     def _gather_each(
         self, objects: Iterable[Instance], buffer: Buffer, own: Buffer, on_error: OnError
     ) -> Flow[None]:
+        core, alone, beside = self._core, buffer is own, False
         for obj in objects:
-            whole = batch.hold_packed(self._core, buffer, obj, going_on=True)
-            if whole is None:
+            write = batch.packed_write(core, obj)
+            if write is None:
                 try:
-                    encoded = encode(self._core, obj)
+                    encoded = encode(core, obj)
                     if encoded.info.version is not None or encoded.info.guarding:
                         yield from self._put_beside(own, encoded)
+                        beside = True
                         continue
                 except MappingError as error:
                     if on_error == "raise":
@@ -169,19 +194,19 @@ class WriteVerbs(Owner):
                     if callable(on_error):
                         on_error(error)
                     continue
-                write = batch.put_write(self._core, encoded)
-                whole = batch.hold(self._core, buffer, write, going_on=True)
-            if whole:
-                yield from batch.send_whole(self._core, buffer)
+                write = batch.put_write(core, encoded)
+            # What the caller has written meanwhile, through others, comes first.
+            if beside or len(core.taking) > 1 or (alone and core.gathering):
+                yield from batch.settle_open(core, buffer, write.identity, batches=alone)
+            if batch.hold(core, buffer, write, going_on=True):
+                yield from batch.send_whole(core, buffer)
 
-    def _put_beside(self, buffer: Buffer, encoded: Encoded) -> Flow[None]:
+    def _put_beside(self, own: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
         write = batch.put_write(self._core, encoded)
         key = key_in(encoded.info, encoded.item)
-        yield from self._settle_written(write.table, key)
-        if buffer.holds(write.identity):
+        if (yield from self._settle_written(write.table, key)):
             # The same object again, perhaps: its version moves when the first one is stored.
-            yield from batch.await_key(self._core, buffer, write.identity)
             encoded = encode(self._core, encoded.source)
             write = batch.put_write(self._core, encoded)
         found = encoded.unmoved()
@@ -190,7 +215,7 @@ class WriteVerbs(Owner):
             return self._put(encoded, key, found, beside=True)
 
         yield from batch.gather_alone(
-            self._core, buffer, write, lambda: self._as_today(encoded.info, put)
+            self._core, own, write, lambda: self._as_today(encoded.info, put)
         )
 
     def _as_today(
@@ -220,6 +245,8 @@ class WriteVerbs(Owner):
         """
         self._check_writable()
         encoded = encode(self._core, obj)
+        if self._is_in_save_all():
+            encoded = yield from self._encoded_again(encoded)
         info = encoded.info
         yield from self._put_now(encoded, no_item(info), inserting=True)
         return cast("M", encoded.stored())
@@ -277,7 +304,7 @@ class WriteVerbs(Owner):
 
     def _delete(self, subject: object, key: object, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
-        info, item_key, version = target(subject, key)
+        info, item_key, version = yield from self._target(subject, key)
         found = joined(as_condition(when, info), version)
         if self._buffer is not None and found is None and not returning and not info.guarding:
             table = self._core.table_name(info.table)
@@ -358,7 +385,7 @@ class WriteVerbs(Owner):
         if not is_class_of(subject) and key is not NO_KEY:
             # update(obj, *actions): what stands in the key's place is the first action.
             actions, key = (key, *actions), NO_KEY
-        info, item_key, version = target(subject, key)
+        info, item_key, version = yield from self._target(subject, key)
         yield from self._settle_written(self._core.table_name(info.table), item_key)
 
         def updating() -> Flow[Any]:
@@ -446,8 +473,7 @@ class WriteVerbs(Owner):
         self._check_writable()
         info = model_info(model)
         yield from self._settle_table(self._core.table_name(info.table))
-        if self._core.gathering:
-            yield from batch.settle_open(self._core, self._buffer)
+        yield from self._settle_open()
         return (
             yield from migration.migrate(
                 self._core, info, where=where, after=after, max_pages=max_pages, page_size=page_size,
