@@ -321,9 +321,20 @@ def load(session: Any, step: Step) -> None:
         assert sorted(map(repr, map(shown, found))) == sorted(map(repr, right_of.values()))
 
 
+def migrate(session: Any, step: Step) -> None:
+    """Old items without a kind, which the caller says are the model's, get theirs."""
+    if not step.table.world.marked:
+        return
+    session.migrate(step.cls, where=step.cls.n >= 0, on_error="skip")
+    for key, (kind, n) in step.table.items.items():
+        owner = step.table.world.owner(step.model, key, kind, found=True)
+        if kind is None and owner is not None:
+            step.table.items[key] = owner.kinds[0], n
+
+
 VERBS: tuple[Verb, ...] = (
     get, refresh, update, update_object, edit, save, insert, delete, in_transaction, move, scan,
-    query, load,
+    query, load, migrate,
 )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dynattrs import (
+    AlreadyTaken,
     ConditionError,
+    GlobalIndex,
     MappingError,
     Migrated,
     QueryError,
@@ -18,6 +20,7 @@ from dynattrs import (
     exists,
     field,
     in_,
+    mapper,
     model,
     partition_key,
     sort_key,
@@ -217,3 +220,119 @@ def test_subclasses_are_migrated_with_their_base(session: Session):
     assert session.migrate(Base).rewritten == 1
     with pytest.raises(QueryError, match="Base"):
         session.migrate(Sub)
+
+
+# --- Old items without a kind ---------------------------------------------------------------------
+
+#: Each model with what may need to be brought up to date besides.
+OLDER = Table(
+    "older",
+    partition_key="pk",
+    discriminator="type",
+    indexes=[GlobalIndex("by-kind", partition_key="type"), GlobalIndex("by-n", partition_key="n_")],
+)
+
+
+@model(OLDER, pk="A#{name}")
+class Cat:
+    name: str
+    n: str = ""
+
+
+@model(OLDER, kind=("kitten", "old"))
+class Kitten(Cat):
+    weeks: int = 0
+
+
+@model(OLDER, pk="A#{name}", n_="N#{n}")
+class Dog:
+    name: str
+    n: str = ""
+
+
+@model(OLDER, pk="A#{name}", n_="N#{n}", upgrades=[lambda item: item.setdefault("n", "1") and None])
+class Eel:
+    name: str
+    n: str = "0"
+
+
+@model(OLDER, pk="A#{name}")
+class Fox:
+    name: str
+    n: str | None = field(unique=True, default=None)
+
+
+@model(OLDER, pk="G#{name}")
+class Gnu:
+    name: str
+    n: str = ""
+
+
+KINDS = {Cat: "Cat", Kitten: "kitten", Dog: "Dog", Eel: "Eel", Fox: "Fox"}
+
+
+@pytest.mark.parametrize("cls", KINDS, ids=KINDS.values())
+def test_where_gives_old_items_their_kind(session: Session, cls: Any):
+    items = Items(session, OLDER)
+    items.put(
+        {"pk": "A#1", "name": "1", "n": "x", "more": "kept"},
+        {"pk": "A#2", "name": "2", "n": "y"},
+        {"pk": "A#3", "name": "3", "n": "z", "type": "Gnu"},
+    )
+
+    done = session.migrate(cls, where=in_(cls.name, ["1", "3"]))
+
+    assert (done.rewritten, done.failed) == (1, 0)
+    found = session.client.scan(TableName=items.name)["Items"]
+    kinds = {item["pk"]["S"]: item.get("type", {}).get("S") for item in found}
+    made = {key: kind for key, kind in kinds.items() if not key.startswith("dynattrs.unique ")}
+    assert made == {"A#1": KINDS[cls], "A#2": None, "A#3": "Gnu"}
+    [own] = session.query(cls).using("by-kind")
+    assert type(own) is cls
+    assert (own.name, own.n) == ("1", "x")
+    assert mapper.dump(own)["more"] == {"S": "kept"}
+    assert session.migrate(cls, where=in_(cls.name, ["1", "3"])).rewritten == 0
+    if cls is Fox:
+        with pytest.raises(AlreadyTaken):
+            session.insert(Fox("9", "x"))
+
+
+def test_an_old_item_gets_its_kind_with_its_unique_value_or_not_at_all(session: Session):
+    items = Items(session, OLDER)
+    session.insert(Fox("0", "x"))
+    items.put({"pk": "A#1", "name": "1", "n": "x"})
+
+    with pytest.raises(AlreadyTaken):
+        session.migrate(Fox, where=Fox.name == "1")
+
+    item = session.client.get_item(TableName=items.name, Key={"pk": {"S": "A#1"}})["Item"]
+    assert "type" not in item
+
+
+def test_an_old_item_whose_key_only_one_model_has_gets_its_kind_without_where(session: Session):
+    items = Items(session, OLDER)
+    items.put({"pk": "G#1", "name": "1", "n": "x"}, {"pk": "A#1", "name": "1"})
+
+    assert session.migrate(Gnu) == Migrated(2, 1, 0, None)
+    assert session.migrate(Cat).rewritten == 0  # a Kitten, perhaps, or a Dog
+
+    assert [gnu.name for gnu in session.query(Gnu).using("by-kind")] == ["1"]
+    assert session.get(Kitten, "1") == Kitten("1")
+
+
+def test_what_another_program_says_meanwhile_of_an_old_item_is_kept(session: Session):
+    items = Items(session, OLDER)
+    items.put({"pk": "G#1", "name": "1", "n": "x"})
+    sent: list[str] = []
+
+    def say(event: Any) -> None:
+        sent.append(event.operation)
+        if event.operation == "UpdateItem" and sent.count("UpdateItem") == 1:
+            items.put({"pk": "G#1", "name": "1", "n": "x", "type": "Other"})
+
+    session.on("before_send", say)
+    session.migrate(Gnu)
+
+    assert sent.count("UpdateItem") == 1
+    item = session.client.get_item(TableName=items.name, Key={"pk": {"S": "G#1"}})["Item"]
+    assert item["type"] == {"S": "Other"}

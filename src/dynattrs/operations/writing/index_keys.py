@@ -63,15 +63,19 @@ def rewritten(info: ModelInfo, item: AttributeMap) -> dict[str, AttributeValue |
 def rewriting(
     info: ModelInfo, item: AttributeMap, keys: Mapping[str, AttributeValue | None]
 ) -> tuple[list[Action], list[Condition]]:
-    """What makes the *keys* of an item, and the conditions that what they are made of is stored so."""
+    """What makes the *keys* of an item, and perhaps its discriminator, and the conditions that what they
+    are made of is stored so.
+    """
     assert info.keys is not None
     templates = info.keys.templates
     conditions = {
         slot.steps: as_stored(info, slot.steps, item)
-        for name in keys
+        for name in keys.keys() & templates.keys()
         for slot in templates[name].slots
         if slot.steps not in readable_parts(info, item)
     }
+    for name in keys.keys() - templates.keys():
+        conditions[(name,)] = as_stored(info, (name,), item)
     return [set_key(info, name, value) for name, value in keys.items()], [*conditions.values()]
 
 

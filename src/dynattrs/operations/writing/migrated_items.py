@@ -6,6 +6,8 @@ would rewrite the items of another one as its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import attrs
 
 from dynattrs.errors import MappingError, QueryError
@@ -70,24 +72,30 @@ class MigratedItems:
             self._check_told(own, item)
         return own
 
+    def missing_kind(self, own: ModelInfo, item: AttributeMap) -> AttributeMap:
+        """The discriminator of an item that has none, where it is known to be of its *own* model: the
+        caller says so, or its key is no other one's.
+        """
+        name = own.table.discriminator
+        if name is None or name in item or own.keys is None:
+            return {}
+        if self.where is None and next(_others(own, item, (own,)), None) is not None:
+            return {}
+        return {name: {"S": own.keys.kinds[0]}}
+
     def _check_told(self, own: ModelInfo, item: AttributeMap) -> None:
         table = own.table
         if table.discriminator is None or table.discriminator in item:
             return
-        ours = (self.info, *subclasses(self.info))
-        for other in models_in(table):
-            keys = other.keys
-            if other in ours or keys is None:
-                continue
-            if has_plain_keys(other) if has_plain_keys(own) else keys.matches(item):
-                raise MappingError(
-                    f"{own.name}[{table.discriminator!r}]",
-                    "a kind",
-                    f"none, and its key may be one of {other.name} as well",
-                    {name: item[name] for name in table.key},
-                    f"say which items are those of {self.info.name}: migrate(..., where=...)",
-                    item,
-                )
+        for other in _others(own, item, (self.info, *subclasses(self.info))):
+            raise MappingError(
+                f"{own.name}[{table.discriminator!r}]",
+                "a kind",
+                f"none, and its key may be one of {other.name} as well",
+                {name: item[name] for name in table.key},
+                f"say which items are those of {self.info.name}: migrate(..., where=...)",
+                item,
+            )
 
     def filter(self, parameters: Message) -> None:
         """Let the service leave out what is not meant, and what is up to date. Whether an item has its
@@ -117,8 +125,21 @@ class MigratedItems:
                 Function("attribute_exists", "exists", attribute_path(each, (name,), name))
                 for name in each.formerly
             ]
+            if (kind := each.table.discriminator) is not None:
+                operand = attribute_path(each, (kind,), kind)
+                conditions.append(Function("attribute_not_exists", "not_exists", operand))
         unlike = {str(each): each for each in conditions}
         return any_conditions(unlike.values())
+
+
+def _others(own: ModelInfo, item: AttributeMap, ours: Sequence[ModelInfo]) -> Iterator[ModelInfo]:
+    """The models besides *ours* that an item without a kind may be of as well."""
+    for other in models_in(own.table):
+        keys = other.keys
+        if other in ours or keys is None:
+            continue
+        if has_plain_keys(other) if has_plain_keys(own) else keys.matches(item):
+            yield other
 
 
 def migrated_items(info: ModelInfo, where: object) -> MigratedItems:

@@ -22,7 +22,7 @@ from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.refusals import ConditionFalse, Outdated
-from dynattrs.operations.writing import edits, index_keys, unique_writes, updates
+from dynattrs.operations.writing import edits, index_keys, unique_items, unique_writes, updates
 from dynattrs.operations.writing.migrated_items import MigratedItems, migrated_items
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -68,8 +68,13 @@ def as_today(core: Core, act: Callable[[], Flow[R]]) -> Flow[R]:
         yield from renew(core, info, stored)
 
 
-def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
-    """Bring one item up to date; whether that was needed.
+def renew(
+    core: Core,
+    info: ModelInfo,
+    item: AttributeMap,
+    missing: Callable[[ModelInfo, AttributeMap], AttributeMap] | None = None,
+) -> Flow[bool]:
+    """Bring one item up to date, with what is *missing* besides; whether that was needed.
 
     Raises:
         MappingError: It cannot be read.
@@ -86,7 +91,9 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
                 yield from edits.finish(
                     core, edits.Edit(own, obj, item, None, guard=True, renews=True)
                 )
-            elif keys := index_keys.rewritten(own, item):
+            elif keys := {
+                **index_keys.rewritten(own, item), **({} if missing is None else missing(own, item))
+            }:  # fmt: skip
                 yield from _rewrite_keys(core, own, item, keys)
             else:
                 return attempt > 1
@@ -112,14 +119,18 @@ def renew(core: Core, info: ModelInfo, item: AttributeMap) -> Flow[bool]:
 def _rewrite_keys(
     core: Core, info: ModelInfo, item: AttributeMap, keys: Mapping[str, AttributeValue | None]
 ) -> Flow[None]:
-    """Give an item the index keys that it would be written with, and change nothing else."""
+    """Give an item the index keys, and the kind, that it would be written with, and change nothing else."""
     actions, still = index_keys.rewriting(info, item, keys)
     asked = joined(*still, up_to_date(info) if info.evolves else None)
     prepared = updates.Prepared(
         core.table_name(info.table), info, key_in(info, item), actions, actions, None, asked,
         joined(exists(info), of_kind(info, key=item), asked), renews=True,
     )  # fmt: skip
-    yield from updates.send(core, prepared)
+    if info.guarding and unique_items.concerns(info, keys):
+        after = {**item, **{name: value for name, value in keys.items() if value is not None}}
+        yield from unique_writes.edit(core, prepared, item, after)
+    else:
+        yield from updates.send(core, prepared)
 
 
 def migrate(
@@ -186,7 +197,7 @@ def _migrated(core: Core, items: MigratedItems, item: AttributeMap) -> Flow[bool
     own = items.model_of(item)
     if own is None:
         return False
-    changed = yield from renew(core, own, item)
+    changed = yield from renew(core, own, item, items.missing_kind)
     if not own.guarding:
         return changed
     key = key_in(own, item)
@@ -204,7 +215,7 @@ def _check_arguments(
             f"migrate(on_error={on_error!r}): 'raise', 'skip' or a function is expected"
         )
     may_differ = any(each.evolves or each.index_keys for each in (info, *subclasses(info)))
-    if not info.guarding and not may_differ:
+    if not info.guarding and not may_differ and info.table.discriminator is None:
         raise QueryError(
             f"migrate({info.name}): it has no upgrades, no renamed attributes, no unique fields and no "
             f"index keys made of fields, so all its items are as they would be written"

@@ -443,7 +443,7 @@ class WriteVerbs(Owner):
         on_page: Callable[[migration.Migrated], object] | None = None,
         on_error: migration.OnError = "raise",
     ) -> Flow[migration.Migrated]:
-        """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields.
+        """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields, kinds.
 
         It scans the table, and writes the items that are stored otherwise than the model would
         today, each under the condition that it is still as it was read. Others may read and write
