@@ -428,3 +428,131 @@ def test_none_as_json_is_none(session: Session):
     assert ids(in_(Jsons.data, [None, {"a": 1}])) == ["none", "some"]
     assert session.update(Jsons, "some", set_(Jsons.data, None)).data is None
     assert ids(nothing) == ["none", "some"]
+
+
+# --- Values that became others without their validators -------------------------------------------
+
+
+def without_bad(obj: Any, attribute: Any, value: Any) -> None:
+    if "bad" in value:
+        raise ValueError("it is bad")
+
+
+@attrs.define
+class Words:
+    all: list[str]
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.all
+
+
+def in_place(name: str, *, version: bool = False, **options: Any) -> Any:
+    class InPlace:
+        id: str = partition_key()
+        words: list[str] = field(factory=list, validator=without_bad)
+        tags: set[str] = field(factory=set, validator=without_bad)
+        counts: dict[str, int] = field(factory=dict, validator=without_bad)
+        json: Annotated[list[str], Json] = field(factory=list, validator=without_bad)
+        inner: Words = field(factory=lambda: Words([]), validator=without_bad)
+        some: list[str] | None = field(
+            default=None, validator=attrs.validators.optional(without_bad)
+        )
+        note: str = field(default="", validator=without_bad)
+        number: int = 0
+        count: int = field(default=0, version=version)
+
+    return model(f"in_place_{name}", **options)(InPlace)
+
+
+PLACES: dict[str, Any] = {
+    "plain": in_place("plain"),
+    "versioned": in_place("versioned", version=True),
+    "unique": in_place("unique", unique=["note"]),
+    "unassigned": in_place("unassigned", on_setattr=attrs.setters.NO_OP),
+}
+
+#: How an object is made wrong, past the validators.
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "words": lambda obj: obj.words.append("bad"),
+    "tags": lambda obj: obj.tags.add("bad"),
+    "counts": lambda obj: obj.counts.update(bad=1),
+    "json": lambda obj: obj.json.append("bad"),
+    "inner": lambda obj: obj.inner.all.append("bad"),
+    "some": lambda obj: obj.some.append("bad"),
+}
+
+
+def in_a_batch(session: Any, obj: Any) -> None:
+    with session.batch() as batch:
+        batch.save(obj)
+
+
+def in_a_transaction(session: Any, obj: Any) -> None:
+    with session.transaction() as t:
+        t.save(obj)
+
+
+def moved(session: Any, obj: Any) -> None:
+    session.move(type(obj)("other"), obj)
+
+
+SAVES: dict[str, Callable[[Any, Any], Any]] = {
+    "save": lambda session, obj: session.save(obj),
+    "save when": lambda session, obj: session.save(obj, when=type(obj).number == 0),
+    "save_all": lambda session, obj: session.save_all([obj]),
+    "batch": in_a_batch,
+    "transaction": in_a_transaction,
+    "insert": lambda session, obj: session.insert(obj),
+    "move": moved,
+}
+
+
+@pytest.fixture
+def places(client: Any, table_prefix: str) -> Iterator[Any]:
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(*PLACES.values())
+    yield session
+    session.close()
+
+
+@pytest.mark.parametrize("cls", PLACES.values(), ids=PLACES)
+def test_a_value_that_was_changed_in_place_is_validated_before_it_is_stored(
+    places: Any, cls: Any
+) -> None:
+    for change, spoil in CHANGES.items():
+        for save in SAVES.values():
+            obj = cls("1", some=[])
+            spoil(obj)
+            with pytest.raises(MappingError, match=rf"InPlace\.{change}: .*it is bad") as caught:
+                save(places, obj)
+            assert caught.value.obj is obj
+        stored = places.save(cls("1", some=[]))
+        for guard in (False, True):
+            with pytest.raises(MappingError, match=rf"InPlace\.{change}: .*it is bad"):
+                with places.edit(stored, guard=guard):
+                    spoil(stored)
+        assert places.get(cls, "1").words == []
+        places.delete(stored if cls is not PLACES["versioned"] else places.get(cls, "1"))
+    assert places.scan(cls).all() == []
+
+
+def test_an_assignment_that_no_class_validates_is_validated_when_it_is_stored(places: Any) -> None:
+    obj = PLACES["unassigned"]("1")
+    obj.note = "bad"
+    for save in SAVES.values():
+        with pytest.raises(MappingError, match=r"InPlace\.note: .*it is bad"):
+            save(places, obj)
+
+
+def test_an_edit_validates_what_it_changes(places: Any) -> None:
+    """Another field may be wrong: it is not this edit's, and is not written."""
+    cls = PLACES["plain"]
+    obj = places.save(cls("1"))
+    obj.words.append("bad")
+    with places.edit(obj):
+        obj.number = 3
+    with attrs.validators.disabled():
+        places.save(obj)
+    assert places.client.scan(TableName=places.tables.describe(cls)["TableName"])["Items"][0][
+        "words"
+    ] == {"L": [{"S": "bad"}]}

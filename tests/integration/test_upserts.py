@@ -322,7 +322,7 @@ REFUSED: dict[str, tuple[Callable[[], tuple[Any, ...]], type[DynattrsError], str
     ),
     "removed": (
         lambda: (Receipt, ("1", 2), remove(Receipt.text), add(Receipt.copies, 1)), ConditionError,
-        r"Receipt\.text would",
+        r"Receipt\.text has no default",
     ),
     "nothing to add to": (
         lambda: (Receipt, ("1", 2), set_(Receipt.text, "a"), set_(Receipt.copies, Receipt.copies + 1)),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dynattrs import QueryError, begins_with, between, exists, mapper
+from dynattrs import ImpossibleKey, QueryError, begins_with, between, exists, mapper
 from dynattrs.schema.table import key_attributes_of
 from key_schemas import (
     BYTES,
@@ -152,7 +152,7 @@ def check(stored: Stored, cls: Any, data: st.DataObject) -> None:
         scan = scan.where(*[exists(getattr(cls, name)) for name in key_fields(cls, asked.using)])
     try:
         plan = query.explain()
-    except QueryError as error:
+    except (QueryError, ImpossibleKey) as error:
         event(f"refused: {type(error).__name__}")
         return
     event(plan.splitlines()[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
+from typing_extensions import NotRequired, TypedDict
 
 from dynattrs import (
     ConditionError,
@@ -28,6 +29,7 @@ from dynattrs import (
     set_,
     sort_key,
 )
+from dynattrs.expressions.paths import data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import render_update
 from dynattrs.operations.flows import Call
@@ -404,6 +406,59 @@ def test_a_condition_that_is_false_without_asking_sends_nothing():
 
     with pytest.raises(ConditionFailed, match=r"in_\(Song.plays, \[\]\)"):
         next(flow)
+
+
+class Title(TypedDict):
+    main: str
+    sub: NotRequired[str]
+
+
+@model("needed")
+class Needed:
+    id: str = partition_key()
+    name: str
+    maybe: int | None
+    made: dict[str, int]
+    tags: set[str]
+    some: set[str] | None
+    title: Title
+    label: Label
+    plain: str = ""
+    last: Label | None = None
+    labels: list[Label] = attrs.field(factory=list)
+    by_name: dict[str, Label] = attrs.field(factory=dict)
+
+
+_N: Any = Needed
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        _N.name, _N.maybe, _N.made, _N.some, _N.title, _N.title["main"], _N.label, _N.label.name,
+        path(_N.last).name, _N.labels[0].name, _N.by_name["a"].name,
+    ],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("upsert", [False, True])
+def test_what_reads_need_is_not_removed(place: Any, upsert: bool):
+    """The item could not be read any more, by the reply to the update first of all."""
+    say = r"set_\(.*, None\) stores None" if data_of(place).form.optional else "set_ it"
+    with pytest.raises(ConditionError, match=rf"has no default, so the item .*; {say}, or give"):
+        next(update(Needed, "1", remove(_N.plain, place), upsert=upsert))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        _N.tags, _N.title["sub"], _N.label.zip_code, _N.label.since, _N.last, _N.labels,
+        _N.labels[0], _N.by_name["a"], _N.made["a"],
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_reads_do_not_need_is_removed(place: Any):
+    call = next(update(Needed, "1", remove(place)))
+    assert call.parameters["UpdateExpression"].startswith("REMOVE ")
 
 
 @pytest.mark.parametrize(

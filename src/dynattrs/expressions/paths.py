@@ -67,6 +67,12 @@ class PathData:
         holder, name = self.find()
         return name in holder.sparse
 
+    @cached_property
+    def required(self) -> bool:
+        """Whether what it is in cannot be read without it. A set that is absent is empty."""
+        holder, name = self.find()
+        return name in holder.required and not (self.form.is_set and not self.form.optional)
+
 
 #: More than the members of any item.
 _NO_LIST_HAS: Final = 10**6
@@ -138,6 +144,7 @@ class Path(Expression):
             inner = form
         child = PathData(data.model, (*data.steps, position), label, data.find, is_field=False)
         child.form, child.sparse = inner, False
+        child.required = position in form.required
         return Path(child)
 
     # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.

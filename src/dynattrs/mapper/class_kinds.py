@@ -7,18 +7,27 @@ a `Record`; `classes` generates the codecs from that.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import enum
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, get_origin
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from uuid import UUID
 
 import attrs
 
 from dynattrs.mapper import pydantic_classes
+from dynattrs.mapper.annotations import arms
 from dynattrs.mapper.codec import Refused, under
 from dynattrs.mapper.defaults import refuse_shared
 from dynattrs.mapper.hints import field_types
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
+
+_STAYING: Final = (
+    str, bytes, int, float, Decimal, dt.date, dt.time, dt.timedelta, UUID, enum.Enum, type(None)
+)  # fmt: skip
 
 #: Stands for "no default".
 MISSING: Final = attrs.NOTHING
@@ -116,6 +125,34 @@ def rules_of(cls: object) -> dict[str, FieldRules]:
         own = options.own_converter if options.ttl else field.converter
         found[field.name] = FieldRules(cls, field, own)
     return found
+
+
+def unseen_rules(record: Record, rules: Mapping[str, FieldRules]) -> tuple[FieldRules, ...]:
+    """The rules of the fields whose values may become others without their validators: what changes in
+    place, such as a list, and what is assigned where no assignment is validated.
+    """
+    # (As attrs says it: a class that it gives no `__setattr__` validates none.)
+    assigns: Any = record.cls.__setattr__
+    never = assigns is object.__setattr__
+    return tuple(
+        rules[each.name]
+        for each in record.members
+        if each.name in rules
+        and rules[each.name].validates
+        and (
+            never
+            or rules[each.name].field.on_setattr is attrs.setters.NO_OP
+            or not all(map(_stays, arms(each.type)))
+        )
+    )
+
+
+def _stays(type_: Any) -> bool:
+    """Whether the values of a type never change."""
+    type_ = getattr(type_, "__supertype__", type_)
+    if get_origin(type_) is Annotated:
+        return _stays(get_args(type_)[0])
+    return get_origin(type_) is Literal or (isinstance(type_, type) and issubclass(type_, _STAYING))
 
 
 def _stored_name(name: str, options: FieldOptions) -> str:

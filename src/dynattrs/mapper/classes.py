@@ -8,14 +8,14 @@ not know and has no place for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
-from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of
+from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
 from dynattrs.mapper.codec import (
     Codec,
     Refused,
@@ -126,8 +126,29 @@ class ClassCodec(Codec):
             fields=self._fields,
             names={member.name: member.stored for member in record.members},
             sparse=frozenset(each.name for each in record.members if each.defaults_to_none),
+            required=frozenset(
+                each.name for each in record.members if each.init and each.default is MISSING
+            ),
             rules=rules_of(record.cls),
         )
+        #: Of values that may have become others without their validators.
+        self._unseen = unseen_rules(record, self.rules)
+
+    @property
+    def validates(self) -> bool:
+        return bool(self._unseen)
+
+    def validate(self, obj: object, changed: Collection[str] | None = None) -> None:
+        """Let the validators see what an object has now, of which they may not know: of all its fields,
+        or of the attributes that have *changed*.
+
+        Raises:
+            MappingError: One refuses it.
+        """
+        for rules in self._unseen:
+            name: str = rules.field.name
+            if changed is None or (self.names or {})[name] in changed:
+                rules.check(f"{self.record.cls.__name__}.{name}", getattr(obj, name), obj)
 
     def fill(self, members: tuple[FieldCodec, ...]) -> None:
         self.members = members
@@ -314,6 +335,7 @@ def typed_dict_codec(
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, fields=members, names={name: name for name in names},
+        required=required,
     )  # fmt: skip
 
 

@@ -184,6 +184,7 @@ class Codec:
         optional: Whether None is among the values.
         is_set: Whether the values are sets, which are never stored empty.
         sparse: The fields of a class that are left out where they are None.
+        required: The fields of a class, or names of a typed dict, without which nothing can be read.
         rules: What a class says of the values of its fields, by attribute name in Python.
         plain: How plain JSON is read, where the type itself says more than `element` and `fields`.
         shape: How it is made, where that is one of a few simple ways.
@@ -211,6 +212,7 @@ class Codec:
         is_set: bool = False,
         plain: Plain | None = None,
         sparse: frozenset[str] = frozenset(),
+        required: frozenset[str] = frozenset(),
         rules: Mapping[str, FieldRules] = NO_RULES,
         shape: Shape | None = None,
         compared: Codec | None = None,
@@ -231,6 +233,7 @@ class Codec:
         self.is_set = is_set
         self.plain = plain
         self.sparse = sparse
+        self.required = required
         self.rules = rules
         self.shape = shape
         self.compared = self if compared is None else compared

@@ -319,7 +319,7 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
         type_, inner.tags, dump, load, expected=f"{inner.expected} or None",
         dump_at=dump_at, load_at=load_at, element=inner.element, key=inner.key, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
-        sparse=inner.sparse, rules=inner.rules, shape=OptionalShape(inner),
+        sparse=inner.sparse, required=inner.required, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
         packed=inner.packed,
     )  # fmt: skip

@@ -207,6 +207,8 @@ class Mapper(Codecs):
             codec = self.model_codec(cls)
             if isinstance(codec, ClassCodec):
                 made = write_code.generate_dump_as_request(codec, info_of(cls))
+                if codec.validates:
+                    made = _validating(codec, made)
             else:
                 made = write_code.leave_to_dump
             known[cls] = made
@@ -483,6 +485,14 @@ class Mapper(Codecs):
             self.codec(info.cls)
         except Refused as refusal:
             raise as_model_error(info.cls, refusal) from None
+
+
+def _validating(codec: ClassCodec, dump: DumpAsRequest) -> DumpAsRequest:
+    def validate_and_dump(obj: Any, table: str) -> PutRequest | None:
+        codec.validate(obj)
+        return dump(obj, table)
+
+    return validate_and_dump
 
 
 def _dump_custom(codec: Codec, obj: Any) -> AttributeMap:

@@ -32,7 +32,7 @@ from dynattrs.operations.item_keys import key_changed, key_in, own_key
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, still
-from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp
+from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp, validate
 from dynattrs.operations.writing.index_keys import EditedKeys
 from dynattrs.operations.writing.places import (
     Difference,
@@ -142,6 +142,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         settle_edit(obj, carried_by(obj).as_stored)
         return
     _check_lost(info, lost, changes)
+    if not edit.renews:
+        validate(info, obj, {str(change.steps[0]) for change in changes})
     encoded = Encoded(info, obj, after)
     if not edit.renews:
         stamp(core, encoded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -15,6 +15,7 @@ from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import check_own_key
 from dynattrs.mapper.carried import carried_by, carry_on
+from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import show
 from dynattrs.mapper.key_rules import check_key
 from dynattrs.mapper.named import name_object
@@ -149,6 +150,7 @@ def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
     ask_again(info)
     mapper = info.mapper
     given, obj = obj, core.before_save(info, obj)
+    validate(info, obj)
     if info.moves:
         encoded = Encoded(info, obj, mapper.dump(obj))
         stamp(core, encoded)
@@ -166,6 +168,17 @@ def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
     if obj is not given:
         encoded.given = given
     return encoded
+
+
+def validate(info: ModelInfo, obj: object, changed: Collection[str] | None = None) -> None:
+    """Let validators see what an object has now, where they may not know of it: see `ClassCodec.validate`.
+
+    Raises:
+        MappingError: One refuses it.
+    """
+    codec = info.mapper.model_codec(info.cls)
+    if isinstance(codec, ClassCodec) and codec.validates:
+        codec.validate(obj, changed)
 
 
 def _refuse(obj: object) -> ModelInfo:

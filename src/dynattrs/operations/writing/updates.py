@@ -448,6 +448,12 @@ def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> l
         if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
             raise ConditionError(f"{each}: {data.label} is a time stamp; every update sees to it")
         _check_index_key(info, each)
+        if each.clause == "REMOVE" and data.required:
+            none = f"set_({data.label}, None) stores None" if data.form.optional else "set_ it"
+            raise ConditionError(
+                f"{each}: {data.label} has no default, so the item could not be read without it; "
+                f"{none}, or give the field a default"
+            )
         stated.append(each)
     check_overlap(stated)
     check_stated(info, stated, obj)
