@@ -88,6 +88,9 @@ NEEDS_RETRY = COPY.uses("botocore.endpoint.Endpoint", "_needs_retry")
 SEND = COPY.uses("botocore.endpoint.Endpoint", "_send")
 PARSER_FACTORY = COPY.uses("botocore.endpoint.Endpoint", "_response_parser_factory")
 
+DEADLINE: Final = Way("botocore or aiobotocore", "its retries may go on past a session's deadline")
+EVENTS = DEADLINE.uses("botocore.endpoint.Endpoint", "_event_emitter")
+
 # --- Bodies of requests that listeners see --------------------------------------------------------
 
 BODIES: Final = Way("botocore", "the bodies of requests are written the slower way")
@@ -173,4 +176,4 @@ FROZEN_SETATTR: Final = "_frozen_setattrs"
 AND_PARTS: Final = "_validators"
 
 #: All of them.
-WAYS: Final = (COPY, BODIES, FAST, START, ROOM, FORK, RELEASE, HOOKS)
+WAYS: Final = (COPY, DEADLINE, BODIES, FAST, START, ROOM, FORK, RELEASE, HOOKS)

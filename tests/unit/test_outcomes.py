@@ -182,10 +182,11 @@ def test_a_plain_put_that_gets_no_answer_is_a_failed_connection(scripted: Any) -
 def test_a_read_without_an_answer_warns_of_no_write(
     scripted: Any, read: Callable[[Session], object], outcome: Any
 ) -> None:
-    session, _ = scripted(*[outcome] * 3)
+    session, engine = scripted(*[outcome] * 3)
 
     with pytest.raises((ConnectionFailed, ServiceUnavailable)) as failed:
         read(session)
+    engine.script.clear()  # what has a deadline was not sent again
 
     assert not failed.value.uncertain
     assert "write" not in str(failed.value)
@@ -229,7 +230,7 @@ def put_in_a_batch(session: Session) -> None:
 def test_attempts_of_writes_that_may_come_late_are_counted_and_told(
     scripted: Any, act: Any, outcomes: list[Any], expected: int, listening: bool
 ) -> None:
-    session, _ = scripted(*outcomes)
+    session, _ = scripted(*outcomes, deadline=60)
     told: list[AfterSend] = []
     if listening:
         session.on("after_send", told.append)
@@ -627,7 +628,7 @@ def test_a_guarded_edit_without_an_answer_is_unknown_and_a_plain_one_has_failed(
 
 
 def test_a_transaction_is_sent_again_with_the_same_token(scripted: Any) -> None:
-    session, engine = scripted(LOST, BROKEN, DONE)
+    session, engine = scripted(LOST, BROKEN, DONE, deadline=60)
 
     with session.transaction() as t:
         t.update(Thing, "a", add(Thing.count, 1))
@@ -649,7 +650,8 @@ def test_a_transaction_keeps_its_token_when_botocore_has_given_up(scripted: Any)
 
 
 def test_a_transaction_without_an_answer_is_unknown(scripted: Any) -> None:
-    session, _ = scripted(LOST, THROTTLED, THROTTLED)
+    denied = (400, {"__type": "x#AccessDeniedException", "message": "no"})
+    session, _ = scripted(LOST, THROTTLED, denied, deadline=60)
 
     with pytest.raises(OutcomeUnknown, match="the transaction"):
         with session.transaction() as t:

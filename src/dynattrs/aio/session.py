@@ -109,7 +109,8 @@ class AsyncSession(AsyncHandle, AnySession):
         table_prefix: As `Session`'s, as are all that follow.
         tables: Real names of tables by declared name.
         concurrency: How many BatchWriteItems may be in flight at once.
-        deadline: How long batches are retried without any acknowledgement.
+        deadline: How long batches, `get_many` and transactions are retried, botocore's retries included,
+            without any acknowledgement; what is under way then is waited for.
         call_timeout: How long one call to the service may take in all.
         cursor_secret: Signs cursors. Both kinds of session resume each other's.
         clock: Gives the aware time for `created=True` and `updated=True`.

@@ -145,9 +145,12 @@ class Core:
         tables: Iterable[str],
         count: int,
         error: BaseException | str,
+        until: float,
     ) -> Pause:
-        """How long to wait before sending again, of which listeners are told."""
+        """How long to wait before sending again, at the latest at *until*; listeners are told."""
         pause = pause_before(attempt, self.environment)
+        left = max(0.0, until - self.environment.monotonic())
+        pause = Pause(min(pause.seconds, left))
         if self.events.retry:
             name = error if isinstance(error, str) else error_name(error)
             names = tuple(dict.fromkeys(tables))

@@ -51,6 +51,7 @@ class Call:
         parameters: Its keyword arguments.
         repeat: Whether it may be sent again after an attempt that may have been applied. What may
             not is sent once more only after attempts that surely were not.
+        deadline: When no further attempt of it begins any more, as `Environment.monotonic` counts.
         decode: Makes the response of the reply's bytes, for a wire that has these. A wire that has
             a parsed reply does not ask it: then items are attribute maps, where they might be rows.
     """
@@ -58,6 +59,7 @@ class Call:
     operation: str
     parameters: Message
     repeat: bool = True
+    deadline: float | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     decode: Decode | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
 
 

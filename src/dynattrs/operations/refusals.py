@@ -119,7 +119,7 @@ def past_conflicts(core: Core, call: Call) -> Flow[Message]:
             return response
         attempt += 1
         table = call.parameters["TableName"]
-        yield core.pause_before(attempt, cause.operation, (table,), 1, cause)
+        yield core.pause_before(attempt, cause.operation, (table,), 1, cause, until)
 
 
 # --- What callers are told ----------------------------------------------------------------------

@@ -98,7 +98,8 @@ class Session(Handle, AnySession):
         tables: Real names of tables by declared name; they take no prefix.
         concurrency: How many BatchWriteItems may be in flight at once. A client that the session makes keeps
             as many connections, unless *config* says how many.
-        deadline: How long batches are retried without any acknowledgement.
+        deadline: How long batches, `get_many` and transactions are retried, botocore's retries included,
+            without any acknowledgement; what is under way then is waited for.
         call_timeout: How long one call to the service may take in all, its retries and pauses and a reply
             that comes in drop by drop included; then it is `ConnectionFailed`, or `OutcomeUnknown`.
             Without it the client's own time-outs hold, which begin anew with each byte that comes in.

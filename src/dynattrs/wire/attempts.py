@@ -7,6 +7,7 @@ became of each attempt, and stops it where a write must not be sent again.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import attrs
 import botocore.exceptions as botocore_errors
 
+from dynattrs.clock import monotonic
 from dynattrs.operations.flows import Decode
 
 #: The errors of botocore for requests that did not reach the service.
@@ -44,6 +46,7 @@ class Attempts:
             error in its place.
         must_say: Whether a reply without content is no answer: of what reads, and of writes that ask
             for an item.
+        deadline: When no further attempt begins any more, as `clock.monotonic` counts; None if any may.
         until: When the call must be over, as `clock.monotonic` counts; None if it may take any time.
         in_flight: Whether there may be an attempt of which nothing is known yet.
         over: Whether the call has ended without one, so that there must be no further attempt.
@@ -56,6 +59,7 @@ class Attempts:
     again: Callable[[int, str], object] | None = None
     first: Any = None
     must_say: bool = True
+    deadline: float | None = None
     until: float | None = None
     in_flight: bool = False
     over: bool = False
@@ -69,6 +73,10 @@ class Attempts:
         self.in_flight = True
         if self.over:
             raise CallOver
+
+    def is_late(self, pause: float = 0.0) -> bool:
+        """Whether it is too late for another attempt after a pause of so many seconds."""
+        return self.deadline is not None and monotonic() + pause >= self.deadline
 
 
 class CallOver(Exception):
@@ -129,6 +137,34 @@ def watched(needs_retry: Callable[..., Any], *, awaited: bool) -> Callable[..., 
         return _told(repeats, *arguments, **named)
 
     return watching_awaited if awaited else watching
+
+
+class PunctualEvents:
+    """A client's events, for its endpoint: what botocore would repeat too late it does not repeat."""
+
+    def __init__(self, events: Any) -> None:
+        self._events = events
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._events, name)
+
+    def emit(self, event_name: str, **named: Any) -> Any:
+        found = self._events.emit(event_name, **named)
+        if not event_name.startswith("needs-retry"):
+            return found
+        return _in_time_awaited(found) if inspect.isawaitable(found) else _in_time(found)
+
+
+def _in_time(responses: Any) -> Any:
+    """What handlers have said, each a pause or None; nothing if the pause is too long."""
+    known = under_way.get()
+    pause = next((each for _, each in responses if each is not None), None)
+    late = known is not None and pause is not None and known.is_late(pause)
+    return [] if late else responses
+
+
+async def _in_time_awaited(responses: Any) -> Any:
+    return _in_time(await responses)
 
 
 def _outcome(

@@ -18,7 +18,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.errors import CorruptReply
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
-from dynattrs.wire.attempts import begin_attempt, under_way, watched
+from dynattrs.wire.attempts import PunctualEvents, begin_attempt, under_way, watched
 from dynattrs.wire.bodies import faster_serializer
 from dynattrs.wire.patches import hiding
 from dynattrs.wire.replies import FAILED, MEMBERS, check, judge, no_reply, read, refusal
@@ -67,6 +67,9 @@ def _copy(client: Any, *, raw: bool) -> Any:
     made, own = _alike(client), _alike(endpoint)
     foreign.ENDPOINT.replace(made, own)
     foreign.NEEDS_RETRY.replace(own, watched(foreign.NEEDS_RETRY.of(own), awaited=awaited))
+    foreign.DEADLINE.made(
+        lambda: foreign.EVENTS.replace(own, PunctualEvents(foreign.EVENTS.of(own)))
+    )
     send = foreign.SEND.of(own)
     foreign.SEND.replace(own, _in_pieces(send) if awaited else _with_final_status(send, own))
     factory = _ParserFactory(foreign.PARSER_FACTORY.of(own), raw=raw, awaited=awaited)

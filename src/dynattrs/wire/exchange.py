@@ -146,7 +146,9 @@ class Exchange:
         self.packed = call.parameters
         if call.operation in ITEM_OPERATIONS:
             self.packed = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
-        self.attempts = Attempts(call.repeat, call.decode, must_say=_must_say(call))
+        self.attempts = Attempts(
+            call.repeat, call.decode, must_say=_must_say(call), deadline=call.deadline
+        )
         self._limit = limit
         if limit is not None:
             self.attempts.until = monotonic() + limit
@@ -200,7 +202,7 @@ class Exchange:
             error.operation, error.table = self.operation, self._table
             self.attempts.uncertain += 1
             self._left -= 1
-            if not self._left or not self.attempts.repeat:
+            if not self._left or not self.attempts.repeat or self.attempts.is_late():
                 error.uncertain = not self._reads()
                 raise error
             self._stats.retry()

@@ -176,7 +176,8 @@ def fetch(
         Throttled: Nothing has come for as long as the deadline is.
     """
     environment = core.environment
-    last_success = environment.monotonic()
+    patience = core.deadline.total_seconds()
+    until = environment.monotonic() + patience
     names = list(chunk[0].stored)
     keys = [key.stored for key in chunk]
     found: dict[Hashable, StoredItem] = {}
@@ -190,7 +191,7 @@ def fetch(
         items: list[StoredItem] = []
         try:
             parameters = {"RequestItems": {table: request}}
-            response = yield Call("batch_get_item", parameters, decode=decode)
+            response = yield Call("batch_get_item", parameters, deadline=until, decode=decode)
         except PASSING as error:
             cause = error
         else:
@@ -208,12 +209,12 @@ def fetch(
             break
         now = environment.monotonic()
         if items:
-            last_success, attempt = now, 0
+            until, attempt = now + patience, 0
         else:
             attempt += 1
-        if now - last_success >= core.deadline.total_seconds():
+        if now >= until:
             raise cause
-        yield core.pause_before(attempt, "BatchGetItem", (table,), len(keys), cause)
+        yield core.pause_before(attempt, "BatchGetItem", (table,), len(keys), cause, until)
     return Found(found, consumed)
 
 

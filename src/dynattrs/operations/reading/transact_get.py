@@ -31,20 +31,19 @@ def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow
     if not wanted:
         return []
     environment = core.environment
-    began = environment.monotonic()
+    until = environment.monotonic() + core.deadline.total_seconds()
     items = [{"Get": {"TableName": table, "Key": key}} for table, key in wanted]
     attempt = 0
     while True:
         try:
-            response = yield Call("transact_get_items", {"TransactItems": items})
+            response = yield Call("transact_get_items", {"TransactItems": items}, deadline=until)
         except TransactionCanceled as error:
-            gone = environment.monotonic() - began
             codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}
-            if codes <= PASSING_REASONS and gone < core.deadline.total_seconds():
+            if codes <= PASSING_REASONS and environment.monotonic() < until:
                 attempt += 1
                 reason, tables = ", ".join(sorted(codes)), (table for table, _ in wanted)
                 yield core.pause_before(
-                    attempt, "TransactGetItems", tables, len(wanted), reason or error
+                    attempt, "TransactGetItems", tables, len(wanted), reason or error, until
                 )
                 continue
             reasons = [

@@ -47,7 +47,7 @@ from dynattrs.schema.model_info import info_of
 R = TypeVar("R")
 
 #: Sends a write by a request of its own: one that has a condition.
-Put: TypeAlias = Callable[[], Flow[None]]
+Put: TypeAlias = Callable[[float], Flow[None]]
 
 #: How often to look whether another thread is done.
 _BETWEEN_LOOKS: Final = 0.005
@@ -464,19 +464,24 @@ def send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None)
 def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Flow[None]:
     environment = core.environment
     began = environment.monotonic()
+    patience = core.deadline.total_seconds()
     operation = "BatchWriteItem"
     if put is not None:
         operation = "PutItem" if batch[0].action == "save" else "DeleteItem"
     wanted = bool(core.hooks.after_flush)
     remaining = batch
     attempt = 0
+
+    def until() -> float:
+        return max(began, buffer.last_success()) + patience
+
     while remaining:
         if buffer.abandoned is not None:
             buffer.fail(remaining, buffer.abandoned)
             return
         cause: BaseException | None = None
         try:
-            response = yield from _at_pace(core, remaining, put, attempt)
+            response = yield from _at_pace(core, remaining, put, attempt, until())
             left = _unprocessed(response, remaining) if response.get("UnprocessedItems") else []
         except Exception as error:
             parts = _split(remaining, error)
@@ -502,13 +507,11 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
             text = f"{len(remaining)} writes were left unprocessed"
             cause = Throttled("BatchWriteItem", "UnprocessedItems", text)
         attempt = 0 if done else attempt + 1
-        silent_since = max(began, buffer.last_success())
-        late = now - silent_since >= core.deadline.total_seconds()
-        if late or buffer.is_abandoned():
+        if now >= until() or buffer.is_abandoned():
             buffer.fail(remaining, cause)
             return
         tables = (write.table for write in remaining)
-        yield core.pause_before(attempt, operation, tables, len(remaining), cause)
+        yield core.pause_before(attempt, operation, tables, len(remaining), cause, until())
 
 
 #: What the service says of a request that it will never do.
@@ -523,20 +526,25 @@ def _passes(error: Exception, *, once: bool) -> bool:
     return passing and not (once and getattr(error, "uncertain", False))
 
 
-def _at_pace(core: Core, writes: list[Write], put: Put | None, attempt: int) -> Flow[Message]:
+def _at_pace(
+    core: Core, writes: list[Write], put: Put | None, attempt: int, until: float
+) -> Flow[Message]:
     """The response to one request, which is made when the pace allows it; to a *put*, an empty one."""
     environment, pace = core.environment, core.pace
     place = object()
     throttled = False
     began = float("-inf")
-    asked = None if put else Call("batch_write_item", {"RequestItems": _request_items(writes)})
+    asked = None
+    if put is None:
+        parameters = {"RequestItems": _request_items(writes)}
+        asked = Call("batch_write_item", parameters, deadline=until)
     response: Message = {}
     try:
         while not pace.begin(place):
             yield pause_before(attempt + 1, environment)
         began = environment.monotonic()
         if put is not None:
-            yield from put()
+            yield from put(until)
         else:
             response = yield cast("Call", asked)
             throttled = bool(response.get("UnprocessedItems"))

@@ -41,11 +41,13 @@ def gather(
     if guard is None:
         yield from batch.gather(core, buffer, write)
     else:
-        yield from batch.gather_beside(core, buffer, write, lambda: _delete(table, key, guard))
+        yield from batch.gather_beside(
+            core, buffer, write, lambda until: _delete(table, key, guard, until)
+        )
 
 
-def _delete(table: str, key: AttributeMap, guard: Condition) -> Flow[None]:
+def _delete(table: str, key: AttributeMap, guard: Condition, until: float) -> Flow[None]:
     parameters = with_condition({"TableName": table, "Key": key}, guard, returning=False)
     # False: an item of another model lies there, so there is nothing to delete.
     with contextlib.suppress(ConditionFalse):
-        yield Call("delete_item", parameters)
+        yield Call("delete_item", parameters, deadline=until)

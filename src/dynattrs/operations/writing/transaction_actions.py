@@ -163,7 +163,7 @@ class TransactionActions:
         attempt = 0
         while True:
             try:
-                yield Call("transact_write_items", parameters)
+                yield Call("transact_write_items", parameters, deadline=until)
             except TransactionCanceled as error:
                 if len(error.reasons) != len(self._actions):
                     raise  # an engine that gives none: what it says instead is all there is
@@ -202,7 +202,7 @@ class TransactionActions:
             attempt += 1
             tables = (table for table, _ in self.items())
             yield self.core.pause_before(
-                attempt, "TransactWriteItems", tables, len(self._actions), why
+                attempt, "TransactWriteItems", tables, len(self._actions), why, until
             )
         for action in self._actions:
             action.settle()

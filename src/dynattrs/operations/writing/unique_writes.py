@@ -162,7 +162,7 @@ def put(
     found: Condition | None,
     *,
     inserting: bool = False,
-    beside: bool = False,
+    beside: float | None = None,
 ) -> Flow[None]:
     """Put an item whose model has unique fields.
 
@@ -177,9 +177,10 @@ def put(
         old = yield from stored_item(core, info, key)
     elif guarded is not None:
         asked = joined(found, guarded)
-        call = Call("put_item", with_condition({"TableName": table, "Item": item}, asked))
+        parameters = with_condition({"TableName": table, "Item": item}, asked)
+        call = Call("put_item", parameters, deadline=beside)
         try:
-            if beside:  # whoever sends it sees to the conflicts
+            if beside is not None:  # whoever sends it sees to the conflicts
                 yield call
             else:
                 yield from past_conflicts(core, call)
@@ -580,6 +581,6 @@ def _commit(
                 left = found
             attempt += 1
             tables = {table for table, _ in sent.items()}
-            yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed)
+            yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed, until)
         else:
             return [known[number] for number in range(len(planned))]

@@ -276,7 +276,7 @@ def or_new(
             key, asked = plain_key(prepared.info, prepared.key), str(no_item(prepared.info))
             raise ConditionFailed("PutItem", prepared.info.name, key, asked)
         why = "ConditionalCheckFailed"
-        yield core.pause_before(attempt, "PutItem", (prepared.table,), 1, why)
+        yield core.pause_before(attempt, "PutItem", (prepared.table,), 1, why, until)
 
 
 def make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:

@@ -211,12 +211,11 @@ class WriteVerbs(Owner):
             write = batch.put_write(self._core, encoded)
         found = encoded.unmoved()
 
-        def put() -> Flow[None]:
-            return self._put(encoded, key, found, beside=True)
+        def put(until: float) -> Flow[None]:
+            act = functools.partial(self._put, encoded, key, found, beside=until)
+            return self._as_today(encoded.info, act)
 
-        yield from batch.gather_alone(
-            self._core, own, write, lambda: self._as_today(encoded.info, put)
-        )
+        yield from batch.gather_alone(self._core, own, write, put)
 
     def _as_today(
         self, info: ModelInfo, act: Callable[[], Flow[R]], *, keys: bool = False
@@ -268,7 +267,7 @@ class WriteVerbs(Owner):
         found: Condition | None,
         *,
         inserting: bool = False,
-        beside: bool = False,
+        beside: float | None = None,
     ) -> Flow[None]:
         info = encoded.info
         if info.guarding:
@@ -284,9 +283,11 @@ class WriteVerbs(Owner):
         parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
         with_condition(parameters, found)
         check_constant("PutItem", info, key, found)
-        call = Call("put_item", parameters)
+        call = Call("put_item", parameters, deadline=beside)
         try:
-            if beside:  # whoever sends it sees to the conflicts, and to interruptions meanwhile
+            if (
+                beside is not None
+            ):  # whoever sends it sees to the conflicts, and to interruptions meanwhile
                 yield call
             else:
                 yield from past_conflicts(self._core, call)
