@@ -7,6 +7,7 @@ it is applied and after, as a request on its way and a reply do.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -141,3 +142,37 @@ class MemoryClient:
             reply["LastEvaluatedKey"] = {name: items[-1][name] for name in self.keys[table]}
         await self._step()
         return reply
+
+
+class Waiting:
+    """A `MemoryClient` for threads, or one of a subclass."""
+
+    def __init__(self, memory: MemoryClient) -> None:
+        self._memory = memory
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_") or not hasattr(self._memory, name):
+            raise AttributeError(name)
+
+        def call(**request: Any) -> Any:
+            coroutine = getattr(self._memory, name)(**request)
+            try:
+                while True:
+                    coroutine.send(None)
+            except StopIteration as stop:
+                return stop.value
+
+        return call
+
+
+async def value_of(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+def begin(batch: Any) -> Any:
+    return batch.__enter__() if hasattr(batch, "__enter__") else batch.__aenter__()
+
+
+def end(batch: Any) -> Any:
+    nothing = (None, None, None)
+    return batch.__exit__(*nothing) if hasattr(batch, "__exit__") else batch.__aexit__(*nothing)

@@ -596,7 +596,7 @@ class Gathering:
     def unsent(self, error: UnsentWrites, apart: Sequence[Any] = ()) -> None:
         """Take note of a report, but not of the objects *apart*."""
         with self._lock:
-            for each in error.objects:
+            for each in (write.object for write in error.unsent):
                 if any(each is other for other in apart):
                     continue
                 given = each[1] if isinstance(each, tuple) else each

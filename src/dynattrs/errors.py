@@ -306,9 +306,7 @@ class Throttled(ServiceError):
 
 
 class ServiceUnavailable(ServiceError):
-    """The service failed (HTTP 5xx), still after botocore's own retries. A write may have been
-    applied.
-    """
+    """The service failed (HTTP 5xx), also after botocore's retries. A write may have been applied."""
 
     def _remedy(self) -> str:
         unsaid = not self.uncertain and not may_read(self.operation)
@@ -334,8 +332,7 @@ class ConnectionFailed(DynattrsError, ConnectionError):
         operation: The API operation, as the service calls it (`PutItem`).
         problem: What went wrong.
         table: The table's name, where the request was for one table.
-        uncertain: Whether a write may have been applied. False where no connection was made, and for
-            reads.
+        uncertain: Whether a write may have been applied; not where nothing was sent, nor for reads.
     """
 
     operation: str
@@ -393,8 +390,7 @@ class OutcomeUnknown(DynattrsError):
         operation: The API operation (`UpdateItem`).
         model: The model's name, or what was sent where there is none.
         key: The key of the item, as a dict of fields; None where the write has no single one.
-        item: The item that was found afterwards, as an object of the model; None if there was none,
-            or nobody looked.
+        item: The item that was found afterwards, as an object of the model; None if none was.
     """
 
     operation: str
@@ -421,8 +417,7 @@ class ConditionFailed(DynattrsError):
         condition: The condition, as the Python that makes it.
         item: The item that is stored, as an object of the model; None if there is none. What would have
             been replaced is given also where it is of another model.
-        kind: What that item is, where it is of another model of the table: the value of its
-            discriminator. None where it is of the model itself.
+        kind: The discriminator of that item, where it is of another model of the table.
     """
 
     operation: str
@@ -554,15 +549,24 @@ class TransactionFailed(DynattrsError):
 
 @attrs.frozen
 class Unsent:
-    """One write that was not stored: the object, what was asked for, and the cause."""
+    """One write that was not stored: the very object, or `(Model, key)` of a delete by key; the cause."""
 
     object: Any
     action: str
     cause: BaseException
 
+    def repeat(self, handle: Any) -> Any:
+        """Save or delete the same again, through a session or a batch; awaited with asyncio's."""
+        if self.action == "save":
+            return handle.save(self.object)
+        if type(self.object) is dict:
+            raise DynattrsError("a key tells no model: ask for delete() of the query again")
+        return handle.delete(*self.object if type(self.object) is tuple else (self.object,))
+
     def __str__(self) -> str:
         cause = f"{type(self.cause).__name__}: {self.cause}"
-        return f"{self.action} of a {type(self.object).__name__}: {shortened(cause, MOST_PROBLEM)}"
+        kind = self.object[0] if type(self.object) is tuple else type(self.object)
+        return f"{self.action} of a {kind.__name__}: {shortened(cause, MOST_PROBLEM)}"
 
 
 @define(eq=False, slots=False, repr=False)
@@ -570,9 +574,8 @@ class UnsentWrites(DynattrsError):
     """Some writes were not stored, or may not be. Everything else in the batch is stored.
 
     Attributes:
-        unsent: One `Unsent` for each write, in the order of the calls.
-        superseded: Writes that failed as well, and that a newer write of their key has replaced,
-            which is stored: to save their objects again would go back in time.
+        unsent: One `Unsent` for each write, in the order of the calls: `write.repeat(session)`.
+        superseded: Writes that failed too; to repeat them would undo newer writes of their keys.
     """
 
     unsent: Sequence[Unsent]
@@ -580,18 +583,16 @@ class UnsentWrites(DynattrsError):
 
     @property
     def objects(self) -> list[Any]:
-        """The very objects that were given to `save` and `delete` and are not stored."""
-        return [entry.object for entry in self.unsent]
+        """The very objects that were given to `save` and are not stored. Deletes are in `unsent`."""
+        return [entry.object for entry in self.unsent if entry.action == "save"]
 
     def __str__(self) -> str:
         count = len(self.unsent)
         shown = "; ".join(str(entry) for entry in self.unsent[:3])
         more = f"; and {count - 3} more" if count > 3 else ""
         if self.superseded:
-            more += (
-                f"; {len(self.superseded)} besides, which newer writes of their keys have replaced"
-            )
+            more += f"; {len(self.superseded)} besides, which newer writes have replaced"
         return (
             f"{count} write{'s were' if count != 1 else ' was'} not stored: {shown}{more}; "
-            f"the objects are in .objects, each with its cause in .unsent"
+            f"each is in .unsent with its cause, and write.repeat(session) does it again"
         )

@@ -57,7 +57,7 @@ def unsent_in(error: BaseException | None) -> set[int]:
         if each is not None and id(each) not in seen:
             seen.add(id(each))
             if isinstance(each, UnsentWrites):
-                found |= {entry.key for entry in each.objects}
+                found |= {write.object.key for write in each.unsent}
             waiting += [each.__cause__, each.__context__]
     return found
 

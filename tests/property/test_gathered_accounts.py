@@ -145,7 +145,7 @@ class Program:
             for writes in (self.buffer._in_flight, self.buffer._pending)
             for write in writes.values()
         }
-        for each in error.objects:
+        for each in (write.object for write in error.unsent):
             assert self.stored.get(each.key, 0) < each.number, "a newer one is stored"
             assert on_its_way.get(each.key, 0) <= each.number, "a newer one is on its way"
             self.named[each.key] = max(self.named.get(each.key, 0), each.number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from dynattrs import (
     Session,
     SessionClosed,
     TransactionFailed,
+    Unsent,
     UnsentWrites,
     add,
     list_append,
@@ -75,6 +76,12 @@ class Crash(Exception):
 def crash_if(crash: bool) -> None:
     if crash:
         raise Crash
+
+
+def given_in(writes: Sequence[Unsent]) -> list[Any]:
+    """The objects that were saved or deleted, and the keys."""
+    objects = [write.object for write in writes]
+    return [each[1] if isinstance(each, tuple) else each for each in objects]
 
 
 def suspended(session: Session) -> Generator[Any, str, None]:
@@ -213,7 +220,7 @@ class Sessions(RuleBasedStateMachine):
             if ended.gathered:
                 report = interrupted.value.__context__
                 assert isinstance(report, UnsentWrites)
-                given = [each[1] if isinstance(each, tuple) else each for each in report.objects]
+                given = given_in(report.unsent)
                 assert set(map(id, given)) == {id(obj) for obj, _ in ended.gathered.values()}
         self.compare()
 
@@ -231,8 +238,7 @@ class Sessions(RuleBasedStateMachine):
     def discard(self, who: int) -> None:
         open_batch = self.batches[who]
         if open_batch is not None:
-            dropped = open_batch.handle.discard()
-            given = [each[1] if isinstance(each, tuple) else each for each in dropped]
+            given = given_in(open_batch.handle.discard())
             assert set(map(id, given)) == {id(obj) for obj, _ in open_batch.gathered.values()}
             open_batch.gathered.clear()
 

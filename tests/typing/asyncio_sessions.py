@@ -9,7 +9,7 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Page, Stats, path, set_
+from dynattrs import Page, Stats, Unsent, path, set_
 from dynattrs.aio import AsyncBatch, AsyncQuery, AsyncSession, AsyncTransaction
 
 session = AsyncSession(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
@@ -106,7 +106,7 @@ async def batches() -> None:
         assert_type(await batch.save(song), Song)
         await batch.save("text")  # type: ignore[type-var]
         assert_type(await batch.flush(), None)
-        assert_type(batch.discard(), list[Any])
+        assert_type(batch.discard(), list[Unsent])
         await batch.close()  # type: ignore[attr-defined]
     await session.flush()  # type: ignore[attr-defined]
     async with AsyncSession() as one, one.batch(on_progress=print) as two:

@@ -8,7 +8,7 @@ from typing import Any
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Batch, GlobalIndex, LocalIndex, Session, Stats, Table, Transaction
+from dynattrs import Batch, GlobalIndex, LocalIndex, Session, Stats, Table, Transaction, Unsent
 
 session = Session(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
 song = Song("Nina Simone", "Sinnerman", "jazz")
@@ -88,7 +88,7 @@ with session.batch() as batch:
     assert_type(batch.get(Song, key), Song | None)
     batch.save("text")  # type: ignore[type-var]
     assert_type(batch.flush(), None)
-    assert_type(batch.discard(), list[Any])
+    assert_type(batch.discard(), list[Unsent])
     batch.close()  # type: ignore[attr-defined]
     batch.batch()  # type: ignore[attr-defined]
 

@@ -167,7 +167,8 @@ def reported(error: BaseException | None) -> set[str]:
             continue
         seen.add(id(each))
         if isinstance(each, UnsentWrites):
-            found |= {getattr(obj, "id", None) or str(obj) for obj in each.objects}
+            objects = [write.object for write in each.unsent]
+            found |= {getattr(obj, "id", None) or str(obj) for obj in objects}
         waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
     return found
 

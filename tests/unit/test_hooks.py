@@ -181,7 +181,7 @@ def test_an_object_that_could_not_be_stored_is_the_one_that_was_given():
 
     result(session.save(tag))
 
-    assert session._buffer.discard()[0] is tag
+    assert session._buffer.discard()[0].object is tag
 
 
 def test_a_replacement_keeps_the_stored_attributes_that_the_class_does_not_know():

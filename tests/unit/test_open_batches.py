@@ -5,7 +5,6 @@ the key: the program wrote that first.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from dynattrs import Session, Table, UnsentWrites, field, model, partition_key, set_, sort_key
 from dynattrs.aio import AsyncSession
-from memory_client import MemoryClient
+from memory_client import MemoryClient, Waiting, begin, end, value_of
 
 
 @model("notes")
@@ -38,31 +37,6 @@ class Versioned:
     version: int = field(version=True)
 
 
-class Waiting:
-    """The same client for threads."""
-
-    def __init__(self, memory: MemoryClient) -> None:
-        self._memory = memory
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("_") or not hasattr(MemoryClient, name):
-            raise AttributeError(name)
-
-        def call(**request: Any) -> Any:
-            coroutine = getattr(self._memory, name)(**request)
-            try:
-                while True:
-                    coroutine.send(None)
-            except StopIteration as stop:
-                return stop.value
-
-        return call
-
-
-async def value_of(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result
-
-
 async def in_a_transaction(session: Any) -> None:
     transaction = session.transaction()
     if isinstance(session, Session):
@@ -79,15 +53,6 @@ async def through_another_batch(session: Any) -> None:
     await value_of(begin(batch))
     await value_of(batch.update(Note, ("s", "a"), set_(Note.value, 2), returns=None))
     await value_of(end(batch))
-
-
-def begin(batch: Any) -> Any:
-    return batch.__enter__() if hasattr(batch, "__enter__") else batch.__aenter__()
-
-
-def end(batch: Any) -> Any:
-    nothing = (None, None, None)
-    return batch.__exit__(*nothing) if hasattr(batch, "__exit__") else batch.__aexit__(*nothing)
 
 
 VERBS: dict[str, Callable[[Any], Any]] = {

@@ -360,7 +360,7 @@ def test_discard_drops_what_is_gathered(session: Session):
     note = Note("a")
     with session.batch() as batch:
         batch.save(note)
-        assert batch.discard()[0] is note
+        assert batch.discard()[0].object is note
 
     assert ids(session) == set()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
-from dynattrs.errors import BatchClosed, ModelError, SessionClosed
+from dynattrs.errors import BatchClosed, ModelError, SessionClosed, Unsent
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
@@ -100,11 +100,11 @@ class AnyBatch(AnyHandle):
         assert self._buffer is not None
         yield from gathered.flush(self._core, self._buffer)
 
-    def discard(self) -> list[Any]:
+    def discard(self) -> list[Unsent]:
         """Drop what is gathered and not sent yet.
 
         Returns:
-            The objects that were dropped.
+            The writes that were dropped, in the order of the calls.
         """
         self._check_open()
         assert self._buffer is not None

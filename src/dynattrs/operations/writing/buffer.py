@@ -15,11 +15,19 @@ from typing import Any, Final
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
+from dynattrs.errors import BatchClosed, DynattrsError, Unsent, UnsentWrites
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.flows import Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing.failures import Failure, Failures, Raised, superseded_of, unsent_of
+from dynattrs.operations.writing.failures import (
+    Failure,
+    Failures,
+    Raised,
+    given,
+    not_stored,
+    superseded_of,
+    unsent_of,
+)
 from dynattrs.schema.table import AttributeMap
 
 #: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
@@ -125,14 +133,12 @@ class Ledger:
             else:
                 self._deleted += 1
             if wanted:
-                self._objects.setdefault(write.action, []).append(write.obj)
+                self._objects.setdefault(write.action, []).append(given(write.obj))
                 self._bytes += write.size
                 self._held += 1
 
     def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
-        """Remember what was given up, and what of that does not matter any more. The objects of the
-        first are in an error anyway.
-        """
+        """Remember what was given up, and what of that does not matter any more."""
         with self._lock:
             self._failed += len(unsent)
             self._unsent += unsent
@@ -341,7 +347,6 @@ class Buffer:
             )
 
     def last_place(self) -> int:
-        """The place of the latest write."""
         with self._lock:
             return self._places
 
@@ -484,10 +489,11 @@ class Buffer:
         with self._lock:
             return self._last_success
 
-    def discard(self) -> list[Any]:
-        """Drop what is not sent yet; the objects."""
+    def discard(self) -> list[Unsent]:
+        """Drop what is not sent yet."""
         with self._lock:
-            dropped = [write.obj for write in self._pending.values()]
+            cause = DynattrsError("dropped by discard()")
+            dropped = [not_stored(write, cause) for write in self._pending.values()]
             self._pending.clear()
             self._taken -= len(dropped)
             return dropped
@@ -517,9 +523,7 @@ class Buffer:
             return not (self._pending or self._in_flight or self.has_failures)
 
     def forget(self) -> None:
-        """The batch has ended. Let go of errors: they hold the frames that they have passed through,
-        with all that is in these.
-        """
+        """The batch has ended. Let go of errors: they hold frames, with all that is in these."""
         with self._lock:
             self._failures, self._superseded, self.has_failures = Failures(), [], False
             self._tasks, self.reports, self.complaint = [], [], None
@@ -554,11 +558,10 @@ class Buffer:
 
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
-        taken = self.take_failures()
-        return unsent_of(taken) if taken else []
+        return unsent_of(self.take_failures())
 
     def superseded(self) -> list[Unsent]:
-        """Take those that a newer write has replaced, of what was taken so far."""
+        """Take those that a newer write has replaced."""
         superseded, self._superseded = self._superseded, []
         return superseded
 

@@ -7,8 +7,9 @@ one's object again would go back in time, so it is not among what was not stored
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Hashable, Iterable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -18,13 +19,22 @@ from dynattrs.errors import ConditionFailed, InvalidRequest, OutcomeUnknown, Uns
 _MANY: Final = 1000
 
 
+def given(obj: object) -> Any:
+    """What was given to `save` or `delete`; of what a query found, what would be given."""
+    return obj() if type(obj) is functools.partial else obj
+
+
+def not_stored(write: Placed, cause: BaseException) -> Unsent:
+    return Unsent(given(write.obj), write.action, cause)
+
+
 def is_own(cause: BaseException) -> bool:
     """Whether a write failed for a reason of its own, which says nothing of the next one."""
     return isinstance(cause, (ConditionFailed, InvalidRequest, OutcomeUnknown))
 
 
 class Placed(Protocol):
-    """A write, as far as it matters here."""
+    """A write, as far as it matters here. Its object may be made when it is asked for."""
 
     obj: object
     action: str
@@ -88,7 +98,7 @@ class Failures:
 
     def left(self, write: Placed, cause: BaseException) -> None:
         """As `add`, where nothing else is to be written any more."""
-        unsent = Unsent(write.obj, write.action, cause)
+        unsent = not_stored(write, cause)
         self._waiting.append(Failure(unsent, write.identity, write.place))
 
     def stored(self, writes: Iterable[Placed]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
-from dynattrs.errors import QueryError
+from dynattrs.errors import MappingError, QueryError
 from dynattrs.expressions.conditions import paths_in
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.discriminator import Sieve
@@ -17,6 +17,7 @@ from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.pages import Pages
+from dynattrs.operations.reading.projections import Keys
 from dynattrs.operations.writing import batch, deletes, migration, unique_writes
 from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
@@ -58,6 +59,7 @@ def delete_found(owner: Owner, infos: Sequence[ModelInfo], pages: Pages) -> Flow
 def _gather(owner: Owner, infos: Sequence[ModelInfo], pages: Pages, buffer: Buffer) -> Flow[int]:
     core, count = owner._core, 0
     info, guard = infos[0], of_kind(*infos)
+    read = Keys(info).read
     sieve = Sieve(infos) if len(infos) > 1 and any(each.guarding for each in infos) else None
     table = core.table_name(info.table)
     with contextlib.closing(pages):
@@ -69,6 +71,18 @@ def _gather(owner: Owner, infos: Sequence[ModelInfo], pages: Pages, buffer: Buff
                     deleting = functools.partial(unique_writes.delete, core, own, key, None)
                     yield from migration.as_today(core, deleting)
                 else:
-                    yield from deletes.gather(core, buffer, table, key, key, guard)
+                    # Made where it is to be told of. The keys of several models may not tell which.
+                    what = functools.partial(_told, info, read, key) if len(infos) == 1 else key
+                    yield from deletes.gather(core, buffer, table, key, what, guard)
                 count += 1
     return count
+
+
+def _told(
+    info: ModelInfo, read: Callable[[AttributeMap], object], key: AttributeMap
+) -> tuple[type[object], object] | AttributeMap:
+    """What `delete` takes for the item with a key; the key itself where its fields cannot be read."""
+    try:
+        return info.cls, read(key)
+    except MappingError:
+        return key

@@ -14,7 +14,7 @@ from dynattrs.events import Flush, tell
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.context import Core
 from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.failures import Raised, is_own, superseded_of, unsent_of
+from dynattrs.operations.writing.failures import Raised, given, is_own, superseded_of, unsent_of
 
 _log = logging.getLogger("dynattrs")
 
@@ -29,7 +29,7 @@ def raise_failures(buffer: Buffer, obj: object, action: str) -> None:
     if failed:
         # Not that of a write that went wrong by itself.
         cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
-        refused = Unsent(obj, action, cause)
+        refused = Unsent(given(obj), action, cause)
         error = unsent_writes(buffer, [*failed, refused])
         buffer.raised = Raised(error, taken, refused)
         raise error from cause
