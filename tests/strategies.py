@@ -243,6 +243,15 @@ def _declared(name: str, types: dict[str, Any], **fields: Any) -> type[Any]:
     return type(name, (), body)
 
 
+def nested(leaves: st.SearchStrategy[Any], names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """*leaves*, and lists and dicts of them, to any depth."""
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+        max_leaves=6,
+    )
+
+
 samples = st.recursive(st.sampled_from(SCALARS), _made, max_leaves=6)
 
 # --- Models ---------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from dynattrs import MappingError, Table, field, model, partition_key
 from dynattrs.mapper import default as mapper
 from dynattrs.mapper.anything import load_any
 
+import strategies
+
 Upgrade = Callable[[dict[str, Any]], "dict[str, Any] | None"]
 
 
@@ -81,13 +83,9 @@ def by_hand(case: Case, item: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-VALUES = st.recursive(
+VALUES = strategies.nested(
     st.text(max_size=3) | st.integers(-9, 9) | st.booleans() | st.none() | st.binary(max_size=2),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(st.text(min_size=1, max_size=2), inner, max_size=2)
-    ),
-    max_leaves=5,
+    st.text(min_size=1, max_size=2),
 ).map(mapper.codec(Any).dump)
 ITEMS = st.dictionaries(st.sampled_from("abcdef"), VALUES, max_size=5)
 

@@ -222,18 +222,14 @@ class Free:
     value: Any
 
 
-plain = st.recursive(
+plain = strategies.nested(
     st.none()
     | st.booleans()
     | strategies.texts
     | strategies.ints
     | strategies.decimals()
     | st.binary(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(strategies.texts.filter(bool), inner, max_size=3)
-    ),
-    max_leaves=6,
+    strategies.texts.filter(bool),
 )
 
 
@@ -271,18 +267,14 @@ def _unordered(value: Any) -> Any:
 
 # --- JSON ---------------------------------------------------------------------------------------
 
-json_values = st.recursive(
+json_values = strategies.nested(
     st.none()
     | st.booleans()
     | st.integers()
     | st.integers(-(10**80), 10**80)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(), max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=3)
-    ),
-    max_leaves=6,
+    st.text(st.characters(), max_size=3),
 )
 
 

@@ -171,10 +171,10 @@ def test_plain_json_keeps_bytes_and_sets_or_refuses(value: Any) -> None:
     extra = mapper.load({"id": {"S": "x"}, "extra": value}, Thing)
     within = mapper.load({"id": {"S": "x"}, "anything": value}, Thing)
 
-    for thing, name in ((extra, "extra"), (within, "anything")):
+    for thing, place in ((extra, "Thing['extra']"), (within, "Thing.anything")):
         with pytest.raises(MappingError) as caught:
             mapper.to_json(thing)
-        assert f"Thing['{name}']" in str(caught.value)
+        assert str(caught.value).startswith(place)
         assert "use to_dynamodb_json()" in str(caught.value)
         again = mapper.from_dynamodb_json(mapper.to_dynamodb_json(thing), Thing)
         assert mapper.dump(again) == mapper.dump(thing)
@@ -190,9 +190,7 @@ def test_plain_json_refuses_what_a_union_would_read_as_another_member() -> None:
     assert mapper.from_json(mapper.to_json(Either("x", "a", b"b")), Either) == Either(
         "x", "a", b"b"
     )
-    with pytest.raises(
-        MappingError, match=r"Either\['text'\]: expected what plain JSON has a type"
-    ):
+    with pytest.raises(MappingError, match=r"Either\.text: expected what plain JSON has a type"):
         mapper.to_json(Either("x", b"a"))
 
 
@@ -422,3 +420,71 @@ def test_lone_surrogates_are_escaped_in_json() -> None:
     text.encode()
     assert mapper.from_json(text, Thing) == thing
     mapper.to_dynamodb_json(thing).encode()
+
+
+# --- What would be lost ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"id": "1", "big": 2, "id": "2"}', "id"),
+        ('{"id": "1", "anything": [{"x": 1, "x": 1}]}', "x"),
+        ('{"id": "1", "pair": null, "big": 1, "big": 2, "big": 3}', "big"),
+    ],
+)
+def test_a_name_that_stands_twice_in_an_object_is_refused(text: str, name: str):
+    """`json.loads` keeps the last, and says nothing of the others."""
+    with pytest.raises(MappingError, match=rf"Thing: .*each name once .*, found '{name}' twice"):
+        mapper.from_json(text, Thing)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id": {"S": "1"}, "id": {"S": "2"}}',
+        '{"id": {"S": "1", "S": "2"}}',
+        '{"Item": {"id": {"S": "1"}, "anything": {"M": {"x": {"S": "1"}, "x": {"S": "2"}}}}}',
+    ],
+)
+def test_a_name_that_stands_twice_in_dynamodb_json_is_refused(text: str):
+    with pytest.raises(MappingError, match=r"Thing: .*each name once .* twice"):
+        mapper.from_dynamodb_json(text, Thing)
+
+
+def test_what_json_has_no_type_for_is_told_with_what_helps():
+    declared = Thing("1", anything={"x": [b"y"]})
+    with pytest.raises(
+        MappingError,
+        match=r"Thing\.anything\['x'\]\[0\]: .*or declare a type that tells them apart$",
+    ):
+        mapper.to_json(declared)
+    unknown = mapper.load({"id": {"S": "1"}, "more": {"SS": ["a"]}}, Thing)
+    with pytest.raises(
+        MappingError, match=r"Thing\['more'\]: .*declare a field for it, or the model"
+    ):
+        mapper.to_json(unknown)
+
+
+def endless() -> list[Any]:
+    made: list[Any] = []
+    made.append(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            object(),
+            r"Thing\.anything: .* found object <object object .*no value that could be stored",
+        ),
+        ([{"a": object()}], r"Thing\.anything\[0\]\['a'\]: .* found object <object"),
+        ({object()}, r"Thing\.anything: .* found object <object"),
+        (endless(), r"Thing\.anything.*: expected a value that is not nested without end"),
+    ],
+    ids=["object", "inside", "in a set", "endless"],
+)
+def test_what_is_no_value_is_told_plainly(value: Any, message: str):
+    with pytest.raises(MappingError, match=message):
+        mapper.dump(Thing("1", anything=value))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -93,33 +94,55 @@ def check_name(name: object) -> str:
     return str.__str__(name)
 
 
-def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
-    """The codec of `Any`. *codec_of* gives the codec of a class, for what is not plain."""
-    scalar: dict[type[object], Callable[[Any], AttributeValue]] = {
-        str: scalars.dump_str,
-        int: numbers.dump_int,
-        bool: scalars.dump_bool,
-        float: numbers.dump_float,
-        Decimal: numbers.dump_decimal,
-        bytes: scalars.dump_bytes,
-        bytearray: scalars.dump_bytes,
-        memoryview: scalars.dump_bytes,
-        type(None): scalars.dump_null,
-    }
+SCALARS: Final[Mapping[type[object], Callable[[Any], AttributeValue]]] = {
+    str: scalars.dump_str,
+    int: numbers.dump_int,
+    bool: scalars.dump_bool,
+    float: numbers.dump_float,
+    Decimal: numbers.dump_decimal,
+    bytes: scalars.dump_bytes,
+    bytearray: scalars.dump_bytes,
+    memoryview: scalars.dump_bytes,
+    type(None): scalars.dump_null,
+}
+
+
+def any_codec(
+    codec_of: Callable[[Any], Codec],
+    *,
+    simple: Mapping[type[object], Callable[[Any], AttributeValue]] = SCALARS,
+    name_of: Callable[[object], str] = check_name,
+    load: Callable[[AttributeValue], Any] = load_any,
+    expected: str = "a value that DynamoDB can hold",
+    told: Callable[[object, AttributeValue], AttributeValue] = lambda _, stored: stored,
+) -> Codec:
+    """The codec of `Any`.
+
+    Args:
+        codec_of: Gives the codec of a class, for what is not plain.
+        simple: How scalars are stored.
+        name_of: How names of maps are.
+        load: Reads what is stored.
+        expected: What a value should be.
+        told: Judges how a set, or an object of a class, would be stored.
+    """
+
+    def of_class(value: Any) -> Codec:
+        if type(value) is object:  # whose codec is this one
+            raise Refused(expected, show(value), "an `object()` has no value that could be stored")
+        return codec_of(type(value))
 
     def dump(value: Any) -> AttributeValue:
-        simple = scalar.get(type(value))
-        if simple is not None:
-            return simple(value)
+        scalar = simple.get(type(value))
+        if scalar is not None:
+            return scalar(value)
         if type(value) in (list, tuple):
             return {"L": [dump(member) for member in value]}
-        if type(value) is dict:
-            return {"M": {check_name(name): dump(member) for name, member in value.items()}}
+        if type(value) is dict or isinstance(value, Mapping):
+            return {"M": {name_of(name): dump(member) for name, member in value.items()}}
         if isinstance(value, (set, frozenset)):
-            return dump_set([dump(member) for member in value])
-        if isinstance(value, Mapping):
-            return dump(dict(value))
-        return codec_of(type(value)).dump(value)
+            return told(value, dump_set([dump(member) for member in value]))
+        return told(value, of_class(value).dump(value))
 
     def dump_at(value: Any, trail: Trail) -> AttributeValue:
         if type(value) in (list, tuple):
@@ -133,22 +156,14 @@ def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
             named = {}
             for name, member in value.items():
                 trail.parts.append(f"[{quoted(name)}]")
-                named[check_name(name)] = dump_at(member, trail)
+                named[name_of(name)] = dump_at(member, trail)
                 trail.parts.pop()
             return {"M": named}
-        if type(value) in scalar or isinstance(value, (set, frozenset)):
+        if type(value) in simple or isinstance(value, (set, frozenset)):
             return dump(value)
-        return codec_of(type(value)).dump_at(value, trail)
+        return told(value, of_class(value).dump_at(value, trail))
 
-    return Codec(
-        Any,
-        ANY,
-        dump,
-        load_any,
-        expected="a value that DynamoDB can hold",
-        dump_at=dump_at,
-        optional=True,
-    )
+    return Codec(Any, ANY, dump, load, expected=expected, dump_at=dump_at, optional=True)
 
 
 # --- JSON -------------------------------------------------------------------------------------
@@ -216,8 +231,22 @@ def _typed(value: AttributeValue) -> AttributeValue:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON as plain Python, with exact numbers: `int`, or `Decimal` where there is a point."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    """JSON as plain Python, with exact numbers: `int`, or `Decimal` where there is a point.
+
+    Raises:
+        Refused: It has NaN or an infinity, or a name twice in one object, of which one would be lost.
+    """
+    return json.loads(
+        text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_once
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise Refused("JSON with each name once in an object", f"{quoted(twice)} twice")
+    return found
 
 
 def _refuse_constant(name: str) -> Any:

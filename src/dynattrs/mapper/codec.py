@@ -73,6 +73,10 @@ class Trail:
     def error(self, cause: Exception) -> MappingError:
         if isinstance(cause, Refused):
             return MappingError(str(self), cause.expected, cause.found, None, cause.hint)
+        if isinstance(cause, RecursionError):
+            return MappingError(
+                str(self), "a value that is not nested without end", "one that holds itself, or is too deep"
+            )  # fmt: skip
         return MappingError(
             str(self),
             "a value the model accepts",

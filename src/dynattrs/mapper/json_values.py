@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs import foreign_values
-from dynattrs.mapper import numbers, scalars
+from dynattrs.mapper import anything, numbers, scalars
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, has_more_types
-from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show
-from dynattrs.quoting import quoted, shortened
+from dynattrs.mapper.codec import Codec, Refused, show
+from dynattrs.quoting import shortened
 from dynattrs.schema.table import AttributeValue
 
 _FINITE: Final = "JSON has no NaN and no infinity"
@@ -158,49 +158,14 @@ _SCALARS: Final[dict[type[object], Callable[[Any], AttributeValue]]] = {
 
 def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
     """The codec of `Any` in JSON. *codec_of* gives the codec of a class, for what is not plain."""
-
-    def dump(value: Any) -> AttributeValue:
-        simple = _SCALARS.get(type(value))
-        if simple is not None:
-            return simple(value)
-        if type(value) in (list, tuple):
-            return {"L": [dump(member) for member in value]}
-        if isinstance(value, Mapping):
-            return {"M": {check_name(name): dump(value[name]) for name in value}}
-        return _told(value, _codec_of(value, codec_of).dump(value))
-
-    def dump_at(value: Any, trail: Trail) -> AttributeValue:
-        if type(value) in (list, tuple):
-            members = []
-            for position, member in enumerate(value):
-                trail.parts.append(f"[{position}]")
-                members.append(dump_at(member, trail))
-                trail.parts.pop()
-            return {"L": members}
-        if isinstance(value, Mapping):
-            named = {}
-            for name in value:
-                trail.parts.append(f"[{quoted(name)}]")
-                named[check_name(name)] = dump_at(value[name], trail)
-                trail.parts.pop()
-            return {"M": named}
-        if type(value) in _SCALARS:
-            return dump(value)
-        return _told(value, _codec_of(value, codec_of).dump_at(value, trail))
-
-    return Codec(
-        Any, ANY, dump, load_any, expected="a value that JSON has", dump_at=dump_at, optional=True
-    )
-
-
-def _codec_of(value: object, codec_of: Callable[[Any], Codec]) -> Codec:
-    if isinstance(value, (set, frozenset, bytes)):
-        raise Refused("a value that JSON has", show(value), _UNTOLD)
-    return codec_of(type(value))
+    return anything.any_codec(
+        codec_of, simple=_SCALARS, name_of=check_name, load=load_any,
+        expected="a value that JSON has", told=_told,
+    )  # fmt: skip
 
 
 def _told(value: object, stored: AttributeValue) -> AttributeValue:
-    """What a class is stored as, if JSON has that."""
-    if has_more_types(stored):
+    """How a set or an object of a class is stored, if JSON has that."""
+    if isinstance(value, (set, frozenset)) or has_more_types(stored):
         raise Refused("a value that JSON has", show(value), _UNTOLD)
     return stored

@@ -18,9 +18,12 @@ from dynattrs.schema.model_info import ComputedKeys, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _HINT: Final = (
-    "plain JSON does not tell bytes from text, nor sets from lists, where no type says so: declare a "
-    "field, use to_dynamodb_json(), or declare the model with unknown='drop'"
+    "plain JSON does not tell bytes from text, nor sets from lists, where no type says so: "
+    "use to_dynamodb_json(), or {instead}"
 )
+#: For a field, whose type may be `Any`, and for an attribute that is none.
+_TYPED: Final = "declare a type that tells them apart"
+_UNKNOWN: Final = "declare a field for it, or the model with unknown='drop'"
 
 
 def plain_text(item: AttributeMap, codec: Codec, trail: Trail) -> str:
@@ -32,11 +35,19 @@ def plain_text(item: AttributeMap, codec: Codec, trail: Trail) -> str:
     value: AttributeValue = {"M": item}
     text = plain_json(value)
     if has_more_types(value):
-        _compare(value, from_plain(parse_json(text), codec), trail)
+        read = from_plain(parse_json(text), codec)["M"]
+        fields = {stored: name for name, stored in (codec.names or {}).items()}
+        for name, each in item.items():
+            known = name in fields
+            trail.parts.append(f".{fields[name]}" if known else f"[{quoted(name)}]")
+            _compare(each, read[name], trail, _TYPED if known else _UNKNOWN)
+            trail.parts.pop()
     return text
 
 
-def _compare(value: AttributeValue, read: Mapping[str, AttributeValue], trail: Trail) -> None:
+def _compare(
+    value: AttributeValue, read: Mapping[str, AttributeValue], trail: Trail, instead: str
+) -> None:
     tag = next(iter(value))
     if tag in ("L", "M") and tag in read:
         both = zip(value[tag], read[tag], strict=True) if tag == "L" else None
@@ -45,10 +56,12 @@ def _compare(value: AttributeValue, read: Mapping[str, AttributeValue], trail: T
             named = tag == "M"
             trail.parts.append(f"[{quoted(one)}]" if named else f"[{position}]")
             inner = (value[tag][one], read[tag][other]) if named else (one, other)
-            _compare(*inner, trail)
+            _compare(*inner, trail, instead)
             trail.parts.pop()
     elif comparable(value) != comparable(read):
-        raise Refused("what plain JSON has a type for", show_stored(value), _HINT)
+        raise Refused(
+            "what plain JSON has a type for", show_stored(value), _HINT.format(instead=instead)
+        )
 
 
 # --- Models with computed keys ------------------------------------------------------------------
