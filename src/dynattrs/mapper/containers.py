@@ -28,6 +28,7 @@ from dynattrs.mapper.codec import (
     show,
     show_stored,
 )
+from dynattrs.mapper.equality import as_written
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
@@ -272,7 +273,11 @@ def dict_codec(
         loaded = {}
         for name, each in value["M"].items():
             trail.parts.append(f"[{quoted(name)}]")
-            loaded[key.load_at({key_tag: name}, trail)] = element.load_at(each, trail)
+            as_key = key.load_at({key_tag: name}, trail)
+            if not plain:
+                # As the model writes it: an edit looks there for attributes that would be lost.
+                trail.parts[-1] = f"[{quoted(as_written({key_tag: name}, key)[key_tag])}]"
+            loaded[as_key] = element.load_at(each, trail)
             trail.parts.pop()
         return all_of(loaded, value["M"])
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from dynattrs.mapper.scalars import binary
+from dynattrs.mapper.codec import Codec, TextsShape
+from dynattrs.mapper.numbers import load_decimal, load_int
+from dynattrs.mapper.scalars import binary, load_bytes, load_str
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
 
@@ -63,3 +65,24 @@ def inside(codec: StoredForm | None, step: str | int) -> StoredForm | None:
         if stored == step:
             return codec.fields[name]
     return None
+
+
+def is_spelled_once(codec: StoredForm, *, in_set: bool) -> bool:
+    """Whether a value has but one stored form: as the key of a map, which is text, or as a member of a
+    set, where numbers count by their value.
+    """
+    if codec.load in (load_str, load_bytes):
+        return True
+    if in_set and codec.load in (load_int, load_decimal):
+        return True
+    return isinstance(codec, Codec) and isinstance(codec.shape, TextsShape)
+
+
+def as_written(value: AttributeValue, codec: StoredForm | None) -> AttributeValue:
+    """A stored value as its codec would write it; as it is stored where that cannot be read."""
+    if codec is None:
+        return value
+    try:
+        return codec.dump(codec.load(value))
+    except Exception:
+        return value

@@ -34,14 +34,8 @@ from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, still
 from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp, validate
 from dynattrs.operations.writing.index_keys import EditedKeys
-from dynattrs.operations.writing.places import (
-    Difference,
-    Known,
-    Places,
-    Steps,
-    Unlike,
-    place_at,
-)
+from dynattrs.operations.writing.places import Difference, Known, Places, Unlike
+from dynattrs.operations.writing.spellings import SETS, Steps, place_at
 from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -50,9 +44,6 @@ if TYPE_CHECKING:
 else:
     unique_items = deferred("dynattrs.operations.writing.unique_items")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
-
-_SETS = ("SS", "NS", "BS")
-
 
 #: Attributes and changes of an item that a condition holds: two operators and some 20 bytes each.
 _MOST_GUARDED: Final = 130
@@ -348,42 +339,33 @@ def _changes(
     moved here from another place is one whole change: those attributes have not moved along.
     """
     for name in before.keys() - after.keys():
-        yield _removed(before[name], (*steps, name), inside(codec, name))
+        # An empty set field is not stored: others may have put members into it that were not read.
+        empty = _is_never_absent(inside(codec, name)) and _is_set(before[name])
+        yield Difference((*steps, name), "REMOVE", None, before[name], of_members=empty)
     for name, value in after.items():
+        own = inside(codec, name)
         if name not in before:
-            # Into an empty set others may have put members meanwhile.
-            joins = not steps and _is_stored_set(value, inside(codec, name))
-            yield Difference((*steps, name), "ADD" if joins else "SET", value, None)
+            joins = own is not None and own.is_set and _is_set(value)
+            yield Difference((*steps, name), "SET", value, None, of_members=joins)
         elif wary and before[name] != value and _is_among(value, before.values()):
             yield Difference((*steps, name), "SET", value, before[name])
         else:
-            own = inside(codec, name)
             yield from _change(before[name], value, (*steps, name), own, wary=wary)
 
 
-def _removed(before: AttributeValue, steps: Steps, codec: StoredForm | None) -> Difference:
-    """An attribute that is there no more; of a set that became empty, the members that were read.
-
-    Members that may be stored in other words are removed with all the others.
-    """
-    element = codec and codec.element
-    if (
-        len(steps) == 1 and _is_stored_set(before, codec)
-        and element is not None and element.type in (str, int, bytes)
-    ):  # fmt: skip
-        return Difference(steps, "DELETE", before, before)
-    return Difference(steps, "REMOVE", None, before)
+def _is_never_absent(codec: StoredForm | None) -> bool:
+    """Whether it is that of a set field whose absence is the empty set."""
+    return codec is not None and codec.is_set and not codec.optional
 
 
-def _is_stored_set(value: AttributeValue, codec: StoredForm | None) -> bool:
-    """Whether it is the value of a set field, whose absence is the empty set."""
-    if codec is None or not codec.is_set or codec.optional:
-        return False
-    return any(tag in value for tag in _SETS)
+def _is_set(value: AttributeValue) -> bool:
+    """Whether it may be stored for a set."""
+    return any(tag in value for tag in (*SETS, "L"))
 
 
 def _is_among(value: AttributeValue, values: Iterable[AttributeValue]) -> bool:
-    return ("M" in value or "L" in value) and value in values
+    # Nothing can have moved along in one that is empty.
+    return bool(value.get("M") or value.get("L")) and value in values
 
 
 def _change(
@@ -400,35 +382,23 @@ def _change(
         return  # in another order
     ((tag_before, was),) = before.items()
     ((tag, now),) = after.items()
-    if tag == tag_before == "M":
+    if codec is not None and codec.is_set and _is_set(after):
+        was_set = _is_set(before) or "NULL" in before
+        yield Difference(steps, "SET", after, before, of_members=was_set)
+    elif tag == tag_before == "M":
         yield from _changes(was, now, steps, codec, wary=wary)
-    elif tag == tag_before == "L" and len(was) == len(now) and not (codec and codec.is_set):
+    elif tag == tag_before == "L" and len(was) == len(now):
         for position, (one, other) in enumerate(zip(was, now, strict=True)):
             if wary and one != other and _is_among(other, was):
                 yield Difference((*steps, position), "SET", other, one)
             else:
                 own = inside(codec, position)
                 yield from _change(one, other, (*steps, position), own, wary=wary)
-    elif tag == tag_before and tag in _SETS:
-        yield from _set_change(before, after, steps, tag)
+    elif tag == tag_before and tag in SETS:
+        if set(was) != set(now):
+            yield Difference(steps, "SET", after, before, of_members=True)
     else:
         yield Difference(steps, "SET", after, before)
-
-
-def _set_change(
-    before: AttributeValue, after: AttributeValue, steps: Steps, tag: str
-) -> Iterator[Difference]:
-    was, now = set(before[tag]), set(after[tag])
-    added, removed = sorted(now - was), sorted(was - now)
-    if not added and not removed:
-        return
-    # ADD and DELETE work on top-level attributes, and only one of them on each.
-    if len(steps) > 1 or (added and removed):
-        yield Difference(steps, "SET", after, before)
-    elif added:
-        yield Difference(steps, "ADD", {tag: added}, before)
-    elif removed:
-        yield Difference(steps, "DELETE", {tag: removed}, before)
 
 
 def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Difference]) -> None:

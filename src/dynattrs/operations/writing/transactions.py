@@ -66,9 +66,16 @@ from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations.writing import migration, unique_items, unique_writes, updates
+    from dynattrs.operations.writing import (
+        migration,
+        spellings,
+        unique_items,
+        unique_writes,
+        updates,
+    )
 else:
     migration = deferred("dynattrs.operations.writing.migration")
+    spellings = deferred("dynattrs.operations.writing.spellings")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
     updates = deferred("dynattrs.operations.writing.updates")
 
@@ -153,6 +160,12 @@ class TransactionVerbs:
                 f"token={self._token!r}: what {written} sends with upsert=True depends on whether "
                 f"there is an item, so a repeated transaction would differ; let an item remember "
                 f"it: insert a receipt in the same transaction, without a token"
+            )
+        guessed = spellings.guesses(info, prepared.stated) if is_class_of(subject) else None
+        if guessed is not None and self._token is not None:
+            raise TransactionError(
+                f"token={self._token!r}: in which form {guessed} is stored is not known, so a repeated "
+                f"transaction could differ; give the object that was read, t.update(obj, ...)"
             )
         made = 0 if prepared.new is None else prepared.new.size
         size = max(made, _least_size(info, item_key, prepared.stated))

@@ -55,7 +55,7 @@ from dynattrs.operations.refusals import (
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes
-from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
+from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored, dumped
 from dynattrs.operations.writing.following_keys import (
     CREATED,
     check_key_untouched,
@@ -64,6 +64,7 @@ from dynattrs.operations.writing.following_keys import (
 )
 from dynattrs.operations.writing.index_keys import check_whole
 from dynattrs.operations.writing.new_items import NewItem
+from dynattrs.operations.writing.spellings import as_spelled, located
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
@@ -91,6 +92,9 @@ class Prepared:
         wanted: The condition under which it is made: the caller's and the version's.
         renews: Whether it brings an item of an older schema up to date.
         tries: How often it was asked in another stored form.
+        spelled: The condition that names and members are stored as they are called; None if there
+            are none that may be called otherwise.
+        sent: What the update does, with these names and members.
     """
 
     table: str
@@ -106,18 +110,32 @@ class Prepared:
     wanted: Condition | None = None
     renews: bool = False
     tries: int = 0
+    spelled: Condition | None = None
+    sent: Sequence[Action] = ()
+
+    @property
+    def acts(self) -> Sequence[Action]:
+        """All that the update does, by the names that are stored."""
+        return self.sent or self.done
 
     def as_stored(self, core: Core, item: AttributeMap | None) -> Prepared | None:
-        """The same, whose conditions speak of what was read in the form that *item* has it in, of which
-        they were false; None where that is no reason for it.
+        """The same, whose conditions and actions speak of what was read in the form that *item* has it in,
+        of which they were false; None where that is no reason for it.
+
+        Raises:
+            ConditionError: What is stored goes with no such action.
         """
-        if self.tries == MOST_TRIES:
+        if self.tries == MOST_TRIES or not item:
             return None
         found = as_stored(core, self.info, item, self.asked, self.needed)
-        if found is None:
+        if found is None and self.spelled is None:
             return None
-        asked, needed = found
-        return attrs.evolve(self, asked=asked, needed=needed, tries=self.tries + 1)
+        asked, needed = found or (self.asked, self.needed)
+        again = attrs.evolve(self, asked=asked, needed=needed, tries=self.tries + 1)
+        if self.spelled is not None:
+            sent, spelled = as_spelled(self.info, self.done, item)
+            again = attrs.evolve(again, sent=sent, spelled=spelled)
+        return again if found is not None or again.under() != self.under() else None
 
     def under(self, further: Condition | None = None) -> dict[str, Any]:
         """The parameters of UpdateItem, under a further condition."""
@@ -125,9 +143,9 @@ class Prepared:
         parameters: dict[str, Any] = {
             "TableName": self.table,
             "Key": self.key,
-            "UpdateExpression": render_update(self.done, placeholders),
+            "UpdateExpression": render_update(self.acts, placeholders),
         }
-        add_condition(parameters, joined(self.needed, further), placeholders)
+        add_condition(parameters, joined(self.needed, self.spelled, further), placeholders)
         placeholders.into(parameters)
         return parameters
 
@@ -236,8 +254,12 @@ def prepare(
     # An object that has a version was stored, and what it says is asked of the stored one.
     makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))
     new = NewItem(core, info, key, stated, obj) if makes else None
+    sent, spelled = as_spelled(info, done, None)
+    if spelled is not None and obj is not None:
+        sent, spelled = as_spelled(info, done, dumped(info, obj), sure=False)
     return Prepared(
-        table, info, key, stated, done, version, asked, needed, upsert, new, wanted
+        table, info, key, stated, done, version, asked, needed, upsert, new, wanted,
+        spelled=spelled, sent=sent,
     )  # fmt: skip
 
 
@@ -339,10 +361,11 @@ def send(
         again = prepared.as_stored(core, error.item)
         if again is not None:
             return (yield from send(core, again, returns=returns, decode=decode))
-        if asked is None or not error.item:
+        false = prepared.spelled if asked is None else asked
+        if false is None or not error.item:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
-        if not outcomes.update_was_applied(info, key, prepared.version, prepared.done, error):
-            raise condition_failed(error, info, key, asked) from error
+        if not outcomes.update_was_applied(info, key, prepared.version, prepared.acts, error):
+            raise condition_failed(error, info, key, false) from error
         if returns == "ALL_OLD":
             raise outcomes.unknown(error, info, key, error.item) from error
         return {"Attributes": error.item}
@@ -406,7 +429,7 @@ def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMa
 def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:
     """The new value at the place that an action changed; None where there is nothing now."""
     data = data_of(path)
-    value = stored_at(item, data.steps)
+    value = stored_at(item, located(info, item, data.steps))
     if value is not None:
         return load_value(data.label, data.form, value, key_in(info, item), item)
     # A set that has lost its last member is absent, and reads as empty.
