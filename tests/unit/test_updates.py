@@ -401,6 +401,33 @@ def test_a_missing_item_is_told_from_a_false_condition_by_what_the_service_retur
     )
 
 
+@pytest.mark.parametrize("left", [None, {**KEY, "play.count": {"N": "1"}}])
+def test_an_upsert_that_others_overtake_to_the_end_says_so(left: Any):
+    """They delete the item before it is changed, and make it before it is put."""
+    handle = ByHand()
+    flow = handle.update(Song, ("Nina", "Sinnerman"), set_(Song.year, 1), upsert=True)
+    effect, asked = next(flow), 0
+    while effect.operation != "get_item":
+        if effect.operation == "update_item":
+            effect = flow.throw(ConditionFalse("UpdateItem", "Conditional…", "no", "songs"))
+            continue
+        asked += 1
+        there = ConditionFalse("PutItem", "Conditional…", "no", "songs")
+        there.item = dict(KEY)
+        handle.clock.seconds += 25
+        effect = flow.throw(there)
+        while not isinstance(effect, Call):
+            effect = flow.send(None)
+
+    with pytest.raises(
+        ConditionFailed, match=rf"others do not make and .* in {asked} tries"
+    ) as lost:
+        flow.send({} if left is None else {"Item": left})
+
+    assert lost.value.item == (None if left is None else Song("Nina", "Sinnerman", plays=1))
+    assert asked > 1
+
+
 def test_a_condition_that_is_false_without_asking_sends_nothing():
     flow = update(Song, ("a", "b"), remove(Song.year), when=in_(Song.plays, []))
 

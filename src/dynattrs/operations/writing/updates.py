@@ -51,6 +51,7 @@ from dynattrs.operations.refusals import (
     check_current,
     condition_failed,
     disowned,
+    found_object,
     item_exists,
     past_conflicts,
 )
@@ -295,10 +296,19 @@ def or_new(
             return made
         attempt += 1
         if environment.monotonic() >= until:
-            key, asked = plain_key(prepared.info, prepared.key), str(no_item(prepared.info))
-            raise ConditionFailed("PutItem", prepared.info.name, key, asked)
+            raise (yield from _race_lost(core, prepared, attempt))
         why = "ConditionalCheckFailed"
         yield core.pause_before(attempt, "PutItem", (prepared.table,), 1, why, until)
+
+
+def _race_lost(core: Core, prepared: Prepared, tries: int) -> Flow[ConditionFailed]:
+    """The error where others came first each time, with the item that is there in the end."""
+    info, key = prepared.info, prepared.key
+    reading = {"TableName": prepared.table, "Key": key, "ConsistentRead": True}
+    found = (yield Call("get_item", reading)).get("Item")
+    asked = f"that others do not make and delete the item meanwhile, as in {tries} tries,"
+    item = None if found is None else found_object(info, found)
+    return ConditionFailed("PutItem", info.name, plain_key(info, key), asked, item)
 
 
 def make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
