@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from dynattrs.errors import MappingError
 from dynattrs.mapper.carried import carried_by
@@ -37,7 +37,7 @@ def name_object(
 
 
 @contextlib.contextmanager
-def answering() -> Iterator[None]:
+def answering() -> Generator[None, None, None]:
     """Note in an error that it is of the reply to a write, which was done."""
     try:
         yield
