@@ -179,6 +179,11 @@ def merged(before: Cart, theirs: Cart, mine: Cart, *, guard: bool) -> Cart:
                 found[name] = value
         return found
 
+    def members(was: set[Any], now: set[Any], wanted: set[Any]) -> set[Any]:
+        if was != wanted and guard and now != was:
+            raise Conflict
+        return (now - (was - wanted)) | (wanted - was)
+
     def lines(was: list[Line], now: list[Line], wanted: list[Line]) -> list[Line]:
         if len(was) != len(wanted):
             return leaf(was, now, wanted)  # type: ignore[no-any-return]
@@ -199,7 +204,7 @@ def merged(before: Cart, theirs: Cart, mine: Cart, *, guard: bool) -> Cart:
             lines(before.box.lines, theirs.box.lines, mine.box.lines),
         ),
         mapping(before.counts, theirs.counts, mine.counts),
-        leaf(before.pairs, theirs.pairs, mine.pairs),
+        members(before.pairs, theirs.pairs, mine.pairs),
     )
 
 
