@@ -10,6 +10,7 @@ import pytest
 
 from dynattrs import (
     ImpossibleKey,
+    MappingError,
     ModelError,
     NoSuchItem,
     OtherKind,
@@ -520,3 +521,40 @@ def test_items_without_a_kind_are_of_subclasses_before_others(session: Session):
     assert session.scan(Between).all() == [Between("X#a")]
     assert mapper.load(item, Base) == Sub("X#a")
     assert mapper.load(item, Base | Between) == Between("X#a")
+
+
+@pytest.mark.parametrize(
+    "key", [("USER#1", "US"), ("USER", "USER"), ("ORG#1", "BRANCH"), ("else", "what")], ids=str
+)
+@pytest.mark.parametrize(
+    "cls", [User, *(pytest.param(each, marks=pytest.mark.full) for each in (Org, Branch))]
+)
+def test_items_whose_keys_cannot_be_read_are_refused_and_left_alone(
+    session: Session, cls: type[Any], key: tuple[str, str]
+):
+    client: Any = session.client
+    session.tables.create(BLOG)
+    pk, sk = ({"S": part} for part in key)
+    item = {"pk": pk, "sk": sk, "id": {"S": "1"}, "name": {"S": "x"}, "email": {"S": "e"}}
+    client.put_item(TableName=session._core.table_name(BLOG), Item=item)
+    scan = session.scan(cls)
+
+    for verb in (
+        scan.all,
+        scan.count,
+        scan.delete,
+        lambda: scan.keys().all(),
+        lambda: scan.raw().all(),
+        lambda: scan.select(cls.name).all(),
+        lambda: session.scan(User, Org).all(),
+        lambda: session.migrate(User),
+        lambda: mapper.load(item, cls),
+    ):
+        with pytest.raises(MappingError) as caught:
+            verb()
+        assert caught.value.key == {"pk": pk, "sk": sk}
+        assert stored(session, BLOG) == [item]
+    assert scan.on_error("skip").all() == []
+    assert scan.on_error("skip").delete() == 0
+    assert session.migrate(User, on_error="skip").failed == 1
+    assert stored(session, BLOG) == [item]
