@@ -369,10 +369,29 @@ def drop_from_dict(order: Order) -> None:
     del order.by_name["x"]
 
 
+def replace_in_list(order: Order) -> None:
+    order.items[0] = Item("new")
+
+
+def replace_in_dict(order: Order) -> None:
+    order.by_name["x"] = Item("new")
+
+
+def replace_alone(order: Order) -> None:
+    order.main = Item("new")
+
+
+def replace_around(order: Order) -> None:
+    order.basket = Basket("new", [Item("a")])
+
+
 @pytest.mark.parametrize(
     "change",
-    [add_to_nested_list, swap_in_list, move_up_in_list, swap_in_dict, drop_from_dict],
-)
+    [
+        add_to_nested_list, swap_in_list, move_up_in_list, swap_in_dict, drop_from_dict,
+        replace_in_list, replace_in_dict, replace_alone, replace_around,
+    ],
+)  # fmt: skip
 def test_what_would_erase_or_mix_up_unknown_attributes_anywhere_is_refused(
     session: Session, client: Any, table_prefix: str, order: Order, change: Any
 ) -> None:
@@ -408,6 +427,35 @@ def test_fields_beside_unknown_attributes_may_change_anywhere(
     assert found["pair"]["L"][0]["M"]["color"] == {"S": "red"}
     again = session.get_one(Order, "1", consistent=True)
     assert again == order
+
+
+def test_attributes_beside_the_fields_of_a_frozen_object_stay(
+    session: Session, client: Any
+) -> None:
+    """It can only be replaced where a field of it is meant."""
+
+    @attrs.frozen
+    class Size:
+        width: int = 1
+        height: int = 1
+
+    @model("frames")
+    class Frame:
+        id: str = partition_key()
+        sizes: list[Size] = attrs.field(factory=list)
+
+    session.tables.create(Frame)
+    size = {"M": {"width": {"N": "1"}, "unit": {"S": "cm"}}}
+    table = session._core.table_prefix + "frames"
+    client.put_item(TableName=table, Item={"id": {"S": "f"}, "sizes": {"L": [size]}})
+    frame = session.get_one(Frame, "f", consistent=True)
+
+    with session.edit(frame):
+        frame.sizes[0] = attrs.evolve(frame.sizes[0], width=2)
+
+    (found,) = client.scan(TableName=table, ConsistentRead=True)["Items"]
+    assert found["sizes"]["L"][0]["M"]["width"] == {"N": "2"}
+    assert found["sizes"]["L"][0]["M"]["unit"] == {"S": "cm"}
 
 
 def test_what_is_known_wholly_may_be_moved(session: Session) -> None:

@@ -7,7 +7,7 @@ field), and what the model does not know stays as it is stored.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -17,6 +17,7 @@ from dynattrs.errors import ConditionError, ConditionFailed, MappingError, Outco
 from dynattrs.expressions.conditions import Comparison, Condition, Value
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper.carried import carried_by, carry, carry_on
+from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.mapper.equality import alike, inside
 from dynattrs.operations.conditions import (
     exists,
@@ -60,6 +61,7 @@ class Edit:
         version: The condition that the stored version is the object's.
         guard: Whether what has changed must be stored as it was read.
         renews: Whether it is only brought up to date: hooks, version and time stamps are left out.
+        held: The objects beside whose fields attributes are stored that nobody knows, by their places.
     """
 
     info: ModelInfo
@@ -68,6 +70,7 @@ class Edit:
     version: Condition | None
     guard: bool
     renews: bool = False
+    held: Mapping[str, object] = attrs.field(factory=dict)
 
 
 def begin(obj: Any, *, guard: bool) -> Edit:
@@ -88,7 +91,8 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     else:
         # Of an edit that failed: it may have left behind what has no place in DynamoDB.
         before = {**base, **_version_of(info, obj)}
-    return Edit(info, obj, before, version_is(info, obj), guard)
+    held = dict(_holders(info, obj))
+    return Edit(info, obj, before, version_is(info, obj), guard, held=held)
 
 
 def _version_of(info: ModelInfo, obj: Any) -> AttributeMap:
@@ -132,7 +136,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     if not changes:
         settle_edit(obj, carried_by(obj).as_stored)
         return
-    _check_lost(info, lost, changes)
+    _check_lost(edit, lost, changes)
     if not edit.renews:
         validate(info, obj, {str(change.steps[0]) for change in changes})
     encoded = Encoded(info, obj, after)
@@ -401,23 +405,75 @@ def _change(
         yield Difference(steps, "SET", after, before)
 
 
-def _check_lost(info: ModelInfo, lost: Sequence[str], changes: list[Difference]) -> None:
-    """Refuse to replace a value inside which there are attributes that nobody knows."""
+def _check_lost(edit: Edit, lost: Sequence[str], changes: list[Difference]) -> None:
+    """Refuse to replace a value inside which there are attributes that nobody knows: also where the new
+    one differs in some fields only, so that these attributes would be found beside it.
+    """
     if not lost:
         return
+    info = edit.info
+    now = dict(_holders(info, edit.obj))
+    others = [each for each, held in edit.held.items() if now.get(each, held) is not held]
     for change in changes:
         where, exact = _place(info, change.steps)
+        for place in lost:
+            if any(_is_inside(where, each) and _is_inside(place, each) for each in others):
+                raise _erased(where, place)
         if change.before is None or (not exact and change.before.keys().isdisjoint(("M", "L"))):
             continue  # nothing is inside what is replaced
         for place in lost:
-            if place.startswith(where) and place[len(where) :].startswith((".", "[", "{")):
-                raise MappingError(
-                    where,
-                    "a value whose nested attributes are all known",
-                    f"an unknown one at {place}",
-                    hint="replacing or moving it would erase that; change fields inside it, use "
-                    "update(...), or add the field to the nested class",
-                )
+            if place != where and _is_inside(place, where):
+                raise _erased(where, place)
+
+
+def _is_inside(place: str, outer: str) -> bool:
+    rest = place[len(outer) :]
+    return place.startswith(outer) and (not rest or rest.startswith((".", "[", "{")))
+
+
+def _erased(where: str, place: str) -> MappingError:
+    return MappingError(
+        where,
+        "a value whose nested attributes are all known",
+        f"an unknown one at {place}",
+        hint="replacing or moving it would erase that; change fields inside it, use "
+        "update(...), or add the field to the nested class",
+    )
+
+
+def _holders(info: ModelInfo, obj: object) -> Iterator[tuple[str, object]]:
+    """The objects inside *obj* that attributes were stored beside which nobody knows, by their places.
+
+    One that cannot change is replaced where a field of it is meant, so it is left out.
+    """
+    lost = carried_by(obj).lost
+
+    def inside_of(codec: StoredForm, value: Any, text: str) -> Iterator[tuple[str, object]]:
+        if value is None or codec.is_set or not any(_is_inside(each, text) for each in lost):
+            return
+        if codec.fields:
+            if not isinstance(value, Mapping):
+                if not (isinstance(value, tuple) or is_frozen_class(type(value))):
+                    yield text, value
+                value = {name: getattr(value, name, None) for name in codec.fields}
+            for name, form in codec.fields.items():
+                yield from inside_of(form, value.get(name), f"{text}.{name}")
+        elif codec.element is not None:
+            for step, each in _members(codec, value):
+                yield from inside_of(codec.element, each, f"{text}[{step!r}]")
+
+    if lost:
+        codec = info.mapper.model_codec(info.cls)
+        for name, form in (codec.fields or {}).items():
+            yield from inside_of(form, getattr(obj, name, None), f"{info.name}.{name}")
+
+
+def _members(codec: StoredForm, value: Any) -> Iterable[tuple[object, object]]:
+    if not isinstance(value, Mapping):
+        return enumerate(value)
+    if codec.key is None:
+        return value.items()
+    return [(next(iter(codec.key.dump(name).values())), each) for name, each in value.items()]
 
 
 def _place(info: ModelInfo, steps: Steps) -> tuple[str, bool]:
