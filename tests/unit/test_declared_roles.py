@@ -19,6 +19,7 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
+from table_service import Service
 
 OPTIONS = {
     "ttl": (True, "a key never changes"),
@@ -147,3 +148,24 @@ def test_a_table_that_says_nothing_of_it_takes_any_field():
         class Visit:
             id: str
             expires: int
+
+
+def test_where_two_models_of_one_name_meet_the_time_to_live_is_one_of_both():
+    @model("visits")
+    class Expiring:
+        id: str = partition_key()
+        until: int | None = field(ttl=True, default=None)
+
+    @model("visits")
+    class Other:
+        id: str = partition_key()
+        until: int = 0
+
+    for subjects in ((Expiring, Other), (Other, Expiring)):
+        with pytest.raises(ModelError) as caught:
+            Service().create(*subjects)
+        assert str(caught.value) == (
+            "Other.until: it is stored as 'until', by which DynamoDB deletes the items of table "
+            "'visits', as another model says; write field(ttl=True), or field(name=...)"
+        )
+    Service().create(Other)

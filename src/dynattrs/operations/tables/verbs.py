@@ -26,7 +26,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Pause, verb
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers, TableNotReady
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import model_info
+from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
@@ -229,7 +229,24 @@ def _merged(core: Core, subjects: tuple[Subject, ...]) -> dict[str, Table]:
         name = core.table_name(table)
         known = found.get(name)
         found[name] = table if known is None else _together(known, table)
+    for subject in subjects:
+        _check_ttl_said(subject, found[core.table_name(table_of(subject))])
     return found
+
+
+def _check_ttl_said(subject: Subject, table: Table) -> None:
+    """Refuse a field that is stored where another model of the table has its time to live."""
+    info, ttl = info_of(subject), table.ttl_attribute
+    if info is None or ttl is None or info.table.ttl_attribute is not None:
+        return
+    for name, stored in info.names.items():
+        if stored == ttl:
+            raise ModelError(
+                info.name,
+                f"it is stored as {ttl!r}, by which DynamoDB deletes the items of table {table.name!r}, "
+                f"as another model says; write field(ttl=True), or field(name=...)",
+                name,
+            )
 
 
 def _chosen(
