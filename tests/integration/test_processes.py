@@ -186,3 +186,55 @@ def test_a_session_at_the_top_of_a_module_may_be_forgotten(
     _, errors = run(program, "-W", "error::ResourceWarning")
 
     assert errors == ""
+
+
+LATE = """
+def late():
+    s.save(Count("late"))
+    s.save_all(Count(f"late-{n}") for n in range(60))
+    with s.batch() as batch:
+        for n in range(60):
+            batch.save(Count(f"batch-{n}"))
+    assert s.query(Count).where(Count.id == "late").count() == 1
+    assert len(list(s.get_many(Count, [f"late-{n}" for n in range(250)], consistent=True))) == 60
+    found = {count.id for count in s.scan(Count).consistent().page_size(20)}
+    assert found == {count.id for count in s.scan(Count).consistent().page_size(20).parallel(3)}
+    print(len(found))
+
+s.save(Count("warm"))
+"""
+AT_EXIT = LATE + "import atexit; atexit.register(late)"
+AFTER_MAIN = (
+    LATE
+    + """
+import threading
+def wait():
+    # When the interpreter gives no more threads, and not before.
+    from concurrent.futures import ThreadPoolExecutor
+    while True:
+        try:
+            ThreadPoolExecutor(1).submit(int)
+        except RuntimeError:
+            return late()
+threading.Thread(target=wait).start()
+"""
+)
+
+
+@pytest.mark.parametrize("ending", [AT_EXIT, AFTER_MAIN], ids=["atexit", "after the main thread"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("", id="as usual"),
+        pytest.param("fast=False", id="slow", marks=pytest.mark.full),
+        pytest.param("concurrency=1", id="one at once", marks=pytest.mark.full),
+        pytest.param("call_timeout=timedelta(seconds=20)", id="limited", marks=pytest.mark.full),
+    ],
+)
+def test_gathered_writes_and_reads_take_no_threads_when_the_interpreter_is_ending(
+    session: Session, run: Any, options: str, ending: str
+) -> None:
+    out, errors = run(f"from datetime import timedelta\ns = session({options})\n{ending}")
+
+    assert out == "122\n", errors
+    assert len(list(session.scan(Count).consistent())) == 122

@@ -35,6 +35,7 @@ from dynattrs.operations.flows import (
     frame_of,
 )
 from dynattrs.wire.client import PendingReply, Wire
+from dynattrs.wire.time_limits import is_ending
 
 R = TypeVar("R")
 
@@ -209,6 +210,23 @@ def _see_to(task: LightTask) -> None:
         task.result()
 
 
+def _beside(
+    submit: Callable[..., Future[Any]], function: Callable[..., object], *arguments: object
+) -> Future[Any]:
+    """In a thread; where the interpreter is about to end, and gives none any more, here and now."""
+    try:
+        return submit(function, *arguments)
+    except RuntimeError as error:
+        if not is_ending(error):
+            raise
+    done: Future[Any] = Future()
+    try:
+        done.set_result(function(*arguments))
+    except Exception as error:  # it belongs to who waits
+        done.set_exception(error)
+    return done
+
+
 class Driver:
     """Does what flows ask for: calls over the wire, pauses by sleeping, tasks in a thread pool."""
 
@@ -280,7 +298,7 @@ class Driver:
 
     def _submit(self, flow: Flow[object]) -> Future[Any]:
         # In the starter's context, so that spans and log fields are those of who asked.
-        return self._in_thread(contextvars.copy_context().run, self.run, flow)
+        return _beside(self._in_thread, contextvars.copy_context().run, self.run, flow)
 
     def _in_thread(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         with self._lock:
@@ -315,7 +333,7 @@ class Driver:
             if begun is None:
                 # A request that is about to be made has its place already.
                 submit = self._at_once if isinstance(effect, Call) else self._in_thread
-                left = submit(context.run, self.run, flow, effect)
+                left = _beside(submit, context.run, self.run, flow, effect)
                 left.add_done_callback(task.cancelled)
                 return left
             task.sent(begun, self.run)

@@ -27,6 +27,13 @@ class OutOfTime(TimeoutError):
     """A call was not over in time."""
 
 
+def is_ending(error: RuntimeError) -> bool:
+    """Whether a thread was refused because the interpreter is about to end: in what `atexit` calls, and in
+    threads that go on after the main one.
+    """
+    return "interpreter shutdown" in str(error)
+
+
 def left_of(until: float) -> float:
     """How many seconds are left.
 
@@ -57,8 +64,13 @@ def within(attempts: Attempts, function: Callable[[], R]) -> R:
         except BaseException as error:  # it belongs to who waits
             done.set_exception(error)
 
-    # One that is left alone must not keep the program from ending.
-    threading.Thread(target=making, name="dynattrs-call", daemon=True).start()
+    try:
+        # One that is left alone must not keep the program from ending.
+        threading.Thread(target=making, name="dynattrs-call", daemon=True).start()
+    except RuntimeError as error:
+        if not is_ending(error):
+            raise
+        return function()  # an answer late is better than none
     try:
         futures.wait((done,), left)
     finally:  # also after KeyboardInterrupt
