@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -375,3 +377,85 @@ def test_wherever_it_is_interrupted_every_save_that_returned_is_accounted_for(
     error = None
     light.clear()
     gc.collect()
+
+
+# --- Interruptions while a batch is answered ----------------------------------------------------
+
+
+def interrupted_by(server: ScriptedServer, times: int) -> threading.Event:
+    """Send SIGINT while the server has the first request, so often; it answers after the last one, or
+    when the event is set.
+    """
+    answering, first = threading.Event(), [True]
+
+    def answer(request: Received) -> Any:
+        if first and first.pop():
+            for _ in range(times):
+                time.sleep(0.1)
+                os.kill(os.getpid(), signal.SIGINT)
+            if times == 1:
+                time.sleep(0.2)
+                answering.set()
+        answering.wait(5)
+        return reply()
+
+    server.answer = answer
+    return answering
+
+
+@pytest.fixture(params=["direct", "slow", "first"])
+def any_session(request: pytest.FixtureRequest, server: ScriptedServer) -> Iterator[Session]:
+    """One with idle connections; one that sends through botocore; one that has not sent before."""
+    if request.param == "direct":
+        yield request.getfixturevalue("session")
+        return
+    client = client_of(server)
+    session = Session(client=client, fast=request.param != "slow")
+    yield session
+    session.close()
+    client.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+@pytest.mark.parametrize("count", [1, 25, 30])
+def test_an_interruption_waits_for_the_answer_to_a_batch(
+    server: ScriptedServer, any_session: Session, count: int
+) -> None:
+    interrupted_by(server, 1)
+
+    with pytest.raises(KeyboardInterrupt) as caught, any_session.batch() as batch:
+        save(batch, count)
+
+    stored = set(ids(server.received))
+    assert len(stored) in {count, count - 5}
+    assert reported(caught.value) == set(range(count)) - stored
+    assert any_session.stats.uncertain == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+@pytest.mark.parametrize("count", [1, 25, 30])
+def test_a_second_interruption_waits_for_nothing_and_all_is_named(
+    server: ScriptedServer, any_session: Session, count: int
+) -> None:
+    answering = interrupted_by(server, 2)
+
+    with pytest.raises(KeyboardInterrupt) as caught, any_session.batch() as batch:
+        save(batch, count)
+
+    assert not answering.is_set()
+    assert reported(caught.value) == set(range(count))
+    answering.set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+def test_an_interruption_that_waited_comes_before_another_attempt(
+    server: ScriptedServer, session: Session
+) -> None:
+    interrupted_by(server, 1)
+    answer = server.answer
+    server.answer = lambda request: (answer(request), failure("ThrottlingException"))[1]  # type: ignore[misc]
+
+    with pytest.raises(KeyboardInterrupt) as caught, session.batch() as batch:
+        save(batch, 3)
+
+    assert reported(caught.value) == {0, 1, 2}

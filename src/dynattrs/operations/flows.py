@@ -54,6 +54,8 @@ class Call:
         deadline: When no further attempt of it begins any more, as `Environment.monotonic` counts.
         decode: Makes the response of the reply's bytes, for a wire that has these. A wire that has
             a parsed reply does not ask it: then items are attribute maps, where they might be rows.
+        outlasts: Whether the answer is waited for also after an interruption of who waits for it, which
+            is raised then. A second one is raised at once. Under asyncio a task does that.
     """
 
     operation: str
@@ -61,6 +63,7 @@ class Call:
     repeat: bool = True
     deadline: float | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
     decode: Decode | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
+    outlasts: bool = attrs.field(default=False, eq=False, repr=False, kw_only=True)
 
 
 @attrs.frozen

@@ -210,6 +210,18 @@ def _see_to(task: LightTask) -> None:
         task.result()
 
 
+def _is_ready(ready: Callable[[float], bool], held: list[BaseException]) -> bool:
+    try:
+        return ready(_GLANCE)
+    except Exception:
+        raise
+    except BaseException as interruption:
+        if held:
+            raise
+        held.append(interruption)
+        return False
+
+
 def _beside(
     submit: Callable[..., Future[Any]], function: Callable[..., object], *arguments: object
 ) -> Future[Any]:
@@ -258,27 +270,38 @@ class Driver:
         """
         # Emptied when it is thrown: a frame that keeps an error is a cycle with its traceback.
         thrown: list[BaseException] = []
+        held: list[BaseException] = []
         while True:
             try:
-                return self._steps(flow, thrown, effect)
+                result = self._steps(flow, thrown, held, effect)
             except BaseException as error:
                 effect = None
                 if frame_of(flow) is None:  # it has ended, with this error
+                    if held:
+                        raise held.pop() from error
                     raise
                 thrown.append(error)
+            else:
+                if held:
+                    raise held.pop()
+                return result
 
-    def _steps(self, flow: Flow[R], thrown: list[BaseException], effect: object) -> R:
+    def _steps(
+        self, flow: Flow[R], thrown: list[BaseException], held: list[BaseException], effect: object
+    ) -> R:
         try:
             if effect is None:
                 effect = flow.throw(thrown.pop()) if thrown else next(flow)
             while True:
-                effect = flow.send(self._perform(effect))
+                effect = flow.throw(held.pop()) if held else flow.send(self._perform(effect, held))
         except StopIteration as stop:
             result: R = stop.value
             return result
 
-    def _perform(self, effect: object) -> Any:
+    def _perform(self, effect: object, held: list[BaseException]) -> Any:
         if isinstance(effect, Call):
+            if effect.outlasts and threading.current_thread() is threading.main_thread():
+                return self._outlast(effect, held)
             return self.wire.call(effect)
         if isinstance(effect, Pause):
             return time.sleep(effect.seconds)
@@ -295,6 +318,29 @@ class Driver:
             return effect.task.result()
         except CancelledError:
             raise SessionClosed from None
+
+    def _outlast(self, call: Call, held: list[BaseException]) -> Any:
+        """The response to a call, also where the main thread, which waits for it, is interrupted: then
+        the interruption is *held*. It does not wait any longer after a second one.
+        """
+        finish: Callable[[], Any]
+        begun = self.wire.begin(call)
+        if begun is not None:
+            ready, finish = begun.ready, begun.finish
+        else:
+            context = contextvars.copy_context()
+            context.run(_acting.set, caller())  # who is calling all the same
+            task = _beside(self._at_once, context.run, self.wire.call, call)
+            ready, finish = lambda seconds: bool(futures.wait((task,), seconds).done), task.result
+        try:
+            while not _is_ready(ready, held):
+                pass
+        except BaseException:
+            if begun is not None:
+                with contextlib.suppress(Exception):
+                    self._at_once(begun.finish)  # so that its connection comes back
+            raise
+        return finish()
 
     def _submit(self, flow: Flow[object]) -> Future[Any]:
         # In the starter's context, so that spans and log fields are those of who asked.

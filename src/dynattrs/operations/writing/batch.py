@@ -537,7 +537,7 @@ def _at_pace(
     asked = None
     if put is None:
         parameters = {"RequestItems": _request_items(writes)}
-        asked = Call("batch_write_item", parameters, deadline=until)
+        asked = Call("batch_write_item", parameters, deadline=until, outlasts=True)
     response: Message = {}
     try:
         while not pace.begin(place):
