@@ -318,7 +318,7 @@ class InvalidRequest(ServiceError):
 
 
 class AccessDenied(ServiceError):
-    """The credentials are missing a permission, are expired, or are not known."""
+    """The credentials are missing a permission, are expired, or are not known; or a proxy wants some."""
 
     def _remedy(self) -> str:
         return "check the credentials and their policy"

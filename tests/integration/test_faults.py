@@ -18,6 +18,7 @@ import os
 import secrets
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
@@ -133,7 +134,8 @@ def test_each_item_is_stored_as_last_saved_or_named(
         box = f"{seed}-{secrets.token_hex(4)}"
         session = Session(
             client=made[which, leaving], table_prefix=table_prefix,
-            concurrency=random.randint(1, 6), deadline=short(random),
+            concurrency=random.randint(1, 6), deadline=short(random), fast=bool(seed % 3),
+            call_timeout=timedelta(seconds=2) if "late" in kinds and seed % 16 > 7 else None,
         )  # fmt: skip
         faults.set(*rules(kinds, rate), seed=seed)
         program = Program(

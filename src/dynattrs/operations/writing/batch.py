@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar
 
 from dynattrs.errors import (
     AccessDenied,
@@ -534,10 +534,8 @@ def _at_pace(
     place = object()
     throttled = False
     began = float("-inf")
-    asked = None
-    if put is None:
-        parameters = {"RequestItems": _request_items(writes)}
-        asked = Call("batch_write_item", parameters, deadline=until, outlasts=True)
+    parameters = {"RequestItems": _request_items(writes)}
+    asked = Call("batch_write_item", parameters, deadline=until, outlasts=True)
     response: Message = {}
     try:
         while not pace.begin(place):
@@ -546,7 +544,7 @@ def _at_pace(
         if put is not None:
             yield from put(until)
         else:
-            response = yield cast("Call", asked)
+            response = yield asked
             throttled = bool(response.get("UnprocessedItems"))
     except Throttled:
         throttled = True

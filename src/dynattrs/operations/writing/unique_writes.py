@@ -109,12 +109,12 @@ def act(
     return before
 
 
-def stored_item(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[AttributeMap | None]:
+def stored_item(
+    core: Core, info: ModelInfo, key: AttributeMap, deadline: float | None = None
+) -> Flow[AttributeMap | None]:
     """What is stored now."""
-    response = yield Call(
-        "get_item",
-        {"TableName": core.table_name(info.table), "Key": key, "ConsistentRead": True},
-    )
+    parameters = {"TableName": core.table_name(info.table), "Key": key, "ConsistentRead": True}
+    response = yield Call("get_item", parameters, deadline=deadline)
     return cast("AttributeMap | None", response.get("Item"))
 
 
@@ -174,7 +174,7 @@ def put(
     old: AttributeMap | None = None
     guarded = None if inserting else has_same_guards(info, item, key)
     if guarded is None and not inserting:
-        old = yield from stored_item(core, info, key)
+        old = yield from stored_item(core, info, key, beside)
     elif guarded is not None:
         asked = joined(found, guarded)
         parameters = with_condition({"TableName": table, "Item": item}, asked)
