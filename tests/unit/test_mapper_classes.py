@@ -498,3 +498,54 @@ def test_a_model_may_be_used_first_by_twenty_threads_at_once() -> None:
         for thread in threads:
             thread.join()
         assert failures == []
+
+
+# --- Values that a class refuses ------------------------------------------------------------------
+
+
+def short(_: Any, attribute: Any, value: Any) -> None:
+    if len(value) > 2:
+        raise ValueError(f"{attribute.name} is long")
+
+
+def below_end(obj: Any, _: Any, value: int) -> None:
+    if value > obj.end:
+        raise ValueError("begin is after end")
+
+
+@attrs.define
+class Span:
+    end: int = 0
+    begin: int = attrs.field(default=0, validator=below_end)
+    name: str = attrs.field(default="", validator=short)
+
+
+@model("strict")
+class Strict:
+    id: str = partition_key()
+    name: str = attrs.field(default="", validator=short)
+    number: Any = attrs.field(default=0, converter=int)
+    spans: list[Span] = attrs.field(factory=list)
+
+
+@pytest.mark.parametrize(
+    ("stored", "path", "why"),
+    [
+        ({"name": {"S": "abc"}}, "Strict.name", "ValueError: name is long"),
+        ({"number": {"S": "x"}}, "Strict.number", "ValueError: invalid literal"),
+        (
+            {"spans": {"L": [{"M": {}}, {"M": {"name": {"S": "abc"}}}]}},
+            "Strict.spans[1].name",
+            "long",
+        ),
+        # It reads the object, which there is none of: the whole is named.
+        ({"spans": {"L": [{"M": {"begin": {"N": "1"}}}]}}, "Strict.spans[0]", "begin is after end"),
+    ],
+    ids=["validator", "converter", "inside", "of the object"],
+)
+def test_a_stored_value_that_the_class_refuses_is_named(stored: Any, path: str, why: str) -> None:
+    item = {"id": {"S": "1"}, **stored}
+    with pytest.raises(MappingError, match=why) as caught:
+        mapper.load(item, Strict)
+    assert (caught.value.path, caught.value.key) == (path, {"id": {"S": "1"}})
+    assert caught.value.item == item

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from dynattrs.errors import MappingError
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
@@ -30,6 +31,7 @@ from dynattrs.mapper.codec import (
 )
 from dynattrs.mapper.key_rules import restore_key
 from dynattrs.quoting import quoted
+from dynattrs.schema.field_rules import ReadsObject, raised
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -269,7 +271,11 @@ class ClassCodec(Codec):
                     "give the field a default if items may lack it",
                 )
             trail.parts.pop()
-        instance = self.record.build(**arguments)
+        try:
+            instance = self.record.build(**arguments)
+        except Exception:
+            self._name_refused(arguments, str(trail))
+            raise
         for name, value in later.items():
             set_attribute(instance, name, value)
         extra = {name: value for name, value in item.items() if name not in self.known}
@@ -289,6 +295,26 @@ class ClassCodec(Codec):
                 trail.lost.extend(f"{trail}.{name}" for name in extra)
         trail.unknown = outer
         return instance
+
+    def _name_refused(self, arguments: Mapping[str, Any], label: str) -> None:
+        """Say which field's converter or validator refused to let an object be made of *arguments*.
+
+        Raises:
+            MappingError: It was one, and it names the field.
+        """
+        for field in self.members:
+            rules, argument = self.rules.get(field.name), field.member.argument
+            if rules is not None and argument in arguments:
+                where, value = f"{label}.{field.name}", arguments[argument]
+                try:
+                    value = rules.stored(value)
+                except ReadsObject:
+                    continue
+                except Exception as error:
+                    expected = "a value that its converter takes"
+                    hint = f"it raised {raised(error)}"
+                    raise MappingError(where, expected, show(value), hint=hint) from error
+                rules.check(where, value)
 
 
 def _held(codec: Codec) -> Codec:
