@@ -348,7 +348,10 @@ def test_an_update_under_a_false_condition_changes_nothing(
 
 
 @pytest.mark.parametrize("stored", [{"L": []}, {"NULL": True}, {"L": [{"S": "x"}]}, None])
-@pytest.mark.parametrize("how", ["key", "object", "transaction"])
+@pytest.mark.parametrize(
+    "how",
+    ["key", *(pytest.param(each, marks=pytest.mark.full) for each in ("object", "transaction"))],
+)
 def test_members_are_put_into_a_set_that_is_stored_as_none(
     session: Session, put: Callable[..., None], stored: Any, how: str
 ):
@@ -378,6 +381,13 @@ def test_members_are_put_into_a_set_that_is_stored_as_none(
         shelf.notes = {"a"} | (shelf.notes or set())
         shelf.words.add("a")
     assert read(session) == shelf
+
+
+@pytest.mark.parametrize("notes", [None, set(), {"x"}], ids=["none", "empty", "some"])
+def test_an_upsert_of_an_object_puts_members_into_its_set(session: Session, notes: set[str] | None):
+    for _ in range(2):  # it makes the item, and changes it
+        made = session.update(Shelf("s", notes=notes), add(Shelf.notes, {"a"}), upsert=True)
+        assert made.notes == {"a", *(notes or ())}
 
 
 def test_a_value_of_another_type_is_named(session: Session, put: Callable[..., None]):

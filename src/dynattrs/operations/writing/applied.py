@@ -17,6 +17,7 @@ from dynattrs.expressions.paths import data_of, stored_at
 from dynattrs.expressions.updates import Action, Arithmetic, IfNotExists, ListAppend
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import binary
+from dynattrs.operations.writing.spellings import joined_set
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _EXACT: Final = Context(prec=1000)
@@ -86,6 +87,8 @@ class _Change:
         ((tag, payload),) = value.items()
         if there is None:
             return value if action.clause == "ADD" else _GONE
+        if tag in _MEMBERS and not there.keys().isdisjoint(("L", "NULL")):
+            return joined_set(action.clause == "ADD", there, value, None)
         if tag not in there:
             raise self._refused(f"{data_of(action.path).label} is of another type")
         if tag == "N":

@@ -214,6 +214,17 @@ def packed(members: Sequence[AttributeValue], tag: str) -> AttributeValue:
     return {"L": list(members)}
 
 
+def joined_set(
+    adding: bool, stored: AttributeValue, value: AttributeValue, element: StoredForm | None
+) -> AttributeValue:
+    """What `add` and `delete` make of a set that is stored as a list, or as NULL."""
+    ((tag, _),) = value.items()
+    there, stated = members_of(stored) or [], members_of(value) or []
+    if adding:
+        return packed([*there, *without(stated, there, element)], tag)
+    return stored if "NULL" in stored else packed(without(there, stated, element), tag)
+
+
 # --- Updates ------------------------------------------------------------------------------------
 
 
@@ -314,9 +325,8 @@ class _Spelled:
         self._ask(action.steps, is_stored(operand, stored))
         left, new = without(there, stated, element), without(stated, there, element)
         if stored is not None and tag not in stored:  # a list, or NULL
-            made = packed([*there, *new] if action.clause == "ADD" else left, tag)
-            same = "NULL" in stored and action.clause == "DELETE"
-            return attrs.evolve(_with(action, stored if same else made), clause="SET")
+            made = joined_set(action.clause == "ADD", stored, value, element)
+            return attrs.evolve(_with(action, made), clause="SET")
         members = new if action.clause == "ADD" else without(there, left, element)
         if members:
             return _with(action, packed(members, tag))
