@@ -296,8 +296,8 @@ def worlds(endpoint: str, access: str, secret: str) -> Iterator[World]:
         with Session(client=plain) as session:
             session.tables.create(*MODELS)
             for each in sessions.values():
+                world.reset(True)
                 for act in VERBS.values():  # so that the fast ways are known
-                    world.reset(True)
                     with contextlib.suppress(Exception):
                         act(each)
             yield world
