@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -12,6 +13,7 @@ import pytest
 
 from dynattrs import (
     MappingError,
+    ModelError,
     QueryError,
     Session,
     Table,
@@ -394,6 +396,26 @@ def test_save_all_goes_on_past_what_cannot_be_stored(
         if on_error == "function":
             assert [error.obj for error in errors] == [objects[n] for n in sorted(BAD)]
             assert all(error.key for error in errors)
+
+
+@pytest.mark.parametrize("through", ["session", "batch"])
+@pytest.mark.parametrize("on_error", ["skip", "function", "raise"])
+def test_save_all_goes_on_past_what_is_of_no_model(
+    session: Any, through: str, on_error: str
+) -> None:
+    strange = [None, 3, "text", Row, object()]
+    errors: list[MappingError] = []
+    told: Any = errors.append if on_error == "function" else on_error
+    ends = pytest.raises(ModelError) if on_error == "raise" else contextlib.nullcontext()
+
+    with session.batch() as batch, ends:
+        handle = session if through == "session" else batch
+        handle.save_all([Row("a"), *strange, Row("b")], on_error=told)
+
+    kept = {"a"} if on_error == "raise" else {"a", "b"}
+    assert {row.id for row in session.scan(Row)} == kept
+    assert [error.obj for error in errors] == (strange if on_error == "function" else [])
+    assert all("an object of a model" in str(error) for error in errors)
 
 
 def test_by_itself_save_all_stops_there_and_stores_what_it_took(session: Any) -> None:

@@ -193,6 +193,15 @@ def _refuse(obj: object) -> ModelInfo:
     return model_info(type(obj))  # which says what is missing
 
 
+def refusal(obj: object, error: MappingError | ModelError) -> MappingError | None:
+    """What an error says of one object; None where it says something of its whole class."""
+    if isinstance(error, MappingError) or info_of(type(obj)) is not None:
+        return error if isinstance(error, MappingError) else None
+    refused = MappingError(type(obj).__name__, "an object of a model", show(obj), obj=obj)
+    refused.__cause__ = error
+    return refused
+
+
 def stamp(core: Core, encoded: Encoded) -> None:
     """Put the next version and the time stamps into the item, and remember them for the object."""
     info, obj = encoded.info, encoded.obj

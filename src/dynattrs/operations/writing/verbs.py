@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import MappingError, OutcomeUnknown, QueryError
+from dynattrs.errors import MappingError, ModelError, OutcomeUnknown, QueryError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.mapper.named import answering, name_object
 from dynattrs.models.model import Instance, M
@@ -43,7 +43,7 @@ from dynattrs.operations.refusals import (
 )
 from dynattrs.operations.writing import batch, deletes
 from dynattrs.operations.writing.buffer import Buffer, Progress
-from dynattrs.operations.writing.encoding import Encoded, encode
+from dynattrs.operations.writing.encoding import Encoded, encode, refusal
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
@@ -128,10 +128,12 @@ class WriteVerbs(Owner):
             objects: Objects of any models.
             on_progress: Called with a `Progress` after every answer, from whatever thread had it,
                 never twice at once. Through a batch it hears of objects with a version or unique
-                fields only: the others are the batch's. What it raises is raised when all is stored.
-            on_error: What to do with an object that has no place in DynamoDB: `"raise"` its
-                `MappingError`, whose `.obj` it is, when what was taken before it is stored; `"skip"` it;
-                or a function that gets the error, after which the next object is taken.
+                fields only: the others are told to the batch's. What it raises is raised when all is
+                stored.
+            on_error: What to do with an object that has no place in DynamoDB, or is of no model:
+                `"raise"` its `MappingError`, whose `.obj` it is, or a `ModelError`, when what was taken
+                before it is stored; `"skip"` it; or a function that gets a `MappingError` of it, after
+                which the next object is taken.
 
         One that fails by itself does not stop the others: a conflict of versions, an item that the
         service refuses. Where there is no hope for the others either (no table, no permission, no
@@ -188,11 +190,12 @@ class WriteVerbs(Owner):
                         yield from self._put_beside(own, encoded)
                         beside = True
                         continue
-                except MappingError as error:
-                    if on_error == "raise":
+                except (MappingError, ModelError) as error:
+                    refused = refusal(obj, error)
+                    if on_error == "raise" or refused is None:
                         raise
                     if callable(on_error):
-                        on_error(error)
+                        on_error(refused)
                     continue
                 write = batch.put_write(core, encoded)
             # What the caller has written meanwhile, through others, comes first.
