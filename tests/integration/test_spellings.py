@@ -383,6 +383,15 @@ def test_members_are_put_into_a_set_that_is_stored_as_none(
     assert read(session) == shelf
 
 
+def test_members_that_others_put_in_meanwhile_are_not_in_the_way(session: Session):
+    shelf = session.save(Shelf("s", ids={ID}))
+    before = session.stats.total
+    for number in range(2, 22):
+        session.update(shelf, add(Shelf.ids, {UUID(int=number)}))
+    assert session.stats.total - before == 20
+    assert len(read(session).ids) == 21
+
+
 @pytest.mark.parametrize("notes", [None, set(), {"x"}], ids=["none", "empty", "some"])
 def test_an_upsert_of_an_object_puts_members_into_its_set(session: Session, notes: set[str] | None):
     for _ in range(2):  # it makes the item, and changes it

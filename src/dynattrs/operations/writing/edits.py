@@ -61,7 +61,7 @@ class Edit:
         version: The condition that the stored version is the object's.
         guard: Whether what has changed must be stored as it was read.
         renews: Whether it is only brought up to date: hooks, version and time stamps are left out.
-        held: The objects beside whose fields attributes are stored that nobody knows, by their places.
+        held: The objects beside whose fields attributes are stored that no class knows, by their places.
     """
 
     info: ModelInfo
@@ -406,7 +406,7 @@ def _change(
 
 
 def _check_lost(edit: Edit, lost: Sequence[str], changes: list[Difference]) -> None:
-    """Refuse to replace a value inside which there are attributes that nobody knows: also where the new
+    """Refuse to replace a value inside which there are attributes that no class knows: also where the new
     one differs in some fields only, so that these attributes would be found beside it.
     """
     if not lost:
@@ -442,7 +442,7 @@ def _erased(where: str, place: str) -> MappingError:
 
 
 def _holders(info: ModelInfo, obj: object) -> Iterator[tuple[str, object]]:
-    """The objects inside *obj* that attributes were stored beside which nobody knows, by their places.
+    """The objects inside *obj* beside which attributes were stored that no class knows, by their places.
 
     One that cannot change is replaced where a field of it is meant, so it is left out.
     """

@@ -319,7 +319,9 @@ class _Spelled:
             return self._unfit(action, tag, stored, "a set is expected there")
         element = None if around.codec is None else around.codec.element
         stated = members_of(value) or []
-        if (stored is None or tag in stored) and not around.members_vary:
+        # Many may put members in at once, so `ADD` asks for no more than it needs.
+        plain = not around.members_vary or (action.clause == "ADD" and not self.sure)
+        if (stored is None or tag in stored) and plain:
             self._ask(action.steps, is_set(operand, tag))
             return action
         self._ask(action.steps, is_stored(operand, stored))
