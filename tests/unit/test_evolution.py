@@ -258,3 +258,37 @@ def test_an_index_that_holds_a_part_of_old_items_answers_nothing_in_silence():
     with pytest.raises(PartialIndex):
         hand.query(Upgraded).where(Upgraded.label == "x").select(Upgraded.count).explain()
     assert "BatchGetItem" in hand.query(Renamed).where(Renamed.label == "x").hydrate().explain()
+
+
+MALFORMED = (
+    '{"id": "1"}', '{"id": {"X": "1"}}', '{"id": {}}', '{"id": {"S": 1}}', "[]", "null",
+    '{"id": {"S": "1"}, "x": {"B": "%%%"}}', '{"id": {"S": "1"}, "x": {"BOOL": "true"}}',
+    '{"id": {"S": "1"}, "x": {"N": "abc"}}', '{"id": {"S": "1"}, "x": {"N": 1}}',
+    '{"id": {"S": "1"}, "x": {"L": ["x"]}}', '{"id": {"S": "1"}, "x": {"M": []}}',
+    '{"id": {"S": "1"}, "x": {"N": "1", "S": "x"}}', '{"id": {"S": "1"}, "x": "1"}',
+    '{"id": {"S": "1"}, "schema_version": "2"}', '{"id": {"S": "1"}, "schema_version": {"N": 2}}',
+    '{"id": {"S": "1"}, "schema_version": {"N": "2", "S": "x"}}',
+    '{"id": {"S": "1"}, "schema_version": []}', '{"NewImage": {"id": {"S": "1"}}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_what_is_no_item_is_refused_before_any_upgrade(text: str):
+    @model("things", upgrades=[tagged])
+    class Loose:
+        id: str = partition_key()
+        x: bytes | None = None
+        b: str = field(name="b", formerly=["a"], default="")
+
+    with pytest.raises(MappingError, match=r"^Loose"):
+        mapper.from_dynamodb_json(text, Loose)
+
+
+@pytest.mark.parametrize(("name", "expected"), [(3, "a str"), ("", "that is not empty")])
+def test_upgrades_name_attributes_with_text(name: Any, expected: str):
+    @model("things", upgrades=[lambda item: {**item, name: 1}])
+    class Named:
+        id: str = partition_key()
+
+    with pytest.raises(MappingError, match=f"after its upgrades: expected .*{expected}"):
+        mapper.load({"id": {"S": "1"}}, Named)

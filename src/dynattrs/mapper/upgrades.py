@@ -7,15 +7,16 @@ plain values, a dict as `Any` reads it, and what they leave alone stays exactly 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dynattrs.errors import MappingError
-from dynattrs.mapper.anything import load_any
+from dynattrs.mapper.anything import check_name, load_any
 from dynattrs.mapper.codec import Codec, show
+from dynattrs.mapper.equality import alike, inside
 from dynattrs.mapper.key_rules import key_of_item
-from dynattrs.schema.model_info import KeyField, ModelInfo
-from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.schema.model_info import KeyField, ModelInfo, StoredForm
+from dynattrs.schema.table import AttributeMap, AttributeValue, key_attributes_of
 from dynattrs.schema.templates import value_at
 
 _UNREADABLE: Final = object()
@@ -27,16 +28,17 @@ def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
     Raises:
         MappingError: It is no number, or newer than the model.
     """
-    stored = item.get(info.schema_attribute)
+    stored: object = item.get(info.schema_attribute)
     if stored is None:
         return 1
-    text = stored.get("N", "")
+    text = stored.get("N") if isinstance(stored, Mapping) and len(stored) == 1 else None
+    text = text if isinstance(text, str) else ""
     if not text.isdecimal() or not 1 <= int(text) <= info.schema_version:
         newer = text.isdecimal() and int(text) > info.schema_version
         raise MappingError(
             f"{info.name}[{info.schema_attribute!r}]",
             f"a schema version from 1 to {info.schema_version}",
-            show(load_any(stored)),
+            text or show(stored),
             _key(info, item),
             "a newer program has written it; update this one first" if newer else "",
             dict(item),
@@ -81,7 +83,9 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
     if version == info.schema_version:
         return item
     # Twice, because an upgrade may change what is inside.
-    before, plain = ({name: load_any(value) for name, value in item.items()} for _ in range(2))
+    before, plain = (
+        {name: _plain(info, name, value, item) for name, value in item.items()} for _ in range(2)
+    )
     for number, upgrade in enumerate(info.upgrades[version - 1 :], version):
         label = (
             f"the upgrade {getattr(upgrade, '__name__', upgrade)!s} from {number} to {number + 1}"
@@ -113,6 +117,77 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
         unchanged = name in before and _same(value, before[name])
         found[name] = item[name] if unchanged else _stored(info, name, value, any_codec, item)
     return found
+
+
+def renewed(
+    info: ModelInfo, item: AttributeMap, made: AttributeMap, written: AttributeMap
+) -> AttributeMap:
+    """An old item as it is stored when it is brought up to date. Only what its upgrades have made anew is
+    as its model writes it, and what the item lacks; all the rest is as it is stored.
+
+    Args:
+        info: Its model.
+        item: The item.
+        made: What its upgrades have made of it.
+        written: Its object, as the model writes it.
+    """
+    codec: StoredForm = info.mapper.model_codec(info.cls)
+    moved = [value for name, value in item.items() if name not in made]
+    indexed = {name for each in info.table.indexes for name in key_attributes_of(info.table, each)}
+    found: AttributeMap = {}
+    for name, value in made.items():
+        if value is item.get(name) and name not in info.index_keys:
+            found[name] = value
+        elif name not in info.index_keys:
+            form, new = inside(codec, name), written.get(name)
+            was = [*moved, item[name]] if name in item else moved
+            # NULL is no key of an index.
+            if form is None or new is not None or (name not in indexed and _is_among(value, was)):
+                found[name] = _renewed(value, new, was, form)
+    stamps = {info.names.get(name or "") for name in (info.version, info.created, info.updated)}
+    return {**{name: value for name, value in written.items() if name not in stamps}, **found}
+
+
+def _is_among(value: AttributeValue, others: Sequence[AttributeValue]) -> bool:
+    return any(each is value or alike(each, value, None) for each in others)
+
+
+def _renewed(
+    made: AttributeValue,
+    written: AttributeValue | None,
+    was: Sequence[AttributeValue],
+    codec: StoredForm | None,
+) -> AttributeValue:
+    """A value that upgrades have made, as its codec has *written* it: but as it is stored where it *was* the
+    same before, and with all that its codec does not know.
+    """
+    for each in was:
+        if each is made or alike(each, made, None):
+            return each
+    if codec is None or written is None:
+        return made
+    ((tag, members),) = made.items()
+    new = written.get(tag)
+    if new is None or tag not in ("M", "L") or codec.is_set:
+        return written
+    before = [each[tag] for each in was if tag in each]
+    if tag == "M":
+        known = set((codec.names or {}).values()) if codec.fields else set()
+        named: AttributeMap = {}
+        for name, value in members.items():
+            if name in new or name not in known:  # None may be left out
+                was = [each[name] for each in before if name in each]
+                named[name] = _renewed(value, new.get(name), was, inside(codec, name))
+        return {"M": named}
+    if len(new) != len(members):
+        return made
+    listed: list[AttributeValue] = []
+    for place, value in enumerate(members):
+        # From both ends: upgrades may put others before it or behind it.
+        places = place, place - len(members)
+        was = [each[at] for each in before for at in places if -len(each) <= at < len(each)]
+        listed.append(_renewed(value, new[place], was, inside(codec, place)))
+    return {"L": listed}
 
 
 def check_key_kept(info: ModelInfo, item: Mapping[str, AttributeValue], made: AttributeMap) -> None:
@@ -161,10 +236,21 @@ def _same(one: Any, other: Any) -> bool:
     return not isinstance(one, list) or all(map(_same, one, other))
 
 
+def _plain(info: ModelInfo, name: str, value: AttributeValue, item: AttributeMap) -> Any:
+    try:
+        return load_any(value)
+    except Exception as error:
+        raise MappingError(
+            f"{info.name}[{name!r}]", "an attribute value, such as {'S': 'text'}", show(value),
+            _key(info, item), item=item,
+        ) from error  # fmt: skip
+
+
 def _stored(
     info: ModelInfo, name: str, value: object, any_codec: Codec, item: AttributeMap
 ) -> AttributeValue:
     try:
+        check_name(name)
         return any_codec.dump(value)
     except Exception as error:
         expected = getattr(error, "expected", "a value that can be stored")
@@ -176,6 +262,6 @@ def _stored(
 
 def _key(info: ModelInfo, item: Mapping[str, AttributeValue]) -> AttributeMap | None:
     try:
-        return key_of_item(info, dict(item))
+        return key_of_item(info, dict(item)) or None
     except Exception:
         return None

@@ -19,6 +19,7 @@ from dynattrs.expressions.updates import Action
 from dynattrs.mapper.carried import carried_by, carry, carry_on
 from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.mapper.equality import alike, inside
+from dynattrs.mapper.upgrades import renewed
 from dynattrs.operations.conditions import (
     exists,
     field_path,
@@ -120,15 +121,15 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     """
     info, obj = edit.info, edit.obj
     after = dumped(info, obj)
+    if edit.renews:
+        after = renewed(info, edit.before, info.mapper.current(info, edit.before), after)
     if after != edit.before and core.saves_through_hooks(info) and not edit.renews:
         core.before_save(info, obj)
         after = dumped(info, obj)
     if key_in(info, edit.before) != key_in(info, after):
         carried = carried_by(obj).key  # that one its template can read
         raise key_changed(info, edit.before if carried is None else carried.written, after)
-    if edit.renews:
-        _keep_stamps(info, edit.before, after)
-    else:
+    if not edit.renews:
         _check_version(info, edit.before, after)
     check_size(info, after)
     lost = carried_by(obj).lost
@@ -136,8 +137,8 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     if not changes:
         settle_edit(obj, carried_by(obj).as_stored)
         return
-    _check_lost(edit, lost, changes)
     if not edit.renews:
+        _check_lost(edit, lost, changes)
         validate(info, obj, {str(change.steps[0]) for change in changes})
     encoded = Encoded(info, obj, after)
     if not edit.renews:
@@ -304,18 +305,6 @@ def _was_applied(edit: Edit, prepared: updates.Prepared, error: OutcomeUnknown) 
     if not found or edit.guard or edit.version is not None:
         return False
     return outcomes.is_done(prepared.done, found)
-
-
-def _keep_stamps(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:
-    """Leave version and time stamps as they are stored, or absent."""
-    for name in (info.version, info.created, info.updated):
-        stored = info.names.get(name or "")
-        if stored is None:
-            continue
-        if stored in before:
-            after[stored] = before[stored]
-        else:
-            after.pop(stored, None)
 
 
 def _check_version(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> None:

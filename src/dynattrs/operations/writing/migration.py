@@ -15,6 +15,7 @@ import attrs
 from dynattrs.errors import AlreadyTaken, ConditionFailed, MappingError, NoSuchItem, QueryError
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import is_other
+from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import exists, joined, of_kind, up_to_date
 from dynattrs.operations.context import Core
@@ -84,6 +85,7 @@ def renew(
     for attempt in range(1, _TRIES + 1):
         if is_other(info, item):
             return False  # another one has taken its place
+        item = native_map(item)
         obj = mapper.load(item, info.cls)
         own = model_info(type(obj))  # it may be of a subclass, with upgrades of its own
         try:
