@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dynattrs import (
     GlobalIndex,
+    QueryError,
     Session,
     field,
     model,
@@ -300,4 +301,67 @@ def test_updates_leave_unknown_attributes_of_old_items(
     session.update(Kept, "1", set_(Kept.n, 1))
 
     assert stored(session, Kept)["theirs"] == {"S": "x"}
+    session.close()
+
+
+def test_a_time_to_live_is_over_under_its_former_name_too(client: Any, table_prefix: str) -> None:
+    @model("renewed-ttl")
+    class Token:
+        id: str = partition_key()
+        ends: datetime | None = field(name="ends", formerly=["e", "f"], ttl=True, default=None)
+
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Token)
+    past, future = {"N": "1000000000"}, {"N": "32000000000"}
+    items: dict[str, Item] = {
+        "a": {"e": past}, "b": {"f": past}, "c": {"ends": past, "e": future},
+        "d": {"e": future, "f": past}, "g": {"ends": future, "e": past}, "h": {},
+    }  # fmt: skip
+    for key, item in items.items():
+        client.put_item(TableName=table_of(session, Token), Item={"id": {"S": key}, **item})
+
+    found = session.scan(Token).unexpired().all()
+    assert sorted(each.id for each in found) == ["d", "g", "h"]
+    found = list(session.get_many(Token, items, unexpired=True))
+    assert sorted(each.id for each in found) == ["d", "g", "h"]
+    assert [key for key in items if session.get(Token, key, unexpired=True)] == ["d", "g", "h"]
+    session.close()
+
+
+def test_get_asks_upgrades_whether_a_time_to_live_is_over(client: Any, table_prefix: str) -> None:
+    @model("renewed-ends", upgrades=[moves("e", "ends")])
+    class Ending:
+        id: str = partition_key()
+        ends: datetime | None = field(ttl=True, default=None)
+
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Ending)
+    item = {"id": {"S": "1"}, "e": {"N": "1000000000"}}
+    client.put_item(TableName=table_of(session, Ending), Item=item)
+
+    assert session.get(Ending, "1") is not None
+    assert session.get(Ending, "1", unexpired=True) is None
+    assert list(session.get_many(Ending, ["1"], unexpired=True)) == []
+    session.close()
+
+
+def test_a_statement_that_returns_parts_is_refused_before_it_writes(
+    client: Any, table_prefix: str
+) -> None:
+    @model("renewed-parts", upgrades=[moves("words", "text")])
+    class Part:
+        id: str = partition_key()
+        text: str = ""
+
+    session = Session(client=client, table_prefix=table_prefix)
+    session.tables.create(Part)
+    name = table_of(session, Part)
+    client.put_item(TableName=name, Item={"id": {"S": "1"}, "words": {"S": "a"}})
+    statement = f"UPDATE \"{name}\" SET n = 1 WHERE id = '1' RETURNING modified new *"
+
+    with pytest.raises(QueryError, match=r"write RETURNING ALL NEW \*"):
+        list(session.execute(statement, model=Part))
+
+    assert "n" not in stored(session, Part)
+    assert list(session.execute(statement)) == [{"n": 1}]
     session.close()

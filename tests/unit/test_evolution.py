@@ -260,6 +260,22 @@ def test_an_index_that_holds_a_part_of_old_items_answers_nothing_in_silence():
     assert "BatchGetItem" in hand.query(Renamed).where(Renamed.label == "x").hydrate().explain()
 
 
+def test_no_advice_about_an_index_names_what_upgrades_make_impossible():
+    """Parts of an item do not say what it will be."""
+    by_count = GlobalIndex("by-count", partition_key="count", projection="keys")
+
+    @model("things", upgrades=[tagged], indexes=[by_count])
+    class Counted:
+        id: str = partition_key()
+        count: int = 0
+        note: str = ""
+
+    query = hand.query(Counted).where(Counted.count == 1)
+    for each in (query, query.select(Counted.id)):
+        with pytest.raises(PartialIndex, match=r"ask for keys with keys\(\), for the whole items"):
+            each.explain()
+
+
 MALFORMED = (
     '{"id": "1"}', '{"id": {"X": "1"}}', '{"id": {}}', '{"id": {"S": 1}}', "[]", "null",
     '{"id": {"S": "1"}, "x": {"B": "%%%"}}', '{"id": {"S": "1"}, "x": {"BOOL": "true"}}',

@@ -348,12 +348,13 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     if wanted.hydrate:
         return True
     what = _fields(wanted, lacking) if lacking else "attributes that the class does not know"
-    if not lacking and any(each.upgrades for each in wanted.infos):
-        what = "all that upgrades may read"
+    parts = "for the fields it holds with as_(...) or select(...), "
+    if any(each.upgrades for each in wanted.infos):
+        what = what if lacking else "all that upgrades may read"
+        parts = "for keys with keys(), "
     raise PartialIndex(
         f"{keys} does not hold {what}, and a {wanted.info.name} that lacks them must not be "
-        f"saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "
-        f"with hydrate(), or give the index projection='all'"
+        f"saved back; ask {parts}for the whole items with hydrate(), or give the index projection='all'"
     )
 
 

@@ -117,11 +117,12 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             statement: The statement, with the table's real name, and `?` for parameters.
             parameters: Values for the `?`, any that a field of type `Any` can have.
             model: The class of the rows; without it they are dicts of plain values. A SELECT of
-                only some attributes is refused with it: a half-read object must never be saved.
+                only some attributes, and RETURNING MODIFIED, is refused with it: a half-read object
+                must never be saved.
             consistent: Read what every earlier acknowledged write left.
 
         Raises:
-            QueryError: The statement selects parts of items as objects.
+            QueryError: The statement gives parts of items as objects.
         """
         raise NotImplementedError
 

@@ -9,8 +9,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from dynattrs.errors import QueryError
-from dynattrs.expressions.conditions import Comparison, Condition, Not, Value
-from dynattrs.operations.conditions import attribute_path
+from dynattrs.expressions.conditions import (
+    Comparison,
+    Condition,
+    Function,
+    Not,
+    Value,
+    any_conditions,
+)
+from dynattrs.operations.conditions import attribute_path, joined
 from dynattrs.operations.context import Core
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import StoredItem
@@ -34,20 +41,37 @@ def now(core: Core) -> int:
 
 
 def is_expired(core: Core, info: ModelInfo, item: StoredItem) -> bool:
-    """Whether an item's time to live is over. What has none, or none that is a number, never ends."""
+    """Whether an item's time to live is over. What has none, or none that is a number, never ends.
+
+    Raises:
+        MappingError: It is an old one, and its upgrades fail.
+    """
     attribute = time_to_live(info)
-    former = (old for old, name in info.formerly.items() if name == attribute)
-    stored = next((found for name in (attribute, *former) if (found := item.get(name, {}))), {})
-    value = stored.get("N")
+    if info.evolves:
+        if not isinstance(item, dict):
+            # Rows are there only where a library that makes them is.
+            from dynattrs.mapper.rows import attribute_map
+
+            item = attribute_map(item)
+        item = info.mapper.current(info, item)
+    value = item.get(attribute, {}).get("N")
     return value is not None and Decimal(value) <= now(core)
 
 
 def alive(core: Core, info: ModelInfo) -> Condition:
-    """The condition that the time to live is not over. It holds the clock, so it is made when a query
-    runs.
+    """The condition that the time to live is not over, also in an item that has it under a former name. It
+    holds the clock, so it is made when a query runs.
     """
     attribute, seconds = time_to_live(info), now(core)
-    name = next((each for each in info.names if info.names[each] == attribute), attribute)
-    path = attribute_path(info, (attribute,), f"{info.name}.{name}")
-    # Not ">": what has no time to live, or none that is a number, never expires.
-    return Not(Comparison("<=", path, Value({"N": str(seconds)}, seconds)))
+    field = next((each for each in info.names if info.names[each] == attribute), attribute)
+    found: Condition | None = None
+    for name in reversed(
+        (attribute, *(old for old, new in info.formerly.items() if new == attribute))
+    ):
+        path = attribute_path(info, (name,), f"{info.name}.{field}")
+        # Not ">": what has no time to live, or none that is a number, never expires.
+        own = Not(Comparison("<=", path, Value({"N": str(seconds)}, seconds)))
+        there = Function("attribute_exists", "exists", path)
+        found = own if found is None else joined(own, any_conditions((there, found)))
+    assert found is not None
+    return found

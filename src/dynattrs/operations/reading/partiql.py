@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 _SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _SELECT_ALL: Final = re.compile(r"\s*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
+_MODIFIED: Final = re.compile(r"\bRETURNING\s+MODIFIED\s+(OLD|NEW)\s*\*\s*;?\s*$", re.IGNORECASE)
 
 
 class Statement(Source, Generic[R]):
@@ -81,7 +82,7 @@ def reads(statement: str) -> bool:
 
 
 def check_whole(statement: str, model: str) -> None:
-    """Refuse to read objects from a statement that selects only some attributes.
+    """Refuse to read objects from a statement that gives only some attributes.
 
     Raises:
         QueryError: Fields that were not read would be defaults, and a save would store those.
@@ -90,6 +91,12 @@ def check_whole(statement: str, model: str) -> None:
         raise QueryError(
             f"the statement selects some attributes, and a {model} that lacks the others must not be "
             f"saved back; write SELECT *, or leave model out for plain rows"
+        )
+    if (found := _MODIFIED.search(statement)) is not None:
+        raise QueryError(
+            f"the statement returns what it modifies, and a {model} that lacks the other attributes "
+            f"must not be saved back; write RETURNING ALL {found[1].upper()} *, or leave model out for "
+            f"plain rows"
         )
 
 
