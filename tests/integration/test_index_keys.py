@@ -328,3 +328,115 @@ def unversioned() -> tuple[Table, type[Any]]:
         owner: str | None = None
 
     return table, Plain
+
+
+# --- Keys that say something else than the fields they are made of ---------------------------------
+
+
+def padded(name: str, pad: str, projection: Any = "all") -> tuple[Table, type[Any]]:
+    index = GlobalIndex("by-state", partition_key="gk", sort_key="gs", projection=projection)
+    table = Table(name, partition_key="pk", indexes=[index])
+
+    @model(table, pk="T#{id}", gk="S#{state}", gs=pad)
+    class Task:
+        id: str
+        state: str = "open"
+        number: int = 0
+        code: str | None = field(unique=True, default=None)
+
+    @model(table, pk="P#{id}", gk="S#{state}", gs=pad)
+    class Plain:
+        id: str
+        state: str = "open"
+        number: int = 0
+
+    return table, Plain if projection == "all" else Task
+
+
+_, Wider = padded("padded", "{number:04d}")
+PADDED, Padded = padded("padded", "{number:06d}")
+IN_PART, InPart = padded("padded-in-part", "{number:06d}", "keys")
+
+
+def ids(session: Session, cls: Any, *where: Any) -> list[str]:
+    return [each.id for each in session.query(cls).where(cls.state == "open", *where)]
+
+
+def asked(session: Session) -> dict[str, Any]:
+    """What each end of a query finds of the tasks from number 5."""
+    query = session.query(Padded).where(Padded.state == "open", Padded.number >= 5)
+    return {
+        "all": {each.id for each in query.all()},
+        "count": query.count(),
+        "keys": set(map(str, query.keys())),
+        "select": {each for (each,) in query.select(Padded.id)},
+        "first": query.first(),
+        "page": {each.id for each in query.page(2).items},
+        "limit": {each.id for each in query.limit(2)},
+    }
+
+
+def test_an_index_key_of_another_template_never_answers_for_its_fields(session: Session):
+    """`0001` lies between the bounds of `000005`, and the item has the number 1."""
+    session.tables.create(PADDED)
+    session.save_all(Wider(str(number), "open", number) for number in range(5))
+
+    found = asked(session)
+
+    assert not found.pop("count")
+    assert not any(found.values())
+    session.save_all([Padded("7", "open", 7), Padded("8", "open", 8)])
+    assert asked(session)["limit"] == {"7", "8"}
+    assert asked(session)["count"] == 2
+
+    query = session.query(Padded).where(Padded.state == "open", Padded.number >= 5)
+    assert query.delete() == 2
+    assert {each.id for each in session.scan(Padded)} == {*"01234"}
+
+
+@pytest.mark.parametrize("cls", [Padded, InPart], ids=["whole", "in part"])
+def test_a_delete_by_query_spares_what_does_not_satisfy_its_condition(session: Session, cls: Any):
+    """Another program has changed the field, and knows no keys. The index of the second model has keys
+    only, and that has unique values besides."""
+    table = PADDED if cls is Padded else IN_PART
+    session.tables.create(table)
+    session.save_all(cls(str(number), "open", number) for number in range(4))
+    prefix = "P#" if cls is Padded else "T#"
+    session.client.update_item(
+        TableName=session._core.table_name(table),
+        Key={"pk": {"S": f"{prefix}1"}},
+        UpdateExpression="SET #s = :done",
+        ExpressionAttributeNames={"#s": "state"},
+        ExpressionAttributeValues={":done": {"S": "done"}},
+    )
+
+    query = session.query(cls).where(cls.state == "open", cls.number <= 2).hydrate()
+    assert [each.id for each in query] == ["0", "2"]
+    query.delete()
+
+    assert {each.id for each in session.scan(cls)} == {"1", "3"}
+
+
+def test_explain_says_what_is_asked_of_the_fields_as_well(session: Session):
+    asked = session.query(Padded).where(Padded.state == "open")
+    assert "asked again, of the fields: (Plain.state == 'open')" in asked.explain()
+
+    in_part = session.query(InPart).where(InPart.state == "open").hydrate()
+    assert "what hydrate() fetches or delete() would delete is asked besides" in in_part.explain()
+
+
+@model(PADDED, pk="R#{id}", gk="S#{state}", gs="{number:06d}")
+class Renamed:
+    id: str
+    state: str = field(name="state", formerly=["status"], default="open")
+    number: int = 0
+
+
+def test_an_older_item_is_found_by_its_key_though_its_field_had_another_name(session: Session):
+    session.tables.create(PADDED)
+    item = {name: {"S": text} for name, text in {"pk": "R#1", "id": "1", "status": "open"}.items()}
+    keys = {"gk": {"S": "S#open"}, "gs": {"S": "000007"}, "number": {"N": "7"}}
+    table = session._core.table_name(PADDED)
+    session.client.put_item(TableName=table, Item=item | keys)
+
+    assert ids(session, Renamed, Renamed.number == 7) == ["1"]

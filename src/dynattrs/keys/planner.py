@@ -420,6 +420,7 @@ def _query(
     key: list[Condition] = []
     excluded: tuple[str, AttributeValue] | None = None
     covered: set[int] = set()
+    derived: set[int] = set()
     check_choices(wanted.infos, own, parts)
     for name in (*keys.partition, *choice.sort):
         bound = bounds[name]
@@ -438,6 +439,8 @@ def _query(
         if left_out is not None and _may_be_key(wanted, name, left_out):
             excluded = (name, left_out)
         covered |= bound.covered
+        if name not in info.table.key and template_of(info, name) is not None:
+            derived |= bound.covered
     rest = []
     for part in [*(part for part in parts if id(part) not in covered), *also]:
         present = _says_present(part, own)
@@ -472,7 +475,21 @@ def _query(
         tuple(why),
         len(kinds) or (index.write_shards if isinstance(index, GlobalIndex) else None),
         kinds,
+        _asked_again(wanted, own, [part for part in parts if id(part) in derived]),
     )
+
+
+def _asked_again(
+    wanted: Wanted, own: Sequence[str], said: Iterable[Condition]
+) -> tuple[Condition, ...]:
+    """Of what an index key says, what can be asked of the fields: not of those that are keys themselves,
+    or in keys only.
+    """
+    hidden = {*own}
+    for info in wanted.infos:
+        if info.keys is not None:
+            hidden.update(info.names[name] for name in info.keys.key_only)
+    return tuple(part for part in said if not _touches(part) & hidden)
 
 
 def _says_present(part: Condition, own: Sequence[str]) -> bool | None:

@@ -49,6 +49,8 @@ class Plan:
         shards: Over how many partition keys the index spreads the one that is asked for; each is
             asked, as the key condition says, with the number of the shard at its end.
         kinds: The kinds that are asked instead, each by itself.
+        again: What the index key says of the fields that it is made of, and is asked of these as well:
+            another template, or a program that knows no keys, may have left an older key.
     """
 
     operation: Literal["query", "scan", "nothing"]
@@ -60,6 +62,7 @@ class Plan:
     why: tuple[str, ...] = ()
     shards: int | None = None
     kinds: tuple[str, ...] = ()
+    again: tuple[Condition, ...] = ()
 
 
 def held_by(table: Table, index: Index | None) -> set[str] | None:

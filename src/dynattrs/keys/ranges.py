@@ -27,7 +27,8 @@ from dynattrs.expressions.conditions import (
     order_of,
 )
 from dynattrs.mapper.scalars import binary
-from dynattrs.schema.table import AttributeValue
+from dynattrs.schema.table import AttributeValue, StoredItem
+from dynattrs.schema.templates import value_at
 
 _CONTEXT: Final = decimal.Context(
     prec=38, Emin=-130, Emax=125, traps=[decimal.InvalidOperation], clamp=0
@@ -172,6 +173,20 @@ def _contains(span: Range, value: AttributeValue) -> bool:
     order = order_of(value)
     above = span.low is None or _begin(span) <= (order, False)
     return above and (span.high is None or _end(span) >= (order, True))
+
+
+def satisfies(part: Condition, item: StoredItem) -> bool:
+    """Whether an item has a value where a condition that a key can state is on one, and satisfies it."""
+    first, *rest = operand_of(part).steps
+    value = value_at({"first": item.get(str(first), {"NULL": True})}, ("first", *rest))
+    if isinstance(part, Comparison) and part.operator == "=":
+        span = Range(low=stored_in(part.right), high=stored_in(part.right))
+    else:
+        span = range_of(part)
+    end = span.low or span.high
+    if value is None or end is None or value.keys() != end.keys():
+        return False
+    return "B" in value or _contains(span, value)
 
 
 def _one_condition(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from dynattrs.errors import ConditionError
@@ -26,7 +28,9 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.keys.plans import Plan, held_by
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.messages import Message
@@ -101,6 +105,21 @@ def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
         found.append(Comparison("=", attribute_path(info, (name,), name), version))
     asked = all_conditions(found)
     return any_conditions([no_item(info), asked]) if or_missing else asked
+
+
+def asked_again(infos: Iterable[ModelInfo], found: Plan) -> tuple[Condition | None, bool]:
+    """What an index key says of fields, asked of these: the condition, and whether the index has all
+    that it takes to answer it. Of an item of an older schema, which may have its fields elsewhere, the
+    key is believed.
+    """
+    if not found.again:
+        return None, True
+    models = [each for info in infos for each in (info, *subclasses(info))]
+    older = [Not(up_to_date(each)) for each in models if each.evolves]
+    asked = any_conditions([*older, all_conditions(found.again)])
+    held = held_by(models[0].table, found.index)
+    touched = {data_of(path).steps[0] for path in paths_in(asked)}
+    return asked, held is None or touched <= held
 
 
 def of_kind(*infos: ModelInfo, key: AttributeMap | None = None) -> Condition | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dynattrs.keys.plans import Plan
+from dynattrs.operations.conditions import asked_again
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.query import QueryVerbs
@@ -50,6 +51,14 @@ def explained(query: QueryVerbs[Any]) -> str:
             lines.append(
                 f"the filter is asked of items as they are stored: those of older schemas have "
                 f"other attributes until session.migrate({info.name}) has rewritten them"
+            )
+        if found.again:
+            again = " & ".join(f"({each})" for each in found.again)
+            lines.append(
+                f"asked again, of the fields: {again}"
+                if asked_again(query._infos, found)[1]
+                else f"the index does not hold the fields of {again}: its key answers, and what hydrate() "
+                f"fetches or delete() would delete is asked besides"
             )
         if found.partial:
             lines.append("then: BatchGetItem for the whole items, 100 at a time")

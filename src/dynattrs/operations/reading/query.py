@@ -18,6 +18,8 @@ from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted, held_by
+from dynattrs.keys.ranges import satisfies
+from dynattrs.operations.conditions import asked_again, joined
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
@@ -263,7 +265,9 @@ class QueryVerbs(Generic[M_co]):
             parameters["Select"] = "COUNT"
         else:
             projection = self._projection(found)
-        parameters |= expressions(found.key, found.filter, projection)
+        again, held = asked_again(self._infos, found)
+        asked = joined(found.filter, again) if held else found.filter
+        parameters |= expressions(found.key, asked, projection)
         if self._reverse:
             parameters["ScanIndexForward"] = False
         if self._consistent:
@@ -294,7 +298,7 @@ class QueryVerbs(Generic[M_co]):
             hydrate=hydrate,
             accepts=self._tried if skips else None,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
-            belongs=belongs,
+            belongs=self._satisfying(found, belongs) if found.partial and found.again else belongs,
         )
 
     def _pages(
@@ -328,6 +332,17 @@ class QueryVerbs(Generic[M_co]):
                 return False
 
         return belongs
+
+    def _satisfying(
+        self, found: Plan, belongs: Callable[[StoredItem], bool] | None
+    ) -> Callable[[StoredItem], bool] | None:
+        """As *belongs*, of whole items behind an index that cannot be asked of their fields."""
+        if asked_again(self._infos, found)[1] or any(info.evolves for info in self._infos):
+            return belongs
+        return lambda item: (
+            (belongs is None or belongs(item))
+            and all(satisfies(part, item) for part in found.again)
+        )
 
     # --- Cursors ---
 
@@ -505,7 +520,7 @@ class QueryVerbs(Generic[M_co]):
         found = keys._plan()
         if any(info.evolves for info in self._infos):
             check_deletes(found, self._info)
-        return (yield from delete_found(self._handle, self._infos, keys._pages(found)))
+        return (yield from delete_found(self._handle, self._infos, found, keys._pages(found)))
 
 
 def begin(

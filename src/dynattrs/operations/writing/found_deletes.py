@@ -7,12 +7,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from dynattrs.errors import MappingError, QueryError
-from dynattrs.expressions.conditions import paths_in
+from dynattrs.errors import ConditionFailed, MappingError, QueryError
+from dynattrs.expressions.conditions import Condition, any_conditions, paths_in
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.keys.plans import Plan
-from dynattrs.operations.conditions import of_kind
+from dynattrs.operations.conditions import asked_again, joined, no_item, of_kind
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.owner import Owner
@@ -39,9 +39,10 @@ def check_deletes(found: Plan, info: ModelInfo) -> None:
         )
 
 
-def delete_found(owner: Owner, infos: Sequence[ModelInfo], pages: Pages) -> Flow[int]:
+def delete_found(owner: Owner, infos: Sequence[ModelInfo], found: Plan, pages: Pages) -> Flow[int]:
     """Delete the items of some pages, which are of some models, after what is gathered was sent. What
-    another model's item has taken the place of meanwhile is left alone.
+    another model's item has taken the place of meanwhile is left alone, and so is an item that does not
+    satisfy what a partial index could not be asked.
 
     Returns:
         How many there were.
@@ -53,12 +54,24 @@ def delete_found(owner: Owner, infos: Sequence[ModelInfo], pages: Pages) -> Flow
         yield from batch.flush(owner._core, owner._buffer)
     yield from owner._settle_open()
     buffer = Buffer()
-    return (yield from batch.gathered(owner._core, buffer, _gather(owner, infos, pages, buffer)))
+    again, held = asked_again(infos, found)
+    gathering = _gather(owner, infos, pages, buffer, None if held else again)
+    return (yield from batch.gathered(owner._core, buffer, gathering))
 
 
-def _gather(owner: Owner, infos: Sequence[ModelInfo], pages: Pages, buffer: Buffer) -> Flow[int]:
+def _gather(
+    owner: Owner,
+    infos: Sequence[ModelInfo],
+    pages: Pages,
+    buffer: Buffer,
+    unasked: Condition | None,
+) -> Flow[int]:
     core, count = owner._core, 0
     info, guard = infos[0], of_kind(*infos)
+    if unasked is not None:
+        # True of what is gone as well: a delete is repeated after a lost reply.
+        unasked = any_conditions([no_item(info), unasked])
+        guard = joined(guard, unasked)
     read = Keys(info).read
     sieve = Sieve(infos) if len(infos) > 1 and any(each.guarding for each in infos) else None
     table = core.table_name(info.table)
@@ -68,8 +81,9 @@ def _gather(owner: Owner, infos: Sequence[ModelInfo], pages: Pages, buffer: Buff
                 key = key_in(info, cast("AttributeMap", item))  # no rows are made of keys
                 own = info if sieve is None else sieve.model_of(item) or info
                 if own.guarding:  # with its guards, which takes a transaction
-                    deleting = functools.partial(unique_writes.delete, core, own, key, None)
-                    yield from migration.as_today(core, deleting)
+                    deleting = functools.partial(unique_writes.delete, core, own, key, unasked)
+                    with contextlib.suppress(ConditionFailed):
+                        yield from migration.as_today(core, deleting)
                 else:
                     # Made where it is to be told of. The keys of several models may not tell which.
                     what = functools.partial(_told, info, read, key) if len(infos) == 1 else key
