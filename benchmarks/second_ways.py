@@ -42,9 +42,9 @@ from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
 from dynattrs.session.session import Batch
+from dynattrs.wire.exchange import read
 from dynattrs.wire.fast_requests import Pattern, Request
 from dynattrs.wire.http_connections import Connections
-from dynattrs.wire.replies import read
 from dynattrs.wire.sigv4 import Signer
 
 TABLE = "flat-11.1000.1000"

@@ -174,7 +174,8 @@ def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Op
     """What stands on the other side of a comparison with *path*."""
     data = path.__dynattrs_path__
     own = form or data.form
-    check_unpacked(path, "equality", own)
+    if own.packed:
+        check_unpacked(path, "equality", own)
     if isinstance(value, Path):
         other = value.__dynattrs_path__
         check_unpacked(value, "equality")

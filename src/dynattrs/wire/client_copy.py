@@ -20,8 +20,9 @@ from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import PunctualEvents, begin_attempt, under_way, watched
 from dynattrs.wire.bodies import faster_serializer
+from dynattrs.wire.exchange import check, read
 from dynattrs.wire.patches import hiding
-from dynattrs.wire.replies import FAILED, MEMBERS, check, judge, no_reply, read, refusal
+from dynattrs.wire.replies import FAILED, MEMBERS, judge, no_reply, refusal
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())

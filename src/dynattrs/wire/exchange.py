@@ -5,11 +5,13 @@ and logged of it.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, Literal
+from zlib import crc32
 
 import attrs
 from botocore.exceptions import ClientError
@@ -32,10 +34,11 @@ from dynattrs.events import (
     next_number,
     tell,
 )
-from dynattrs.operations.flows import Call
+from dynattrs.operations.flows import Call, Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
+from dynattrs.wire.replies import CHECKSUM, EMPTY, KIND, MEMBERS, OTHERS, no_reply
 from dynattrs.wire.service_errors import translate
 from dynattrs.wire.unencodable import refuse_unencodable
 
@@ -43,6 +46,7 @@ _log = logging.getLogger("dynattrs")
 
 #: How often a call is made whose reply comes damaged. botocore does not repeat these.
 _ATTEMPTS: Final = 4
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")  # what a CRC32 is sent as
 
 # Operations that change items; what others name is read, if it is there.
 _WRITES: Final = frozenset(
@@ -344,6 +348,62 @@ def _must_say(call: Call) -> bool:
     """Whether a reply that says nothing would be no answer."""
     asked = call.parameters.get("ReturnValues", "NONE")
     return call.operation not in _QUIET or asked != "NONE"
+
+
+def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Compare a reply with the CRC32 that the service sent with it.
+
+    Raises:
+        CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
+    """
+    expected = headers.get(CHECKSUM)
+    if expected is None or (_NUMBER.fullmatch(expected) and crc32(body) == int(expected)):
+        return
+    raise CorruptReply(operation, f"the reply of {len(body)} bytes does not match its CRC32")
+
+
+# Measured (benchmarks/second_ways.py): 1826 -> 91 us a reply of 100 items.
+# tests/unit/test_replies.py holds it to botocore's parser.
+def read(
+    operation: str, headers: Mapping[str, str], body: bytes, decode: Decode | None = None
+) -> Message:
+    """What a reply with the status 200 says, with the metadata that botocore adds.
+
+    botocore's parser walks every attribute value through the service model. A reply that holds items
+    is read in one go here and left raw, as the JSON has it, so that B is base64 text.
+
+    Args:
+        operation: The service's name of the operation, for errors.
+        headers: The reply's headers, their names in lower case.
+        body: The reply; its CRC32 was checked.
+        decode: Reads the bytes, where something else than plain JSON is wanted.
+
+    Raises:
+        CorruptReply: It is no JSON object, or another program's.
+    """
+    # With the first reply: a program may import this library and ask nothing.
+    import msgspec
+
+    if not body and CHECKSUM not in headers:
+        raise CorruptReply(operation, EMPTY)
+    try:
+        reply: Any = (decode or msgspec.json.decode)(body or b"{}")
+        if decode is not None and not reply:  # what it does not know it has left out
+            reply = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise no_reply(operation, headers, body, error) from error
+    if not isinstance(reply, dict):
+        raise no_reply(operation, headers, body, f"a {type(reply).__name__}")
+    found: Message = reply
+    if found and (MEMBERS.isdisjoint(found) or KIND in found):
+        raise no_reply(operation, headers, body, OTHERS)
+    found["ResponseMetadata"] = {
+        "RequestId": headers.get("x-amzn-requestid", ""),
+        "HTTPStatusCode": 200,
+        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
+        "RetryAttempts": 0,
+    }
+    return found
 
 
 def operation_name(method: str) -> str:

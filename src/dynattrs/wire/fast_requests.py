@@ -31,8 +31,8 @@ from dynattrs.errors import CorruptReply
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
+from dynattrs.wire.exchange import check, read
 from dynattrs.wire.observers import Observers
-from dynattrs.wire.replies import check, read
 from dynattrs.wire.sigv4 import Credentials, Signer, host_of, scope_in, timestamp
 
 # Headers that stay the same, and those that are made for each request.

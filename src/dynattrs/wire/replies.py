@@ -1,8 +1,4 @@
-"""What a reply says, and whether it is one.
-
-botocore's parser walks every attribute value through the service model, which costs several times
-what reading the JSON does. Here a reply that holds items is read in one go and left raw. Raw means: as
-the JSON has it, so that B is base64 text.
+"""Whether a reply is one.
 
 A reply that is none must never read as "no such item", nor as a refusal. botocore's parser takes a page
 of HTML, JSON that was cut off, and nothing at all for an empty answer, or, of a failure, for the
@@ -14,14 +10,11 @@ does so in its `legacy` mode only.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
-from zlib import crc32
 
 from dynattrs.errors import CorruptReply
-from dynattrs.operations.flows import Decode
 from dynattrs.quoting import shortened
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import NOT_PASSED_ON
@@ -53,62 +46,11 @@ MEMBERS: Final = frozenset(
 )
 
 #: The member that tells of a failure, of what kind it is.
-_KIND: Final = "__type"
-_CHECKSUM: Final = "x-amz-crc32"
-_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+KIND: Final = "__type"
+CHECKSUM: Final = "x-amz-crc32"
 
-
-def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Compare a reply with the CRC32 that the service sent with it.
-
-    Raises:
-        CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
-    """
-    expected = headers.get(_CHECKSUM)
-    if expected is None or (_NUMBER.fullmatch(expected) and crc32(body) == int(expected)):
-        return
-    raise CorruptReply(operation, f"the reply of {len(body)} bytes does not match its CRC32")
-
-
-# Measured (benchmarks/second_ways.py): 1826 -> 91 us a reply of 100 items.
-# tests/unit/test_replies.py holds it to botocore's parser.
-def read(
-    operation: str, headers: Mapping[str, str], body: bytes, decode: Decode | None = None
-) -> Message:
-    """What a reply with the status 200 says, with the metadata that botocore adds.
-
-    Args:
-        operation: The service's name of the operation, for errors.
-        headers: The reply's headers, their names in lower case.
-        body: The reply; its CRC32 was checked.
-        decode: Reads the bytes, where something else than plain JSON is wanted.
-
-    Raises:
-        CorruptReply: It is no JSON object, or another program's.
-    """
-    # With the first reply: a program may import this library and ask nothing.
-    import msgspec
-
-    if not body and _CHECKSUM not in headers:
-        raise CorruptReply(operation, _EMPTY)
-    try:
-        reply: Any = (decode or msgspec.json.decode)(body or b"{}")
-        if decode is not None and not reply:  # what it does not know it has left out
-            reply = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise no_reply(operation, headers, body, error) from error
-    if not isinstance(reply, dict):
-        raise no_reply(operation, headers, body, f"a {type(reply).__name__}")
-    found: Message = reply
-    if found and (MEMBERS.isdisjoint(found) or _KIND in found):
-        raise no_reply(operation, headers, body, _OTHERS)
-    found["ResponseMetadata"] = {
-        "RequestId": headers.get("x-amzn-requestid", ""),
-        "HTTPStatusCode": 200,
-        "HTTPHeaders": headers if type(headers) is dict else dict(headers),
-        "RetryAttempts": 0,
-    }
-    return found
+EMPTY: Final = "the reply is empty, and so it is damaged or another program's"
+OTHERS: Final = "none of its members is one of DynamoDB's"
 
 
 def judge(
@@ -140,15 +82,15 @@ def judge(
         raise CorruptReply(operation, f"the status {status} only announces a reply")
     if not body:
         silent = members is None or (status == _NO_CONTENT and not must_say)
-        if silent or (status == _OK and _CHECKSUM in headers):
+        if silent or (status == _OK and CHECKSUM in headers):
             return
-        raise CorruptReply(operation, _EMPTY)
+        raise CorruptReply(operation, EMPTY)
     try:
         found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise no_reply(operation, headers, body, error) from error
-    if found and ((members is not None and members.isdisjoint(found)) or _KIND in found):
-        raise no_reply(operation, headers, body, _OTHERS)
+    if found and ((members is not None and members.isdisjoint(found)) or KIND in found):
+        raise no_reply(operation, headers, body, OTHERS)
 
 
 def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> Message | None:
@@ -171,7 +113,7 @@ def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes
     except (ValueError, RecursionError):
         why = "it is no JSON" if body else "it is empty"
     known = found if isinstance(found, dict) else {}
-    if known.get(_KIND) and isinstance(known[_KIND], str):
+    if known.get(KIND) and isinstance(known[KIND], str):
         return None
     ours = not known and body.lstrip().startswith(b"{")
     if status == _REFUSED or (ours and status < _BROKEN and status not in NOT_PASSED_ON):
@@ -185,8 +127,6 @@ def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes
     }
 
 
-_EMPTY: Final = "the reply is empty, and so it is damaged or another program's"
-_OTHERS: Final = "none of its members is one of DynamoDB's"
 #: Of a reply that is another program's so much is shown.
 _SHOWN: Final = 40
 

@@ -558,7 +558,8 @@ class Buffer:
 
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
-        return unsent_of(self.take_failures())
+        taken = self.take_failures()
+        return unsent_of(taken) if taken else []
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced."""
