@@ -133,6 +133,8 @@ class Sieve:
         self.asked = tuple(asked)
         self.table = asked[0].table
         self._members = models_in(self.table)
+        #: Those of the models that were declared again since, as in a notebook.
+        self._former = [each for each in self.asked if each not in self._members]
         #: What is known of the discriminator's values that were met.
         self._kinds: dict[str, ModelInfo | None] = {}
 
@@ -161,17 +163,42 @@ class Sieve:
                 raise self._unknown(item)
             return next(filter(has_plain_keys, self.asked), None)
         wanted = found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
+        if wanted is None and self._former:
+            wanted = self._formerly(found, item)
         if type(kind) is str:
             self._kinds[kind] = wanted
         return wanted
 
-    def _unknown(self, stored: StoredItem) -> MappingError:
+    def _formerly(self, found: ModelInfo, item: StoredItem) -> ModelInfo | None:
+        """The older definition, which was asked for, of the model that an item is of.
+
+        Raises:
+            MappingError: It is of a subclass of the newer definition.
+        """
+        for each in self._former:
+            if _same_name(found, each):
+                return each
+            name = (each.cls.__module__, each.cls.__qualname__)
+            if name in ((base.__module__, base.__qualname__) for base in found.cls.__mro__):
+                stored, key = self._stored(item)
+                raise MappingError(
+                    each.name, f"an item of {each.name}, of which an older definition was asked for",
+                    f"one of {found.name}, a subclass of the newer one", key,
+                    f"define again what names {each.name}", stored,
+                )  # fmt: skip
+        return None
+
+    def _stored(self, item: StoredItem) -> tuple[Any, Any]:
+        """An item as an attribute map, and its key."""
         # Rows are there only where a library that makes them is.
         from dynattrs.mapper.rows import attribute_map
 
-        item = attribute_map(stored)
+        stored = attribute_map(item)
+        return stored, {name: stored[name] for name in self.table.key if name in stored}
+
+    def _unknown(self, stored: StoredItem) -> MappingError:
+        item, key = self._stored(stored)
         known = ", ".join(info.name for info in models_in(self.table))
-        key = {name: item[name] for name in self.table.key if name in item}
         names = " or ".join(info.name for info in self.asked)
         discriminator = self.table.discriminator
         if discriminator is not None and discriminator in item:

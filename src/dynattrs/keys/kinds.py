@@ -10,7 +10,7 @@ model whose keys are plain fields has all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dynattrs.errors import ImpossibleKey
 from dynattrs.keys.discriminator import may_share_keys, subclasses
@@ -38,6 +38,40 @@ def is_other(info: ModelInfo, item: StoredItem) -> bool:
     """Whether an item under one of a model's keys is of another model."""
     kinds = kinds_of(info)
     return kinds is not None and kinds.other(item) is not None
+
+
+def subclass_of(info: ModelInfo, item: StoredItem, *, stored: bool = False) -> ModelInfo | None:
+    """The subclass that an item is of, where that has upgrades, a version or time stamps of its own; None
+    where what is known of the model holds of the item.
+
+    Args:
+        info: The model.
+        item: The item.
+        stored: Only where items of the subclass are stored otherwise.
+    """
+    found = otherwise(info, stored=stored)
+    if not found:
+        return None
+    return found.get(item.get(info.table.discriminator or "", {}).get("S", ""))
+
+
+def otherwise(info: ModelInfo, *, stored: bool = False) -> Mapping[str, ModelInfo]:
+    """The subclasses of a model that have upgrades, a version or time stamps of their own, by their kinds;
+    those whose items are *stored* otherwise only.
+    """
+    kinds = kinds_of(info)
+    if kinds is None or not kinds.otherwise:
+        return {}
+    found = kinds.otherwise
+    if not stored:
+        return found
+    return {kind: each for kind, each in found.items() if each.history != info.history}
+
+
+def evolving(infos: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Those of some models, and of their subclasses, whose items may be of older schemas."""
+    every = (each for info in infos for each in (info, *subclasses(info)))
+    return [each for each in every if each.evolves]
 
 
 def kinds_of_all(infos: Sequence[ModelInfo]) -> Kinds | None:
@@ -88,6 +122,13 @@ def keys_tell_subclasses(info: ModelInfo) -> bool:
     return any(each.keys is not None and each.keys.written != own for each in subclasses(info))
 
 
+def concerns(info: ModelInfo, model: type[object]) -> bool:
+    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
+    its bases, and those of subclasses that it yields as well.
+    """
+    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
+
+
 def are_told_apart(infos: Sequence[ModelInfo]) -> bool:
     """Whether their table may hold items that are not of these models, and that can be told from theirs:
     by a discriminator, or by a key that a template makes.
@@ -116,4 +157,17 @@ def _found(*infos: ModelInfo) -> Kinds:
         guarded = guarded or any(may_share_keys(each, other) for other in others for each in ours)
     except NameError:  # a forward reference: it is asked again
         guarded, declared = True, -1
-    return Kinds(attribute, own, theirs, guarded, declared)
+    otherwise = {
+        kind: each
+        for each in ours[1:]
+        if attribute is not None and len(infos) == 1 and each.keys is not None
+        if _written_by(each) != _written_by(infos[0])
+        for kind in each.keys.kinds
+    }
+    return Kinds(attribute, own, theirs, guarded, declared, otherwise)
+
+
+def _written_by(info: ModelInfo) -> tuple[object, ...]:
+    """What a write of an item does besides what it is told to."""
+    stamps = (info.names.get(name or "") for name in (info.version, info.created, info.updated))
+    return (info.history, *stamps)

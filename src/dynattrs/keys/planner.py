@@ -38,7 +38,7 @@ from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, key_place
 from dynattrs.keys.discriminator import template_of
 from dynattrs.keys.impossible import check_choices, check_equalities
 from dynattrs.keys.kind_bounds import can_ask_each, with_kinds
-from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.keys.kinds import evolving, kinds_of_all
 from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
@@ -332,13 +332,18 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     lacking = tuple(name for name in dict.fromkeys(own) if name in needed - held)
     kinds = kinds_of_all(wanted.infos)
     tells = None if kinds is None or not kinds.guarded else kinds.attribute
+    others = "other models"
+    if tells in (None, *held) and wanted.needs is not None:
+        schemas = [each.schema_attribute for each in evolving(wanted.infos) if each.upgrades]
+        tells = next((name for name in schemas if name in wanted.needs - held), None)
+        others = "newer programs"
     if tells not in (None, *held) and wanted.needs is not None:
         if wanted.hydrate:
             return True
         names = " and ".join(each.name for each in wanted.infos)
         raise PartialIndex(
-            f"{keys} does not hold {tells!r}, which tells items of {names} from those of other "
-            f"models; ask for the whole items with hydrate(), or give the index a projection with it"
+            f"{keys} does not hold {tells!r}, which tells items of {names} from those of {others}; "
+            f"ask for the whole items with hydrate(), or give the index a projection with it"
         )
     if not lacking and wanted.needs is not None:
         return False

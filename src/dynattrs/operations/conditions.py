@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -29,7 +29,7 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.discriminator import subclasses
-from dynattrs.keys.kinds import kinds_of_all
+from dynattrs.keys.kinds import kinds_of, kinds_of_all, otherwise
 from dynattrs.keys.plans import Plan, held_by
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
@@ -86,6 +86,25 @@ def no_item(info: ModelInfo) -> Condition:
 def exists(info: ModelInfo) -> Condition:
     """The condition that there is an item."""
     return Function("attribute_exists", "exists", key_path(info))
+
+
+def stored_today(info: ModelInfo) -> Condition | None:
+    """The condition that an item is stored as its model would store it today, and is of no subclass that
+    is written otherwise; None where all are so.
+    """
+    current = up_to_date(info) if info.evolves else None
+    return joined(_of_no_other(info, otherwise(info)), current)
+
+
+def _of_no_other(info: ModelInfo, others: Mapping[str, ModelInfo]) -> Condition | None:
+    """The condition that an item is of none of some subclasses, by their kinds, or is not there."""
+    kinds = kinds_of(info)
+    if kinds is None or kinds.attribute is None or not others:
+        return None
+    operand = attribute_path(info, (kinds.attribute,), kinds.attribute)
+    own = tuple(Value({"S": kind}, kind) for kind in kinds.own if kind not in others)
+    absent = Function("attribute_not_exists", "not_exists", operand)
+    return any_conditions((absent, In(operand, own)))
 
 
 def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
@@ -199,9 +218,9 @@ def joined(*conditions: Condition | None) -> Condition | None:
 # --- What callers ask ---------------------------------------------------------------------------
 
 
-def as_condition(when: object, info: ModelInfo) -> Condition | None:
+def as_condition(when: object, info: ModelInfo, *, alone: bool = True) -> Condition | None:
     """What was given as `when=`. It speaks of fields as they are stored today, and so it is asked of
-    items that are stored so.
+    items that are stored so: by itself where it stands *alone*.
 
     Raises:
         ConditionError: It is no condition, speaks of another model, or of a field that is stored
@@ -213,9 +232,14 @@ def as_condition(when: object, info: ModelInfo) -> Condition | None:
     check_models(found, info, found)
     found = _of_key_only(found, info)
     check_stored(found, info)
-    if info.evolves and not isinstance(found, Constant):
-        return Silently(up_to_date(info, or_missing=True), found)
-    return found
+    if not alone or isinstance(found, Constant):
+        return found
+    others = otherwise(info, stored=True)
+    if others and all(str(data_of(each).steps[0]) in info.table.key for each in paths_in(found)):
+        return found  # it speaks of keys, which all have alike
+    current = up_to_date(info, or_missing=True) if info.evolves else None
+    added = joined(_of_no_other(info, others), current)
+    return found if added is None else Silently(added, found)
 
 
 def _of_key_only(found: Condition, info: ModelInfo) -> Condition:

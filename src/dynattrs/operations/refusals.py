@@ -26,13 +26,13 @@ from dynattrs.errors import (
     Throttled,
 )
 from dynattrs.expressions.conditions import Condition, Constant
-from dynattrs.keys.kinds import is_other, kinds_of
+from dynattrs.keys.kinds import is_other, kinds_of, otherwise, subclass_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.schema.item_models import declared_model_of
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.model_info import ModelInfo, info_of
 from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
@@ -144,16 +144,29 @@ def disowned(info: ModelInfo, error: ConditionFalse) -> str | None:
     return kind
 
 
-def check_current(info: ModelInfo, error: ConditionFalse) -> None:
-    """Say so where a condition was asked of an item of an older schema.
+def check_current(
+    info: ModelInfo, key: AttributeMap, error: ConditionFalse, *, stored: bool = True
+) -> None:
+    """Say so where a condition was asked of an item of an older schema, or of a subclass that is written
+    otherwise.
+
+    Args:
+        info: The model.
+        key: The item's.
+        error: What the service said.
+        stored: Only of a subclass whose items are stored otherwise.
 
     Raises:
-        Outdated: It was.
+        Outdated: It is of an older schema.
+        ConditionFailed: It is of such a subclass.
         MappingError: The item is of a newer schema than the model.
     """
-    if not info.evolves or not error.item:
+    if not error.item:
         return
-    if is_other(info, error.item):
+    own = subclass_of(info, error.item, stored=stored)
+    if own is not None:
+        raise condition_failed(error, info, key, of_itself(info, own)) from error
+    if not info.evolves or is_other(info, error.item):
         return
     from dynattrs.mapper.upgrades import is_outdated
 
@@ -161,11 +174,24 @@ def check_current(info: ModelInfo, error: ConditionFalse) -> None:
         raise Outdated(info, error.item) from error
 
 
+def of_itself(info: ModelInfo, own: ModelInfo) -> str:
+    """The condition, in words, that an item is of a model, and not *own*."""
+    return f"that the item is written as {info.name} writes it, and not as its subclass {own.name} does"
+
+
+def subclass_met(info: ModelInfo, error: ConditionFailed) -> ModelInfo | None:
+    """The subclass of the item that a write met, where that is written otherwise."""
+    if isinstance(error.item, dict):  # it could not be read
+        return subclass_of(info, error.item)
+    own = info_of(type(error.item))
+    return own if own in otherwise(info).values() else None
+
+
 def condition_failed(
     error: ConditionFalse,
     info: ModelInfo,
     key: AttributeMap,
-    found: Condition,
+    found: Condition | str,
     kind: type[ConditionFailed] = ConditionFailed,
 ) -> ConditionFailed:
     """The error for callers: with the item found as an object, where it can be read."""
@@ -176,7 +202,7 @@ def condition_failed(
 
 
 def item_exists(
-    error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition
+    error: ConditionFalse, info: ModelInfo, key: AttributeMap, found: Condition | str
 ) -> ConditionFailed:
     return condition_failed(error, info, key, found, ItemExists)
 

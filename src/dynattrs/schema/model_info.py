@@ -238,6 +238,7 @@ class Kinds:
             key that one of these makes is that model's.
         guarded: Whether another model of the table may have an item under one of the model's keys.
         declared: How many declarations the table had when this was found out.
+        otherwise: By their kinds, the subclasses whose items are stored or written otherwise.
     """
 
     attribute: str | None
@@ -245,6 +246,7 @@ class Kinds:
     theirs: tuple[tuple[str, ComputedKeys], ...]
     guarded: bool
     declared: int
+    otherwise: Mapping[str, ModelInfo] = attrs.field(factory=dict)
 
     def other(self, item: StoredItem) -> str | None:
         """What an item is that is of another model; None for the model's own, and for old items that
@@ -335,6 +337,11 @@ class ModelInfo:
     def evolves(self) -> bool:
         """Whether there may be items that are stored otherwise than the model would today."""
         return bool(self.upgrades or self.formerly)
+
+    @property
+    def history(self) -> tuple[object, ...]:
+        """What makes its old items today's: models with an equal one have equal rules for that."""
+        return self.upgrades, self.upgrades and self.schema_attribute, self.formerly
 
     @property
     def moves(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again
 
@@ -46,11 +47,11 @@ def explained(query: QueryVerbs[Any]) -> str:
             )
         if query._told_apart:
             lines.append(f"on receipt: items of other models than {query._names} are left out")
-        info = query._info
-        if info.evolves and found.filter is not None:
+        if found.filter is not None and (old := evolving(query._infos)):
+            migrated = ", ".join(f"session.migrate({info.name})" for info in old)
             lines.append(
                 f"the filter is asked of items as they are stored: those of older schemas have "
-                f"other attributes until session.migrate({info.name}) has rewritten them"
+                f"other attributes until {migrated} has rewritten them"
             )
         if found.again:
             again = " & ".join(f"({each})" for each in found.again)

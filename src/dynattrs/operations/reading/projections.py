@@ -17,6 +17,7 @@ from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Refused, as_model_error, load_value
+from dynattrs.mapper.upgrades import schema_version
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
@@ -80,15 +81,34 @@ class Keys(_ReadsMaps):
     info: ModelInfo
     #: Where items of several models are read.
     sieve: Sieve | None = None
+    #: The models whose items say beside their keys which schema they are of: newer ones are refused.
+    evolving: Sequence[ModelInfo] = ()
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset(self.info.table.key)
+        return frozenset([*self.info.table.key, *self._schemas])
+
+    @property
+    def _schemas(self) -> list[str]:
+        return [each.schema_attribute for each in self.evolving if each.upgrades]
+
+    def check(self, item: AttributeMap) -> Literal[True]:
+        """True, unless an item is of a newer schema.
+
+        Raises:
+            MappingError: It is one.
+        """
+        info = (self.sieve and self.sieve.model_of(item)) or self.info
+        if self.evolving and info.upgrades:
+            schema_version(info, item)
+        return True
 
     def reads(self) -> Callable[[Any], dict[str, Any]]:
         return self.read
 
     def read(self, item: AttributeMap) -> dict[str, Any]:
+        if self.evolving:
+            self.check(item)
         info = self.info
         if self.sieve is not None:
             info = self.sieve.model_of(item) or info

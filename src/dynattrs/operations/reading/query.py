@@ -15,7 +15,7 @@ import attrs
 from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
 from dynattrs.keys.discriminator import Sieve, subclasses
-from dynattrs.keys.kinds import are_told_apart, keys_tell_subclasses
+from dynattrs.keys.kinds import are_told_apart, concerns, evolving, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.keys.ranges import satisfies
@@ -166,7 +166,7 @@ class QueryVerbs(Generic[M_co]):
         checked = tuple(map(condition, conditions))
         for each in checked:
             for model in models_of(each):
-                if not any(_concerns(info, model) for info in self._infos):
+                if not any(concerns(info, model) for info in self._infos):
                     spoken, asked = model.__name__, self._names
                     for info in self._infos:
                         if have_one_name(model, info.cls):
@@ -337,7 +337,7 @@ class QueryVerbs(Generic[M_co]):
         self, found: Plan, belongs: Callable[[StoredItem], bool] | None
     ) -> Callable[[StoredItem], bool] | None:
         """As *belongs*, of whole items behind an index that cannot be asked of their fields."""
-        if asked_again(self._infos, found)[1] or any(info.evolves for info in self._infos):
+        if asked_again(self._infos, found)[1] or evolving(self._infos):
             return belongs
         return lambda item: (
             (belongs is None or belongs(item))
@@ -456,7 +456,9 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def count(self) -> Flow[int]:
-        """How many items there are. The service reads them all, and sends only their number."""
+        """How many items there are. The service reads them all, and sends only their number, so items that
+        could not be read, such as those of a newer schema, count as well.
+        """
         # Of what is counted nothing is read, so any index will do that tells models apart.
         keys = self._with(_reader=self._keys)
         pages = keys._pages(keys._plan(), counting=True)
@@ -510,17 +512,25 @@ class QueryVerbs(Generic[M_co]):
 
         Raises:
             QueryError: The filter speaks of fields that items of older schemas may not have yet.
+            PartialIndex: The index does not say which schema an item is of.
+            MappingError: A newer program has written an item.
             UnsentWrites: Some deletes were not done.
         """
         # Loaded for those who delete: it brings all that it takes to write.
         from dynattrs.operations.writing.found_deletes import check_deletes, delete_found
 
         self._handle._check_writable()
-        keys = self._with(_reader=self._keys)
+        reader = self._keys
+        if old := evolving(self._infos):
+            reader = Keys(self._info, Sieve(self._infos) if self._told_apart else None, old)
+        keys = self._with(_reader=reader)
         found = keys._plan()
-        if any(info.evolves for info in self._infos):
-            check_deletes(found, self._info)
-        return (yield from delete_found(self._handle, self._infos, found, keys._pages(found)))
+        accepts = None
+        if old:
+            check_deletes(found, old[0])
+            accepts = reader.check if self._on_error == "raise" else keys._tried
+        pages = keys._pages(found)
+        return (yield from delete_found(self._handle, self._infos, found, pages, accepts))
 
 
 def begin(
@@ -547,13 +557,6 @@ def begin(
         return kind(handle, first, operation, objects)
     reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)))
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
-
-
-def _concerns(info: ModelInfo, model: type[object]) -> bool:
-    """Whether a condition on *model* can be asked of the items of *info*: its own fields, those of
-    its bases, and those of subclasses that it yields as well.
-    """
-    return issubclass(info.cls, model) or (info.keys is not None and issubclass(model, info.cls))
 
 
 class Stream(Source, Generic[M_co]):

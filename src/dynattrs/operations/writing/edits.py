@@ -25,7 +25,7 @@ from dynattrs.operations.conditions import (
     field_path,
     joined,
     of_kind,
-    up_to_date,
+    stored_today,
     version_is,
 )
 from dynattrs.operations.context import Core, is_frozen
@@ -215,7 +215,7 @@ def _prepared(
     """
     info = edit.info
     # Today's fields must not be written into an older item.
-    current = up_to_date(info) if info.evolves and not edit.renews else None
+    current = None if edit.renews else stored_today(info)
     for roughly in (False, True):
         placed, rests_on = _placed(edit, after, changes, own, known, roughly=roughly)
         actions = [*(_action(info, change) for change in placed), *own]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 from dynattrs.errors import ConditionFailed, MappingError, QueryError
 from dynattrs.expressions.conditions import Condition, any_conditions, paths_in
@@ -23,6 +23,9 @@ from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
+#: Says of what was read of an item whether it is to be deleted.
+Accepts: TypeAlias = Callable[[Any], object]
+
 
 def check_deletes(found: Plan, info: ModelInfo) -> None:
     """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
@@ -39,15 +42,29 @@ def check_deletes(found: Plan, info: ModelInfo) -> None:
         )
 
 
-def delete_found(owner: Owner, infos: Sequence[ModelInfo], found: Plan, pages: Pages) -> Flow[int]:
+def delete_found(
+    owner: Owner,
+    infos: Sequence[ModelInfo],
+    found: Plan,
+    pages: Pages,
+    accepts: Accepts | None = None,
+) -> Flow[int]:
     """Delete the items of some pages, which are of some models, after what is gathered was sent. What
     another model's item has taken the place of meanwhile is left alone, and so is an item that does not
     satisfy what a partial index could not be asked.
+
+    Args:
+        owner: The session or batch.
+        infos: The models.
+        found: What is asked.
+        pages: What was found.
+        accepts: Says which of that is deleted; None for all.
 
     Returns:
         How many there were.
 
     Raises:
+        MappingError: A newer program has written an item. Those found before it are deleted.
         UnsentWrites: Some deletes were not done.
     """
     if owner._buffer is not None:
@@ -55,7 +72,7 @@ def delete_found(owner: Owner, infos: Sequence[ModelInfo], found: Plan, pages: P
     yield from owner._settle_open()
     buffer = Buffer()
     again, held = asked_again(infos, found)
-    gathering = _gather(owner, infos, pages, buffer, None if held else again)
+    gathering = _gather(owner, infos, pages, buffer, None if held else again, accepts)
     return (yield from batch.gathered(owner._core, buffer, gathering))
 
 
@@ -65,6 +82,7 @@ def _gather(
     pages: Pages,
     buffer: Buffer,
     unasked: Condition | None,
+    accepts: Accepts | None,
 ) -> Flow[int]:
     core, count = owner._core, 0
     info, guard = infos[0], of_kind(*infos)
@@ -78,6 +96,8 @@ def _gather(
     with contextlib.closing(pages):
         while (raw := (yield from pages.next())) is not None:
             for item in raw.items:
+                if accepts is not None and not accepts(item):
+                    continue
                 key = key_in(info, cast("AttributeMap", item))  # no rows are made of keys
                 own = info if sieve is None else sieve.model_of(item) or info
                 if own.guarding:  # with its guards, which takes a transaction

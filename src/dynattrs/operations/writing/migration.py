@@ -17,7 +17,7 @@ from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.upgrades import is_outdated
-from dynattrs.operations.conditions import exists, joined, of_kind, up_to_date
+from dynattrs.operations.conditions import exists, joined, of_kind, stored_today
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import key_in
@@ -123,7 +123,7 @@ def _rewrite_keys(
 ) -> Flow[None]:
     """Give an item the index keys, and the kind, that it would be written with, and change nothing else."""
     actions, still = index_keys.rewriting(info, item, keys)
-    asked = joined(*still, up_to_date(info) if info.evolves else None)
+    asked = joined(*still, stored_today(info))
     prepared = updates.Prepared(
         core.table_name(info.table), info, key_in(info, item), actions, actions, None, asked,
         joined(exists(info), of_kind(info, key=item), asked), renews=True,

@@ -21,7 +21,7 @@ from dynattrs.errors import (
     TransactionFailed,
 )
 from dynattrs.expressions.conditions import Condition
-from dynattrs.keys.kinds import is_other, kinds_of
+from dynattrs.keys.kinds import is_other, kinds_of, subclass_of
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import identity
@@ -230,12 +230,13 @@ class TransactionActions:
             item = reason.get("Item")
             if not item or is_other(action.info, item):
                 continue
-            if not action.info.evolves and not index_keys.lacks(action.info, action.asked, item):
+            info = subclass_of(action.info, item) or action.info
+            if not info.evolves and not index_keys.lacks(info, action.asked, item):
                 continue
             if GUARD_ATTRIBUTE not in item:
                 # What cannot be read is told as it is stored.
                 with contextlib.suppress(MappingError):
-                    found = (yield from self.renew(self.core, action.info, item)) or found
+                    found = (yield from self.renew(self.core, info, item)) or found
         return found
 
     def _reason(self, action: TransactionAction, reason: dict[str, Any]) -> Reason | None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
+import attrs
+
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
     ConditionError,
@@ -30,6 +32,7 @@ from dynattrs.expressions.conditions import (
     Value,
     any_conditions,
 )
+from dynattrs.keys.kinds import otherwise, subclass_of
 from dynattrs.models.model import M
 from dynattrs.operations.conditions import (
     Silently,
@@ -149,11 +152,15 @@ class TransactionVerbs:
         if not is_class_of(subject) and key is not NO_KEY:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
-        with idempotent.telling(self._token, subject):
-            prepared = updates.prepare(
-                self._core, info, item_key, actions, version=version, when=when, upsert=upsert,
-                obj=None if is_class_of(subject) else subject,
+
+        def of_class(own: ModelInfo) -> updates.Prepared:
+            return updates.prepare(
+                self._core, own, item_key, actions, version=version, when=when,
+                upsert=upsert and own is info, obj=None if is_class_of(subject) else subject,
             )  # fmt: skip
+
+        with idempotent.telling(self._token, subject):
+            prepared = of_class(info)
         written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
         if prepared.upsert and self._token is not None:
             raise TransactionError(
@@ -167,10 +174,15 @@ class TransactionVerbs:
                 f"token={self._token!r}: in which form {guessed} is stored is not known, so a repeated "
                 f"transaction could differ; give the object that was read, t.update(obj, ...)"
             )
+        if is_class_of(subject):
+            self._check_subclasses(written, info, otherwise(info), guarded=bool(info.guarding))
         made = 0 if prepared.new is None else prepared.new.size
         size = max(made, _least_size(info, item_key, prepared.stated))
         new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
-        request = updates.InTransaction(self._core, prepared, turns=new_of is None)
+        request = updates.InTransaction(
+            self._core, prepared, turns=new_of is None,
+            of_subclass=of_class if is_class_of(subject) else None,
+        )  # fmt: skip
         self._take(
             written, info, item_key, request.under, new_of, whole=False, size=size,
             again=request.again, make_new=None if prepared.new is None else request.making,
@@ -236,22 +248,45 @@ class TransactionVerbs:
         """Add an action that sends a key, and asks *condition* and the object's version."""
         info, item_key, version = target(subject, key)
         written = f"{verb}({info.name} {plain_key(info, item_key)})"
-        asked = joined(condition(info), version)
-        checks = kind == "ConditionCheck"
+        checks, guarded = kind == "ConditionCheck", bool(info.guarding) and kind == "Delete"
+        stated = condition(info)
+        asked = joined(stated, version)
         check_constant("TransactWriteItems", info, item_key, asked)
         if checks and (asked is None or isinstance(asked, Constant)):
             raise TransactionError(f"{written}: its condition is always true; leave it out")
-        guard = of_kind(info, key=item_key)
-        if not checks or asked is None or not holds_of_nothing(asked):
-            asked = joined(asked, guard)
-        elif not _speaks_of_none(asked, info):
-            asked = joined(asked, exists(info), guard)
-        elif guard is not None:
-            # Another model's item is as good as none.
-            asked = any_conditions((asked, Not(guard)))
-        make = self._made(kind, {"Key": item_key}, info, item_key, asked)
-        guarded = bool(info.guarding) and kind == "Delete"
-        self._take(written, info, item_key, make, (lambda _: None) if guarded else None)
+
+        def of_class(own: ModelInfo) -> Make:
+            wanted = asked if own is info else joined(condition(own), version)
+            wanted = _guarded(own, item_key, wanted, checks=checks)
+            return self._made(kind, {"Key": item_key}, own, item_key, wanted)
+
+        again = None
+        if isinstance(stated, Silently) and is_class_of(subject):
+            self._check_subclasses(written, info, otherwise(info, stored=True), guarded=guarded)
+            again = _OfSubclass(info, of_class)
+        self._take(
+            written,
+            info,
+            item_key,
+            of_class(info),
+            (lambda _: None) if guarded else None,
+            again=again,
+        )
+
+    def _check_subclasses(
+        self, written: str, info: ModelInfo, others: Mapping[str, ModelInfo], *, guarded: bool
+    ) -> None:
+        """Refuse an action that would be another one for items of some subclasses, where the transaction
+        has to be known before.
+        """
+        own = next(iter(others.values()), None)
+        if own is None or (self._token is None and not guarded):
+            return
+        why = f"token={self._token!r}" if self._token is not None else "unique fields"
+        raise TransactionError(
+            f"{written}: items of {own.name} are written otherwise than those of {info.name}, and which "
+            f"it is has to be known here ({why}): give {own.name}, or the object that was read"
+        )
 
     def _made(
         self,
@@ -335,6 +370,34 @@ class TransactionVerbs:
             yield from migration.as_today(self._core, committing)
             return
         yield from self._actions.commit(self._token or self._core.environment.token())
+
+
+def _guarded(
+    info: ModelInfo, item_key: AttributeMap, asked: Condition | None, *, checks: bool
+) -> Condition | None:
+    """What is asked of an item, and that it is of the model."""
+    guard = of_kind(info, key=item_key)
+    if not checks or asked is None or not holds_of_nothing(asked):
+        return joined(asked, guard)
+    if not _speaks_of_none(asked, info):
+        return joined(asked, exists(info), guard)
+    # Another model's item is as good as none.
+    return asked if guard is None else any_conditions((asked, Not(guard)))
+
+
+@attrs.define(eq=False)
+class _OfSubclass:
+    """An action on the item of a class and a key, in the form that is right for the item's own class."""
+
+    info: ModelInfo
+    make: Callable[[ModelInfo], Make]
+
+    def __call__(self, item: AttributeMap | None) -> dict[str, Any] | None:
+        own = None if item is None else subclass_of(self.info, item, stored=True)
+        if own is None:
+            return None
+        self.info = own
+        return self.make(own)(None)
 
 
 def _speaks_of_none(found: Condition, info: ModelInfo, *, negated: bool = False) -> bool:

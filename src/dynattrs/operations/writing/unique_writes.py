@@ -14,7 +14,7 @@ import attrs
 
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
 from dynattrs.expressions.conditions import Condition, Value
-from dynattrs.keys.kinds import is_other
+from dynattrs.keys.kinds import is_other, subclass_of
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import holds_of_nothing, joined, of_kind, with_condition
@@ -27,6 +27,7 @@ from dynattrs.operations.refusals import (
     Outdated,
     condition_failed,
     item_exists,
+    of_itself,
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes, updates
@@ -131,8 +132,12 @@ def _refusal(
         other = stored is not None and is_other(info, stored)
         if other and not replacing:
             stored = None
-        if stored is not None and not other and info.evolves and is_outdated(info, stored):
-            return Outdated(info, stored)
+        if stored is not None and not other:
+            own = subclass_of(info, stored, stored=True)
+            if own is not None and asked is not None and not inserting:
+                return _unlike(operation, info, key, of_itself(info, own), stored)
+            if own is None and info.evolves and is_outdated(info, stored):
+                return Outdated(info, stored)
         if asked is None:
             return failed
         return _unlike(operation, info, key, asked, stored, inserting=inserting)
@@ -144,7 +149,7 @@ def _unlike(
     operation: str,
     info: ModelInfo,
     key: AttributeMap,
-    asked: Condition,
+    asked: Condition | str,
     stored: AttributeMap | None,
     *,
     inserting: bool = False,
@@ -261,6 +266,8 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
             raise _taken_or_missing(prepared, old)
         if old is None:
             raise NoSuchItem(info.name, plain_key(info, key))
+        if (own := subclass_of(info, old)) is not None:
+            raise _unlike("TransactWriteItems", info, key, of_itself(info, own), old)
         yield from _act_on(core, prepared, written, changes, old)
         return True
 
@@ -317,6 +324,8 @@ def _act_on(
             return NoSuchItem(info.name, plain_key(info, key))
         if prepared.renews and prepared.asked is not None:
             return _unlike("TransactWriteItems", info, key, prepared.asked, stored)
+        if (own := subclass_of(info, stored)) is not None:
+            return _unlike("TransactWriteItems", info, key, of_itself(info, own), stored)
         if lacks(info, prepared.asked, stored):
             return Outdated(info, stored)
         error = _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
@@ -532,10 +541,11 @@ def _commit(
         changes = []
         for number, each in enumerate(planned):
             info, key, old = each.action.info, each.action.key, known[number]
-            evolves = info.evolves and not each.renews
-            if evolves and old and not is_other(info, old) and is_outdated(info, old):
-                # Guards are made of values as they are stored today.
-                raise Outdated(info, old)
+            if old and not each.renews and not is_other(info, old):
+                own = subclass_of(info, old, stored=True) or info
+                if own.evolves and is_outdated(own, old):
+                    # Guards are made of values as they are stored today.
+                    raise Outdated(own, old)
             each.action.request.clear()
             each.action.request.update(each.made_of(old)(unchanged(info, old)))
             afresh = each.afresh or (old is not None and not has_guards(info, old))
@@ -555,7 +565,7 @@ def _commit(
             false = [each.get("Code") == "ConditionalCheckFailed" for each in raw]
             if not any(false) or environment.monotonic() >= until:
                 raise
-            own, others = range(len(actions)), range(len(actions), len(false))
+            count, others = len(actions), range(len(actions), len(false))
             stale = {}
             for number, each in enumerate(planned):
                 place = places[id(each.action)]
@@ -563,7 +573,7 @@ def _commit(
                 moved = not is_unchanged(each.action.info, known[number], there)
                 if false[place] and moved and not each.inserting:
                     stale[place], known[number] = number, there
-            if any(false[place] and place not in stale for place in own):
+            if any(false[place] and place not in stale for place in range(count)):
                 raise
             if not stale:
                 found: dict[str, LeftGuard] = {}

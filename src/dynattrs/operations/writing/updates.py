@@ -23,7 +23,7 @@ from dynattrs.expressions.updates import (
     operands,
     render_update,
 )
-from dynattrs.keys.kinds import check_own_key, is_other
+from dynattrs.keys.kinds import check_own_key, is_other, subclass_of
 from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.named import answering, name_object
@@ -37,7 +37,7 @@ from dynattrs.operations.conditions import (
     joined,
     no_item,
     of_kind,
-    up_to_date,
+    stored_today,
     with_condition,
 )
 from dynattrs.operations.context import Core
@@ -173,11 +173,14 @@ class InTransaction:
         core: Settings.
         prepared: The update.
         turns: Whether it says so; otherwise who sends it knows which of both it is.
+        of_subclass: The update of an item of a subclass that is written otherwise; None where its class
+            is known.
     """
 
     core: Core
     prepared: Prepared
     turns: bool = True
+    of_subclass: Callable[[ModelInfo], Prepared] | None = None
     _further: Condition | None = None
     _making: bool = False
 
@@ -200,6 +203,11 @@ class InTransaction:
         """The action in the form that is right for what is stored, where its condition was false of that;
         None where no other form is.
         """
+        if item and self.of_subclass is not None:
+            own = subclass_of(self.prepared.info, item)
+            if own is not None:
+                self.prepared, self._making = self.of_subclass(own), False
+                return self._request()
         if item and not self._making:
             return self._as_stored(item)
         if not self.turns or bool(item) is not self._making or self.prepared.new is None:
@@ -243,14 +251,13 @@ def prepare(
     except MappingError as error:
         name_object(error, info, obj, key)
         raise
-    asked = joined(as_condition(when, info), version)
+    asked = joined(as_condition(when, info, alone=False), version)
     check_constant("UpdateItem", info, key, asked)
     done = [*stated, *(each for each in stamps(core, info) if not keeps_out(info, each))]
     follows = following(info, key, obj, done)
     done += follows.actions
     wanted, asked = asked, joined(asked, follows.still)
-    current = up_to_date(info) if info.evolves and when is None else None
-    needed = joined(exists(info), of_kind(info, key=key), current, asked)
+    needed = joined(exists(info), of_kind(info, key=key), stored_today(info), asked)
     table = core.table_name(info.table)
     # An object that has a version was stored, and what it says is asked of the stored one.
     makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))
@@ -366,7 +373,7 @@ def send(
             raise taken from error
         disowned(info, error)
         if not prepared.renews:
-            check_current(info, error)
+            check_current(info, key, error, stored=False)
             check_whole(info, prepared.asked, error)
         again = prepared.as_stored(core, error.item)
         if again is not None:

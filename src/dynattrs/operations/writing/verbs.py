@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import MappingError, ModelError, OutcomeUnknown, QueryError
+from dynattrs.errors import (
+    ConditionFailed,
+    MappingError,
+    ModelError,
+    NoSuchItem,
+    OutcomeUnknown,
+    QueryError,
+)
 from dynattrs.expressions.conditions import Condition
+from dynattrs.keys.kinds import otherwise
 from dynattrs.mapper.named import answering, name_object
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.conditions import (
@@ -39,6 +47,7 @@ from dynattrs.operations.refusals import (
     disowned,
     item_exists,
     past_conflicts,
+    subclass_met,
     with_found,
 )
 from dynattrs.operations.writing import batch, deletes
@@ -67,6 +76,9 @@ else:
 
 
 R = TypeVar("R")
+
+#: How often a write is begun anew because the item is of another class than it seemed.
+_MOST_TURNS: Final = 10
 
 
 class WriteVerbs(Owner):
@@ -231,8 +243,32 @@ class WriteVerbs(Owner):
         def acting() -> Flow[R]:
             return with_found(self._core, info, act())
 
-        aged = info.evolves or (keys and info.index_keys)
+        aged = info.evolves or otherwise(info) or (keys and info.index_keys)
         return migration.as_today(self._core, acting) if aged else acting()
+
+    def _as_its_model(
+        self,
+        subject: object,
+        given: ModelInfo,
+        act: Callable[[ModelInfo], Flow[R]],
+        *,
+        keys: bool = False,
+    ) -> Flow[R]:
+        """What *act* does to an item of a model; to one of a subclass that is written otherwise, as that
+        subclass, which the refusal tells where a class and a key were given.
+        """
+        info = given
+        for left in reversed(range(_MOST_TURNS)):
+            try:
+                return (yield from self._as_today(info, functools.partial(act, info), keys=keys))
+            except (ConditionFailed, NoSuchItem) as error:
+                own = subclass_met(info, error) if isinstance(error, ConditionFailed) else None
+                if own is None and info is not given and getattr(error, "item", None) is None:
+                    own = given  # it is another item by now, or gone
+                if own is None or not left or not is_class_of(subject):
+                    raise
+                info = own
+        raise AssertionError("the last try returns or raises")
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
@@ -298,7 +334,7 @@ class WriteVerbs(Owner):
             assert found is not None
             if not outcomes.put_was_applied(encoded, key, error):
                 if not inserting:
-                    check_current(info, error)
+                    check_current(info, key, error)
                 explain = item_exists if inserting else condition_failed
                 raise explain(error, info, key, found) from error
         except FAILURES as error:
@@ -318,10 +354,11 @@ class WriteVerbs(Owner):
             )
             return None
 
-        deleting = functools.partial(
-            self._delete_one, info, item_key, version, found, returning=returning
-        )
-        return (yield from self._as_today(info, deleting))
+        def deleting(own: ModelInfo) -> Flow[Any]:
+            asked = found if own is info else as_condition(when, own)
+            return self._delete_one(own, item_key, version, asked, returning=returning)
+
+        return (yield from self._as_its_model(subject, info, deleting))
 
     def _delete_one(
         self,
@@ -355,7 +392,7 @@ class WriteVerbs(Owner):
                 return None  # it is not ours: nothing to delete
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
-                check_current(info, error)
+                check_current(info, item_key, error)
                 raise condition_failed(error, info, item_key, found) from error
             if returning:  # it is gone, and what it was went with the lost reply
                 raise outcomes.unknown(error, info, item_key) from error
@@ -392,17 +429,17 @@ class WriteVerbs(Owner):
         info, item_key, version = yield from self._target(subject, key)
         yield from self._settle_written(self._core.table_name(info.table), item_key)
 
-        def updating() -> Flow[Any]:
+        def updating(own: ModelInfo) -> Flow[Any]:
             prepared = updates.prepare(
-                self._core, info, item_key, actions, version=version, when=when, upsert=upsert,
-                obj=None if is_class_of(subject) else subject,
+                self._core, own, item_key, actions, version=version, when=when,
+                upsert=upsert and own is info, obj=None if is_class_of(subject) else subject,
             )  # fmt: skip
-            done: Flow[Any] = (unique_writes if info.guarding else updates).update(
+            done: Flow[Any] = (unique_writes if own.guarding else updates).update(
                 self._core, prepared, returns
             )
             return done
 
-        return (yield from self._as_today(info, updating, keys=True))
+        return (yield from self._as_its_model(subject, info, updating, keys=True))
 
     @verb
     def move(self, old: Instance, new: M, /) -> Flow[M]:
