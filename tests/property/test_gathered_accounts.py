@@ -1,8 +1,9 @@
 """What errors name of gathered writes, in programs of saves, deletes and flushes on a few keys.
 
-Every batch may be refused, in any order with the writes that follow. The law: what an error names may
-be saved again. So no newer write of its key is stored, or is on its way; and the newest write of each
-key is stored, or named.
+Every batch may be refused, throttled, left unprocessed or done without an answer, in any order with the
+writes that follow. The laws: what an error names may be saved again. So no newer write of its key is
+stored, or is on its way; and the newest write of each key is stored, or named. What is stored and named
+all the same is named as uncertain, and repeating all that is named, in order, ends with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynattrs import ServiceError, UnsentWrites, limits
+from dynattrs import ConnectionFailed, ServiceError, Throttled, UnsentWrites, limits
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
 from dynattrs.operations.writing import batch
@@ -60,10 +61,12 @@ class Sending:
 
 @attrs.define
 class Program:
-    """A buffer, what is stored, and which requests are refused."""
+    """A buffer, what is stored, and how requests end that are not simply done."""
 
-    refused: set[int]
+    faults: dict[int, str]
     requests: int = 0
+    #: A second for each request, so that patience ends.
+    seconds: float = 0.0
     buffer: Buffer = attrs.field(factory=Buffer)
     stored: dict[str, int] = attrs.field(factory=dict)
     newest: dict[str, int] = attrs.field(factory=dict)
@@ -75,9 +78,9 @@ class Program:
     def __attrs_post_init__(self) -> None:
         now = datetime(2026, 11, 27, tzinfo=timezone.utc)
         environment = Environment(
-            lambda: 0.0, lambda: 0.0, lambda: now, caller=who.get, cancellable=True
+            lambda: self.seconds, lambda: 0.0, lambda: now, caller=who.get, cancellable=True
         )
-        self.core = Core(environment, timedelta(seconds=60), 3)
+        self.core = Core(environment, timedelta(seconds=2), 3)
 
     def write(self, key: str, action: str) -> None:
         self.numbers += 1
@@ -123,14 +126,35 @@ class Program:
         """What is left to do of a batch on its way."""
         while isinstance(task.effect, (Call, Pause)):
             if isinstance(task.effect, Pause):
+                for other in self.tasks:  # it may wait for their place
+                    self.reply(other)
                 task.go_on(None)
-                continue
+            self.reply(task)
+
+    def reply(self, task: Sending) -> None:
+        if isinstance(task.effect, Call):
             self.requests += 1
-            if self.requests in self.refused:
-                task.go_on(ServiceError("BatchWriteItem", "Odd", "no"))
-            else:
-                self.store(task.effect.parameters["RequestItems"]["things"])
-                task.go_on({})
+            self.seconds += 1
+            task.go_on(self.outcome(task.effect.parameters["RequestItems"]["things"]))
+
+    def outcome(self, requests: list[Any]) -> Any:
+        fault = self.faults.get(self.requests)
+        if fault == "refused":
+            return ServiceError("BatchWriteItem", "Odd", "no")
+        if fault == "throttled":
+            return Throttled("BatchWriteItem", "ThrottlingException", "slowly")
+        if fault == "lost":
+            self.store(requests)
+            return ConnectionFailed("BatchWriteItem", "no answer")
+        if fault == "unprocessed":
+            return {"UnprocessedItems": {"things": requests}}
+        self.store(requests)
+        if fault == "lost, then unprocessed":  # botocore itself has sent it again
+            return {
+                "UnprocessedItems": {"things": requests},
+                "ResponseMetadata": {"Uncertain": True},
+            }
+        return {}
 
     def store(self, requests: list[Any]) -> None:
         for request in requests:
@@ -145,8 +169,13 @@ class Program:
             for writes in (self.buffer._in_flight, self.buffer._pending)
             for write in writes.values()
         }
-        for each in (write.object for write in error.unsent):
-            assert self.stored.get(each.key, 0) < each.number, "a newer one is stored"
+        uncertain = [
+            write.object for write in error.unsent if getattr(write.cause, "uncertain", False)
+        ]
+        for write in error.unsent:
+            each, stored = write.object, self.stored.get(write.object.key, 0)
+            doubtful = Object(each.key, stored) in uncertain
+            assert stored < each.number or doubtful, "it is stored, or a newer one is"
             assert on_its_way.get(each.key, 0) <= each.number, "a newer one is on its way"
             self.named[each.key] = max(self.named.get(each.key, 0), each.number)
         for superseded in error.superseded:
@@ -164,19 +193,21 @@ STEPS = st.one_of(
     st.tuples(st.just("answer"), st.none()),
 )
 
+FAULTS = ["refused", "refused", "throttled", "lost", "unprocessed", "lost, then unprocessed"]
+
 
 @given(
     steps=st.lists(STEPS, max_size=25),
-    refused=st.sets(st.integers(1, 8)),
+    faults=st.dictionaries(st.integers(1, 8), st.sampled_from(FAULTS)),
     failing=st.booleans(),
 )
 @settings(max_examples=settings.default.max_examples * 20)  # each takes some milliseconds
 def test_what_an_error_names_may_be_saved_again(
-    steps: list[tuple[str, Any]], refused: set[int], failing: bool
+    steps: list[tuple[str, Any]], faults: dict[int, str], failing: bool
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limits, "BATCH_WRITE_ITEMS", 2)
-        program = Program(refused)
+        program = Program(faults)
         raised: UnsentWrites | None = None
         for name, argument in steps:
             if name == "flush":

@@ -966,3 +966,26 @@ def test_a_driver_that_fails_at_the_end_reports_the_objects():
         flow.throw(SessionClosed())
 
     assert len(caught.value.objects) == 30
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        Throttled("BatchWriteItem", "ThrottlingException", "slowly"),
+        AccessDenied("BatchWriteItem", "ExpiredTokenException", "expired"),
+        unprocessed(put("a"), delete("b")),
+    ],
+)
+def test_a_lost_reply_is_not_forgotten_by_what_came_after_it(last: Any):
+    clock = Clock()
+    buffer = buffer_with(put("a"), delete("b"))
+    flow = batch.send(core(clock), buffer, buffer.take(whole=False))
+    next(flow)
+
+    assert isinstance(flow.throw(ConnectionFailed("BatchWriteItem", "lost")), Pause)
+    next(flow)
+    clock.seconds = 61
+    with pytest.raises(StopIteration):
+        flow.send(last) if isinstance(last, dict) else flow.throw(last)
+
+    assert [getattr(each.cause, "uncertain", None) for each in buffer.failures()] == [True, True]

@@ -91,6 +91,15 @@ def is_conflict(error: BaseException) -> bool:
     return getattr(error, "code", None) in _CONFLICTS
 
 
+def in_doubt(error: Exception, earlier: bool) -> bool:
+    """Whether an attempt may have been applied, the one that *error* ended or an *earlier* one, which
+    the error of the last one then says.
+    """
+    if isinstance(error, FAILURES):
+        error.uncertain = earlier = earlier or error.uncertain
+    return earlier
+
+
 def past_conflicts(core: Core, call: Call) -> Flow[Message]:
     """The response to a write of one item, which is sent again while somebody else is at the item.
 
@@ -107,8 +116,8 @@ def past_conflicts(core: Core, call: Call) -> Flow[Message]:
     while True:
         try:
             response: Message = yield call
-        except (ServiceError, ConnectionFailed) as error:
-            error.uncertain = uncertain = uncertain or error.uncertain
+        except FAILURES as error:
+            uncertain = in_doubt(error, uncertain)
             again = call.repeat or not uncertain
             if not is_conflict(error) or not again or environment.monotonic() >= until:
                 raise

@@ -28,7 +28,7 @@ from dynattrs.keys.kinds import kinds_of
 from dynattrs.operations.context import Core, Packing
 from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
 from dynattrs.operations.item_keys import identity, names_in
-from dynattrs.operations.refusals import PASSING, is_conflict
+from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.reports import (
@@ -284,9 +284,8 @@ def flush(
 ) -> Flow[None]:
     """Send all that is pending and wait until the service has acknowledged it.
 
-    What other threads write in the meantime is not waited for, except where it replaces what has
-    failed. Where an error has ended the batch,
-    what an `after_flush` hook raises does not take its place.
+    What other threads write in the meantime is not waited for, except where it replaces what has failed.
+    Where an error has ended the batch, what an `after_flush` hook raises does not take its place.
 
     Raises:
         UnsentWrites: Some were not stored.
@@ -461,9 +460,10 @@ def send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None)
             buffer.senders.discard(caller)
 
 
-def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Flow[None]:
-    environment = core.environment
-    began = environment.monotonic()
+def _send(
+    core: Core, buffer: Buffer, batch: list[Write], put: Put | None, uncertain: bool = False
+) -> Flow[None]:
+    began = core.environment.monotonic()
     patience = core.deadline.total_seconds()
     operation = "BatchWriteItem"
     if put is not None:
@@ -483,35 +483,35 @@ def _send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None) -> Fl
         try:
             response = yield from _at_pace(core, remaining, put, attempt, until())
             left = _unprocessed(response, remaining) if response.get("UnprocessedItems") else []
+            uncertain = uncertain or "Uncertain" in response.get("ResponseMetadata", ())
         except Exception as error:
+            uncertain = in_doubt(error, uncertain)
             parts = _split(remaining, error)
             if len(parts) > 1:
                 for part in parts:
-                    yield from _send(core, buffer, part, put)
+                    yield from _send(core, buffer, part, put, uncertain)
                 return
             if not _passes(error, once=operation == "PutItem"):
                 own = put is not None or isinstance(error, _REFUSED)
                 buffer.fail(remaining, error if own else buffer.reason(error))
                 return
             left, cause = remaining, error
-        now = environment.monotonic()
-        done = remaining
-        if left:
-            gone = {id(write) for write in left}
-            done = [write for write in remaining if id(write) not in gone]
+        now = core.environment.monotonic()
+        gone = {id(write) for write in left}
+        done = [write for write in remaining if id(write) not in gone] if left else remaining
         buffer.acknowledge(done, now, wanted=wanted)
-        remaining = left
-        if not remaining:
+        if not left:
             return
+        remaining = left
         if cause is None:
-            text = f"{len(remaining)} writes were left unprocessed"
-            cause = Throttled("BatchWriteItem", "UnprocessedItems", text)
+            text = f"{len(left)} writes were left unprocessed"
+            cause = Throttled("BatchWriteItem", "UnprocessedItems", text, uncertain=uncertain)
         attempt = 0 if done else attempt + 1
         if now >= until() or buffer.is_abandoned():
             buffer.fail(remaining, cause)
             return
-        tables = (write.table for write in remaining)
-        yield core.pause_before(attempt, operation, tables, len(remaining), cause, until())
+        tables = (write.table for write in left)
+        yield core.pause_before(attempt, operation, tables, len(left), cause, until())
 
 
 #: What the service says of a request that it will never do.
