@@ -290,9 +290,9 @@ class NoSuchTable(ServiceError):
     """The table, or the index, that a request names does not exist in this account and region."""
 
     def __str__(self) -> str:
-        name = repr(self.table) if self.table else "the table"
+        name = f"table {self.table!r}" if self.table else "the table"
         return (
-            f"{self.operation}: table {name} does not exist (or is still being created) in this "
+            f"{self.operation}: {name} does not exist (or is still being created) in this "
             f"account and region; create it with session.tables.create(...), or check the "
             f"session's region, endpoint, table_prefix and tables"
         )
@@ -373,10 +373,8 @@ class MultipleItems(DynattrsError):
     query: str
 
     def __str__(self) -> str:
-        return (
-            f"{shortened(self.query)} found more than one {self.model}; "
-            f"use first() for any of them, or state more conditions"
-        )
+        use = "use first() for any of them, or state more conditions"
+        return f"{shortened(self.query)} found more than one {self.model}; {use}"
 
 
 @define(eq=False, slots=False, repr=False)
@@ -413,8 +411,9 @@ class ConditionFailed(DynattrsError):
     Attributes:
         operation: The API operation (`PutItem`).
         model: The model's name.
-        key: The key of the item that was to be written, as it was given or as a dict of fields.
-        condition: The condition, as the Python that makes it.
+        key: The key of the item that was to be written, as it was given or as a dict of fields; of a
+            PartiQL statement None.
+        condition: The condition, as the Python that makes it; or the statement.
         item: The item that is stored, as an object of the model; None if there is none. What would have
             been replaced is given also where it is of another model.
         kind: The discriminator of that item, where it is of another model of the table.
@@ -428,6 +427,9 @@ class ConditionFailed(DynattrsError):
     kind: str | None = None
 
     def __str__(self) -> str:
+        if self.key is None:
+            said = f"{self.operation}: nothing was written by {shortened(self.condition)}"
+            return f"{said}; there is no such item, or what it asks is not so"
         found = "there is no such item" if self.item is None else "see .item for what is stored"
         if self.kind is not None:
             found = f"there is an item of another kind, {quoted(self.kind)}; see .item"
@@ -453,6 +455,9 @@ class ItemExists(ConditionFailed):
     """`insert` found an item with that key, perhaps one of another model, whose `kind` it has."""
 
     def __str__(self) -> str:
+        if self.key is None:
+            said = f"{self.operation}: nothing was written by {shortened(self.condition)}"
+            return f"{said}; there is an item with that key already"
         if self.kind is not None:
             return (
                 f"{self.operation}: the key {quoted(self.key, 200)} of {self.model} is taken by an "
@@ -474,19 +479,21 @@ class AlreadyTaken(DynattrsError, ValueError):
         fields: The unique fields: one, or those that are unique together.
         values: Their values, by field.
         key: The key of the item that has them, as a dict of fields, where that is known.
+        hint: What to do, where that is not plain.
     """
 
     model: str
     fields: Sequence[str]
     values: Mapping[str, Any]
     key: Any = None
+    hint: str = ""
 
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={quoted(value)}" for name, value in self.values.items())
         owner = "" if self.key is None else f" by the one with the key {quoted(self.key, 200)}"
         return (
             f"{self.model}.{'+'.join(self.fields)} is unique, and {shown} is taken{owner}; nothing "
-            f"was written"
+            f"was written{'; ' * bool(self.hint)}{self.hint}"
         )
 
 
@@ -521,14 +528,9 @@ class Reason:
     kind: str | None = None
 
     def __str__(self) -> str:
-        text = f"{shortened(self.action)}: {self.code}" + (
-            f" ({self.message})" if self.message else ""
-        )
-        return (
-            text
-            if self.kind is None
-            else f"{text}; there is an item of another kind, {quoted(self.kind)}"
-        )
+        why = f" ({self.message})" if self.message else ""
+        kind = f"; there is an item of another kind, {quoted(self.kind)}"
+        return f"{shortened(self.action)}: {self.code}{why}" + kind * (self.kind is not None)
 
 
 @define(eq=False, slots=False, repr=False)

@@ -12,8 +12,11 @@ import pytest
 
 from dynattrs import (
     ConditionError,
+    ConditionFailed,
     InvalidRequest,
+    ItemExists,
     MappingError,
+    NoSuchTable,
     QueryError,
     Session,
     SessionClosed,
@@ -173,3 +176,25 @@ def test_a_closed_session_is_refused(session: Session, table: str):
 
     with pytest.raises(SessionClosed):
         session.execute(f"SELECT * FROM {table}")
+
+
+def test_a_write_whose_condition_is_false_is_a_condition_failed(session: Session, table: str):
+    session.save(Song("Nina Simone", "Sinnerman"))
+    for artist, plays in (("Nina Simone", 77), ("Nobody", 0)):
+        statement = (
+            f"UPDATE {table} SET played = 1 WHERE artist = ? AND title = ? AND played = {plays}"
+        )
+        with pytest.raises(ConditionFailed, match=r"nothing was written by .*UPDATE"):
+            session.execute(statement, artist, "Sinnerman")
+
+
+def test_a_second_insert_is_an_item_exists(session: Session, table: str):
+    session.save(Song("Nina Simone", "Sinnerman"))
+    statement = f"INSERT INTO {table} VALUE {{'artist': ?, 'title': ?}}"
+    with pytest.raises(ItemExists, match="there is an item with that key already"):
+        session.execute(statement, "Nina Simone", "Sinnerman")
+
+
+def test_a_table_that_does_not_exist_is_told_in_plain_words(session: Session, table: str):
+    with pytest.raises(NoSuchTable, match="ExecuteStatement: the table does not exist"):
+        session.execute("DELETE FROM \"nothing-here\" WHERE id = 'no'")

@@ -11,12 +11,20 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Final, Generic, TypeVar
 
-from dynattrs.errors import ConditionError, OutcomeUnknown, QueryError
+from dynattrs.errors import (
+    ConditionError,
+    ConditionFailed,
+    ConnectionFailed,
+    ItemExists,
+    OutcomeUnknown,
+    QueryError,
+    ServiceError,
+)
 from dynattrs.mapper import default
 from dynattrs.mapper.named import answering
 from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.operations.reading.pages import Source, failing_again
-from dynattrs.operations.refusals import FAILURES
+from dynattrs.operations.refusals import FAILURES, ConditionFalse
 from dynattrs.quoting import quoted
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeValue
@@ -63,6 +71,10 @@ class Statement(Source, Generic[R]):
         try:
             response = yield call
         except FAILURES as error:
+            refusal = _refusal(error)
+            if refusal is not None:
+                statement = quoted(self._parameters["Statement"], 200)
+                raise refusal(error.operation, "item", None, statement) from error
             if self._reads or not error.uncertain:
                 raise
             raise OutcomeUnknown(error.operation, "what the statement says") from error
@@ -74,6 +86,14 @@ class Statement(Source, Generic[R]):
             items = itertools.filterfalse(self._left_out, items)
         with nullcontext() if self._reads else answering():
             return [self._read(item) for item in items]
+
+
+def _refusal(error: ServiceError | ConnectionFailed) -> type[ConditionFailed] | None:
+    """What a refusal is, where what is stored is the reason."""
+    if isinstance(error, ConditionFalse):
+        return ConditionFailed
+    duplicate = getattr(error, "code", "").startswith("DuplicateItem")
+    return ItemExists if duplicate else None
 
 
 def reads(statement: str) -> bool:
