@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from dynattrs import (
     TransactionError,
     TransactionFailed,
     add,
+    evolve,
     field,
     model,
     partition_key,
@@ -32,7 +33,8 @@ from dynattrs import (
     set_,
     sort_key,
 )
-from dynattrs.schema.model_info import guarded_tables
+from dynattrs.events import AfterSend
+from dynattrs.schema.model_info import guarded_tables, model_info
 
 
 @model("users", unique=[("tenant", "nick")])
@@ -740,3 +742,145 @@ def test_a_value_that_no_item_has_any_more_is_free(session: Session, client: Any
             session.delete(Other, "1")
             for item in client.scan(TableName=table)["Items"]:
                 client.delete_item(TableName=table, Key={"pk": item["pk"]})
+
+
+# --- What rivals do meanwhile, and what is lost --------------------------------------------------
+
+
+def meanwhile(session: Session, operation: str, act: Callable[[], object]) -> None:
+    """Do *act* once, after the session's first call of an operation."""
+    left = [act]
+
+    def after(event: AfterSend) -> None:
+        if event.operation == operation and left:
+            left.pop()()
+
+    session.on("after_send", after)
+
+
+def older(session: Session, client: Any, id_: str) -> None:
+    """Another program makes a user five years older."""
+    client.update_item(
+        TableName=session._core.table_name(model_info(User).table), Key={"id": {"S": id_}},
+        UpdateExpression="ADD age :n", ExpressionAttributeValues={":n": {"N": "5"}},
+    )  # fmt: skip
+
+
+def deleted(session: Session, client: Any, id_: str) -> None:
+    table = session._core.table_name(model_info(User).table)
+    client.delete_item(TableName=table, Key={"id": {"S": id_}})
+
+
+def test_a_deleted_item_is_returned_as_it_was_when_it_was_deleted(session: Session, client: Any):
+    session.save(User("1", "a@x"))
+    meanwhile(session, "GetItem", lambda: older(session, client, "1"))
+
+    gone = session.delete(User, "1", returning=True)
+
+    assert gone is not None
+    assert gone.age == 5
+    assert not guards(session)
+
+
+@pytest.mark.parametrize("meets", ["GetItem", "TransactWriteItems"])
+def test_an_update_returns_what_it_has_made_itself(session: Session, client: Any, meets: str):
+    session.save(User("1", "a@x"))
+    meanwhile(session, meets, lambda: older(session, client, "1"))
+
+    changed = session.update(
+        User, "1", set_(User.email, "b@x"), add(User.age, 1), returns="changed"
+    )
+
+    assert changed == {"User.email": "b@x", "User.age": 6 if meets == "GetItem" else 1}
+    assert session.get_one(User, "1", consistent=True).age == 6
+
+    meanwhile(session, "TransactWriteItems", lambda: deleted(session, client, "1"))
+    new = session.update(User, "1", set_(User.email, "c@x"))
+    assert new == User("1", "c@x", age=6)
+
+    meanwhile(session, "TransactWriteItems", lambda: deleted(session, client, "2"))
+    made = session.update(User, "2", set_(User.email, "d@x"), upsert=True)
+    assert made == User("2", "d@x")
+
+
+def test_an_item_of_very_many_attributes_is_updated_all_the_same(session: Session, client: Any):
+    table = session.tables.describe(User)["TableName"]
+    many: dict[str, Any] = {f"other-{number}": {"N": "1"} for number in range(200)}
+    client.put_item(TableName=table, Item={"id": {"S": "1"}, "age": {"N": "3"}, **many})
+
+    new = session.update(User, "1", set_(User.email, "b@x"), add(User.age, 1))
+
+    assert new == User("1", "b@x", age=4)
+    assert session.delete(User, "1", returning=True) == new
+
+
+# --- Items of older schemas ----------------------------------------------------------------------
+
+
+@model("renamed")
+class Renamed:
+    id: str = partition_key()
+    mail: str | None = field(unique=True, default=None, formerly=["e-mail"])
+    number: int = 0
+    version: int = field(version=True)
+
+
+@pytest.fixture
+def stuck(session: Session, client: Any) -> Session:
+    """A session with an old item whose value another one has."""
+    session.tables.create(Renamed)
+    session.save(Renamed("1", "a@x"))
+    table = session.tables.describe(Renamed)["TableName"]
+    old = {"id": {"S": "2"}, "e-mail": {"S": "a@x"}, "version": {"N": "1"}}
+    client.put_item(TableName=table, Item=old)
+    return session
+
+
+def in_transaction(session: Session, act: Callable[[Any], object]) -> None:
+    with session.transaction() as t:
+        act(t)
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        (lambda s: s.delete(Renamed, "2"), None),
+        (lambda s: s.delete(s.get(Renamed, "2")), None),
+        (lambda s: s.delete(Renamed, "2", returning=True), None),
+        (lambda s: s.query(Renamed).where(Renamed.id == "2").delete(), None),
+        (lambda s: in_transaction(s, lambda t: t.delete(Renamed, "2")), None),
+        (lambda s: s.save(evolve(s.get(Renamed, "2"), mail="b@x")), "b@x"),
+        (lambda s: in_transaction(s, lambda t: t.save(evolve(s.get(Renamed, "2"), mail="b@x"))), "b@x"),
+        (lambda s: s.move(s.get(Renamed, "2"), Renamed("3", "b@x")), None),
+    ],
+)  # fmt: skip
+def test_an_old_item_whose_value_is_taken_is_written_and_deleted_whole(
+    stuck: Session, act: Callable[[Session], object], left: str | None
+):
+    act(stuck)
+
+    found = stuck.get(Renamed, "2", consistent=True)
+    assert (found and found.mail) == left
+    with pytest.raises(AlreadyTaken):  # the other one's guard is there still
+        stuck.insert(Renamed("9", "a@x"))
+
+
+def test_an_old_item_that_is_replaced_frees_its_value(session: Session, client: Any):
+    session.tables.create(Renamed)
+    table = session.tables.describe(Renamed)["TableName"]
+    session.save(Renamed("1", "a@x"))  # its guard is there; its item is stored by an older program
+    old = {"id": {"S": "1"}, "e-mail": {"S": "a@x"}, "version": {"N": "1"}}
+    client.put_item(TableName=table, Item=old)
+
+    session.save(evolve(session.get_one(Renamed, "1"), mail="b@x"))
+
+    session.insert(Renamed("2", "a@x"))
+    items = client.scan(TableName=table, ConsistentRead=True)["Items"]
+    assert sum("dynattrs.unique" in item for item in items) == 2
+
+
+def test_an_update_of_such_an_item_says_what_to_do(stuck: Session):
+    with pytest.raises(
+        AlreadyTaken, match=r"\{'id': '2'\}.*older schema.*save\(\) it with another"
+    ):
+        stuck.update(Renamed, "2", set_(Renamed.mail, "b@x"))

@@ -41,6 +41,7 @@ from dynattrs import (
     set_,
 )
 from dynattrs.events import AfterSend
+from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.outcomes import repeatable, same
 
 NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -762,3 +763,20 @@ def test_attribute_maps_are_compared_as_the_service_does() -> None:
     assert same(one, other)
     assert not same(one, {**other, "n": {"S": "1"}})
     assert not same(one, {**other, "m": {"M": {}}})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionFailed("GetItem", "no answer", uncertain=False),
+        Throttled("GetItem", "ThrottlingException", "slowly"),
+    ],
+)
+def test_a_failed_read_of_what_a_write_has_made_says_that_it_was_written(
+    error: ConnectionFailed | Throttled,
+):
+    said = str(outcomes.only_unread(error))
+
+    assert "the write was done" in said
+    assert "nothing was changed" not in said
+    assert error.uncertain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,17 @@ def texts(**values: Any) -> set[str]:
 def test_one_number_has_one_guard():
     assert texts(code={"N": "1"}) == texts(code={"N": "1.0"}) == texts(code={"N": "1E0"})
     assert texts(code={"N": "1"}) != texts(code={"N": "10"})
+
+
+def test_the_callers_decimal_context_changes_no_guard():
+    several = [123456, 10**37 + 1, 10**37 + 2, 0]
+    expected = [texts(code={"N": str(number)}) for number in several]
+    assert len(set(map(frozenset, expected))) == len(several)
+
+    with decimal.localcontext() as context:
+        context.prec = 2
+        context.traps = dict.fromkeys(context.traps, True)
+        assert [texts(code={"N": str(number)}) for number in several] == expected
 
 
 def test_long_values_are_hashed_to_fit_into_a_key():

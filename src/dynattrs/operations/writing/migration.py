@@ -20,7 +20,7 @@ from dynattrs.mapper.upgrades import is_outdated
 from dynattrs.operations.conditions import exists, joined, of_kind, stored_today
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.item_keys import key_in
+from dynattrs.operations.item_keys import key_in, plain_key
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing import edits, index_keys, unique_items, unique_writes, updates
@@ -101,6 +101,13 @@ def renew(
                 return attempt > 1
         except NoSuchItem:
             return False
+        except AlreadyTaken as taken:
+            taken.hint = (
+                f"it is what the stored item {plain_key(own, key_in(own, item))} has, which is of an "
+                f"older schema and cannot be brought up to date so: save() it with another value, or "
+                f"delete() one of the two"
+            )
+            raise
         except ConditionFailed as error:
             if attempt == _TRIES:
                 raise

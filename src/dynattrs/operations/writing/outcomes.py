@@ -43,6 +43,17 @@ def unknown(
     return OutcomeUnknown(error.operation, info.name, plain_key(info, key), found or None)
 
 
+def only_unread(error: ServiceError | ConnectionFailed) -> ServiceError | ConnectionFailed:
+    """The error of a read of what a write has made: it says that the write was done."""
+    why = "; the write was done, and this was to read what it made"
+    if isinstance(error, ConnectionFailed):
+        error.problem += why
+    else:
+        error.message += why
+    error.uncertain = True
+    return error
+
+
 def repeatable(actions: Sequence[Action]) -> bool:
     """Whether doing *actions* twice is the same as doing them once.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final, cast
 
 import attrs
@@ -30,9 +29,11 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.equality import same
+from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.scalars import binary
-from dynattrs.operations.conditions import attribute_path, joined, no_item
+from dynattrs.operations.conditions import attribute_path, joined, no_item, with_condition
 from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.item_keys import identity, plain_key
 from dynattrs.operations.writing.transaction_actions import TransactionAction
 from dynattrs.schema.item_models import told_by_nothing
@@ -42,6 +43,8 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 _OWNER: Final = "dynattrs.owner"
 #: Bytes of the values in a partition key, of which the service allows 2,048.
 _MOST_BYTES: Final = 1500
+#: How many attributes are compared at most, where a whole item must be as it was.
+_MOST_ASKED: Final = 130
 #: The sort key of guards. As a number none that anybody has or asks for: an index may have it as its
 #: partition key.
 _SORT_KEY: Final[dict[str, Any]] = {
@@ -143,8 +146,7 @@ def _written(info: ModelInfo, values: Mapping[str, AttributeValue]) -> str:
                 hint="the field is unique, and nothing else can be part of a guard's key",
             )  # fmt: skip
         if tag == "N":
-            # 1 and 1.0 are one number to the service.
-            payload = format(Decimal(payload).normalize(), "f")
+            payload = plain_number(payload)  # 1 and 1.0 are one number to the service
         if tag == "S" and not utf8.encodable(payload):
             raise MappingError(
                 f"{info.name}.{name}", utf8.EXPECTED, utf8.found(payload), hint=utf8.HINT
@@ -179,12 +181,24 @@ def concerns(info: ModelInfo, attributes: Iterable[Any]) -> bool:
     return not watched(info).isdisjoint(attributes)
 
 
-def unchanged(info: ModelInfo, stored: Mapping[str, AttributeValue] | None) -> Condition:
-    """The condition that the attributes of guards are still as they are in *stored*."""
+def wholly(info: ModelInfo, stored: Mapping[str, AttributeValue]) -> frozenset[str]:
+    """The attributes that show whether anything was changed in an item: what it has, and what its model
+    could have. Of an item of very many, which have no place in an expression, those of guards.
+    """
+    names = (watched(info) | stored.keys() | set(info.names.values())) - set(info.table.key)
+    return watched(info) if len(names) > _MOST_ASKED else names
+
+
+def unchanged(
+    info: ModelInfo,
+    stored: Mapping[str, AttributeValue] | None,
+    names: frozenset[str] | None = None,
+) -> Condition:
+    """The condition that the attributes of guards, or *names*, are still as they are in *stored*."""
     if stored is None:
         return no_item(info)
     conditions: list[Condition] = []
-    for attribute in sorted(watched(info)):
+    for attribute in sorted(watched(info) if names is None else names):
         operand = attribute_path(info, (attribute,), f"{info.name}.{attribute}")
         if attribute in stored:
             value = Value(stored[attribute], stored[attribute])
@@ -195,11 +209,14 @@ def unchanged(info: ModelInfo, stored: Mapping[str, AttributeValue] | None) -> C
 
 
 def is_unchanged(
-    info: ModelInfo, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+    info: ModelInfo,
+    one: Mapping[str, Any] | None,
+    other: Mapping[str, Any] | None,
+    names: frozenset[str] | None = None,
 ) -> bool:
     if not one or not other:
         return not one and not other
-    names = watched(info)
+    names = watched(info) if names is None else names
     return same(
         {name: one[name] for name in names & one.keys()},
         {name: other[name] for name in names & other.keys()},
@@ -392,3 +409,35 @@ def taken(guard: Guard, owner: AttributeMap | None) -> AlreadyTaken:
 
 def taken_of(guard: Guard, reason: Mapping[str, Any]) -> AlreadyTaken:
     return taken(guard, owner_of(reason))
+
+
+# --- What is stored ------------------------------------------------------------------------------
+
+
+def stored_item(
+    core: Core, info: ModelInfo, key: AttributeMap, deadline: float | None = None
+) -> Flow[AttributeMap | None]:
+    """What is stored now."""
+    parameters = {"TableName": core.table_name(info.table), "Key": key, "ConsistentRead": True}
+    response = yield Call("get_item", parameters, deadline=deadline)
+    return cast("AttributeMap | None", response.get("Item"))
+
+
+def left_guard(
+    core: Core, text: str, guard: Guard, reason: Mapping[str, Any]
+) -> Flow[LeftGuard | None]:
+    """A guard that is there though the item that it names has another value, or is gone: what deletes or
+    replaces items without knowing of unique fields leaves it behind. None where the item has the value.
+    """
+    owner = owner_of(reason)
+    if owner is None:
+        return None
+    item = yield from stored_item(core, guard.info, owner)
+    if item is not None and has_value(text, guard.info, owner, item):
+        return None
+    table = core.table_name(guard.info.table)
+    request = with_condition({"TableName": table, "Key": owner}, unchanged(guard.info, item))
+    check = TransactionAction(
+        f"check {guard}", {"ConditionCheck": request}, guard.info, owner
+    )  # fmt: skip
+    return LeftGuard(owner, check)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
@@ -31,11 +31,11 @@ from dynattrs.operations.refusals import (
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes, updates
+from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
-    Guard,
     GuardedWrite,
     LeftGuard,
     NewOf,
@@ -44,12 +44,13 @@ from dynattrs.operations.writing.unique_items import (
     guards_of,
     has_guards,
     has_same_guards,
-    has_value,
     is_unchanged,
-    owner_of,
+    left_guard,
+    stored_item,
     taken_of,
     unchanged,
     watched,
+    wholly,
 )
 from dynattrs.operations.writing.updates import Prepared, Returns
 from dynattrs.schema.model_info import ModelInfo
@@ -72,6 +73,7 @@ def act(
     inserting: bool = False,
     renews: bool = False,
     afresh: bool = False,
+    exact: bool = False,
 ) -> Flow[AttributeMap | None]:
     """Do one action and what it means for guards, in a transaction; what was stored before it.
 
@@ -88,6 +90,8 @@ def act(
         inserting: Whether nothing may be stored.
         renews: Whether it writes an item of an older schema as one of today's.
         afresh: Whether guards are made of values that do not change as well.
+        exact: Whether what is given is the whole item as it was when the action was done. Of one of
+            very many attributes, the unique values are.
 
     Raises:
         AlreadyTaken: Another item has a value that this one would have.
@@ -95,8 +99,9 @@ def act(
     """
     actions = TransactionActions(core)
     planned = Planned(
-        TransactionAction(written, {}, info, key), make, new_of, inserting, whole, renews, afresh
-    )
+        TransactionAction(written, {}, info, key), make, new_of, inserting, whole, renews, afresh,
+        exact,
+    )  # fmt: skip
     actions.add(planned.action)
     try:
         [before] = yield from _commit(core, actions, [planned], {0: old})
@@ -108,15 +113,6 @@ def act(
     except OutcomeUnknown as error:
         raise OutcomeUnknown("TransactWriteItems", info.name, plain_key(info, key)) from error
     return before
-
-
-def stored_item(
-    core: Core, info: ModelInfo, key: AttributeMap, deadline: float | None = None
-) -> Flow[AttributeMap | None]:
-    """What is stored now."""
-    parameters = {"TableName": core.table_name(info.table), "Key": key, "ConsistentRead": True}
-    response = yield Call("get_item", parameters, deadline=deadline)
-    return cast("AttributeMap | None", response.get("Item"))
 
 
 def _refusal(
@@ -213,9 +209,11 @@ def put(
 
 
 def delete(
-    core: Core, info: ModelInfo, key: AttributeMap, found: Condition | None
+    core: Core, info: ModelInfo, key: AttributeMap, found: Condition | None, *, exact: bool = False
 ) -> Flow[AttributeMap | None]:
-    """Delete an item with its guards; what it was, None if there was none."""
+    """Delete an item with its guards; what it was, None if there was none: its unique values, or, where
+    it is asked for *exact*, all of it.
+    """
     old = yield from stored_item(core, info, key)
     if old is None and found is None:
         return None
@@ -232,7 +230,10 @@ def delete(
     written = f"delete({info.name})"
     if old is None or not is_other(info, old):
         with contextlib.suppress(_Disowned):
-            return (yield from act(core, info, key, written, make, lambda _: None, refused, old))
+            deleting = act(
+                core, info, key, written, make, lambda _: None, refused, old, exact=exact
+            )
+            return (yield from deleting)
     if found is not None and not holds_of_nothing(found):
         raise _unlike("TransactWriteItems", info, key, found, None)
     return None
@@ -260,7 +261,7 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
         )
     changes, written = new_of, f"update({info.name} {plain_key(info, key)})"
 
-    def change() -> Flow[bool]:
+    def change() -> Flow[AttributeMap | None]:
         old = yield from stored_item(core, info, key)
         if old is not None and is_other(info, old):
             raise _taken_or_missing(prepared, old)
@@ -268,19 +269,18 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
             raise NoSuchItem(info.name, plain_key(info, key))
         if (own := subclass_of(info, old)) is not None:
             raise _unlike("TransactWriteItems", info, key, of_itself(info, own), old)
-        yield from _act_on(core, prepared, written, changes, old)
-        return True
+        acting = _act_on(core, prepared, written, changes, old, exact=returns is not None)
+        return (yield from acting)
 
-    def make() -> Flow[bool | None]:
-        return (yield from _make_new(core, prepared)) is not None or None
-
-    yield from updates.or_new(core, prepared, change, make)
+    item = yield from updates.or_new(core, prepared, change, lambda: _make_new(core, prepared))
     if returns is None:
         return None
-    item = (yield from stored_item(core, info, key)) or {}
-    if not item and returns == "new":
-        return None
-    return updates.returned(core, prepared, returns, item)
+    if item is None:
+        try:
+            item = yield from stored_item(core, info, key)
+        except FAILURES as error:
+            raise outcomes.only_unread(error) from error.__cause__
+    return updates.returned(core, prepared, returns, item) if item else None
 
 
 def _make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
@@ -312,9 +312,15 @@ class _IsThere(Exception):
 
 
 def _act_on(
-    core: Core, prepared: Prepared, written: str, new_of: NewOf, old: AttributeMap | None
-) -> Flow[None]:
-    """Do an update with what it means for guards."""
+    core: Core,
+    prepared: Prepared,
+    written: str,
+    new_of: NewOf,
+    old: AttributeMap | None,
+    *,
+    exact: bool = False,
+) -> Flow[AttributeMap | None]:
+    """Do an update with what it means for guards; where *exact*, the item afterwards if that is sure."""
     info, key = prepared.info, prepared.key
 
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
@@ -333,12 +339,18 @@ def _act_on(
         return error if again is None else _StoredOtherwise(again, stored)
 
     try:
-        yield from act(
+        before = yield from act(
             core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of,
-            refused, old, whole=False, renews=prepared.renews,
+            refused, old, whole=False, renews=prepared.renews, exact=exact,
         )  # fmt: skip
     except _StoredOtherwise as otherwise:
-        yield from _act_on(core, otherwise.again, written, new_of, otherwise.stored)
+        again, stored = otherwise.again, otherwise.stored
+        return (yield from _act_on(core, again, written, new_of, stored, exact=exact))
+    if not exact or before is None or not before.keys() - info.table.key <= wholly(info, before):
+        return None
+    with contextlib.suppress(NotComputed):
+        return applied(prepared.acts, before)
+    return None
 
 
 class _StoredOtherwise(Exception):
@@ -446,26 +458,6 @@ def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
     return True
 
 
-def _left_guard(
-    core: Core, text: str, guard: Guard, reason: Mapping[str, Any]
-) -> Flow[LeftGuard | None]:
-    """A guard that is there though the item that it names has another value, or is gone: what deletes or
-    replaces items without knowing of unique fields leaves it behind. None where the item has the value.
-    """
-    owner = owner_of(reason)
-    if owner is None:
-        return None
-    item = yield from stored_item(core, guard.info, owner)
-    if item is not None and has_value(text, guard.info, owner, item):
-        return None
-    table = core.table_name(guard.info.table)
-    request = with_condition({"TableName": table, "Key": owner}, unchanged(guard.info, item))
-    check = TransactionAction(
-        f"check {guard}", {"ConditionCheck": request}, guard.info, owner
-    )  # fmt: skip
-    return LeftGuard(owner, check)
-
-
 # --- In transactions ----------------------------------------------------------------------------
 
 
@@ -481,6 +473,7 @@ class Planned:
         whole: Whether the new item is known wholly.
         renews: Whether it writes an item of an older schema as one of today's.
         afresh: Whether guards are made of values that do not change as well.
+        exact: Whether all that is stored must be as it is known.
         make_new: Its request where nothing is stored, which then is the whole new item.
     """
 
@@ -491,6 +484,7 @@ class Planned:
     whole: bool = True
     renews: bool = False
     afresh: bool = False
+    exact: bool = False
     make_new: Callable[[Condition], dict[str, Any]] | None = None
 
     def made_of(self, old: AttributeMap | None) -> Callable[[Condition], dict[str, Any]]:
@@ -539,16 +533,25 @@ def _commit(
     attempt = 0
     while True:
         changes = []
+        asked: dict[int, frozenset[str]] = {}
         for number, each in enumerate(planned):
             info, key, old = each.action.info, each.action.key, known[number]
-            if old and not each.renews and not is_other(info, old):
+            aged = False
+            if old and not is_other(info, old):
                 own = subclass_of(info, old, stored=True) or info
-                if own.evolves and is_outdated(own, old):
+                aged = own.evolves and not each.renews and is_outdated(own, old)
+                if aged and not each.whole:
                     # Guards are made of values as they are stored today.
                     raise Outdated(own, old)
+                if aged or each.exact:
+                    asked[number] = wholly(own, old)
+            still = unchanged(info, old, asked.get(number))
+            if aged and old:
+                # What goes wholly need not be brought up to date, which may be impossible.
+                old = own.mapper.current(own, old)
             each.action.request.clear()
-            each.action.request.update(each.made_of(old)(unchanged(info, old)))
-            afresh = each.afresh or (old is not None and not has_guards(info, old))
+            each.action.request.update(each.made_of(old)(still))
+            afresh = each.afresh or aged or (old is not None and not has_guards(info, old))
             whole = each.whole or "Put" in each.action.request
             changes.append(GuardedWrite(info, key, old, each.new_of(old), whole, afresh))
         guards = guard_actions(core, changes, foreign, left)
@@ -570,7 +573,7 @@ def _commit(
             for number, each in enumerate(planned):
                 place = places[id(each.action)]
                 there: AttributeMap | None = raw[place].get("Item") or None
-                moved = not is_unchanged(each.action.info, known[number], there)
+                moved = not is_unchanged(each.action.info, known[number], there, asked.get(number))
                 if false[place] and moved and not each.inserting:
                     stale[place], known[number] = number, there
             if any(false[place] and place not in stale for place in range(count)):
@@ -584,10 +587,10 @@ def _commit(
                     if "Put" not in action.request:
                         foreign |= {text}
                         continue
-                    left_guard = yield from _left_guard(core, text, guard, raw[place])
-                    if left_guard is None:
+                    leftover = yield from left_guard(core, text, guard, raw[place])
+                    if leftover is None:
                         raise taken_of(guard, raw[place]) from failed
-                    found[text] = left_guard
+                    found[text] = leftover
                 left = found
             attempt += 1
             tables = {table for table, _ in sent.items()}

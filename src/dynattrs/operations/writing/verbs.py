@@ -377,7 +377,9 @@ class WriteVerbs(Owner):
             parameters["ReturnValues"] = "ALL_OLD"
         check_constant("DeleteItem", info, item_key, found)
         if info.guarding:
-            gone = yield from unique_writes.delete(self._core, info, item_key, found)
+            gone = yield from unique_writes.delete(
+                self._core, info, item_key, found, exact=returning
+            )
             if not returning or gone is None:
                 return None
             return self._deleted(info, gone)
