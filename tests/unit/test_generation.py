@@ -115,6 +115,23 @@ def test_kinds_are_told_by_facets_first():
     assert found.discriminator == "type"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_two_facets_may_have_keys_of_one_shape(told):
+    """An attribute of their samples tells them apart; without one, their keys are plain fields."""
+    facets = [
+        Facet(kind, sample_items=[
+            item(pk=f"PET#{number}", sk="META", **{"type": kind} if told else {kind: number})
+            for number in numbers
+        ])
+        for kind, numbers in (("dog", (1, 2)), ("cat", (3, 4)))
+    ]  # fmt: skip
+    table = single(facets=facets)
+    source = generation.models([table])
+
+    assert kinds_of(table).discriminator == ("type" if told else None)
+    assert ('discriminator="type"' in source, "pk: str" in source) == (told, not told)
+
+
 def test_an_attribute_that_is_missing_somewhere_tells_nothing():
     table = single(item(pk="a#1", sk="x", type="A"), item(pk="b#1", sk="x"))
 

@@ -456,9 +456,7 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def count(self) -> Flow[int]:
-        """How many items there are. The service reads them all, and sends only their number, so items that
-        could not be read, such as those of a newer schema, count as well.
-        """
+        """How many items there are, unread: the service sends only their number, of newer schemas as well."""
         # Of what is counted nothing is read, so any index will do that tells models apart.
         keys = self._with(_reader=self._keys)
         pages = keys._pages(keys._plan(), counting=True)

@@ -21,7 +21,7 @@ from dynattrs.models.model import model
 from dynattrs.schema.capacity import Billing, OnDemand
 from dynattrs.schema.table import GlobalIndex, Index, Table
 from dynattrs.tools.generation.class_fields import Field, fields_of
-from dynattrs.tools.generation.item_kinds import Kind, Shapes, kinds_of
+from dynattrs.tools.generation.item_kinds import Kind, Shapes, kinds_of, samples_of
 from dynattrs.tools.generation.key_patterns import KeyPatterns, patterns_of
 from dynattrs.tools.generation.python_source import (
     WIDTH,
@@ -133,18 +133,23 @@ _PLAINEST: Final = 2
 def _declarations(
     table: Table, variable: str, drafts: Sequence[_Draft], discriminator: str | None
 ) -> Iterator[str]:
-    shapes = Shapes(table, table.sample_items)
+    shapes = Shapes(table, samples_of(table))
     made: list[tuple[_Draft, KeyPatterns]] = []
     for draft in drafts:
         patterns = KeyPatterns() if draft.plainness else patterns_of(table, draft.kind, shapes)
         patterns.by_attribute.pop(table.ttl_attribute or "", None)
         if not _are_useful(table, patterns):
             patterns = KeyPatterns()
-        if discriminator is None and not all(
-            patterns.is_apart_from(other, table.key) for _, other in made if other.by_attribute
-        ):
-            # Nobody could tell such items apart; then their keys are plain fields.
-            patterns = KeyPatterns()
+        if discriminator is None and patterns.by_attribute:
+            alike = [
+                number
+                for number, (_, other) in enumerate(made)
+                if other.by_attribute and not patterns.is_apart_from(other, table.key)
+            ]
+            # Nothing could tell such items apart; then the keys of all of them are plain fields.
+            for number in alike:
+                made[number] = made[number][0], KeyPatterns()
+            patterns = KeyPatterns() if alike else patterns
         made.append((draft, patterns))
     yield ""
     yield from lines_of(_table_call(table, variable, discriminator))

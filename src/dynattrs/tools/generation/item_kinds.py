@@ -56,9 +56,16 @@ class Kinds:
     discriminator: str | None
 
 
+def samples_of(table: Table) -> list[AttributeMap]:
+    """All sample items of a table, those of its facets as well."""
+    items = list(table.sample_items)
+    items += [item for each in table.facets for item in each.sample_items if item not in items]
+    return items
+
+
 def kinds_of(table: Table) -> Kinds:
     """The kinds of items that a table's facets and samples show."""
-    items = table.sample_items
+    items = samples_of(table)
     shapes = Shapes(table, items)
     facets = [facet for facet in table.facets if facet.sample_items]
     if facets:
