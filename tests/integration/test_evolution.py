@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -27,6 +27,7 @@ from dynattrs import (
     exists,
     field,
     model,
+    not_exists,
     partition_key,
     set_,
 )
@@ -669,3 +670,139 @@ def test_an_item_that_ended_by_a_former_name_has_ended(session: Session):
     assert session.get(Ticket, "1") is not None
     assert session.get(Ticket, "1", unexpired=True) is None
     assert list(session.get_many(Ticket, ["1"], unexpired=True)) == []
+
+
+# --- A first release beside a later one ------------------------------------------------------------
+
+
+@model("releases", upgrades=[])
+class FirstRelease:
+    id: str = partition_key()
+    name: str = ""
+    tags: set[str] = attrs.field(factory=set)
+
+
+@model("releases", upgrades=[split_name])
+class SecondRelease:
+    id: str = partition_key()
+    first: str = ""
+    last: str = ""
+
+
+@attrs.define
+class OnlyName:
+    name: str = ""
+
+
+def edited(session: Session) -> None:
+    with session.edit(FirstRelease("1", "Ada")) as ada:
+        ada.name = "Zed"
+
+
+def in_transaction(act: Callable[[Any], object]) -> Callable[[Session], object]:
+    def acting(session: Session) -> None:
+        with session.transaction() as transaction:
+            act(transaction)
+
+    return acting
+
+
+Q = FirstRelease
+REFUSED: dict[str, Callable[[Session], object]] = {
+    "get": lambda s: s.get(Q, "1"),
+    "get_many": lambda s: list(s.get_many(Q, ["1"])),
+    "transact_get": lambda s: s.transact_get((Q, "1")),
+    "refresh": lambda s: s.refresh(Q("1")),
+    "query": lambda s: s.query(Q).where(Q.id == "1").all(),
+    "scan": lambda s: s.scan(Q).all(),
+    "select": lambda s: s.scan(Q).select(Q.name).all(),
+    "as_": lambda s: s.scan(Q).as_(OnlyName).all(),
+    "update": lambda s: s.update(Q, "1", set_(Q.name, "Zed")),
+    "update of an object": lambda s: s.update(Q("1"), set_(Q.name, "Zed")),
+    "update under a condition": lambda s: s.update(
+        Q, "1", set_(Q.name, "Zed"), when=not_exists(Q.name)
+    ),
+    "upsert": lambda s: s.update(Q, "1", set_(Q.name, "Zed"), upsert=True),
+    "edit": edited,
+    "save under a condition": lambda s: s.save(Q("1"), when=not_exists(Q.name)),
+    "delete under a condition": lambda s: s.delete(Q, "1", when=not_exists(Q.name)),
+    "delete of what a filter finds": lambda s: s.scan(Q).where(not_exists(Q.name)).delete(),
+    "transaction: update": in_transaction(lambda t: t.update(Q, "1", set_(Q.name, "Zed"))),
+    "transaction: check": in_transaction(
+        lambda t: (t.check(Q, "1", not_exists(Q.name)), t.save(Q("2")))
+    ),
+}
+
+
+def test_a_first_release_that_says_so_leaves_newer_items_alone(session: Session):
+    session.tables.create(SecondRelease)
+    ada = SecondRelease("1", "Ada", "Lovelace")
+    session.save(ada)
+
+    for name, verb in REFUSED.items():
+        try:
+            found = verb(session)
+        except (MappingError, ConditionFailed, TransactionFailed, QueryError):
+            pass
+        else:
+            pytest.fail(f"{name} answered {found}")
+        assert session.scan(SecondRelease).all() == [ada], name
+
+
+def test_what_a_first_release_stores_goes_through_the_upgrades_of_the_second(session: Session):
+    session.tables.create(SecondRelease)
+    session.save(FirstRelease("1", "Ada Lovelace"))
+    session.update(FirstRelease, "1", set_(FirstRelease.name, "Ada King"))
+
+    assert session.get(SecondRelease, "1") == SecondRelease("1", "Ada", "King")
+    assert session.migrate(SecondRelease).rewritten == 1
+
+
+# --- A rename in two steps -------------------------------------------------------------------------
+
+
+@model("renames")
+class Before:
+    id: str = partition_key()
+    mail: str = field(formerly=["email"], default="")
+    note: str = ""
+
+
+@model("renames")
+class After:
+    id: str = partition_key()
+    email: str = field(formerly=["mail"], default="")
+    note: str = ""
+
+
+def write(session: Session, cls: Any, name: str, how: str, value: str) -> None:
+    stored = session.get_one(cls, "1")
+    if how == "update":
+        session.update(cls, "1", set_(getattr(cls, name), value))
+    elif how == "update of an object":
+        session.update(stored, set_(getattr(cls, name), value))
+    elif how == "edit":
+        with session.edit(stored):
+            setattr(stored, name, value)
+    elif how == "transaction":
+        with session.transaction() as transaction:
+            transaction.update(cls, "1", set_(getattr(cls, name), value))
+    elif how == "batch":
+        with session.batch() as batch:
+            batch.save(evolve(stored, **{name: value}))
+    else:
+        session.save(evolve(stored, **{name: value}))
+
+
+def test_two_releases_that_know_each_others_names_lose_no_write(session: Session):
+    session.tables.create(After)
+    session.save(Before("1", "first", "kept"))
+
+    for how in ("update", "update of an object", "edit", "transaction", "batch", "save"):
+        for cls, name in ((After, "email"), (Before, "mail"), (Before, "mail"), (After, "email")):
+            value = f"{how} {cls.__name__}"
+            write(session, cls, name, how, value)
+            assert session.get_one(Before, "1") == Before("1", value, "kept"), how
+            assert session.get_one(After, "1") == After("1", value, "kept"), how
+        session.migrate(Before)
+        assert session.get_one(After, "1").email == value

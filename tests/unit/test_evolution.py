@@ -164,7 +164,13 @@ def declared() -> list[tuple[Callable[[], Any], str]]:
             id: str = partition_key(metadata=None)
             other: str = field(formerly="id", default="")
 
+    def version_of_none() -> Any:
+        @model("things", schema_attribute="v")
+        class Thing:
+            id: str = partition_key()
+
     return [
+        (version_of_none, r"for a first release that refuses newer ones, write upgrades=\[\]"),
         (no_function, "upgrades holds 'double'; a function is expected"),
         (
             version_taken,
@@ -206,6 +212,61 @@ def test_items_that_are_up_to_date_are_read_straight_from_bytes():
 
     assert found == [mapper.load(item, Thing) for item in items]
     assert general == items[1:]
+
+
+@model("things", upgrades=[])
+class First:
+    id: str = partition_key()
+    count: int = 0
+
+
+@model("things")
+class Unaware:
+    id: str = partition_key()
+    count: int = 0
+
+
+@model("things")
+class OwnVersion:
+    id: str = partition_key()
+    schema_version: int = 0
+
+
+def test_a_first_release_stores_no_version_and_reads_the_first_one():
+    assert "schema_version" not in mapper.dump(First("1", 2))
+    item = {**ITEM, "schema_version": {"N": "1"}}
+    for cls in (First, Unaware):
+        assert mapper.load(item, cls) == cls("1", 3)
+        assert mapper.from_json(mapper.to_json(cls("1", 3)), cls) == cls("1", 3)
+
+
+@pytest.mark.parametrize("cls", [First, Unaware])
+def test_a_first_release_refuses_what_a_later_one_has_stored(cls: Any):
+    newer = mapper.dump(Thing("1", 3))
+
+    with pytest.raises(MappingError, match="a newer program has written it; update this one first"):
+        mapper.load(newer, cls)
+    with pytest.raises(MappingError, match="a schema version from 1 to 1"):
+        mapper.from_json(mapper.to_json(Thing("1", 3)) if cls is Unaware else PLAIN, cls)
+    rows = mapper.rows(cls)
+    assert rows is not None
+    rows.learn(["schema_version"])
+    row, build = rows.current
+    items = [{**ITEM, "schema_version": {"N": number}} for number in "12"]
+    first, second = (msgspec.json.decode(msgspec.json.encode(each), type=row) for each in items)
+    assert build(first) == cls("1", 3)
+    with pytest.raises(MappingError, match="a newer program has written it"):
+        build(second)
+
+
+PLAIN = '{"id": "1", "count": 3, "schema_version": 2}'
+
+
+def test_an_attribute_of_that_name_may_be_a_field_or_another_programs_text():
+    item = {**ITEM, "schema_version": {"N": "7"}}
+    assert mapper.load(item, OwnVersion).schema_version == 7
+    item = {**ITEM, "schema_version": {"S": "v7"}}
+    assert mapper.dump(mapper.load(item, Unaware)) == item
 
 
 def test_only_the_item_itself_has_former_names():

@@ -69,9 +69,9 @@ def otherwise(info: ModelInfo, *, stored: bool = False) -> Mapping[str, ModelInf
 
 
 def evolving(infos: Sequence[ModelInfo]) -> list[ModelInfo]:
-    """Those of some models, and of their subclasses, whose items may be of older schemas."""
+    """Those of some models, and of their subclasses, whose items may be of other schemas."""
     every = (each for info in infos for each in (info, *subclasses(info)))
-    return [each for each in every if each.evolves]
+    return [each for each in every if each.has_schema]
 
 
 def kinds_of_all(infos: Sequence[ModelInfo]) -> Kinds | None:

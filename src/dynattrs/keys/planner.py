@@ -334,7 +334,7 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     tells = None if kinds is None or not kinds.guarded else kinds.attribute
     others = "other models"
     if tells in (None, *held) and wanted.needs is not None:
-        schemas = [each.schema_attribute for each in evolving(wanted.infos) if each.upgrades]
+        schemas = [each.schema_attribute for each in evolving(wanted.infos) if each.versioned]
         tells = next((name for name in schemas if name in wanted.needs - held), None)
         others = "newer programs"
     if tells not in (None, *held) and wanted.needs is not None:

@@ -109,7 +109,7 @@ class ClassCodec(Codec):
         #: The model, where its items may be of an older schema: their former names are known.
         self.evolves = evolves
         formerly = () if evolves is None else tuple(evolves.formerly)
-        if evolves is not None and evolves.upgrades:
+        if evolves is not None and evolves.versioned:
             formerly += (evolves.schema_attribute,)
         self.known = frozenset(
             (*(member.stored for member in record.members), *computed, *formerly)

@@ -354,7 +354,7 @@ class Codecs(ForgetfulConverter):
             type_, record, _GENERATORS,
             unknown=info.unknown if info else None, carries=info.carries if info else False,
             keys=info.keys if info else None,
-            evolves=info if info is not None and info.evolves else None, model=info,
+            evolves=info if info is not None and info.has_schema else None, model=info,
         )  # fmt: skip
         self._name(type_, codec)
         members = []

@@ -243,7 +243,11 @@ class Mapper(Codecs):
         found = class_of(info, item, model)
         if found is not model:
             return model_info(found).mapper.load(item, found)
-        if info.evolves:
+        # What is no item at all is told below.
+        there: object = item
+        if info.has_schema or (
+            isinstance(there, (dict, Mapping)) and info.schema_attribute in there
+        ):
             return self._load_evolving(codec, info, item, model)
         if info.keys is not None:
             item = info.keys.restore(item)
@@ -297,7 +301,9 @@ class Mapper(Codecs):
         Raises:
             MappingError: An upgrade fails, or a newer program has written the item.
         """
-        if not info.evolves:
+        if not info.versioned and info.schema_attribute in item:
+            check_first(info, item)
+        if not info.has_schema:
             return cast("AttributeMap", item)
         # Imported when the first item may be an old one.
         from dynattrs.mapper.upgrades import upgraded
@@ -337,7 +343,7 @@ class Mapper(Codecs):
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
-        if info.evolves or (info.keys is not None and not info.keys.rowwise):
+        if info.has_schema or (info.keys is not None and not info.keys.rowwise):
             return None
         # What tells models apart is asked for beside the fields.
         tells = () if info.table.discriminator is None else (info.table.discriminator,)
@@ -538,6 +544,23 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _refusal(error: Exception) -> Refused:
     return error if isinstance(error, Refused) else Refused("JSON", str(error))
+
+
+def check_first(info: ModelInfo, item: Mapping[str, AttributeValue]) -> None:
+    """Refuse an item that says a newer schema version to a model that knows of none.
+
+    Raises:
+        MappingError: It does.
+    """
+    stored: object = item[info.schema_attribute]
+    text = stored.get("N") if isinstance(stored, Mapping) else None
+    if info.schema_attribute in info.names.values() or text in (None, "1"):
+        return
+    # Imported when there is such an item.
+    from dynattrs.mapper.upgrades import schema_version
+
+    if isinstance(text, str) and text.isdecimal() and int(text) > 1:
+        schema_version(info, item)
 
 
 def mapper_of(model: Any) -> Mapper:

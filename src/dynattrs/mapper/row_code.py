@@ -358,12 +358,14 @@ def _another_class(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str
 
 def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
     """What is true of an item that is stored otherwise than its model would store it today."""
-    info = codec.evolves
+    info = codec.model
     if info is None:
         return
-    if info.upgrades:
-        current = {"N": str(info.schema_version)}
-        yield f"row.{places[info.schema_attribute]} != {current!r}"
+    place = places.get(info.schema_attribute)
+    # Where it is no field, it is known, or was learned from an item that has it.
+    if place is not None and info.schema_attribute not in info.names.values():
+        absent = "" if info.upgrades else f"row.{place} is not UNSET and "
+        yield f"{absent}row.{place} != { ({'N': str(info.schema_version)})!r}"
     for name in info.formerly:
         yield f"row.{places[name]} is not UNSET"
 

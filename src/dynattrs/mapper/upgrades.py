@@ -19,6 +19,8 @@ from dynattrs.schema.model_info import KeyField, ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap, AttributeValue, key_attributes_of
 from dynattrs.schema.templates import value_at
 
+_NEWER: Final = "a newer program has written it; update this one first"
+_OR_ANOTHERS: Final = "; if the attribute is another program's own, declare a field for it"
 _UNREADABLE: Final = object()
 
 
@@ -35,12 +37,13 @@ def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
     text = text if isinstance(text, str) else ""
     if not text.isdecimal() or not 1 <= int(text) <= info.schema_version:
         newer = text.isdecimal() and int(text) > info.schema_version
+        hint = _NEWER if info.versioned else _NEWER + _OR_ANOTHERS
         raise MappingError(
             f"{info.name}[{info.schema_attribute!r}]",
             f"a schema version from 1 to {info.schema_version}",
             text or show(stored),
             _key(info, item),
-            "a newer program has written it; update this one first" if newer else "",
+            hint if newer else "",
             dict(item),
         )
     return int(text)
@@ -52,7 +55,7 @@ def is_outdated(info: ModelInfo, item: Mapping[str, AttributeValue]) -> bool:
     Raises:
         MappingError: A newer program has written it.
     """
-    if info.upgrades and schema_version(info, item) < info.schema_version:
+    if info.versioned and schema_version(info, item) < info.schema_version:
         return True
     return any(name in item for name in info.formerly)
 
@@ -64,7 +67,7 @@ def upgraded(info: ModelInfo, item: Mapping[str, AttributeValue], any_codec: Cod
         MappingError: An upgrade failed, or made what cannot be stored.
     """
     found = dict(item)
-    if info.upgrades:
+    if info.versioned:
         found = _through_upgrades(info, found, any_codec)
         found.pop(info.schema_attribute, None)
     return _renamed(info, found)

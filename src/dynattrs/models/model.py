@@ -127,8 +127,9 @@ def model(
         upgrades: Functions from each schema version of the items to the next. Each gets an item as
             a dict of plain values by stored name, and changes it or returns another one. The first
             one makes version 2 of what was stored before there were any. Without it, those of the
-            model of the same table that this one inherits from.
-        schema_attribute: Where items have their schema version, for a model with upgrades;
+            model of the same table that this one inherits from. `[]` is for a first release: it
+            refuses what a later one has stored.
+        schema_attribute: Where items have their schema version, for a model with `upgrades=`;
             `"schema_version"` if nothing is said.
         options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
             are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …

@@ -21,10 +21,10 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> Non
     """
     above = (each for each in models_above(info.cls) if each.table.name == info.table.name)
     if upgrades is not None:
-        info.upgrades = tuple(_functions(info, upgrades))
+        info.upgrades, info.versioned = tuple(_functions(info, upgrades)), True
     elif base := next(above, None):
-        info.upgrades = base.upgrades
-        if base.upgrades and attribute is None:
+        info.upgrades, info.versioned = base.upgrades, base.versioned
+        if base.versioned and attribute is None:
             attribute = base.schema_attribute
     fields = {stored: name for name, stored in info.names.items()}
     computed = () if info.keys is None else info.keys.attributes
@@ -33,15 +33,15 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> Non
             raise ModelError(
                 info.name, f"schema_attribute={attribute!r}: an attribute's name is expected"
             )
-        if not info.upgrades:
+        if not info.versioned:
             raise ModelError(
                 info.name,
-                f"schema_attribute={attribute!r} is for items with upgrades; without any their schema "
-                f"version is not stored",
+                f"schema_attribute={attribute!r} is for items that have a schema version; for a first "
+                f"release that refuses newer ones, write upgrades=[] as well",
             )
         info.schema_attribute = attribute
     attribute = info.schema_attribute
-    if info.upgrades and (
+    if info.versioned and (
         attribute in fields or attribute in (*info.table.own_attributes, *computed)
     ):
         raise ModelError(
@@ -52,7 +52,7 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> Non
         )
     taken = dict.fromkeys((*info.table.key, *computed), "a key attribute")
     taken.update({stored: f"the attribute of {name}" for stored, name in fields.items()})
-    if info.upgrades:
+    if info.versioned:
         taken[attribute] = "the schema version"
     for each in attributes_of(info.cls):
         _declare_former(info, each.name, options_of(each.metadata), taken)

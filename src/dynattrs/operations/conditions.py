@@ -92,7 +92,7 @@ def stored_today(info: ModelInfo) -> Condition | None:
     """The condition that an item is stored as its model would store it today, and is of no subclass that
     is written otherwise; None where all are so.
     """
-    current = up_to_date(info) if info.evolves else None
+    current = up_to_date(info) if info.has_schema else None
     return joined(_of_no_other(info, otherwise(info)), current)
 
 
@@ -111,17 +111,21 @@ def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
     """The condition that an item is stored as its model would store it today.
 
     Args:
-        info: A model with upgrades or renamed attributes.
+        info: A model whose items have a schema, or former names of attributes.
         or_missing: It also holds where there is no item.
     """
     found: list[Condition] = [
         Function("attribute_not_exists", "not_exists", attribute_path(info, (name,), name))
         for name in info.formerly
     ]
-    if info.upgrades:
+    if info.versioned:
         version = Value({"N": str(info.schema_version)}, info.schema_version)
-        name = info.schema_attribute
-        found.append(Comparison("=", attribute_path(info, (name,), name), version))
+        stored = attribute_path(info, (info.schema_attribute,), info.schema_attribute)
+        current: Condition = Comparison("=", stored, version)
+        if not info.upgrades:  # the first version need not be stored
+            absent = Function("attribute_not_exists", "not_exists", stored)
+            current = any_conditions([absent, current])
+        found.append(current)
     asked = all_conditions(found)
     return any_conditions([no_item(info), asked]) if or_missing else asked
 
@@ -237,7 +241,7 @@ def as_condition(when: object, info: ModelInfo, *, alone: bool = True) -> Condit
     others = otherwise(info, stored=True)
     if others and all(str(data_of(each).steps[0]) in info.table.key for each in paths_in(found)):
         return found  # it speaks of keys, which all have alike
-    current = up_to_date(info, or_missing=True) if info.evolves else None
+    current = up_to_date(info, or_missing=True) if info.has_schema else None
     added = joined(_of_no_other(info, others), current)
     return found if added is None else Silently(added, found)
 

@@ -175,7 +175,7 @@ def check_current(
     own = subclass_of(info, error.item, stored=stored)
     if own is not None:
         raise condition_failed(error, info, key, of_itself(info, own)) from error
-    if not info.evolves or is_other(info, error.item):
+    if not info.has_schema or is_other(info, error.item):
         return
     from dynattrs.mapper.upgrades import is_outdated
 

@@ -296,7 +296,9 @@ class ModelInfo:
     guarding: list[ModelInfo] = attrs.field(factory=list)
     #: From each schema version of its items to the next.
     upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
-    #: The attribute that holds an item's schema version, where there are upgrades.
+    #: Whether its upgrades were declared, be it that there are none yet.
+    versioned: bool = False
+    #: The attribute that holds an item's schema version, from the second on.
     schema_attribute: str = "schema_version"
     #: Today's names of attributes by those that they had before.
     formerly: dict[str, str] = attrs.field(factory=dict)
@@ -339,9 +341,14 @@ class ModelInfo:
         return bool(self.upgrades or self.formerly)
 
     @property
+    def has_schema(self) -> bool:
+        """Whether an item is asked for its schema: it may be older than the model, or newer."""
+        return bool(self.versioned or self.formerly)
+
+    @property
     def history(self) -> tuple[object, ...]:
         """What makes its old items today's: models with an equal one have equal rules for that."""
-        return self.upgrades, self.upgrades and self.schema_attribute, self.formerly
+        return self.upgrades, self.versioned and self.schema_attribute, self.formerly
 
     @property
     def moves(self) -> bool:

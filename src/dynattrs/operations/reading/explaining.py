@@ -47,7 +47,8 @@ def explained(query: QueryVerbs[Any]) -> str:
             )
         if query._told_apart:
             lines.append(f"on receipt: items of other models than {query._names} are left out")
-        if found.filter is not None and (old := evolving(query._infos)):
+        old = [each for each in evolving(query._infos) if each.evolves]
+        if found.filter is not None and old:
             migrated = ", ".join(f"session.migrate({info.name})" for info in old)
             lines.append(
                 f"the filter is asked of items as they are stored: those of older schemas have "

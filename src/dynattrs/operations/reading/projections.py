@@ -90,7 +90,7 @@ class Keys(_ReadsMaps):
 
     @property
     def _schemas(self) -> list[str]:
-        return [each.schema_attribute for each in self.evolving if each.upgrades]
+        return [each.schema_attribute for each in self.evolving if each.versioned]
 
     def check(self, item: AttributeMap) -> Literal[True]:
         """True, unless an item is of a newer schema.
@@ -99,7 +99,7 @@ class Keys(_ReadsMaps):
             MappingError: It is one.
         """
         info = (self.sieve and self.sieve.model_of(item)) or self.info
-        if self.evolving and info.upgrades:
+        if self.evolving and info.versioned:
             schema_version(info, item)
         return True
 
@@ -246,6 +246,8 @@ def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[s
     if info.upgrades:
         return None
     attributes = list(attributes)
+    if info.versioned:
+        attributes.append(info.schema_attribute)
     attributes += [old for old, name in info.formerly.items() if name in attributes]
     wanted = frozenset(attributes)
     if info.keys is None:

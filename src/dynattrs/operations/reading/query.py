@@ -525,7 +525,7 @@ class QueryVerbs(Generic[M_co]):
         found = keys._plan()
         accepts = None
         if old:
-            check_deletes(found, old[0])
+            check_deletes(found, old)
             accepts = reader.check if self._on_error == "raise" else keys._tried
         pages = keys._pages(found)
         return (yield from delete_found(self._handle, self._infos, found, pages, accepts))

@@ -27,12 +27,15 @@ from dynattrs.schema.table import AttributeMap
 Accepts: TypeAlias = Callable[[Any], object]
 
 
-def check_deletes(found: Plan, info: ModelInfo) -> None:
+def check_deletes(found: Plan, infos: Sequence[ModelInfo]) -> None:
     """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
 
     Raises:
         QueryError: It names the filter and what to do.
     """
+    info = next((each for each in infos if each.evolves), None)
+    if info is None:
+        return
     plain = {*info.table.key, info.table.ttl_attribute, GUARD_ATTRIBUTE}
     if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
         raise QueryError(

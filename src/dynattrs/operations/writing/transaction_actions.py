@@ -231,7 +231,7 @@ class TransactionActions:
             if not item or is_other(action.info, item):
                 continue
             info = subclass_of(action.info, item) or action.info
-            if not info.evolves and not index_keys.lacks(info, action.asked, item):
+            if not info.has_schema and not index_keys.lacks(info, action.asked, item):
                 continue
             if GUARD_ATTRIBUTE not in item:
                 # What cannot be read is told as it is stored.

@@ -132,7 +132,7 @@ def _refusal(
             own = subclass_of(info, stored, stored=True)
             if own is not None and asked is not None and not inserting:
                 return _unlike(operation, info, key, of_itself(info, own), stored)
-            if own is None and info.evolves and is_outdated(info, stored):
+            if own is None and info.has_schema and is_outdated(info, stored):
                 return Outdated(info, stored)
         if asked is None:
             return failed
@@ -539,7 +539,7 @@ def _commit(
             aged = False
             if old and not is_other(info, old):
                 own = subclass_of(info, old, stored=True) or info
-                aged = own.evolves and not each.renews and is_outdated(own, old)
+                aged = own.has_schema and not each.renews and is_outdated(own, old)
                 if aged and not each.whole:
                     # Guards are made of values as they are stored today.
                     raise Outdated(own, old)

@@ -243,7 +243,7 @@ class WriteVerbs(Owner):
         def acting() -> Flow[R]:
             return with_found(self._core, info, act())
 
-        aged = info.evolves or otherwise(info) or (keys and info.index_keys)
+        aged = info.has_schema or otherwise(info) or (keys and info.index_keys)
         return migration.as_today(self._core, acting) if aged else acting()
 
     def _as_its_model(
