@@ -142,6 +142,8 @@ ATTRIBUTES: dict[str, st.SearchStrategy[Any]] = {
 }
 #: At least one attribute, or a version, says that an item is old.
 ITEMS = st.fixed_dictionaries({"words": TEXT}, optional=ATTRIBUTES)
+#: So many that no condition has room for all.
+WIDE: Item = {f"w{n}": {"N": str(n)} for n in range(130)}
 
 
 def by_hand(case: Case, item: Item) -> Item:
@@ -213,11 +215,11 @@ def stored(session: Any, cls: Any) -> Item:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(case=st.sampled_from(CASES), item=ITEMS, verb=st.sampled_from(VERBS))
+@given(case=st.sampled_from(CASES), item=ITEMS, wide=st.booleans(), verb=st.sampled_from(VERBS))
 def test_bringing_an_item_up_to_date_changes_nothing_else(
-    session: Any, case: Case, item: Item, verb: Callable[[Any, Case], None]
+    session: Any, case: Case, item: Item, wide: bool, verb: Callable[[Any, Case], None]
 ) -> None:
-    item = {"id": {"S": "1"}, **item}
+    item = {"id": {"S": "1"}, **item, **(WIDE if wide else {})}
     session.client.put_item(TableName=table_of(session, case.model), Item=item)
 
     verb(session, case)

@@ -14,6 +14,7 @@ from dynattrs import (
     MappingError,
     ModelError,
     PartialIndex,
+    Table,
     field,
     map_class,
     model,
@@ -359,6 +360,20 @@ def test_what_is_no_item_is_refused_before_any_upgrade(text: str):
 
     with pytest.raises(MappingError, match=r"^Loose"):
         mapper.from_dynamodb_json(text, Loose)
+
+
+@pytest.mark.parametrize("upgrades", [None, [tagged]])
+@pytest.mark.parametrize("stored", [{"N": "abc"}, {"NS": ["x"]}, {"N": "1"}])
+def test_a_computed_key_of_another_type_is_refused(stored: Any, upgrades: Any):
+    table = Table("rooms", partition_key="pk", sort_key="sk", discriminator="kind")
+
+    @model(table, pk="R#{id}", sk="R", upgrades=upgrades)
+    class Room:
+        id: str
+
+    item = {"pk": stored, "sk": {"S": "R"}, "id": {"S": "1"}, "kind": {"S": "Room"}}
+    with pytest.raises(MappingError, match=r"^Room"):
+        mapper.load(item, Room)
 
 
 @pytest.mark.parametrize(("name", "expected"), [(3, "a str"), ("", "that is not empty")])

@@ -140,6 +140,14 @@ def keep_keys(
     if written is None:
         return
     for name, value in stored.items():
+        if value.keys() != written[name].keys():  # no item of the table, and perhaps no value
+            raise MappingError(
+                f"{info.name}[{name!r}]",
+                f"the key as {' or '.join(written[name])}, such as {show_stored(written[name])}",
+                show_stored(value),
+                key_of_item(info, item),
+                item=dict(item),
+            )
         if not differ(value, written[name]):
             continue
         if not info.carries:
