@@ -158,5 +158,8 @@ def test_the_handles_of_both_are_line_for_line_twins():
     mine, yours = bodies(root / "session/handles.py"), bodies(root / "aio/handles.py")
 
     assert mine.keys() == yours.keys()
-    # The client is made with the first request, and so it is awaited.
-    assert {name for name in mine if mine[name] != yours[name]} == {"Handle.client"}
+    # The client is made with the first request, and so it is awaited. What is given to a `save_all` may
+    # write meanwhile, which a generator cannot do that has to await.
+    assert {name for name in mine if mine[name] != yours[name]} == {
+        "Handle.client", "Handle.edit", "Transaction.__enter__",
+    }  # fmt: skip

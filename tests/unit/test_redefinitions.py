@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import gc
+import importlib.util
 import pickle
 import sys
 import types
@@ -201,7 +202,8 @@ def use(session: Any, cell: Cell) -> None:
 
 @pytest.fixture
 def local() -> Iterator[Any]:
-    pytest.importorskip("microburst", reason="pip install 'dynattrs[local]'")
+    if importlib.util.find_spec("ministack") is None:
+        pytest.skip("pip install 'dynattrs[local]'")
     with Session.local() as session:
         yield session
 

@@ -403,6 +403,14 @@ def interrupted_by(server: ScriptedServer, times: int) -> threading.Event:
     return answering
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also in a process that was started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(params=["direct", "slow", "first"])
 def any_session(request: pytest.FixtureRequest, server: ScriptedServer) -> Iterator[Session]:
     """One with idle connections; one that sends through botocore; one that has not sent before."""
@@ -417,6 +425,7 @@ def any_session(request: pytest.FixtureRequest, server: ScriptedServer) -> Itera
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("count", [1, 25, 30])
 def test_an_interruption_waits_for_the_answer_to_a_batch(
     server: ScriptedServer, any_session: Session, count: int
@@ -433,6 +442,7 @@ def test_an_interruption_waits_for_the_answer_to_a_batch(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("count", [1, 25, 30])
 def test_a_second_interruption_waits_for_nothing_and_all_is_named(
     server: ScriptedServer, any_session: Session, count: int
@@ -448,6 +458,7 @@ def test_a_second_interruption_waits_for_nothing_and_all_is_named(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of other systems")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_that_waited_comes_before_another_attempt(
     server: ScriptedServer, session: Session
 ) -> None:

@@ -201,14 +201,14 @@ class NewItem:
         try:
             return info.mapper.load(item, info.cls)
         except MappingError as error:
-            error.hint = error.hint or "an upsert makes a whole item where there is none"
+            _say_why(error)
             raise
 
     def _dumped(self, obj: object) -> AttributeMap:
         try:
             return self._info.mapper.dump(obj)
         except MappingError as error:
-            error.hint = error.hint or "an upsert makes a whole item where there is none"
+            _say_why(error)
             raise
 
     def _with_changes(self, item: AttributeMap, before: AttributeMap | None = None) -> AttributeMap:
@@ -236,3 +236,9 @@ def _root(place: Path | PathOperand) -> str:
 def _roots(info: ModelInfo, key: AttributeMap) -> set[str]:
     """The attributes that the fields of a key are in."""
     return {str(steps[0]) for steps in stored_parts(info, key)}
+
+
+def _say_why(error: MappingError) -> None:
+    """Tell the caller, who has stated a few fields, that a whole object is meant."""
+    why = "an upsert makes a whole item where there is none"
+    error.hint = f"{error.hint}; {why}" if error.hint else why
