@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from dynattrs import Json, ModelError, Table, field, model
+from dynattrs import Json, ModelError, Session, Table, field, model
 
 
 def base() -> tuple[Table, Any]:
@@ -65,3 +65,18 @@ def model_table(cls: Any) -> Table:
     from dynattrs.schema.model_info import model_info
 
     return model_info(cls).table
+
+
+def test_what_is_not_defined_yet_is_asked_at_the_first_use() -> None:
+    table, animal = base()
+
+    @model(table)
+    class Cat(animal):  # type: ignore[misc]
+        n: "Later" = 7  # type: ignore[name-defined]  # noqa: F821, UP037
+
+    globals()["Later"] = str
+    try:
+        with pytest.raises(ModelError, match="by Animal"):
+            Session(client=object()).save(Cat("1"))
+    finally:
+        del globals()["Later"]

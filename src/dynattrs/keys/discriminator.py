@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.mapper.codec import names_of
 from dynattrs.mapper.hints import Undefined
 from dynattrs.schema.item_models import declared_model_of, has_plain_keys
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo, models_in
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ComputedKeys, ModelInfo, info_of, models_in
 from dynattrs.schema.table import StoredItem, Table
 
 if TYPE_CHECKING:
@@ -25,17 +26,21 @@ else:
 
 
 def check_apart(info: ModelInfo) -> None:
-    """Refuse a model whose items could be taken for another model's of the same table.
+    """Refuse a model whose items could be taken for another model's of the same table, or would be read
+    otherwise by one that it inherits from.
 
     Where an annotation is not defined yet, that cannot be seen: the first use asks again.
 
     Raises:
         ModelError: It names the other model, the keys, and what to do.
     """
-    own = info.keys
+    known, own = True, info.keys
+    try:
+        _check_inherited(info)
+    except Undefined:
+        known = False
     if own is None:
         return
-    known = True
     for other in models_in(info.table):
         theirs = other.keys
         if _same_name(other, info) or theirs is None:
@@ -63,6 +68,41 @@ def check_apart(info: ModelInfo) -> None:
                 f'declare Table(..., discriminator="type")',
             )
     own.apart = known
+
+
+def _check_inherited(info: ModelInfo) -> None:
+    """Refuse inherited fields that are stored otherwise than by the models of the same table that have
+    them from above: what is asked of those, and told to them, would pass the items of this one by.
+
+    Raises:
+        ModelError: It names the field, both forms and what to do.
+        Undefined: An annotation is not defined yet.
+    """
+    known = (info_of(cls) for cls in info.cls.__mro__[1:])
+    above = [base for base in known if base is not None and base.table is info.table]
+    for base in above:
+        for name, stored in base.names.items():
+            own = info.names.get(name, stored)
+            if own != stored:
+                raise _stored_otherwise(info, base, name, f"as {own!r}", f"as {stored!r}")
+    for base in above:
+        own_fields = info.mapper.model_codec(info.cls).fields or {}
+        for name, codec in (base.mapper.model_codec(base.cls).fields or {}).items():
+            found = own_fields.get(name, codec)
+            if found.tags.isdisjoint(codec.tags) or found.packed != codec.packed:
+                forms = (each.packed or names_of(each.tags) for each in (found, codec))
+                raise _stored_otherwise(info, base, name, *forms)
+
+
+def _stored_otherwise(
+    info: ModelInfo, base: ModelInfo, name: str, own: str, theirs: str
+) -> ModelError:
+    return ModelError(
+        info.name,
+        f"it is stored {own} here and {theirs} by {base.name}, whose queries and writes reach these "
+        f"items as well; store it alike, or give the field another name",
+        name,
+    )
 
 
 def ask_again(info: ModelInfo) -> None:

@@ -17,7 +17,7 @@ from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.class_kinds import Member, rules_of
-from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, names_of, under
+from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import (
@@ -371,37 +371,3 @@ def attributes_of(cls: type[object]) -> Iterable[Any]:
 def models_above(cls: type[object]) -> list[ModelInfo]:
     """What is known of the models that *cls* inherits from, the nearest first."""
     return [info for base in cls.__mro__[1:] if (info := info_of(base)) is not None]
-
-
-def check_inherited(info: ModelInfo) -> None:
-    """Refuse inherited fields that are stored otherwise than by the models of the same table that have
-    them from above: what is asked of those, and told to them, would pass the items of this one by.
-
-    Raises:
-        ModelError: It names the field, both forms and what to do.
-        Undefined: An annotation is not defined yet.
-    """
-    above = [base for base in models_above(info.cls) if base.table is info.table]
-    for base in above:
-        for name, stored in base.names.items():
-            own = info.names.get(name, stored)
-            if own != stored:
-                raise _stored_otherwise(info, base, name, f"as {own!r}", f"as {stored!r}")
-    for base in above:
-        own_fields = info.mapper.model_codec(info.cls).fields or {}
-        for name, codec in (base.mapper.model_codec(base.cls).fields or {}).items():
-            found = own_fields.get(name, codec)
-            if found.tags.isdisjoint(codec.tags) or found.packed != codec.packed:
-                forms = (each.packed or names_of(each.tags) for each in (found, codec))
-                raise _stored_otherwise(info, base, name, *forms)
-
-
-def _stored_otherwise(
-    info: ModelInfo, base: ModelInfo, name: str, own: str, theirs: str
-) -> ModelError:
-    return ModelError(
-        info.name,
-        f"it is stored {own} here and {theirs} by {base.name}, whose queries and writes reach these "
-        f"items as well; store it alike, or give the field another name",
-        name,
-    )

@@ -28,7 +28,7 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
-from dynattrs.models.fields import DeclaredFields, KeyRole, check_inherited, models_above
+from dynattrs.models.fields import DeclaredFields, KeyRole, models_above
 from dynattrs.models.hooks import functions
 from dynattrs.models.schema_changes import check_former_names, declare_changes
 from dynattrs.models.specifiers import field, partition_key, sort_key
@@ -432,7 +432,6 @@ def _check_fields(info: ModelInfo) -> None:
     try:
         info.mapper.check(info)
         check_former_names(info)
-        check_inherited(info)
         if info.keys is not None:
             _check_templates(info, info.keys)
     except Undefined:
