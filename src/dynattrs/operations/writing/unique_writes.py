@@ -536,7 +536,7 @@ def _commit(
         asked: dict[int, frozenset[str]] = {}
         for number, each in enumerate(planned):
             info, key, old = each.action.info, each.action.key, known[number]
-            aged = False
+            own, aged = info, False
             if old and not is_other(info, old):
                 own = subclass_of(info, old, stored=True) or info
                 aged = own.has_schema and not each.renews and is_outdated(own, old)
