@@ -24,6 +24,7 @@ from dynattrs import (
     Table,
     TransactionFailed,
     begins_with,
+    mapper,
     model,
     path,
     remove,
@@ -267,3 +268,55 @@ def test_an_index_of_the_embedded_engine_answers_as_a_scan(
     embedded_store: Store, old: list[tuple[Order, bool]], program: list[Step]
 ):
     check(embedded_store, old, program)
+
+
+#: What another program writes into an item: a field alone, which leaves the keys as they were.
+foreign = st.fixed_dictionaries({}, optional={
+    name: VALUES[name].map(lambda text: text and {"S": text}) for name in ("status", "day", "owner")
+})  # fmt: skip
+
+
+def check_foreign(store: Store, items: list[tuple[Order, dict[str, Any]]], number: int) -> None:
+    session = store.session
+    store.clear()
+    for order, changed in items:
+        item = {**mapper.dump(order), **changed}
+        stored = {name: value for name, value in item.items() if value is not None}
+        store.client.put_item(TableName="indexed", Item=stored)
+    for where in QUESTIONS:
+        scanned = session.scan(Order).where(*where).consistent().all()
+        with contextlib.suppress(AmbiguousIndex, SparseIndex):
+            query = session.query(Order).where(*where)
+            found = query.all()
+            event(f"{len(found)} of {len(scanned)} found")
+            assert all(each in scanned for each in found), where
+            assert query.count() == len(list(query.keys())) == len(found), where
+
+    where = QUESTIONS[number % len(QUESTIONS)]
+    before = session.scan(Order).consistent().all()
+    scanned = session.scan(Order).where(*where).consistent().all()
+    with contextlib.suppress(AmbiguousIndex, SparseIndex):
+        session.query(Order).where(*where).delete()
+        after = session.scan(Order).consistent().all()
+        assert all(each in scanned for each in before if each not in after), where
+
+
+foreign_cases = given(
+    st.lists(st.tuples(orders, foreign), max_size=2, unique_by=lambda pair: pair[0].id),
+    st.integers(0, 20),
+)
+
+
+@foreign_cases
+def test_what_an_index_finds_and_deletes_satisfies_the_condition_whatever_its_keys_say(
+    store: Store, items: list[tuple[Order, dict[str, Any]]], number: int
+):
+    """Another program has written fields, and no keys."""
+    check_foreign(store, items, number)
+
+
+@foreign_cases
+def test_what_an_index_of_the_embedded_engine_finds_satisfies_the_condition(
+    embedded_store: Store, items: list[tuple[Order, dict[str, Any]]], number: int
+):
+    check_foreign(embedded_store, items, number)
