@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import boto3
 import pytest
+from botocore.config import Config
 
 from dynattrs import (
     ChangeRefused,
@@ -183,8 +185,14 @@ def test_the_same_declaration_with_all_settings_can_be_created_at_every_start(se
     assert session.tables.update(everything) == []
 
 
-def test_several_processes_may_update_one_table_at_the_same_time(session: Session, client: Any):
+def test_several_processes_may_update_one_table_at_the_same_time(
+    session: Session, client_arguments: dict[str, Any], table_prefix: str
+):
     session.tables.create(MUSIC)
+    # DynamoDB Local sometimes answers DescribeTable with InternalFailure meanwhile.
+    repeating = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    client = boto3.client("dynamodb", **{**client_arguments, "config": repeating})
+    writers = Session(client=client, table_prefix=table_prefix)
     grown = attrs.evolve(
         MUSIC,
         indexes=(
@@ -198,7 +206,7 @@ def test_several_processes_may_update_one_table_at_the_same_time(session: Sessio
 
     def update() -> None:
         try:
-            session.tables.update(grown)
+            writers.tables.update(grown)
         except Exception as error:
             failures.append(error)
 
@@ -207,6 +215,8 @@ def test_several_processes_may_update_one_table_at_the_same_time(session: Sessio
         thread.start()
     for thread in threads:
         thread.join()
+    writers.close()
+    client.close()
 
     assert failures == []
     assert session.tables.diff(grown) == []
