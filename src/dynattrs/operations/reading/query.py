@@ -166,7 +166,7 @@ class QueryVerbs(Generic[M_co]):
         checked = tuple(map(condition, conditions))
         for each in checked:
             for model in models_of(each):
-                if not any(concerns(info, model) for info in self._infos):
+                if not any(model is info.cls or concerns(info, model) for info in self._infos):
                     spoken, asked = model.__name__, self._names
                     for info in self._infos:
                         if have_one_name(model, info.cls):
@@ -265,8 +265,10 @@ class QueryVerbs(Generic[M_co]):
             parameters["Select"] = "COUNT"
         else:
             projection = self._projection(found)
-        again, held = asked_again(self._infos, found)
-        asked = joined(found.filter, again) if held else found.filter
+        asked = found.filter
+        if found.again:
+            again, held = asked_again(self._infos, found)
+            asked = joined(asked, again) if held else asked
         parameters |= expressions(found.key, asked, projection)
         if self._reverse:
             parameters["ScanIndexForward"] = False
