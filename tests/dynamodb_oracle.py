@@ -164,6 +164,9 @@ def update(actions: list[tuple[Any, ...]], item: dict[str, Any]) -> dict[str, An
     value)``. An operand of SET is that of a condition, or ``("+" | "-", left, right)``,
     ``("if_not_exists", path, operand)``, ``("list_append", left, right)``.
 
+    Where a set was stored as NULL or as a list, ADD and DELETE act on its members, as in
+    `dynattrs`: DynamoDB itself refuses them.
+
     Raises:
         Refused: An operand is absent or has the wrong type, or a place's container is absent.
     """
@@ -266,6 +269,10 @@ def _added(old: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any]:
     ((tag, payload),) = value.items()
     if old is None:
         return value
+    if tag in SETS and "NULL" in old:
+        return value
+    if tag in SETS and "L" in old:
+        return _listed(old, value, adding=True)
     if tag not in old:
         raise Refused(old)
     if tag == "N":
@@ -273,10 +280,26 @@ def _added(old: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any]:
     return {tag: [*old[tag], *payload]}
 
 
+def _listed(old: dict[str, Any], value: dict[str, Any], *, adding: bool) -> dict[str, Any]:
+    """A list with or without the members of a set: a set again where all are of its kind."""
+    kind = SETS[tag_of(value)]
+    stated = [{kind: member} for member in value[tag_of(value)]]
+    forms = [canonical(member) for member in (old["L"] if adding else stated)]
+    if adding:
+        members = [*old["L"], *(each for each in stated if canonical(each) not in forms)]
+    else:
+        members = [each for each in old["L"] if canonical(each) not in forms]
+    if members and all(kind in each for each in members):
+        return {tag_of(value): [each[kind] for each in members]}
+    return {"L": members}
+
+
 def _deleted(old: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any] | None:
     tag = tag_of(value)
-    if old is None:
-        return None
+    if old is None or "NULL" in old:
+        return old
+    if "L" in old:
+        return _listed(old, value, adding=False)
     if tag not in old:
         raise Refused(old)
     gone = canonical(value)[1]

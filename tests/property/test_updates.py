@@ -264,8 +264,9 @@ def attempt(store: Store, drawn: list[DrawnAction], when: Drawn | None, upsert: 
         store.session.update(Thing, (1, 1), *written, when=asked, upsert=upsert, returns=None)
     except NoSuchItem:
         return "no such item"
-    except (ConditionError, MappingError):
-        return "not sent"
+    except (ConditionError, MappingError) as error:
+        # What the service refused is explained, where it can be.
+        return "refused" if "is stored as" in str(error) else "not sent"
     except ConditionFailed:
         return "condition failed"
     except InvalidRequest:
