@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import zlib
 from collections import Counter, defaultdict
 from contextlib import ExitStack
@@ -75,6 +76,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option.numprocesses = "auto"  # none with --pdb
     option.maxprocesses = option.maxprocesses or MOST_WORKERS
     option.dist = "worksteal"
+    keep_bytecode()
+
+
+def keep_bytecode() -> None:
+    """Where Python must not write bytecode beside its files, let the processes of a run have it outside
+    the tree: each of some hundred would compile all that it imports.
+    """
+    if sys.dont_write_bytecode:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        folder = engines.dynamodb_local_folder().parent / "bytecode"
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", str(folder))
 
 
 @pytest.hookimpl(optionalhook=True)
