@@ -41,6 +41,7 @@ MOST_CASES = 12  # of one test on one engine, in a run without `--full`
 # What a run without `--full` leaves out, in the words of its last lines.
 LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"
 MORE_CASES = "that are further cases of large tables"
+MORE_CASES_OF_BOTH = f"{MORE_CASES}, over asyncio on DynamoDB Local"
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -48,8 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full",
         action="store_true",
-        help="run everything, as a run does that names files or tests: both engines, "
-        "threads and asyncio, tests that take long, and all the examples of Hypothesis",
+        help="run both engines, threads and asyncio, tests that take long, and all the examples of "
+        "Hypothesis; a run that names files or tests leaves nothing of them out",
     )
     parser.addoption(
         "--engine",
@@ -149,14 +150,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             deselected.append(item)
         else:
             kept.append(item)
-    if not full:
-        further = further_cases(kept)
-        left_out[MORE_CASES] += len(further)
+    if not names_files(config):
+        # Each case runs over asyncio on one engine, and on DynamoDB Local over threads.
+        further = further_cases(list(filter(is_of_both, kept)) if full else kept)
+        left_out[MORE_CASES_OF_BOTH if full else MORE_CASES] += len(further)
         deselected += further
         kept = [item for item in kept if item not in further]
     config.stash[LEFT_OUT] = dict(+left_out)
     config.hook.pytest_deselected(items=deselected)
     items[:] = kept
+
+
+def is_of_both(item: pytest.Item) -> bool:
+    parameters = parameters_of(item)
+    chosen = parameters.get("session_kind"), parameters.get("endpoint")
+    return chosen == ("asyncio", "dynamodb-local")
 
 
 def further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
@@ -231,6 +239,11 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     if left_out and reporter and not is_worker(config):
         parts = [f"{count} {what}" for what, count in sorted(left_out.items())]
+        if is_full(config):
+            reporter.write_line(
+                f"Left out: tests {', '.join(parts)}. To run them, name their files."
+            )
+            return
         reporter.write_line(f"Left out: tests {', '.join(parts)}; and most random examples.")
         reporter.write_line("To run them all: uv run pytest --full")
 
