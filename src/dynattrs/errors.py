@@ -429,7 +429,7 @@ class ConditionFailed(DynattrsError):
     def __str__(self) -> str:
         if self.key is None:
             said = f"{self.operation}: nothing was written by {shortened(self.condition)}"
-            return f"{said}; there is no such item, or what it asks is not so"
+            return f"{said}; the item is missing, or what the statement asks is not so"
         found = "there is no such item" if self.item is None else "see .item for what is stored"
         if self.kind is not None:
             found = f"there is an item of another kind, {quoted(self.kind)}; see .item"

@@ -222,7 +222,7 @@ class Sieve:
             if name in ((base.__module__, base.__qualname__) for base in found.cls.__mro__):
                 stored, key = self._stored(item)
                 raise MappingError(
-                    each.name, f"an item of {each.name}, of which an older definition was asked for",
+                    each.name, f"an item of {each.name}, and an older definition was asked for",
                     f"one of {found.name}, a subclass of the newer one", key,
                     f"define again what names {each.name}", stored,
                 )  # fmt: skip

@@ -234,7 +234,7 @@ def parse_json(text: str | bytes) -> Any:
     """JSON as plain Python, with exact numbers: `int`, or `Decimal` where there is a point.
 
     Raises:
-        Refused: It has NaN or an infinity, or a name twice in one object, of which one would be lost.
+        Refused: It has NaN or an infinity, or a name twice in one object, where one would be lost.
     """
     return json.loads(
         text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_once

@@ -145,13 +145,13 @@ class ClassCodec(Codec):
 
     @cached_property
     def _validating(self) -> tuple[FieldCodec, ...]:
-        """The fields with objects inside of which that is so."""
+        """The fields inside whose objects that is so."""
         return tuple(each for each in self.members if _validates(each.codec, set()))
 
     def validate(
         self, obj: object, changed: Collection[str] | None = None, label: str | None = None
     ) -> None:
-        """Let the validators see what an object has now, of which they may not know: in all its fields,
+        """Let the validators see what an object has now and they may not know: in all its fields,
         or in the attributes that have *changed*. The object is called *label* in what is raised.
 
         Raises:

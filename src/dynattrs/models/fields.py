@@ -57,7 +57,7 @@ class DeclaredFields:
         self, cls: type[object], mapper: Mapper, keys: Mapping[str, KeyRole], *, mapped: bool
     ) -> None:
         self.cls = cls
-        #: Whether it is somebody else's class, whose fields cannot say what they are.
+        #: Whether it is a class of another library, whose fields cannot say what they are.
         self._mapped = mapped
         self._mapper = mapper
         self._defaults: dict[str, Any] = {}

@@ -203,7 +203,7 @@ class _Declaration:
     unique: Iterable[Any]
     upgrades: object
     schema_attribute: str | None
-    #: Whether the class is somebody else's.
+    #: Whether the class is another library's.
     mapped: bool = False
 
 

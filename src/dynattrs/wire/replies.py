@@ -99,7 +99,7 @@ def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes
 
     DynamoDB refuses with the status 400 and a JSON object that has a `__type`. What stands in the way
     (a proxy, a VPC endpoint, a login page) has other statuses and any text. That is judged by its
-    status, as botocore's retries are; whether a write was done behind it nobody can know.
+    status, as botocore's retries are; whether a write was done behind it cannot be known.
 
     Raises:
         CorruptReply: It is DynamoDB's and damaged, or tells of no failure at all.

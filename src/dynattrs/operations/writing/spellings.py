@@ -78,13 +78,13 @@ class Around:
 
     @property
     def names_vary(self) -> bool:
-        """Whether it is a map of which a name may be stored in another form."""
+        """Whether it is a map whose names may be stored in another form."""
         key = None if self.codec is None else self.codec.key
         return self.is_map and key is not None and not is_spelled_once(key, in_set=False)
 
     @property
     def members_vary(self) -> bool:
-        """Whether it is a set of which a member may be stored in another form."""
+        """Whether it is a set whose members may be stored in another form."""
         element = None if self.codec is None else self.codec.element
         return element is not None and not is_spelled_once(element, in_set=True)
 

@@ -181,7 +181,7 @@ def put(
         parameters = with_condition({"TableName": table, "Item": item}, asked)
         call = Call("put_item", parameters, deadline=beside)
         try:
-            if beside is not None:  # whoever sends it sees to the conflicts
+            if beside is not None:  # its sender sees to the conflicts
                 yield call
             else:
                 yield from past_conflicts(core, call)

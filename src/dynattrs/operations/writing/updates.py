@@ -121,7 +121,7 @@ class Prepared:
 
     def as_stored(self, core: Core, item: AttributeMap | None) -> Prepared | None:
         """The same, whose conditions and actions speak of what was read in the form that *item* has it in,
-        of which they were false; None where that is no reason for it.
+        for which they were false; None where that is no reason for it.
 
         Raises:
             ConditionError: What is stored goes with no such action.

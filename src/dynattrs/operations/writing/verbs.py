@@ -326,7 +326,7 @@ class WriteVerbs(Owner):
         try:
             if (
                 beside is not None
-            ):  # whoever sends it sees to the conflicts, and to interruptions meanwhile
+            ):  # its sender sees to the conflicts, and to interruptions meanwhile
                 yield call
             else:
                 yield from past_conflicts(self._core, call)
