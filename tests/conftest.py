@@ -36,7 +36,7 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
-MOST_CASES = 12  # of one test on one engine, in a run without `--full`
+MOST_CASES = 8  # of one test on one engine, in a run without `--full`
 
 # What a run without `--full` leaves out, in the words of its last lines.
 LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"

@@ -19,6 +19,8 @@ import pytest
 import dynattrs
 from dynattrs import aio, events, workbench
 
+pytestmark = pytest.mark.full  # it builds the documentation
+
 pytest.importorskip("sphinx")
 
 DOCS = Path(__file__).parents[2] / "docs"
