@@ -266,9 +266,8 @@ class QueryVerbs(Generic[M_co]):
         else:
             projection = self._projection(found)
         asked = found.filter
-        if found.again:
-            again, held = asked_again(self._infos, found)
-            asked = joined(asked, again) if held else asked
+        if found.again and (again := asked_again(self._infos, found))[1]:
+            asked = joined(asked, again[0])
         parameters |= expressions(found.key, asked, projection)
         if self._reverse:
             parameters["ScanIndexForward"] = False
