@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-import boto3
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dynattrs import ConditionFailed, MappingError, Session, model, partition_key
+from dynattrs import ConditionFailed, MappingError, model, partition_key
+from engine_store import Store, stores_of
 
 PREFIX = "places-"
 
@@ -39,35 +38,7 @@ class Cart:
     pairs: set[tuple[str, int]] = attrs.field(factory=set)
 
 
-@attrs.frozen
-class Store:
-    client: Any
-    session: Session
-
-
-def stored_at(*arguments: Any, **more: Any) -> Iterator[Store]:
-    client = boto3.client("dynamodb", *arguments, region_name="us-east-1", **more)
-    with Session(client=client, table_prefix=PREFIX) as session:
-        session.tables.create(Cart)
-        yield Store(client, session)
-        session.tables.delete(Cart)
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def store(dynamodb_local: str) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=dynamodb_local, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
-
-
-@pytest.fixture(scope="module")
-def embedded_store(embedded: Any) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=embedded.endpoint_url,
-        aws_access_key_id=embedded.access_key,
-        aws_secret_access_key=embedded.secret_key,
-    )
+store, embedded_store = stores_of(Cart, prefix=PREFIX)
 
 
 # --- Items as other programs have stored them ---------------------------------------------------
@@ -212,7 +183,7 @@ def check(
     store: Store, item: dict[str, Any], theirs: list[Change], mine: list[Change], guard: bool
 ) -> None:
     session = store.session
-    store.client.put_item(TableName=f"{PREFIX}carts", Item=item)
+    store.put(item)
     first, second = (session.get_one(Cart, "c", consistent=True) for _ in range(2))
     before = copy.deepcopy(first)
     try:

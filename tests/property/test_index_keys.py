@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-import boto3
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -31,6 +29,7 @@ from dynattrs import (
     remove,
     set_,
 )
+from engine_store import Store, stores_of
 
 APP = Table(
     "indexed",
@@ -65,40 +64,13 @@ class Order:
     note: str = ""
 
 
-@attrs.frozen
-class Store:
-    client: Any
-    session: Session
-
-    def clear(self) -> None:
-        for item in self.client.scan(TableName="indexed", ConsistentRead=True)["Items"]:
-            key = {name: item[name] for name in ("pk", "sk")}
-            self.client.delete_item(TableName="indexed", Key=key)
+store, embedded_store = stores_of(APP)
 
 
-def stored_at(**arguments: Any) -> Iterator[Store]:
-    client = boto3.client("dynamodb", region_name="us-east-1", **arguments)
-    with Session(client=client) as session:
-        session.tables.create(APP)
-        yield Store(client, session)
-        session.tables.delete(APP)
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def store(dynamodb_local: str) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=dynamodb_local, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
-
-
-@pytest.fixture(scope="module")
-def embedded_store(embedded: Any) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=embedded.endpoint_url,
-        aws_access_key_id=embedded.access_key,
-        aws_secret_access_key=embedded.secret_key,
-    )
+def clear(store: Store) -> None:
+    for item in store.client.scan(TableName=store.table, ConsistentRead=True)["Items"]:
+        key = {name: item[name] for name in ("pk", "sk")}
+        store.client.delete_item(TableName=store.table, Key=key)
 
 
 # --- Programs -----------------------------------------------------------------------------------
@@ -212,9 +184,9 @@ QUESTIONS = [
 
 def check(store: Store, old: list[tuple[Order, bool]], program: list[Step]) -> None:
     session, hands = store.session, {}
-    store.clear()
+    clear(store)
     for order, half in old:
-        store.client.put_item(TableName="indexed", Item=older(order, half))
+        store.put(older(order, half))
     for step in program:
         try:
             step(session, hands)
@@ -240,7 +212,7 @@ def check(store: Store, old: list[tuple[Order, bool]], program: list[Step]) -> N
 
 def check_half(store: Store) -> None:
     """The keys of an index are all as declared, or all as they were."""
-    for item in store.client.scan(TableName="indexed", ConsistentRead=True)["Items"]:
+    for item in store.client.scan(TableName=store.table, ConsistentRead=True)["Items"]:
         declared = {
             name: value for name, value in written(store, item).items() if name in ("g1pk", "g1sk")
         }
@@ -282,11 +254,11 @@ foreign = st.fixed_dictionaries({}, optional={
 
 def check_foreign(store: Store, items: list[tuple[Order, dict[str, Any]]], number: int) -> None:
     session = store.session
-    store.clear()
+    clear(store)
     for order, changed in items:
         item = {**mapper.dump(order), **changed}
         stored = {name: value for name, value in item.items() if value is not None}
-        store.client.put_item(TableName="indexed", Item=stored)
+        store.put(stored)
     for where in QUESTIONS:
         scanned = session.scan(Order).where(*where).consistent().all()
         with contextlib.suppress(AmbiguousIndex, SparseIndex):

@@ -5,22 +5,19 @@ and updates leaves behind is what plain Python says.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
-import boto3
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from dynattrs import (
     ConditionFailed,
     MappingError,
-    Session,
     add,
     delete,
     model,
@@ -28,6 +25,7 @@ from dynattrs import (
     remove,
     set_,
 )
+from engine_store import Store, stores_of
 
 PREFIX = "spellings-"
 T = TypeVar("T")
@@ -57,36 +55,7 @@ class Shelf:
     )
 
 
-@attrs.frozen
-class Store:
-    client: Any
-    session: Session
-    table: str = f"{PREFIX}shelves"
-
-
-def stored_at(*arguments: Any, **more: Any) -> Iterator[Store]:
-    client = boto3.client("dynamodb", *arguments, region_name="us-east-1", **more)
-    with Session(client=client, table_prefix=PREFIX) as session:
-        session.tables.create(Shelf)
-        yield Store(client, session)
-        session.tables.delete(Shelf)
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def store(dynamodb_local: str) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=dynamodb_local, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
-
-
-@pytest.fixture(scope="module")
-def embedded_store(embedded: Any) -> Iterator[Store]:
-    yield from stored_at(
-        endpoint_url=embedded.endpoint_url,
-        aws_access_key_id=embedded.access_key,
-        aws_secret_access_key=embedded.secret_key,
-    )
+store, embedded_store = stores_of(Shelf, prefix=PREFIX)
 
 
 # --- How other programs spell values ------------------------------------------------------------
@@ -432,12 +401,12 @@ def read(store: Store) -> Shelf:
 def check_edit(
     store: Store, item: dict[str, Any], theirs: list[Any], mine: list[Change], guard: bool
 ) -> None:
-    store.client.put_item(TableName=store.table, Item=item)
+    store.put(item)
     shelf = read(store)
     before = copy.deepcopy(shelf)
     for change in theirs:
         change(item)
-    store.client.put_item(TableName=store.table, Item=item)
+    store.put(item)
     stored, twice = read(store), doubled(raw(store))
 
     failed = erasing = False
@@ -471,11 +440,11 @@ def check_edit(
 def check_update(
     store: Store, item: dict[str, Any], program: list[Any], theirs: list[Any], how: str
 ) -> None:
-    store.client.put_item(TableName=store.table, Item=item)
+    store.put(item)
     stale = read(store)
     for change in theirs:
         change(item)
-    store.client.put_item(TableName=store.table, Item=item)
+    store.put(item)
     expected, session = read(store), store.session
     for action, does, possible in program:
         if not possible(expected):
