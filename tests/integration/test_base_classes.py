@@ -124,7 +124,7 @@ LONG_AGO = "2020-01-01T00:00:00.000000Z"
 
 @attrs.frozen
 class Case:
-    """A base class, a subclass, and an item of that as it is stored, of which `n` is 300 today."""
+    """A base class, a subclass, and an item of that as it is stored, whose `n` is 300 today."""
 
     name: str
     base: type[Any]
@@ -295,7 +295,7 @@ def test_a_base_class_does_what_the_subclass_does(session: Session, case: Case) 
         assert outcome(session, case, verb, case.base) == right, name
 
 
-#: Guards are planned of the item that is stored, before it is known of which class it is.
+#: Guards are planned for the stored item before its class is known.
 REFUSED = [name for name in VERBS if name.startswith(("t.update", "t.delete, "))]
 
 

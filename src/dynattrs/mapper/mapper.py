@@ -243,7 +243,7 @@ class Mapper(Codecs):
         found = class_of(info, item, model)
         if found is not model:
             return model_info(found).mapper.load(item, found)
-        # What is no item at all is told below.
+        # What is not a mapping gets its error below.
         there: object = item
         if info.has_schema or (
             isinstance(there, (dict, Mapping)) and info.schema_attribute in there

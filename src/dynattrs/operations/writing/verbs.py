@@ -257,6 +257,8 @@ class WriteVerbs(Owner):
         """What *act* does to an item of a model; to one of a subclass that is written otherwise, as that
         subclass, which the refusal tells where a class and a key were given.
         """
+        if not otherwise(given) or not is_class_of(subject):
+            return (yield from self._as_today(given, functools.partial(act, given), keys=keys))
         info = given
         for left in reversed(range(_MOST_TURNS)):
             try:
@@ -265,7 +267,7 @@ class WriteVerbs(Owner):
                 own = subclass_met(info, error) if isinstance(error, ConditionFailed) else None
                 if own is None and info is not given and getattr(error, "item", None) is None:
                     own = given  # it is another item by now, or gone
-                if own is None or not left or not is_class_of(subject):
+                if own is None or not left:
                     raise
                 info = own
         raise AssertionError("the last try returns or raises")
@@ -324,9 +326,7 @@ class WriteVerbs(Owner):
         check_constant("PutItem", info, key, found)
         call = Call("put_item", parameters, deadline=beside)
         try:
-            if (
-                beside is not None
-            ):  # its sender sees to the conflicts, and to interruptions meanwhile
+            if beside is not None:  # its sender sees to conflicts, and to interruptions meanwhile
                 yield call
             else:
                 yield from past_conflicts(self._core, call)
