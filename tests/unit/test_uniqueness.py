@@ -69,14 +69,14 @@ def test_one_number_has_one_guard():
 
 
 def test_the_callers_decimal_context_changes_no_guard():
-    several = [123456, 10**37 + 1, 10**37 + 2, 0]
-    expected = [texts(code={"N": str(number)}) for number in several]
+    several = ["123456", str(10**37 + 1), str(10**37 + 2), "0", "1.23", "1.24", "-45.6"]
+    expected = [texts(code={"N": number}) for number in several]
     assert len(set(map(frozenset, expected))) == len(several)
 
     with decimal.localcontext() as context:
         context.prec = 2
         context.traps = dict.fromkeys(context.traps, True)
-        assert [texts(code={"N": str(number)}) for number in several] == expected
+        assert [texts(code={"N": number}) for number in several] == expected
 
 
 def test_long_values_are_hashed_to_fit_into_a_key():
