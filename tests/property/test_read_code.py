@@ -18,7 +18,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import MappingError, Table, field, map_class, mapper, model, partition_key
+from dynattrs import MappingError, OtherKind, Table, field, map_class, mapper, model, partition_key
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
@@ -36,6 +36,8 @@ def outcome(read: Any) -> Any:
     """What reading gives, with everything that can be told apart."""
     try:
         found = read()
+    except OtherKind:
+        return "another's"
     except MappingError as error:
         cause = type(error.__cause__)
         return ("error", error.path, error.expected, error.found, error.hint, error.key,
@@ -87,6 +89,8 @@ def assert_same_items(cls: type[Any], read: list[Any], plain: list[Any]) -> None
         if isinstance(row, Row):
             assert all(row[name] == item[name] for name in item)
         expected = outcome(lambda: mapper.load(item, cls))  # noqa: B023
+        if expected == "another's":
+            continue  # those who read rows tell such items apart before
         assert outcome(lambda: made_of(info, cls, row)) == expected  # noqa: B023
 
 

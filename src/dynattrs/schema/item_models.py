@@ -125,7 +125,9 @@ def _of_another(
             keys.read_key(item)
         except MappingError as unlike:
             return _other_kind(unlike.path, unlike.expected, unlike.found, table, item, kind)
-    expected, shown = f"an item of {info.name}, or of a subclass", f"the key of one of {kind}"
+    expected, shown = f"an item of {info.name}, or of a subclass", "another key"
+    if kind is not None:
+        shown = f"the key of one of {kind}"
     return _other_kind(info.name, expected, shown, table, item, kind)
 
 
