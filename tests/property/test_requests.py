@@ -19,7 +19,7 @@ from dynattrs.errors import CorruptReply
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.wire.exchange import check, read
-from dynattrs.wire.http_connections import read_reply
+from dynattrs.wire.http_replies import read_reply
 from dynattrs.wire.replies import MEMBERS, judge
 
 from strategies import decimals, ints, texts

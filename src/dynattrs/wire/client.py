@@ -25,7 +25,8 @@ from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied, renew_connections
 from dynattrs.wire.exchange import Exchange, Stats
 from dynattrs.wire.fast_requests import Request, RequestMaker
-from dynattrs.wire.http_connections import Connection, Connections, Reply
+from dynattrs.wire.http_connections import Connection, Connections
+from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
 from dynattrs.wire.time_limits import OutOfTime, within
 

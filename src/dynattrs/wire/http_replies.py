@@ -1,0 +1,205 @@
+"""HTTP replies, from the bytes that a connection gives: read here, received by whoever has the connection.
+
+Replies are HTTP/1.1, and 1.0, as servers of JSON speak it: a length, chunks, or all there is until the
+connection ends. Anything else is `Malformed`, which counts as a connection that was lost while waiting.
+What is valid: https://www.rfc-editor.org/rfc/rfc9112
+
+Nothing here does I/O. What reads is a generator: it yields how many bytes it can take at most, and is sent
+those that came; none, where the connection has ended.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Final, Protocol
+
+import attrs
+
+_PIECE: Final = 262144
+# More than any server sends; the standard library's limit for one line.
+_LONGEST_HEAD: Final = 65536
+_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+(?=\s*(?:;|$))")
+_DIGITS: Final = 18  # no length has more, and `int` does not take them without end
+_FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
+#: Replies with these have no body, whatever their headers say.
+_WITHOUT_BODY: Final = frozenset({204, 304})
+_SWITCHING_PROTOCOLS: Final = 101
+
+
+@attrs.frozen(eq=False, repr=False)
+class Reply:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, their names in lower case.
+        body: All of it.
+        reusable: Whether the connection may be used again.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    reusable: bool
+
+
+class Malformed(ValueError):
+    """A reply is not HTTP as it is read here, or ended too early."""
+
+
+class Receiving(Protocol):
+    """What bytes are received from: a socket."""
+
+    def recv(self, most: int, /) -> bytes: ...
+
+
+def read_reply(sock: Receiving) -> Reply:
+    """Read one reply from a socket.
+
+    Raises:
+        Malformed: It is not HTTP as it is read here, or ended too early.
+        OSError: As the socket raises it.
+    """
+    reading = replying()
+    try:
+        most = next(reading)
+        while True:
+            most = reading.send(sock.recv(most))
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
+
+
+def replying() -> Generator[int, bytes, Reply]:
+    """Read one reply.
+
+    Raises:
+        Malformed: It is not HTTP as it is read here, or ended too early.
+    """
+    data = b""
+    while True:
+        while (end := data.find(b"\r\n\r\n")) < 0:
+            if len(data) > _LONGEST_HEAD:
+                raise Malformed("a reply with endless headers")
+            data += _some((yield _PIECE))
+        version, status, headers = _parse_head(data[:end])
+        data = data[end + 4 :]
+        if status >= 200:
+            break  # else it says that the reply is still to come
+        if status == _SWITCHING_PROTOCOLS:
+            raise Malformed("a reply in another protocol")
+    coding = headers.get("transfer-encoding", "").lower()
+    ends = False
+    if status in _WITHOUT_BODY:
+        body, rest = b"", data
+    elif coding == "chunked":
+        body, rest = yield from _read_chunks(data)
+    elif coding:
+        raise Malformed(f"a reply with the transfer coding {coding[:40]!r}")
+    elif "content-length" in headers:
+        length = _length(headers["content-length"])
+        if len(data) == length:
+            body, rest = data, b""
+        else:
+            body, rest = yield from _read_exactly(data, length)
+    else:
+        # Whether all of it came is for its checksum to say, or for the JSON, which has an end.
+        body, rest, ends = (yield from _read_to_the_end(data)), b"", True
+    kept = version != "1.0"
+    if "connection" in headers:
+        directives = headers["connection"].lower().replace(" ", "").split(",")
+        kept = "close" not in directives and (kept or "keep-alive" in directives)
+    # What comes unasked for is not of this reply, and the connection is good for nothing more.
+    return Reply(status, headers, body, kept and not rest and not ends)
+
+
+def _some(piece: bytes) -> bytes:
+    if not piece:
+        raise Malformed("the connection was closed before the end of the reply")
+    return piece
+
+
+def _length(stated: str) -> int:
+    """A length that may be stated several times, if it is always the same one."""
+    found = stated
+    if "," in stated:
+        found, *others = [each.strip() for each in stated.split(",")]
+        if any(each != found for each in others):
+            raise Malformed(f"a reply with the lengths {stated[:40]!r}")
+    if not _is_number(found) or len(found) > _DIGITS:
+        raise Malformed(f"a reply with the length {stated[:40]!r}")
+    return int(found)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is digits that `int` takes, which `str.isdigit` alone does not say."""
+    return text.isascii() and text.isdigit()
+
+
+def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
+    if b"\r\n " in head or b"\r\n\t" in head:  # a line that goes on
+        head = _FOLD.sub(b" ", head)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    protocol, _, rest = first.partition(" ")
+    name, _, version = protocol.partition("/")
+    status = rest[:3]
+    known = name == "HTTP" and version in ("1.0", "1.1")
+    if not (known and _is_number(status) and status >= "100" and rest[3:4] in ("", " ")):
+        raise Malformed(f"a reply that begins with {first[:40]!r}")
+    headers: dict[str, str] = {}
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if not colon or not key or key != key.strip():
+            raise Malformed("a header that is none")
+        key, value = key.lower(), value.strip()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return version, int(status), headers
+
+
+def _read_to_the_end(data: bytes) -> Generator[int, bytes, bytes]:
+    pieces = [data]
+    while piece := (yield _PIECE):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _read_exactly(data: bytes, length: int) -> Generator[int, bytes, tuple[bytes, bytes]]:
+    missing = length - len(data)
+    if missing <= 0:
+        return data[:length], data[length:]
+    pieces = [data]
+    while missing > 0:
+        # Who receives may have more at hand than was asked for.
+        piece = _some((yield min(missing, _PIECE)))
+        pieces.append(piece)
+        missing -= len(piece)
+    body = b"".join(pieces)
+    return (body, b"") if not missing else (body[:length], body[length:])
+
+
+def _read_chunks(data: bytes) -> Generator[int, bytes, tuple[bytes, bytes]]:
+    body: list[bytes] = []
+    while True:
+        line, data = yield from _read_line(data)
+        digits = _SIZE.match(line)
+        if digits is None:
+            raise Malformed("a chunk without a size")
+        size = int(digits[0], 16)
+        if size == 0:
+            break
+        chunk, data = yield from _read_exactly(data, size + 2)
+        if chunk[size:] != b"\r\n":
+            raise Malformed("a chunk of another size")
+        body.append(chunk[:size])
+    while line:  # trailers, up to an empty line
+        line, data = yield from _read_line(data)
+    return b"".join(body), data
+
+
+def _read_line(data: bytes) -> Generator[int, bytes, tuple[bytes, bytes]]:
+    while (end := data.find(b"\r\n")) < 0:
+        if len(data) > _LONGEST_HEAD:
+            raise Malformed("an endless line")
+        data += _some((yield _PIECE))
+    return data[:end], data[end + 2 :]
