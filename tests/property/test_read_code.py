@@ -69,7 +69,9 @@ def assert_same(cls: type[Any], items: list[Any]) -> None:
            for place in ("Item", "Attributes") if items},
     }  # fmt: skip
     for place, reply in bodies.items():
-        body = json.dumps(reply).encode()
+        # The service writes no white space, other engines do.
+        separators = (",", ":") if place == "Items" else None
+        body = json.dumps(reply, separators=separators).encode()
         plain = json.loads(body)
         decode = decoder(info, cls, place)
         assert decode is not None

@@ -29,6 +29,7 @@ from dynattrs.mapper.codec import (
     show_stored,
 )
 from dynattrs.mapper.equality import as_written
+from dynattrs.mapper.number_lists import number_lists
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
 
@@ -55,8 +56,11 @@ def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], o
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return build(_each(value["L"], element.load_at, trail))
 
+    many = number_lists(element)
     return Codec(
-        type_, frozenset({"L"}), dump, load,
+        type_, frozenset({"L"}),
+        dump if many is None else many.dump(dump),
+        load if many is None else many.load(load, build),
         expected=f"a {getattr(build, '__name__', 'list')}",
         dump_at=dump_at, load_at=load_at, element=element, shape=ListShape(element, build),
     )  # fmt: skip

@@ -27,6 +27,7 @@ from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
 from dynattrs.mapper.key_spelling import NAMES
 from dynattrs.mapper.noticed import checks, keep
+from dynattrs.mapper.number_lists import NumberLists, builtins_of, number_lists
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.schema.model_info import ComputedKeys
@@ -134,6 +135,9 @@ class _RowCode(MapReader):
             texts = self.bind("texts", shape.values)
             return (_Tagged("S", str, f"{texts}[$p]"),)
         if isinstance(shape, ListShape):
+            many = number_lists(shape.element)
+            if many is not None:
+                return (self._numbers(shape, many),)
             return (self._several(shape.element, shape.build),)
         if isinstance(shape, SetShape):
             return self._members(shape)
@@ -154,6 +158,13 @@ class _RowCode(MapReader):
         if build is not list:
             made = f"{self.bind('build', build)}({made})"
         return _Tagged("L", _LIST[annotation], made)
+
+    def _numbers(self, shape: ListShape, many: NumberLists) -> _Tagged:
+        annotation, value = self._element(shape.element)
+        source = Source("member", "v", self.names)
+        source.add(f"return {value}")
+        read = many.reader(shape.build, annotation, source.function("value"))
+        return _Tagged("L", msgspec.Raw, f"{self.bind('numbers', read)}($p)")
 
     def _members(self, shape: SetShape) -> tuple[_Tagged, ...]:
         parts = self._parts(shape.element)
@@ -307,9 +318,9 @@ class _RowCode(MapReader):
             conditions.append(check.written(self.bind, payload, value=value, there=there))
         if not conditions or codec.model is None:
             return []
-        names = {"keep": partial(keep, codec, codec.model), "to_builtins": msgspec.to_builtins}
+        names = {"keep": partial(keep, codec, codec.model), "builtins_of": builtins_of}
         self.names.update(NAMES, **names)
-        return [f"if {' or '.join(conditions)}: keep(instance, to_builtins(row))"]
+        return [f"if {' or '.join(conditions)}: keep(instance, builtins_of(row))"]
 
     def _member(self, field: FieldCodec, position: int, taken: Collection[str]) -> tuple[Any, ...]:
         """A field's member of the struct."""

@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any, ClassVar, Final, cast
 
 import msgspec
-from msgspec import UNSET, to_builtins
+from msgspec import UNSET
 
 from dynattrs.mapper.classes import ClassCodec
+from dynattrs.mapper.number_lists import builtins_of
 from dynattrs.mapper.row_code import generate_row
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -36,7 +37,7 @@ class Row(msgspec.Struct, gc=False):
         value = getattr(self, self.places[name])
         if value is UNSET:
             raise KeyError(name)
-        found: AttributeValue = value if type(value) is dict else to_builtins(value)
+        found: AttributeValue = value if type(value) is dict else builtins_of(value)
         return found
 
     def get(self, name: str, default: AttributeValue, /) -> AttributeValue:
@@ -65,7 +66,7 @@ def peek(names: tuple[str, ...]) -> Callable[[Any], Row]:
 def attribute_map(item: Any) -> AttributeMap:
     """The attribute map that a row was read from; what is none already stays."""
     if isinstance(item, Row):
-        found: AttributeMap = to_builtins(item)
+        found: AttributeMap = builtins_of(item)
         return found
     as_it_is: AttributeMap = item
     return as_it_is

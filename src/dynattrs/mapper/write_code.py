@@ -24,6 +24,7 @@ from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.mapper.classes import ClassCodec, DumpMap, FieldCodec
 from dynattrs.mapper.codec import SCALARS, Codec, ListShape, OptionalShape, SetShape
 from dynattrs.mapper.key_rules import restore_key, rules_of
+from dynattrs.mapper.number_lists import NumberLists, number_lists
 from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import item_size, value_size
@@ -225,6 +226,9 @@ class _MapWriter:
             member = f"    members.append({self.value('S', 'each')})"
             before = ("members = []", "for each in each:", *only_text, *counted, member)
             return _Usual("type(each) is list", "L", "members", "3 + len(members)", before)
+        many = number_lists(shape.element) if isinstance(shape, ListShape) else None
+        if many is not None:
+            return self.numbers(many)
         if isinstance(codec, ClassCodec) and codec not in outer and depth < limits.NESTING_DEPTH:
             nested = self.bind("nested", self.function(codec, depth + 1, outer))
             condition = f"type(each) is {self.bind('cls', codec.record.cls)}"
@@ -236,6 +240,16 @@ class _MapWriter:
         return None
 
     # --- What attribute maps have of their own ---
+
+    def numbers(self, many: NumberLists) -> _Usual:
+        """How a list of numbers is stored."""
+        before = (
+            f"texts = {self.bind('texts', many.texts)}(each)",
+            'members = [{"N": text} for text in texts]',
+        )
+        # (Each is a member, too, which counts one.)
+        size = "3 + 3 * len(texts) + sum([len(text.strip('-0.')) // 2 for text in texts])"
+        return _Usual("type(each) is list or type(each) is tuple", "L", "members", size, before)
 
     def parameters(self, depth: int) -> str:
         return "value"
@@ -345,6 +359,10 @@ class _RequestWriter(_MapWriter):
 
     def value(self, tag: str, payload: str) -> str:
         return "NOTHING" if tag == "NULL" else f"{tag}({payload})"
+
+    def numbers(self, many: NumberLists) -> _Usual:
+        payload = f"Raw({self.bind('payload', many.payload)}(each))"
+        return _Usual("type(each) is list or type(each) is tuple", "L", payload, "")
 
     def general(self, codec: Codec, place: str, size: int, depth: int) -> list[str]:
         # Measuring finds what is nested too deep.
