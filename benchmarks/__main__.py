@@ -4,12 +4,13 @@
     uv run python -m benchmarks table cold              # some of the suites
     uv run python -m benchmarks --save docs/performance.json
     uv run python -m benchmarks --against ../other      # this checkout beside another one (`against.py`)
+    uv run python -m benchmarks goals                   # what is to be reached: met or missed (`goals.py`)
     uv run python -m benchmarks --smoke                 # does it still work? No number means anything.
     uv run python -m benchmarks report --docs           # the tables of docs/performance.md, from the file
     uv run python -m benchmarks plot performance.svg    # the plot of that page, which its build makes too
     uv run python -m benchmarks profile get             # where the CPU of one call goes
 
-Suites: table, shapes, growth, cold, waiting, million. Rivals are installed by uv in a cache folder
+Suites: table, models, shapes, growth, cold, waiting, million. Rivals are installed by uv in a cache folder
 (`environments.py`).
 """
 
@@ -21,9 +22,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from benchmarks import against, results, suites
+from benchmarks import against, goals, results, suites
 from benchmarks.contest import Contest
-from benchmarks.environments import Environments
+from benchmarks.environments import Environments, python312
 
 
 def main(arguments: list[str]) -> int:
@@ -31,10 +32,12 @@ def main(arguments: list[str]) -> int:
         prog="python -m benchmarks", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("what", nargs="*", metavar="suite", help="suites, or report, plot, profile")
+    parser.add_argument(
+        "what", nargs="*", metavar="suite", help="suites, or goals, report, plot, profile"
+    )
     parser.add_argument("--rounds", type=int, help="how often everything is measured (15)")
     parser.add_argument("--rivals", help="only these, with commas: " + ",".join(suites.RIVALS))
-    parser.add_argument("--python", default=sys.executable, help="the interpreter of all rivals")
+    parser.add_argument("--python", help="the interpreter of all rivals; for goals Python 3.12")
     parser.add_argument("--fresh", action="store_true", help="install everything anew")
     parser.add_argument(
         "--smoke", action="store_true", help="a tiny budget, and any failure is one"
@@ -52,11 +55,20 @@ def main(arguments: list[str]) -> int:
 
         plots.draw(Path(options.what[1]))
         return 0
-    environments = Environments(options.python, fresh=options.fresh)
+    goals_only = options.what == ["goals"]
+    python = options.python or (python312() if goals_only else sys.executable)
+    environments = Environments(python, fresh=options.fresh)
     if options.what[:1] == ["profile"]:
         from benchmarks import profiles
 
         profiles.show(environments, options.what[1:] or ["get"])
+        return 0
+    budget = suites.SMOKE if options.smoke else suites.Budget()
+    if options.rounds:
+        budget = dataclasses.replace(budget, rounds=options.rounds)
+    if goals_only and options.against is None:
+        with Contest(environments, _say, strict=True) as contest:
+            goals.show(contest, environments, budget, _say)
         return 0
     unknown = set(options.what) - set(against.SUITES if options.against else suites.NAMES)
     if unknown:
@@ -64,9 +76,6 @@ def main(arguments: list[str]) -> int:
     rivals = options.rivals.split(",") if options.rivals else list(suites.RIVALS)
     if set(rivals) - set(suites.RIVALS):
         parser.error(f"rivals are {', '.join(suites.RIVALS)}")
-    budget = suites.SMOKE if options.smoke else suites.Budget()
-    if options.rounds:
-        budget = dataclasses.replace(budget, rounds=options.rounds)
     if options.against is not None:
         _compare(options.against.resolve(), environments, budget, options.what, options.rivals)
         return 0
@@ -80,9 +89,7 @@ def main(arguments: list[str]) -> int:
                 if part:
                     _say(results.text(part))
             if options.save:
-                about = results.about(
-                    command, budget.rounds_of(name), options.python, contest.versions()
-                )
+                about = results.about(command, budget.rounds_of(name), python, contest.versions())
                 results.save(options.save, name, about, figures)
     return 0
 

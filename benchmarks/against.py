@@ -24,7 +24,7 @@ from benchmarks.results import number
 from benchmarks.suites import Budget
 
 #: The suites that can be compared so.
-SUITES = ("table", "cold", "shapes", "growth")
+SUITES = ("table", "cold", "goals", "models", "shapes", "growth")
 #: Who takes part. boto3's client is the same in both: how far its ratio is from 1 is chance.
 RIVALS = ("dynattrs_sync", "dynattrs_aio", "dynattrs_slow", "dynattrs_heard", "client")
 #: Measurements of each in a round, where CPU is counted.

@@ -70,17 +70,16 @@ class Table:
             raise Refused(f"no table is called {name!r}") from None
         self.name = name
 
-    @functools.cached_property
-    def _pieces(self) -> list[bytes]:
-        """The items of one period as JSON; what is written as title is replaced."""
-        return [_json(self.shape.item(index)) for index in range(PERIOD)]
+    @functools.cache  # noqa: B019 - tables are kept for good
+    def _piece(self, index: int) -> bytes:
+        """An item of the first period as JSON; of later ones, what is written as title is replaced."""
+        return _json(self.shape.item(index))
 
     def number(self, key: dict[str, Any]) -> int:
         """The number of the item that has *key*."""
         try:
-            assert set(key) == {"artist", "title"}
-            assert key["artist"] == {"S": ARTIST}
-            number = int(key["title"]["S"].removeprefix("Title "))
+            assert tuple(sorted(key)) == self.shape.key_names
+            number = int(key[self.shape.key_names[1]]["S"].rpartition("Title ")[2])
             assert key == self.shape.key(number)
             assert 0 <= number < self.total
         except (AssertionError, KeyError, ValueError):
@@ -93,9 +92,9 @@ class Table:
         while start < stop:
             thousand, index = divmod(start, PERIOD)
             end = min(stop, (thousand + 1) * PERIOD)
-            joined = b",".join(self._pieces[index : index + end - start])
+            joined = b",".join(map(self._piece, range(index, index + end - start)))
             if thousand:
-                joined = joined.replace(b'"Title 0000', b'"Title %04d' % thousand)
+                joined = joined.replace(b"Title 0000", b"Title %04d" % thousand)
             parts.append(joined)
             start = end
         return b",".join(parts)
@@ -140,6 +139,8 @@ def answer(operation: str, body: bytes) -> tuple[bytes, float]:
         return _batch_answer(body)
     if operation == "BatchGetItem":
         return _found_answer(json.loads(body)["RequestItems"])
+    if operation == "DescribeTable":
+        return _described(json.loads(body)["TableName"]), 0.0
     request = json.loads(body)
     table = table_called(request["TableName"])
     metered = request.get("ReturnConsumedCapacity", "NONE") != "NONE"
@@ -172,7 +173,7 @@ def _page_answer(table: Table, request: dict[str, Any], metered: bool) -> bytes:
     return table.page_from(start, stop, end, metered)
 
 
-_TABLE_IN_BATCH = re.compile(rb'"((?:flat|nested|text)-[0-9.]+)"\s*:\s*\[')
+_TABLE_IN_BATCH = re.compile(rb'"((?:flat|nested|mixed|keyed|text|vector)-[0-9.]+)"\s*:\s*\[')
 
 
 def _batch_answer(body: bytes) -> tuple[bytes, float]:
@@ -193,6 +194,15 @@ def _found_answer(asked: dict[str, Any]) -> tuple[bytes, float]:
         table = table_called(name)
         found[name] = [table.shape.item(table.number(key)) for key in each["Keys"]]
     return _json({"Responses": found, "UnprocessedKeys": {}}), table.latency
+
+
+def _described(name: str) -> bytes:
+    partition, sort = table_called(name).shape.key_names
+    schema = [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]
+    return _json({"Table": {"TableName": name, "KeySchema": schema}})
 
 
 def _changed(of: Shape) -> dict[str, Any]:
@@ -331,8 +341,8 @@ def check_request(operation: str, request: dict[str, Any]) -> int:
     """
     if operation == "BatchWriteItem":
         return _check_batch(request["RequestItems"])
-    if operation == "BatchGetItem":
-        return 0  # its keys were checked when it was answered
+    if operation in ("BatchGetItem", "DescribeTable"):
+        return 0  # the keys were checked when they were answered
     table = table_called(request["TableName"])
     odd = _MEANINGLESS & request.keys()
     if odd:
@@ -374,7 +384,7 @@ def _check_batch(batch: dict[str, Any]) -> int:
 
 
 def _check_written(table: Table, item: dict[str, Any]) -> None:
-    number = table.number({name: item[name] for name in ("artist", "title")})
+    number = table.number({name: item[name] for name in table.shape.key_names})
     check_item(item, table.shape.item(number))
 
 

@@ -2,8 +2,8 @@
 
 Most live beside dynattrs and the newest boto3, in the versions that the dependency group `rivals` of
 pyproject.toml pins. Those that pin another boto3 themselves get an environment each. They are made
-with uv in a cache folder (`DYNATTRS_BENCHMARKS_CACHE`, otherwise `~/.cache/dynattrs-benchmarks`) and
-used again; what is installed of dynattrs is the tree as it is now.
+with uv in a cache folder (`DYNATTRS_BENCHMARKS_CACHE`, otherwise `~/.cache/dynattrs-benchmarks`), for
+each checkout its own, and used again; what is installed of dynattrs is the tree as it is now.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Environments:
         return self._ready[name]
 
     def _made(self, name: str) -> Path:
-        tag = self._python.strip("/").replace("/", "-")
+        # Two checkouts that are measured at the same time must not install over each other.
+        tag = "-".join(part.strip("/").replace("/", "-") for part in (str(ROOT), self._python))
         folder = self._folder / tag / name
         interpreter = folder / "bin" / "python"
         if self._fresh or not interpreter.exists():
@@ -67,6 +68,19 @@ class Environments:
         again = ["--reinstall-package", "dynattrs", "--compile-bytecode"]
         _uv("pip", "install", "--python", str(interpreter), *again, *_NEEDS[name])
         return interpreter
+
+
+def python312() -> str:
+    """Python 3.12, which the tables are measured with, if it is installed; else this one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    candidates = ["python3.12", *sorted(map(str, pyenv.glob("versions/3.12*/bin/python3.12")))]
+    for candidate in candidates:
+        found = shutil.which(candidate)
+        command = [str(found), "-c", "import sys; assert sys.version_info[:2] == (3, 12)"]
+        # A command of that name can be pyenv's word that it knows others.
+        if found and not subprocess.run(command, capture_output=True, check=False).returncode:
+            return found
+    return sys.executable
 
 
 def _uv(*arguments: str) -> None:

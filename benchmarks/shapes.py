@@ -2,16 +2,19 @@
 on the wire.
 
 A shape has a name: `flat-11` has eleven attributes, `nested-11` eleven of which some are maps and
-lists of maps, `text-1000` six of which one is a text of a thousand characters. The item of a number is
-always the same, so that a server can make it, a rival can save it, and both can be checked.
+lists of maps, `mixed-11` eleven among them a set, a list of ints and one map, `keyed-11` the same and
+four attributes for keys that are made of the others, `text-1000` six of which one is a text of a
+thousand characters, `vector-1024` three of which one is a list of 1,024 floats. The item of a number
+is always the same, so that a server can make it, a rival can save it, and both can be checked.
 
 Only the standard library is used: this runs in the environment of every rival.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -27,7 +30,8 @@ CHANGED = {"plays": 123, "genre": "soul"}
 @dataclass(frozen=True)
 class Field:
     """One attribute. The kind is `str`, `optional` (a str that may be absent), `int`, `float`, `bool`,
-    `set` (of str), `map` or `list` (of maps); the last two have parts.
+    `set` (of str), `ints` or `floats` (a list of them), `map` or `list` (of maps); the last two have
+    parts.
     """
 
     name: str
@@ -47,6 +51,8 @@ class Field:
             return index % 2 == 0
         if self.kind == "set":
             return {"live", f"tag {index % 5}"}
+        if self.kind == "ints":
+            return [index + each for each in range(5)]
         if self.kind == "map":
             return {part.name: part.value(number) for part in self.parts}
         assert self.kind == "list"
@@ -68,20 +74,51 @@ class Text(Field):
 
 
 @dataclass(frozen=True)
+class Vector(Field):
+    """A list of so many floats between -0.5 and 0.5, most of them with sixteen digits or more."""
+
+    length: int = 0
+
+    def value(self, number: int) -> Any:
+        first = number % PERIOD * 1021
+        return [(first + 7919 * each) % 100_003 / 100_003 - 0.5 for each in range(self.length)]
+
+
+@dataclass(frozen=True)
 class Shape:
+    """What an item looks like.
+
+    Attributes:
+        name: What it is called.
+        fields: What a class declares.
+        computed: What is stored besides, made of fields by templates as `str.format` takes them.
+    """
+
     name: str
     fields: tuple[Field, ...]
+    computed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        return ("pk", "sk") if self.computed else ("artist", "title")
 
     def values(self, number: int) -> dict[str, Any]:
         """Item *number* as Python has it."""
-        return {field.name: field.value(number) for field in self.fields}
+        return {each.name: each.value(number) for each in self.fields}
 
     def item(self, number: int) -> dict[str, Any]:
         """Item *number* as an attribute map."""
-        return {field.name: attribute(field, field.value(number)) for field in self.fields}
+        values = self.values(number)
+        item = {each.name: attribute(each, values[each.name]) for each in self.fields}
+        return item | {
+            name: {"S": template.format(**values)} for name, template in self.computed.items()
+        }
 
     def key(self, number: int) -> dict[str, Any]:
-        return {"artist": {"S": ARTIST}, "title": {"S": title(number)}}
+        key = {"artist": ARTIST, "title": title(number)}
+        if self.computed:
+            key = {name: self.computed[name].format(**key) for name in self.key_names}
+        return {name: {"S": value} for name, value in key.items()}
 
 
 def title(number: int) -> str:
@@ -103,6 +140,16 @@ _NESTED = (
     Field("seconds", "float"), Field("year", "int"), Field("live", "bool"), Field("note", "optional"),
     Field("tracks", "list", _TRACK), Field("tags", "set"),
 )  # fmt: skip
+_MIXED = (
+    *_KEY,
+    Field("genre", "str"), Field("plays", "int"), Field("seconds", "float"), Field("live", "bool"),
+    Field("album", "str"), Field("tags", "set"), Field("ratings", "ints"),
+    Field("company", "map", _COMPANY), Field("note", "optional"),
+)  # fmt: skip
+#: What a table's keys and an index's are made of.
+TEMPLATES = {
+    "pk": "ARTIST#{artist}", "sk": "SONG#{title}", "gsi1pk": "GENRE#{genre}", "gsi1sk": "ALBUM#{album}"
+}  # fmt: skip
 _MORE_FLAT = ("str", "int", "str", "float", "str", "bool")
 _MORE_NESTED = ("str", "int", "map", "float", "str", "list")
 
@@ -112,6 +159,10 @@ def shape(name: str) -> Shape:
     """The shape called *name*: `flat-N` and `nested-N` have N attributes, five or more."""
     family, _, size = name.partition("-")
     count = int(size)
+    if family == "vector":
+        return Shape(name, (*_KEY, Vector("values", "floats", length=count)))
+    if family in ("mixed", "keyed") and count == len(_MIXED):
+        return Shape(name, _MIXED, TEMPLATES if family == "keyed" else {})
     if family == "text":
         return Shape(name, (*_FLAT[:5], Text("text", "str", length=count)))
     if count < 5 or family not in ("flat", "nested"):
@@ -142,6 +193,8 @@ def attribute(field: Field, value: Any) -> dict[str, Any]:
         return {"SS": sorted(value)}
     if field.kind == "map":
         return {"M": _parts(field, value)}
+    if field.kind in ("ints", "floats"):
+        return {"L": [{"N": str(each)} for each in value]}
     return {"L": [{"M": _parts(field, each)} for each in value]}
 
 
@@ -195,8 +248,8 @@ def check_object(
         ValueError: They differ; it says where.
     """
     expected = {**wanted.values(number), **(changed or {})}
-    for field in wanted.fields:
-        _check(_read(found, field.name), expected[field.name], field, f"item {number}.{field.name}")
+    for each in wanted.fields:
+        _check(_read(found, each.name), expected[each.name], each, f"item {number}.{each.name}")
 
 
 def _check(found: Any, expected: Any, field: Field, where: str) -> None:
@@ -209,6 +262,10 @@ def _check(found: Any, expected: Any, field: Field, where: str) -> None:
         for one, other in zip(found, expected, strict=True):
             for part in field.parts:
                 _check(_read(one, part.name), other[part.name], part, f"{where}[].{part.name}")
+    elif field.kind in ("ints", "floats"):
+        # Decimals that stand for a float are not equal to it.
+        if [int(each) if field.kind == "ints" else float(each) for each in found] != expected:
+            raise ValueError(f"{where} is {reprlib.repr(found)}, not {reprlib.repr(expected)}")
     elif field.kind == "set":
         if set(found) != expected:
             raise ValueError(f"{where} is {found!r}, not {expected!r}")

@@ -50,17 +50,23 @@ class Budget:
         return min(1000, self.items)
 
     def case(self, operation: str, shape: str) -> Case:
-        count = {"read": self.items, "write": self.items // 2}.get(operation, self.items // 20)
+        some = {"read": self.items, "write": self.items // 2, "made": self.items // 2}
+        count = some.get(operation, self.items // 20)
         return Case(operation, f"{shape}.{self.page}.{self.items}", count)
 
     def cases(self, suite: str) -> list[Case]:
         """What a suite measures, if it is one of CPU by operation."""
         if suite == "table":
             return [self.case(operation, "flat-11") for operation in OPERATIONS]
+        if suite == "models":
+            return self._models()
         if suite == "shapes":
             return [
                 self.case(operation, shape) for shape in self.shapes for operation in OPERATIONS
             ]
+        if suite == "goals":
+            calls = [self.case(operation, "flat-11") for operation in ("get", "put", "update")]
+            return [*self._models(), *calls]
         assert suite == "growth"
         cases = [
             Case(
@@ -74,6 +80,14 @@ class Budget:
             for length, page in ((10, 1000), (100, 1000), (1000, 500), (10_000, 100), (100_000, 10))
             if page <= self.items
         ]
+
+    def _models(self) -> list[Case]:
+        vectors = min(25, self.items // 10)  # a page of them is 700 KB
+        vector = f"vector-1024.{vectors}.{4 * vectors}"
+        return [
+            self.case("read", "mixed-11"), self.case("made", "mixed-11"), self.case("made", "keyed-11"),
+            Case("read", vector, 4 * vectors), Case("write", vector, 4 * vectors),
+        ]  # fmt: skip
 
 
 #: Enough to see that everything works, and for no number.
@@ -103,6 +117,12 @@ class Suites:
     def table(self) -> Iterator[list[Figure]]:
         """All operations with flat items of eleven attributes, everybody."""
         return self._measured("table", self._rivals)
+
+    def models(self) -> Iterator[list[Figure]]:
+        """Items of a nested class; the same as objects that are made while they are written, without and
+        with templates for keys; lists of 1,024 floats.
+        """
+        return self._measured("models", self._rivals)
 
     def shapes(self) -> Iterator[list[Figure]]:
         """Other sizes and shapes of items."""
@@ -186,6 +206,6 @@ class Suites:
             yield [Figure(name, rival, label, unit, *[value] * 3) for unit, value in numbers]
 
 
-NAMES = ("table", "shapes", "growth", "cold", "waiting", "million")
+NAMES = ("table", "models", "shapes", "growth", "cold", "waiting", "million")
 
 __all__ = ["NAMES", "RIVALS", "SMOKE", "Budget", "Suites"]

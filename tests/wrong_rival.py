@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.rivals import client
@@ -30,8 +31,8 @@ class Songs(client.Songs):
     def put(self, song: Any) -> None:
         super().put({**song, "plays": {"N": "0"}})
 
-    def write(self, songs: list[Any]) -> None:
-        super().write(songs[:-1])
+    def write(self, songs: Iterable[Any]) -> None:
+        super().write(list(songs)[:-1])
 
     def update(self, song: Any) -> Any:
         return self.shape.item(0) | {"plays": {"N": "123"}, "genre": {"S": "soul"}}

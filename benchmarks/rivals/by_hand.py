@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ import orjson
 import urllib3
 
 from benchmarks.canned import ACCESS_KEY, REGION, SECRET_KEY
-from benchmarks.rivals.plain_attrs import made, plain
+from benchmarks.rivals.composing import Compose, attribute_map, templates
+from benchmarks.rivals.plain_attrs import composer, made, plain
 from benchmarks.shapes import ARTIST, CHANGED, Field, Shape
 
 LABEL = "urllib3 + orjson by hand"
@@ -33,6 +35,9 @@ class Songs:
     def make(self, number: int) -> Any:
         return made(self.cls, self.shape.fields, self.shape.values(number))
 
+    def composer(self) -> Compose:
+        return composer(self.cls, self.shape)
+
     def read(self) -> list[Any]:
         request = {
             "TableName": self.name,
@@ -48,8 +53,9 @@ class Songs:
                 return found
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
-    def write(self, songs: list[Any]) -> None:
+    def write(self, songs: Iterable[Any]) -> None:
         dump = self._dump
+        songs = list(songs)
         for start in range(0, len(songs), 25):
             puts = [{"PutRequest": {"Item": dump(song)}} for song in songs[start : start + 25]]
             left = {self.name: puts}
@@ -127,9 +133,9 @@ def _written(cls: type[Any], shape: Shape) -> tuple[Any, Any]:
     arguments = ", ".join(
         f"{each.name}={_reading(each, f'item[{each.name!r}]', cls, names)}" for each in shape.fields
     )
-    entries = ", ".join(
-        f"{each.name!r}: {_writing(each, f'song.{each.name}')}" for each in shape.fields
-    )
+    written = {each.name: attribute_map(each, f"song.{each.name}", ".{}") for each in shape.fields}
+    written |= {name: f"{{'S': {code}}}" for name, code in templates(shape, "song.{}").items()}
+    entries = ", ".join(f"{name!r}: {code}" for name, code in written.items())
     source = f"def load(item): return Song({arguments})\ndef dump(song): return {{{entries}}}"
     exec(source, names)  # the source is made here, of names that are known
     return names["load"], names["dump"]
@@ -144,6 +150,8 @@ def _reading(field: Field, code: str, owner: Any, names: dict[str, Any]) -> str:
         return f"{code}['BOOL']"
     if field.kind == "set":
         return f"set({code}['SS'])"
+    if field.kind in ("ints", "floats"):
+        return f"[{field.kind[:-1]}(each['N']) for each in {code}['L']]"
     if field.kind not in ("map", "list"):
         return f"{code}['S']"
     part = owner.__annotations__[field.name]
@@ -156,22 +164,3 @@ def _reading(field: Field, code: str, owner: Any, names: dict[str, Any]) -> str:
     )
     made_of = f"{part.__name__}({arguments})"
     return f"[{made_of} for each in {code}['L']]" if field.kind == "list" else made_of
-
-
-def _writing(field: Field, code: str) -> str:
-    if field.kind == "int":
-        return f"{{'N': str({code})}}"
-    if field.kind == "float":
-        return f"{{'N': repr({code})}}"
-    if field.kind == "bool":
-        return f"{{'BOOL': {code}}}"
-    if field.kind == "set":
-        return f"{{'SS': list({code})}}"
-    if field.kind not in ("map", "list"):
-        return f"{{'S': {code}}}"
-    inner = "each" if field.kind == "list" else code
-    entries = ", ".join(
-        f"{each.name!r}: {_writing(each, f'{inner}.{each.name}')}" for each in field.parts
-    )
-    made_of = f"{{'M': {{{entries}}}}}"
-    return f"{{'L': [{made_of} for each in {code}]}}" if field.kind == "list" else made_of

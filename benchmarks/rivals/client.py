@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 
 from benchmarks.canned import REGION
+from benchmarks.rivals import composing
 from benchmarks.shapes import ARTIST, CHANGED, Shape
 
 LABEL = "boto3 client (attribute maps)"
@@ -23,6 +25,9 @@ class Songs:
     def make(self, number: int) -> Any:
         return self.shape.item(number)
 
+    def composer(self) -> composing.Compose:
+        return composing.attribute_maps(self.shape)
+
     def plain(self, found: Any) -> Any:
         deserialize = TypeDeserializer().deserialize
         return {name: deserialize(value) for name, value in found.items()}
@@ -35,7 +40,8 @@ class Songs:
         )
         return [item for page in pages for item in page["Items"]]
 
-    def write(self, songs: list[Any]) -> None:
+    def write(self, songs: Iterable[Any]) -> None:
+        songs = list(songs)
         for start in range(0, len(songs), 25):
             puts = [{"PutRequest": {"Item": song}} for song in songs[start : start + 25]]
             left = {self.name: puts}

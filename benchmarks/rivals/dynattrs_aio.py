@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.canned import REGION
-from benchmarks.rivals.dynattrs_sync import declared
-from benchmarks.rivals.plain_attrs import made
-from benchmarks.shapes import ARTIST, CHANGED, Shape, title
-from dynattrs import set_
+from benchmarks.rivals.composing import Compose
+from benchmarks.rivals.dynattrs_sync import changes, declared
+from benchmarks.rivals.plain_attrs import composer, made
+from benchmarks.shapes import ARTIST, Shape, title
 from dynattrs.aio import AsyncSession
 
 LABEL = "dynattrs, asyncio"
@@ -19,7 +19,7 @@ class Songs:
     def __init__(self, endpoint: str, table: str, shape: Shape, **options: Any) -> None:
         self.shape = shape
         self.cls = declared(table, shape)
-        self._changes = [set_(getattr(self.cls, name), value) for name, value in CHANGED.items()]
+        self._changes = changes(self.cls, shape)
         self._options = {"endpoint_url": endpoint, "region_name": REGION, **options}
 
     async def start(self) -> None:
@@ -32,6 +32,9 @@ class Songs:
 
     def make(self, number: int) -> Any:
         return made(self.cls, self.shape.fields, self.shape.values(number))
+
+    def composer(self) -> Compose:
+        return composer(self.cls, self.shape)
 
     async def read(self) -> list[Any]:
         found: list[Any] = await self._query.all()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.canned import REGION
-from benchmarks.rivals.plain_attrs import body, made
+from benchmarks.rivals.composing import Compose
+from benchmarks.rivals.plain_attrs import body, composer, made
 from benchmarks.shapes import ARTIST, CHANGED, Shape, title
-from dynattrs import Session, model, partition_key, set_, sort_key
+from dynattrs import GlobalIndex, Session, Table, model, partition_key, set_, sort_key
 
 LABEL = "dynattrs"
 DISTRIBUTIONS = ("dynattrs", "attrs", "cattrs", "msgspec", "boto3", "botocore", "urllib3")
@@ -19,11 +20,14 @@ class Songs:
         self.session = Session(endpoint_url=endpoint, region_name=REGION, **options)
         self.cls = declared(table, shape)
         cls = self.cls
-        self._changes = [set_(getattr(cls, name), value) for name, value in CHANGED.items()]
+        self._changes = changes(cls, shape)
         self._query = self.session.query(cls).where(cls.artist == ARTIST)
 
     def make(self, number: int) -> Any:
         return made(self.cls, self.shape.fields, self.shape.values(number))
+
+    def composer(self) -> Compose:
+        return composer(self.cls, self.shape)
 
     def read(self) -> list[Any]:
         return self._query.all()
@@ -51,7 +55,17 @@ class Songs:
         return count, plays
 
 
+def changes(cls: Any, shape: Shape) -> list[Any]:
+    """What an update does, where the shape has such fields."""
+    names = {each.name for each in shape.fields}
+    return [set_(getattr(cls, name), value) for name, value in CHANGED.items() if name in names]
+
+
 def declared(table: str, shape: Shape) -> Any:
-    """A model, as a `class` statement would make it."""
+    """A model, as a `class` statement would make it; with key templates where the shape has some."""
+    if shape.computed:
+        index = GlobalIndex("gsi1", partition_key="gsi1pk", sort_key="gsi1sk")
+        app = Table(table, partition_key="pk", sort_key="sk", indexes=[index])
+        return model(app, **shape.computed)(type("Song", (), body(shape.fields)))
     namespace = body(shape.fields) | {"artist": partition_key(), "title": sort_key()}
     return model(table)(type("Song", (), namespace))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import boto3
 from boto3.dynamodb.conditions import Key
 
 from benchmarks.canned import REGION
+from benchmarks.rivals import composing
 from benchmarks.shapes import ARTIST, CHANGED, Shape, title
 
 LABEL = "boto3 resource (dicts)"
@@ -24,6 +26,9 @@ class Songs:
     def make(self, number: int) -> Any:
         return _with_decimals(self.shape.values(number))
 
+    def composer(self) -> composing.Compose:
+        return composing.dicts(self.shape, decimals=True)
+
     def read(self) -> list[Any]:
         condition = Key("artist").eq(ARTIST)
         reply = self.table.query(KeyConditionExpression=condition)
@@ -35,7 +40,7 @@ class Songs:
             found += reply["Items"]
         return found
 
-    def write(self, songs: list[Any]) -> None:
+    def write(self, songs: Iterable[Any]) -> None:
         with self.table.batch_writer() as batch:
             for song in songs:
                 batch.put_item(song)

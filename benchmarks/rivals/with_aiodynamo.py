@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiodynamo.client import Client
@@ -13,6 +14,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from benchmarks.canned import ACCESS_KEY, REGION, SECRET_KEY
+from benchmarks.rivals import composing
 from benchmarks.shapes import ARTIST, CHANGED, Shape, title
 
 LABEL = "aiodynamo (dicts), asyncio"
@@ -42,10 +44,14 @@ class Songs:
     def make(self, number: int) -> Any:
         return self.shape.values(number)
 
+    def composer(self) -> composing.Compose:
+        return composing.dicts(self.shape)
+
     async def read(self) -> list[Any]:
         return [song async for song in self.client.query(self.name, HashKey("artist", ARTIST))]
 
-    async def write(self, songs: list[Any]) -> None:
+    async def write(self, songs: Iterable[Any]) -> None:
+        songs = list(songs)
         for start in range(0, len(songs), 25):
             left: Any = songs[start : start + 25]
             while left:

@@ -66,6 +66,8 @@ _KINDS: dict[str, Any] = {
 def _column(field: Field) -> Any:
     if field.kind == "set":
         return Set(String)
+    if field.kind in ("ints", "floats"):
+        return List(Integer if field.kind == "ints" else Number)
     if field.kind in ("map", "list"):
         part = Map(**{each.name: _column(each) for each in field.parts})
         return part if field.kind == "map" else List(part)

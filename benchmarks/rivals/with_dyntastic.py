@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pydantic
 from dyntastic import A, Dyntastic
 
 from benchmarks.canned import REGION
+from benchmarks.rivals import composing
 from benchmarks.shapes import ARTIST, CHANGED, Field, Shape, title
 
 LABEL = "Dyntastic"
@@ -22,8 +24,10 @@ class Songs:
         self.shape = shape
         namespace: dict[str, Any] = {
             "__table_name__": table, "__table_host__": endpoint, "__table_region__": REGION,
-            "__hash_key__": "artist", "__range_key__": "title", "__module__": __name__,
-            "__annotations__": {each.name: _annotation(each) for each in shape.fields},
+            "__hash_key__": shape.key_names[0], "__range_key__": shape.key_names[1],
+            "__module__": __name__,
+            "__annotations__": {each.name: _annotation(each) for each in shape.fields}
+            | dict.fromkeys(shape.computed, str),
         }  # fmt: skip
         namespace.update({each.name: None for each in shape.fields if each.kind == "optional"})
         self.cls: Any = type("Song", (Dyntastic,), namespace)
@@ -31,10 +35,20 @@ class Songs:
     def make(self, number: int) -> Any:
         return self.cls(**self.shape.values(number))
 
+    def composer(self) -> composing.Compose:
+        """It has no templates for keys: the program makes them."""
+        types = {name: each.annotation for name, each in self.cls.model_fields.items()}
+        parts = {
+            each.name: types[each.name] if each.kind == "map" else types[each.name].__args__[0]
+            for each in self.shape.fields
+            if each.kind in ("map", "list")
+        }
+        return composing.objects(self.shape, self.cls, parts, computed=True)
+
     def read(self) -> list[Any]:
         return list(self.cls.query(ARTIST))
 
-    def write(self, songs: list[Any]) -> None:
+    def write(self, songs: Iterable[Any]) -> None:
         with self.cls.batch_writer():
             for song in songs:
                 song.save()
@@ -51,7 +65,8 @@ class Songs:
 
 
 _TYPES: dict[str, Any] = {
-    "str": str, "int": int, "float": Decimal, "bool": bool, "set": set[str], "optional": str | None
+    "str": str, "int": int, "float": Decimal, "bool": bool, "set": set[str], "optional": str | None,
+    "ints": list[int], "floats": list[Decimal],
 }  # fmt: skip
 
 

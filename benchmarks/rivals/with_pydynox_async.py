@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydynox import BatchWriter
@@ -18,7 +19,7 @@ class Songs(with_pydynox.Songs):
     async def read(self) -> list[Any]:
         return [song async for song in self.cls.query(partition_key=ARTIST)]
 
-    async def write(self, songs: list[Any]) -> None:
+    async def write(self, songs: Iterable[Any]) -> None:
         async with BatchWriter(self.client, self.name) as batch:
             for song in songs:
                 batch.put(song.to_dict())

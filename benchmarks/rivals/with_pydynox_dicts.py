@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydynox import DynamoDBClient, SyncBatchWriter
 
 from benchmarks.canned import ACCESS_KEY, REGION, SECRET_KEY
+from benchmarks.rivals import composing
 from benchmarks.shapes import Shape
 
 LABEL = "pydynox (Rust), from dicts"
@@ -24,7 +26,10 @@ class Songs:
     def make(self, number: int) -> Any:
         return self.shape.values(number)
 
-    def write(self, songs: list[Any]) -> None:
+    def composer(self) -> composing.Compose:
+        return composing.dicts(self.shape)
+
+    def write(self, songs: Iterable[Any]) -> None:
         with SyncBatchWriter(self.client, self.name) as batch:
             for song in songs:
                 batch.put(song)

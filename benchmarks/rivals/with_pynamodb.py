@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pynamodb.attributes import (
@@ -15,6 +16,7 @@ from pynamodb.attributes import (
 from pynamodb.models import Model
 
 from benchmarks.canned import ACCESS_KEY, REGION, SECRET_KEY
+from benchmarks.rivals import composing
 from benchmarks.shapes import ARTIST, CHANGED, Field, Shape, title
 
 LABEL = "PynamoDB"
@@ -31,8 +33,9 @@ class Songs:
             },
         )  # fmt: skip
         namespace = {each.name: _column(each) for each in shape.fields}
-        namespace |= {
-            "artist": UnicodeAttribute(hash_key=True), "title": UnicodeAttribute(range_key=True),
+        partition, sort = shape.key_names
+        namespace |= {name: UnicodeAttribute() for name in shape.computed} | {
+            partition: UnicodeAttribute(hash_key=True), sort: UnicodeAttribute(range_key=True),
             "Meta": meta, "__module__": __name__,
         }  # fmt: skip
         self.cls: Any = type("Song", (Model,), namespace)
@@ -40,10 +43,22 @@ class Songs:
     def make(self, number: int) -> Any:
         return self.cls(**self.shape.values(number))
 
+    def composer(self) -> composing.Compose:
+        """It has no templates for keys: the program makes them."""
+        columns = self.cls.get_attributes()
+        parts = {
+            each.name: type(columns[each.name])
+            if each.kind == "map"
+            else columns[each.name].element_type
+            for each in self.shape.fields
+            if each.kind in ("map", "list")
+        }
+        return composing.objects(self.shape, self.cls, parts, computed=True)
+
     def read(self) -> list[Any]:
         return list(self.cls.query(ARTIST))
 
-    def write(self, songs: list[Any]) -> None:
+    def write(self, songs: Iterable[Any]) -> None:
         with self.cls.batch_write() as batch:
             for song in songs:
                 batch.save(song)
@@ -68,6 +83,8 @@ _KINDS: dict[str, Any] = {
 def _column(field: Field) -> Any:
     if field.kind == "optional":
         return UnicodeAttribute(null=True)
+    if field.kind in ("ints", "floats"):
+        return ListAttribute(of=NumberAttribute)
     if field.kind not in ("map", "list"):
         return _KINDS[field.kind]()
     part = type(

@@ -32,7 +32,7 @@ def contest() -> Iterator[Contest]:
 
 # --- Right and wrong ------------------------------------------------------------------------------
 
-OPERATIONS = ["read", "write", "get", "put", "update"]
+OPERATIONS = ["read", "write", "made", "get", "put", "update"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -54,6 +54,7 @@ def test_a_rival_that_does_what_it_should_is_measured_in_every_round(
         ("get", r"item 1\.genre"),
         ("put", r"item\.plays"),
         ("write", "'items': 19"),
+        ("made", "'items': 19"),
         ("update", r"item 1\.title"),
     ],
 )

@@ -15,7 +15,10 @@ from benchmarks import canned
 from benchmarks.shapes import attribute, check_item, check_object, shape
 
 TABLE = "nested-11.10.35"
-NAMES = ["flat-5", "flat-11", "flat-40", "nested-5", "nested-11", "nested-40", "text-100"]
+NAMES = [
+    "flat-5", "flat-11", "flat-40", "nested-5", "nested-11", "nested-40",
+    "mixed-11", "keyed-11", "text-100", "vector-100",
+]  # fmt: skip
 
 
 def asked(operation: str, **request: Any) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def signed(body: bytes = b"{}", **changes: str) -> dict[str, str]:
 def test_a_shape_has_as_many_attributes_as_its_name_says(name: str):
     family, _, size = name.partition("-")
 
-    assert len(shape(name).fields) == (6 if family == "text" else int(size))
+    assert len(shape(name).fields) == {"text": 6, "vector": 3}.get(family, int(size))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -169,6 +172,18 @@ def test_an_item_that_is_written_wrong_is_noticed():
         canned.check_request("PutItem", {"TableName": TABLE, "Item": item})
     with pytest.raises(ValueError, match="plays"):
         canned.check_request("BatchWriteItem", batch)
+
+
+def test_a_key_that_is_made_of_fields_is_checked_as_they_are():
+    kind = shape("keyed-11")
+    item = kind.item(3)
+    put = {"TableName": "keyed-11.10.35", "Item": item}
+
+    assert kind.key(3) == {"pk": {"S": "ARTIST#Nina Simone"}, "sk": {"S": "SONG#Title 0000003"}}
+    assert canned.check_request("PutItem", put) == 1
+    for name in kind.computed:
+        with pytest.raises((canned.Refused, ValueError), match=name):
+            canned.check_request("PutItem", put | {"Item": {**item, name: {"S": "SONG#Title 4"}}})
 
 
 UPDATE = {
