@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dynattrs import ConnectionFailed, ServiceError, Throttled, UnsentWrites, limits
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
+from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait, WaitFor
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
 
@@ -124,8 +124,8 @@ class Program:
 
     def answer(self, task: Sending) -> None:
         """What is left to do of a batch on its way."""
-        while isinstance(task.effect, (Call, Pause)):
-            if isinstance(task.effect, Pause):
+        while isinstance(task.effect, (Call, Pause, WaitFor)):
+            if not isinstance(task.effect, Call):
                 for other in self.tasks:  # it may wait for their place
                     self.reply(other)
                 task.go_on(None)

@@ -21,6 +21,7 @@ from dynattrs.operations.flows import (
     Start,
     Sync,
     Wait,
+    WaitFor,
     pause_before,
     verb,
 )
@@ -145,7 +146,7 @@ class Loop(WriteVerbs, ReadVerbs, Async):
     async def _perform(self, effect: Any) -> Any:
         if isinstance(effect, Call):
             return await self._call(effect)
-        if isinstance(effect, Pause):
+        if isinstance(effect, (Pause, WaitFor)):
             return await asyncio.sleep(0)
         if isinstance(effect, Start):
             return asyncio.ensure_future(self._drive(effect.flow))

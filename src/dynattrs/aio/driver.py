@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, TypeVar
 
 from dynattrs.errors import SessionClosed
@@ -13,6 +14,7 @@ from dynattrs.operations.flows import (
     Start,
     Wait,
     WaitAny,
+    WaitFor,
     forget_at_fork,
     frame_of,
 )
@@ -71,6 +73,8 @@ class Driver:
             return await asyncio.sleep(effect.seconds)
         if isinstance(effect, Start):
             return self._submit(effect.flow)
+        if isinstance(effect, WaitFor):
+            return await _wait_for(effect)
         if isinstance(effect, WaitAny):
             tasks: Any = effect.tasks
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -108,3 +112,26 @@ class Driver:
                 cancelled = cancelled or error
         if cancelled is not None:
             raise cancelled
+
+
+async def _wait_for(effect: WaitFor) -> None:
+    loop = asyncio.get_running_loop()
+    given: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        # Whoever gives it may be in another thread, or come when this loop is closed.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_done, given)
+
+    effect.signal.wake = wake
+    if not effect.signal.given:
+        last = loop.call_later(effect.seconds, _done, given)
+        try:
+            await given
+        finally:
+            last.cancel()
+
+
+def _done(given: asyncio.Future[None]) -> None:
+    if not given.done():
+        given.set_result(None)

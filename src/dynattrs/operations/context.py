@@ -17,7 +17,8 @@ from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.item_keys import keeping_key
-from dynattrs.operations.writing.buffer import Buffer, Pace, Progress
+from dynattrs.operations.writing.buffer import Buffer, Progress
+from dynattrs.operations.writing.pace import Pace
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
 from dynattrs.schema.model_info import ModelInfo, ModelMapper

@@ -115,7 +115,40 @@ class WaitAny:
     tasks: tuple[Task, ...]
 
 
-Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny"
+class Signal:
+    """Something that one flow waits for, and another gives, in whatever thread.
+
+    Attributes:
+        given: Whether it was; once and for all.
+        wake: Called when it is given: the driver's of the flow that waits.
+    """
+
+    __slots__ = ("given", "wake")
+
+    def __init__(self) -> None:
+        self.given = False
+        self.wake: Callable[[], object] | None = None
+
+    def give(self) -> None:
+        self.given = True
+        if self.wake is not None:
+            self.wake()
+
+
+@attrs.frozen
+class WaitFor:
+    """Wait for a signal, but not for ever: an interruption may have struck who was to give it.
+
+    Attributes:
+        signal: What is waited for. The flow looks whether it was given.
+        seconds: How long at the most.
+    """
+
+    signal: Signal
+    seconds: float = 0.25
+
+
+Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny | WaitFor"
 Flow: TypeAlias = Generator[Effect, Any, R]
 
 #: The frame of a flow; None when it is over.

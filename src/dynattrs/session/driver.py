@@ -31,6 +31,7 @@ from dynattrs.operations.flows import (
     Task,
     Wait,
     WaitAny,
+    WaitFor,
     forget_at_fork,
     frame_of,
 )
@@ -43,6 +44,8 @@ R = TypeVar("R")
 _UNBOUNDED: Final = 1_000_000
 #: After so many seconds a reply that nobody waits for is read by the driver.
 PATIENCE: Final = 0.02
+#: The same, where a request waits for the place of that reply.
+_HURRY: Final = 0.25
 #: How long the driver's thread stays when there is nothing left to do.
 _LINGERING: Final = 0.1
 
@@ -159,12 +162,14 @@ class Attendant:
         #: The tasks that are not done, the oldest first.
         self._tasks: dict[LightTask, None] = {}
         self._attending = False
-        self._closing = threading.Event()
+        self._closing = False
+        #: Set when it is closing, and when somebody waits.
+        self._woken = threading.Event()
 
     def add(self, task: LightTask) -> None:
         with self._lock:
             self._tasks[task] = None
-            if self._attending or self._closing.is_set():
+            if self._attending or self._closing:
                 return
             self._attending = True
         try:
@@ -175,21 +180,36 @@ class Attendant:
                 raise
             # There are no threads any more: whoever waits for the task sees to it.
 
+    def hurry(self) -> None:
+        """See to the tasks sooner, because somebody waits."""
+        if self._attending:
+            self._woken.set()
+            return
+        # There are no threads any more.
+        for task in list(self._tasks):
+            _see_to(task)
+
     def over(self, task: LightTask) -> None:
         self._tasks.pop(task, None)
 
     def close(self) -> None:
         """Wait until all tasks are done."""
-        self._closing.set()
+        self._closing = True
+        self._woken.set()
         for task in list(self._tasks):
             _see_to(task)
 
     def _attend(self) -> None:
         last = monotonic()
-        while not self._closing.wait(PATIENCE):
+        while True:
+            hurried = self._woken.wait(PATIENCE)
+            if self._closing:
+                return
+            if hurried:
+                self._woken.clear()
             now = monotonic()
             for task in list(self._tasks):
-                if now - task.since >= PATIENCE:
+                if now - task.since >= (_HURRY if hurried else PATIENCE):
                     self._tasks.pop(task, None)
                     try:
                         # Its further steps may take long, and others wait.
@@ -246,8 +266,8 @@ class Driver:
         self.wire = wire
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = None
-        #: For tasks that hold a place of the pace. All threads of the other one may be waiting for
-        #: such a place; so these tasks never wait for a thread.
+        #: For tasks that have a place of the pace, or queue for one. All threads of the other one may
+        #: wait for such a place; so these tasks never wait for a thread.
         self._holders: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._attendant = Attendant(self._at_once)
@@ -307,6 +327,8 @@ class Driver:
             return time.sleep(effect.seconds)
         if isinstance(effect, Start):
             return self._send_light(effect.flow) if effect.light else self._submit(effect.flow)
+        if isinstance(effect, WaitFor):
+            return self._wait_for(effect)
         if isinstance(effect, PendingReply):
             return effect.finish()
         if isinstance(effect, WaitAny):
@@ -318,6 +340,13 @@ class Driver:
             return effect.task.result()
         except CancelledError:
             raise SessionClosed from None
+
+    def _wait_for(self, effect: WaitFor) -> None:
+        given = threading.Event()
+        effect.signal.wake = given.set
+        if not (effect.signal.given or given.wait(_HURRY)):
+            self._attendant.hurry()
+            given.wait(effect.seconds)
 
     def _outlast(self, call: Call, held: list[BaseException]) -> Any:
         """The response to a call, also where the main thread, which waits for it, is interrupted: then
@@ -377,9 +406,8 @@ class Driver:
         try:
             begun = context.run(self.wire.begin, effect) if isinstance(effect, Call) else None
             if begun is None:
-                # A request that is about to be made has its place already.
-                submit = self._at_once if isinstance(effect, Call) else self._in_thread
-                left = _beside(submit, context.run, self.run, flow, effect)
+                # It has a place, or queues for one: all threads of the pool may be behind it.
+                left = _beside(self._at_once, context.run, self.run, flow, effect)
                 left.add_done_callback(task.cancelled)
                 return left
             task.sent(begun, self.run)

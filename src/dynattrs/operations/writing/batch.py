@@ -26,11 +26,12 @@ from dynattrs.errors import (
 )
 from dynattrs.keys.kinds import kinds_of
 from dynattrs.operations.context import Core, Packing
-from dynattrs.operations.flows import Call, Flow, Pause, Start, Wait, pause_before
+from dynattrs.operations.flows import Call, Flow, Pause, Signal, Start, Wait, WaitFor
 from dynattrs.operations.item_keys import identity, names_in
 from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.pace import inside
 from dynattrs.operations.writing.reports import (
     hand_over,
     raise_failures,
@@ -165,7 +166,7 @@ def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
 
     Waits while `concurrency` batches are in flight, so memory stays bounded.
     """
-    while (found := buffer.next_whole(core.pace.allowed)) is not None:
+    while (found := buffer.next_whole(core.pace.share)) is not None:
         if isinstance(found, list):
             yield from _begin(core, buffer, found)
         else:
@@ -204,7 +205,7 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
         raise_failures(buffer, write.obj, write.action)
     if (portion := buffer.ledger.take_portion()) is not None:
         hand_over(core, portion, raising=False)
-    while (task := buffer.running(core.pace.allowed)) is not None:
+    while (task := buffer.running(core.pace.share)) is not None:
         yield Wait(task)
     buffer.take_alone(write)
     yield from _begin(core, buffer, [write], put)
@@ -266,7 +267,7 @@ def settle_open(
             last = buffer.last_place()
             while buffer.holds(key) if key is not None else buffer.outstanding(last):
                 had = True
-                found = buffer.next_of_all(core.pace.allowed)
+                found = buffer.next_of_all(core.pace.share)
                 if found is None:
                     yield Pause(_BETWEEN_LOOKS)
                 elif isinstance(found, list):
@@ -300,7 +301,7 @@ def flush(
         )
     began = core.environment.monotonic()
     while buffer.outstanding(last) or (buffer.has_failures and buffer.is_undecided()):
-        found = buffer.next_of_all(core.pace.allowed)
+        found = buffer.next_of_all(core.pace.share)
         if found is None:
             # Another thread is sending the rest, or is about to.
             yield Pause(_BETWEEN_LOOKS)
@@ -531,7 +532,7 @@ def _at_pace(
 ) -> Flow[Message]:
     """The response to one request, which is made when the pace allows it; to a *put*, an empty one."""
     environment, pace = core.environment, core.pace
-    place = object()
+    place, outer = Signal(), inside.get()
     throttled = False
     began = float("-inf")
     parameters = {"RequestItems": _request_items(writes)}
@@ -539,22 +540,25 @@ def _at_pace(
     response: Message = {}
     try:
         while not pace.begin(place):
-            yield pause_before(attempt + 1, environment)
+            yield WaitFor(place)
         began = environment.monotonic()
+        inside.set(place)
         if put is not None:
             yield from put(until)
         else:
             response = yield asked
             throttled = bool(response.get("UnprocessedItems"))
+        if not throttled:
+            pace.go_on()
     except Throttled:
         throttled = True
         raise
     finally:
-        pace.under_way.discard(place)
+        pace.queue.pop(place, None)
+        inside.set(outer)
         if throttled:
             pace.slow_down(began, environment.monotonic())
-    if not throttled:
-        pace.go_on()
+        pace.admit()
     return response
 
 

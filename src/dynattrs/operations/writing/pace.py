@@ -1,0 +1,98 @@
+"""How many requests of gathered writes a session has under way, and who is next.
+
+Those that find all places taken queue for them. Nothing here waits: a flow yields `WaitFor` its place,
+and whoever gives one up wakes the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+from itertools import islice
+from typing import Final
+
+import attrs
+
+from dynattrs.operations.flows import Signal, forget_at_fork
+
+#: The request inside which something runs: what a listener writes cannot wait for what it listens to.
+inside: Final[ContextVar[Signal | None]] = ContextVar("inside", default=None)
+
+
+@attrs.define(eq=False, repr=False)
+class Pace:
+    """How many batches of a session may be under way. Safe between threads.
+
+    Fewer after throttling, slowly more again. The rule is TCP's: halved by throttling, at most once for
+    what was under way together, and raised by about one for every round that went well.
+
+    Attributes:
+        most: The most there ever are: the session's `concurrency`.
+    """
+
+    most: int
+    _allowed: float = attrs.field(init=False)
+    #: Requests in the order in which they came; the first ones, as many as are allowed, have the places.
+    #: Whoever leaves takes its own out, which no interruption can come between, and calls `admit`. Where
+    #: one has come between these two, the next one finds out by itself, a little later.
+    queue: dict[Signal, None] = attrs.field(factory=dict, init=False)
+    _slowed_at: float = attrs.field(default=float("-inf"), init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._allowed = float(self.most)
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: nothing is under way in it."""
+        self._lock = threading.Lock()
+        self.queue = {}
+
+    @property
+    def allowed(self) -> int:
+        """How many may be under way now, from 1 to `most`."""
+        return int(self._allowed)
+
+    @property
+    def share(self) -> int:
+        """How many batches of one buffer may be under way: one, while all places are taken.
+
+        Another one would only queue.
+        """
+        allowed = int(self._allowed)
+        return allowed if len(self.queue) < allowed else 1
+
+    # Places.
+
+    def begin(self, place: Signal) -> bool:
+        """Whether a request may be made now. If not, it queues, and the signal is given when it may."""
+        if not place.given:
+            outer = inside.get()
+            if outer is not None and outer in self.queue:
+                return True
+            self.queue[place] = None
+            self.admit()
+        return place.given
+
+    def admit(self) -> None:
+        """Wake those whose turn it is, after one has left the queue."""
+        # Without a lock: who was among the first ones stays there until it leaves. The list is made in
+        # one step.
+        for place in list(islice(self.queue, int(self._allowed))):
+            if not place.given:
+                place.give()
+
+    # Pace.
+
+    def slow_down(self, began: float, now: float) -> None:
+        """A request that began at *began* was throttled, or left something unprocessed."""
+        with self._lock:
+            # What was sent before the last slowing says nothing of the new pace.
+            if began >= self._slowed_at:
+                self._allowed = max(1.0, self._allowed / 2)
+                self._slowed_at = now
+
+    def go_on(self) -> None:
+        """A request was done wholly."""
+        with self._lock:
+            self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
