@@ -125,7 +125,6 @@ ENDPOINT_STEPS: Final = tuple(
 POOLS: Final = FAST.uses("botocore.httpsession.URLLib3Session", "_manager")
 PROXIES: Final = FAST.uses("botocore.httpsession.URLLib3Session", "_proxy_config")
 TIMEOUT: Final = FAST.uses("botocore.httpsession.URLLib3Session", "_timeout")
-TAKE_CONNECTION: Final = FAST.uses("urllib3.connectionpool.HTTPConnectionPool", "_get_conn")
 GIVE_CONNECTION: Final = FAST.uses("urllib3.connectionpool.HTTPConnectionPool", "_put_conn")
 CONTENT: Final = FAST.uses("botocore.awsrequest.AWSResponse", "_content")
 
@@ -137,6 +136,7 @@ LOAD_FILE = START.uses("botocore.loaders.JSONFileLoader", "_load_file")
 
 ROOM: Final = Way("botocore", "a session keeps as many connections as its config says, or ten")
 STATED_OPTIONS = ROOM.uses("botocore.config.Config", "_user_provided_options")
+MOST_CONNECTIONS = ROOM.uses("botocore.httpsession.URLLib3Session", "_max_pool_connections")
 
 # --- The end of a process's life, and of a session's ------------------------------------------------
 

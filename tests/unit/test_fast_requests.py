@@ -227,6 +227,56 @@ def test_threads_get_their_own_replies_over_several_connections(
                for each in server.received[:40])  # fmt: skip
 
 
+@pytest.fixture
+def in_parallel(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Callable[..., tuple[Session, list[str]]]:
+    """Makes forty calls at once, three times, of a session; it, and what was logged meanwhile."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    all_there = threading.Barrier(40)
+
+    def answer(_: Received) -> bytes:
+        all_there.wait(30)
+        return reply(ITEM)
+
+    def calling(**options: Any) -> tuple[Session, list[str]]:
+        server.answer = answer
+        session = Session(region_name="us-east-1", endpoint_url=server.url, **options)
+        for _ in range(3):
+            threads = [threading.Thread(target=get, args=(session,)) for _ in range(40)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        session.close()
+        return session, [each.getMessage() for each in caplog.records]
+
+    return calling
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_forty_threads_keep_forty_connections_and_the_log_is_quiet(
+    server: ScriptedServer, in_parallel: Callable[..., tuple[Session, list[str]]], *, fast: bool
+) -> None:
+    """botocore keeps ten; of every other one it says that its pool is full, call after call."""
+    session, logged = in_parallel(fast=fast)
+
+    assert session.stats.requests == {"GetItem": 120}
+    assert server.connections == 40
+    assert session.stats.direct == (80 if fast else 0)
+    assert not logged
+
+
+def test_a_number_of_connections_that_is_stated_holds(
+    server: ScriptedServer, in_parallel: Callable[..., tuple[Session, list[str]]]
+) -> None:
+    _, logged = in_parallel(config=Config(max_pool_connections=12))
+
+    assert server.connections == 40 + 28 + 28
+    assert all("pool is full" in each for each in logged)
+
+
 # --- Not taken: somebody listens ----------------------------------------------------------------
 
 EVENTS = [

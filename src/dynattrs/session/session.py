@@ -23,7 +23,7 @@ from dynattrs.session.any_session import (
 )
 from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
-from dynattrs.wire.boto_client import make_client, with_room
+from dynattrs.wire.boto_client import keep_all_connections, make_client, with_room
 from dynattrs.wire.client import Wire
 from dynattrs.wire.service_errors import configured
 
@@ -97,7 +97,7 @@ class Session(Handle, AnySession):
         table_prefix: Put before the declared name of every table: `"dev-"`.
         tables: Real names of tables by declared name; they take no prefix.
         concurrency: How many BatchWriteItems may be in flight at once. A client that the session makes keeps
-            as many connections, unless *config* says how many.
+            as many connections as there are calls at once, unless *config* says how many.
         deadline: How long batches, `get_many` and transactions are retried, botocore's retries included,
             without any acknowledgement; what is under way then is waited for.
         call_timeout: How long one call to the service may take in all, its retries and pauses and a reply
@@ -158,11 +158,13 @@ class Session(Handle, AnySession):
         # A client that was handed in is its owner's to close.
         self._closing: list[Callable[[], object]] = []
         if client is None:
+            needed = concurrency + _BESIDES
             with configured():
                 client = make_client(
                     boto3_session, profile_name, region_name=region_name,
-                    endpoint_url=endpoint_url, config=with_room(config, concurrency + _BESIDES),
+                    endpoint_url=endpoint_url, config=with_room(config, needed),
                 )  # fmt: skip
+            keep_all_connections(client, config, needed)
             self._closing.append(cast("Any", client).close)
         wire = Wire(client, fast=fast, events=self._core.events, limit=limit)
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
@@ -179,6 +181,7 @@ class Session(Handle, AnySession):
         import boto3
 
         client = boto3.client("dynamodb", **cast("Any", engine.client_arguments))
+        keep_all_connections(client, None)
         session = cls(client=client, **options)
         # The engine also goes when the session is forgotten without being closed.
         session._closing += (client.close, weakref.finalize(session._driver, engine.stop))

@@ -142,10 +142,41 @@ def with_room(config: Any, needed: int, kind: Any = None) -> Any:
 
     if needed <= MAX_POOL_CONNECTIONS:
         return config
-    room = (kind or Config)(max_pool_connections=needed)
-    if config is None:
-        return room
-    stated = foreign.ROOM.made(lambda: foreign.STATED_OPTIONS.of(config))
-    if stated is None or "max_pool_connections" in stated:
+    if _says_how_many(config):
         return config
-    return config.merge(room)
+    room = (kind or Config)(max_pool_connections=needed)
+    return room if config is None else config.merge(room)
+
+
+def _says_how_many(config: Any) -> bool:
+    """Whether a config states a number of connections, as far as can be told."""
+    if config is None:
+        return False
+    stated = foreign.ROOM.made(lambda: foreign.STATED_OPTIONS.of(config))
+    return stated is None or "max_pool_connections" in stated
+
+
+def keep_all_connections(client: Any, config: Any, needed: int = 0) -> None:
+    """Let a client that is our own keep as many connections as there are calls at once.
+
+    With a number, botocore opens one for each call beyond it, closes it afterwards, and writes a warning
+    into the log each time: "Connection pool is full".
+
+    Args:
+        client: A client that nobody else uses. One that is not botocore's is left alone.
+        config: The config that it was to be made with: a number that this states holds.
+        needed: The number that `with_room` has put into it.
+    """
+    from botocore.client import BaseClient
+    from botocore.endpoint import MAX_POOL_CONNECTIONS
+
+    if isinstance(client, BaseClient) and not _says_how_many(config):
+        foreign.ROOM.made(lambda: _unlimited(client, {MAX_POOL_CONNECTIONS, needed}))
+
+
+def _unlimited(client: Any, usual: set[int]) -> None:
+    session = foreign.ENDPOINT.of(client).http_session
+    # Another number is from the default config of a session of botocore's.
+    if foreign.MOST_CONNECTIONS.of(session) in usual:
+        foreign.FORKED_POOLS.of(session).connection_pool_kw["maxsize"] = 0  # of a queue: no limit
+        foreign.MOST_CONNECTIONS.replace(session, 0)

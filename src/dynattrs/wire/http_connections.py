@@ -9,8 +9,8 @@ Replies are read by `http_replies`. What is no reply counts as a connection that
 
 from __future__ import annotations
 
+import select
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -37,16 +37,16 @@ class Connections:
     def __init__(self, endpoint: Any) -> None:
         # Here, because the session's client has loaded it by now.
         from urllib3.connectionpool import HTTPConnectionPool
-        from urllib3.util.wait import wait_for_read
 
-        self._wait_for_read: Callable[[Any, float], bool] = wait_for_read
         session = endpoint.http_session
         self._manager = foreign.POOLS.of(session)
         self._proxy_for = foreign.PROXIES.of(session).proxy_url_for
-        self._timeout = foreign.TIMEOUT.of(session)
+        timeout = foreign.TIMEOUT.of(session)
+        self._timeout: float | None = getattr(timeout, "read_timeout", timeout)
         # Needed with the first request, and looked for here.
-        for name in (foreign.TAKE_CONNECTION, foreign.GIVE_CONNECTION):
-            name.of(HTTPConnectionPool)
+        foreign.GIVE_CONNECTION.of(HTTPConnectionPool)
+        for name in ("mutex", "queue", "maxsize"):
+            getattr(HTTPConnectionPool.QueueCls(1), name)
         # Weakly: what closes the session drops its pools, and by that closes their connections.
         self._pools: dict[str, weakref.ref[Any]] = {}
 
@@ -59,36 +59,58 @@ class Connections:
                 return None
             pool = self._manager.connection_from_url(url)
             self._pools[url] = weakref.ref(pool)
-        if pool.pool.empty():
+        kept = pool.pool
+        with kept.mutex:
+            # What is None there stands for a connection that may be opened.
+            connection = kept.queue.pop() if kept.queue and kept.queue[-1] is not None else None
+        if connection is None:
             return None
-        connection = foreign.TAKE_CONNECTION.of(pool)(0)
+        sock = connection.sock
         # Not the class that a recorder of traffic puts in the place of botocore's.
         ours = type(connection).__module__ == "botocore.awsrequest"
-        if connection.sock is None or not ours or type(connection) is not pool.ConnectionCls:
-            foreign.GIVE_CONNECTION.of(pool)(connection)
+        if sock is None or not ours or type(connection) is not pool.ConnectionCls:
+            _give_back(pool, connection)
             return None
-        timeout = self._timeout
-        timeout = getattr(timeout, "read_timeout", timeout)
-        return Connection(pool, connection, timeout, url, self._wait_for_read)
+        if _is_readable(sock, 0.0):  # what comes unasked for is its end
+            connection.close()
+            _give_back(pool, connection)
+            return None
+        return Connection(pool, connection, self._timeout, url)
+
+
+def _give_back(pool: Any, connection: Any) -> None:
+    """Put a connection back as urllib3 does, without its queue's ways to wait, which nobody uses here."""
+    kept = pool.pool
+    if kept is not None and not pool.block:
+        with kept.mutex:
+            if not 0 < kept.maxsize <= len(kept.queue):
+                kept.queue.append(connection)
+                return
+    foreign.GIVE_CONNECTION.of(pool)(connection)
+
+
+def _is_readable(sock: Any, seconds: float) -> bool:
+    """Whether something has come in; it may wait so long for it."""
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([sock], [], [], seconds)[0])
+    waiting = select.poll()
+    waiting.register(sock, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
+
+
+def _limit(sock: Any, seconds: float | None) -> None:
+    """Let nothing wait longer than so many seconds at a time. Setting it again asks the system for it."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
 
 
 class Connection:
     """An open connection, for one request."""
 
-    __slots__ = (
-        "_connection", "_late_at", "_pool", "_timeout", "_until", "_url", "_wait_for_read"
-    )  # fmt: skip
+    __slots__ = ("_connection", "_late_at", "_pool", "_timeout", "_until", "_url")
 
-    def __init__(
-        self,
-        pool: Any,
-        connection: Any,
-        timeout: float | None,
-        url: str,
-        wait_for_read: Callable[[Any, float], bool],
-    ) -> None:
+    def __init__(self, pool: Any, connection: Any, timeout: float | None, url: str) -> None:
         self._pool = pool
-        self._wait_for_read = wait_for_read
         self._connection = connection
         self._timeout = timeout
         self._url = url
@@ -109,12 +131,12 @@ class Connection:
         """
         done = False
         try:
-            sock = self._connection.sock
-            sock.settimeout(self._timeout if until is None else _patience(self._timeout, until))
+            sock, timeout = self._connection.sock, self._timeout
+            _limit(sock, timeout if until is None else _patience(timeout, until))
             sock.sendall(request.raw())
             self._until = self._late_at = until
-            if self._timeout is not None:
-                late_at = monotonic() + self._timeout
+            if timeout is not None:
+                late_at = monotonic() + timeout
                 self._late_at = late_at if until is None else min(late_at, until)
             done = True
         except OSError as error:
@@ -125,18 +147,17 @@ class Connection:
 
     def ready(self, seconds: float) -> bool:
         """Whether a reply has begun to come in, or is late; it may wait so long to find out."""
-        sock = self._connection.sock
         if self._late_at is None:
-            return self._wait_for_read(sock, seconds)
+            return _is_readable(self._connection.sock, seconds)
         left = self._late_at - monotonic()
-        if self._wait_for_read(sock, max(0.0, min(seconds, left))):
+        if _is_readable(self._connection.sock, max(0.0, min(seconds, left))):
             return True
         if left > seconds:
             return False
         # It has had its time: who reads it now finds that.
         if self._until is not None:
             self._until = self._late_at
-        sock.settimeout(0.001)
+        _limit(self._connection.sock, 0.001)
         return True
 
     def receive(self) -> Reply:
@@ -153,7 +174,7 @@ class Connection:
                 reply = read_reply(sock)
             else:
                 reply = read_reply(_Limited(sock, self._timeout, self._until))
-                sock.settimeout(self._timeout)  # botocore's next request may be sent over it
+                _limit(sock, self._timeout)  # botocore's next request may be sent over it
             reusable = reply.reusable
         except (OSError, Malformed) as error:
             raise self._translated(error) from error
@@ -165,7 +186,7 @@ class Connection:
     def _give_back(self, *, reusable: bool) -> None:
         if not reusable:
             self._connection.close()
-        foreign.GIVE_CONNECTION.of(self._pool)(self._connection)
+        _give_back(self._pool, self._connection)
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
@@ -187,7 +208,7 @@ class _Limited:
         self._until = max(until, monotonic() + GRACE)
 
     def recv(self, most: int, /) -> bytes:
-        self._sock.settimeout(_patience(self._timeout, self._until))
+        _limit(self._sock, _patience(self._timeout, self._until))
         received: bytes = self._sock.recv(most)
         return received
 
