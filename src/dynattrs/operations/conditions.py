@@ -85,7 +85,10 @@ def no_item(info: ModelInfo) -> Condition:
 
 def exists(info: ModelInfo) -> Condition:
     """The condition that there is an item."""
-    return Function("attribute_exists", "exists", key_path(info))
+    known: Condition | None = info.asked.get("exists")
+    if known is None:
+        known = info.asked["exists"] = Function("attribute_exists", "exists", key_path(info))
+    return known
 
 
 def stored_today(info: ModelInfo) -> Condition | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, cast, get_origin
+from typing import Any, Final, cast, get_origin
 
+from dynattrs import limits
 from dynattrs.errors import KeyChanged, MappingError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
@@ -18,10 +19,10 @@ from dynattrs.mapper.carried import StoredKey, carried_by, carry_on
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.named import name_object
-from dynattrs.mapper.scalars import binary
+from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.operations.conditions import version_is
 from dynattrs.schema.field_rules import FieldRules, raised
-from dynattrs.schema.model_info import KeyField, ModelInfo, model_info
+from dynattrs.schema.model_info import KeyField, ModelInfo, SimplePart, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
@@ -32,6 +33,9 @@ def key_of(info: ModelInfo, key: object) -> AttributeMap:
     Raises:
         MappingError: A part is missing, too many, unknown, or has another type than its field.
     """
+    found = _simple_key(info, key)
+    if found is not None:
+        return found
     ask_again(info)
     parts = key_parts(info)
     values = _parts(info, tuple(part.name for part in parts), key)
@@ -43,6 +47,51 @@ def key_of(info: ModelInfo, key: object) -> AttributeMap:
     if isinstance(key, KeyFields):
         return key.carried.of(item) or item
     return item
+
+
+# Measured (benchmarks/second_ways.py): 9.4 -> 0.9 us a key of two texts.
+# tests/property/test_simple_keys.py holds it to the general way.
+def _simple_key(info: ModelInfo, key: object) -> AttributeMap | None:
+    """A key of ordinary texts and ints, of a model that has no more to say of it; None for any other."""
+    form, known = info.mapper.model_codec(info.cls), info.simple_key
+    if known is None or known[0] is not form:
+        known = info.simple_key = (form, _simple_parts(info))
+    parts = known[1]
+    values: tuple[Any, ...] = key if type(key) is tuple else (key,)
+    if len(values) != len(parts):
+        return None
+    item: AttributeMap = {}
+    for (name, kind, most), value in zip(parts, values, strict=True):
+        if kind == "S":
+            if type(value) is not str or not 0 < len(value) <= most or not value.isascii():
+                return None
+            item[name] = {"S": value}
+        elif type(value) is int and -most < value < most:
+            item[name] = {"N": str(value)}
+        else:
+            return None
+    return item
+
+
+def _simple_parts(info: ModelInfo) -> tuple[SimplePart, ...]:
+    """The parts of a primary key that is simple; none where it is not."""
+    found: list[SimplePart] = []
+    for position, part in enumerate(key_parts(info) if info.keys is None else ()):
+        (name,), kind = part.steps, info.table.type_of(part.steps[0])
+        most = limits.SORT_KEY_BYTES if position else limits.PARTITION_KEY_BYTES
+        if part.rules is not None or part.codec not in (PLAIN[str], PLAIN[int]):
+            return ()
+        if kind == "S" and part.codec is PLAIN[str]:
+            found.append((name, kind, most))
+        elif kind == "N" and part.codec is PLAIN[int]:
+            found.append((name, kind, _MOST))
+        else:
+            return ()
+    return tuple(found)
+
+
+#: What is below has an exact text without further ado.
+_MOST: Final = 10**18
 
 
 def _converted(info: ModelInfo, part: KeyField, rules: FieldRules, value: object) -> Any:

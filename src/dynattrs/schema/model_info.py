@@ -129,6 +129,10 @@ class ModelMapper(Protocol):
     ) -> ItemReader | None: ...
 
 
+#: A part of a primary key that is one field: the attribute, its type, how long or large a value may be.
+SimplePart: TypeAlias = tuple[str, KeyType, int]
+
+
 @attrs.frozen(eq=False, repr=False)
 class KeyField:
     """A field that is part of the primary key.
@@ -304,6 +308,12 @@ class ModelInfo:
     formerly: dict[str, str] = attrs.field(factory=dict)
     #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
     key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
+    #: The stored form of the model, and how its primary key is made quickly (see `operations.item_keys`).
+    simple_key: tuple[StoredForm, tuple[SimplePart, ...]] | None = attrs.field(
+        default=None, init=False, repr=False
+    )
+    #: Conditions that the library asks by itself, each made once (see `operations.conditions`).
+    asked: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
     #: How its keys are made of its fields, where it has key templates.
     keys: ComputedKeys | None = None
     #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.

@@ -115,15 +115,20 @@ class Stats:
         *,
         direct: bool = False,
     ) -> None:
-        metadata = response.get("ResponseMetadata")
         left = unprocessed_in(response)
-        units: Any = sum(capacity_in(response).values(), 0.0)
+        consumed = response.get("ConsumedCapacity")
+        if type(consumed) is dict:  # of one table
+            units: Any = float(consumed.get("CapacityUnits", 0.0))
+        else:
+            units = sum(capacity_in(response).values(), 0.0)
         items = count_in(parameters) - left if operation in _WRITES else returned_in(response)
+        metadata = None if direct else response.get("ResponseMetadata")
         with self._lock:
             self.requests[operation] += 1
             if items:
                 self.items[operation] += items
-            self.direct += direct
+            if direct:
+                self.direct += 1
             if metadata:
                 self.retries += metadata.get("RetryAttempts", 0)
             self.unprocessed += left
@@ -145,18 +150,18 @@ class Exchange:
     ) -> None:
         self._stats = stats
         self._events = events
-        self.operation = operation_name(call.operation)
         #: For who sends JSON: some of it may be that already.
         self.packed = call.parameters
-        if call.operation in ITEM_OPERATIONS:
+        operation = ITEM_OPERATIONS.get(call.operation)
+        if operation is not None:
             self.packed = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
-        self.attempts = Attempts(
-            call.repeat, call.decode, must_say=_must_say(call), deadline=call.deadline
-        )
+        self.operation: str = operation or operation_name(call.operation)
+        self.attempts = attempts = Attempts(call.repeat, call.decode)
+        attempts.must_say = _must_say(call)
+        attempts.deadline = call.deadline
         self._limit = limit
         if limit is not None:
-            self.attempts.until = monotonic() + limit
-        self._table = table_in(call.parameters)
+            attempts.until = monotonic() + limit
         self._left = _ATTEMPTS
         self._retries = 0
         self._over = False
@@ -203,7 +208,7 @@ class Exchange:
     def _judge(self, error: Exception) -> None:
         if isinstance(error, CorruptReply):
             # The parser found it, past botocore's retries.
-            error.operation, error.table = self.operation, self._table
+            error.operation, error.table = self.operation, table_in(self.packed)
             self.attempts.uncertain += 1
             self._left -= 1
             if not self._left or not self.attempts.repeat or self.attempts.is_late():
@@ -212,7 +217,7 @@ class Exchange:
             self._stats.retry()
             self._repeated(_ATTEMPTS - self._left, error_name(error), by="dynattrs")
             return
-        translated = translate(error, self.operation, self._table)
+        translated = translate(error, self.operation, table_in(self.packed))
         if translated is None:
             raise error
         if isinstance(error, ClientError):
@@ -260,7 +265,7 @@ class Exchange:
         error = ConnectionFailed(
             self.operation,
             f"there was no answer within the {self._limit:g} s of the session's call_timeout",
-            self._table,
+            table_in(self.packed),
             uncertain=not self._reads()
             and bool(self.attempts.uncertain or self.attempts.in_flight),
         )
@@ -276,7 +281,7 @@ class Exchange:
             type(found).__name__,
             "the client's method gave this where a response, a dict, is expected; a mock takes it as "
             "return_value={...}",
-            self._table,
+            table_in(self.packed),
         )
 
     def closed(self) -> None:
@@ -357,7 +362,9 @@ def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
         CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
     """
     expected = headers.get(CHECKSUM)
-    if expected is None or (_NUMBER.fullmatch(expected) and crc32(body) == int(expected)):
+    if expected is None or expected == str(crc32(body)):
+        return
+    if _NUMBER.fullmatch(expected) and crc32(body) == int(expected):  # it begins with zeros
         return
     raise CorruptReply(operation, f"the reply of {len(body)} bytes does not match its CRC32")
 

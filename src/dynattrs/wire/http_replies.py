@@ -10,6 +10,7 @@ those that came; none, where the connection has ended.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Generator
 from typing import Final, Protocol
@@ -17,6 +18,8 @@ from typing import Final, Protocol
 import attrs
 
 _PIECE: Final = 262144
+#: Replies to calls for one item are no longer, as a rule, and room for more takes longer to get.
+_FIRST_PIECE: Final = 16384
 # More than any server sends; the standard library's limit for one line.
 _LONGEST_HEAD: Final = 65536
 _SIZE: Final = re.compile(rb"[0-9A-Fa-f]+(?=\s*(?:;|$))")
@@ -27,7 +30,7 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 _SWITCHING_PROTOCOLS: Final = 101
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)
 class Reply:
     """What came back.
 
@@ -82,7 +85,7 @@ def replying() -> Generator[int, bytes, Reply]:
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > _LONGEST_HEAD:
                 raise Malformed("a reply with endless headers")
-            data += _some((yield _PIECE))
+            data += _some((yield _FIRST_PIECE))
         version, status, headers = _parse_head(data[:end])
         data = data[end + 4 :]
         if status >= 200:
@@ -140,21 +143,37 @@ def _is_number(text: str) -> bool:
 def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
     if b"\r\n " in head or b"\r\n\t" in head:  # a line that goes on
         head = _FOLD.sub(b" ", head)
-    first, *lines = head.decode("latin-1").split("\r\n")
+    lines = iter(head.decode("latin-1").split("\r\n"))
+    version, status = _parse_status(next(lines))
+    headers: dict[str, str] = {}
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if not colon:
+            raise Malformed("a header that is none")
+        key, value = _lowered(key), value.strip()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return version, status, headers
+
+
+# First lines and names are nearly always the same.
+
+
+@functools.lru_cache(64)
+def _parse_status(first: str) -> tuple[str, int]:
     protocol, _, rest = first.partition(" ")
     name, _, version = protocol.partition("/")
     status = rest[:3]
     known = name == "HTTP" and version in ("1.0", "1.1")
     if not (known and _is_number(status) and status >= "100" and rest[3:4] in ("", " ")):
         raise Malformed(f"a reply that begins with {first[:40]!r}")
-    headers: dict[str, str] = {}
-    for line in lines:
-        key, colon, value = line.partition(":")
-        if not colon or not key or key != key.strip():
-            raise Malformed("a header that is none")
-        key, value = key.lower(), value.strip()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return version, int(status), headers
+    return version, int(status)
+
+
+@functools.lru_cache(256)
+def _lowered(key: str) -> str:
+    if not key or key != key.strip():
+        raise Malformed("a header that is none")
+    return key.lower()
 
 
 def _read_to_the_end(data: bytes) -> Generator[int, bytes, bytes]:

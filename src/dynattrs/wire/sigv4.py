@@ -13,7 +13,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
 _DATE: Final = "x-amz-date"
@@ -69,8 +69,8 @@ class Signer:
         self._names_with_token = ";".join([*before, _DATE, *between, _TOKEN, *after])
         self._region = region
         self._service = service
-        #: The key of a day: its secret and date, then the key.
-        self._key: tuple[str, str, bytes] = ("", "", b"")
+        #: The scope and the hashes of the key of a day, after its secret and date.
+        self._key: tuple[str, str, str, Any, Any] = ("", "", "", None, None)
 
     def authorization(self, body: bytes, credentials: Credentials, timestamp: str) -> str:
         """The value of the header `Authorization`.
@@ -88,23 +88,32 @@ class Signer:
             f"{self._head}{self._before}{_DATE}:{timestamp}\n{self._between}{line}{self._after}\n"
             f"{names}\n{sha256(body).hexdigest()}"
         )
-        scope = f"{date}/{self._region}/{self._service}/aws4_request"
+        scope, inner, outer = self._of_day(credentials.secret_key, date)
         text = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
-        signature = _hmac(self._day_key(credentials.secret_key, date), text).hex()
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
         return (
             f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={names}, Signature={signature}"
+            f"SignedHeaders={names}, Signature={outer.hexdigest()}"
         )
 
-    def _day_key(self, secret: str, date: str) -> bytes:
+    def _of_day(self, secret: str, date: str) -> tuple[str, Any, Any]:
+        """The scope of a day, and the two hashes of HMAC that have its key in them already (RFC 2104)."""
         # Read and replaced in one step each: threads may derive one twice, and none gets another's.
-        known_secret, known_date, key = self._key
+        known_secret, known_date, scope, inner, outer = self._key
         if known_secret != secret or known_date != date:
+            scope = f"{date}/{self._region}/{self._service}/aws4_request"
             key = f"AWS4{secret}".encode()
-            for part in (date, self._region, self._service, "aws4_request"):
+            for part in scope.split("/"):
                 key = _hmac(key, part)
-            self._key = (secret, date, key)
-        return key
+            inner, outer = (sha256(key.ljust(64, b"\0").translate(each)) for each in _PADS)
+            self._key = (secret, date, scope, inner, outer)
+        return scope, inner, outer
+
+
+#: What HMAC makes of each byte of a key, before the text and before its hash.
+_PADS: Final = tuple(bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -151,14 +151,29 @@ def hold_packed(core: Core, buffer: Buffer, obj: object, *, going_on: bool = Fal
 
 def _may_wait(core: Core, buffer: Buffer, obj: object, action: str, going_on: bool) -> bool:
     """Whether who writes may wait for what the buffer sends; raises what has failed before."""
-    if buffer.senders and core.environment.caller() in buffer.senders:
-        # `on_progress` or a listener writes: whoever sends cannot wait for itself.
+    if is_sending(core, buffer):
         return False
+    look_back(core, buffer, obj, action, going_on=going_on)
+    return True
+
+
+def is_sending(core: Core, buffer: Buffer) -> bool:
+    """Whether `on_progress` or a listener is writing: whoever sends cannot wait for itself."""
+    return bool(buffer.senders) and core.environment.caller() in buffer.senders
+
+
+def look_back(
+    core: Core, buffer: Buffer, obj: object, action: str, *, going_on: bool = False
+) -> None:
+    """Tell of what has become of earlier writes, before another one is taken.
+
+    Raises:
+        UnsentWrites: As `hold`.
+    """
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
         raise_failures(buffer, obj, action)
     if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
         hand_over(core, portion, raising=False)
-    return True
 
 
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:

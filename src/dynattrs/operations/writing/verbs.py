@@ -193,6 +193,9 @@ class WriteVerbs(Owner):
         self, objects: Iterable[Instance], buffer: Buffer, own: Buffer, on_error: OnError
     ) -> Flow[None]:
         core, alone, beside = self._core, buffer is own, False
+        # Asked once: whoever calls this goes on only when all of it is done.
+        waits = not batch.is_sending(core, buffer)
+        tells = waits and bool(core.hooks.after_flush)
         for obj in objects:
             write = batch.packed_write(core, obj)
             if write is None:
@@ -213,7 +216,9 @@ class WriteVerbs(Owner):
             # What the caller has written meanwhile, through others, comes first.
             if beside or len(core.taking) > 1 or (alone and core.gathering):
                 yield from batch.settle_open(core, buffer, write.identity, batches=alone)
-            if batch.hold(core, buffer, write, going_on=True):
+            if tells or (waits and buffer.has_failures):
+                batch.look_back(core, buffer, write.obj, write.action, going_on=True)
+            if buffer.add(write) and waits:
                 yield from batch.send_whole(core, buffer)
 
     def _put_beside(self, own: Buffer, encoded: Encoded) -> Flow[None]:
