@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import random
+from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -132,3 +133,28 @@ def test_from_a_reply_one_by_one(
         return [load(each) for each in json.loads(body)["Item"]["embedding"]["L"]]
 
     assert benchmark(read) == obj.embedding
+
+
+@model("documents")
+class Vector:
+    id: str = partition_key()
+    embedding: Annotated[array, "f"]  # type: ignore[type-arg]
+
+
+@pytest.mark.benchmark(group="a numpy array of 1,024 floats of 32 bits to JSON")
+@pytest.mark.parametrize("of", ["numpy", "array"])
+def test_arrays_to_json(benchmark: BenchmarkFixture, of: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    from numpy.typing import NDArray
+
+    @model("documents")
+    class Embedded:
+        id: str = partition_key()
+        embedding: NDArray[numpy.float32]
+
+    plain = Vector("d", array("f", document(1024).embedding))
+    obj = Embedded("d", numpy.array(plain.embedding)) if of == "numpy" else plain
+
+    found = benchmark(mapper.default.dump_as_request, obj, "documents")
+
+    assert json.loads(bytes(found[0])) == {"PutRequest": {"Item": mapper.dump(plain)}}

@@ -17,6 +17,7 @@ import ipaddress
 import pathlib
 import typing
 import uuid
+from array import array
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, NewType
@@ -135,6 +136,21 @@ SCALARS = (
     _sample(Annotated[dt.datetime, Epoch], instants, "N"),
     _sample(Annotated[str, Compressed], texts, "B"),
     _sample(Annotated[bytes, Compressed], st.binary(max_size=12), "B"),
+    Sample(
+        Annotated[array, "d"],
+        st.lists(floats, max_size=10).map(lambda each: array("d", each)),
+        False,
+    ),
+    Sample(
+        Annotated[array, "f"],
+        st.lists(st.floats(-1e9, 1e9, width=32), max_size=10).map(lambda each: array("f", each)),
+        False,
+    ),
+    Sample(
+        Annotated[array, "h"],
+        st.lists(st.integers(-(2**15), 2**15 - 1), max_size=10).map(lambda each: array("h", each)),
+        False,
+    ),
 )
 
 # --- Values of types made of types --------------------------------------------------------------

@@ -126,10 +126,16 @@ def names_of(tags: frozenset[str]) -> str:
 
 @attrs.frozen(eq=False, repr=False)
 class ListShape:
-    """L, all members by one codec."""
+    """L, all members by one codec.
+
+    Attributes:
+        build: Makes the value of the list of its members.
+        members: Takes the value apart again, or refuses it, where it is no sequence that can be iterated.
+    """
 
     element: Codec
     build: Callable[[Any], Any]
+    members: Callable[[Any], list[Any]] | None = None
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -33,6 +33,7 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.mapper import (
     anything,
+    arrays,
     containers,
     defaults,
     json_values,
@@ -275,6 +276,10 @@ class Codecs(ForgetfulConverter):
             return scalars.literal_codec(type_, arguments, self._any.dump)
         if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS and arguments:
             return self.codec(arguments[0])
+        if arrays.is_array(type_):
+            return arrays.array_codec(self, type_, None)
+        if arrays.is_ndarray(type_):
+            return arrays.ndarray_codec(self, type_)
         found = self._container(type_, origin or type_, arguments)
         if found is not None:
             return found

@@ -6,9 +6,9 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, get_args
+from typing import Annotated, Any, Protocol, get_args
 
-from dynattrs.mapper import containers, packed, pydantic_classes, scalars, wrappers
+from dynattrs.mapper import arrays, containers, packed, pydantic_classes, scalars, wrappers
 from dynattrs.mapper.annotations import (
     DATETIME,
     CompressedMark,
@@ -35,6 +35,11 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
         Refused: A mark is not meant for the type.
     """
     inner_type, *marks = get_args(type_)
+    if arrays.is_array(inner_type):
+        code, *marks = marks
+        if not marks:
+            return arrays.array_codec(codecs, type_, code)
+        inner_type = Annotated[inner_type, code]
     inner = codecs.codec(inner_type)
     # Inside of JSON, as long as no mark has made text or bytes of it.
     inside: Codec | None = None

@@ -227,8 +227,8 @@ class _MapWriter:
             before = ("members = []", "for each in each:", *only_text, *counted, member)
             return _Usual("type(each) is list", "L", "members", "3 + len(members)", before)
         many = number_lists(shape.element) if isinstance(shape, ListShape) else None
-        if many is not None:
-            return self.numbers(many)
+        if many is not None and isinstance(shape, ListShape):
+            return self.numbers(many, shape)
         if isinstance(codec, ClassCodec) and codec not in outer and depth < limits.NESTING_DEPTH:
             nested = self.bind("nested", self.function(codec, depth + 1, outer))
             condition = f"type(each) is {self.bind('cls', codec.record.cls)}"
@@ -241,15 +241,22 @@ class _MapWriter:
 
     # --- What attribute maps have of their own ---
 
-    def numbers(self, many: NumberLists) -> _Usual:
-        """How a list of numbers is stored."""
+    def numbers(self, many: NumberLists, shape: ListShape) -> _Usual:
+        """How a list of numbers is stored, or an array."""
+        condition, members = self.members(shape)
         before = (
-            f"texts = {self.bind('texts', many.texts)}(each)",
+            f"texts = {self.bind('texts', many.texts)}({members})",
             'members = [{"N": text} for text in texts]',
         )
         # (Each is a member, too, which counts one.)
         size = "3 + 3 * len(texts) + sum([len(text.strip('-0.')) // 2 for text in texts])"
-        return _Usual("type(each) is list or type(each) is tuple", "L", "members", size, before)
+        return _Usual(condition, "L", "members", size, before)
+
+    def members(self, shape: ListShape) -> tuple[str, str]:
+        """When `each` is a list that the shape's codec takes, and the expression of its members."""
+        if shape.members is None:
+            return "type(each) is list or type(each) is tuple", "each"
+        return "each is not None", f"{self.bind('members', shape.members)}(each)"
 
     def parameters(self, depth: int) -> str:
         return "value"
@@ -360,9 +367,10 @@ class _RequestWriter(_MapWriter):
     def value(self, tag: str, payload: str) -> str:
         return "NOTHING" if tag == "NULL" else f"{tag}({payload})"
 
-    def numbers(self, many: NumberLists) -> _Usual:
-        payload = f"Raw({self.bind('payload', many.payload)}(each))"
-        return _Usual("type(each) is list or type(each) is tuple", "L", payload, "")
+    def numbers(self, many: NumberLists, shape: ListShape) -> _Usual:
+        condition, members = self.members(shape)
+        payload = f"Raw({self.bind('payload', many.payload)}({members}))"
+        return _Usual(condition, "L", payload, "")
 
     def general(self, codec: Codec, place: str, size: int, depth: int) -> list[str]:
         # Measuring finds what is nested too deep.
