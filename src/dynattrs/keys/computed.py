@@ -124,6 +124,14 @@ class ModelKeys:
         _ = self.templates
         return self._parts
 
+    @property
+    def patterns(self) -> tuple[tuple[str, re.Pattern[str] | AttributeValue | None], ...]:
+        """The attributes of the primary key with what they look like: text by a pattern, another constant
+        as it is, and None for everything.
+        """
+        _ = self.templates
+        return self._patterns
+
     def error(self, problem: str, field: str | None = None) -> ModelError:
         return ModelError(self.name, problem, field)
 
@@ -478,8 +486,7 @@ class ModelKeys:
 
     def matches(self, item: StoredItem) -> bool:
         """Whether the primary key of an item is one that this model makes."""
-        _ = self.templates
-        for attribute, pattern in self._patterns:
+        for attribute, pattern in self.patterns:
             if pattern is None:
                 continue
             value = item.get(attribute, {})

@@ -157,6 +157,26 @@ class MapShape:
 
 
 @attrs.frozen(eq=False, repr=False)
+class TupleShape:
+    """L of a fixed length, each place by its own codec."""
+
+    elements: tuple[Codec, ...]
+
+
+@attrs.frozen(eq=False, repr=False)
+class UnionShape:
+    """What one of several codecs makes, by the exact class of the value.
+
+    Attributes:
+        members: The codecs.
+        tag: The name under which M says the class's name, if it does.
+    """
+
+    members: Mapping[Any, Codec]
+    tag: str | None = None
+
+
+@attrs.frozen(eq=False, repr=False)
 class OptionalShape:
     """NULL, or what *inner* is."""
 
@@ -171,7 +191,9 @@ class TextsShape:
 
 
 #: How a codec is made, as far as `rows` can do the same without attribute values.
-Shape: TypeAlias = "ListShape | SetShape | MapShape | OptionalShape | TextsShape"
+Shape: TypeAlias = (
+    "ListShape | SetShape | MapShape | TupleShape | UnionShape | OptionalShape | TextsShape"
+)
 
 Dump: TypeAlias = Callable[[Any], AttributeValue]
 Load: TypeAlias = Callable[[AttributeValue], Any]

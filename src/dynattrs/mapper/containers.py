@@ -25,6 +25,7 @@ from dynattrs.mapper.codec import (
     Refused,
     SetShape,
     Trail,
+    TupleShape,
     show,
     show_stored,
 )
@@ -116,7 +117,7 @@ def tuple_codec(type_: Any, elements: tuple[Codec, ...]) -> Codec:
 
     return Codec(
         type_, frozenset({"L"}), dump, load,
-        expected=expected, dump_at=dump_at, load_at=load_at, plain=plain,
+        expected=expected, dump_at=dump_at, load_at=load_at, plain=plain, shape=TupleShape(elements),
     )  # fmt: skip
 
 

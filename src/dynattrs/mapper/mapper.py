@@ -321,7 +321,7 @@ class Mapper(Codecs):
             return found
         info = info_of(get_origin(model) or model)
         also = () if info is None else info.table.own_attributes
-        return self._new_rows(model, model, partial(self.load, model=model), also)
+        return self._new_rows(model, model, partial(self.load, model=model), also, _types(info))
 
     def projected_rows(
         self,
@@ -348,7 +348,7 @@ class Mapper(Codecs):
         # What tells models apart is asked for beside the fields.
         tells = () if info.table.discriminator is None else (info.table.discriminator,)
         also = (*info.table.own_attributes, *tells)
-        return self._new_rows(key, cls, load, also, attributes)
+        return self._new_rows(key, cls, load, also, _types(info), attributes)
 
     def _new_rows(
         self,
@@ -356,6 +356,7 @@ class Mapper(Codecs):
         cls: Any,
         load: Callable[..., Any],
         also: tuple[str, ...],
+        types: Mapping[str, str],
         attributes: Mapping[str, str] | None = None,
     ) -> RowReader | None:
         with self._lock:
@@ -370,7 +371,7 @@ class Mapper(Codecs):
                 from dynattrs.mapper.rows import RowReader
 
                 with contextlib.suppress(ValueError):
-                    made = RowReader(codec, load, also, attributes)
+                    made = RowReader(codec, load, also, types, attributes)
             rows[key] = made
             return made
 
@@ -491,6 +492,16 @@ class Mapper(Codecs):
             self.codec(info.cls)
         except Refused as refusal:
             raise as_model_error(info.cls, refusal) from None
+
+
+def _types(info: ModelInfo | None) -> dict[str, str]:
+    """The type tags of what a model's items have besides their fields."""
+    if info is None:
+        return {}
+    types: dict[str, str] = {name: info.table.type_of(name) for name in info.table.key_attributes}
+    if info.table.discriminator is not None:
+        types[info.table.discriminator] = "S"
+    return types
 
 
 def _validating(codec: ClassCodec, dump: DumpAsRequest) -> DumpAsRequest:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CodeType
 from typing import Any, Final
 
@@ -64,6 +65,8 @@ class MapReader:
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"UNSET": UNSET, "set_attribute": set_attribute}
+        #: What the names of local variables end with: an object inside another one has its own.
+        self.suffix = ""
 
     def bind(self, stem: str, value: Any) -> str:
         return bind(self.names, stem, value)
@@ -77,13 +80,17 @@ class MapReader:
         into `a` with the position.
         """
         load = self.bind("load", field.codec.load)
-        read = f"a{position} = {load}(item[{field.stored!r}])"
+        read = f"{self.local('a', position)} = {load}(item[{field.stored!r}])"
         return [], f"{field.stored!r} not in item", [read]
+
+    def local(self, stem: str, position: int | str = "") -> str:
+        """A local variable's name."""
+        return f"{stem}{position}{self.suffix}"
 
     def construction(
         self, codec: ClassCodec, taken: Mapping[str, list[str]] | None = None
     ) -> list[str]:
-        """The lines that make `instance`.
+        """The lines that make the local `instance`.
 
         Args:
             codec: The class's.
@@ -93,10 +100,11 @@ class MapReader:
         lines: list[str] = []
         values: dict[str, str] = {}
         later: list[str] = []
+        instance, name_ = self.local("instance"), self.local("name")
         # Names of the dicts for what is given to the constructor, or set after it, where it is there.
         dicts: set[str] = set()
         for position, field in enumerate(codec.members):
-            member, target = field.member, f"a{position}"
+            member, target = field.member, self.local("a", position)
             if taken and field.stored in taken:
                 lines += taken[field.stored]
             elif is_required(field):
@@ -109,7 +117,7 @@ class MapReader:
                 lines += before
                 if default is None:
                     # The constructor makes this default, perhaps out of the other fields.
-                    into = "rest" if member.init else "later"
+                    into = self.local("rest" if member.init else "later")
                     dicts.add(into)
                     name = member.argument if member.init else field.name
                     lines += [
@@ -121,10 +129,13 @@ class MapReader:
             if member.init:
                 values[member.argument] = target
             else:
-                later.append(f"set_attribute(instance, {field.name!r}, {target})")
-        if "later" in dicts:
-            later.append("for name in later: set_attribute(instance, name, later[name])")
-        made = self._call(codec, values, rest="rest" in dicts, later=bool(later))
+                later.append(f"set_attribute({instance}, {field.name!r}, {target})")
+        after = self.local("later")
+        if after in dicts:
+            later.append(
+                f"for {name_} in {after}: set_attribute({instance}, {name_}, {after}[{name_}])"
+            )
+        made = self._call(codec, values, rest=self.local("rest") in dicts, later=bool(later))
         return [*(f"{name} = {{}}" for name in sorted(dicts)), *lines, *made, *later]
 
     def _default(self, codec: ClassCodec, field: FieldCodec) -> str | None:
@@ -142,15 +153,14 @@ class MapReader:
         self, codec: ClassCodec, values: dict[str, str], *, rest: bool, later: bool
     ) -> list[str]:
         """The lines that make the instance."""
-        record = codec.record
+        record, instance = codec.record, self.local("instance")
         if not rest and not later and _only_assigns(codec):
-            cls = self.bind("cls", record.cls)
-            self.names["new"] = object.__new__
+            new = self.bind("new", partial(object.__new__, record.cls))
             stores = [
-                f"instance.{field.name} = {values[field.member.argument]}"
+                f"{instance}.{field.name} = {values[field.member.argument]}"
                 for field in codec.members
             ]
-            return [f"instance = new({cls})", *stores]
+            return [f"{instance} = {new}()", *stores]
         build = self.bind("build", record.build)
         arguments: list[str] = []
         # By position where that is known to be the same: it saves the call a dict.
@@ -164,8 +174,8 @@ class MapReader:
         if odd:
             arguments.append(f"**{{{', '.join(odd)}}}")
         if rest:
-            arguments.append("**rest")
-        return [f"instance = {build}({', '.join(arguments)})"]
+            arguments.append(f"**{self.local('rest')}")
+        return [f"{instance} = {build}({', '.join(arguments)})"]
 
 
 def is_required(field: FieldCodec) -> bool:

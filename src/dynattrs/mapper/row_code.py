@@ -11,8 +11,9 @@ their own, …) stay attribute values inside the row and go through their codec,
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -20,23 +21,37 @@ import attrs
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from dynattrs.mapper import scalars, time_to_live
+from dynattrs.mapper import scalars
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
-from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, SetShape, TextsShape
-from dynattrs.mapper.key_spelling import NAMES
+from dynattrs.mapper.codec import (
+    Codec,
+    ListShape,
+    MapShape,
+    OptionalShape,
+    SetShape,
+    TextsShape,
+    TupleShape,
+    UnionShape,
+)
+from dynattrs.mapper.key_rows import Taken, from_keys
+from dynattrs.mapper.key_spelling import NAMES as KEY_NAMES
 from dynattrs.mapper.noticed import checks, keep
 from dynattrs.mapper.number_lists import NumberLists, builtins_of, number_lists
 from dynattrs.mapper.read_code import MapReader, carries_unknown, is_required
+from dynattrs.mapper.scalar_rows import NAMES, NULL, SCALARS, Lines, Tagged
 from dynattrs.mapper.source import Source, indented
-from dynattrs.schema.model_info import ComputedKeys
-from dynattrs.schema.slot_styles import Fixed, Padded, Rest, Style, Words
-from dynattrs.schema.templates import Slot, Template
 
 # To checkers the arguments of annotations are types that they know.
 _LIST: Final[Any] = list
 _DICT: Final[Any] = dict
+
+NO_TYPES: Final[Mapping[str, str]] = {}
+
+#: Classes inside others are read in place if they have so many fields, and so deep inside, at the most.
+MOST_INSIDE: Final = 16
+MOST_DEEP: Final = 4
 
 
 class Unreadable(Exception):
@@ -50,6 +65,7 @@ def generate_row(
     base: type[object],
     learned: tuple[str, ...],
     also: frozenset[str],
+    types: Mapping[str, str],
     attributes: Mapping[str, str] | None,
     other: Callable[[Any], Any],
 ) -> tuple[Any, Callable[[Any], Any]]:
@@ -60,6 +76,7 @@ def generate_row(
         base: What the struct derives from.
         learned: Attributes that the class does not know, and that have a place nevertheless.
         also: As for `RowReader`.
+        types: As for `RowReader`.
         attributes: As for `RowReader`.
         other: Makes an instance of what the function does not.
 
@@ -70,40 +87,7 @@ def generate_row(
     known = codec.known if carries_unknown(codec) else codec.known | also
     if attributes is not None:
         known = frozenset(attributes.values()) | also
-    return _RowCode().function(codec, base, learned, known, attributes, other)
-
-
-# --- How a payload becomes a value --------------------------------------------------------------
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Tagged:
-    """One type tag of an attribute value.
-
-    Attributes:
-        tag: `S`, `N`, …
-        payload: The annotation of the payload.
-        value: The expression of the value, with `$p` for the payload.
-        refused: A condition on the value, `$t`, that only the general way may judge.
-    """
-
-    tag: str
-    payload: Any
-    value: str
-    refused: str | None = None
-
-
-_NULL: Final = _Tagged("NULL", Any, "None")
-
-_SCALARS: Final[dict[Codec, _Tagged]] = {
-    scalars.PLAIN[str]: _Tagged("S", str, "$p"),
-    scalars.PLAIN[bool]: _Tagged("BOOL", bool, "$p"),
-    scalars.PLAIN[int]: _Tagged("N", str, "int($p)"),
-    scalars.PLAIN[float]: _Tagged("N", str, "float($p)", "$t - $t != 0.0"),
-    scalars.PLAIN[Decimal]: _Tagged("N", str, "Decimal($p)", "not $t.is_finite()"),
-    scalars.PLAIN[bytes]: _Tagged("B", str, "binary($p)"),
-    time_to_live.CODECS[int]: _Tagged("N", str, "int($p)"),
-}
+    return _RowCode().function(codec, base, learned, known, types, attributes, other)
 
 
 class _RowCode(MapReader):
@@ -111,62 +95,120 @@ class _RowCode(MapReader):
 
     def __init__(self) -> None:
         super().__init__()
-        self.names.update(Decimal=Decimal, binary=scalars.binary, Unreadable=Unreadable)
+        self.names.update(NAMES, Unreadable=Unreadable)
         self._structs: dict[Any, Any] = {}
         self._under_way: set[ClassCodec] = set()
-        #: The type tags of the values of fields.
-        self._tags: dict[FieldCodec, tuple[_Tagged, ...]] = {}
+        #: The type tags of the values of fields, and of classes inside.
+        self._tags: dict[FieldCodec, tuple[Tagged, ...]] = {}
+        self._classes: dict[ClassCodec, tuple[Tagged, ...]] = {}
+        #: The names of the functions that make objects of classes inside.
+        self._functions: dict[ClassCodec, str] = {}
+        #: Where the fields of the object at hand are in its row, where that is one of several classes.
+        self._places: Mapping[str, str] = {}
+        self._count = itertools.count()
 
     # --- Attribute values ---
 
-    def _parts(self, codec: Codec) -> tuple[_Tagged, ...]:
+    def _parts(self, codec: Codec) -> tuple[Tagged, ...]:
         """The type tags of a codec's values; none where the codec itself is to read them."""
-        part = _SCALARS.get(codec)
+        part = SCALARS.get(codec)
         if part is not None:
-            return (part,)
+            if "$load" not in part.value:
+                return (part,)
+            value = part.value.replace("$load", self.bind("load", codec.load))
+            return (attrs.evolve(part, value=value),)
         if isinstance(codec, ClassCodec):
             return self._nested(codec)
         shape = codec.shape
         if isinstance(shape, OptionalShape):
             parts = self._parts(shape.inner)
             known = bool(parts) and not shape.inner.optional
-            return (*parts, _NULL) if known else ()
+            return (*parts, NULL) if known else ()
+        if isinstance(shape, UnionShape):
+            return self._union(shape)
         if isinstance(shape, TextsShape):
             texts = self.bind("texts", shape.values)
-            return (_Tagged("S", str, f"{texts}[$p]"),)
+            return (Tagged("S", str, f"{texts}[$p]"),)
         if isinstance(shape, ListShape):
             many = number_lists(shape.element)
             if many is not None:
                 return (self._numbers(shape, many),)
             return (self._several(shape.element, shape.build),)
+        if isinstance(shape, TupleShape):
+            return self._tuple(shape)
         if isinstance(shape, SetShape):
             return self._members(shape)
         if isinstance(shape, MapShape):
-            annotation, value = self._element(shape.element)
-            made = f"{{each: {value} for each, v in $p.items()}}"
-            if shape.build is not dict:
-                made = f"{self.bind('build', shape.build)}({made})"
-            return (_Tagged("M", _DICT[str, annotation], made),)
+            return (self._named(shape),)
         if codec.tag in ("S", "N", "B") and not codec.optional and not codec.is_set:
             load = self.bind("load", codec.load)
-            return (_Tagged(codec.tag, str, f"{load}({{{codec.tag!r}: $p}})"),)
+            return (Tagged(codec.tag, str, f"{load}({{{codec.tag!r}: $p}})"),)
         return ()
 
-    def _several(self, element: Codec, build: Callable[[Any], Any]) -> _Tagged:
-        annotation, value = self._element(element)
-        made = f"[{value} for v in $p]"
-        if build is not list:
-            made = f"{self.bind('build', build)}({made})"
-        return _Tagged("L", _LIST[annotation], made)
+    def _several(self, element: Codec, build: Callable[[Any], Any]) -> Tagged:
+        annotation, value, lines = self._element(element)
+        made = "$l" if build is list else f"{self.bind('build', build)}($l)"
+        if value is not None:
+            return Tagged("L", _LIST[annotation], made.replace("$l", f"[{value} for v in $p]"))
 
-    def _numbers(self, shape: ListShape, many: NumberLists) -> _Tagged:
-        annotation, value = self._element(shape.element)
+        def loop(payload: str, target: str) -> list[str]:
+            at = next(self._count)
+            return [
+                f"l{at} = []",
+                f"for e{at} in {payload}:",
+                *indented([*lines(f"e{at}", f"i{at}"), f"l{at}.append(i{at})"]),
+                f"{target} = {made.replace('$l', f'l{at}')}",
+            ]
+
+        return Tagged("L", _LIST[annotation], "", lines=loop)
+
+    def _numbers(self, shape: ListShape, many: NumberLists) -> Tagged:
+        annotation, value, _ = self._element(shape.element)
         source = Source("member", "v", self.names)
         source.add(f"return {value}")
         read = many.reader(shape.build, annotation, source.function("value"))
-        return _Tagged("L", msgspec.Raw, f"{self.bind('numbers', read)}($p)")
+        return Tagged("L", msgspec.Raw, f"{self.bind('numbers', read)}($p)")
 
-    def _members(self, shape: SetShape) -> tuple[_Tagged, ...]:
+    def _named(self, shape: MapShape) -> Tagged:
+        annotation, value, lines = self._element(shape.element)
+        made = "$d" if shape.build is dict else f"{self.bind('build', shape.build)}($d)"
+        if value is not None:
+            pairs = f"{{each: {value} for each, v in $p.items()}}"
+            return Tagged("M", _DICT[str, annotation], made.replace("$d", pairs))
+
+        def loop(payload: str, target: str) -> list[str]:
+            at = next(self._count)
+            return [
+                f"d{at} = {{}}",
+                f"for n{at}, e{at} in {payload}.items():",
+                *indented([*lines(f"e{at}", f"i{at}"), f"d{at}[n{at}] = i{at}"]),
+                f"{target} = {made.replace('$d', f'd{at}')}",
+            ]
+
+        return Tagged("M", _DICT[str, annotation], "", lines=loop)
+
+    def _tuple(self, shape: TupleShape) -> tuple[Tagged, ...]:
+        each = [self._parts(element) for element in shape.elements]
+        tags: dict[str, Tagged] = {}
+        for part in itertools.chain(*each):
+            if tags.setdefault(part.tag, part).payload != part.payload:
+                return ()
+        if not all(each):
+            return ()
+        together = tuple(tags.values())
+
+        def lines(payload: str, target: str) -> list[str]:
+            at = next(self._count)
+            found = [f"t{at}_{place}" for place in range(len(each))]
+            made = [f"if len({payload}) != {len(each)}: raise Unreadable"]
+            for place, parts in enumerate(each):
+                made += self._value(parts, f"{payload}[{place}]", found[place], together)
+            return [*made, f"{target} = ({''.join(f'{name}, ' for name in found)})"]
+
+        annotation = self._struct(together) if together else Any
+        return (Tagged("L", _LIST[annotation], "", lines=lines),)
+
+    def _members(self, shape: SetShape) -> tuple[Tagged, ...]:
         parts = self._parts(shape.element)
         if len(parts) != 1 or parts[0].tag != shape.member_tag:
             return ()
@@ -174,38 +216,36 @@ class _RowCode(MapReader):
         value = self._inline(parts[0], "v")
         made = f"{build}($p)" if value == "v" else f"{build}([{value} for v in $p])"
         return (
-            _Tagged(shape.tag, _LIST[parts[0].payload], made),
+            Tagged(shape.tag, _LIST[parts[0].payload], made),
             self._several(shape.element, shape.build),
         )
 
-    def _nested(self, codec: ClassCodec) -> tuple[_Tagged, ...]:
-        if codec in self._under_way:
-            return ()  # a class that holds itself
-        try:
-            struct, build = self.function(codec, msgspec.Struct, (), codec.known)
-        except ValueError:
-            return ()
-        return (_Tagged("M", struct, f"{self.bind('nested', build)}($p)"),)
-
-    def _element(self, codec: Codec) -> tuple[Any, str]:
-        """The annotation of an attribute value, and the expression of its value, for `v`."""
+    def _element(self, codec: Codec) -> tuple[Any, str | None, Lines]:
+        """The annotation of an attribute value, the expression of its value, for `v`, where that is
+        simple, and the lines that read it into a variable.
+        """
         parts = self._parts(codec)
         if not parts:
-            return Any, f"{self.bind('load', codec.load)}(v)"
-        if len(parts) == 1:
-            return self._struct(parts), self._inline(parts[0], f"v.{parts[0].tag}")
-        source = Source("pick", "v", self.names)
-        source.add(*self._choice(parts, "v", "found"), "return found")
-        return self._struct(parts), f"{self.bind('pick', source.function('value'))}(v)"
+            value = f"{self.bind('load', codec.load)}($v)"
+            return Any, value.replace("$v", "v"), lambda v, target: [
+                f"{target} = {value.replace('$v', v)}"
+            ]  # fmt: skip
+        simple = len(parts) == 1 and parts[0].refused is None and parts[0].lines is None
+        return (
+            self._struct(parts),
+            self._inline(parts[0], f"v.{parts[0].tag}") if simple else None,
+            lambda v, target: self._value(parts, v, target),
+        )
 
-    def _inline(self, part: _Tagged, payload: str) -> str:
-        if part.refused is None:
+    def _inline(self, part: Tagged, payload: str) -> str:
+        """The expression of a value."""
+        if part.refused is None and part.lines is None:
             return part.value.replace("$p", payload)
         source = Source("get", "p", self.names)
         source.add(*_checked(part, "p", "found"), "return found")
         return f"{self.bind('get', source.function('value'))}({payload})"
 
-    def _struct(self, parts: tuple[_Tagged, ...]) -> Any:
+    def _struct(self, parts: tuple[Tagged, ...]) -> Any:
         """The struct of an attribute value: one tag, or one out of several."""
         key = tuple((part.tag, part.payload) for part in parts)
         found = self._structs.get(key)
@@ -219,29 +259,137 @@ class _RowCode(MapReader):
             found = self._structs[key] = _struct("Value", members)
         return found
 
-    def _choice(self, parts: tuple[_Tagged, ...], v: str, target: str) -> list[str]:
-        """The lines that take a value out of the one member that is there."""
-        part, *others = parts
-        lines = [f"p = {v}.{part.tag}", "if p is not UNSET:"]
-        if others:
-            several = " or ".join(f"{v}.{each.tag} is not UNSET" for each in others)
-            lines.append(f"    if {several}: raise Unreadable")
-        lines += indented(_checked(part, "p", target))
-        rest = self._choice(tuple(others), v, target) if others else ["raise Unreadable"]
-        return [*lines, "else:", *indented(rest)]
+    def _value(
+        self, parts: tuple[Tagged, ...], v: str, target: str, together: tuple[Tagged, ...] = ()
+    ) -> list[str]:
+        """The lines that read an attribute value, which has one of the tags *together*, into a variable."""
+        if len(parts) == 1 and len(together) < 2:
+            return _checked(parts[0], f"{v}.{parts[0].tag}", target)
+        where, p = self.local("w"), self.local("p")
+        lines, word = [f"{where} = {v}"], "if"
+        others = [part.tag for part in together or parts]
+        for part in parts:
+            others.remove(part.tag)
+            several = " or ".join(f"{where}.{tag} is not UNSET" for tag in others)
+            lines += [
+                f"{word} ({p} := {where}.{part.tag}) is not UNSET:",
+                *([f"    if {several}: raise Unreadable"] if several else []),
+                *indented(_checked(part, p, target)),
+            ]
+            word = "elif"
+        return [*lines, "else: raise Unreadable"]
+
+    # --- Classes inside ---
+
+    def _nested(self, codec: ClassCodec) -> tuple[Tagged, ...]:
+        found = self._classes.get(codec)
+        if found is not None:
+            return found
+        if codec in self._under_way:
+            return ()  # a class that holds itself
+        try:
+            members, places = self._fields(codec, codec.known, ())
+            struct = _struct(codec.record.cls.__name__, members, rename=_renamed(places))
+        except ValueError:
+            return ()
+        lines = partial(self._inside_or_called, codec)
+        found = self._classes[codec] = (Tagged("M", struct, "", lines=lines),)
+        return found
+
+    def _inside(
+        self, codec: ClassCodec, places: Mapping[str, str], payload: str, target: str
+    ) -> list[str]:
+        """The lines that make an object inside another one."""
+        outside = self.suffix, self._places
+        self.suffix, self._places = f"{self.suffix}_{next(self._count)}", places
+        try:
+            row, instance = self.local("row"), self.local("instance")
+            body = self.construction(codec)
+        finally:
+            self.suffix, self._places = outside
+        return [f"{row} = {payload}", *body, f"{target} = {instance}"]
+
+    def _inside_or_called(self, codec: ClassCodec, payload: str, target: str) -> list[str]:
+        """The same; by a function where the lines would be many."""
+        if len(codec.members) <= MOST_INSIDE and self.suffix.count("_") < MOST_DEEP:
+            return self._inside(codec, {}, payload, target)
+        name = self._functions.get(codec)
+        if name is None:
+            outside, self.suffix = self.suffix, ""
+            source = Source("nested", "p", self.names)
+            source.add(*self._inside(codec, {}, "p", "found"), "return found")
+            self.suffix = outside
+            name = self._functions[codec] = self.bind("nested", source.function(codec.record.cls))
+        return [f"{target} = {name}({payload})"]
+
+    def _union(self, shape: UnionShape) -> tuple[Tagged, ...]:
+        """Values of several types, told apart by their type tags, or classes by an attribute."""
+        if shape.tag is None:
+            each = [self._parts(member) for member in shape.members.values()]
+            known = all(each) and not any(member.optional for member in shape.members.values())
+            return tuple(itertools.chain(*each)) if known else ()
+        classes: list[ClassCodec] = [
+            each for each in shape.members.values() if isinstance(each, ClassCodec)
+        ]
+        annotations: dict[str, Any] = {}
+        for codec in classes:
+            if codec in self._under_way:
+                return ()
+            self._read_fields(codec)
+            for field in codec.members:
+                parts = self._tags[field]
+                own = self._struct(parts) if parts else Any
+                if annotations.setdefault(field.stored, own) is not own:
+                    return ()
+        places = {name: f"m{position}" for position, name in enumerate(annotations)}
+        members = [
+            (places[name], Any if each is Any else each | UnsetType, UNSET)
+            for name, each in annotations.items()
+        ]
+        kind = ("t", self._struct((SCALARS[scalars.PLAIN[str]],)))
+        try:
+            struct = _struct("OneOf", [kind, *members], rename=_renamed({**places, shape.tag: "t"}))
+        except ValueError:
+            return ()
+
+        def lines(payload: str, target: str) -> list[str]:
+            at = next(self._count)
+            made, word = [f"u{at} = {payload}", f"k{at} = u{at}.t.S"], "if"
+            for codec in classes:
+                strange = places.keys() - {field.stored for field in codec.members}
+                unlike = " or ".join(
+                    f"u{at}.{places[name]} is not UNSET" for name in sorted(strange)
+                )
+                made += [
+                    f"{word} k{at} == {codec.record.cls.__name__!r}:",
+                    *([f"    if {unlike}: raise Unreadable"] if unlike else []),
+                    *indented(self._inside(codec, places, f"u{at}", target)),
+                ]
+                word = "elif"
+            return [*made, "else: raise Unreadable"]
+
+        return (Tagged("M", struct, "", lines=lines),)
+
+    def _read_fields(self, codec: ClassCodec) -> None:
+        """Find out how the fields of a class are read."""
+        self._under_way.add(codec)
+        try:
+            self._tags.update({field: self._parts(field.codec) for field in codec.members})
+        finally:
+            self._under_way.discard(codec)
 
     # --- Classes ---
 
-    def function(
+    def _fields(
         self,
         codec: ClassCodec,
-        base: Any,
-        learned: tuple[str, ...],
         known: frozenset[str],
+        learned: tuple[str, ...] = (),
         attributes: Mapping[str, str] | None = None,
-        other: Callable[[Any], Any] | None = None,
-    ) -> tuple[Any, Callable[[Any], Any]]:
-        """A class's struct and the function that makes an instance of it."""
+        taken: Collection[str] = (),
+        types: Mapping[str, str] = NO_TYPES,
+    ) -> tuple[list[Any], dict[str, str]]:
+        """The members of a class's struct, and where attributes are in it."""
         stored = [field.stored for field in codec.members]
         if attributes is not None:
             stored = [attributes[name] for name in stored]
@@ -250,65 +398,131 @@ class _RowCode(MapReader):
         rest = [name for name in sorted(known) if name not in places]
         places.update({name: f"k{position}" for position, name in enumerate(rest)})
         places.update({name: f"x{position}" for position, name in enumerate(learned)})
-        self._under_way.add(codec)
-        try:
-            self._tags.update({field: self._parts(field.codec) for field in codec.members})
-        finally:
-            self._under_way.discard(codec)
+        self._read_fields(codec)
+        members = [self._member(field, at, taken) for at, field in enumerate(codec.members)]
+        for name in rest:
+            part = Tagged(types[name], str, "") if name in types else None
+            annotation = Any if part is None else self._struct((part,)) | UnsetType
+            members.append((places[name], annotation, UNSET))
+        members += [(places[name], Any, UNSET) for name in learned]
+        return members, places
+
+    def function(
+        self,
+        codec: ClassCodec,
+        base: Any,
+        learned: tuple[str, ...],
+        known: frozenset[str],
+        types: Mapping[str, str],
+        attributes: Mapping[str, str] | None,
+        other: Callable[[Any], Any],
+    ) -> tuple[Any, Callable[[Any], Any]]:
+        """As `generate_row`."""
+        keys = codec.keys if attributes is None else None
+        hidden = () if keys is None else keys.key_only
+        taken_from_keys = [] if keys is None else [keys.names[name] for name in hidden]
+        members, places = self._fields(codec, known, learned, attributes, taken_from_keys, types)
         body: list[str] = []
         taken: dict[str, list[str]] = {}
-        if other is not None and attributes is None and codec.keys is not None:
-            body, payloads = _from_keys(codec.keys, places, self.bind)
+        payloads: dict[str, Taken] = {}
+        if keys is not None:
+            body, payloads = from_keys(keys, partial(self._payload, places, types), self.bind)
             taken = {
                 field.stored: self._taken(field, payloads[field.stored], f"a{position}")
                 for position, field in enumerate(codec.members)
                 if field.stored in payloads
             }
         body += self.construction(codec, taken)
-        members = [self._member(field, at, taken) for at, field in enumerate(codec.members)]
-        members += [(places[name], Any, UNSET) for name in (*rest, *learned)]
-        struct = _struct(
-            codec.record.cls.__name__, members, base,
-            rename={place: name for name, place in places.items()},
-            namespace={} if other is None else {"places": places},
-        )  # fmt: skip
         if learned and carries_unknown(codec):
             self.names.update(carry=carry, Carried=Carried, native_map=native_map)
             body += ["extra = {}"]
             for name in learned:
                 body += [f"v = row.{places[name]}", f"if v is not UNSET: extra[{name!r}] = v"]
             body += ["if extra: carry(instance, Carried(native_map(extra)))"]
-        if other is not None and attributes is None:
-            body += self._odd(codec, places)
-        body += ["return instance"]
+        conditions: list[str] = []
+        own = None
+        if attributes is None:
+            payload = partial(self._payload_of, codec, payloads, places, types)
+            body += self._odd(codec, places, payload)
+            conditions = [*_another_class(codec, places), *_not_current(codec, places, types)]
+            own = self._own(codec, payload)
+        namespace: dict[str, Any] = {"places": places}
+        if own is not None:
+            namespace["own"] = own
+        struct = _struct(
+            codec.record.cls.__name__, members, base, rename=_renamed(places), namespace=namespace
+        )
+        self.names.update(Row=struct, other=other)
         source = Source("build", "row", self.names)
-        if other is None:
-            source.add(*body)
-        else:
-            self.names.update(Row=struct, other=other)
-            unlike = ""
-            if attributes is None:
-                conditions = (*_another_class(codec, places), *_not_current(codec, places))
-                unlike = "".join(f" or {each}" for each in conditions)
-            source.add(
-                f"if type(row) is not Row{unlike}:", "    return other(row)", "try:",
-                *indented(body), "except Exception:", "    return other(row)",
-            )  # fmt: skip
-        return struct, source.function(codec.record.cls)
+        unlike = "".join(f" or {each}" for each in conditions)
+        source.add(
+            f"if type(row) is not Row{unlike}:", "    return other(row)", "try:",
+            *indented([*body, "return instance"]), "except Exception:", "    return other(row)",
+        )  # fmt: skip
+        build = source.function(codec.record.cls)
+        struct.made = build
+        return struct, build
 
-    def _odd(self, codec: ClassCodec, places: Mapping[str, str]) -> list[str]:
+    def _payload(
+        self, places: Mapping[str, str], types: Mapping[str, str], attribute: str, tag: str
+    ) -> str:
+        """The payload of an attribute of the row that is no field."""
+        place = f"row.{places[attribute]}"
+        return f"{place}.{tag}" if types.get(attribute) == tag else f"{place}[{tag!r}]"
+
+    def _payload_of(
+        self,
+        codec: ClassCodec,
+        taken: Mapping[str, Taken],
+        places: Mapping[str, str],
+        types: Mapping[str, str],
+        attribute: str,
+        tag: str,
+    ) -> str:
+        """The payload of any attribute that the class knows."""
+        if attribute in taken and taken[attribute].tag == tag:
+            return taken[attribute].payload
+        field = next((each for each in codec.members if each.stored == attribute), None)
+        if field is None:
+            return self._payload(places, types, attribute, tag)
+        parts = self._tags[field]
+        if len(parts) == 1 and parts[0].tag == tag:
+            return f"row.{places[attribute]}.{tag}"
+        return f"row[{attribute!r}][{tag!r}]"
+
+    def _own(
+        self, codec: ClassCodec, payload: Callable[[str, str], str]
+    ) -> Callable[[Any], bool] | None:
+        """What says of a row that it is of the model, and of no subclass, for sure."""
+        keys = codec.keys
+        if keys is None:
+            return None
+        conditions = []
+        if keys.kinds and keys.table.discriminator is not None:
+            kinds = self.bind("kinds", frozenset(keys.kinds))
+            conditions = [f"{payload(keys.table.discriminator, 'S')} in {kinds}"]
+        elif keys.written and keys.table.discriminator is None:
+            for attribute, pattern in keys.patterns:
+                if not isinstance(pattern, re.Pattern):
+                    return None
+                text = payload(attribute, "S")
+                conditions.append(f"{self.bind('like', pattern.fullmatch)}({text}) is not None")
+        if not conditions:
+            return None
+        source = Source("own", "row", self.names)
+        source.add(
+            "try:",
+            f"    return {' and '.join(conditions)}",
+            "except Exception:",
+            "    return False",
+        )
+        own: Callable[[Any], bool] = source.function(codec.record.cls)
+        return own
+
+    def _odd(
+        self, codec: ClassCodec, places: Mapping[str, str], payload: Callable[[str, str], str]
+    ) -> list[str]:
         """The lines that let an instance carry what it does not tell of its item."""
-        stored = {field.stored: field for field in codec.members}
-
-        def payload(attribute: str, tag: str) -> str:
-            field = stored.get(attribute)
-            if field is None:
-                return f"row.{places[attribute]}[{tag!r}]"
-            parts = self._tags[field]
-            if len(parts) == 1 and parts[0].tag == tag:
-                return f"row.{places[attribute]}.{tag}"
-            return f"row[{attribute!r}][{tag!r}]"
-
         conditions = []
         for check in checks(codec):
             value, there = (
@@ -319,7 +533,7 @@ class _RowCode(MapReader):
         if not conditions or codec.model is None:
             return []
         names = {"keep": partial(keep, codec, codec.model), "builtins_of": builtins_of}
-        self.names.update(NAMES, **names)
+        self.names.update(KEY_NAMES, **names)
         return [f"if {' or '.join(conditions)}: keep(instance, builtins_of(row))"]
 
     def _member(self, field: FieldCodec, position: int, taken: Collection[str]) -> tuple[Any, ...]:
@@ -331,25 +545,29 @@ class _RowCode(MapReader):
             return place, annotation
         return place, annotation if annotation is Any else annotation | UnsetType, UNSET
 
+    def _place(self, field: FieldCodec, position: int) -> str:
+        """Where a field's attribute value is."""
+        return f"{self.local('row')}.{self._places.get(field.stored, f'f{position}')}"
+
     def required(self, field: FieldCodec, position: int) -> tuple[list[str], str]:
-        parts = self._tags[field]
-        if len(parts) == 1 and parts[0].refused is None:
-            return [], self._inline(parts[0], f"row.f{position}.{parts[0].tag}")
-        return self._value(field, f"row.f{position}", f"a{position}"), f"a{position}"
+        parts, place = self._tags[field], self._place(field, position)
+        if len(parts) == 1 and parts[0].refused is None and parts[0].lines is None:
+            return [], self._inline(parts[0], f"{place}.{parts[0].tag}")
+        target = self.local("a", position)
+        return self._read(field, place, target), target
 
     def optional(self, field: FieldCodec, position: int) -> tuple[list[str], str, list[str]]:
-        read = self._value(field, "v", f"a{position}")
-        return [f"v = row.f{position}"], "v is UNSET", read
+        v = self.local("v")
+        read = self._read(field, v, self.local("a", position))
+        return [f"{v} = {self._place(field, position)}"], f"{v} is UNSET", read
 
-    def _value(self, field: FieldCodec, v: str, target: str) -> list[str]:
+    def _read(self, field: FieldCodec, v: str, target: str) -> list[str]:
         parts = self._tags[field]
         if not parts:
             return [f"{target} = {self.bind('load', field.codec.load)}({v})"]
-        if len(parts) == 1:
-            return _checked(parts[0], f"{v}.{parts[0].tag}", target)
-        return self._choice(parts, v, target)
+        return self._value(parts, v, target)
 
-    def _taken(self, field: FieldCodec, taken: _Taken, target: str) -> list[str]:
+    def _taken(self, field: FieldCodec, taken: Taken, target: str) -> list[str]:
         """The lines for a value that was taken out of a key."""
         for part in self._tags[field]:
             if part.tag == taken.tag and part.payload is str:
@@ -362,12 +580,14 @@ def _another_class(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str
     """What is true of an item that another class may have to read, or none."""
     keys = codec.keys
     if keys is not None and keys.kinds and keys.table.discriminator is not None:
-        place = places[keys.table.discriminator]
-        unlike = (f"row.{place} != { ({'S': kind})!r}" for kind in keys.kinds)
-        yield f"{' and '.join(unlike)} and row.{place} is not UNSET"
+        place = f"row.{places[keys.table.discriminator]}"
+        unlike = (f"{place}.S != {kind!r}" for kind in keys.kinds)
+        yield f"{place} is not UNSET and {' and '.join(unlike)}"
 
 
-def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
+def _not_current(
+    codec: ClassCodec, places: Mapping[str, str], types: Mapping[str, str]
+) -> Iterator[str]:
     """What is true of an item that is stored otherwise than its model would store it today."""
     info = codec.model
     if info is None:
@@ -375,8 +595,14 @@ def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
     place = places.get(info.schema_attribute)
     # Where it is no field, it is known, or was learned from an item that has it.
     if place is not None and info.schema_attribute not in info.names.values():
-        absent = "" if info.upgrades else f"row.{place} is not UNSET and "
-        yield f"{absent}row.{place} != { ({'N': str(info.schema_version)})!r}"
+        current = str(info.schema_version)
+        unlike = (
+            f"row.{place}.N != {current!r}"
+            if info.schema_attribute in types
+            else f"row.{place} != { ({'N': current})!r}"
+        )
+        absent = f"row.{place} is UNSET or" if info.upgrades else f"row.{place} is not UNSET and"
+        yield f"({absent} {unlike})"
     for name in info.formerly:
         yield f"row.{places[name]} is not UNSET"
 
@@ -396,111 +622,14 @@ def _struct(
     )  # fmt: skip
 
 
-def _checked(part: _Tagged, payload: str, target: str) -> list[str]:
+def _renamed(places: Mapping[str, str]) -> dict[str, str]:
+    return {place: name for name, place in places.items()}
+
+
+def _checked(part: Tagged, payload: str, target: str) -> list[str]:
+    if part.lines is not None:
+        return part.lines(payload, target)
     lines = [f"{target} = " + part.value.replace("$p", payload)]
     if part.refused is not None:
         lines.append(f"if {part.refused.replace('$t', target)}: raise Unreadable")
-    return lines
-
-
-# --- Fields that are stored in keys only ---------------------------------------------------------
-
-
-@attrs.frozen
-class _Taken:
-    """What the generated code leaves of a field.
-
-    Attributes:
-        tag: The type tag of its stored value.
-        payload: The name of that value's payload, as JSON has it.
-    """
-
-    tag: str
-    payload: str
-
-
-def _from_keys(
-    keys: ComputedKeys, places: Mapping[str, str], bind: Callable[[str, Any], str]
-) -> tuple[list[str], dict[str, _Taken]]:
-    """The lines that take the primary key of a row apart, and what they leave, by stored names.
-
-    They do what `ModelKeys.restore` and `Template.read` do, step by step, for one model's templates.
-    They raise where those do, and where the reply is not as expected.
-
-    Args:
-        keys: The model's.
-        places: The row's members by the attributes' names.
-        bind: Gives an object a name in the code, beginning with some text.
-
-    Raises:
-        ModelError: A template does not fit the fields.
-    """
-    hidden = [keys.names[name] for name in keys.key_only]
-    lines: list[str] = []
-    taken: dict[tuple[str, ...], _Taken] = {}
-    for attribute in keys.table.key if hidden else ():
-        template: Template | None = keys.templates.get(attribute)
-        if template is None:
-            continue
-        key = f"row.{places[attribute]}"
-        lines.append(f"key = {key}[{template.tag!r}]")
-        if template.constant is not None:
-            continue
-        lines.append("if type(key) is not str: raise Unreadable")
-        if template.tag == "S":
-            _read_text(template, lines, taken, bind)
-            continue
-        payload = f"key_{len(lines)}"
-        lines += [f"if len({key}) != 1: raise Unreadable", f"{payload} = key"]
-        taken[template.slots[0].steps] = _Taken(template.tag, payload)
-    return lines, {name: taken[(name,)] for name in hidden}
-
-
-def _read_text(
-    template: Template,
-    lines: list[str],
-    taken: dict[tuple[str, ...], _Taken],
-    bind: Callable[[str, Any], str],
-) -> None:
-    lines.append("at = 0")
-    for place, part in enumerate(template.parts):
-        if isinstance(part, str):
-            lines += [
-                f"if not key.startswith({part!r}, at): raise Unreadable",
-                f"at += {len(part)}",
-            ]
-            continue
-        lines += [
-            _end(part, template.end(place)),
-            "if not at <= end <= len(key): raise Unreadable",
-        ]
-        if part.style.exact:
-            payload = f"key_{len(lines)}"
-            lines += _payload(part.style, payload, bind)
-            # A field may be in the key twice: the later one counts, as everywhere.
-            taken[part.steps] = _Taken(part.style.tag, payload)
-        lines.append("at = end")
-    lines.append("if at != len(key): raise Unreadable")
-
-
-def _end(slot: Slot, ending: str) -> str:
-    if slot.style.width is not None:
-        return f"end = at + {slot.style.width}"
-    return f"end = key.find({ending!r}, at)" if ending else "end = len(key)"
-
-
-def _payload(style: Style, name: str, bind: Callable[[str, Any], str]) -> list[str]:
-    """The lines that read a slot's text, `key[at:end]`, as `style.read` does."""
-    text = f"{name} = key[at:end]"
-    if type(style) is Words and style.separators:
-        held = " or ".join(f"{each!r} in {name}" for each in sorted(style.separators))
-        return [text, f"if {held}: raise Unreadable"]
-    if type(style) in (Words, Rest):
-        return [text]
-    if not isinstance(style, (Fixed, Padded)):
-        return [f"{name} = {bind('read', style.read)}(key[at:end])[{style.tag!r}]"]
-    lines = [text, f"if not {bind('letters', style.letters.issuperset)}({name}): raise Unreadable"]
-    if isinstance(style, Padded):
-        base = ", 16" if style.base in ("x", "X") else ""
-        lines.append(f"{name} = str(int({name}{base}))")
     return lines

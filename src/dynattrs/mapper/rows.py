@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.number_lists import builtins_of
-from dynattrs.mapper.row_code import generate_row
+from dynattrs.mapper.row_code import NO_TYPES, generate_row
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: How many attributes that a class does not know get a place in its rows, and in how many steps.
@@ -32,6 +32,14 @@ class Row(msgspec.Struct, gc=False):
 
     #: The members by the names of the attributes.
     places: ClassVar[dict[str, str]] = {}
+    #: Makes the object of a row of this type.
+    made: ClassVar[Callable[[Any], Any]]
+
+    def own(self) -> bool:
+        """Whether it is sure, by the discriminator or the key, that it is of the model that it was read
+        as, and not of a subclass.
+        """
+        return False
 
     def __getitem__(self, name: str) -> AttributeValue:
         value = getattr(self, self.places[name])
@@ -83,6 +91,7 @@ class RowReader:
         load: The general way to read it.
         also: Attributes to have a place although the class does not know them and will not carry
             them: those of the table's keys, which cursors are made of.
+        types: The type tags of attributes that always have the same, where they are no fields.
         attributes: For a projection: what the items call the attributes of the class, by their
             stored names.
 
@@ -95,11 +104,13 @@ class RowReader:
         codec: ClassCodec,
         load: Callable[[AttributeMap], Any],
         also: Iterable[str] = (),
+        types: Mapping[str, str] = NO_TYPES,
         attributes: Mapping[str, str] | None = None,
     ) -> None:
         self._codec = codec
         self._load = load
         self._also = frozenset(also)
+        self._types = types
         self._attributes = attributes
         self._lock = threading.Lock()
         self._steps = 0
@@ -148,7 +159,9 @@ class RowReader:
             return True
 
     def _make(self, learned: tuple[str, ...]) -> tuple[type[Row], Callable[[Any], Any]]:
-        return generate_row(self._codec, Row, learned, self._also, self._attributes, self.other)
+        return generate_row(
+            self._codec, Row, learned, self._also, self._types, self._attributes, self.other
+        )
 
     def other(self, item: Any) -> Any:
         """The object of what is no row of the current kind, or of a row that cannot be read."""

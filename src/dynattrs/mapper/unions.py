@@ -8,7 +8,16 @@ from typing import Any, Final, get_origin
 
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.codec import ANY, Codec, Refused, Trail, show, show_instead, show_stored
+from dynattrs.mapper.codec import (
+    ANY,
+    Codec,
+    Refused,
+    Trail,
+    UnionShape,
+    show,
+    show_instead,
+    show_stored,
+)
 from dynattrs.schema.table import AttributeValue
 
 #: The name of the tag, and its value the class's name: as cattrs' tagged unions have it.
@@ -80,7 +89,8 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
         lambda value: chosen(value).load(value), expected=expected,
         dump_at=lambda value, trail: choose(value).dump_at(value, trail),
         load_at=lambda value, trail: chosen(value).load_at(value, trail),
-        plain=plain, packed=max(each.packed for each in members), **_merged(members),
+        plain=plain, packed=max(each.packed for each in members), shape=UnionShape(exact),
+        **_merged(members),
     )  # fmt: skip
 
 
@@ -146,7 +156,7 @@ def tagged_codec(type_: object, members: tuple[ClassCodec, ...]) -> Codec:
 
     return Codec(
         type_, frozenset({"M"}), dump, load, expected=expected, dump_at=dump_at, load_at=load_at,
-        plain=plain, **_merged(members),
+        plain=plain, shape=UnionShape(by_class, TAG), **_merged(members),
     )  # fmt: skip
 
 
