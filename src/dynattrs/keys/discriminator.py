@@ -8,6 +8,7 @@ the second of them is declared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
@@ -175,8 +176,8 @@ class Sieve:
         self._members = models_in(self.table)
         #: Those of the models that were declared again since, as in a notebook.
         self._former = [each for each in self.asked if each not in self._members]
-        #: What is known of the discriminator's values that were met.
-        self._kinds: dict[str, ModelInfo | None] = {}
+        #: The models that were asked for, by the discriminator's values that were met; None for others'.
+        self.kinds: dict[str, ModelInfo | None] = {}
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -192,9 +193,12 @@ class Sieve:
         discriminator = self.table.discriminator
         said = {} if discriminator is None else item.get(discriminator, {})
         kind = said.get("S")
-        if type(kind) is str and kind in self._kinds:
-            return self._kinds[kind]
-        found = declared_model_of(self.table, item, self.asked, self._members)
+        if type(kind) is str and kind in self.kinds:
+            return self.kinds[kind]
+        if said:
+            found = declared_model_of(self.table, item, self.asked, self._members)
+        else:
+            found = next((each for each, keys in self.by_key if keys.matches(item)), None)
         if found is None:
             if is_guard(self.table, item):
                 return None
@@ -202,12 +206,34 @@ class Sieve:
             if said or not any(map(has_plain_keys, self._members)):
                 raise self._unknown(item)
             return next(filter(has_plain_keys, self.asked), None)
-        wanted = found if any(issubclass(found.cls, each.cls) for each in self.asked) else None
+        wanted = found if found in self.wanted else None
         if wanted is None and self._former:
             wanted = self._formerly(found, item)
         if type(kind) is str:
-            self._kinds[kind] = wanted
+            self.kinds[kind] = wanted
         return wanted
+
+    @cached_property
+    def by_key(self) -> list[tuple[ModelInfo, ComputedKeys]]:
+        """The models that a key can tell, in the order in which they are tried (see `declared_model_of`)."""
+        ours = [info for info in self._members if issubclass(info.cls, self._bases)]
+        every = dict.fromkeys((*self.asked, *ours, *self._members))
+        return [(info, info.keys) for info in every if info.keys is not None and info.keys.written]
+
+    @cached_property
+    def wanted(self) -> frozenset[ModelInfo]:
+        """The models that were asked for, and their subclasses."""
+        every = (*self.asked, *self._members)
+        return frozenset(info for info in every if issubclass(info.cls, self._bases))
+
+    @property
+    def _bases(self) -> tuple[type[object], ...]:
+        return tuple(info.cls for info in self.asked)
+
+    @property
+    def definite(self) -> bool:
+        """Whether no model was asked for by a definition that is older than the table's."""
+        return not self._former
 
     def _formerly(self, found: ModelInfo, item: StoredItem) -> ModelInfo | None:
         """The older definition, which was asked for, of the model that an item is of.

@@ -8,7 +8,9 @@ general codecs read whenever anything is not as expected. The code that makes ob
 
 from __future__ import annotations
 
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, cast
@@ -18,7 +20,9 @@ from msgspec import UNSET
 
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.number_lists import builtins_of
-from dynattrs.mapper.row_code import NO_TYPES, generate_row
+from dynattrs.mapper.row_code import generate_row
+from dynattrs.mapper.source import Source, bind
+from dynattrs.mapper.value_rows import NO_TYPES, text_of
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: How many attributes that a class does not know get a place in its rows, and in how many steps.
@@ -32,7 +36,9 @@ class Row(msgspec.Struct, gc=False):
 
     #: The members by the names of the attributes.
     places: ClassVar[dict[str, str]] = {}
-    #: Makes the object of a row of this type.
+    #: What made its type, what reads such a row, and what makes an object of it.
+    reader: ClassVar[Any] = None
+    decode: ClassVar[Callable[[Any], Any]]
     made: ClassVar[Callable[[Any], Any]]
 
     def own(self) -> bool:
@@ -56,19 +62,63 @@ class Row(msgspec.Struct, gc=False):
 
 
 @cache
-def peek(names: tuple[str, ...]) -> Callable[[Any], Row]:
+def peek(names: tuple[str, ...], types: tuple[str, ...] | None = None) -> Callable[[Any], Row]:
     """What takes some attributes out of the bytes of an item, whatever else that has.
+
+    Args:
+        names: The attributes.
+        types: Their type tags, where only an item is read that has these.
 
     Raises:
         ValueError: A name cannot be that of a struct's member.
     """
     places = {name: f"k{position}" for position, name in enumerate(names)}
+    values: list[Any] = [Any] * len(names) if types is None else [*map(text_of, types)]
     struct = msgspec.defstruct(
-        "Peek", [(place, Any, UNSET) for place in places.values()], bases=(Row,), gc=False, eq=False,
-        namespace={"places": places}, rename={place: name for name, place in places.items()},
-        kw_only=True,
+        "Peek", [(place, each, UNSET) for place, each in zip(places.values(), values, strict=True)],
+        bases=(Row,), gc=False, eq=False, namespace={"places": places},
+        rename={place: name for name, place in places.items()}, kw_only=True,
     )  # fmt: skip
     return cast("Callable[[Any], Row]", msgspec.json.Decoder(struct).decode)
+
+
+def teller(
+    names: tuple[str, ...],
+    types: tuple[str, ...],
+    patterns: Iterable[tuple[Any, Mapping[str, re.Pattern[str]]]],
+) -> Callable[[Any], Any]:
+    """What says of the bytes of an item what the keys tell that it is.
+
+    Args:
+        names: The key attributes.
+        types: Their type tags.
+        patterns: What an item is, with what its key attributes look like then; the first one counts.
+
+    Raises:
+        ValueError: A name cannot be that of a struct's member.
+    """
+    bound: dict[str, Any] = {"decode": peek(names, types)}
+    source = Source("tell", "raw", bound)
+    source.add("row = decode(raw)")
+    known = list(patterns)
+    how_often = Counter((name, look.pattern) for _, looks in known for name, look in looks.items())
+    tests: dict[tuple[str, str], str] = {}
+    for what, looks in known:
+        conditions = []
+        for name, look in looks.items():
+            test, key = f"{bind(bound, 'like', look.fullmatch)}(row.k{names.index(name)}.S)", (
+                name, look.pattern,
+            )  # fmt: skip
+            if how_often[key] > 1:
+                if key not in tests:
+                    tests[key] = f"t{len(tests)}"
+                    source.add(f"{tests[key]} = {test}")
+                test = tests[key]
+            conditions.append(test)
+        source.add(f"if {' and '.join(conditions)}: return {bind(bound, 'what', what)}")
+    source.add("raise LookupError")
+    found: Callable[[Any], Any] = source.function("keys")
+    return found
 
 
 def attribute_map(item: Any) -> AttributeMap:
@@ -111,7 +161,7 @@ class RowReader:
         self._load = load
         self._also = frozenset(also)
         self._types = types
-        self._attributes = attributes
+        self.attributes = attributes
         self._lock = threading.Lock()
         self._steps = 0
         self._learned: tuple[str, ...] = ()
@@ -126,7 +176,7 @@ class RowReader:
         """Whether `learn` may still change something."""
         return (
             self._codec.unknown != "forbid"
-            and self._attributes is None
+            and self.attributes is None
             and self._steps < MOST_STEPS
             and len(self._learned) < MOST_LEARNED
         )
@@ -159,10 +209,22 @@ class RowReader:
             return True
 
     def _make(self, learned: tuple[str, ...]) -> tuple[type[Row], Callable[[Any], Any]]:
-        return generate_row(
-            self._codec, Row, learned, self._also, self._types, self._attributes, self.other
+        row, build = generate_row(
+            self._codec, Row, learned, self._also, self._types, self.attributes, self.other
         )
+        row.reader, row.made = self, staticmethod(build)
+        row.decode = staticmethod(msgspec.json.Decoder(row).decode)
+        return row, build
 
     def other(self, item: Any) -> Any:
         """The object of what is no row of the current kind, or of a row that cannot be read."""
+        reader = getattr(item, "reader", None)
+        # A row of a subclass knows itself what it is.
+        if reader is not None and reader is not self and issubclass(reader.cls, self.cls):
+            return item.made(item)
         return self._load(attribute_map(item))
+
+    @property
+    def cls(self) -> type[Any]:
+        """The class of the objects."""
+        return self._codec.record.cls

@@ -97,6 +97,8 @@ class ItemReader(Protocol):
 
     #: What decodes whole replies, by the kind of reply; made and kept by who needs it.
     decoders: dict[str, Any]
+    #: For a projection: what the items call the attributes of the class, by their stored names.
+    attributes: Mapping[str, str] | None
 
     @property
     def current(self) -> tuple[Any, Callable[[Any], Any]]: ...

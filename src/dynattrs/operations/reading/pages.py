@@ -346,12 +346,13 @@ def _page_of(reading: Reading, response: Message) -> Flow[RawPage]:
         name, value = reading.plan.excluded
         items = [item for item in items if native(item[name]) != value]
         count = len(items)
-    if reading.hydrate is None and reading.belongs is None:
+    if reading.hydrate is None:
+        if reading.belongs is not None:
+            items = [*filter(reading.belongs, items)]
+            count = len(items)
         return RawPage(items, count, scanned, consumed, last_key, items)
-    pairs = [(item, item) for item in items]
-    if reading.hydrate is not None:
-        pairs, fetched = yield from reading.hydrate(items)
-        consumed += fetched
+    pairs, fetched = yield from reading.hydrate(items)
+    consumed += fetched
     if reading.belongs is not None:
         pairs = [pair for pair in pairs if reading.belongs(pair[0])]
     items, places = [item for item, _ in pairs], [place for _, place in pairs]

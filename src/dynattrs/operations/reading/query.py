@@ -26,7 +26,7 @@ from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.expiry import alive, time_to_live
 from dynattrs.operations.reading.groups import Groups, models_of_one_table
-from dynattrs.operations.reading.objects import MixedObjects, Objects
+from dynattrs.operations.reading.objects import MixedObjects, Objects, is_own
 from dynattrs.operations.reading.pages import (
     Page,
     Pages,
@@ -320,11 +320,12 @@ class QueryVerbs(Generic[M_co]):
 
     def _belonging(self) -> Callable[[StoredItem], bool]:
         """What says whether an item is of the models that were asked for."""
+        several = isinstance(self._reader, MixedObjects)
         tells = self._reader if isinstance(self._reader, MixedObjects) else Sieve(self._infos)
 
         def belongs(item: StoredItem) -> bool:
             try:
-                return tells.model_of(item) is not None
+                return (not several and is_own(item)) or tells.model_of(item) is not None
             except MappingError as error:
                 if self._on_error == "raise":
                     raise
