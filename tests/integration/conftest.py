@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections import defaultdict
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -98,27 +99,74 @@ def client_arguments(endpoint: Endpoint) -> dict[str, Any]:
     return {"endpoint_url": endpoint.url, "config": config, **endpoint.credentials}
 
 
+@pytest.fixture(scope="session")
+def clients() -> Iterator[dict[str, Any]]:
+    """By endpoint, a client that all tests until now have left as it was."""
+    kept: dict[str, Any] = {}
+    yield kept
+    for client in kept.values():
+        client.close()
+
+
 @pytest.fixture
-def client(client_arguments: dict[str, Any]) -> Iterator[Any]:
-    """A botocore client, for arranging and looking behind the library's back."""
-    client = boto3.client("dynamodb", **client_arguments)
+def client(
+    endpoint: Endpoint, client_arguments: dict[str, Any], clients: dict[str, Any]
+) -> Iterator[Any]:
+    """A botocore client, for arranging and looking behind the library's back.
+
+    To make one and to connect takes as long as many a test: it is used again, unless a test
+    has changed it.
+    """
+    client = clients.pop(endpoint.url, None) or boto3.client("dynamodb", **client_arguments)
+    before = traits(client)
     yield client
-    client.close()
+    if traits(client) == before:
+        clients[endpoint.url] = client
+    else:
+        client.close()
+
+
+def traits(client: Any) -> list[Any]:
+    """What a test may change of a client: its attributes, and the handlers of its events."""
+    found: list[Any] = [dict(vars(each)) for each in (client, client._endpoint, client.meta)]
+    nodes = [client.meta.events._emitter._handlers._root]
+    while nodes:
+        node = nodes.pop()
+        if node["values"] is not None:
+            found.append([list(section) for section in node["values"]])
+        nodes.extend(node["children"].values())
+    return found
+
+
+@pytest.fixture(scope="session")
+def ended_prefixes() -> defaultdict[str, list[str]]:
+    """By endpoint, the prefixes of tables that no test needs any more."""
+    return defaultdict(list)
 
 
 @pytest.fixture
-def table_prefix(request: pytest.FixtureRequest, client: Any) -> Iterator[str]:
-    """A prefix that no other test's table names have; such tables are deleted at the end.
-
-    For example ``test_query-3f9a1c0b-``, from the test's name.
+def table_prefix(
+    request: pytest.FixtureRequest,
+    endpoint: Endpoint,
+    client: Any,
+    ended_prefixes: defaultdict[str, list[str]],
+) -> Iterator[str]:
+    """A prefix that no other test's table names have, for example ``test_query-3f9a1c0b-``, from the
+    test's name. Such tables are deleted: at the end, or where the engine ends with the run, with
+    those of some tests more.
     """
     stem = re.sub(r"[^A-Za-z0-9]+", "_", request.node.originalname or request.node.name)[:60]
     prefix = f"{stem}-{secrets.token_hex(4)}-"
     yield prefix
+    ended = ended_prefixes[endpoint.url]
+    ended.append(prefix)
+    if endpoint.engine != "environment" and len(ended) < 20:
+        return
     for page in client.get_paginator("list_tables").paginate():
         for name in page["TableNames"]:
-            if name.startswith(prefix):
+            if name.startswith(tuple(ended)):
                 client.delete_table(TableName=name)
+    ended.clear()
 
 
 @pytest.fixture(scope="session")
