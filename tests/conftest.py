@@ -38,11 +38,12 @@ CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
 MOST_CASES = 8  # of one test on one engine, in a run without `--full`
+MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.
 LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"
 MORE_CASES = "that are further cases of large tables"
-MORE_CASES_OF_BOTH = f"{MORE_CASES}, over asyncio on DynamoDB Local"
+MORE_CASES_OVER_ASYNCIO = f"{MORE_CASES}, over asyncio"
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
@@ -51,7 +52,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--full",
         action="store_true",
         help="run both engines, threads and asyncio, tests that take long, and all the examples of "
-        "Hypothesis; a run that names files or tests leaves nothing of them out",
+        "Hypothesis; of large tables all cases over threads, and some over asyncio; a run that "
+        "names files or tests leaves nothing of them out",
+    )
+    parser.addoption(
+        "--rest",
+        action="store_true",
+        help="run what --full does beyond a run without options: the tests that such a run leaves out, "
+        "and those with random examples",
+    )
+    parser.addoption(
+        "--cases",
+        type=int,
+        default=MOST_CASES,
+        metavar="N",
+        help="without --full, run at most N cases of a test on one engine (usually %(default)s)",
     )
     parser.addoption(
         "--engine",
@@ -110,7 +125,7 @@ def names_files(config: pytest.Config) -> bool:
 
 
 def is_full(config: pytest.Config) -> bool:
-    return config.getoption("--full") or names_files(config)
+    return config.getoption("--full") or config.getoption("--rest") or names_files(config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -153,37 +168,59 @@ def pytest_collection() -> Iterator[None]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the options do not choose, without a line for each test."""
-    full, engines = is_full(config), config.getoption("--engine")
+    engines = config.getoption("--engine")
+    allowed = [item for item in items if not engines or engines_of(item) <= set(engines)]
     left_out: Counter[str] = Counter()
-    kept, deselected = [], []
-    for item in items:
-        if engines and not engines_of(item) <= set(engines):
-            deselected.append(item)
-        elif not full and (reason := left_out_for(item, engines)):
-            left_out[reason] += 1
-            deselected.append(item)
-        else:
-            kept.append(item)
-    if not names_files(config):
-        # Each case runs over asyncio on one engine, and on DynamoDB Local over threads.
-        further = further_cases(list(filter(is_of_both, kept)) if full else kept)
-        left_out[MORE_CASES_OF_BOTH if full else MORE_CASES] += len(further)
-        deselected += further
-        kept = [item for item in kept if item not in further]
+    if names_files(config):
+        chosen = allowed
+    elif is_full(config):
+        chosen = chosen_of_all(allowed, left_out)
+    else:
+        chosen = chosen_usually(config, allowed, left_out)
+    if config.getoption("--rest"):
+        usual = set(chosen_usually(config, allowed, Counter()))
+        chosen = [item for item in chosen if item not in usual or has_random_examples(item)]
     config.stash[LEFT_OUT] = dict(+left_out)
-    config.hook.pytest_deselected(items=deselected)
-    items[:] = kept
+    picked = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in picked])
+    items[:] = chosen
 
 
-def is_of_both(item: pytest.Item) -> bool:
-    parameters = parameters_of(item)
-    chosen = parameters.get("session_kind"), parameters.get("endpoint")
-    return chosen == ("asyncio", "dynamodb-local")
+def chosen_of_all(items: list[pytest.Item], left_out: Counter[str]) -> list[pytest.Item]:
+    """What runs with `--full`: all over threads, and some cases of each table over asyncio.
+
+    What cases differ in are flows, of which both kinds of session run the same ones.
+    """
+    awaited = [item for item in items if parameters_of(item).get("session_kind") == "asyncio"]
+    both = [item for item in awaited if parameters_of(item).get("endpoint") == "dynamodb-local"]
+    further = further_cases(awaited, MOST_CASES) | further_cases(both, MOST_OF_BOTH)
+    left_out[MORE_CASES_OVER_ASYNCIO] = len(further)
+    return [item for item in items if item not in further]
 
 
-def further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
-    """All but `MOST_CASES` cases of each large table, chosen by their names: the same ones in
-    every process, and spread over all parameters.
+def chosen_usually(
+    config: pytest.Config, items: list[pytest.Item], left_out: Counter[str]
+) -> list[pytest.Item]:
+    """What runs without `--full`; *left_out* counts the others by their reasons."""
+    chosen = []
+    for item in items:
+        if reason := left_out_for(item, config.getoption("--engine")):
+            left_out[reason] += 1
+        else:
+            chosen.append(item)
+    further = further_cases(chosen, config.getoption("--cases"))
+    left_out[MORE_CASES] = len(further)
+    return [item for item in chosen if item not in further]
+
+
+def has_random_examples(item: pytest.Item) -> bool:
+    """Whether Hypothesis makes a test's examples, of which there are more with `--full`."""
+    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
+def further_cases(items: list[pytest.Item], most: int) -> set[pytest.Item]:
+    """All but so many cases of each table, chosen by their names: the same ones in every process,
+    and spread over all parameters.
     """
     tables: defaultdict[Any, list[pytest.Item]] = defaultdict(list)
     for item in items:
@@ -192,7 +229,7 @@ def further_cases(items: list[pytest.Item]) -> set[pytest.Item]:
     further: set[pytest.Item] = set()
     for cases in tables.values():
         cases.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
-        further.update(cases[MOST_CASES:])
+        further.update(cases[most:])
     return further
 
 
