@@ -10,8 +10,8 @@
     uv run python -m benchmarks plot performance.svg    # the plot of that page, which its build makes too
     uv run python -m benchmarks profile get             # where the CPU of one call goes
 
-Suites: table, models, shapes, growth, cold, waiting, million. Rivals are installed by uv in a cache folder
-(`environments.py`).
+Suites: table, models, shapes, growth, cold, waiting, load, million. Rivals are installed by uv in a cache
+folder (`environments.py`).
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"no suite is called {', '.join(sorted(unknown))}")
     rivals = options.rivals.split(",") if options.rivals else list(suites.RIVALS)
+    if options.smoke and not options.rivals:
+        rivals = [rival for rival in rivals if rival not in suites.HEAVY]
     if set(rivals) - set(suites.RIVALS):
         parser.error(f"rivals are {', '.join(suites.RIVALS)}")
     if options.against is not None:
@@ -89,7 +91,9 @@ def main(arguments: list[str]) -> int:
                 if part:
                     _say(results.text(part))
             if options.save:
-                about = results.about(command, budget.rounds_of(name), python, contest.versions())
+                about = results.about(
+                    command, budget.rounds_of(name), python, contest.versions(), contest.left_out
+                )
                 results.save(options.save, name, about, figures)
     return 0
 

@@ -31,7 +31,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 from pathlib import Path
@@ -139,6 +139,10 @@ def answer(operation: str, body: bytes) -> tuple[bytes, float]:
         return _batch_answer(body)
     if operation == "BatchGetItem":
         return _found_answer(json.loads(body)["RequestItems"])
+    if operation == "GetItem":
+        return _got(body)
+    if operation == "PutItem":
+        return _put_answer(body)
     if operation == "DescribeTable":
         return _described(json.loads(body)["TableName"]), 0.0
     request = json.loads(body)
@@ -147,17 +151,39 @@ def answer(operation: str, body: bytes) -> tuple[bytes, float]:
     if operation in ("Query", "Scan"):
         return _page_answer(table, request, metered), table.latency
     reply: dict[str, Any] = {}
-    if operation == "GetItem":
-        reply["Item"] = table.shape.item(table.number(request["Key"]))
-    elif operation == "UpdateItem":
+    if operation == "UpdateItem":
         if request.get("ReturnValues") == "ALL_NEW":
             number = table.number(request["Key"])
             reply["Attributes"] = table.shape.item(number) | _changed(table.shape)
-    elif operation != "PutItem":
+    else:
         raise Refused(f"{operation} is not answered here")
     if metered:
         reply["ConsumedCapacity"] = table.units(1.0)
     return _json(reply), table.latency
+
+
+@functools.lru_cache(maxsize=8192)
+def _got(body: bytes) -> tuple[bytes, float]:
+    """The reply to a GetItem. Under load it must not be the server that takes the time."""
+    request = json.loads(body)
+    table = table_called(request["TableName"])
+    reply: dict[str, Any] = {"Item": table.shape.item(table.number(request["Key"]))}
+    if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
+        reply["ConsumedCapacity"] = table.units(1.0)
+    return _json(reply), table.latency
+
+
+_TABLE_OF_PUT = re.compile(rb'"TableName"\s*:\s*"([^"]+)"')
+
+
+def _put_answer(body: bytes) -> tuple[bytes, float]:
+    # The body is read when it is checked, not now.
+    found = _TABLE_OF_PUT.search(body)
+    if found is None:
+        raise Refused("PutItem names no table")
+    table = table_called(found[1].decode())
+    metered = b'"ReturnConsumedCapacity"' in body
+    return _json({"ConsumedCapacity": table.units(1.0)} if metered else {}), table.latency
 
 
 def _page_answer(table: Table, request: dict[str, Any], metered: bool) -> bytes:
@@ -221,7 +247,7 @@ class Ledger:
     """The requests that were answered, and what was found when they were checked."""
 
     def __init__(self) -> None:
-        self._pending: list[tuple[dict[str, str], bytes]] = []
+        self._pending: list[tuple[dict[str, str] | bytes, bytes]] = []
         self._size = 0
         self._clear()
 
@@ -230,26 +256,34 @@ class Ledger:
         self.items = 0
         self.errors: list[str] = []
 
-    def note(self, headers: dict[str, str], body: bytes) -> None:
+    def note(self, headers: dict[str, str] | bytes, body: bytes) -> None:
+        """Keep a request until it is checked.
+
+        Args:
+            headers: By name, or as they came.
+            body: What follows them.
+        """
         self._pending.append((headers, body))
         self._size += len(body)
         if self._size > _PENDING_BYTES:
             self._check()
 
-    def report(self, *, sets_as_lists: bool = False) -> dict[str, Any]:
+    def report(self, *, sets_as_lists: bool = False, ignored: Sequence[str] = ()) -> dict[str, Any]:
         """What was seen since the last report.
 
         Args:
             sets_as_lists: Let a set pass that is written as a list; pydynox's models write it so.
+            ignored: Attributes that a library adds for itself.
         """
-        self._check(sets_as_lists)
+        self._check(sets_as_lists, ignored)
         report = {"requests": dict(self.requests), "items": self.items, "errors": self.errors[:5]}
         self._clear()
         return report
 
-    def _check(self, sets_as_lists: bool = False) -> None:
+    def _check(self, sets_as_lists: bool = False, ignored: Sequence[str] = ()) -> None:
         pending, self._pending, self._size = self._pending, [], 0
-        for headers, body in pending:
+        for head, body in pending:
+            headers = _headers(head) if isinstance(head, bytes) else head
             operation = operation_of(headers)
             self.requests[operation] += 1
             try:
@@ -257,7 +291,7 @@ class Ledger:
                 request = json.loads(body)
                 if sets_as_lists:
                     _sets_from_lists(request)
-                self.items += check_request(operation, request)
+                self.items += check_request(operation, request, ignored)
             except Exception as error:  # whatever it is, the client is to blame
                 self.errors.append(f"{operation}: {error}")
 
@@ -329,8 +363,13 @@ def _signing_key(day: str) -> bytes:
 _MEANINGLESS = frozenset({"FilterExpression", "IndexName", "AttributesToGet"})
 
 
-def check_request(operation: str, request: dict[str, Any]) -> int:
+def check_request(operation: str, request: dict[str, Any], ignored: Sequence[str] = ()) -> int:
     """Check a request's parameters.
+
+    Args:
+        operation: What is asked for.
+        request: Its parameters.
+        ignored: Attributes that a single write may have besides.
 
     Returns:
         How many items it writes.
@@ -356,11 +395,13 @@ def check_request(operation: str, request: dict[str, Any]) -> int:
     elif operation == "GetItem":
         table.number(request["Key"])
     elif operation == "PutItem":
-        _check_written(table, request["Item"])
+        item = request["Item"]
+        _check_written(table, {name: item[name] for name in item if name not in ignored})
         return 1
     elif operation == "UpdateItem":
         number = table.number(request["Key"])
-        found = _assignments(request)
+        assigned = _assignments(request)
+        found = {name: assigned[name] for name in assigned if name not in ignored}
         expected = _changed(table.shape)
         if len(found) > len(CHANGED):  # bloop sends every attribute, changed or not
             whole = table.shape.item(number)
@@ -430,7 +471,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._buffer = bytearray()
-        self._headers: dict[str, str] | None = None
+        self._head: bytes | None = None
         self._length = 0
         self._transport: asyncio.Transport | None = None
 
@@ -447,28 +488,31 @@ class Connection(asyncio.Protocol):
             pass
 
     def _take(self) -> bool:
-        if self._headers is None:
+        if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
                 return False
-            self._headers = _headers(bytes(self._buffer[:end]))
+            self._head = bytes(self._buffer[:end])
             del self._buffer[: end + 4]
-            self._length = int(self._headers.get("content-length", 0))
+            length = _LENGTH.search(self._head)
+            self._length = int(length[1]) if length else 0
         if len(self._buffer) < self._length:
             return False
-        headers, body = self._headers, bytes(self._buffer[: self._length])
+        head, body = self._head, bytes(self._buffer[: self._length])
         del self._buffer[: self._length]
-        self._headers = None
-        self._request(headers, body)
+        self._head = None
+        self._request(head, body)
         return True
 
-    def _request(self, headers: dict[str, str], body: bytes) -> None:
-        if headers.get("x-amz-target") == "Canned.Report":
+    def _request(self, head: bytes, body: bytes) -> None:
+        target = _TARGET.search(head)
+        operation = target[1].decode() if target else ""
+        if operation == "Report":
             self._send(200, _json(self._ledger.report(**json.loads(body))))
             return
-        self._ledger.note(headers, body)
+        self._ledger.note(head, body)
         try:
-            reply, latency = answer(operation_of(headers), body)
+            reply, latency = answer(operation, body)
         except Exception as error:  # whatever it is, the client is to blame
             message = {
                 "__type": "com.amazon.coral.validate#ValidationException",
@@ -496,6 +540,10 @@ class Connection(asyncio.Protocol):
                 len(body), crc32(body), body,
             )
         )  # fmt: skip
+
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import canned
-from benchmarks.environments import ROOT, Environments, NotInstalled
+from benchmarks.environments import ROOT, Environments, NeedsPython, NotInstalled
 
 #: In the order of the tables. The first is what others are compared with.
 _ALL = (
@@ -28,12 +28,15 @@ _ALL = (
     "with_pynamodb",
     "with_dyntastic",
     "with_bloop",
+    "with_awswrangler",
     "with_pydynox",
     "with_pydynox_dicts",
     "by_hand",
     "dynattrs_aio",
+    "with_aiobotocore",
     "with_pydynox_async",
     "with_aiodynamo",
+    "with_dynamoxy",
     "dynattrs_slow",
     "dynattrs_heard",
 )
@@ -190,6 +193,8 @@ class Contest:
         self._stack = contextlib.ExitStack()
         self._processes: dict[str, Process] = {}
         self.address = ""
+        #: Why a rival takes no part.
+        self.left_out: dict[str, str] = {}
 
     def __enter__(self) -> Contest:
         self.address = self._stack.enter_context(canned.running())
@@ -215,11 +220,16 @@ class Contest:
     def processes(self, rivals: Iterable[str]) -> Iterator[Process]:
         """Those of *rivals* that can be had."""
         for rival in rivals:
+            if rival in self.left_out:
+                continue
             if rival not in self._processes:
                 try:
                     self._processes[rival] = self.fresh(rival)
+                except NeedsPython as error:
+                    self._leave_out(rival, error)
+                    continue
                 except (NotInstalled, Wrong) as error:
-                    self._failed(rival, error)
+                    self.failed(rival, error)
                     continue
             yield self._processes[rival]
 
@@ -249,7 +259,7 @@ class Contest:
                 try:
                     seconds = self._measured(process, case)
                 except Wrong as error:
-                    self._failed(f"{process.rival}, {name}", error)
+                    self.failed(f"{process.rival}, {name}", error)
                     out.add(process.rival)
                     continue
                 least[process.rival] = min(seconds, least.get(process.rival, seconds))
@@ -279,8 +289,8 @@ class Contest:
         Raises:
             Wrong: It is not what it should be.
         """
-        lenient = process is not None and process.about["sets_as_lists"]
-        seen = canned.report(self.address, sets_as_lists=lenient)
+        lenient = process.about["lenient"] if process is not None else {}
+        seen = canned.report(self.address, **lenient)
         # awswrangler asks for the keys of a table before it writes.
         seen["requests"].pop("DescribeTable", None)
         total = sum(seen["requests"].values())
@@ -289,8 +299,12 @@ class Contest:
         if seen["items"] != items or (requests is not None and total != requests):
             raise Wrong(f"the server has seen {seen} where {requests} and {items} were expected")
 
-    def _measured(self, process: Process, case: Case) -> float:
+    def forget(self) -> None:
+        """What the server has seen so far is nobody's."""
         canned.report(self.address)
+
+    def _measured(self, process: Process, case: Case) -> float:
+        self.forget()
         answer = process.do(
             "measure", operation=case.operation, table=case.table, count=case.count
         )  # fmt: skip
@@ -305,7 +319,16 @@ class Contest:
         seconds: float = answer["cpu"]
         return seconds
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def failed(self, what: str, error: Exception) -> None:
+        """Leave out what failed, or end the run.
+
+        Raises:
+            Exception: *error*, if the run is strict or nothing can be compared without.
+        """
         if self._strict or what == BASELINE:
             raise error
+        self._leave_out(what, error)
+
+    def _leave_out(self, what: str, error: Exception) -> None:
+        self.left_out[what] = str(error)
         self._say(f"-- left out: {what}: {error}")

@@ -1,7 +1,8 @@
 """Where rivals are installed: not in the project's environment, but in some of their own.
 
 Most live beside dynattrs and the newest boto3, in the versions that the dependency group `rivals` of
-pyproject.toml pins. Those that pin another boto3 themselves get an environment each. They are made
+pyproject.toml pins. Those that pin another boto3 themselves get an environment each, and so does what
+brings pandas with it (`rivals-pandas`). They are made
 with uv in a cache folder (`DYNATTRS_BENCHMARKS_CACHE`, otherwise `~/.cache/dynattrs-benchmarks`), for
 each checkout its own, and used again; what is installed of dynattrs is the tree as it is now.
 """
@@ -21,14 +22,26 @@ _NEEDS = {
     "main": [str(ROOT), "--group", f"{ROOT / 'pyproject.toml'}:rivals"],
     # aiobotocore decides which botocore there is.
     "aio": [f"{ROOT}[aio]"],
+    # pandas and pyarrow are 200 MB, which nothing else needs.
+    "pandas": ["--group", f"{ROOT / 'pyproject.toml'}:rivals-pandas"],
     # bloop 3.1.1 demands boto3 1.34, older than the oldest that dynattrs takes.
     "bloop": ["bloop==3.1.1"],
 }
-_ELSEWHERE = {"with_bloop": "bloop", "dynattrs_aio": "aio"}
+_ELSEWHERE = {
+    "with_bloop": "bloop", "dynattrs_aio": "aio", "with_aiobotocore": "aio", "with_awswrangler": "pandas"
+}  # fmt: skip
+#: What a rival asks of Python.
+_PYTHONS = {"with_dynamoxy": (3, 12), "with_pydynox": (3, 11)} | dict.fromkeys(
+    ("with_pydynox_dicts", "with_pydynox_async"), (3, 11)
+)
 
 
 class NotInstalled(Exception):
     """An environment could not be made; says what the installer said."""
+
+
+class NeedsPython(NotInstalled):
+    """The rival is not made for this Python."""
 
 
 class Environments:
@@ -52,10 +65,19 @@ class Environments:
         Raises:
             NotInstalled: It cannot be installed.
         """
+        needed = _PYTHONS.get(rival, (0, 0))
+        if self._version < needed:
+            raise NeedsPython("it needs Python {}.{} or newer".format(*needed))
         name = _ELSEWHERE.get(rival, "main")
         if name not in self._ready:
             self._ready[name] = self._made(name)
         return self._ready[name]
+
+    @functools.cached_property
+    def _version(self) -> tuple[int, ...]:
+        command = [self._python, "-c", "import sys; print(*sys.version_info[:2])"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return tuple(map(int, said.split()))
 
     def _made(self, name: str) -> Path:
         # Two checkouts that are measured at the same time must not install over each other.

@@ -1,4 +1,4 @@
-"""The plot of docs/performance.md: how many times as much CPU as dynattrs the others take.
+"""The plot of docs/performance.md: how many times as much CPU as dynattrs each library takes.
 
 It is drawn from docs/performance.json by the documentation's build, or by
 
@@ -7,70 +7,85 @@ It is drawn from docs/performance.json by the documentation's build, or by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib import ticker
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks import results
 from benchmarks.contest import BASELINE, RIVALS, Figure
 
-_TITLES = {
-    "read": "Query, pages of 1,000", "write": "BatchWriteItem", "get": "GetItem",
-    "put": "PutItem", "update": "UpdateItem",
-}  # fmt: skip
+#: What is drawn, in its order: the suite, the case up to its shape, and what it is called.
+_PANELS = (
+    ("table", "read flat-11", "Query, pages of 1,000: read an item"),
+    ("table", "write flat-11", "BatchWriteItem: write an item"),
+    ("models", "made mixed-11", "BatchWriteItem: make and write an item"),
+    ("table", "get flat-11", "GetItem"),
+    ("table", "put flat-11", "PutItem"),
+    ("table", "update flat-11", "UpdateItem"),
+)
 #: Told apart without red and green.
-_SLOWER, _FASTER = "#3b6fb6", "#d98b2b"
+_OURS, _SLOWER, _FASTER = "#222222", "#3b6fb6", "#d98b2b"
+#: A bar that is longer is cut off, and says so by its number.
+_LONGEST = 20
 
 
 def draw(file: Path) -> None:
-    """Draw the ratios of the suite `table`, medians and quartiles, into an SVG or PNG file."""
-    figures = results.load()["table"]["figures"]
-    cases = list(dict.fromkeys(figure.case for figure in figures))
-    labels = {figure.rival: figure.label for figure in figures}
-    rivals = [rival for rival in RIVALS if rival in labels and rival != BASELINE]
+    """Draw the ratios, medians and quartiles, into an SVG or PNG file; what is ours is a bar as all are."""
+    known = results.load()
+    panels = [
+        (title, _of_case(known[suite]["figures"], case))
+        for suite, case, title in _PANELS
+        if suite in known
+    ]
+    labels = {each.rival: each.label for _, found in panels for each in found.values()}
+    rivals = [rival for rival in RIVALS if rival in labels]
     # The same file from the same figures, whoever draws it and when.
     with mpl.rc_context({"svg.hashsalt": "dynattrs", "font.size": 9}):
-        canvas = Canvas(figsize=(9.5, 0.9 + 0.27 * len(rivals) * 2), layout="constrained")
-        grid: Any = canvas.subplots(2, 3, sharey=True)
+        canvas = Canvas(figsize=(10, 1.2 + 0.25 * len(rivals) * 2), layout="constrained")
+        grid: Any = canvas.subplots(2, 3, sharex=True, sharey=True)
         places = list(grid.flat)
-        for place, case in zip(places, cases, strict=False):
-            mine = {figure.rival: figure for figure in figures if figure.case == case}
-            _bars(place, [mine.get(rival) for rival in rivals])
-            place.set_title(_TITLES[case.split()[0]], loc="left", fontweight="bold")
+        for place, (title, found) in zip(places, panels, strict=False):
+            _bars(place, [found.get(rival) for rival in rivals])
+            place.set_title(title, loc="left", fontweight="bold", fontsize=9)
             place.set_yticks(range(len(rivals)), [labels[rival] for rival in rivals])
-            place.invert_yaxis()
-        for place in places[len(cases) :]:
+            place.get_yticklabels()[rivals.index(BASELINE)].set_fontweight("bold")
+        places[0].invert_yaxis()
+        places[0].set_xlim(0, _LONGEST * 1.25)
+        for place in places[len(panels) :]:
             place.axis("off")
         canvas.supxlabel(
-            "CPU as a multiple of what dynattrs takes (log scale); lines span the quartiles"
+            "← shorter is better      CPU as a multiple of what dynattrs takes (black: dynattrs; "
+            "orange: less than dynattrs); lines span the quartiles"
         )
         file.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
+def _of_case(figures: Sequence[Figure], case: str) -> Mapping[str, Figure]:
+    return {each.rival: each for each in figures if each.case.partition(".")[0] == case}
+
+
 def _bars(place: Any, figures: Sequence[Figure | None]) -> None:
-    place.set_xscale("log")
-    place.axvline(1, color="black", linewidth=0.8)
+    place.axvline(1, color="black", linewidth=0.8, linestyle=":")
     place.spines[["top", "right"]].set_visible(False)
-    lowest, highest = 0.5, 2.0
     for row, figure in enumerate(figures):
-        if figure is None or figure.ratio is None:
+        if figure is None:
+            place.text(0.2, row, "–", va="center", fontsize=8, color="gray")
             continue
-        assert figure.ratio_low is not None
-        assert figure.ratio_high is not None
-        color = _SLOWER if figure.ratio >= 1 else _FASTER
-        place.barh(row, figure.ratio - 1, left=1, height=0.7, color=color)
-        place.plot([figure.ratio_low, figure.ratio_high], [row, row], color="black", linewidth=1.2)
-        edge = max(figure.ratio, figure.ratio_high, 1)
-        text = f" ×{results.number(figure.ratio)}"
-        place.text(edge, row, text, va="center", fontsize=8)
-        lowest, highest = min(lowest, figure.ratio_low), max(highest, edge)
-    place.set_xlim(lowest / 1.2, highest * 2.6)
-    ticks = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-    place.xaxis.set_major_locator(ticker.FixedLocator(ticks))
-    place.xaxis.set_minor_locator(ticker.NullLocator())
-    place.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        ratio = 1.0 if figure.ratio is None else figure.ratio
+        color = _OURS if figure.rival == BASELINE else _SLOWER if ratio >= 1 else _FASTER
+        place.barh(row, min(ratio, _LONGEST), height=0.7, color=color)
+        edge = ratio
+        if figure.ratio_low is not None and figure.ratio_high is not None:
+            ends = [min(figure.ratio_low, _LONGEST), min(figure.ratio_high, _LONGEST)]
+            place.plot(ends, [row, row], color="gray", linewidth=1.2)
+            edge = max(ratio, figure.ratio_high)
+        text = (
+            f" {results.number(figure.median)} µs"
+            if figure.ratio is None
+            else f" ×{results.number(ratio)}"
+        )
+        place.text(min(edge, _LONGEST), row, text, va="center", fontsize=8)

@@ -29,6 +29,9 @@ PAGE = DOCS / "performance.md"
 def text(figures: Sequence[Figure]) -> str:
     """Figures of one case as lines for a terminal."""
     lines = [f"\n{figures[0].case}"]
+    units = list(dict.fromkeys(each.unit for each in figures))
+    if len(units) > 1 and len({each.rival for each in figures}) > 1:
+        return "\n".join([*lines, *_lines(figures, units)])
     for each in figures:
         line = f"  {each.label:44} {number(each.median):>8} {each.unit}"
         line += f"  ({number(each.low)} to {number(each.high)})"
@@ -38,6 +41,14 @@ def text(figures: Sequence[Figure]) -> str:
             )
         lines.append(line)
     return "\n".join(lines)
+
+
+def _lines(figures: Sequence[Figure], units: Sequence[str]) -> Iterable[str]:
+    """A line for each rival, where several things were measured of it."""
+    yield " " * 46 + "".join(f"{unit:>20}" for unit in units)
+    values = {(each.rival, each.unit): number(each.median) for each in figures}
+    for rival, label in {each.rival: each.label for each in figures}.items():
+        yield f"  {label:44}" + "".join(f"{values.get((rival, unit), ''):>20}" for unit in units)
 
 
 def number(value: float | None) -> str:
@@ -52,7 +63,9 @@ def number(value: float | None) -> str:
 # --- The file -------------------------------------------------------------------------------------
 
 
-def about(command: str, rounds: int, python: str, versions: dict[str, str]) -> dict[str, Any]:
+def about(
+    command: str, rounds: int, python: str, versions: dict[str, str], left_out: dict[str, str]
+) -> dict[str, Any]:
     """What numbers have to carry: where, when and how they were made."""
     said = subprocess.run([python, "--version"], capture_output=True, text=True, check=True)
     return {
@@ -63,6 +76,7 @@ def about(command: str, rounds: int, python: str, versions: dict[str, str]) -> d
         "versions": versions,
         "command": command,
         "rounds": rounds,
+        "left_out": {what: why.splitlines()[0][:200] for what, why in left_out.items()},
     }
 
 
@@ -140,8 +154,8 @@ def page_parts() -> dict[str, str]:
     """The tables of the page by name."""
     known = load()
     makers = {
-        "table": _matrix, "shapes": _shapes, "growth": _growth, "cold": _ratios,
-        "waiting": _waiting, "million": _plain,
+        "table": _matrix, "models": _matrix, "load": _load, "shapes": _shapes, "growth": _growth,
+        "cold": _ratios, "waiting": _waiting, "million": _plain,
     }  # fmt: skip
     parts = {
         suite: f"{makers[suite](content['figures'])}\n\n{_origin(content['about'])}"
@@ -173,10 +187,13 @@ def _machine(about: dict[str, Any]) -> str:
 
 
 def _origin(about: dict[str, Any]) -> str:
-    return (
+    said = (
         f"Measured on {about['date']}, commit {about['commit']}, rounds: {about['rounds']}, with "
         f"`{about['command']}`."
     )
+    for what, why in about.get("left_out", {}).items():
+        said += f" Left out: `{what}`: {why}."
+    return said
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -188,6 +205,15 @@ _HEADS = {
     "read": "read, an item", "write": "write in batches, an item", "get": "GetItem",
     "put": "PutItem", "update": "UpdateItem",
 }  # fmt: skip
+_MODEL_HEADS = {
+    "read mixed-11": "read, an item", "made mixed-11": "make and write, an item",
+    "made keyed-11": "with key templates and an index", "read vector-1024": "1,024 floats: read, an item",
+    "write vector-1024": "1,024 floats: write, an item",
+}  # fmt: skip
+
+
+def _head(case: str) -> str:
+    return _MODEL_HEADS.get(case.partition(".")[0]) or _HEADS[case.split(maxsplit=1)[0]]
 
 
 def _matrix(figures: Sequence[Figure]) -> str:
@@ -199,7 +225,7 @@ def _matrix(figures: Sequence[Figure]) -> str:
         [labels[rival], *(_cell(by_place.get((rival, case))) for case in cases)]
         for rival in sorted(labels, key=_rank)
     ]
-    return _rows(["CPU, µs", *(_HEADS[case.split()[0]] for case in cases)], rows)
+    return _rows(["CPU, µs", *map(_head, cases)], rows)
 
 
 def _rank(rival: str) -> int:
@@ -240,6 +266,36 @@ def _short(figure: Figure | None) -> str:
     if figure.ratio is None:
         return f"**{number(figure.median)}**"
     return f"{number(figure.median)} · ×{number(figure.ratio)}"
+
+
+_CALLS = {"get": "GetItem", "put": "PutItem"}
+
+
+def _load(figures: Sequence[Figure]) -> str:
+    """A table for each operation: a row for each rival, a column for each number of calls at a time."""
+    from benchmarks import load
+
+    parts = []
+    by_place = {(each.case, each.rival, each.unit): each.median for each in figures}
+    labels = {each.rival: each.label for each in figures}
+
+    def cell(case: str, rival: str) -> str:
+        found = [by_place.get((case, rival, unit)) for unit in (*load.UNITS.values(), load.RATE)]
+        if None in found:
+            return ""
+        *times, rate = map(number, found)
+        return f"{' / '.join(times)} · {rate}"
+
+    for operation, head in _CALLS.items():
+        cases = [each.case for each in figures if each.case.startswith(operation)]
+        cases = list(dict.fromkeys(cases))
+        rows = [
+            [labels[rival], *(cell(case, rival) for case in cases)]
+            for rival in sorted(labels, key=_rank)
+        ]
+        heads = [case.partition(", ")[2] for case in cases]
+        parts.append(_rows([f"{head}: ms (50 / 99 / 99.9 %) · calls a second", *heads], rows))
+    return "\n\n".join(parts)
 
 
 def _growth(figures: Sequence[Figure]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks import cold
+from benchmarks import cold, load
 from benchmarks.contest import (
     BASELINE,
     RIVALS,
@@ -24,6 +24,10 @@ OPERATIONS = ("read", "write", "get", "put", "update")
 FEW = ("dynattrs_sync", "resource", "with_pydynox", "by_hand")
 
 
+#: Two hundred megabytes to install, which is too much to see that everything works.
+HEAVY = ("with_awswrangler",)
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much is done.
@@ -31,18 +35,20 @@ class Budget:
     Attributes:
         rounds: How often each rival is measured in each case.
         items: Items that are read in one measurement; other counts follow from it.
+        calls: What one of many threads asks for.
         scanned: Items of the large table.
         shapes: What other items there are.
     """
 
     rounds: int = 15
     items: int = 2000
+    calls: int = 30
     scanned: int = 1_000_000
     shapes: tuple[str, ...] = ("flat-5", "flat-40", "nested-5", "nested-11", "nested-40")
 
     def rounds_of(self, suite: str) -> int:
         """Suites that take long make fewer rounds."""
-        share = {"shapes": 2, "growth": 2, "waiting": 3, "million": self.rounds}
+        share = {"shapes": 2, "growth": 2, "waiting": 3, "load": 2, "million": self.rounds}
         return max(1, self.rounds // share.get(suite, 1))
 
     @property
@@ -91,7 +97,7 @@ class Budget:
 
 
 #: Enough to see that everything works, and for no number.
-SMOKE = Budget(rounds=1, items=50, scanned=1000, shapes=("nested-11",))
+SMOKE = Budget(rounds=1, items=50, calls=2, scanned=1000, shapes=("nested-11",))
 
 
 class Suites:
@@ -181,6 +187,12 @@ class Suites:
         rounds = Rounds(name, "ms elapsed", {label: values, "least": [least] * len(values)})
         return rounds.figures({label: label, "least": ""}, baseline="least")[0]
 
+    def load(self) -> Iterator[list[Figure]]:
+        """Single calls from 1 to 128 threads or tasks at a time, with five milliseconds of latency."""
+        return load.measured(
+            self._contest, self._rivals, self._budget.calls, self._budget.rounds_of("load")
+        )
+
     def million(self) -> Iterator[list[Figure]]:
         """A scan of a table of a million items: how much memory it takes."""
         scanned = self._budget.scanned
@@ -206,6 +218,6 @@ class Suites:
             yield [Figure(name, rival, label, unit, *[value] * 3) for unit, value in numbers]
 
 
-NAMES = ("table", "models", "shapes", "growth", "cold", "waiting", "million")
+NAMES = ("table", "models", "shapes", "growth", "cold", "waiting", "load", "million")
 
 __all__ = ["NAMES", "RIVALS", "SMOKE", "Budget", "Suites"]

@@ -20,7 +20,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
@@ -48,7 +49,7 @@ class Worker:
             "label": self._module.LABEL,
             "python": platform.python_version(),
             "versions": {name: version(name) for name in self._module.DISTRIBUTIONS},
-            "sets_as_lists": getattr(self._module, "SETS_AS_LISTS", False),
+            "lenient": getattr(self._module, "LENIENT", {}),
             "operations": [
                 name for name, method in METHODS.items() if hasattr(self._module.Songs, method)
             ],
@@ -102,6 +103,38 @@ class Worker:
         return {
             "cpu": time.process_time() - cpu, "elapsed": time.perf_counter() - elapsed
         }  # fmt: skip
+
+    def load(self, operation: str, table: str, count: int, workers: int) -> dict[str, Any]:
+        """Do *operation* once with each of *count* items, with so many calls under way at a time.
+
+        Returns:
+            Seconds: of the whole, and of the calls that only half, one in a hundred, and one in a
+            thousand took longer than.
+        """
+        pooled = getattr(self._module, "POOLED", False)
+        songs = self._songs(table, **({"connections": workers} if pooled else {}))
+        prepared = self._prepared(songs, operation, count)
+        method = getattr(songs, operation)
+        shares = [range(each, count, workers) for each in range(workers)]
+        found: list[Any] = [None] * count
+        took = [0.0] * count
+        gc.collect()
+        began, cpu = time.perf_counter(), time.process_time()
+        if inspect.iscoroutinefunction(method):
+            self._loop.run_until_complete(_in_tasks(method, prepared, shares, found, took))
+        else:
+            _in_threads(method, prepared, shares, found, took)
+        cpu, elapsed = time.process_time() - cpu, time.perf_counter() - began
+        self._check(songs, operation, count, found)
+        took.sort()
+        return {
+            "cpu": cpu,
+            "elapsed": elapsed,
+            **{
+                name: took[min(count - 1, int(count * share))]
+                for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))
+            },
+        }
 
     # --- How it does it ---------------------------------------------------------------------------
 
@@ -161,6 +194,40 @@ class Worker:
             if hasattr(songs, "stop"):
                 self._loop.run_until_complete(songs.stop())
         self._loop.close()
+
+
+def _in_threads(
+    method: Any,
+    prepared: Sequence[Any],
+    shares: Sequence[range],
+    found: list[Any],
+    took: list[float],
+) -> None:
+    def work(share: range) -> None:
+        for number in share:
+            began = time.perf_counter()
+            found[number] = method(prepared[number])
+            took[number] = time.perf_counter() - began
+
+    with ThreadPoolExecutor(len(shares)) as executor:
+        for future in [executor.submit(work, share) for share in shares]:
+            future.result()
+
+
+async def _in_tasks(
+    method: Any,
+    prepared: Sequence[Any],
+    shares: Sequence[range],
+    found: list[Any],
+    took: list[float],
+) -> None:
+    async def work(share: range) -> None:
+        for number in share:
+            began = time.perf_counter()
+            found[number] = await method(prepared[number])
+            took[number] = time.perf_counter() - began
+
+    await asyncio.gather(*map(work, shares))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.config import Config
 
 from benchmarks.canned import REGION
 from benchmarks.rivals import composing
@@ -14,13 +15,18 @@ from benchmarks.shapes import ARTIST, CHANGED, Shape
 
 LABEL = "boto3 client (attribute maps)"
 DISTRIBUTIONS = ("boto3", "botocore")
+#: It takes `connections`: how many there are in its pool.
+POOLED = True
 
 
 class Songs:
-    def __init__(self, endpoint: str, table: str, shape: Shape) -> None:
+    def __init__(self, endpoint: str, table: str, shape: Shape, connections: int = 10) -> None:
         self.shape = shape
         self.name = table
-        self.client: Any = boto3.client("dynamodb", endpoint_url=endpoint, region_name=REGION)
+        config = Config(max_pool_connections=connections)
+        self.client: Any = boto3.client(
+            "dynamodb", endpoint_url=endpoint, region_name=REGION, config=config
+        )
 
     def make(self, number: int) -> Any:
         return self.shape.item(number)

@@ -24,7 +24,7 @@ class Songs:
         self.table: Any = resource.Table(table)
 
     def make(self, number: int) -> Any:
-        return _with_decimals(self.shape.values(number))
+        return with_decimals(self.shape.values(number))
 
     def composer(self) -> composing.Compose:
         return composing.dicts(self.shape, decimals=True)
@@ -60,11 +60,11 @@ class Songs:
         )["Attributes"]
 
 
-def _with_decimals(value: Any) -> Any:
+def with_decimals(value: Any) -> Any:
     if isinstance(value, float):
         return Decimal(str(value))
     if isinstance(value, dict):
-        return {name: _with_decimals(each) for name, each in value.items()}
+        return {name: with_decimals(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_with_decimals(each) for each in value]
+        return [with_decimals(each) for each in value]
     return value

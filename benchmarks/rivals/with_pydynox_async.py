@@ -12,7 +12,7 @@ from benchmarks.shapes import ARTIST, CHANGED, title
 
 LABEL = "pydynox (Rust), asyncio"
 DISTRIBUTIONS = ("pydynox",)
-SETS_AS_LISTS = True
+LENIENT = {"sets_as_lists": True}
 
 
 class Songs(with_pydynox.Songs):

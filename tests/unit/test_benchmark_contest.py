@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks import load
 from benchmarks.contest import Case, Contest, Figure, Rounds, Wrong, spread
+from benchmarks.environments import NeedsPython
 from benchmarks.results import replaced, text
 from benchmarks.worker import Worker
 
@@ -129,3 +131,38 @@ def test_a_table_takes_the_place_of_the_one_before():
     assert replaced(once, "cold", "new") == once
     with pytest.raises(ValueError, match="warm"):
         replaced(page, "warm", "new")
+
+
+# --- Under load -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["get", "put"])
+def test_calls_of_several_threads_are_measured_one_by_one(contest: Contest, operation: str):
+    (client,) = contest.processes(["client"])
+    case = Case(operation, "flat-11.10.20.5", 20)
+
+    found = load.once(contest, client, case, 4)
+
+    assert 0.005 <= found["p50"] <= found["p99"] <= found["p999"]
+    # Five calls after each other, in each of four threads.
+    assert 5 * 0.005 <= found["elapsed"] < 20 * found["p999"]
+
+
+def test_a_wrong_answer_under_load_fails(contest: Contest):
+    (wrong,) = contest.processes(["tests.wrong_rival"])
+
+    with pytest.raises(Wrong, match=r"item 1\.genre"):
+        load.once(contest, wrong, Case("get", "flat-11.10.20.5", 20), 4)
+
+
+def test_who_needs_another_python_is_left_out_with_the_reason():
+    """Also of a run that no failure may leave anything out of."""
+
+    class Old(Here):
+        def interpreter_of(self, rival: str) -> str:
+            raise NeedsPython("it needs Python 9.9 or newer")
+
+    old: Any = Old()
+    with Contest(old, lambda _: None, strict=True) as contest:
+        assert list(contest.processes(["client"])) == []
+        assert contest.left_out == {"client": "it needs Python 9.9 or newer"}
