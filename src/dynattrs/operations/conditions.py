@@ -305,6 +305,8 @@ def with_condition(
     parameters: Message, found: Condition | None, *, returning: bool = True
 ) -> Message:
     """Add a ConditionExpression, and with *returning* ask for the item if it is false."""
+    if found is None:
+        return parameters
     placeholders = Placeholders()
     add_condition(parameters, found, placeholders)
     placeholders.into(parameters)
