@@ -14,6 +14,7 @@ import dataclasses
 import datetime as dt
 import enum
 import ipaddress
+import itertools
 import pathlib
 import typing
 import uuid
@@ -24,10 +25,11 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType
 
 import attrs
 import msgspec
+from hypothesis import assume
 from hypothesis import strategies as st
 from typing_extensions import NotRequired, TypedDict
 
-from dynattrs import model, partition_key
+from dynattrs import GlobalIndex, ModelError, Table, field, model, partition_key
 from dynattrs.mapper import Compressed, Epoch, Json
 
 # --- Values of one type -----------------------------------------------------------------------
@@ -290,6 +292,47 @@ def models(draw: st.DrawFn) -> Any:
     )
     values = {f"f{number}": draw(each.values) for number, each in enumerate(drawn)}
     return cls(id=draw(texts.filter(bool)), **values)
+
+
+#: What tells tables apart that were declared for one example each.
+_numbers_of_tables = itertools.count()
+
+
+@st.composite
+def keyed_models(draw: st.DrawFn) -> Any:
+    """An instance of a model whose keys are made of its fields, declared on the spot."""
+    in_keys = [each for each in SCALARS if each.wire in ("S", "N", "BOOL")]
+    parts = draw(st.lists(st.sampled_from(in_keys), min_size=5, max_size=5))
+    others = draw(st.lists(samples, max_size=2))
+    optional = [number > 2 and draw(st.booleans()) for number in range(5)]
+    types = {
+        f"k{number}": typing.Optional[each.type] if optional[number] else each.type
+        for number, each in enumerate(parts)
+    }
+    fields: dict[str, Any] = {f"k{n}": field(default=None) for n in range(5) if optional[n]}
+    fields = {**fields, **({"k0": field(key_only=True)} if draw(st.booleans()) else {})}
+    types.update({f"f{number}": each.type for number, each in enumerate(others)})
+    between = draw(st.sampled_from(["#", "::", "A", "-"]))
+    app = Table(
+        f"app{next(_numbers_of_tables)}", partition_key="pk", sort_key="sk",
+        discriminator=draw(st.sampled_from([None, "type"])),
+        indexes=[GlobalIndex("by-g", partition_key="g1", sort_key="g2",
+                             write_shards=draw(st.sampled_from([None, 2])))],
+    )  # fmt: skip
+    body = _declared("Thing", types, **fields)
+    try:
+        cls = model(
+            app, pk="P#{k0}", sk=f"{{k1}}{between}{{k2}}", g1="G#{k3}", g2=f"{{k4}}{between}{{k1}}",
+            kw_only=True, upgrades=[lambda item: item] if draw(st.booleans()) else None,
+        )(body)  # fmt: skip
+    except ModelError:  # a type that has no place there
+        assume(False)
+    values = {
+        f"k{number}": draw(st.none() | each.values if optional[number] else each.values)
+        for number, each in enumerate(parts)
+    }
+    values.update({f"f{number}": draw(each.values) for number, each in enumerate(others)})
+    return cls(**values)
 
 
 # --- Attribute maps ---------------------------------------------------------------------------------

@@ -433,6 +433,10 @@ class ModelKeys:
                 return index.write_shards
         return None
 
+    def shard(self, key: AttributeMap, shards: int) -> int:
+        """The shard of an item with a primary key."""
+        return shard_of(key, shards)
+
     def impossible(self, template: Template, unfit: Unfit) -> ImpossibleKey:
         """What a template refused, with the field's name."""
         where = self.name if unfit.field is None else f"{self.name}.{unfit.field}"

@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from dynattrs import utf8
 from dynattrs.mapper import numbers, scalars
-from dynattrs.mapper.codec import ANY, SETS, Codec, Refused, Trail, show, show_stored
+from dynattrs.mapper.codec import (
+    ANY,
+    SETS,
+    AnyShape,
+    Codec,
+    Refused,
+    Trail,
+    show,
+    show_stored,
+)
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -163,7 +172,10 @@ def any_codec(
             return dump(value)
         return told(value, of_class(value).dump_at(value, trail))
 
-    return Codec(Any, ANY, dump, load, expected=expected, dump_at=dump_at, optional=True)
+    shape = AnyShape() if simple is SCALARS else None
+    return Codec(
+        Any, ANY, dump, load, expected=expected, dump_at=dump_at, optional=True, shape=shape
+    )
 
 
 # --- JSON -------------------------------------------------------------------------------------

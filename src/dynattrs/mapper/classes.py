@@ -23,6 +23,7 @@ from dynattrs.mapper.codec import (
     OptionalShape,
     Refused,
     Trail,
+    TypedDictShape,
     explain_load,
     names_of,
     show,
@@ -401,7 +402,7 @@ def typed_dict_codec(
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, fields=members, names={name: name for name in names},
-        required=required,
+        required=required, shape=TypedDictShape(members, required, other),
     )  # fmt: skip
 
 

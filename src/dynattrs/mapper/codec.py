@@ -157,10 +157,32 @@ class MapShape:
 
 
 @attrs.frozen(eq=False, repr=False)
+class KeyedMapShape:
+    """M whose names are those that `name_of` makes of keys, all members by one codec."""
+
+    name_of: Callable[[Any], str]
+    element: Codec
+
+
+@attrs.frozen(eq=False, repr=False)
 class TupleShape:
     """L of a fixed length, each place by its own codec."""
 
     elements: tuple[Codec, ...]
+
+
+@attrs.frozen(eq=False, repr=False)
+class TypedDictShape:
+    """M of named members; a name that is not among them has what *other* makes."""
+
+    members: Mapping[str, Codec]
+    required: frozenset[str]
+    other: Codec
+
+
+@attrs.frozen(eq=False, repr=False)
+class AnyShape:
+    """What the value's own type says."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -184,15 +206,23 @@ class OptionalShape:
 
 
 @attrs.frozen(eq=False, repr=False)
-class TextsShape:
+class ChoicesShape:
+    """One of some values, by their types and themselves, each stored in its own way."""
+
+    written: Mapping[tuple[type[Any], Any], AttributeValue]
+
+
+@attrs.frozen(eq=False, repr=False)
+class TextsShape(ChoicesShape):
     """S, one of some texts, each for one value."""
 
     values: Mapping[str, Any]
 
 
-#: How a codec is made, as far as `rows` can do the same without attribute values.
+#: How a codec is made, as far as generated code can do the same without attribute values.
 Shape: TypeAlias = (
-    "ListShape | SetShape | MapShape | TupleShape | UnionShape | OptionalShape | TextsShape"
+    "ListShape | SetShape | MapShape | KeyedMapShape | TupleShape | TypedDictShape | AnyShape | "
+    "UnionShape | OptionalShape | ChoicesShape"
 )
 
 Dump: TypeAlias = Callable[[Any], AttributeValue]

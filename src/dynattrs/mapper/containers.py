@@ -19,6 +19,7 @@ from dynattrs.mapper.codec import (
     ANY,
     SETS,
     Codec,
+    KeyedMapShape,
     ListShape,
     MapShape,
     OptionalShape,
@@ -43,7 +44,7 @@ def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], o
     def dump(value: Any) -> AttributeValue:
         member = element.dump
         if type(value) is not list:
-            _check_sequence(value)
+            check_sequence(value)
         return {"L": [member(each) for each in value]}
 
     def load(value: AttributeValue) -> Any:
@@ -51,7 +52,7 @@ def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], o
         return build([member(each) for each in value["L"]])
 
     def dump_at(value: Any, trail: Trail) -> AttributeValue:
-        _check_sequence(value)
+        check_sequence(value)
         return {"L": _each(value, element.dump_at, trail)}
 
     def load_at(value: AttributeValue, trail: Trail) -> Any:
@@ -67,7 +68,7 @@ def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], o
     )  # fmt: skip
 
 
-def _check_sequence(value: object) -> None:
+def check_sequence(value: object) -> None:
     # Text is a sequence of text to Python; nobody who stores it as a list means that. An iterator
     # is gone once it is read, and a list was promised.
     if isinstance(value, (str, bytes, Mapping, AbstractSet)) or not isinstance(value, Collection):
@@ -93,7 +94,7 @@ def tuple_codec(type_: Any, elements: tuple[Codec, ...]) -> Codec:
             raise Refused(expected, found)
 
     def dump_at(value: Any, trail: Trail) -> AttributeValue:
-        _check_sequence(value)
+        check_sequence(value)
         check(value, f"a sequence of {len(value)}")
         return {"L": _zip(elements, value, lambda codec: codec.dump_at, trail)}
 
@@ -102,7 +103,7 @@ def tuple_codec(type_: Any, elements: tuple[Codec, ...]) -> Codec:
         return tuple(_zip(elements, value["L"], lambda codec: codec.load_at, trail))
 
     def dump(value: Any) -> AttributeValue:
-        _check_sequence(value)
+        check_sequence(value)
         check(value, f"a sequence of {len(value)}")
         return {"L": [codec.dump(each) for codec, each in zip(elements, value, strict=True)]}
 
@@ -289,7 +290,7 @@ def dict_codec(
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, element=element, key=None if plain else key,
-        shape=MapShape(element, build) if plain else None,
+        shape=MapShape(element, build) if plain else KeyedMapShape(name_of, element),
     )  # fmt: skip
 
 

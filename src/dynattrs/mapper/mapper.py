@@ -50,11 +50,13 @@ from dynattrs.schema.model_info import (
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import noticed, write_code
+    from dynattrs.mapper import noticed, request_code, stored_json, write_code
     from dynattrs.mapper.rows import RowReader
     from dynattrs.mapper.write_code import DumpWithSize
 else:
     noticed = deferred("dynattrs.mapper.noticed")
+    request_code = deferred("dynattrs.mapper.request_code")
+    stored_json = deferred("dynattrs.mapper.stored_json")
     write_code = deferred("dynattrs.mapper.write_code")
 
 T = TypeVar("T")
@@ -184,20 +186,20 @@ class Mapper(Codecs):
             if isinstance(codec, ClassCodec):
                 made = write_code.generate_dump_with_size(codec)
             else:
-                made = write_code.leave_to_dump
+                made = stored_json.leave_to_dump
             known[cls] = made
             return made
 
-    def dump_as_request(self, obj: Any, table: str) -> PutRequest | None:
+    def dump_as_request(self, obj: Any, table: str, *moves: Mapping[str, Any]) -> PutRequest | None:
         """The request to put *obj* as JSON, in a `msgspec.Raw`, its length, and the identity of the
         key in *table*.
 
         None where `dump` has to decide: it is the general way, and says what is wrong.
         """
         cls = type(obj)
-        dump = self.request_dumps.get(cls) or self._new_dump_as_request(cls)
         try:
-            return dump(obj, table)
+            dump = self.request_dumps.get(cls) or self._new_dump_as_request(cls)
+            return dump(obj, table, *moves)
         except Exception:
             return None
 
@@ -206,11 +208,11 @@ class Mapper(Codecs):
             known = self.request_dumps
             codec = self.model_codec(cls)
             if isinstance(codec, ClassCodec):
-                made = write_code.generate_dump_as_request(codec, info_of(cls))
+                made = request_code.generate_dump_as_request(codec, info_of(cls))
                 if codec.validates:
                     made = _validating(codec, made)
             else:
-                made = write_code.leave_to_dump
+                made = stored_json.leave_to_dump
             known[cls] = made
             return made
 
@@ -505,9 +507,9 @@ def _types(info: ModelInfo | None) -> dict[str, str]:
 
 
 def _validating(codec: ClassCodec, dump: DumpAsRequest) -> DumpAsRequest:
-    def validate_and_dump(obj: Any, table: str) -> PutRequest | None:
+    def validate_and_dump(obj: Any, table: str, *moves: Mapping[str, Any]) -> PutRequest | None:
         codec.validate(obj)
-        return dump(obj, table)
+        return dump(obj, table, *moves)
 
     return validate_and_dump
 

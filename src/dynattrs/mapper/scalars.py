@@ -15,6 +15,7 @@ from typing import Any, Final
 from dynattrs import foreign_values
 from dynattrs.mapper import numbers, temporal
 from dynattrs.mapper.codec import (
+    ChoicesShape,
     Codec,
     Dump,
     Load,
@@ -220,9 +221,9 @@ def _choice_codec(
     tags = frozenset(next(iter(encoded)) for encoded in stored.values())
     optional = "NULL" in tags
     shape = (
-        TextsShape({text: member for (_, text), member in members.items()})
+        TextsShape(stored, {text: member for (_, text), member in members.items()})
         if tags == {"S"}
-        else None
+        else ChoicesShape(stored)
     )
     return Codec(
         type_, tags - {"NULL"} or tags, dump, load,

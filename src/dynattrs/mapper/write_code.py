@@ -1,49 +1,39 @@
 """Code that writes objects: one generated straight-line function for each class and purpose.
 
-One walk over the fields makes them all: the attribute map; the attribute map with the bytes that the
-service counts for it; and the JSON of the request to put it, which gathered writes wait as.
+One walk over the fields makes both: the attribute map, and the attribute map with the bytes that the
+service counts for it. (The JSON of the request to put it, which gathered writes wait as, is
+`request_code`'s.)
 
 Each knows the usual types of values. The first hands everything else to the field's codec, because it
-is what `Codec.dump` stands for. The other two may raise at anything: `Mapper.dump` and what follows
+is what `Codec.dump` stands for. The other may raise at anything: `Mapper.dump` and what follows
 it then do the work, and write the error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
-import msgspec
-from msgspec import UNSET
 
 from dynattrs import limits
 from dynattrs.mapper import scalars, time_to_live
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.mapper.classes import ClassCodec, DumpMap, FieldCodec
-from dynattrs.mapper.codec import SCALARS, Codec, ListShape, OptionalShape, SetShape
-from dynattrs.mapper.key_rules import restore_key, rules_of
+from dynattrs.mapper.codec import Codec, ListShape, OptionalShape, SetShape
+from dynattrs.mapper.key_rules import restore_key
 from dynattrs.mapper.number_lists import NumberLists, number_lists
-from dynattrs.mapper.numbers import plain_number
-from dynattrs.mapper.scalars import binary
 from dynattrs.mapper.size import item_size, value_size
 from dynattrs.mapper.source import Source, bind, indented
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, KeyRule, ModelInfo
+from dynattrs.mapper.stored_json import Unusual
 from dynattrs.schema.table import AttributeMap
 
 #: Makes the attribute map of an instance, and counts its bytes.
 DumpWithSize: TypeAlias = Callable[[Any], tuple[AttributeMap, int]]
 
-_REQUEST: Final = b'{"PutRequest":{"Item":%b}}'
-
 _STR: Final = scalars.PLAIN[str]
 _INT: Final = scalars.PLAIN[int]
 _BYTES: Final = scalars.PLAIN[bytes]
-
-
-class Unusual(Exception):
-    """The fast way met what only the general one may judge."""
 
 
 def generate_dump(codec: ClassCodec) -> DumpMap:
@@ -61,36 +51,6 @@ def generate_dump_with_size(codec: ClassCodec) -> DumpWithSize:
     """
     function: DumpWithSize = _SizedMapWriter().function(codec)
     return function
-
-
-# Measured (benchmarks/test_rows.py): 4.0 -> 1.9 us an item of eleven attributes, from object to JSON;
-# tests/property/test_write_code.py holds it to `Mapper.dump` and what follows that.
-def generate_dump_as_request(codec: ClassCodec, info: ModelInfo | None) -> DumpAsRequest:
-    """The function that turns an instance into JSON and the identity of its key.
-
-    msgspec writes structs that are filled with the fields: there is no attribute map in between. The
-    bytes of the JSON are never fewer than those that the service counts for the item (`size`): each
-    name, text and binary is in it, and a number's text is longer than what it counts. So JSON that
-    is small enough is of an item that is, and only a large one has to be measured.
-
-    It raises anything where it leaves the work to the general codecs.
-    """
-    stored = {field.stored for field in codec.members}
-    # Computed keys are made of the attribute map.
-    if info is None or codec.keys is not None or not stored.issuperset(info.table.key):
-        return leave_to_dump
-    if info.upgrades:  # its items have their schema version, too
-        return leave_to_dump
-    try:
-        function: DumpAsRequest = _RequestWriter(info).function(codec)
-    except ValueError:  # a name that cannot be that of a struct's member
-        return leave_to_dump
-    return function
-
-
-def leave_to_dump(*arguments: Any) -> NoReturn:
-    """Stands for a function that there is none of."""
-    raise Unusual
 
 
 @attrs.frozen
@@ -318,119 +278,4 @@ class _SizedMapWriter(_MapWriter):
             f"    size += {size}",
             *(["    size += restore_key(value, item)"] if codec.plain_key else []),
             "return item, size",
-        ]
-
-
-def _struct_of(tag: str) -> Any:
-    return msgspec.defstruct(tag, [(tag, Any)], gc=False)
-
-
-_STRUCTS: Final = {tag: _struct_of(tag) for tag in ("S", "N", "B", "BOOL", "NULL", "SS", "L", "M")}
-
-
-class _RequestWriter(_MapWriter):
-    """Generates functions that make the JSON of requests, by way of structs, which need no maps.
-
-    They check the key attributes on the way and make the key's identity of the same values.
-    """
-
-    may_raise = True
-
-    def __init__(self, info: ModelInfo) -> None:
-        super().__init__()
-        self.names.update(
-            _STRUCTS, Decimal=Decimal, MOST_BYTES=limits.ITEM_BYTES, NOTHING=_STRUCTS["NULL"](True),
-            Raw=msgspec.Raw, UNSET=UNSET, binary=binary, encode=msgspec.json.Encoder().encode,
-            plain_number=plain_number,
-        )  # fmt: skip
-        self.table_key = sorted(info.table.key)
-        self.key_rules = {rule[0]: rule for rule in rules_of(info)}
-        #: What holds the values that the identity is made of, by attribute.
-        self.key_values: dict[str, str] = {}
-
-    def parameters(self, depth: int) -> str:
-        return "value, table" if depth == 1 else "value"
-
-    def begin(self, codec: ClassCodec) -> list[str]:
-        if not codec.carries:
-            return []
-        # What is carried may have any name.
-        carried = f"getattr(value, {UNKNOWN_ATTRIBUTE!r}, NOTHING_CARRIED)"
-        return [f"if {carried} is not NOTHING_CARRIED: raise Unusual"]
-
-    def place(self, field: FieldCodec, position: int) -> str:
-        return f"to_{position}"
-
-    def left_out(self, place: str) -> list[str]:
-        return [f"else: {place} = UNSET"]
-
-    def value(self, tag: str, payload: str) -> str:
-        return "NOTHING" if tag == "NULL" else f"{tag}({payload})"
-
-    def numbers(self, many: NumberLists, shape: ListShape) -> _Usual:
-        condition, members = self.members(shape)
-        payload = f"Raw({self.bind('payload', many.payload)}({members}))"
-        return _Usual(condition, "L", payload, "")
-
-    def general(self, codec: Codec, place: str, size: int, depth: int) -> list[str]:
-        # Measuring finds what is nested too deep.
-        deep = [] if codec.tags <= SCALARS else [f"value_size({place}, {depth})"]
-        return [*super().general(codec, place, size, depth), *deep]
-
-    def field(
-        self, field: FieldCodec, place: str, depth: int, outer: tuple[ClassCodec, ...]
-    ) -> list[str]:
-        rule = self.key_rules.get(field.stored) if depth == 1 else None
-        if rule is None:
-            return super().field(field, place, depth, outer)
-        key = self.key_values[field.stored] = f"key_{place}"
-        return self._key(field, place, key, rule)
-
-    def _key(self, field: FieldCodec, place: str, key: str, rule: KeyRule) -> list[str]:
-        """The lines that store a key attribute, and keep what its identity is made of."""
-        _, kind, most, _ = rule
-        codec = (
-            field.codec.shape.inner if isinstance(field.codec.shape, OptionalShape) else field.codec
-        )
-        if (kind == "N" and codec is _INT) or (codec in (_STR, _BYTES) and codec.tags == {kind}):
-            usual = _SCALARS[codec]
-            fits = "" if kind == "N" else f" and 0 < len(each) <= {most}"
-            return [
-                f"if not ({usual.condition}{fits}): raise Unusual",
-                f"{place} = {self.value(usual.tag, usual.payload)}",
-                # An int equals the Decimal that others make of its text.
-                f"{key} = each",
-            ]
-        lines = [
-            f"{place} = {self.bind('dump', field.codec.dump)}(each)",
-            f"payload = {place}.get({kind!r})",
-        ]
-        if kind == "N":
-            return [
-                *lines,
-                "if payload is None: raise Unusual",
-                "payload = plain_number(payload)",
-                f"{place} = N(payload)",
-                f"{key} = Decimal(payload)",
-            ]
-        return [
-            *lines,
-            f"if payload is None or not 0 < len(payload) <= {most}: raise Unusual",
-            f"{key} = {'payload' if kind == 'S' else 'binary(payload)'}",
-        ]
-
-    def end(self, codec: ClassCodec, depth: int) -> list[str]:
-        names = {self.place(field, at): field.stored for at, field in enumerate(codec.members)}
-        struct = msgspec.defstruct("Item", names, gc=False, rename=names)
-        made = f"{self.bind('Item', struct)}({', '.join(names)})"
-        if depth > 1:
-            return [f"return {made}"]
-        identity = ["table"]
-        for name in self.table_key:
-            identity += repr(name), repr(self.key_rules[name][1]), self.key_values[name]
-        return [
-            f"found = {_REQUEST!r} % encode({made})",
-            # Only then it may be too large, and has to be measured.
-            "if len(found) > MOST_BYTES: raise Unusual",
-            f"return Raw(found), len(found), ({', '.join(identity)})",
         ]

@@ -21,7 +21,7 @@ from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.operations.writing.pace import Pace
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
-from dynattrs.schema.model_info import ModelInfo, ModelMapper
+from dynattrs.schema.model_info import Kinds, ModelInfo, ModelMapper
 from dynattrs.schema.table import Table
 
 if TYPE_CHECKING:
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: A model's mapper, its real table, the models with unique fields among its items, and the models of the
-#: table with their number: more of both may be declared later.
-Packing: TypeAlias = tuple[ModelMapper, str, list[ModelInfo], DeclaredModels, int]
+#: A model, its mapper, its real table, the models with unique fields among its items, the models of the
+#: table with their number (more of both may be declared later), what tells its keys from others', and
+#: whether a save changes its objects.
+Packing: TypeAlias = tuple[
+    ModelInfo, ModelMapper, str, list[ModelInfo], DeclaredModels, int, Kinds | None, bool
+]
 
 _log = logging.getLogger("dynattrs")
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dynattrs.mapper.anything import native_map
 from dynattrs.schema.messages import Message
+from dynattrs.schema.table import AttributeMap
 
 #: The operations whose requests or replies carry items: the service's names by the client's methods.
 #: All of them say what they cost when they are asked to.
@@ -31,11 +32,17 @@ def unpacked(parameters: Message) -> Message:
     def one(request: object) -> Any:
         if not isinstance(request, msgspec.Raw):
             return request
-        item = msgspec.json.decode(request)["PutRequest"]["Item"]
-        return {"PutRequest": {"Item": native_map(item)}}
+        return {"PutRequest": {"Item": item_in(request)}}
 
     items = {
         table: [one(request) for request in requests]
         for table, requests in parameters["RequestItems"].items()
     }
     return {**parameters, "RequestItems": items}
+
+
+def item_in(request: Any) -> AttributeMap:
+    """The item of a request that is JSON."""
+    import msgspec
+
+    return native_map(msgspec.json.decode(request)["PutRequest"]["Item"])

@@ -298,8 +298,8 @@ class Period(Style):
         if not re.match(r"\d{4}-\d\d-\d\d", text):
             raise Unfit("a date or an instant", f"{text!r}")
         return "".join(
-            part if letter is None else text[slice(*_PLACES[letter])]
-            for part, letter in _directives(self.format)
+            part if where is None else text[slice(*where)]
+            for part, where in directives(self.format)
         )
 
     def read(self, text: str) -> AttributeValue:
@@ -322,13 +322,18 @@ class Period(Style):
 
     def language(self) -> tuple[Step, ...]:
         found: list[Letters] = []
-        for part, letter in _directives(self.format):
-            if letter is None:
+        for part, where in directives(self.format):
+            if where is None:
                 found += [Letters(frozenset(each)) for each in part]
             else:
-                start, end = _PLACES[letter]
-                found += [Letters(_DECIMALS)] * (end - start)
+                found += [Letters(_DECIMALS)] * (where[1] - where[0])
         return tuple(found)
+
+
+def directives(format_: str) -> Iterator[tuple[str, tuple[int, int] | None]]:
+    """The pieces of a format of dates: plain text, or a directive, and where that is in an instant's."""
+    for part, letter in _directives(format_):
+        yield part, None if letter is None else _PLACES[letter]
 
 
 def _directives(format_: str) -> Iterator[tuple[str, str | None]]:

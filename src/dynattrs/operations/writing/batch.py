@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
 from dynattrs.errors import (
@@ -24,17 +24,18 @@ from dynattrs.errors import (
     Throttled,
     UnsentWrites,
 )
+from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import kinds_of
-from dynattrs.operations.context import Core, Packing
+from dynattrs.mapper.carried import NOTHING_CARRIED
+from dynattrs.operations.context import Core, Packing, is_frozen
 from dynattrs.operations.flows import Call, Flow, Pause, Signal, Start, Wait, WaitFor
 from dynattrs.operations.item_keys import identity, names_in
 from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
-from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.encoding import Encoded, moves_of, settling_packed
 from dynattrs.operations.writing.pace import inside
 from dynattrs.operations.writing.reports import (
     hand_over,
-    look_back,
     raise_failures,
     remember,
     report_left,
@@ -44,12 +45,15 @@ from dynattrs.operations.writing.reports import (
     with_earlier,
 )
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import info_of
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, info_of
+from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
 
 #: Sends a write by a request of its own: one that has a condition.
 Put: TypeAlias = Callable[[float], Flow[None]]
+
+_NO_MOVES: Final[Mapping[str, Any]] = {}
 
 #: How often to look whether another thread is done.
 _BETWEEN_LOOKS: Final = 0.005
@@ -58,50 +62,67 @@ _LIGHT_BYTES: Final = 65536
 
 
 def packed_write(core: Core, obj: object) -> Write | None:
-    """The write of an object that becomes JSON at once; None where it does not.
-
-    It carries nothing, so there is no edit that it would settle.
-    """
+    """The write of an object that becomes JSON at once; None where it does not."""
     # Measured (benchmarks/second_ways.py): 4.9 -> 2.3 us an object of 11 attributes.
     # tests/property/test_write_code.py holds it to the other way.
     packing = core.packing.get(type(obj)) or _packing(core, type(obj))
     if packing is None:
         return None
-    mapper, table, guarding, members, declared = packing
+    info, mapper, table, guarding, members, declared, kinds, changes = packing
     if guarding or members.declared != declared:  # by a model that was declared since
         core.packing.pop(type(obj), None)
         return None
     dump = mapper.request_dumps.get(type(obj), mapper.dump_as_request)
+    moves = moves_of(core, info, obj) if changes else _NO_MOVES
     try:
-        found = dump(obj, table)
+        found = dump(obj, table, moves) if changes else dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
-    if found is None:
+    if found is None or (kinds is not None and kinds.owner_of(_key_map(found[2])) is not None):
         return None
     request, size, key = found
-    return Write(table, None, request, size, obj, "save", None, key)
+    acknowledged = None
+    if changes or getattr(obj, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED) is not NOTHING_CARRIED:
+        acknowledged = settling_packed(info, obj, moves, request)
+    return Write(table, None, request, size, obj, "save", acknowledged, key)
+
+
+def _key_map(identity: tuple[Any, ...]) -> AttributeMap:
+    """The key that an identity is of."""
+    return {
+        name: {tag: payload}
+        for name, tag, payload in zip(identity[1::3], identity[2::3], identity[3::3], strict=True)
+    }
 
 
 def _packing(core: Core, cls: type[object]) -> Packing | None:
     """What is to be known of a model whose objects may become JSON at once.
 
-    Not those that a save changes first, and none of which there is something to say.
+    Not those that are sent each under its condition, those that hooks replace, and frozen ones that a
+    save changes: they are replaced as well.
     """
     info = info_of(cls)
     keeps = info is not None and (info.carries or info.unknown != "keep")
-    if info is None or not keeps or info.moves or info.guarding:
+    if info is None or not keeps or info.version is not None or info.guarding:
         return None
-    if core.saves_through_hooks(info) or (info.keys is None and kinds_of(info) is not None):
+    if core.saves_through_hooks(info) or (info.moves and is_frozen(info)):
         return None
+    ask_again(info)
     table, members = core.table_name(info.table), info.table.members
-    return core.packing.learn(cls, (info.mapper, table, info.guarding, members, members.declared))
+    kinds = kinds_of(info) if info.keys is None else None
+    return core.packing.learn(
+        cls,
+        (info, info.mapper, table, info.guarding, members, members.declared, kinds, info.moves),
+    )
 
 
 def put_write(core: Core, encoded: Encoded) -> Write:
     """The put of an encoded object."""
     info, item = encoded.info, encoded.item
+    # The mapper has made it: its key is there, and has bytes where it is binary.
+    key = {name: item[name] for name in info.table.key}
     return Write(
-        core.table_name(info.table), encoded.key, {"PutRequest": {"Item": item}},
+        core.table_name(info.table), key, {"PutRequest": {"Item": item}},
         encoded.size, encoded.source, "save", encoded.settling(),
     )  # fmt: skip
 
@@ -119,9 +140,12 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
 
 
 def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> bool:
-    """Put a write into the buffer; whether `send_whole` is to follow.
+    """Put a write into the buffer.
 
     A function and no flow, because there are 24 writes after which nothing is to be done.
+
+    Returns:
+        If `send_whole` is to follow.
 
     Args:
         core: The session's.
@@ -138,9 +162,9 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
     return buffer.add(write) and waits
 
 
-def hold_packed(core: Core, buffer: Buffer, obj: object) -> bool | None:
+def hold_packed(core: Core, buffer: Buffer, obj: object, *, going_on: bool = False) -> bool | None:
     """As `hold`, for an object that becomes JSON at once; None for any other."""
-    waits = _may_wait(core, buffer, obj, "save", False)
+    waits = _may_wait(core, buffer, obj, "save", going_on)
     write = packed_write(core, obj)
     return None if write is None else buffer.add(write) and waits
 
@@ -156,6 +180,20 @@ def _may_wait(core: Core, buffer: Buffer, obj: object, action: str, going_on: bo
 def is_sending(core: Core, buffer: Buffer) -> bool:
     """Whether `on_progress` or a listener is writing: whoever sends cannot wait for itself."""
     return bool(buffer.senders) and core.environment.caller() in buffer.senders
+
+
+def look_back(
+    core: Core, buffer: Buffer, obj: object, action: str, *, going_on: bool = False
+) -> None:
+    """Tell of what has become of earlier writes, before another one is taken.
+
+    Raises:
+        UnsentWrites: As `hold`.
+    """
+    if buffer.has_failures and (not going_on or buffer.is_hopeless()):
+        raise_failures(buffer, obj, action)
+    if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
+        hand_over(core, portion, raising=False)
 
 
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:

@@ -24,6 +24,7 @@ from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.conditions import unversioned, version_is
 from dynattrs.operations.context import Core, is_frozen
 from dynattrs.operations.item_keys import written_key
+from dynattrs.operations.requests import item_in
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -45,11 +46,6 @@ class Encoded:
     size: int = 0
     moves: dict[str, Any] = attrs.field(factory=dict)
     given: Any = None
-
-    @property
-    def key(self) -> AttributeMap:
-        """The primary key. The mapper has made it: it is there, and has bytes where it is binary."""
-        return {name: self.item[name] for name in self.info.table.key}
 
     @property
     def rekeyed(self) -> bool:
@@ -77,9 +73,7 @@ class Encoded:
 
     def taken(self) -> None:
         """A batch has taken it: from now on the object is about the item of its key."""
-        carried = carried_by(self.obj).key
-        if carried is not None and self.rekeyed:
-            carry_on(self.obj, key=attrs.evolve(carried, left=True))
+        _taken(self.obj, self.rekeyed)
 
     def settle(self) -> None:
         """The service has said yes: move version and time stamps of a mutable object."""
@@ -98,6 +92,24 @@ class Encoded:
         if self.info.version is not None and self.rekeyed:
             return unversioned(self.info)
         return version_is(self.info, self.obj)
+
+
+def settling_packed(
+    info: ModelInfo, obj: object, moves: Mapping[str, object], request: object
+) -> Callable[[], None]:
+    """What is to be called when the service has stored an object whose *request* is JSON."""
+    key, rekeyed = carried_by(obj).key, False
+    if key is not None:
+        item = item_in(request)
+        rekeyed = any(item.get(name) != value for name, value in key.stored.items())
+        _taken(obj, rekeyed)
+    return functools.partial(_settle, info, obj, moves, rekeyed)
+
+
+def _taken(obj: object, rekeyed: bool) -> None:
+    carried = carried_by(obj).key
+    if carried is not None and rekeyed:
+        carry_on(obj, key=attrs.evolve(carried, left=True))
 
 
 def _settle(info: ModelInfo, obj: object, moves: Mapping[str, object], rekeyed: bool) -> None:
@@ -209,18 +221,25 @@ def refusal(obj: object, error: MappingError | ModelError) -> MappingError | Non
 
 def stamp(core: Core, encoded: Encoded) -> None:
     """Put the next version and the time stamps into the item, and remember them for the object."""
-    info, obj = encoded.info, encoded.obj
-    if info.version is not None:
-        encoded.moves[info.version] = (getattr(obj, info.version) or 0) + 1
-    created = info.created if info.created and getattr(obj, info.created) is None else None
-    if created or info.updated:
-        now = core.environment.now()
-        encoded.moves.update((name, now) for name in (created, info.updated) if name)
+    info = encoded.info
+    encoded.moves.update(moves_of(core, info, encoded.obj))
     codec = info.mapper.model_codec(info.cls)
     for name, value in encoded.moves.items():
         encoded.item[info.names[name]] = (codec.fields or {})[name].dump(value)
     if info.keys is not None:
         info.keys.refresh(encoded.item, {info.names[name] for name in encoded.moves})
+
+
+def moves_of(core: Core, info: ModelInfo, obj: object) -> dict[str, Any]:
+    """The fields that a save of an object changes, with their new values."""
+    moves: dict[str, Any] = {}
+    if info.version is not None:
+        moves[info.version] = (getattr(obj, info.version) or 0) + 1
+    created = info.created if info.created and getattr(obj, info.created) is None else None
+    if created or info.updated:
+        now = core.environment.now()
+        moves.update((name, now) for name in (created, info.updated) if name)
+    return moves
 
 
 def check_size(info: ModelInfo, item: AttributeMap) -> int:

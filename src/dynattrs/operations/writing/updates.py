@@ -31,7 +31,6 @@ from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
     attribute_path,
-    check_model,
     check_models,
     exists,
     field_path,
@@ -76,7 +75,7 @@ R = TypeVar("R")
 Returns: TypeAlias = Literal["new", "old", "changed"] | None
 
 
-@attrs.define(eq=False)
+@attrs.frozen(eq=False)
 class Prepared:
     """An update that is ready to be sent.
 
@@ -474,10 +473,7 @@ def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> l
             raise ConditionError(
                 f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
             )
-        if each.value is None or type(each.value) is Value:
-            check_model(each.path, info, each)
-        else:
-            check_models((each.path, *operands(each.value)), info, each)
+        check_models((each.path, *operands(each.value)), info, each)
         each = of_object(info, each, obj)  # noqa: PLW2901
         data = data_of(each.path)
         attribute = data.steps[0]
