@@ -15,18 +15,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dynattrs.deferral import deferred
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
-from dynattrs.mapper.key_rows import Taken, from_keys
 from dynattrs.mapper.key_spelling import NAMES as KEY_NAMES
 from dynattrs.mapper.noticed import checks, keep
 from dynattrs.mapper.number_lists import builtins_of
 from dynattrs.mapper.read_code import carries_unknown
 from dynattrs.mapper.source import Source, indented
 from dynattrs.mapper.value_rows import ValueReader, checked, renamed, struct_of
+
+if TYPE_CHECKING:
+    from dynattrs.mapper import key_rows
+    from dynattrs.mapper.key_rows import Taken
+else:
+    # Imported, with all styles of slots, for models whose keys are made of fields.
+    key_rows = deferred("dynattrs.mapper.key_rows")
 
 
 # Measured (benchmarks/test_rows.py): 4.6 -> 1.2 us an item of eleven attributes, from JSON to object;
@@ -83,7 +90,9 @@ class _RowCode(ValueReader):
         taken: dict[str, list[str]] = {}
         payloads: dict[str, Taken] = {}
         if keys is not None:
-            body, payloads = from_keys(keys, partial(self._payload, places, types), self.bind)
+            body, payloads = key_rows.from_keys(
+                keys, partial(self._payload, places, types), self.bind
+            )
             taken = {
                 field.stored: self._taken(field, payloads[field.stored], f"a{position}")
                 for position, field in enumerate(codec.members)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import (
     Comparison,
@@ -30,12 +32,16 @@ from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import kinds_of, kinds_of_all, otherwise
-from dynattrs.keys.plans import Plan, held_by
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
+
+if TYPE_CHECKING:
+    from dynattrs.keys import plans
+else:
+    plans = deferred("dynattrs.keys.plans")
 
 # --- Operands -----------------------------------------------------------------------------------
 
@@ -133,7 +139,7 @@ def up_to_date(info: ModelInfo, *, or_missing: bool = False) -> Condition:
     return any_conditions([no_item(info), asked]) if or_missing else asked
 
 
-def asked_again(infos: Iterable[ModelInfo], found: Plan) -> tuple[Condition | None, bool]:
+def asked_again(infos: Iterable[ModelInfo], found: plans.Plan) -> tuple[Condition | None, bool]:
     """What an index key says of fields, asked of these: the condition, and whether the index has all
     that it takes to answer it. Of an item of an older schema, which may have its fields elsewhere, the
     key is believed.
@@ -143,7 +149,7 @@ def asked_again(infos: Iterable[ModelInfo], found: Plan) -> tuple[Condition | No
     models = [each for info in infos for each in (info, *subclasses(info))]
     older = [Not(up_to_date(each)) for each in models if each.evolves]
     asked = any_conditions([*older, all_conditions(found.again)])
-    held = held_by(models[0].table, found.index)
+    held = plans.held_by(models[0].table, found.index)
     touched = {data_of(path).steps[0] for path in paths_in(asked)}
     return asked, held is None or touched <= held
 
