@@ -38,6 +38,7 @@ from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
 from dynattrs.mapper import json_values, packed
+from dynattrs.operations import item_keys
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
@@ -276,6 +277,23 @@ def signatures(rounds: int) -> None:
     )
 
 
+def keys(rounds: int) -> None:
+    info, simple = model_info(Song), item_keys._simple_key
+
+    def generally() -> Any:
+        item_keys._simple_key = lambda info, key: None
+        try:
+            return item_keys.key_of(info, _KEY)
+        finally:
+            item_keys._simple_key = simple
+
+    in_turns(
+        "a key of two texts",
+        {"the general way": generally, "as a simple key": lambda: item_keys.key_of(info, _KEY)},
+        rounds,
+    )
+
+
 def replies(rounds: int) -> None:
     client = boto3.client("dynamodb", region_name="us-east-1")
     shape = client.meta.service_model.operation_model("Query").output_shape
@@ -384,6 +402,7 @@ if __name__ == "__main__":
     calls_awaited(given.rounds)
     connections(given.rounds)
     signatures(given.rounds)
+    keys(given.rounds)
     replies(given.rounds)
     writes(given.rounds)
     plans(given.rounds)

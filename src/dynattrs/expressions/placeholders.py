@@ -36,6 +36,8 @@ class Placeholders:
 
     def path(self, steps: tuple[str | int, ...]) -> str:
         """A document path: `#0.#1[2]`."""
+        if len(steps) == 1:
+            return self.name(str(steps[0]))
         text = ""
         for step in steps:
             text += f"[{step}]" if isinstance(step, int) else f".{self.name(step)}"

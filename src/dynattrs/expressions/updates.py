@@ -261,6 +261,7 @@ class Action(Expression):
         more: The same for further paths, which `remove(Song.year, Song.genre)` names.
         stated: What is stored in a field as it is written, after its converter.
         again: Makes the action of an object, where the field's converter looks at that.
+        steps: Where what is changed is stored.
     """
 
     clause: Clause
@@ -270,6 +271,9 @@ class Action(Expression):
     more: tuple[Action, ...] = ()
     stated: tuple[Any, ...] = ()
     again: Callable[[Any], Action] | None = None
+    steps: tuple[str | int, ...] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: data_of(self.path).steps, takes_self=True)
+    )
 
     def of(self, obj: object) -> Action:
         """The action on the item of an object; None where only the key is known.
@@ -286,10 +290,6 @@ class Action(Expression):
                 f"given; give the object, update(obj, set_({label}, ...)), or use edit(...)"
             )
         return self.again(obj)
-
-    @property
-    def steps(self) -> tuple[str | int, ...]:
-        return data_of(self.path).steps
 
     @property
     def computed(self) -> bool:
@@ -439,6 +439,8 @@ def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T
 
 def operands(value: object) -> tuple[PathOperand | Path, ...]:
     """The paths that an action's value is computed from."""
+    if value is None or type(value) is Value:
+        return ()
     if isinstance(value, (Path, PathOperand)):
         return (value,)
     if isinstance(value, Arithmetic):
@@ -453,10 +455,11 @@ def operands(value: object) -> tuple[PathOperand | Path, ...]:
 def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:
     """The update expression: `SET … REMOVE … ADD … DELETE …`."""
     clauses = []
+    stated = {each.clause for each in actions}
     for clause in _CLAUSES:
-        own = [each for each in actions if each.clause == clause]
-        parts = [each.render(placeholders) for each in _by_position(clause, own)]
-        if parts:
+        if clause in stated:
+            own = [each for each in actions if each.clause == clause]
+            parts = [each.render(placeholders) for each in _by_position(clause, own)]
             clauses.append(f"{clause} {', '.join(parts)}")
     return placeholders.check(" ".join(clauses), "update")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 from dynattrs.errors import MappingError
 from dynattrs.mapper.carried import carried_by
@@ -36,14 +36,15 @@ def name_object(
     error.key = key or error.key
 
 
-@contextlib.contextmanager
-def answering() -> Generator[None, None, None]:
+class answering:  # noqa: N801 - it is called like a function
     """Note in an error that it is of the reply to a write, which was done."""
-    try:
-        yield
-    except MappingError as error:
-        error.written = True
-        raise
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, MappingError):
+            error.written = True
 
 
 def key_of_object(info: ModelInfo, obj: object) -> AttributeMap:

@@ -290,9 +290,18 @@ def check_models(part: object, info: ModelInfo, whole: object) -> None:
         ConditionError: It names the model.
     """
     for model in models_of(part):
-        if not issubclass(info.cls, model):
-            spoken, asked = two_names(model, info.cls)
-            raise ConditionError(f"{whole} speaks of {spoken}, not of {asked}")
+        _check_model(model, info, whole)
+
+
+def check_model(path: Path, info: ModelInfo, whole: object) -> None:
+    """The same for one path."""
+    _check_model(data_of(path).model, info, whole)
+
+
+def _check_model(model: type[object], info: ModelInfo, whole: object) -> None:
+    if model is not info.cls and not issubclass(info.cls, model):
+        spoken, asked = two_names(model, info.cls)
+        raise ConditionError(f"{whole} speaks of {spoken}, not of {asked}")
 
 
 # --- In a request -------------------------------------------------------------------------------
@@ -302,6 +311,8 @@ def with_condition(
     parameters: Message, found: Condition | None, *, returning: bool = True
 ) -> Message:
     """Add a ConditionExpression, and with *returning* ask for the item if it is false."""
+    if found is None:
+        return parameters
     placeholders = Placeholders()
     add_condition(parameters, found, placeholders)
     placeholders.into(parameters)

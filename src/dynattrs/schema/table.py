@@ -426,7 +426,7 @@ class Table:
         """Those of its indexes that are local."""
         return tuple(index for index in self.indexes if isinstance(index, LocalIndex))
 
-    @property
+    @cached_property
     def key_attributes(self) -> tuple[str, ...]:
         """Every attribute that is part of a key, of the table first, then of the indexes."""
         names = dict.fromkeys(self.key)

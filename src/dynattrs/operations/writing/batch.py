@@ -36,6 +36,7 @@ from dynattrs.operations.writing.encoding import Encoded, moves_of, settling_pac
 from dynattrs.operations.writing.pace import inside
 from dynattrs.operations.writing.reports import (
     hand_over,
+    look_back,
     raise_failures,
     remember,
     report_left,
@@ -119,10 +120,8 @@ def _packing(core: Core, cls: type[object]) -> Packing | None:
 def put_write(core: Core, encoded: Encoded) -> Write:
     """The put of an encoded object."""
     info, item = encoded.info, encoded.item
-    # The mapper has made it: its key is there, and has bytes where it is binary.
-    key = {name: item[name] for name in info.table.key}
     return Write(
-        core.table_name(info.table), key, {"PutRequest": {"Item": item}},
+        core.table_name(info.table), encoded.key, {"PutRequest": {"Item": item}},
         encoded.size, encoded.source, "save", encoded.settling(),
     )  # fmt: skip
 
@@ -140,12 +139,9 @@ def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) 
 
 
 def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> bool:
-    """Put a write into the buffer.
+    """Put a write into the buffer; whether `send_whole` is to follow.
 
     A function and no flow, because there are 24 writes after which nothing is to be done.
-
-    Returns:
-        If `send_whole` is to follow.
 
     Args:
         core: The session's.
@@ -162,9 +158,9 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
     return buffer.add(write) and waits
 
 
-def hold_packed(core: Core, buffer: Buffer, obj: object, *, going_on: bool = False) -> bool | None:
+def hold_packed(core: Core, buffer: Buffer, obj: object) -> bool | None:
     """As `hold`, for an object that becomes JSON at once; None for any other."""
-    waits = _may_wait(core, buffer, obj, "save", going_on)
+    waits = _may_wait(core, buffer, obj, "save", False)
     write = packed_write(core, obj)
     return None if write is None else buffer.add(write) and waits
 
@@ -180,20 +176,6 @@ def _may_wait(core: Core, buffer: Buffer, obj: object, action: str, going_on: bo
 def is_sending(core: Core, buffer: Buffer) -> bool:
     """Whether `on_progress` or a listener is writing: whoever sends cannot wait for itself."""
     return bool(buffer.senders) and core.environment.caller() in buffer.senders
-
-
-def look_back(
-    core: Core, buffer: Buffer, obj: object, action: str, *, going_on: bool = False
-) -> None:
-    """Tell of what has become of earlier writes, before another one is taken.
-
-    Raises:
-        UnsentWrites: As `hold`.
-    """
-    if buffer.has_failures and (not going_on or buffer.is_hopeless()):
-        raise_failures(buffer, obj, action)
-    if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
-        hand_over(core, portion, raising=False)
 
 
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:

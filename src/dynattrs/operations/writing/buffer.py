@@ -37,6 +37,9 @@ PORTION_OBJECTS: Final = 1000
 PORTION_BYTES: Final = 16 * 1024 * 1024
 
 size_of: Final = operator.attrgetter("size")
+_action_of: Final = operator.attrgetter("action")
+_identity_of: Final = operator.attrgetter("identity")
+_acknowledged_of: Final = operator.attrgetter("acknowledged")
 
 
 def _identity(write: Write) -> Hashable:
@@ -121,21 +124,20 @@ class Ledger:
     _bytes: int = attrs.field(default=0, init=False)
     _held: int = attrs.field(default=0, init=False)
 
-    def stored(self, writes: Iterable[Write], *, wanted: bool) -> None:
+    def stored(self, writes: list[Write], *, wanted: bool) -> None:
         """Remember what the service has acknowledged; the objects only where a hook wants them."""
+        saved = [*map(_action_of, writes)].count("save")
         with self._lock:
-            self._count(writes, wanted)
-
-    def _count(self, writes: Iterable[Write], wanted: bool) -> None:
-        for write in writes:
-            if write.action == "save":
-                self._saved += 1
-            else:
-                self._deleted += 1
+            self._saved += saved
+            self._deleted += len(writes) - saved
             if wanted:
-                self._objects.setdefault(write.action, []).append(given(write.obj))
-                self._bytes += write.size
-                self._held += 1
+                self._hold(writes)
+
+    def _hold(self, writes: list[Write]) -> None:
+        for write in writes:
+            self._objects.setdefault(write.action, []).append(given(write.obj))
+            self._bytes += write.size
+            self._held += 1
 
     def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
         """Remember what was given up, and what of that does not matter any more."""
@@ -177,6 +179,8 @@ class Ledger:
 
 
 def _tell(done: list[Write]) -> None:
+    if not any(map(_acknowledged_of, done)):
+        return
     for write in done:
         if write.acknowledged is not None:
             write.acknowledged()
@@ -328,7 +332,7 @@ class Buffer:
 
     def _take(self, *, whole: bool) -> list[Write]:
         batch = self._next(whole=whole)
-        keys = [write.identity for write in batch]
+        keys = [*map(_identity_of, batch)]
         # In this order: an interruption between the two loses nothing.
         self._in_flight.update(zip(keys, batch, strict=True))
         for key in keys:

@@ -48,6 +48,11 @@ class Encoded:
     given: Any = None
 
     @property
+    def key(self) -> AttributeMap:
+        """The primary key. The mapper has made it: it is there, and has bytes where it is binary."""
+        return {name: self.item[name] for name in self.info.table.key}
+
+    @property
     def rekeyed(self) -> bool:
         """Whether the object carries a key of another item than the one that is stored."""
         carried = carried_by(self.obj).key

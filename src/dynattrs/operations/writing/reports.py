@@ -35,6 +35,20 @@ def raise_failures(buffer: Buffer, obj: object, action: str) -> None:
         raise error from cause
 
 
+def look_back(
+    core: Core, buffer: Buffer, obj: object, action: str, *, going_on: bool = False
+) -> None:
+    """Tell of what has become of earlier writes, before another one is taken.
+
+    Raises:
+        UnsentWrites: Earlier writes have failed for good. This one is among its objects: it is not taken.
+    """
+    if buffer.has_failures and (not going_on or buffer.is_hopeless()):
+        raise_failures(buffer, obj, action)
+    if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
+        hand_over(core, portion, raising=False)
+
+
 def unsent_writes(buffer: Buffer, unsent: list[Unsent]) -> UnsentWrites:
     """An error that tells what was not stored, and what of the rest a newer write has replaced."""
     return UnsentWrites(tuple(unsent), tuple(buffer.superseded()))

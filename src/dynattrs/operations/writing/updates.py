@@ -31,6 +31,7 @@ from dynattrs.operations.conditions import (
     add_condition,
     as_condition,
     attribute_path,
+    check_model,
     check_models,
     exists,
     field_path,
@@ -75,7 +76,7 @@ R = TypeVar("R")
 Returns: TypeAlias = Literal["new", "old", "changed"] | None
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Prepared:
     """An update that is ready to be sent.
 
@@ -473,7 +474,10 @@ def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> l
             raise ConditionError(
                 f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
             )
-        check_models((each.path, *operands(each.value)), info, each)
+        if each.value is None or type(each.value) is Value:
+            check_model(each.path, info, each)
+        else:
+            check_models((each.path, *operands(each.value)), info, each)
         each = of_object(info, each, obj)  # noqa: PLW2901
         data = data_of(each.path)
         attribute = data.steps[0]

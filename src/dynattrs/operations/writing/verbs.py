@@ -50,7 +50,7 @@ from dynattrs.operations.refusals import (
     subclass_met,
     with_found,
 )
-from dynattrs.operations.writing import batch, deletes
+from dynattrs.operations.writing import batch, deletes, reports
 from dynattrs.operations.writing.buffer import Buffer, Progress
 from dynattrs.operations.writing.encoding import Encoded, encode, refusal
 from dynattrs.schema.model_info import ModelInfo, model_info
@@ -174,7 +174,7 @@ class WriteVerbs(Owner):
         key: its version moves when that is stored.
         """
         info, core = encoded.info, self._core
-        key = identity(core.table_name(info.table), key_in(info, encoded.item))
+        key = identity(core.table_name(info.table), encoded.key)
         had = yield from batch.settle_open(core, self._buffer, key, batches=False)
         return encode(core, encoded.source) if had else encoded
 
@@ -217,14 +217,14 @@ class WriteVerbs(Owner):
             if beside or len(core.taking) > 1 or (alone and core.gathering):
                 yield from batch.settle_open(core, buffer, write.identity, batches=alone)
             if tells or (waits and buffer.has_failures):
-                batch.look_back(core, buffer, write.obj, write.action, going_on=True)
+                reports.look_back(core, buffer, write.obj, write.action, going_on=True)
             if buffer.add(write) and waits:
                 yield from batch.send_whole(core, buffer)
 
     def _put_beside(self, own: Buffer, encoded: Encoded) -> Flow[None]:
         """Put an object with a version or unique fields while the caller goes on."""
         write = batch.put_write(self._core, encoded)
-        key = key_in(encoded.info, encoded.item)
+        key = encoded.key
         if (yield from self._settle_written(write.table, key)):
             # The same object again, perhaps: its version moves when the first one is stored.
             encoded = encode(self._core, encoded.source)
@@ -300,7 +300,7 @@ class WriteVerbs(Owner):
         self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
     ) -> Flow[None]:
         info = encoded.info
-        table, key = self._core.table_name(info.table), key_in(info, encoded.item)
+        table, key = self._core.table_name(info.table), encoded.key
         yield from self._settle_written(table, key)
         putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
         yield from self._as_today(info, putting)
