@@ -302,8 +302,12 @@ class WriteVerbs(Owner):
         info = encoded.info
         table, key = self._core.table_name(info.table), encoded.key
         yield from self._settle_written(table, key)
-        putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
-        yield from self._as_today(info, putting)
+        if found is None and not info.guarding:
+            # Nothing can be false of what is stored, so nothing of that matters.
+            yield from past_conflicts(self._core, _plain_put(table, encoded))
+        else:
+            putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
+            yield from self._as_today(info, putting)
         encoded.settle()
 
     def _put(
@@ -326,10 +330,9 @@ class WriteVerbs(Owner):
                 name_object(error, info, encoded.source, key)
                 raise
             return
-        parameters = {"TableName": self._core.table_name(info.table), "Item": encoded.item}
-        with_condition(parameters, found)
+        call = _plain_put(self._core.table_name(info.table), encoded, beside)
+        with_condition(call.parameters, found)
         check_constant("PutItem", info, key, found)
-        call = Call("put_item", parameters, deadline=beside)
         try:
             if beside is not None:  # its sender sees to conflicts, and to interruptions meanwhile
                 yield call
@@ -528,3 +531,8 @@ class WriteVerbs(Owner):
                 on_page=on_page, on_error=on_error,
             )
         )  # fmt: skip
+
+
+def _plain_put(table: str, encoded: Encoded, deadline: float | None = None) -> Call:
+    """The put of an object, whatever is stored."""
+    return Call("put_item", {"TableName": table, "Item": encoded.item}, deadline=deadline)
