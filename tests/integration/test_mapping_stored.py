@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+from array import array
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -127,6 +128,13 @@ ROWS: list[Any] = [
     ("empty list", list[int], [], {"L": []}),
     ("tuple", tuple[int, str], (1, "a"), {"L": [N("1"), S("a")]}),
     ("endless tuple", tuple[int, ...], (1, 2), {"L": [N("1"), N("2")]}),
+    (
+        "list of float",
+        list[float],
+        [0.0, 1e-05, 2.5] * 9,
+        {"L": [N("0"), N("1e-05"), N("2.5")] * 9},
+    ),
+    ("array", Annotated[array, "f"], array("f", [0.1, -3.5]), {"L": [N("0.1"), N("-3.5")]}),
     ("Sequence", Sequence[str], ["a"], {"L": [S("a")]}),
     ("dict", dict[str, int], {"a": 1}, {"M": {"a": N("1")}}),
     ("dict by int", dict[int, str], {7: "x"}, {"M": {"7": S("x")}}),

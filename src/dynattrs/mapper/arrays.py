@@ -92,11 +92,9 @@ def ndarray_codec(codecs: CodecOf, type_: object) -> Codec:
     numpy = sys.modules["numpy"]
     arguments = get_args(type_)
     scalar = next(iter(get_args(arguments[1])), None) if len(arguments) == 2 else None
-    try:
-        dtype = None if scalar is None else numpy.dtype(scalar)
-    except TypeError:  # no class of numbers, or one of several
-        dtype = None
-    if dtype is None or dtype.type is not scalar or dtype.kind not in "iuf" or dtype.itemsize > 8:
+    known = {each.type: each for each in map(numpy.dtype, (*_TYPECODES, "e"))}
+    dtype = known.get(scalar) if isinstance(scalar, type) else None
+    if dtype is None:
         raise Refused(
             "a numpy array of ints or floats of up to 64 bits",
             "numpy.ndarray" if scalar is None else f"one of {getattr(scalar, '__name__', scalar)}",
