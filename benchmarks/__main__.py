@@ -61,7 +61,10 @@ def main(arguments: list[str]) -> int:
     if options.what[:1] == ["profile"]:
         from benchmarks import profiles
 
-        profiles.show(environments, options.what[1:] or ["get"])
+        figures = profiles.show(environments, options.what[1:] or ["get"], options.against)
+        if options.save:
+            about = results.about(shlex.join(["python", "-m", "benchmarks", *arguments]), 1, python)
+            results.save(options.save, "profile", about, figures)
         return 0
     budget = suites.SMOKE if options.smoke else suites.Budget()
     if options.rounds:

@@ -143,11 +143,15 @@ def of_checkout(rival: str, root: Path) -> str:
 class Process:
     """A rival in its process."""
 
-    def __init__(self, interpreter: str, rival: str, address: str) -> None:
+    def __init__(
+        self, interpreter: str, rival: str, address: str, library: Path | None = None
+    ) -> None:
         name, _, checkout = rival.partition("@")
         environment = ENVIRONMENT
-        if checkout:  # before what is installed
-            environment = ENVIRONMENT | {"PYTHONPATH": str(Path(checkout) / "src")}
+        if checkout:
+            library = Path(checkout) / "src"
+        if library is not None:  # before what is installed
+            environment = ENVIRONMENT | {"PYTHONPATH": str(library)}
         self._process = subprocess.Popen(
             [interpreter, "-m", "benchmarks.worker", name, address],
             cwd=checkout or ROOT, env=environment, text=True,
@@ -203,15 +207,19 @@ class Contest:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def fresh(self, rival: str) -> Process:
+    def fresh(self, rival: str, library: Path | None = None) -> Process:
         """A process in which nothing was done yet.
+
+        Args:
+            rival: Which.
+            library: A folder whose dynattrs takes the place of the installed one.
 
         Raises:
             NotInstalled: The rival cannot be installed.
             Wrong: It does not start.
         """
         interpreter = self._environments.interpreter_of(rival.partition("@")[0])
-        process = Process(str(interpreter), rival, self.address)
+        process = Process(str(interpreter), rival, self.address, library)
         # Also if it has not even started.
         self._stack.callback(process.close)
         process.about = process.do("about")

@@ -64,7 +64,11 @@ def number(value: float | None) -> str:
 
 
 def about(
-    command: str, rounds: int, python: str, versions: dict[str, str], left_out: dict[str, str]
+    command: str,
+    rounds: int,
+    python: str,
+    versions: dict[str, str] | None = None,
+    left_out: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """What numbers have to carry: where, when and how they were made."""
     said = subprocess.run([python, "--version"], capture_output=True, text=True, check=True)
@@ -73,10 +77,10 @@ def about(
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": f"{_processor()}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}",
         "python": said.stdout.split()[1],
-        "versions": versions,
+        "versions": versions or {},
         "command": command,
         "rounds": rounds,
-        "left_out": {what: why.splitlines()[0][:200] for what, why in left_out.items()},
+        "left_out": {what: why.splitlines()[0][:200] for what, why in (left_out or {}).items()},
     }
 
 
@@ -155,7 +159,7 @@ def page_parts() -> dict[str, str]:
     known = load()
     makers = {
         "table": _matrix, "models": _matrix, "load": _load, "shapes": _shapes, "growth": _growth,
-        "cold": _ratios, "waiting": _waiting, "million": _plain,
+        "cold": _ratios, "waiting": _waiting, "million": _plain, "profile": _profile,
     }  # fmt: skip
     parts = {
         suite: f"{makers[suite](content['figures'])}\n\n{_origin(content['about'])}"
@@ -296,6 +300,35 @@ def _load(figures: Sequence[Figure]) -> str:
         heads = [case.partition(", ")[2] for case in cases]
         parts.append(_rows([f"{head}: ms (50 / 99 / 99.9 %) · calls a second", *heads], rows))
     return "\n\n".join(parts)
+
+
+def _profile(figures: Sequence[Figure]) -> str:
+    """A row for each part of a call, a column for each call and library."""
+    from benchmarks.profiles import OF_A_REQUEST
+
+    columns = list(dict.fromkeys((each.case, each.unit) for each in figures))
+    found = {(each.case, each.unit, each.rival): each.median for each in figures}
+    names = _HEADS | {"made": "make and write, an item"}
+    heads = [f"{names[case]}: {unit.rpartition(', ')[2]}" for case, unit in columns]
+    totals = {
+        column: sum(value for key, value in found.items() if key[:2] == column)
+        for column in columns
+    }
+
+    def cell(column: tuple[str, str], part: str) -> str:
+        value = found.get((*column, part), 0.0)
+        share = value / totals[column]
+        return f"{number(value)} · {share:.0%}" if share >= 0.005 else ""
+
+    rows = [
+        [
+            part + (" \\*" if part in OF_A_REQUEST else ""),
+            *(cell(column, part) for column in columns),
+        ]
+        for part in dict.fromkeys(each.rival for each in figures)
+    ]
+    rows.append(["together", *(f"**{number(totals[column])}**" for column in columns)])
+    return _rows(["µs of CPU, and share", *heads], rows)
 
 
 def _growth(figures: Sequence[Figure]) -> str:

@@ -76,7 +76,8 @@ class Worker:
         from benchmarks import profiles
 
         songs = self._songs(table, concurrency=1)
-        work = self._work(songs, operation, self._prepared(songs, operation, count))
+        prepared = self._prepared(songs, operation, count)
+        work = self._work(songs, operation, prepared)
         work()
         return profiles.measured(work, count)
 
