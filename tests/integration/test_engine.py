@@ -258,8 +258,12 @@ def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own():
     result = run("""
-        import os, socket, threading, warnings
+        import os, socket, sys, threading, time, warnings
         from urllib.parse import urlsplit
+
+        late = 0
+        os.register_at_fork(after_in_child=lambda: time.sleep(late))  # before all that others do there
+
         import boto3
         from dynattrs.wire import local_engine
 
@@ -300,12 +304,16 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
         thread.join()
         assert client.list_tables()["TableNames"] == ["things"]
 
-        read, write = os.pipe()
+        (read, write), (started, ready) = os.pipe(), os.pipe()
+        late = 1 if sys.platform == "linux" else 0
         child = os.fork()
         if child == 0:
             os.close(write)
+            os.write(ready, b"1")
             os.read(read, 1)
             os._exit(0)
+        if not late:
+            os.read(started, 1)
         lease.stop()
         address = ("127.0.0.1", urlsplit(lease.endpoint_url).port)
         with socket.socket() as probe:

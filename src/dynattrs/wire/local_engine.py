@@ -297,6 +297,9 @@ class _Server:
             await self._ending.wait()
             self._loop.remove_reader(listener)
             await asyncio.sleep(0)
+            # A child that was forked just now has the port as well, until it runs.
+            with contextlib.suppress(OSError):  # only Linux shuts down what listens
+                listener.shutdown(socket.SHUT_RDWR)
 
         async def run() -> None:
             await serve(app, Settings(), shutdown_trigger=ended, mode="asgi")
