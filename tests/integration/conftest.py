@@ -27,7 +27,7 @@ from dynattrs import Session
 import engines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from dynattrs.wire.local_engine import Lease
 
@@ -155,18 +155,89 @@ def table_prefix(
     test's name. Such tables are deleted: at the end, or where the engine ends with the run, with
     those of some tests more.
     """
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", request.node.originalname or request.node.name)[:60]
-    prefix = f"{stem}-{secrets.token_hex(4)}-"
+    prefix = unused_prefix(request.node.originalname or request.node.name)
     yield prefix
     ended = ended_prefixes[endpoint.url]
     ended.append(prefix)
-    if endpoint.engine != "environment" and len(ended) < 20:
-        return
-    for page in client.get_paginator("list_tables").paginate():
-        for name in page["TableNames"]:
-            if name.startswith(tuple(ended)):
-                client.delete_table(TableName=name)
-    ended.clear()
+    if endpoint.engine == "environment" or len(ended) >= 20:
+        delete_tables(client, *ended)
+        ended.clear()
+
+
+@pytest.fixture(scope="session")
+def kept_prefixes() -> dict[tuple[str, str], tuple[str, dict[str, list[str]]]]:
+    """By endpoint and module: the prefix of its tables, and the names of these with their keys."""
+    return {}
+
+
+@pytest.fixture
+def kept_tables(
+    request: pytest.FixtureRequest,
+    endpoint: Endpoint,
+    client: Any,
+    kept_prefixes: dict[tuple[str, str], tuple[str, dict[str, list[str]]]],
+) -> Iterator[Callable[..., str]]:
+    """Tables for all tests of a module, empty at the beginning of each: gives their prefix.
+
+    To make and to delete a table takes longer than many a test. It is for a fixture that takes
+    the place of `table_prefix`. Tests may add tables, and delete some, but not change them.
+    """
+    place = endpoint.url, request.module.__name__
+
+    def prefix_of(*tables: Any) -> str:
+        if place in kept_prefixes:
+            prefix, kept = kept_prefixes[place]
+            if delete_tables(client, prefix, but=kept) == set(kept):
+                for name, key in kept.items():
+                    empty_table(client, name, key)
+                return prefix
+            delete_tables(client, prefix)
+        prefix = unused_prefix(place[1].rpartition(".")[2])
+        with Session(client=client, table_prefix=prefix) as session:
+            session.tables.create(*tables)
+        kept_prefixes[place] = prefix, keys_of_tables(client, prefix)
+        return prefix
+
+    yield prefix_of
+    if endpoint.engine == "environment" and place in kept_prefixes:
+        delete_tables(client, kept_prefixes.pop(place)[0])
+
+
+def unused_prefix(stem: str) -> str:
+    return f"{re.sub('[^A-Za-z0-9]+', '_', stem)[:60]}-{secrets.token_hex(4)}-"
+
+
+def tables_of(client: Any, *prefixes: str) -> list[str]:
+    pages = client.get_paginator("list_tables").paginate()
+    return [name for page in pages for name in page["TableNames"] if name.startswith(prefixes)]
+
+
+def keys_of_tables(client: Any, prefix: str) -> dict[str, list[str]]:
+    """The names of tables with the attributes of their keys."""
+    return {
+        name: [
+            part["AttributeName"]
+            for part in client.describe_table(TableName=name)["Table"]["KeySchema"]
+        ]
+        for name in tables_of(client, prefix)
+    }
+
+
+def delete_tables(client: Any, *prefixes: str, but: Collection[str] = ()) -> set[str]:
+    """Delete tables by their prefixes; gives those that are not deleted."""
+    found = set(tables_of(client, *prefixes))
+    for name in found.difference(but):
+        client.delete_table(TableName=name)
+    return found.intersection(but)
+
+
+def empty_table(client: Any, name: str, key: list[str]) -> None:
+    for page in client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
+        requests = [
+            {"DeleteRequest": {"Key": {part: item[part] for part in key}}} for item in page["Items"]
+        ]
+        for start in range(0, len(requests), 25):
+            client.batch_write_item(RequestItems={name: requests[start : start + 25]})
 
 
 @pytest.fixture(scope="session")

@@ -115,9 +115,13 @@ FOREIGN: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Doc, Order)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(Doc, Order)
     yield session
     session.close()
 

@@ -47,9 +47,13 @@ class Part:
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Walked)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(Walked)
     # Equal ranks, so that the index's own key does not tell the items apart.
     session.save_all(
         Walked("ann", bytes([n * 7 % 256, 255]), rank=n // 3, text="x" * (n % 4))

@@ -64,9 +64,13 @@ MODELS = (Cart, Person)
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(*MODELS)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix) as session:
-        session.tables.create(*MODELS)
         yield session
 
 

@@ -52,9 +52,13 @@ MANY_DIGITS = 10**37 + 1
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Thing)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix) as session:
-        session.tables.create(Thing)
         yield session
 
 

@@ -83,9 +83,13 @@ NEW: dict[str, Any] = {
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Person)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(Person)
     put(session, OLD, MIDDLE)
     yield session
     session.close()

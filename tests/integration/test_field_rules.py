@@ -94,9 +94,13 @@ OTHERWISE = ("Ann@X", "a")
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(User, Page, Parcel)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix) as session:
-        session.tables.create(User, Page, Parcel)
         yield session
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -35,9 +35,13 @@ SONGS = [Song("Nina", number, number * 2) for number in range(250)]
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Song, Blob)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with_prefix = Session(client=client, table_prefix=table_prefix)
-    with_prefix.tables.create(Song, Blob)
     yield with_prefix
     with_prefix.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -67,9 +67,13 @@ KEY = ("Nina Simone", "Sinnerman")
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Song, Tag)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(Song, Tag)
     yield session
     session.close()
 

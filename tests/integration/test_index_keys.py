@@ -53,9 +53,13 @@ TABLE, Order = declare(**KEYS)
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(TABLE)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix) as session:
-        session.tables.create(TABLE)
         yield session
 
 

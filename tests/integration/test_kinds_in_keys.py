@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -66,9 +66,13 @@ class Barn:
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(FARM)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(FARM)
     yield session
     session.close()
 

@@ -85,10 +85,14 @@ class Post:
     text: str = ""
 
 
+@pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Plain, Versioned, Unique, APP)
+
+
 @pytest.fixture(params=[True, False], ids=["fast", "botocore"])
 def session(request: Any, client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix, fast=request.param) as session:
-        session.tables.create(Plain, Versioned, Unique, APP)
         session.save(Plain("1", "1"))
         session.save(Versioned("1"))
         session.save(Unique("1", "x"))

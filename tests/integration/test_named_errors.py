@@ -108,9 +108,13 @@ MODELS: dict[str, tuple[Callable[[float], Any], dict[str, Any]]] = {
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Row, Place, Versioned, Stamped, Unique, app, Foreign)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Any]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(Row, Place, Versioned, Stamped, Unique, app, Foreign)
     yield session
     session.close()
 

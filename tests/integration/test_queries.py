@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -96,9 +96,13 @@ NINAS = [song for song in SONGS if song.artist == "Nina"]
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Song)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with_prefix = Session(client=client, table_prefix=table_prefix, clock=lambda: NOON)
-    with_prefix.tables.create(Song)
     with_prefix.save_all(SONGS)
     yield with_prefix
     with_prefix.close()

@@ -32,10 +32,14 @@ class Missing:
     id: str = partition_key()
 
 
+@pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Song)
+
+
 @pytest.fixture(params=[True, False], ids=["fast", "botocore"])
 def session(request: Any, client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix, fast=request.param) as session:
-        session.tables.create(Song)
         session.save(Song("1"))
         yield session
 

@@ -136,9 +136,13 @@ NUMBERS = [(spelled("spelled_numbers", Decimal), "1.50"), (spelled("spelled_numb
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(MODELS[0], NUMBERS[0][0], ITEMS, Numbered)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(MODELS[0], NUMBERS[0][0], ITEMS, Numbered)
     yield session
     session.close()
 

@@ -103,9 +103,13 @@ PAIRS = [
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(TOLD, PLAIN, ALIKE)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(TOLD, PLAIN, ALIKE)
     yield session
     session.close()
 

@@ -65,9 +65,13 @@ class Spelling:
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(User, Badge, Spelling)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     session = Session(client=client, table_prefix=table_prefix)
-    session.tables.create(User, Badge, Spelling)
     yield session
     session.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -83,9 +83,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(Song, Document)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str, clock: Clock) -> Iterator[Session]:
     with_prefix = Session(client=client, table_prefix=table_prefix, clock=clock)
-    with_prefix.tables.create(Song, Document)
     yield with_prefix
     with_prefix.close()
 

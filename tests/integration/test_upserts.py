@@ -135,9 +135,13 @@ map_class(Foreign, "foreign", partition_key="id")
 
 
 @pytest.fixture
+def table_prefix(kept_tables: Callable[..., str]) -> str:
+    return kept_tables(TABLE, User, Page, Plain, Foreign)
+
+
+@pytest.fixture
 def session(client: Any, table_prefix: str) -> Iterator[Session]:
     with Session(client=client, table_prefix=table_prefix) as session:
-        session.tables.create(TABLE, User, Page, Plain, Foreign)
         yield session
 
 
