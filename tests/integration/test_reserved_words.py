@@ -92,6 +92,7 @@ def test_every_reserved_word_is_a_field_in_conditions_projections_and_updates(
         assert values == expected
 
 
+@pytest.mark.full
 def test_every_reserved_word_is_a_key_of_a_table_and_of_its_indexes(session: Session) -> None:
     for number, chunk in enumerate(chunks(words(), 5)):
         names = [*chunk, *(f"spare{n}" for n in range(5 - len(chunk)))]

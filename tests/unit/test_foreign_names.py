@@ -56,17 +56,17 @@ def _own_names() -> set[str]:
 def _looked_up() -> Iterator[tuple[str, ast.expr | None, str]]:
     """Each private name that is looked up: where, of what, and the name."""
     for path, tree in _trees():
+        file = path.relative_to(_SOURCE)
         for node in ast.walk(tree):
-            where = f"{path.relative_to(_SOURCE)}:{getattr(node, 'lineno', 0)}"
             match node:
                 case ast.Attribute(value=of, attr=name) if _is_private(name):
-                    yield where, of, name
+                    yield f"{file}:{node.lineno}", of, name
                 case ast.Call(func=ast.Name(id=function), args=arguments) if function in _BY_TEXT:
                     of = arguments[0] if function.endswith("attr") else None
                     for each in arguments:
                         if isinstance(each, ast.Constant) and isinstance(each.value, str):
                             for name in filter(_is_private, each.value.split(".")):
-                                yield where, of, name
+                                yield f"{file}:{node.lineno}", of, name
 
 
 def test_a_private_name_that_is_not_ours_is_in_the_list_and_used_through_it():
