@@ -22,6 +22,7 @@ from dynattrs import (
     set_,
 )
 from dynattrs.schema.model_info import model_info
+from unique_models import ALIKE, Loose, One, Two
 
 # --- Two models, an item of one in the way of the other -------------------------------------------
 
@@ -54,28 +55,6 @@ class Person:
 @model(PLAIN)
 class Staff(Person):
     email: str | None = field(unique=True, default=None)
-
-
-#: Nothing tells their items apart.
-ALIKE = Table("alike", partition_key="id")
-
-
-@model(ALIKE)
-class One:
-    id: str = partition_key()
-    email: str | None = field(unique=True, default=None)
-
-
-@model(ALIKE)
-class Two:
-    id: str = partition_key()
-    email: str | None = field(unique=True, default=None)
-
-
-@model(ALIKE)
-class Loose:
-    id: str = partition_key()
-    email: str | None = None
 
 
 @attrs.frozen

@@ -30,6 +30,7 @@ from dynattrs import (
     partition_key,
     set_,
 )
+from unique_models import ALIKE, One, Two
 
 # --- Tables in which models meet ------------------------------------------------------------------
 
@@ -70,22 +71,6 @@ class Buyer:
 
 @model(PLAIN)
 class Seller:
-    id: str = partition_key()
-    email: str | None = field(unique=True, default=None)
-
-
-#: Nothing tells their items apart.
-ALIKE = Table("unique-alike", partition_key="id")
-
-
-@model(ALIKE)
-class One:
-    id: str = partition_key()
-    email: str | None = field(unique=True, default=None)
-
-
-@model(ALIKE)
-class Two:
     id: str = partition_key()
     email: str | None = field(unique=True, default=None)
 
