@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import cold
-from benchmarks.contest import BASELINE, Contest, Figure
+from benchmarks import cold, load
+from benchmarks.contest import BASELINE, Contest, Figure, spread
 from benchmarks.environments import Environments
 from benchmarks.results import number
 from benchmarks.suites import Budget
@@ -119,11 +119,42 @@ def show(
         for outcome in outcomes(rounds.figures(contest.labels())):
             say(str(outcome))
             found.append(outcome)
-    outcome = _fresh(contest, environments, budget)
-    say(str(outcome))
-    found.append(outcome)
+    for outcome in (_fresh(contest, environments, budget), *_loaded(contest, budget)):
+        say(str(outcome))
+        found.append(outcome)
     say(f"{sum(each.met for each in found)} of {len(found)} met")
     return found
+
+
+#: Who is compared with whom: threads with threads, tasks with tasks.
+_PAIRS = {BASELINE: "with_pydynox", "dynattrs_aio": "with_pydynox_async"}
+_BURST = 15
+
+
+def _loaded(contest: Contest, budget: Budget) -> Iterator[Outcome]:
+    """Many calls at a time: ahead of pydynox in how many are answered, and in the slowest of a hundred."""
+    rounds = budget.rounds_of("load")
+    for figures in load.measured(contest, [*_PAIRS, *_PAIRS.values()], budget.calls, rounds):
+        by_place = {(each.rival, each.unit): each for each in figures}
+        case = figures[0].case
+        if case.split()[1] == "1":
+            continue  # nobody waits for anybody
+        for ours, theirs in _PAIRS.items():
+            what = f"{case} ({'threads' if ours == BASELINE else 'tasks'})"
+            for unit in (load.RATE, load.UNITS["p99"]):
+                pair = by_place.get((ours, unit)), by_place.get((theirs, unit))
+                if pair[0] is None or pair[1] is None:
+                    yield Outcome(what, "was not measured", f"ahead in {unit}", met=False)
+                    continue
+                mine, other = pair[0].median, pair[1].median
+                met = mine >= other if unit == load.RATE else mine <= other
+                found = f"{number(mine)} {unit}, pydynox {number(other)}"
+                yield Outcome(what, found, "ahead", met)
+    for process in contest.processes(["dynattrs_aio"]):
+        middle, low, high = spread(load.burst(contest, process, max(3, rounds)))
+        found = f"{number(middle)} ms ({number(low)} to {number(high)})"
+        goal = f"at most {_BURST} ms"
+        yield Outcome("100 gets at once, tasks", found, goal, middle <= _BURST)
 
 
 def _fresh(contest: Contest, environments: Environments, budget: Budget) -> Outcome:

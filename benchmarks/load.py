@@ -88,6 +88,13 @@ def _measured(
     yield [figure for each in found.values() for figure in each.figures(labels)]
 
 
+def burst(contest: Contest, process: Process, rounds: int) -> list[float]:
+    """Milliseconds until a hundred gets that begin at once have their answers, connections being open."""
+    case = Case("get", f"flat-11.1000.100.{LATENCY}", 100)
+    found = [once(contest, process, case, 100)["elapsed"] * 1000 for _ in range(rounds + 2)]
+    return found[2:]
+
+
 def once(contest: Contest, process: Process, case: Case, workers: int) -> dict[str, Any]:
     contest.forget()
     answer = process.do(
