@@ -82,12 +82,6 @@ from dynattrs.models.specifiers import (
     partition_key as partition_key,
     sort_key as sort_key,
 )
-from dynattrs.operations.tables.errors import (
-    ChangeRefused as ChangeRefused,
-    TableDiffers as TableDiffers,
-    TableNotReady as TableNotReady,
-)
-from dynattrs.operations.reading.groups import Groups as Groups
 from dynattrs.operations.writing.buffer import Progress as Progress
 from dynattrs.schema.table import (
     Facet as Facet,
@@ -95,11 +89,7 @@ from dynattrs.schema.table import (
     LocalIndex as LocalIndex,
     Table as Table,
 )
-from dynattrs.session.handles import (
-    Editing as Editing,
-    Tables as Tables,
-    Transaction as Transaction,
-)
+from dynattrs.session.handles import Editing as Editing
 from dynattrs.session.session import Batch as Batch, Session as Session
 from dynattrs.wire.exchange import Stats as Stats
 
@@ -113,10 +103,17 @@ if TYPE_CHECKING:
         remove as remove,
         set_ as set_,
     )
+    from dynattrs.operations.reading.groups import Groups as Groups
     from dynattrs.operations.reading.pages import Page as Page
     from dynattrs.operations.tables.diff import TableChange as TableChange
+    from dynattrs.operations.tables.errors import (
+        ChangeRefused as ChangeRefused,
+        TableDiffers as TableDiffers,
+        TableNotReady as TableNotReady,
+    )
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
+    from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
 else:
     # Measured (benchmarks/second_ways.py): 113 -> 85 ms of CPU for `import dynattrs`, because what many
@@ -129,8 +126,13 @@ else:
             ),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
             "dynattrs.operations.writing.migration": ("Migrated",),
+            "dynattrs.operations.reading.groups": ("Groups",),
             "dynattrs.operations.reading.pages": ("Page",),
             "dynattrs.operations.tables.diff": ("TableChange",),
+            "dynattrs.operations.tables.errors": (
+                "ChangeRefused", "TableDiffers", "TableNotReady",
+            ),
+            "dynattrs.session.blocks": ("Tables", "Transaction"),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
         },
         modules=("events", "mapper"),

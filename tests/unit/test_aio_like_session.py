@@ -155,7 +155,10 @@ def bodies(path: Path) -> dict[str, str]:
 
 def test_the_handles_of_both_are_line_for_line_twins():
     root = Path(dynattrs.__file__).parent
-    mine, yours = bodies(root / "session/handles.py"), bodies(root / "aio/handles.py")
+    mine, yours = (
+        bodies(root / room / "handles.py") | bodies(root / room / "blocks.py")
+        for room in ("session", "aio")
+    )
 
     assert mine.keys() == yours.keys()
     # The client is made with the first request, and so it is awaited. What is given to a `save_all` may

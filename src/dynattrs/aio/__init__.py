@@ -6,7 +6,8 @@ This is the other one of the two places that wait, sleep or open a connection. W
 
 from __future__ import annotations
 
-from dynattrs.aio.handles import AsyncEditing, AsyncTables, AsyncTransaction
+from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
+from dynattrs.aio.handles import AsyncEditing
 from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
 from dynattrs.aio.session import AsyncBatch, AsyncSession
 

@@ -17,18 +17,18 @@ from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.item_keys import NO_KEY
-from dynattrs.operations.tables.verbs import TableVerbs
-from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 
 if TYPE_CHECKING:
-    from dynattrs.aio import results
+    from dynattrs.aio import blocks, results
+    from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
     from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
 else:
+    blocks = deferred("dynattrs.aio.blocks")
     edits = deferred("dynattrs.operations.writing.edits")
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.aio.results")
@@ -57,41 +57,6 @@ class AsyncEditing(AnyEditing["AsyncHandle", A]):
             await self._handle._finish_edit(self._edit)
         else:
             edits.failed(self._edit)
-
-
-class AsyncTransaction(TransactionVerbs):
-    """The block of `session.transaction()`, for `async with`: all of it happens, or nothing.
-
-    Its methods are not awaited: nothing is sent before the block ends.
-    """
-
-    _handle: AsyncHandle
-
-    async def __aenter__(self) -> AsyncTransaction:
-        self._begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
-        if error is None:
-            await self._handle._drive(self._commit())
-
-
-class AsyncTables(TableVerbs, Async):
-    """`session.tables`: tables from the declarations."""
-
-    def __init__(self, handle: AsyncHandle) -> None:
-        self._core = handle._core
-        self._handle = handle
-
-    async def _drive(self, flow: Flow[R]) -> R:
-        self._handle._check_open()
-        return await self._handle._drive(flow)
 
 
 class AsyncHandle(AnyHandle, Async):
@@ -359,7 +324,7 @@ class AsyncHandle(AnyHandle, Async):
         self, *, token: str | None = None, now: datetime | None = None
     ) -> AsyncTransaction:
         self._check_writable()
-        return AsyncTransaction(self, token, now)
+        return blocks.AsyncTransaction(self, token, now)
 
     @overload
     async def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...
@@ -382,7 +347,7 @@ class AsyncHandle(AnyHandle, Async):
 
     @property
     def tables(self) -> AsyncTables:
-        return AsyncTables(self)
+        return blocks.AsyncTables(self)
 
     @property
     def client(self) -> Coroutine[Any, Any, Any]:

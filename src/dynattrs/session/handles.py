@@ -16,8 +16,6 @@ from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.item_keys import NO_KEY
-from dynattrs.operations.tables.verbs import TableVerbs
-from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 from dynattrs.session.driver import Driver
 
@@ -28,9 +26,11 @@ if TYPE_CHECKING:
     from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
-    from dynattrs.session import results
+    from dynattrs.session import blocks, results
+    from dynattrs.session.blocks import Tables, Transaction
     from dynattrs.session.results import Items, Query, Rows
 else:
+    blocks = deferred("dynattrs.session.blocks")
     edits = deferred("dynattrs.operations.writing.edits")
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.session.results")
@@ -59,39 +59,6 @@ class Editing(AnyEditing["Handle", A]):
             self._handle._finish_edit(self._edit)
         else:
             edits.failed(self._edit)
-
-
-class Transaction(TransactionVerbs):
-    """The block of `session.transaction()`: what is done through it happens all or not at all."""
-
-    _handle: Handle
-
-    def __enter__(self) -> Transaction:
-        self._handle._drive(self._handle._settle_taking())
-        self._begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
-        if error is None:
-            self._handle._drive(self._commit())
-
-
-class Tables(TableVerbs, Sync):
-    """`session.tables`: tables from the declarations."""
-
-    def __init__(self, handle: Handle) -> None:
-        self._core = handle._core
-        self._handle = handle
-
-    def _drive(self, flow: Flow[R]) -> R:
-        self._handle._check_open()
-        return self._handle._drive(flow)
 
 
 class Handle(AnyHandle, Sync):
@@ -356,7 +323,7 @@ class Handle(AnyHandle, Sync):
 
     def transaction(self, *, token: str | None = None, now: datetime | None = None) -> Transaction:
         self._check_writable()
-        return Transaction(self, token, now)
+        return blocks.Transaction(self, token, now)
 
     @overload
     def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...
@@ -379,7 +346,7 @@ class Handle(AnyHandle, Sync):
 
     @property
     def tables(self) -> Tables:
-        return Tables(self)
+        return blocks.Tables(self)
 
     @property
     def client(self) -> DynamoDBClient:

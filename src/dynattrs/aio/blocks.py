@@ -1,0 +1,54 @@
+"""What a session is asked for, and most programs never ask: transactions, and its tables.
+
+`aio.handles` has the rest, and imports this when it is asked for. `session.blocks` has the same,
+line for line.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.tables.verbs import TableVerbs
+from dynattrs.operations.writing.transactions import TransactionVerbs
+
+if TYPE_CHECKING:
+    from dynattrs.aio.handles import AsyncHandle
+
+R = TypeVar("R")
+
+
+class AsyncTransaction(TransactionVerbs):
+    """The block of `session.transaction()`, for `async with`: all of it happens, or nothing.
+
+    Its methods are not awaited: nothing is sent before the block ends.
+    """
+
+    _handle: AsyncHandle
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+        if error is None:
+            await self._handle._drive(self._commit())
+
+
+class AsyncTables(TableVerbs, Async):
+    """`session.tables`: tables from the declarations."""
+
+    def __init__(self, handle: AsyncHandle) -> None:
+        self._core = handle._core
+        self._handle = handle
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        self._handle._check_open()
+        return await self._handle._drive(flow)

@@ -1,0 +1,52 @@
+"""What a session is asked for, and most programs never ask: transactions, and its tables.
+
+`session.handles` has the rest, and imports this when it is asked for. `aio.blocks` has the same,
+line for line.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.tables.verbs import TableVerbs
+from dynattrs.operations.writing.transactions import TransactionVerbs
+
+if TYPE_CHECKING:
+    from dynattrs.session.handles import Handle
+
+R = TypeVar("R")
+
+
+class Transaction(TransactionVerbs):
+    """The block of `session.transaction()`: what is done through it happens all or not at all."""
+
+    _handle: Handle
+
+    def __enter__(self) -> Transaction:
+        self._handle._drive(self._handle._settle_taking())
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+        if error is None:
+            self._handle._drive(self._commit())
+
+
+class Tables(TableVerbs, Sync):
+    """`session.tables`: tables from the declarations."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._core = handle._core
+        self._handle = handle
+
+    def _drive(self, flow: Flow[R]) -> R:
+        self._handle._check_open()
+        return self._handle._drive(flow)
