@@ -12,7 +12,7 @@ import attrs
 
 from dynattrs.schema.model_info import ComputedKeys
 from dynattrs.schema.slot_styles import Fixed, Padded, Rest, Style, Words
-from dynattrs.schema.templates import Slot, Template
+from dynattrs.schema.templates import Template
 
 
 @attrs.frozen
@@ -21,11 +21,13 @@ class Taken:
 
     Attributes:
         tag: The type tag of its stored value.
-        payload: The name of that value's payload, as JSON has it.
+        payload: The code of that value's payload, as JSON has it.
+        number: The code of an int, where it is one.
     """
 
     tag: str
     payload: str
+    number: str | None = None
 
 
 def from_keys(
@@ -69,45 +71,69 @@ def _read_text(
     taken: dict[tuple[str, ...], Taken],
     bind: Callable[[str, Any], str],
 ) -> None:
-    lines.append("at = 0")
+    at, before = _At(), ""
     for place, part in enumerate(template.parts):
         if isinstance(part, str):
-            lines += [
-                f"if not key.startswith({part!r}, at): raise Unreadable",
-                f"at += {len(part)}",
-            ]
+            lines.append(f"if key[{at}:{at + len(part)}] != {part!r}: raise Unreadable")
+            at, before = at + len(part), part
             continue
-        lines += [
-            _end(part, template.end(place)),
-            "if not at <= end <= len(key): raise Unreadable",
-        ]
+        name, ending = f"key_{len(lines)}", template.end(place)
+        if part.style.width is not None:
+            # That the key is long enough is seen at its end.
+            end = at + part.style.width
+            lines.append(f"{name} = key[{at}:{end}]")
+        elif ending:
+            end = _At(f"end_{len(lines)}")
+            lines += [
+                f"{end} = key.find({ending!r}, {at})",
+                f"if {end} < 0: raise Unreadable",
+                f"{name} = key[{at}:{end}]",
+            ]
+        else:
+            end = _At("len(key)")
+            if not before:
+                lines.append(f"if {at} > len(key): raise Unreadable")
+            lines.append(f"{name} = key[{at}:]")
         if part.style.exact:
-            payload = f"key_{len(lines)}"
-            lines += _payload(part.style, payload, bind)
+            more, found = _read(part.style, name, bind)
+            lines += more
             # A field may be in the key twice: the later one counts, as everywhere.
-            taken[part.steps] = Taken(part.style.tag, payload)
-        lines.append("at = end")
-    lines.append("if at != len(key): raise Unreadable")
+            taken[part.steps] = found
+        at, before = end, ""
+    if at != _At("len(key)"):
+        lines.append(f"if {at} != len(key): raise Unreadable")
 
 
-def _end(slot: Slot, ending: str) -> str:
-    if slot.style.width is not None:
-        return f"end = at + {slot.style.width}"
-    return f"end = key.find({ending!r}, at)" if ending else "end = len(key)"
+@attrs.frozen
+class _At:
+    """A place in a key: behind some variable, so many characters."""
+
+    base: str = ""
+    offset: int = 0
+
+    def __add__(self, more: int) -> _At:
+        return _At(self.base, self.offset + more)
+
+    def __str__(self) -> str:
+        if not self.base:
+            return str(self.offset)
+        return f"{self.base} + {self.offset}" if self.offset else self.base
 
 
-def _payload(style: Style, name: str, bind: Callable[[str, Any], str]) -> list[str]:
-    """The lines that read a slot's text, `key[at:end]`, as `style.read` does."""
-    text = f"{name} = key[at:end]"
+def _read(style: Style, name: str, bind: Callable[[str, Any], str]) -> tuple[list[str], Taken]:
+    """The lines that check a slot's text, as `style.read` does, and what they leave."""
     if type(style) is Words and style.separators:
         held = " or ".join(f"{each!r} in {name}" for each in sorted(style.separators))
-        return [text, f"if {held}: raise Unreadable"]
+        return [f"if {held}: raise Unreadable"], Taken(style.tag, name)
     if type(style) in (Words, Rest):
-        return [text]
-    if not isinstance(style, (Fixed, Padded)):
-        return [f"{name} = {bind('read', style.read)}(key[at:end])[{style.tag!r}]"]
-    lines = [text, f"if not {bind('letters', style.letters.issuperset)}({name}): raise Unreadable"]
-    if isinstance(style, Padded):
-        base = ", 16" if style.base in ("x", "X") else ""
-        lines.append(f"{name} = str(int({name}{base}))")
-    return lines
+        return [], Taken(style.tag, name)
+    if isinstance(style, Padded) and style.base == "d":
+        digits = f"if not ({name}.isdecimal() and {name}.isascii()): raise Unreadable"
+        return [digits], Taken(style.tag, f"str(int({name}))", f"int({name})")
+    if isinstance(style, (Fixed, Padded)):
+        letters = "".join(sorted(style.letters)).encode()
+        check = f"if {name}.encode().translate(None, {letters!r}): raise Unreadable"
+        if isinstance(style, Fixed):
+            return [check], Taken(style.tag, name)
+        return [check], Taken(style.tag, f"str(int({name}, 16))", f"int({name}, 16)")
+    return [f"{name} = {bind('read', style.read)}({name})[{style.tag!r}]"], Taken(style.tag, name)

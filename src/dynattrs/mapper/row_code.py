@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynattrs.deferral import deferred
+from dynattrs.mapper import scalars
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.carried import Carried, carry
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
@@ -202,6 +203,8 @@ class _RowCode(ValueReader):
 
     def _taken(self, field: FieldCodec, taken: Taken, target: str) -> list[str]:
         """The lines for a value that was taken out of a key."""
+        if taken.number is not None and field.codec is scalars.PLAIN[int]:
+            return [f"{target} = {taken.number}"]
         for part in self.tags[field]:
             if part.tag == taken.tag and part.payload is str:
                 return checked(part, taken.payload, target)

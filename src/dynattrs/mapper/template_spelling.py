@@ -89,12 +89,11 @@ def _usual_text(field: FieldCodec, slot: Slot) -> str | None:
 
 
 def _stands_beside(codec: ClassCodec, field: FieldCodec, slot: Slot) -> bool:
-    """Whether what stands in a slot stands in an attribute as well, as the text of a value that the
-    object has for sure.
+    """Whether what stands in a slot stands in an attribute as well, or is taken out of the key into one,
+    as the text of a value that the object has for sure.
     """
     return (
         codec.keys is not None
-        and field.name not in codec.keys.key_only
         and field.codec.tags == {"S"}
         and isinstance(slot.style, (Words, Rest, Fixed))
         and "unlike" not in shape_of(field.codec)
