@@ -263,7 +263,9 @@ def measured(only: str) -> dict[str, float]:
         if only not in case.name:
             continue
         query = case.query(session)
-        body = json.dumps({"Items": case.stored, "Count": PAGE}, default=_bytes).encode()
+        # Without white space, as the service writes it.
+        reply = {"Items": case.stored, "Count": PAGE}
+        body = json.dumps(reply, separators=(",", ":")).encode()
         assert _read(query, body) == case.expected, case.name
         assert _read(query, body) == case.expected, case.name
         best = float("inf")
@@ -274,10 +276,6 @@ def measured(only: str) -> dict[str, float]:
             best = min(best, time.process_time() - began)
         found[case.name] = best / 4 / PAGE * 1e6
     return found
-
-
-def _bytes(value: object) -> object:
-    raise TypeError(f"no bytes are stored here: {value!r}")
 
 
 def _in_fresh_process(root: Path | None, only: str) -> dict[str, float]:

@@ -12,13 +12,24 @@ import enum
 import json
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import MappingError, OtherKind, Table, field, map_class, mapper, model, partition_key
+from dynattrs import (
+    Epoch,
+    Json,
+    MappingError,
+    OtherKind,
+    Table,
+    field,
+    map_class,
+    mapper,
+    model,
+    partition_key,
+)
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
@@ -221,6 +232,141 @@ def test_arbitrary_attributes_are_read_or_refused_alike(items: Any) -> None:
     key = {"part": {"N": "1"}, "number": {"N": "2"}}
 
     assert_same(Thing, [{**key, **item} for item in items])
+
+
+# --- Values of many kinds, one inside the other -----------------------------------------------
+
+
+@attrs.define
+class Leaf:
+    name: str
+    size: int | None = None
+
+
+@attrs.define
+class Branch:
+    leaves: list[Leaf]
+    size: int | None = None
+    other: Leaf | None = None
+
+
+@attrs.frozen
+class Root:
+    name: str = field(name="called")
+    spread: tuple[float, ...] = ()
+    made: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+
+
+Grown = Leaf | Branch | Root
+
+
+@model("assorted")
+class Assorted:
+    id: uuid.UUID = partition_key()
+    at: dt.datetime
+    pair: tuple[str, int]
+    grown: Grown
+    until: dt.datetime | None = field(ttl=True, default=None)
+    day: dt.date | None = None
+    time: dt.time | None = None
+    took: dt.timedelta | None = None
+    epoch: Annotated[dt.datetime, Epoch] | None = None
+    data: bytes | None = None
+    either: str | int | list[Leaf] | None = None
+    ids: set[uuid.UUID] = attrs.field(factory=set)
+    days: list[dt.date] = attrs.field(factory=list)
+    pairs: list[tuple[float, bool | None, Leaf]] = attrs.field(factory=list)
+    named: dict[str, Grown | None] = attrs.field(factory=dict)
+    prices: dict[str, Decimal] = attrs.field(factory=dict)
+    deep: list[list[Branch | None]] = attrs.field(factory=list)
+    anything: Any = None
+    plain: Annotated[dict[str, list[float | None]], Json] | None = None
+
+
+_leaves = st.builds(Leaf, strategies.texts, st.none() | st.integers(-9, 9))
+_branches = st.builds(Branch, st.lists(_leaves, max_size=2), st.none() | st.just(0),
+                      st.none() | _leaves)  # fmt: skip
+_grown = (
+    _leaves
+    | _branches
+    | st.builds(Root, strategies.texts, st.lists(strategies.floats, max_size=2).map(tuple))
+)
+_instants = st.datetimes(timezones=st.just(dt.timezone.utc))
+assorted = st.builds(
+    Assorted, st.uuids(), _instants, st.tuples(strategies.texts, strategies.ints), _grown,
+    until=st.none() | _instants.map(lambda at: at.replace(microsecond=0)),
+    day=st.none() | st.dates(), time=st.none() | st.times(), took=st.none() | st.timedeltas(),
+    epoch=st.none() | _instants, data=st.none() | st.binary(max_size=4),
+    either=st.none() | strategies.texts | strategies.ints | st.lists(_leaves, max_size=2),
+    ids=st.sets(st.uuids(), max_size=2), days=st.lists(st.dates(), max_size=2),
+    pairs=st.lists(st.tuples(strategies.floats, st.none() | st.booleans(), _leaves), max_size=2),
+    named=st.dictionaries(st.text("ab", min_size=1), st.none() | _grown, max_size=2),
+    prices=st.dictionaries(st.text("ab", min_size=1), strategies.decimals(), max_size=2),
+    deep=st.lists(st.lists(st.none() | _branches, max_size=2), max_size=2),
+    plain=st.none() | st.dictionaries(
+        st.text("ab"), st.lists(st.none() | strategies.floats | st.just(-0.0), max_size=3), max_size=2
+    ),
+)  # fmt: skip
+
+
+@given(assorted)
+def test_values_inside_values_are_read_alike(thing: Assorted) -> None:
+    item = wire(mapper.dump(thing))
+
+    assert_same(Assorted, [item] * 2)
+    decode = decoder(model_info(Assorted), Assorted, "Items")
+    assert decode is not None
+    (row,) = decode(json.dumps({"Items": [item]}).encode())["Items"]
+    assert isinstance(row, Row)
+
+
+@given(assorted, st.data())
+def test_damaged_values_inside_values_are_read_or_refused_alike(
+    thing: Assorted, data: st.DataObject
+) -> None:
+    item = wire(mapper.dump(thing))
+    broken = [data.draw(damaged(item).filter(lambda each: is_item_of(item, each)))
+              for _ in range(3)]  # fmt: skip
+
+    assert_same(Assorted, [item, *broken])
+
+
+def is_item_of(item: Any, other: Any) -> bool:
+    """Whether the key is still one that a table of the model can have."""
+    key = other.get("id") if isinstance(other, dict) else None
+    return isinstance(key, dict) and key.keys() == {"S"} and type(key["S"]) is str
+
+
+_odd_texts = st.sampled_from(
+    ["2026-11-27T12:30:15.123456Z", "2026-11-27T12:30:15Z", "2026-11-27 12:30:15.123456Z",
+     "2026-11-27T12:30:15.123+05Z", "2026-11-27T12:30:15.12345 Z", "2026-W48-5T12:30:15.123456Z",
+     "2026-11-27T24:00:00.000000Z", "2026-11-27x12:30:15.123456Z", "2026-11-27T12:30:15.\\u0031Z",
+     "2026-11-27T12:30:15.123456+00:00", "0001-01-01T00:00:00.000000Z", "2026-11-27", "2026-W48-5",
+     "20261127", "2026-1-271", "12:30:15.123456", "12:30:15.123+05", "12:30:15.12345٣", "12:30", "T12:30",
+     "00000000-0000-0000-0000-00000000000A", "{00000000-0000-0000-0000-000000000001}", "0" * 32,
+     "urn:uuid:00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-0000000\\u0030",
+     "0" * 27 + "\\u0030", "0" * 31 + "-", '0"', "AAEC", "AAE=", "AB==", "AB\\/+", "AAE", "A A=",
+     "-0", "-0.0", "-0e5", "0e0", "1_0", "1e2", "1E400", "1.5", " 7", "7 ", "0x1", "٣", "1" * 39,
+     '{"a": [1, -0, 1e400]}', '{"a": [-0.0, 1.5e3, null]}', '{"a": [1], "a": [2]}', '{"a": [true]}',
+     '{"a": ["1"]}', '{"": []}', "NaN", '{"a": [12345678901234567890123]}', ""]
+)  # fmt: skip
+
+
+@given(st.sampled_from(["S", "N", "B"]), _odd_texts, st.sampled_from(
+    ["at", "until", "day", "time", "took", "epoch", "data", "either", "anything", "plain", "ids", "days",
+     "prices"]
+))  # fmt: skip
+def test_texts_that_msgspec_reads_are_read_as_python_does(tag: str, text: str, name: str) -> None:
+    thing = Assorted(
+        uuid.UUID(int=7), dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc), ("a", 1), Leaf("b")
+    )
+    value: Any = {tag: text}
+    if name in ("ids", "days"):
+        value = {"L": [value]} if name == "days" else {f"{tag}S": [text]}
+    if name == "prices":
+        value = {"M": {"x": value}}
+
+    assert_same(Assorted, [{**wire(mapper.dump(thing)), name: value}])
 
 
 @attrs.define

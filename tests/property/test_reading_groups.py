@@ -14,7 +14,7 @@ from dynattrs import MappingError, Table, field, mapper, model
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.carried import carried_by
 from dynattrs.mapper.rows import Row, attribute_map
-from dynattrs.operations.reading.objects import MixedObjects, Objects
+from dynattrs.operations.reading.objects import MixedObjects, Objects, is_own
 from dynattrs.operations.reading.projections import projected
 from dynattrs.schema.model_info import model_info
 
@@ -197,3 +197,119 @@ def test_collections_have_the_fast_way(name: str) -> None:
 
     assert [isinstance(each, Row) for each in rows] == [True] * 3
     assert [mapper.dump(reader.read(each)) for each in rows] == items
+
+
+# --- Subclasses under a query of their base ---------------------------------------------------
+
+
+def _family(table: Table) -> dict[str, Any]:
+    own = table.discriminator is None  # then keys tell
+
+    @model(table, pk="F#{farm}", sk="A#{number:03d}")
+    class Animal:
+        farm: str
+        number: int = field(key_only=True)
+        name: str = ""
+
+    @model(table, pk="F#{farm}", sk="CAT#{number:03d}" if own else "A#{number:03d}")
+    class Cat(Animal):
+        lives: int | None = 9
+
+    @model(table, pk="F#{farm}", sk="LION#{number:03d}" if own else "A#{number:03d}")
+    class Lion(Cat):
+        mane: float | None = None
+
+    @model(table, pk="F#{farm}", sk="BARN")
+    class Barn:
+        farm: str
+        name: str = ""
+
+    return {"Animal": Animal, "Cat": Cat, "Lion": Lion, "Barn": Barn}
+
+
+FARMS = {
+    "named": Table("named_farm", partition_key="pk", sort_key="sk", discriminator="type"),
+    "keyed": Table("keyed_farm", partition_key="pk", sort_key="sk"),
+}
+FAMILIES = {name: _family(table) for name, table in FARMS.items()}
+
+_changed = st.dictionaries(
+    st.sampled_from(["pk", "sk", "type", "farm", "number", "name", "lives", "mane", "x", "y"]),
+    st.none() | _value | st.sampled_from([{"S": "Cat"}, {"S": "CAT#001"}, {"S": "A#001"}, {"S": "BARN"}]),
+    max_size=2,
+)  # fmt: skip
+
+
+@st.composite
+def herds(draw: st.DrawFn, family: dict[str, Any]) -> list[dict[str, Any]]:
+    made: Any = st.one_of(
+        *(st.builds(family[name], st.just("a"), st.integers(0, 999), st.text(max_size=2))
+          for name in ("Animal", "Cat", "Lion")),
+        st.builds(family["Barn"], st.just("a"), st.just("b")),
+    )  # fmt: skip
+    found = []
+    for each in draw(st.lists(made, min_size=1, max_size=12)):
+        item: dict[str, Any] = mapper.dump(each)
+        for name, value in (draw(_changed) if draw(st.booleans()) else {}).items():
+            item.pop(name, None)
+            if value is not None:
+                item[name] = value
+        found.append(item)
+    return found
+
+
+@pytest.mark.parametrize("which", ["Animal", "Cat", "Lion"])
+@pytest.mark.parametrize("name", FARMS)
+@given(data=st.data())
+def test_subclasses_read_alike_under_their_base(name: str, which: str, data: st.DataObject) -> None:
+    cls = FAMILIES[name][which]
+    info = model_info(cls)
+    reader, sieve = Objects(info, cls), Sieve((info,))
+    items = data.draw(herds(FAMILIES[name]))
+
+    assert_same(reader, Sieve((info,)), lambda item: mapper.load(item, cls), sieve, items)
+    decode = reader.decoder("Items")
+    assert decode is not None
+    for row, item in zip(
+        decode(json.dumps({"Items": items}).encode())["Items"], items, strict=True
+    ):
+        if is_own(row):
+            assert issubclass(getattr(sieve.model_of(item), "cls", object), cls)
+
+
+@pytest.mark.parametrize("name", FARMS)
+def test_subclasses_have_rows_of_their_own(name: str) -> None:
+    family = FAMILIES[name]
+    objects = [family[each]("a", 1) for each in ("Animal", "Cat", "Lion", "Cat")]
+    items = [mapper.dump(each) for each in objects]
+    reader = Objects(model_info(family["Animal"]), family["Animal"])
+    decode = reader.decoder("Items")
+    assert decode is not None
+
+    rows = decode(json.dumps({"Items": items}).encode())["Items"]
+
+    assert [type(each).__name__ for each in rows] == ["Animal", "Cat", "Lion", "Cat"]
+    assert all(map(is_own, rows))
+    assert [reader.reads()(each) for each in rows] == objects
+
+
+def test_a_subclass_that_is_declared_later_gets_rows_of_its_own() -> None:
+    table = Table("growing", partition_key="pk", sort_key="sk", discriminator="type")
+
+    @model(table, pk="G#{id}", sk="-")
+    class Base:
+        id: str
+
+    reader = Objects(model_info(Base), Base)
+    assert reader.decoder("Items") is not None
+
+    @model(table, pk="G#{id}", sk="-")
+    class Later(Base):
+        more: int = 1
+
+    decode = reader.decoder("Items")
+    assert decode is not None
+    (row,) = decode(json.dumps({"Items": [mapper.dump(Later("a", 2))]}).encode())["Items"]
+
+    assert isinstance(row, Row)
+    assert reader.reads()(row) == Later("a", 2)

@@ -28,14 +28,14 @@ from dynattrs.mapper.codec import (
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
+#: Python reads no int of so many digits.
+_LONG: Final = 4300
+
 _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
-    "S": lambda value: value["S"],
     "N": numbers.load_number,
     "B": scalars.load_bytes,
     "BOOL": scalars.load_bool,
     "NULL": scalars.load_null,
-    "L": lambda value: [load_any(member) for member in value["L"]],
-    "M": lambda value: {name: load_any(member) for name, member in value["M"].items()},
     "SS": lambda value: set(value["SS"]),
     "NS": lambda value: {numbers.load_number({"N": member}) for member in value["NS"]},
     "BS": lambda value: {scalars.binary(member) for member in value["BS"]},
@@ -44,7 +44,16 @@ _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
 
 def load_any(value: AttributeValue) -> Any:
     """An attribute value as plain Python."""
-    ((tag, _),) = value.items()
+    ((tag, payload),) = value.items()
+    # The most usual ones first, in place.
+    if tag == "S":
+        return payload
+    if tag == "N" and type(payload) is str and payload.isdecimal() and len(payload) < _LONG:
+        return int(payload)
+    if tag == "L":
+        return [load_any(member) for member in payload]
+    if tag == "M":
+        return {name: load_any(member) for name, member in payload.items()}
     return _LOADERS[tag](value)
 
 

@@ -11,14 +11,25 @@ import json
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs import foreign_values
+from dynattrs.deferral import deferred
 from dynattrs.mapper import anything, numbers, scalars
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, has_more_types
-from dynattrs.mapper.codec import Codec, Refused, show
+from dynattrs.mapper.codec import Codec, ListShape, MapShape, OptionalShape, Refused, show
 from dynattrs.quoting import shortened
 from dynattrs.schema.table import AttributeValue
+
+if TYPE_CHECKING:
+    import msgspec
+else:
+    msgspec = deferred("msgspec")
+
+# To checkers the arguments of annotations are types that they know.
+_LIST: Final[Any] = list
+_TUPLE: Final[Any] = tuple
+_DICT: Final[Any] = dict
 
 _FINITE: Final = "JSON has no NaN and no infinity"
 _UNTOLD: Final = "it would be read as another type: declare the type of what the JSON holds"
@@ -41,6 +52,44 @@ def parse(text: str | bytes, codec: Codec) -> AttributeValue:
     except ValueError as error:
         shown = text if isinstance(text, str) else text.decode(errors="replace")
         raise Refused("JSON", show(shown), str(error)) from error
+
+
+def reader(codec: Codec) -> Callable[[str], Any] | None:
+    """What reads the text of a JSON attribute at once, and raises where it is not plain; None where only
+    the codec, *codec*, reads such values.
+    """
+    type_ = _read_by_msgspec(codec)
+    if type_ is None:
+        return None
+    decode = msgspec.json.Decoder(type_).decode
+
+    def read(text: str) -> Any:
+        # To msgspec, -0 is an int, and has no sign.
+        if "-0" in text:
+            raise ValueError
+        return decode(text)
+
+    return read
+
+
+def _read_by_msgspec(codec: Codec) -> Any:
+    """The type of which msgspec reads the same as a codec, and nothing besides; or None."""
+    for each in (str, bool, int, float):
+        if codec is PLAIN[each]:
+            return each
+    shape = codec.shape
+    if isinstance(shape, OptionalShape):
+        inner = _read_by_msgspec(shape.inner)
+        return None if inner is None or shape.inner.optional else inner | None
+    if isinstance(shape, ListShape) and shape.build in (list, tuple):
+        inner = _read_by_msgspec(shape.element)
+        return (
+            None if inner is None else _LIST[inner] if shape.build is list else _TUPLE[inner, ...]
+        )
+    if isinstance(shape, MapShape) and shape.build is dict:
+        inner = _read_by_msgspec(shape.element)
+        return None if inner is None else _DICT[str, inner]
+    return None
 
 
 # --- Numbers ------------------------------------------------------------------------------------
