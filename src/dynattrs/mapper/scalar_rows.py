@@ -50,7 +50,7 @@ NULL: Final = Tagged("NULL", Any, "None")
 _PLAIN: Final = scalars.PLAIN
 _EPOCH_SECONDS: Final = "(epoch + timedelta(0, int_of($p)) if $p.isdecimal() else $load({'N': $p}))"
 
-# Measured (benchmarks/readings.py): 17 -> 8 us an item of eleven attributes of many types.
+# Measured (benchmarks/readings.py): 15 -> 6 us an item of eleven attributes of many types.
 # tests/property/test_read_code.py holds all of it to the codecs.
 SCALARS: Final[dict[Codec, Tagged]] = {
     _PLAIN[str]: Tagged("S", str, "$p"),
