@@ -214,7 +214,8 @@ class Buffer:
     on_progress: Callable[[Progress], object] | None = None
     _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _places: int = attrs.field(default=0, init=False)
-    _taken: int = attrs.field(default=0, init=False)
+    #: Places of writes that were dropped before they were sent: they count as never taken.
+    _dropped: int = attrs.field(default=0, init=False)
     _stored: int = attrs.field(default=0, init=False)
     _replaced: int = attrs.field(default=0, init=False)
     _given_up: int = attrs.field(default=0, init=False)
@@ -242,7 +243,8 @@ class Buffer:
         self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._pending, self._in_flight, self._tasks = {}, {}, []
         self._failures, self._superseded, self.has_failures = Failures(), [], False
-        self._taken = self._stored = self._replaced = self._given_up = 0
+        self._dropped = self._places
+        self._stored = self._replaced = self._given_up = 0
         self.senders = set()
         self.ledger = Ledger()
 
@@ -263,15 +265,16 @@ class Buffer:
         with self._lock:
             if self._sealed:
                 raise BatchClosed
-            self._places += 1
-            self._taken += 1
-            earlier = self._pending.get(key)
-            self._replaced += earlier is not None
-            # It takes the place of what it replaces, so that a key that is written all the time is
-            # sent at some time.
-            write.place = self._places if earlier is None else earlier.place
-            self._pending[key] = write
-            return len(self._pending) >= limits.BATCH_WRITE_ITEMS
+            pending = self._pending
+            write.place = self._places = self._places + 1
+            earlier = pending.setdefault(key, write)
+            if earlier is not write:
+                self._replaced += 1
+                # It takes the place of what it replaces, so that a key that is written all the time is
+                # sent at some time.
+                write.place = earlier.place
+                pending[key] = write
+            return len(pending) >= limits.BATCH_WRITE_ITEMS
 
     def seal(self) -> int:
         """Take no more writes; the place of the latest one."""
@@ -367,9 +370,7 @@ class Buffer:
     def take_alone(self, write: Write) -> None:
         """Take a write straight into flight; its key is not in flight already."""
         with self._lock:
-            self._places += 1
-            self._taken += 1
-            write.place = self._places
+            write.place = self._places = self._places + 1
             self._in_flight[write.identity] = write
 
     def acknowledge(self, done: list[Write], now: float, *, wanted: bool = False) -> None:
@@ -410,7 +411,8 @@ class Buffer:
         # One report after the other, so that numbers never go back.
         with self._reporting:
             with self._lock:
-                progress = Progress(self._taken, self._stored, self._replaced, self._given_up)
+                taken = self._places - self._dropped
+                progress = Progress(taken, self._stored, self._replaced, self._given_up)
             if self.complaint is None:
                 try:
                     self.on_progress(progress)
@@ -441,7 +443,7 @@ class Buffer:
             cause = DynattrsError("dropped by discard()")
             dropped = [not_stored(write, cause) for write in self._pending.values()]
             self._pending.clear()
-            self._taken -= len(dropped)
+            self._dropped += len(dropped)
             return dropped
 
     def left(self, cause: BaseException) -> list[Unsent]:
