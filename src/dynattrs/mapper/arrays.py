@@ -17,6 +17,9 @@ from typing import Any, Final, Protocol, get_args, get_origin
 from dynattrs.mapper.codec import Codec, ListShape, Refused, Trail, show
 from dynattrs.schema.table import AttributeValue
 
+# To checkers the arguments of annotations are types that they know.
+_LIST: Final[Any] = list
+
 _TYPECODES: Final[dict[str, type[int | float]]] = {
     **dict.fromkeys("bBhHiIlLqQ", int),
     **dict.fromkeys("fd", float),
@@ -80,7 +83,7 @@ def array_codec(codecs: CodecOf, type_: object, code: object) -> Codec:
         except OverflowError as error:
             raise Refused(expected, "a number that is too large", str(error)) from None
 
-    return _codec(type_, codecs.codec(list[number]), members, build, expected)  # type: ignore[valid-type]
+    return _codec(type_, codecs.codec(_LIST[number]), members, build, expected)
 
 
 def ndarray_codec(codecs: CodecOf, type_: object) -> Codec:
@@ -131,7 +134,7 @@ def ndarray_codec(codecs: CodecOf, type_: object) -> Codec:
         return made
 
     number: type[int | float] = float if is_float else int
-    return _codec(type_, codecs.codec(list[number]), members, build, expected)  # type: ignore[valid-type]
+    return _codec(type_, codecs.codec(_LIST[number]), members, build, expected)
 
 
 def _codec(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 else:
     msgspec = deferred("msgspec")
 
+# To checkers the arguments of annotations are types that they know.
+_LIST: Final[Any] = list
+
 #: From how many members on an attribute map is made, and read, by way of the text.
 _MANY: Final = 8
 
@@ -182,7 +185,7 @@ class NumberLists:
             element: The struct of a member, as `row_code` has it.
             load: What a member is, of such a struct.
         """
-        members = msgspec.json.Decoder(list[element]).decode
+        members = msgspec.json.Decoder(_LIST[element]).decode
         at_once = self._at_once
 
         def read(raw: msgspec.Raw) -> Any:
@@ -222,7 +225,7 @@ class NumberLists:
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[list[Any]]:
-        return msgspec.json.Decoder(list[self.element.type])  # type: ignore[name-defined]
+        return msgspec.json.Decoder(_LIST[self.element.type])
 
 
 _FLOATS: Final = NumberLists(scalars.PLAIN[float], _floats)
