@@ -162,6 +162,24 @@ def test_a_list_that_grows_or_shrinks_is_written_whole(session: Session) -> None
     assert [home.city for home in stored(session).homes] == ["B", "C"]
 
 
+@pytest.mark.parametrize("guard", [False, True])
+def test_a_long_list_of_numbers_that_was_made_again_is_written_whole(session, guard: bool) -> None:
+    """Each of 1,024 numbers by its place would be four times as long as an expression may be."""
+
+    @model("people")
+    class Embedded:
+        name: str = partition_key()
+        floats: list[float] = attrs.field(factory=list)
+
+    obj = Embedded("ann", [number / 7 for number in range(1024)])
+    session.save(obj)
+
+    with session.edit(obj, guard=guard):
+        obj.floats = [number / 9 for number in range(1024)]
+
+    assert session.get_one(Embedded, "ann", consistent=True) == obj
+
+
 def test_an_exception_inside_sends_nothing_and_the_next_edit_writes_the_change(
     session: Session,
 ) -> None:

@@ -7,6 +7,7 @@ field), and what the model does not know stays as it is stored.
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,9 @@ else:
 
 #: Attributes and changes of an item that a condition holds: two operators and some 20 bytes each.
 _MOST_GUARDED: Final = 130
+#: Changed members of a list that are written one by one: some 20 bytes each, of the 4,096 of an expression.
+_MOST_MEMBERS: Final = 100
+_PLAIN: Final = frozenset({"S", "N", "B", "BOOL", "NULL"})
 
 
 @attrs.frozen(eq=False)
@@ -380,7 +384,7 @@ def _change(
         yield Difference(steps, "SET", after, before, of_members=was_set)
     elif tag == tag_before == "M":
         yield from _changes(was, now, steps, codec, wary=wary)
-    elif tag == tag_before == "L" and len(was) == len(now):
+    elif tag == tag_before == "L" and len(was) == len(now) and not _is_another(was, now):
         for position, (one, other) in enumerate(zip(was, now, strict=True)):
             if wary and one != other and _is_among(other, was):
                 yield Difference((*steps, position), "SET", other, one)
@@ -392,6 +396,17 @@ def _change(
             yield Difference(steps, "SET", after, before, of_members=True)
     else:
         yield Difference(steps, "SET", after, before)
+
+
+def _is_another(was: Sequence[AttributeValue], now: Sequence[AttributeValue]) -> bool:
+    """Whether too much of a list has changed for an expression that names each member: an embedding
+    that was made again. Only of plain values, inside which there is nothing to keep.
+    """
+    return (
+        len(now) > _MOST_MEMBERS
+        and sum(map(operator.ne, was, now)) > _MOST_MEMBERS
+        and all(each.keys() <= _PLAIN for each in (*was, *now))
+    )
 
 
 def _check_lost(edit: Edit, lost: Sequence[str], changes: list[Difference]) -> None:
