@@ -8,6 +8,8 @@ counts. It keeps nothing that is written. What it knows is in a table's name:
 is a table of TOTAL items of SHAPE (`shapes.py`) whose pages hold PAGE of them; answers come after
 LATENCY milliseconds. Every item has the partition key "Nina Simone".
 
+Tables of another kind have a partition that takes only so much: see `partitions.py`.
+
 It checks each request: the signature, the headers, the key, the expressions, and every item that is
 written against the one that should be. To answer quickly it does so afterwards, when the target
 `Canned.Report` is asked for; the report counts what was seen and says what was wrong.
@@ -38,6 +40,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from benchmarks import partitions
 from benchmarks.shapes import ARTIST, CHANGED, PERIOD, Shape, attribute, check_item, shape
 
 REGION = "us-east-1"
@@ -508,7 +511,19 @@ class Connection(asyncio.Protocol):
         target = _TARGET.search(head)
         operation = target[1].decode() if target else ""
         if operation == "Report":
-            self._send(200, _json(self._ledger.report(**json.loads(body))))
+            asked = json.loads(body)
+            table = asked.pop("partitions", None)
+            found = (
+                partitions.partitions_called(table).report()
+                if table
+                else self._ledger.report(**asked)
+            )
+            self._send(200, _json(found))
+            return
+        if partitions.named_in(body):
+            check_signature(_headers(head), body)
+            status, found, latency = partitions.answer(operation, body)
+            asyncio.get_running_loop().call_later(latency, self._send, status, _json(found))
             return
         self._ledger.note(head, body)
         try:

@@ -82,7 +82,7 @@ from dynattrs.models.specifiers import (
     partition_key as partition_key,
     sort_key as sort_key,
 )
-from dynattrs.operations.writing.buffer import Progress as Progress
+from dynattrs.operations.writing.ledger import Progress as Progress
 from dynattrs.schema.table import (
     Facet as Facet,
     GlobalIndex as GlobalIndex,

@@ -20,7 +20,7 @@ import attrs
 
 from dynattrs.errors import ModelError
 
-__all__ = ["AfterSend", "BeforeSend", "Flush", "Retry"]
+__all__ = ["AfterSend", "BeforeSend", "Flush", "HotPartition", "Retry"]
 
 
 def __dir__() -> list[str]:
@@ -136,11 +136,33 @@ class Flush:
     seconds: float
 
 
-Name: TypeAlias = Literal["before_send", "after_send", "retry", "flush"]
-Event: TypeAlias = "BeforeSend | AfterSend | Retry | Flush"
+@attrs.frozen
+class HotPartition:
+    """An answer has left items of one partition, which takes no more for now. They wait for it, and all
+    others go on. `session.stats.hot_keys` has the keys that it happens to most, with their values.
+
+    Attributes:
+        operation: The service's name of the operation.
+        table: The real name of the table.
+        attribute: The name of its partition key.
+        digest: Stands for the value of the key: the same value has the same one in all processes.
+        count: How many items or keys wait now that did not before.
+        seconds: How long until the next request with such items.
+    """
+
+    operation: str
+    table: str
+    attribute: str
+    digest: str
+    count: int
+    seconds: float
+
+
+Name: TypeAlias = Literal["before_send", "after_send", "retry", "flush", "hot_partition"]
+Event: TypeAlias = "BeforeSend | AfterSend | Retry | Flush | HotPartition"
 Listener: TypeAlias = Callable[[Any], object]
 
-NAMES: Final = ("before_send", "after_send", "retry", "flush")
+NAMES: Final = ("before_send", "after_send", "retry", "flush", "hot_partition")
 
 _numbers = itertools.count(1)
 
@@ -162,7 +184,9 @@ class _Entry:
 class Events:
     """The listeners of one session. Safe between threads: emitting takes no lock."""
 
-    __slots__ = ("_lock", "after_send", "before_send", "flush", "of_requests", "retry")
+    __slots__ = (
+        "_lock", "after_send", "before_send", "flush", "hot_partition", "of_requests", "retry"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -171,6 +195,7 @@ class Events:
         self.after_send: tuple[_Entry, ...] = ()
         self.retry: tuple[_Entry, ...] = ()
         self.flush: tuple[_Entry, ...] = ()
+        self.hot_partition: tuple[_Entry, ...] = ()
         #: Whether anybody wants to know of requests.
         self.of_requests = False
 

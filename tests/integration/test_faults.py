@@ -78,7 +78,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def clients(faults: engines.Faults, endpoint: Any) -> Iterator[Callable[[str, int, float], Any]]:
+def through_faults(
+    faults: engines.Faults, endpoint: Any
+) -> Iterator[Callable[[str, int, float], Any]]:
     """Makes clients that go through the proxy, by their retries and read time-out in seconds."""
     with contextlib.ExitStack() as stack:
 
@@ -109,7 +111,7 @@ def rules(kinds: tuple[str, ...], rate: float) -> list[dict[str, Any]]:
 
 def test_each_item_is_stored_as_last_saved_or_named(
     faults: engines.Faults,
-    clients: Callable[[str, int, float], Any],
+    through_faults: Callable[[str, int, float], Any],
     client: Any,
     table_prefix: str,
     capsys: pytest.CaptureFixture[str],
@@ -128,7 +130,7 @@ def test_each_item_is_stored_as_last_saved_or_named(
         # Time-outs only where they are meant: what a client gave up on may be applied later on.
         which = (*retries, 3.0 if "late" in kinds else 30.0)
         if (which, leaving) not in made:
-            made[which, leaving] = clients(*which)
+            made[which, leaving] = through_faults(*which)
             if leaving:
                 Leaving(made[which, leaving], lambda count: Random().randint(1, count))
         box = f"{seed}-{secrets.token_hex(4)}"

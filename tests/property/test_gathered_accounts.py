@@ -8,6 +8,7 @@ all the same is named as uncertain, and repeating all that is named, in order, e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -38,9 +39,12 @@ class Object:
 class Sending:
     """A batch on its way: it is answered when the program says, or when it is waited for."""
 
-    def __init__(self, flow: Flow[Any], context: Context) -> None:
+    def __init__(
+        self, flow: Flow[Any], context: Context, start: Callable[[Flow[Any], Context], Sending]
+    ) -> None:
         self.context = context
         self.flow = flow
+        self.start = start
         self.effect: Any = None
         context.run(who.set, self)
         self.go_on(None)
@@ -49,6 +53,9 @@ class Sending:
         act = self.flow.throw if isinstance(outcome, Exception) else self.flow.send
         try:
             self.effect = self.context.run(act, outcome)  # type: ignore[arg-type]
+            while isinstance(self.effect, Start):
+                started = self.start(self.effect.flow, self.context)
+                self.effect = self.context.run(self.flow.send, started)
         except StopIteration:
             self.effect = None
 
@@ -64,6 +71,7 @@ class Program:
     """A buffer, what is stored, and how requests end that are not simply done."""
 
     faults: dict[int, str]
+    parted: bool = False
     requests: int = 0
     #: A second for each request, so that patience ends.
     seconds: float = 0.0
@@ -84,7 +92,9 @@ class Program:
 
     def write(self, key: str, action: str) -> None:
         self.numbers += 1
-        at = {"id": {"S": key}}
+        at: dict[str, Any] = {"id": {"S": key}}
+        if self.parted:  # all in one partition
+            at = {"part": {"S": "p"}, **at}
         number = {"N": str(self.numbers)}
         request: Any = (
             {"PutRequest": {"Item": {**at, "number": number}}}
@@ -114,20 +124,36 @@ class Program:
 
     def perform(self, effect: Any) -> Any:
         if isinstance(effect, Start):
-            self.tasks.append(Sending(effect.flow, copy_context()))
-            return self.tasks[-1]
+            return self.start(effect.flow, copy_context())
         if isinstance(effect, Wait):
             self.answer(effect.task)  # type: ignore[arg-type]
         else:
-            assert isinstance(effect, Pause)
+            assert isinstance(effect, WaitFor)
+            self.wait(effect)
         return None
+
+    def start(self, flow: Flow[Any], context: Context) -> Sending:
+        task = Sending(flow, context.copy(), self.start)
+        self.tasks.append(task)
+        return task
+
+    def wait(self, effect: WaitFor) -> None:
+        """Time passes, and whatever is on its way is answered."""
+        for task in list(self.tasks):
+            self.reply(task)
+        if not effect.signal.given:
+            self.seconds += effect.seconds
+            for task in list(self.tasks):
+                if isinstance(task.effect, WaitFor) and task.effect is not effect:
+                    task.go_on(None)
 
     def answer(self, task: Sending) -> None:
         """What is left to do of a batch on its way."""
         while isinstance(task.effect, (Call, Pause, WaitFor)):
-            if not isinstance(task.effect, Call):
-                for other in self.tasks:  # it may wait for their place
-                    self.reply(other)
+            if isinstance(task.effect, WaitFor):  # perhaps for the place of another one
+                self.wait(task.effect)
+                task.go_on(None)
+            elif isinstance(task.effect, Pause):
                 task.go_on(None)
             self.reply(task)
 
@@ -143,6 +169,12 @@ class Program:
             return ServiceError("BatchWriteItem", "Odd", "no")
         if fault == "throttled":
             return Throttled("BatchWriteItem", "ThrottlingException", "slowly")
+        if fault == "exceeded":
+            code = "ProvisionedThroughputExceededException"
+            return Throttled("BatchWriteItem", code, "slowly")
+        if fault == "half":
+            self.store(requests[:1])
+            return {"UnprocessedItems": {"things": requests[1:]}}
         if fault == "lost":
             self.store(requests)
             return ConnectionFailed("BatchWriteItem", "no answer")
@@ -166,7 +198,7 @@ class Program:
     def told(self, error: UnsentWrites) -> None:
         on_its_way = {
             write.obj.key: write.obj.number
-            for writes in (self.buffer._in_flight, self.buffer._pending)
+            for writes in self.buffer._places_of_writes()
             for write in writes.values()
         }
         uncertain = [
@@ -193,28 +225,31 @@ STEPS = st.one_of(
     st.tuples(st.just("answer"), st.none()),
 )
 
-FAULTS = ["refused", "refused", "throttled", "lost", "unprocessed", "lost, then unprocessed"]
+FAULTS = [
+    "refused", "refused", "throttled", "exceeded", "lost", "unprocessed", "half", "lost, then unprocessed"
+]  # fmt: skip
 
 
 @given(
     steps=st.lists(STEPS, max_size=25),
     faults=st.dictionaries(st.integers(1, 8), st.sampled_from(FAULTS)),
     failing=st.booleans(),
+    parted=st.booleans(),
 )
 @settings(max_examples=settings.default.max_examples * 20)  # each takes some milliseconds
 def test_what_an_error_names_may_be_saved_again(
-    steps: list[tuple[str, Any]], faults: dict[int, str], failing: bool
+    steps: list[tuple[str, Any]], faults: dict[int, str], failing: bool, parted: bool
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(limits, "BATCH_WRITE_ITEMS", 2)
-        program = Program(faults)
+        program = Program(faults, parted)
         raised: UnsentWrites | None = None
         for name, argument in steps:
             if name == "flush":
                 program.run(batch.flush(program.core, program.buffer))
             elif name == "answer":
                 which = slice(argument, argument and argument + 1)
-                for task in program.tasks[which]:
+                for task in program.tasks[which]:  # also those that they start
                     program.answer(task)
             else:
                 program.write(argument, name)

@@ -27,7 +27,7 @@ from dynattrs import (
 )
 from dynattrs.models.hooks import Flushed, SessionHooks
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait
+from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait, WaitFor
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
@@ -656,7 +656,7 @@ def test_a_flush_waits_for_what_another_thread_is_sending():
 
     flow = batch.flush(core(), buffer)
 
-    assert isinstance(next(flow), Pause)
+    assert isinstance(next(flow), WaitFor)
     finish(other, {})
     finish(flow)
 

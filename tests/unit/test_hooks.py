@@ -24,8 +24,7 @@ from dynattrs.events import Flush
 from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.models.hooks import SessionHooks, functions
 from dynattrs.operations.flows import Start
-from dynattrs.operations.writing import batch
-from dynattrs.operations.writing import buffer as buffers
+from dynattrs.operations.writing import batch, ledger
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.encoding import encode
 from dynattrs.schema.model_info import model_info
@@ -398,7 +397,7 @@ def test_after_an_interruption_the_hooks_still_hear_what_was_stored():
 def test_objects_are_handed_over_in_portions_so_that_memory_stays_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(buffers, "PORTION_OBJECTS", 50)
+    monkeypatch.setattr(ledger, "PORTION_OBJECTS", 50)
     sizes: list[int] = []
     session = handle(after_flush=(lambda flushed: sizes.append(len(flushed.saved)),))
     events: list[Flush] = []

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
-from dynattrs.events import Events, Retry, error_name, tell
+from dynattrs.events import Events, HotPartition, Retry, error_name, tell
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, pause_before
 from dynattrs.operations.item_keys import keeping_key
-from dynattrs.operations.writing.buffer import Buffer, Progress
+from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.ledger import Progress
 from dynattrs.operations.writing.pace import Pace
+from dynattrs.operations.writing.partitions import HotPartitions, Partition
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
+from dynattrs.schema.hot_keys import digest_of
 from dynattrs.schema.model_info import Kinds, ModelInfo, ModelMapper
 from dynattrs.schema.table import Table
 
@@ -78,6 +81,12 @@ class Core:
     events: Events = attrs.field(factory=Events)
     pace: Pace = attrs.field(
         init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
+    )
+    #: The partitions that have throttled its writes, and its reads.
+    hot: HotPartitions = attrs.field(factory=HotPartitions, init=False)
+    hot_reads: HotPartitions = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda core: HotPartitions(core.hot.keys), takes_self=True),
     )
     #: What `writing.batch` knows of each model whose objects become JSON at once.
     packing: KnownByClass[Packing] = attrs.field(factory=KnownByClass, init=False)
@@ -155,12 +164,37 @@ class Core:
         pause = pause_before(attempt, self.environment)
         left = max(0.0, until - self.environment.monotonic())
         pause = Pause(min(pause.seconds, left))
+        self._tell_retry(attempt, operation, tables, count, error, pause.seconds)
+        return pause
+
+    def _tell_retry(
+        self,
+        attempt: int,
+        operation: str,
+        tables: Iterable[str],
+        count: int,
+        error: BaseException | str,
+        seconds: float,
+    ) -> None:
         if self.events.retry:
             name = error if isinstance(error, str) else error_name(error)
             names = tuple(dict.fromkeys(tables))
-            event = Retry(None, operation, names, count, attempt, name, pause.seconds, "dynattrs")
+            event = Retry(None, operation, names, count, attempt, name, seconds, "dynattrs")
             tell(self.events.retry, event)
-        return pause
+
+    def tell_hot(
+        self, partition: Partition, count: int, operation: str, error: BaseException
+    ) -> None:
+        """Tell listeners that so many items wait for their partition alone."""
+        now = self.environment.monotonic()
+        hot = self.hot if operation == "BatchWriteItem" else self.hot_reads
+        seconds = max(0.0, hot.rate(partition, now).next_at - now)
+        self._tell_retry(0, operation, partition[:1], count, error, seconds)
+        if self.events.hot_partition:
+            table, attribute, tag, value = partition
+            digest = digest_of(tag, value)
+            event = HotPartition(operation, table, attribute, digest, count, seconds)
+            tell(self.events.hot_partition, event)
 
 
 def is_frozen(info: ModelInfo) -> bool:

@@ -19,7 +19,8 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
 from dynattrs.operations.writing import batch as gathered
 from dynattrs.operations.writing import reports
-from dynattrs.operations.writing.buffer import Buffer, Progress
+from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_handle import AnyHandle
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ _UNBOUNDED: Final = 1_000_000
 #: After so many seconds a reply that nobody waits for is read by the driver.
 PATIENCE: Final = 0.02
 #: The same, where a request waits for the place of that reply.
-_HURRY: Final = 0.25
+_HURRY: Final = 0.005
 #: How long the driver's thread stays when there is nothing left to do.
 _LINGERING: Final = 0.1
 
@@ -326,7 +326,9 @@ class Driver:
         if isinstance(effect, Pause):
             return time.sleep(effect.seconds)
         if isinstance(effect, Start):
-            return self._send_light(effect.flow) if effect.light else self._submit(effect.flow)
+            if effect.light:
+                return self._send_light(effect.flow)
+            return self._submit(effect.flow, self._at_once if effect.apart else self._in_thread)
         if isinstance(effect, WaitFor):
             return self._wait_for(effect)
         if isinstance(effect, PendingReply):
@@ -344,9 +346,9 @@ class Driver:
     def _wait_for(self, effect: WaitFor) -> None:
         given = threading.Event()
         effect.signal.wake = given.set
-        if not (effect.signal.given or given.wait(_HURRY)):
+        if not (effect.signal.given or given.wait(min(_HURRY, effect.seconds))):
             self._attendant.hurry()
-            given.wait(effect.seconds)
+            given.wait(max(0.0, effect.seconds - _HURRY))
 
     def _outlast(self, call: Call, held: list[BaseException]) -> Any:
         """The response to a call, also where the main thread, which waits for it, is interrupted: then
@@ -371,9 +373,9 @@ class Driver:
             raise
         return finish()
 
-    def _submit(self, flow: Flow[object]) -> Future[Any]:
+    def _submit(self, flow: Flow[object], submit: Callable[..., Future[Any]]) -> Future[Any]:
         # In the starter's context, so that spans and log fields are those of who asked.
-        return _beside(self._in_thread, contextvars.copy_context().run, self.run, flow)
+        return _beside(submit, contextvars.copy_context().run, self.run, flow)
 
     def _in_thread(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         with self._lock:

@@ -12,7 +12,7 @@ from dynattrs.errors import ModelError
 from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
 from dynattrs.operations.writing import batch as gathered
-from dynattrs.operations.writing.buffer import Progress
+from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
     AnySession,

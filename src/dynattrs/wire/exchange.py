@@ -36,6 +36,7 @@ from dynattrs.events import (
 )
 from dynattrs.operations.flows import Call, Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
+from dynattrs.schema.hot_keys import HotKeys
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
 from dynattrs.wire.replies import CHECKSUM, EMPTY, KIND, MEMBERS, OTHERS, no_reply
@@ -70,6 +71,8 @@ class Stats:
         direct: Requests that were sent without botocore's machinery, which is the fast way.
         uncertain: Attempts of writes that may have been applied, or may be still, without an answer
             that says so.
+        hot_keys: The partition keys that were throttled most in batches and `get_many`, the first one
+            most: `HotKey`s, which show a hash of the value unless they are asked for it.
     """
 
     requests: Counter[str] = attrs.field(factory=Counter)
@@ -81,6 +84,7 @@ class Stats:
     returned: int = 0
     direct: int = 0
     uncertain: int = 0
+    hot_keys: HotKeys = attrs.field(factory=HotKeys, eq=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
 
     @property

@@ -12,28 +12,21 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Hashable, Mapping
+from typing import Any, Final, TypeVar
 
 from dynattrs.errors import (
-    AccessDenied,
     DynattrsError,
-    InvalidRequest,
-    NoSuchTable,
     SessionClosed,
-    Throttled,
     UnsentWrites,
 )
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import kinds_of
 from dynattrs.mapper.carried import NOTHING_CARRIED
 from dynattrs.operations.context import Core, Packing, is_frozen
-from dynattrs.operations.flows import Call, Flow, Pause, Signal, Start, Wait, WaitFor
-from dynattrs.operations.item_keys import identity, names_in
-from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
+from dynattrs.operations.flows import Flow, Signal, Start, Task, Wait, WaitFor
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded, moves_of, settling_packed
-from dynattrs.operations.writing.pace import inside
 from dynattrs.operations.writing.reports import (
     hand_over,
     look_back,
@@ -45,19 +38,14 @@ from dynattrs.operations.writing.reports import (
     unsent_writes,
     with_earlier,
 )
-from dynattrs.schema.messages import Message
+from dynattrs.operations.writing.sending import Put, send
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, info_of
 from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
 
-#: Sends a write by a request of its own: one that has a condition.
-Put: TypeAlias = Callable[[float], Flow[None]]
-
 _NO_MOVES: Final[Mapping[str, Any]] = {}
 
-#: How often to look whether another thread is done.
-_BETWEEN_LOOKS: Final = 0.005
 #: What the system takes to send without waiting for the other side.
 _LIGHT_BYTES: Final = 65536
 
@@ -187,7 +175,11 @@ def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
         if isinstance(found, list):
             yield from _begin(core, buffer, found)
         else:
-            yield Wait(found)
+            yield _waiting(found)
+
+
+def _waiting(found: Task | Signal) -> Wait | WaitFor:
+    return WaitFor(found) if isinstance(found, Signal) else Wait(found)
 
 
 def _begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
@@ -252,12 +244,12 @@ def gather_beside(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[No
 def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
     """Wait until no write to a key is pending or in flight."""
     while buffer.holds(key):
-        if (task := buffer.running(1)) is not None:
-            yield Wait(task)
-        elif batch := buffer.take(whole=False):
-            yield from send(core, buffer, batch)
+        buffer.hasten(key)
+        found = buffer.next_of_all(1)
+        if isinstance(found, list):
+            yield from send(core, buffer, found)
         else:
-            yield Pause(_BETWEEN_LOOKS)
+            yield _waiting(found)
 
 
 def settle_open(
@@ -285,12 +277,10 @@ def settle_open(
             while buffer.holds(key) if key is not None else buffer.outstanding(last):
                 had = True
                 found = buffer.next_of_all(core.pace.share)
-                if found is None:
-                    yield Pause(_BETWEEN_LOOKS)
-                elif isinstance(found, list):
+                if isinstance(found, list):
                     yield from _begin(core, buffer, found)
                 else:
-                    yield Wait(found)
+                    yield _waiting(found)
     return had
 
 
@@ -319,11 +309,8 @@ def flush(
     began = core.environment.monotonic()
     while buffer.outstanding(last) or (buffer.has_failures and buffer.is_undecided()):
         found = buffer.next_of_all(core.pace.share)
-        if found is None:
-            # Another thread is sending the rest, or is about to.
-            yield Pause(_BETWEEN_LOOKS)
-        elif not isinstance(found, list):
-            yield Wait(found)
+        if not isinstance(found, list):
+            yield _waiting(found)
         elif len(buffer) == len(found) and not core.environment.cancellable:
             # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
             # must not cancel what others have saved.
@@ -450,170 +437,6 @@ def _interrupt(
 
 
 def _await_tasks(buffer: Buffer) -> Flow[None]:
-    while (task := buffer.running(1)) is not None:
+    while (task := buffer.last_running()) is not None:
         with contextlib.suppress(SessionClosed):  # it was cancelled
             yield Wait(task)
-
-
-# --- One batch ----------------------------------------------------------------------------------
-
-
-def send(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
-    """Send one batch, or a write alone by *put*, until each is acknowledged or has failed.
-
-    It raises interruptions and nothing else: failures are in the buffer. However it ends, nothing of
-    the batch is in flight then.
-    """
-    caller = core.environment.caller()
-    outer = caller in buffer.senders
-    try:
-        buffer.senders.add(caller)
-        yield from _send(core, buffer, batch, put)
-    except BaseException as error:
-        # Only what is in flight still: of a batch that was split, parts may be stored.
-        buffer.fail(batch, error)
-        raise
-    finally:
-        if not outer:
-            buffer.senders.discard(caller)
-
-
-def _send(
-    core: Core, buffer: Buffer, batch: list[Write], put: Put | None, uncertain: bool = False
-) -> Flow[None]:
-    began = core.environment.monotonic()
-    patience = core.deadline.total_seconds()
-    operation = "BatchWriteItem"
-    if put is not None:
-        operation = "PutItem" if batch[0].action == "save" else "DeleteItem"
-    wanted = bool(core.hooks.after_flush)
-    remaining = batch
-    attempt = 0
-
-    def until() -> float:
-        return max(began, buffer.last_success()) + patience
-
-    while remaining:
-        if buffer.abandoned is not None:
-            buffer.fail(remaining, buffer.abandoned)
-            return
-        cause: BaseException | None = None
-        try:
-            response = yield from _at_pace(core, remaining, put, attempt, until())
-            left = _unprocessed(response, remaining) if response.get("UnprocessedItems") else []
-            uncertain = uncertain or "Uncertain" in response.get("ResponseMetadata", ())
-        except Exception as error:
-            uncertain = in_doubt(error, uncertain)
-            parts = _split(remaining, error)
-            if len(parts) > 1:
-                for part in parts:
-                    yield from _send(core, buffer, part, put, uncertain)
-                return
-            if not _passes(error, once=operation == "PutItem"):
-                own = put is not None or isinstance(error, _REFUSED)
-                buffer.fail(remaining, error if own else buffer.reason(error))
-                return
-            left, cause = remaining, error
-        now = core.environment.monotonic()
-        gone = {id(write) for write in left}
-        done = [write for write in remaining if id(write) not in gone] if left else remaining
-        buffer.acknowledge(done, now, wanted=wanted)
-        if not left:
-            return
-        remaining = left
-        if cause is None:
-            text = f"{len(left)} writes were left unprocessed"
-            cause = Throttled("BatchWriteItem", "UnprocessedItems", text, uncertain=uncertain)
-        attempt = 0 if done else attempt + 1
-        if now >= until() or buffer.is_abandoned():
-            buffer.fail(remaining, cause)
-            return
-        tables = (write.table for write in left)
-        yield core.pause_before(attempt, operation, tables, len(left), cause, until())
-
-
-#: What the service says of a request that it will never do.
-_REFUSED: Final = (InvalidRequest, NoSuchTable, AccessDenied)
-
-
-def _passes(error: Exception, *, once: bool) -> bool:
-    """Whether the same may be sent again. What is put under a condition must not be put again where it
-    may have been applied: its condition would fail.
-    """
-    passing = isinstance(error, PASSING) or is_conflict(error)
-    return passing and not (once and getattr(error, "uncertain", False))
-
-
-def _at_pace(
-    core: Core, writes: list[Write], put: Put | None, attempt: int, until: float
-) -> Flow[Message]:
-    """The response to one request, which is made when the pace allows it; to a *put*, an empty one."""
-    environment, pace = core.environment, core.pace
-    place, outer = Signal(), inside.get()
-    throttled = False
-    began = float("-inf")
-    parameters = {"RequestItems": _request_items(writes)}
-    asked = Call("batch_write_item", parameters, deadline=until, outlasts=True)
-    response: Message = {}
-    try:
-        while not pace.begin(place):
-            yield WaitFor(place)
-        began = environment.monotonic()
-        inside.set(place)
-        if put is not None:
-            yield from put(until)
-        else:
-            response = yield asked
-            throttled = bool(response.get("UnprocessedItems"))
-        if not throttled:
-            pace.go_on()
-    except Throttled:
-        throttled = True
-        raise
-    finally:
-        pace.queue.pop(place, None)
-        inside.set(outer)
-        if throttled:
-            pace.slow_down(began, environment.monotonic())
-        pace.admit()
-    return response
-
-
-def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
-    items: dict[str, list[Any]] = {}
-    for write in writes:
-        items.setdefault(write.table, []).append(write.request)
-    return items
-
-
-def _split(writes: list[Write], error: Exception) -> list[list[Write]]:
-    """Smaller batches to find the culprit of a refusal: by table, then by halves."""
-    if len(writes) == 1 or not isinstance(error, _REFUSED):
-        return [writes]
-    by_table: dict[str, list[Write]] = {}
-    for write in writes:
-        by_table.setdefault(write.table, []).append(write)
-    if len(by_table) > 1:
-        return list(by_table.values())
-    if not isinstance(error, InvalidRequest):
-        return [writes]
-    middle = len(writes) // 2
-    return [writes[:middle], writes[middle:]]
-
-
-def _unprocessed(response: Message, writes: list[Write]) -> list[Write]:
-    """The writes that the service has not done."""
-    by_identity = {write.identity: write for write in writes}
-    found = {}
-    for table, requests in response["UnprocessedItems"].items():
-        # A table may be named by its ARN in a reply; the key decides then as well.
-        names = next((names_in(write.identity) for write in writes if write.table == table), set())
-        for request in requests:
-            item = request["PutRequest"]["Item"] if "PutRequest" in request else None
-            key = item if item is not None else request["DeleteRequest"]["Key"]
-            which = identity(table, {name: key[name] for name in names & key.keys()})
-            if which not in by_identity:
-                # What cannot be told is sent again: puts and deletes are safe to repeat.
-                return writes
-            found[which] = by_identity[which]
-    return list(found.values())

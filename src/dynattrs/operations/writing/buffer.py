@@ -8,36 +8,30 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from itertools import islice
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, Final
 
 import attrs
 
 from dynattrs import limits
 from dynattrs.errors import BatchClosed, DynattrsError, Unsent, UnsentWrites
-from dynattrs.models.hooks import Flushed
-from dynattrs.operations.flows import Task, forget_at_fork
+from dynattrs.operations.flows import Signal, Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing.failures import (
     Failure,
     Failures,
     Raised,
-    given,
     not_stored,
     superseded_of,
     unsent_of,
 )
+from dynattrs.operations.writing.lanes import Lane, Lanes
+from dynattrs.operations.writing.ledger import Ledger, Progress
+from dynattrs.operations.writing.partitions import HotPartitions, Partition, partition_of
 from dynattrs.schema.table import AttributeMap
 
-#: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
-#: generator of millions is saved.
-PORTION_OBJECTS: Final = 1000
-#: The same in bytes of what is stored.
-PORTION_BYTES: Final = 16 * 1024 * 1024
-
 size_of: Final = operator.attrgetter("size")
-_action_of: Final = operator.attrgetter("action")
 _identity_of: Final = operator.attrgetter("identity")
 _acknowledged_of: Final = operator.attrgetter("acknowledged")
 
@@ -75,102 +69,6 @@ class Write:
     place: int = attrs.field(default=0, init=False)
 
 
-# --- What became of them ------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Progress:
-    """How far the writes of a batch, or of a `save_all`, are.
-
-    Attributes:
-        taken: Writes that were given so far.
-        stored: Writes that the service has acknowledged.
-        replaced: Writes whose place a later one to the same key took before they were sent.
-        failed: Writes that were given up.
-
-    Example:
-        >>> Progress(taken=50, stored=25, replaced=1, failed=0).waiting
-        24
-    """
-
-    taken: int
-    stored: int
-    replaced: int
-    failed: int
-
-    @property
-    def waiting(self) -> int:
-        """Writes that are pending or in flight."""
-        return self.taken - self.done
-
-    @property
-    def done(self) -> int:
-        """Writes of which nothing more will be heard."""
-        return self.stored + self.replaced + self.failed
-
-
-@attrs.define(eq=False, repr=False)
-class Ledger:
-    """What became of the writes of a buffer, as far as nobody was told yet. Safe between threads."""
-
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    # Counts since the last event, objects since the last call of the hooks.
-    _saved: int = attrs.field(default=0, init=False)
-    _deleted: int = attrs.field(default=0, init=False)
-    _failed: int = attrs.field(default=0, init=False)
-    _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
-    _unsent: list[Unsent] = attrs.field(factory=list, init=False)
-    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
-    _bytes: int = attrs.field(default=0, init=False)
-    _held: int = attrs.field(default=0, init=False)
-
-    def stored(self, writes: list[Write], *, wanted: bool) -> None:
-        """Remember what the service has acknowledged; the objects only where a hook wants them."""
-        saved = [*map(_action_of, writes)].count("save")
-        with self._lock:
-            self._saved += saved
-            self._deleted += len(writes) - saved
-            if wanted:
-                self._hold(writes)
-
-    def _hold(self, writes: list[Write]) -> None:
-        for write in writes:
-            self._objects.setdefault(write.action, []).append(given(write.obj))
-            self._bytes += write.size
-            self._held += 1
-
-    def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
-        """Remember what was given up, and what of that does not matter any more."""
-        with self._lock:
-            self._failed += len(unsent)
-            self._unsent += unsent
-            self._superseded += superseded
-
-    def take_portion(self) -> Flushed | None:
-        """What the hooks are to be told now already, because so many objects are held for them."""
-        full = self._held >= PORTION_OBJECTS or self._bytes >= PORTION_BYTES
-        return self.take_objects() if full else None
-
-    def take_objects(self) -> Flushed | None:
-        """What the hooks are to be told, once; None if nothing has happened."""
-        with self._lock:
-            objects, self._objects = self._objects, {}
-            unsent, self._unsent = self._unsent, []
-            superseded, self._superseded = self._superseded, []
-            self._bytes = self._held = 0
-        if not objects and not unsent and not superseded:
-            return None
-        saved, deleted = objects.get("save", ()), objects.get("delete", ())
-        return Flushed(tuple(saved), tuple(deleted), tuple(unsent), tuple(superseded))
-
-    def take_counts(self) -> tuple[int, int, int]:
-        """How many were saved, deleted and given up, of which listeners are to be told, once."""
-        with self._lock:
-            counts = self._saved, self._deleted, self._failed
-            self._saved = self._deleted = self._failed = 0
-        return counts
-
-
 # --- The buffer ---------------------------------------------------------------------------------
 
 # Loops that choose have functions of their own, here and wherever a lock is held: from 3.12 on
@@ -206,6 +104,13 @@ class Buffer:
     _pending: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
     #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
     _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
+    #: Left unprocessed, and what came after it, of partitions that take no more for now.
+    lanes: Lanes[Write] = attrs.field(factory=Lanes, init=False)
+    #: What sends these, and wakes up when this is given.
+    attendant: Task | None = attrs.field(default=None, init=False)
+    stirred: Signal = attrs.field(factory=Signal, init=False)
+    #: Those who wait until something of this changes.
+    _listening: list[Signal] = attrs.field(factory=list, init=False)
     _tasks: list[Task] = attrs.field(factory=list, init=False)
     _failures: Failures = attrs.field(factory=Failures, init=False)
     #: Those of them that the next error tells of besides.
@@ -242,6 +147,7 @@ class Buffer:
         """This is a child process: what is here is its parent's to send."""
         self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._pending, self._in_flight, self._tasks = {}, {}, []
+        self.lanes, self.attendant, self._listening = Lanes(), None, []
         self._failures, self._superseded, self.has_failures = Failures(), [], False
         self._dropped = self._places
         self._stored = self._replaced = self._given_up = 0
@@ -250,7 +156,13 @@ class Buffer:
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._pending.keys() | self._in_flight.keys())
+            return len(self._keys())
+
+    def _every(self) -> Iterator[Write]:
+        return chain.from_iterable(writes.values() for writes in self._places_of_writes())
+
+    def _places_of_writes(self) -> list[dict[Hashable, Write]]:
+        return [self._in_flight, self._pending, *self.lanes.all()]
 
     def add(self, write: Write) -> bool:
         """Take a write.
@@ -267,6 +179,9 @@ class Buffer:
                 raise BatchClosed
             pending = self._pending
             write.place = self._places = self._places + 1
+            if self.lanes.by_partition and (lane := self._lane_of(write)) is not None:
+                self._let_wait(lane, write)
+                return self.lanes.is_full()
             earlier = pending.setdefault(key, write)
             if earlier is not write:
                 self._replaced += 1
@@ -275,6 +190,14 @@ class Buffer:
                 write.place = earlier.place
                 pending[key] = write
             return len(pending) >= limits.BATCH_WRITE_ITEMS
+
+    def _lane_of(self, write: Write) -> Lane[Write] | None:
+        return None if write.identity in self._pending else self.lanes.lane_of(write)
+
+    def _let_wait(self, lane: Lane[Write], write: Write) -> None:
+        if (earlier := self.lanes.put(lane, write)) is not None:
+            self._replaced += 1
+            write.place = earlier.place
 
     def seal(self) -> int:
         """Take no more writes; the place of the latest one."""
@@ -285,15 +208,11 @@ class Buffer:
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""
         with self._lock:
-            return key in self._pending or key in self._in_flight
+            return any(key in writes for writes in self._places_of_writes())
 
     def holds_table(self, table: str) -> bool:
         with self._lock:
-            return any(
-                write.table == table
-                for writes in (self._pending, self._in_flight)
-                for write in writes.values()
-            )
+            return any(write.table == table for write in self._every())
 
     def last_place(self) -> int:
         with self._lock:
@@ -302,28 +221,46 @@ class Buffer:
     def outstanding(self, place: int) -> bool:
         """Whether a write up to this place is neither acknowledged nor given up."""
         with self._lock:
-            return any(
-                write.place <= place
-                for writes in (self._in_flight, self._pending)
-                for write in writes.values()
-            )
+            return any(write.place <= place for write in self._every())
 
-    def next_whole(self, allowed: int) -> list[Write] | Task | None:
+    def next_whole(self, allowed: int) -> list[Write] | Task | Signal | None:
         """The next whole batch, moved into flight; where as many as allowed are in flight, the task to
-        wait for before there is one; None if there is no whole batch.
+        wait for before there is one; where the lanes are full, a signal; None if there is no batch.
         """
         with self._lock:
             task = self._running(allowed)
-            if task is not None:
-                return task if self._next(whole=True) else None
-            return self._take(whole=True) or None
+            if task is None:
+                batch = self._take(whole=True)
+                if batch:
+                    return batch
+            elif self._next(whole=True):
+                return task
+            full = self.lanes and self.lanes.is_full() and self.abandoned is None
+            return self._hear() if full else None
 
-    def next_of_all(self, allowed: int) -> list[Write] | Task | None:
-        """As `next_whole`, for all that is pending, whole or not. None also where the rest is another
-        thread's to send; a task also where what is pending waits for its key.
+    def next_of_all(self, allowed: int) -> list[Write] | Task | Signal:
+        """As `next_whole`, for all that is pending. A task also where that waits for its key; a signal
+        where the rest waits for its partitions, or is another thread's to send.
         """
         with self._lock:
-            return self._running(allowed) or self._take(whole=False) or self._running(1)
+            found = self._running(allowed) or self._take(whole=False) or self._running(1)
+            return found or self._hear()
+
+    def hear(self) -> Signal:
+        """A signal that is given when something becomes of a write."""
+        with self._lock:
+            return self._hear()
+
+    def _hear(self) -> Signal:
+        signal = Signal()
+        self._listening.append(signal)
+        return signal
+
+    def _tell(self) -> None:
+        if self._listening:
+            listening, self._listening = self._listening, []
+            for signal in listening:
+                signal.give()
 
     def take(self, *, whole: bool) -> list[Write]:
         """The next batch, moved into flight; empty if there is none.
@@ -425,6 +362,110 @@ class Buffer:
     def _land(self, writes: list[Write]) -> None:
         with self._lock:
             _remove(self._in_flight, writes)
+            self._tell()
+
+    # Lanes: what waits for its partition.
+
+    def hold_back(
+        self, hot: dict[Partition, list[Write]], now: float, cause: BaseException
+    ) -> bool:
+        """Let writes in flight, which were left, and the pending ones of their partitions wait in lanes.
+        True if nothing attends to these so far: that is the caller's to begin.
+        """
+        with self._lock:
+            for partition, writes in hot.items():
+                self._hold_back(partition, writes, now, cause)
+            self._tell()
+            begin = self.abandoned is None and not self.lanes.attended
+            self.lanes.attended = self.lanes.attended or begin
+        self.stirred.give()
+        return begin
+
+    def _hold_back(
+        self, partition: Partition, writes: list[Write], now: float, cause: BaseException
+    ) -> None:
+        lane = self.lanes.open(partition, now, cause)
+        back: list[Write] = []
+        for write in filter(self._flies, writes):
+            newer = self._newer(write.identity)
+            if newer is None:
+                back.append(write)
+            else:
+                self._replaced += 1
+                newer.place = min(newer.place, write.place)
+        self.lanes.put_back(lane, back)
+        _remove(self._in_flight, writes)
+        for key, write in list(self._pending.items()):
+            if partition_of(write) == partition:
+                self.lanes.put(lane, write)
+                del self._pending[key]
+
+    def _newer(self, key: Hashable) -> Write | None:
+        lane = self.lanes.holding(key)
+        return self._pending.get(key) if lane is None else lane.writes[key]
+
+    def next_of_lanes(
+        self, hot: HotPartitions, now: float, random: float
+    ) -> tuple[list[Write], float] | float | None:
+        """The next writes of lanes, in flight now, and since when they wait; or how long to wait for them.
+        None if the lanes are empty. Nothing attends to them then.
+        """
+        with self._lock:
+            self.lanes.close_empty()
+            if not self.lanes or self.abandoned is not None:
+                self.lanes.attended = False
+                return None
+            found = self.lanes.next(hot, now, random, self._in_flight)
+            if isinstance(found, float):
+                return found
+            since = self.lanes.began(found)
+            self._in_flight.update((write.identity, write) for write in found)
+            self.lanes.take(found)
+            return found, since
+
+    def lanes_answered(self, batch: list[Write]) -> None:
+        """A request with these, of lanes, is done."""
+        with self._lock:
+            self.lanes.ended(batch)
+            self._tell()
+        self.stirred.give()
+
+    def lanes_until(self, patience: float) -> float:
+        """When nothing was acknowledged for too long, for the first of the lanes."""
+        with self._lock:
+            return max(self.lanes.since(), self._last_success) + patience
+
+    def take_lanes(self, before: float) -> list[tuple[list[Write], BaseException]]:
+        """Take into flight what waits in lanes since *before*, if nothing was acknowledged since, and why
+        it waits. A write whose key is in flight stays for now.
+        """
+        with self._lock:
+            if not self.lanes or self._last_success > before:
+                return []
+            lanes = [lane for lane in self.lanes.by_partition.values() if lane.since <= before]
+            return [(self._lift(lane), lane.cause) for lane in lanes]
+
+    def leave_lanes(self) -> list[Write]:
+        """Take all that waits in lanes into flight: nothing sends it any more. A write whose key is in
+        flight is pending again.
+        """
+        with self._lock:
+            self.lanes.attended = False
+            lanes = list(self.lanes.by_partition.values())
+            lifted = [write for lane in lanes for write in self._lift(lane)]
+            self._pending.update((write.identity, write) for write in self.lanes.clear())
+            return lifted
+
+    def _lift(self, lane: Lane[Write]) -> list[Write]:
+        writes = [write for key, write in lane.writes.items() if key not in self._in_flight]
+        self._in_flight.update((write.identity, write) for write in writes)
+        self.lanes.take(writes)
+        return writes
+
+    def hasten(self, key: Hashable) -> None:
+        """If the write to a key waits in a lane, let it be the next one there."""
+        with self._lock:
+            self.lanes.hasten(key)
 
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
@@ -441,7 +482,8 @@ class Buffer:
         """Drop what is not sent yet."""
         with self._lock:
             cause = DynattrsError("dropped by discard()")
-            dropped = [not_stored(write, cause) for write in self._pending.values()]
+            unsent = [*self._pending.values(), *self.lanes.clear()]
+            dropped = [not_stored(write, cause) for write in unsent]
             self._pending.clear()
             self._dropped += len(dropped)
             return dropped
@@ -451,7 +493,8 @@ class Buffer:
         `failures` takes.
         """
         with self._lock:
-            left = {id(each): each for each in (*self._in_flight.values(), *self._pending.values())}
+            waiting = self._in_flight.values(), self._pending.values(), self.lanes.clear()
+            left = {id(each): each for writes in waiting for each in writes}
             for write in left.values():
                 self._failures.left(write, cause)
             self._pending.clear()
@@ -468,13 +511,14 @@ class Buffer:
     def is_settled(self) -> bool:
         """Whether every write that was taken is stored, or was told of."""
         with self._lock:
-            return not (self._pending or self._in_flight or self.has_failures)
+            return not (self._keys() or self.has_failures)
 
     def forget(self) -> None:
         """The batch has ended. Let go of errors: they hold frames, with all that is in these."""
         with self._lock:
             self._failures, self._superseded, self.has_failures = Failures(), [], False
             self._tasks, self.reports, self.complaint = [], [], None
+            self.attendant = None
             # What still runs in a thread finds that it is over.
             self.abandoned = BatchClosed("ended")
 
@@ -490,7 +534,8 @@ class Buffer:
             return self._failures.waits_for(self._keys())
 
     def _keys(self) -> set[Hashable]:
-        return self._pending.keys() | self._in_flight.keys()
+        keys = self._pending.keys() | self._in_flight.keys()
+        return keys.union(*self.lanes.all()) if self.lanes else keys
 
     def take_failures(self) -> list[Failure]:
         """Take what has failed for good, in the order of the calls, as far as it is decided."""
@@ -535,6 +580,13 @@ class Buffer:
             tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
+        self.stirred.give()
+
+    def last_running(self) -> Task | None:
+        """The oldest running task; at last what attends to the lanes."""
+        with self._lock:
+            last = [self.attendant] if self.attendant is not None else []
+            return self._running(1) or next(iter(_not_done(last)), None)
 
     def running(self, fewer_than: int) -> Task | None:
         """The oldest running task, unless fewer than that many run."""

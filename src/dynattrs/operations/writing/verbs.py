@@ -51,8 +51,9 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.writing import batch, deletes, reports
-from dynattrs.operations.writing.buffer import Buffer, Progress
+from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.operations.writing.encoding import Encoded, encode, refusal
+from dynattrs.operations.writing.ledger import Progress
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 

@@ -1,0 +1,195 @@
+"""What of a buffer waits for hot partitions: each in a lane of its own, beside all that goes on.
+
+Plain data that the buffer's lock guards. A write in a lane was left unprocessed, so that it is surely not
+stored, or came after such a one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.operations.writing.partitions import (
+    LONGEST,
+    HotPartitions,
+    Partition,
+    Placed,
+    partition_of,
+)
+
+#: As many writes may wait in the lanes of a buffer, and as many bytes, before `save` waits for them.
+WRITES: Final = 10_000
+BYTES: Final = 32 * 1024 * 1024
+
+
+class Waiting(Placed, Protocol):
+    """A write, as far as it matters here."""
+
+    size: int
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+@attrs.define(eq=False, repr=False)
+class Lane(Generic[W]):
+    """The writes of one buffer to one partition.
+
+    Attributes:
+        partition: Which.
+        since: When it began.
+        cause: Why its writes wait.
+        writes: By the identity of their keys.
+        under_way: How many requests hold some of them.
+    """
+
+    partition: Partition
+    since: float
+    cause: BaseException
+    writes: dict[Hashable, W] = attrs.field(factory=dict)
+    under_way: int = 0
+
+
+@attrs.define(eq=False, repr=False)
+class Lanes(Generic[W]):
+    """The lanes of one buffer.
+
+    Attributes:
+        most: How many items a request takes.
+    """
+
+    most: int = limits.BATCH_WRITE_ITEMS
+    by_partition: dict[Partition, Lane[W]] = attrs.field(factory=dict)
+    #: Whether somebody sees to them.
+    attended: bool = False
+    _bytes: int = 0
+    _count: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.by_partition)
+
+    def is_full(self) -> bool:
+        return self._count >= WRITES or self._bytes >= BYTES
+
+    def all(self) -> list[dict[Hashable, W]]:
+        return [lane.writes for lane in self.by_partition.values()]
+
+    def holding(self, key: Hashable) -> Lane[W] | None:
+        """The lane in which a write to this key waits."""
+        return next((lane for lane in self.by_partition.values() if key in lane.writes), None)
+
+    def lane_of(self, write: W) -> Lane[W] | None:
+        """The lane that a new write belongs to."""
+        return self.holding(write.identity) or self.by_partition.get(partition_of(write))
+
+    def put(self, lane: Lane[W], write: W) -> W | None:
+        """Let a write wait; the earlier one whose place it takes."""
+        earlier = lane.writes.get(write.identity)
+        lane.writes[write.identity] = write
+        self._bytes += write.size
+        if earlier is None:
+            self._count += 1
+        else:
+            self._bytes -= earlier.size
+        return earlier
+
+    def put_back(self, lane: Lane[W], writes: list[W]) -> None:
+        """Let writes wait before those that wait already, of other keys."""
+        later, lane.writes = lane.writes, {}
+        for write in writes:
+            self.put(lane, write)
+        lane.writes.update(later)
+
+    def open(self, partition: Partition, now: float, cause: BaseException) -> Lane[W]:
+        """The lane of a partition."""
+        lane = self.by_partition.setdefault(partition, Lane(partition, now, cause))
+        lane.cause = cause
+        return lane
+
+    def hasten(self, key: Hashable) -> None:
+        """Let the write to a key be the next one of its lane: somebody waits for it."""
+        lane = self.holding(key)
+        if lane is not None:
+            lane.writes = {key: lane.writes[key], **lane.writes}
+
+    def next(
+        self, hot: HotPartitions, now: float, random: float, in_flight: dict[Hashable, Any]
+    ) -> list[W] | float:
+        """The writes of a request that may be made now, which stay until `take`, or how long to wait."""
+        batch: list[W] = []
+        wait, size = LONGEST, 0
+        for lane in self.by_partition.values():
+            if not lane.writes:
+                continue
+            rate = hot.rate(lane.partition, now)
+            if len(batch) == self.most:
+                break
+            if rate.next_at > now:
+                wait = min(wait, rate.next_at - now)
+                continue
+            room = rate.room(self.most - len(batch))
+            some = _some(lane, room, limits.BATCH_WRITE_BYTES - size, in_flight)
+            if some:
+                rate.sent(len(some), now, random)
+                batch += some
+                size += sum(write.size for write in some)
+        return batch or wait
+
+    def take(self, batch: list[W]) -> None:
+        """These are in flight now."""
+        for write in batch:
+            lane = self.holding(write.identity)
+            if lane is not None and lane.writes[write.identity] is write:
+                self.remove(lane, write)
+
+    def remove(self, lane: Lane[W], write: W) -> None:
+        del lane.writes[write.identity]
+        self._count -= 1
+        self._bytes -= write.size
+
+    def began(self, batch: list[W]) -> float:
+        """A request with these, which are still here, is to be made; since when they wait."""
+        for partition in set(map(partition_of, batch)):
+            lane = self.by_partition.get(partition)
+            if lane is not None:
+                lane.under_way += 1
+        holding = [self.holding(write.identity) for write in batch]
+        return min(lane.since for lane in holding if lane is not None)
+
+    def since(self) -> float:
+        """When the first of those began that hold anything."""
+        lanes = self.by_partition.values()
+        return min((lane.since for lane in lanes if lane.writes), default=float("inf"))
+
+    def ended(self, batch: list[W]) -> None:
+        for partition in set(map(partition_of, batch)):
+            lane = self.by_partition.get(partition)
+            if lane is not None:
+                lane.under_way -= 1
+
+    def close_empty(self) -> None:
+        """Forget the lanes in which nothing waits, and of which nothing is under way."""
+        for partition, lane in list(self.by_partition.items()):
+            if not lane.writes and lane.under_way <= 0:
+                del self.by_partition[partition]
+
+    def clear(self) -> list[W]:
+        """Empty them all; what was there."""
+        left = [write for lane in self.by_partition.values() for write in lane.writes.values()]
+        self.by_partition, self._bytes, self._count = {}, 0, 0
+        return left
+
+
+def _some(lane: Lane[W], most: int, room: int, in_flight: dict[Hashable, Any]) -> list[W]:
+    """The next writes of a lane: at most so many, and so many bytes."""
+    found: list[W] = []
+    for key, write in lane.writes.items():
+        if len(found) == most or write.size > room:
+            break
+        if key not in in_flight:
+            found.append(write)
+            room -= write.size
+    return found

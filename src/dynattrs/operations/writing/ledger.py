@@ -1,0 +1,123 @@
+"""What became of gathered writes, as far as nobody was told yet, and how far they are."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+import attrs
+
+from dynattrs.errors import Unsent
+from dynattrs.models.hooks import Flushed
+from dynattrs.operations.writing.failures import given
+
+#: How many objects are kept for `after_flush` before it is called: memory stays bounded also while a
+#: generator of millions is saved.
+PORTION_OBJECTS: Final = 1000
+#: The same in bytes of what is stored.
+PORTION_BYTES: Final = 16 * 1024 * 1024
+
+_action_of: Final = operator.attrgetter("action")
+
+
+class Told(Protocol):
+    """A write, as far as it matters here."""
+
+    obj: Any
+    action: str
+    size: int
+
+
+@attrs.frozen
+class Progress:
+    """How far the writes of a batch, or of a `save_all`, are.
+
+    Attributes:
+        taken: Writes that were given so far.
+        stored: Writes that the service has acknowledged.
+        replaced: Writes whose place a later one to the same key took before they were sent.
+        failed: Writes that were given up.
+
+    Example:
+        >>> Progress(taken=50, stored=25, replaced=1, failed=0).waiting
+        24
+    """
+
+    taken: int
+    stored: int
+    replaced: int
+    failed: int
+
+    @property
+    def waiting(self) -> int:
+        """Writes that are pending or in flight."""
+        return self.taken - self.done
+
+    @property
+    def done(self) -> int:
+        """Writes of which nothing more will be heard."""
+        return self.stored + self.replaced + self.failed
+
+
+@attrs.define(eq=False, repr=False)
+class Ledger:
+    """What became of the writes of a buffer, as far as nobody was told yet. Safe between threads."""
+
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    # Counts since the last event, objects since the last call of the hooks.
+    _saved: int = attrs.field(default=0, init=False)
+    _deleted: int = attrs.field(default=0, init=False)
+    _failed: int = attrs.field(default=0, init=False)
+    _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
+    _unsent: list[Unsent] = attrs.field(factory=list, init=False)
+    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
+    _bytes: int = attrs.field(default=0, init=False)
+    _held: int = attrs.field(default=0, init=False)
+
+    def stored(self, writes: Sequence[Told], *, wanted: bool) -> None:
+        """Remember what the service has acknowledged; the objects only where a hook wants them."""
+        saved = [*map(_action_of, writes)].count("save")
+        with self._lock:
+            self._saved += saved
+            self._deleted += len(writes) - saved
+            if wanted:
+                self._hold(writes)
+
+    def _hold(self, writes: Sequence[Told]) -> None:
+        for write in writes:
+            self._objects.setdefault(write.action, []).append(given(write.obj))
+            self._bytes += write.size
+            self._held += 1
+
+    def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
+        """Remember what was given up, and what of that does not matter any more."""
+        with self._lock:
+            self._failed += len(unsent)
+            self._unsent += unsent
+            self._superseded += superseded
+
+    def take_portion(self) -> Flushed | None:
+        """What the hooks are to be told now already, because so many objects are held for them."""
+        full = self._held >= PORTION_OBJECTS or self._bytes >= PORTION_BYTES
+        return self.take_objects() if full else None
+
+    def take_objects(self) -> Flushed | None:
+        """What the hooks are to be told, once; None if nothing has happened."""
+        with self._lock:
+            objects, self._objects = self._objects, {}
+            unsent, self._unsent = self._unsent, []
+            superseded, self._superseded = self._superseded, []
+            self._bytes = self._held = 0
+        if not objects and not unsent and not superseded:
+            return None
+        saved, deleted = objects.get("save", ()), objects.get("delete", ())
+        return Flushed(tuple(saved), tuple(deleted), tuple(unsent), tuple(superseded))
+
+    def take_counts(self) -> tuple[int, int, int]:
+        """How many were saved, deleted and given up, of which listeners are to be told, once."""
+        with self._lock:
+            counts = self._saved, self._deleted, self._failed
+            self._saved = self._deleted = self._failed = 0
+        return counts

@@ -1,0 +1,164 @@
+"""Flows that run in a time of their own, as tasks beside each other, against a service that a test makes.
+
+Nothing waits: when all flows wait, the clock moves to the next moment at which one of them goes on. So a
+test of minutes takes milliseconds, and comes out the same each time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from contextvars import Context, ContextVar, copy_context
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from dynattrs.operations.context import Core
+from dynattrs.operations.flows import (
+    Call,
+    Environment,
+    Flow,
+    Pause,
+    Start,
+    Wait,
+    WaitAny,
+    WaitFor,
+)
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
+
+#: The task that takes steps.
+who: ContextVar[object] = ContextVar("who", default=None)
+
+#: Answers a call: with a reply, or with an error that it returns.
+Service = Callable[[Call], Any]
+
+
+class Running:
+    """A flow as a task."""
+
+    def __init__(self, time: VirtualTime, flow: Flow[Any], context: Context) -> None:
+        self._time, self._flow, self._context = time, flow, context
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+        self.over = False
+        self._waiting: list[Callable[[], None]] = []
+        context.run(who.set, self)
+
+    def done(self) -> bool:
+        return self.over
+
+    def cancel(self) -> bool:
+        return False
+
+    def result(self) -> Any:
+        assert self.over
+        if self.error is not None:
+            raise self.error
+        return self.outcome
+
+    def when_over(self, function: Callable[[], None]) -> None:
+        if self.over:
+            self._time.after(0.0, function)
+        else:
+            self._waiting.append(function)
+
+    def step(self, outcome: Any = None) -> None:
+        act = self._flow.throw if isinstance(outcome, BaseException) else self._flow.send
+        try:
+            effect = self._context.run(act, outcome)
+        except StopIteration as stop:
+            self._ends(stop.value, None)
+        except BaseException as error:
+            self._ends(None, error)
+        else:
+            self._time.perform(effect, self, self._context)
+
+    def _ends(self, outcome: Any, error: BaseException | None) -> None:
+        self.outcome, self.error, self.over = outcome, error, True
+        for function in self._waiting:
+            self._time.after(0.0, function)
+
+
+class VirtualTime:
+    """A clock, and what is to happen."""
+
+    def __init__(self, service: Service, *, latency: float = 0.005) -> None:
+        self.seconds = 1000.0
+        self.service = service
+        self.latency = latency
+        self._numbers = itertools.count()
+        self._heap: list[tuple[float, int, Callable[[], None], list[Any]]] = []
+
+    def core(self, *, concurrency: int = 8, deadline: float = 60.0) -> Core:
+        chance = random.Random(0)
+        environment = Environment(
+            lambda: self.seconds, chance.random, lambda: NOON, caller=who.get, cancellable=True
+        )
+        return Core(environment, timedelta(seconds=deadline), concurrency)
+
+    def after(
+        self, seconds: float, function: Callable[[], None], told: list[Any] | None = None
+    ) -> None:
+        """Call a function then, unless something was *told* before."""
+        told = [] if told is None else told
+        heapq.heappush(self._heap, (self.seconds + seconds, next(self._numbers), function, told))
+
+    def start(self, flow: Flow[Any]) -> Running:
+        task = Running(self, flow, copy_context())
+        self.after(0.0, task.step)
+        return task
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """What a flow gives, when it and all that it has started is over."""
+        task = self.start(flow)
+        while self._heap:
+            at, _, function, told = heapq.heappop(self._heap)
+            if not told:  # else it goes on already
+                self.seconds = at
+                function()
+        return task.result()
+
+    def perform(self, effect: Any, task: Running, context: Context) -> None:
+        if isinstance(effect, Call):
+            self.after(self.latency / 2, lambda: self._call(effect, task))
+        elif isinstance(effect, Pause):
+            self.after(effect.seconds, task.step)
+        elif isinstance(effect, Start):
+            started = Running(self, effect.flow, context.copy())
+            self.after(0.0, started.step)
+            self.after(0.0, lambda: task.step(started))
+        elif isinstance(effect, Wait):
+            waited: Any = effect.task
+            waited.when_over(lambda: task.step(waited.error or waited.outcome))
+        elif isinstance(effect, WaitAny):
+            self._once(effect.tasks, task)
+        else:
+            assert isinstance(effect, WaitFor)
+            self._wait_for(effect, task)
+
+    def _call(self, call: Call, task: Running) -> None:
+        outcome = self.service(call)
+        self.after(self.latency / 2, lambda: task.step(outcome))
+
+    def _once(self, tasks: tuple[Any, ...], task: Running) -> None:
+        told: list[object] = []
+
+        def over(each: object) -> None:
+            if not told:
+                told.append(each)
+                task.step(each)
+
+        for each in tasks:
+            each.when_over(lambda each=each: over(each))
+
+    def _wait_for(self, effect: WaitFor, task: Running) -> None:
+        told: list[bool] = []
+
+        def go_on() -> None:
+            told.append(True)
+            task.step()
+
+        effect.signal.wake = lambda: self.after(0.0, go_on, told)
+        self.after(0.0 if effect.signal.given else effect.seconds, go_on, told)
