@@ -96,11 +96,6 @@ class ModelKeys:
         return self.model.__name__
 
     @property
-    def rowwise(self) -> bool:
-        """Whether an item has all its fields besides its keys, so that nothing is to be restored."""
-        return not self.key_only
-
-    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes of an item that are computed, and no fields."""
         discriminator = self.table.discriminator

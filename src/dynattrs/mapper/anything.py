@@ -44,6 +44,8 @@ _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
 
 def load_any(value: AttributeValue) -> Any:
     """An attribute value as plain Python."""
+    tag: str
+    payload: Any
     ((tag, payload),) = value.items()
     # The most usual ones first, in place.
     if tag == "S":

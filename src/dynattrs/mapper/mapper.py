@@ -323,7 +323,7 @@ class Mapper(Codecs):
             return found
         info = info_of(get_origin(model) or model)
         also = () if info is None else info.table.own_attributes
-        return self._new_rows(model, model, partial(self.load, model=model), also, _types(info))
+        return self._new_rows(model, model, partial(self.load, model=model), also, info)
 
     def projected_rows(
         self,
@@ -345,12 +345,12 @@ class Mapper(Codecs):
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
-        if info.has_schema or (info.keys is not None and not info.keys.rowwise):
+        if info.has_schema:
             return None
         # What tells models apart is asked for beside the fields.
         tells = () if info.table.discriminator is None else (info.table.discriminator,)
         also = (*info.table.own_attributes, *tells)
-        return self._new_rows(key, cls, load, also, _types(info), attributes)
+        return self._new_rows(key, cls, load, also, info, attributes)
 
     def _new_rows(
         self,
@@ -358,7 +358,7 @@ class Mapper(Codecs):
         cls: Any,
         load: Callable[..., Any],
         also: tuple[str, ...],
-        types: Mapping[str, str],
+        info: ModelInfo | None,
         attributes: Mapping[str, str] | None = None,
     ) -> RowReader | None:
         with self._lock:
@@ -373,7 +373,8 @@ class Mapper(Codecs):
                 from dynattrs.mapper.rows import RowReader
 
                 with contextlib.suppress(ValueError):
-                    made = RowReader(codec, load, also, types, attributes)
+                    keys = None if info is None else info.keys
+                    made = RowReader(codec, load, also, _types(info), attributes, keys)
             rows[key] = made
             return made
 

@@ -28,6 +28,7 @@ from dynattrs.mapper.number_lists import builtins_of
 from dynattrs.mapper.read_code import carries_unknown
 from dynattrs.mapper.source import Source, indented
 from dynattrs.mapper.value_rows import ValueReader, checked, renamed, struct_of
+from dynattrs.schema.model_info import ComputedKeys
 
 if TYPE_CHECKING:
     from dynattrs.mapper import key_rows
@@ -46,6 +47,7 @@ def generate_row(
     also: frozenset[str],
     types: Mapping[str, str],
     attributes: Mapping[str, str] | None,
+    keys: ComputedKeys | None,
     other: Callable[[Any], Any],
 ) -> tuple[Any, Callable[[Any], Any]]:
     """The struct that items of a class are read into, and the function that makes an instance of it.
@@ -57,6 +59,7 @@ def generate_row(
         also: As for `RowReader`.
         types: As for `RowReader`.
         attributes: As for `RowReader`.
+        keys: As for `RowReader`.
         other: Makes an instance of what the function does not.
 
     Raises:
@@ -66,7 +69,7 @@ def generate_row(
     known = codec.known if carries_unknown(codec) else codec.known | also
     if attributes is not None:
         known = frozenset(attributes.values()) | also
-    return _RowCode().function(codec, base, learned, known, types, attributes, other)
+    return _RowCode().function(codec, base, learned, known, types, attributes, keys, other)
 
 
 class _RowCode(ValueReader):
@@ -80,12 +83,16 @@ class _RowCode(ValueReader):
         known: frozenset[str],
         types: Mapping[str, str],
         attributes: Mapping[str, str] | None,
+        keys: ComputedKeys | None,
         other: Callable[[Any], Any],
     ) -> tuple[Any, Callable[[Any], Any]]:
         """As `generate_row`."""
-        keys = codec.keys if attributes is None else None
-        hidden = () if keys is None else keys.key_only
-        taken_from_keys = [] if keys is None else [keys.names[name] for name in hidden]
+        hidden = set() if keys is None else {keys.names[name] for name in keys.key_only}
+        # The attributes of the fields.
+        stored = {
+            each.stored: (attributes or {}).get(each.stored, each.stored) for each in codec.members
+        }
+        taken_from_keys = [own for own, name in stored.items() if name in hidden]
         members, places = self.fields(codec, known, learned, attributes, taken_from_keys, types)
         body: list[str] = []
         taken: dict[str, list[str]] = {}
@@ -95,9 +102,9 @@ class _RowCode(ValueReader):
                 keys, partial(self._payload, places, types), self.bind
             )
             taken = {
-                field.stored: self._taken(field, payloads[field.stored], f"a{position}")
+                field.stored: self._taken(field, payloads[stored[field.stored]], f"a{position}")
                 for position, field in enumerate(codec.members)
-                if field.stored in payloads
+                if stored[field.stored] in payloads
             }
         body += self.construction(codec, taken)
         if learned and carries_unknown(codec):
@@ -107,12 +114,13 @@ class _RowCode(ValueReader):
                 body += [f"v = row.{places[name]}", f"if v is not UNSET: extra[{name!r}] = v"]
             body += ["if extra: carry(instance, Carried(native_map(extra)))"]
         conditions: list[str] = []
-        own = None
+        payload = partial(self._payload_of, codec, payloads, places, types)
+        if attributes is not None:
+            payload = partial(self._payload, places, types)
+        own = self._own(keys, payload)
         if attributes is None:
-            payload = partial(self._payload_of, codec, payloads, places, types)
             body += self._odd(codec, places, payload)
             conditions = [*_another_class(codec, places), *_not_current(codec, places)]
-            own = self._own(codec, payload)
         namespace: dict[str, Any] = {"places": places}
         if own is not None:
             namespace["own"] = own
@@ -131,9 +139,11 @@ class _RowCode(ValueReader):
     def _payload(
         self, places: Mapping[str, str], types: Mapping[str, str], attribute: str, tag: str
     ) -> str:
-        """The payload of an attribute of the row that is no field."""
-        place = f"row.{places[attribute]}"
-        return f"{place}.{tag}" if types.get(attribute) == tag else f"{place}[{tag!r}]"
+        """The payload of an attribute, which is no field as a rule."""
+        place = places[attribute]
+        if place[0] == "f":
+            return f"row[{attribute!r}][{tag!r}]"
+        return f"row.{place}.{tag}" if types.get(attribute) == tag else f"row.{place}[{tag!r}]"
 
     def _payload_of(
         self,
@@ -156,10 +166,9 @@ class _RowCode(ValueReader):
         return f"row[{attribute!r}][{tag!r}]"
 
     def _own(
-        self, codec: ClassCodec, payload: Callable[[str, str], str]
+        self, keys: ComputedKeys | None, payload: Callable[[str, str], str]
     ) -> Callable[[Any], bool] | None:
         """What says of a row that it is of the model, and of no subclass, for sure."""
-        keys = codec.keys
         if keys is None:
             return None
         conditions = []
@@ -181,7 +190,7 @@ class _RowCode(ValueReader):
             "except Exception:",
             "    return False",
         )
-        own: Callable[[Any], bool] = source.function(codec.record.cls)
+        own: Callable[[Any], bool] = source.function("rows")
         return own
 
     def _odd(

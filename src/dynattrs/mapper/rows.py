@@ -23,6 +23,7 @@ from dynattrs.mapper.number_lists import builtins_of
 from dynattrs.mapper.row_code import generate_row
 from dynattrs.mapper.source import Source, bind
 from dynattrs.mapper.value_rows import NO_TYPES, text_of
+from dynattrs.schema.model_info import ComputedKeys
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: How many attributes that a class does not know get a place in its rows, and in how many steps.
@@ -144,6 +145,7 @@ class RowReader:
         types: The type tags of attributes that always have the same, where they are no fields.
         attributes: For a projection: what the items call the attributes of the class, by their
             stored names.
+        keys: For a projection: how the keys of its model are made, where that has templates or kinds.
 
     Raises:
         ValueError: The class has no rows: an attribute's name cannot be that of a struct's member.
@@ -156,12 +158,14 @@ class RowReader:
         also: Iterable[str] = (),
         types: Mapping[str, str] = NO_TYPES,
         attributes: Mapping[str, str] | None = None,
+        keys: ComputedKeys | None = None,
     ) -> None:
         self._codec = codec
         self._load = load
         self._also = frozenset(also)
         self._types = types
         self.attributes = attributes
+        self._keys = codec.keys if attributes is None else keys
         self._lock = threading.Lock()
         self._steps = 0
         self._learned: tuple[str, ...] = ()
@@ -210,7 +214,14 @@ class RowReader:
 
     def _make(self, learned: tuple[str, ...]) -> tuple[type[Row], Callable[[Any], Any]]:
         row, build = generate_row(
-            self._codec, Row, learned, self._also, self._types, self.attributes, self.other
+            self._codec,
+            Row,
+            learned,
+            self._also,
+            self._types,
+            self.attributes,
+            self._keys,
+            self.other,
         )
         row.reader, row.made = self, staticmethod(build)
         row.decode = staticmethod(msgspec.json.Decoder(row).decode)
