@@ -179,30 +179,32 @@ def calls_awaited(rounds: int) -> None:
     with canned.running() as address:
         session = get_session()
         session.set_credentials(canned.ACCESS_KEY, canned.SECRET_KEY)
-        fast, ordinary = (
+        fast, by_aiohttp, ordinary = (
             AsyncSession(
                 aiobotocore_session=session,
                 endpoint_url=address,
                 region_name=canned.REGION,
                 fast=way,
             )
-            for way in (True, False)
+            for way in (True, True, False)
         )
 
         def get(of: AsyncSession) -> object:
             return loop.run_until_complete(of.get(Song, _KEY))
 
-        for each in (fast, ordinary):
+        for each in (fast, by_aiohttp, ordinary):
             get(each)
+        by_aiohttp._driver.wire.opened.ways._fast._connections = None  # type: ignore[union-attr]
         in_turns(
             "an awaited get",
             {
                 "aiobotocore's way (fast=False)": lambda: get(ordinary),
+                "the fast way, sent by aiohttp": lambda: get(by_aiohttp),
                 "the fast way": lambda: get(fast),
             },
             rounds,
         )
-        for each in (fast, ordinary):
+        for each in (fast, by_aiohttp, ordinary):
             loop.run_until_complete(each.close())
     loop.close()
 

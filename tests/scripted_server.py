@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -89,13 +90,17 @@ class ScriptedServer:
 
     An entry is the bytes to send, several of such (sent one by one, with `HANG_UP` in their midst or at
     their end), `HANG_UP`, `SILENCE`, or a function of the request that gives one of these.
+
+    Args:
+        tls: What secures its connections; nothing by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
         self.received: list[Received] = []
         self.script: list[Any] = []
         self.answer: Answer = lambda _: reply()
@@ -123,7 +128,14 @@ class ScriptedServer:
             thread.start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
+        with contextlib.suppress(OSError), connection:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
+            self._answer_all(connection, number)
+
+    def _answer_all(self, connection: socket.socket, number: int) -> None:
+        with connection, connection.makefile("rb") as stream:
             while (received := self._read(stream, number)) is not None:
                 with self._lock:
                     self.received.append(received)
@@ -170,8 +182,8 @@ class ScriptedServer:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(tls)
     try:
         yield server
     finally:

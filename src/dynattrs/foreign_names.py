@@ -128,6 +128,15 @@ TIMEOUT: Final = FAST.uses("botocore.httpsession.URLLib3Session", "_timeout")
 GIVE_CONNECTION: Final = FAST.uses("urllib3.connectionpool.HTTPConnectionPool", "_put_conn")
 CONTENT: Final = FAST.uses("botocore.awsrequest.AWSResponse", "_content")
 
+ASYNC_CONNECTIONS: Final = Way(
+    "aiobotocore or aiohttp", "calls under asyncio are sent by aiohttp, which takes longer"
+)
+AIO_SESSIONS: Final = ASYNC_CONNECTIONS.uses("aiobotocore.httpsession.AIOHTTPSession", "_sessions")
+AIO_PROXIES: Final = ASYNC_CONNECTIONS.uses(
+    "aiobotocore.httpsession.AIOHTTPSession", "_proxy_config"
+)
+AIO_SENDS: Final = ASYNC_CONNECTIONS.uses("aiohttp.ClientSession", "_request")
+
 # --- Making a client --------------------------------------------------------------------------------
 
 START: Final = Way("botocore", "making a session takes longer")
@@ -176,4 +185,4 @@ FROZEN_SETATTR: Final = "_frozen_setattrs"
 AND_PARTS: Final = "_validators"
 
 #: All of them.
-WAYS: Final = (COPY, DEADLINE, BODIES, FAST, START, ROOM, FORK, RELEASE, HOOKS)
+WAYS: Final = (COPY, DEADLINE, BODIES, FAST, ASYNC_CONNECTIONS, START, ROOM, FORK, RELEASE, HOOKS)

@@ -18,6 +18,7 @@ from botocore.config import Config
 import dynattrs
 from dynattrs import foreign_names, mapper, model, partition_key, sort_key
 from dynattrs.foreign_names import (
+    ASYNC_CONNECTIONS,
     BODIES,
     COPY,
     FAST,
@@ -147,6 +148,7 @@ _USED: dict[Way, Callable[[Any, str, Arguments], None]] = {
     ROOM: with_many_connections,
     FORK: after_a_fork,
     RELEASE: under_asyncio,
+    ASYNC_CONNECTIONS: under_asyncio,
     HOOKS: with_a_new_mapper,
 }
 

@@ -25,6 +25,7 @@ from dynattrs import (
     set_,
 )
 from dynattrs.operations.flows import Call
+from odd_http import ITEM
 from scripted_server import HANG_UP, SILENCE, Received, ScriptedServer, failure, reply, serving
 
 pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
@@ -52,7 +53,6 @@ class Thing:
     count: int = 0
 
 
-ITEM = {"Item": {"id": {"S": "a"}, "data": {"B": "AAEC"}, "count": {"N": "7"}}}
 FOUND = Thing("a", b"\x00\x01\x02", 7)
 
 

@@ -24,6 +24,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.history import get_global_history_recorder
 from botocore.stub import Stubber
 
+import odd_http
 from dynattrs import (
     AccessDenied,
     ConditionFailed,
@@ -42,6 +43,7 @@ from dynattrs import (
 from dynattrs.operations.flows import Call
 from dynattrs.wire.client import Wire
 from dynattrs.wire.observers import Observers
+from odd_http import ITEM
 from scripted_server import HANG_UP, SILENCE, Received, ScriptedServer, failure, reply, serving
 
 ACCESS, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"
@@ -55,7 +57,6 @@ class Thing:
     tags: set[str] = attrs.field(factory=set)
 
 
-ITEM = {"Item": {"id": {"S": "a"}, "data": {"B": "AAEC"}, "count": {"N": "7"}}}
 FOUND = Thing("a", b"\x00\x01\x02", 7)
 
 
@@ -935,31 +936,13 @@ def test_an_interrupted_call_leaves_no_half_read_connection(
     assert server.received[-1].connection != server.received[-2].connection
 
 
-CHUNKS = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: a\r\nX: b\r\n\r\n' + b"".join(
-    b"%x;ext=1\r\n%b\r\n" % (len(part), part)
-    for part in (json.dumps(ITEM).encode()[:5], json.dumps(ITEM).encode()[5:])
-) + b"0\r\nTrailer: x\r\n\r\n"  # fmt: skip
-
-
-@pytest.mark.parametrize("size", [1, 7, 100000])
-@pytest.mark.parametrize(
-    "whole",
-    [
-        reply(ITEM),
-        CHUNKS,
-        b"HTTP/1.1 100 Continue\r\n\r\n" + reply(ITEM),
-        reply(ITEM, x_amz_crc32=None),
-        reply(ITEM | {"Padding": "x" * 300000}),
-    ],
-    ids=["length", "chunks", "interim", "no checksum", "large"],
-)
+@pytest.mark.parametrize("size", odd_http.SIZES)
+@pytest.mark.parametrize("whole", odd_http.WHOLE)
 def test_replies_are_read_in_whatever_pieces_they_come(
     server: ScriptedServer, client: Any, whole: bytes, size: int
 ) -> None:
     session = learned(client, server)
-    if size < 100 < len(whole) // size // 100:
-        size *= 1000
-    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    pieces = odd_http.in_pieces(whole, size)
     server.script = [pieces, pieces]
 
     assert get(session) == FOUND
@@ -969,15 +952,7 @@ def test_replies_are_read_in_whatever_pieces_they_come(
     assert len({each.connection for each in server.received}) == 1
 
 
-@pytest.mark.parametrize(
-    "whole",
-    [
-        reply(ITEM, Connection="close"),
-        reply(ITEM).replace(b"HTTP/1.1", b"HTTP/1.0"),
-        reply(ITEM) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-    ],
-    ids=["close", "1.0", "more than was asked for"],
-)
+@pytest.mark.parametrize("whole", odd_http.LAST_ONES)
 def test_a_connection_that_is_not_to_be_used_again_is_not(
     server: ScriptedServer, client: Any, whole: bytes
 ) -> None:
@@ -990,22 +965,7 @@ def test_a_connection_that_is_not_to_be_used_again_is_not(
     assert len({each.connection for each in server.received}) == 2
 
 
-@pytest.mark.parametrize(
-    "whole",
-    [
-        b"HTTP/2 200\r\n\r\n",
-        b"garbage\r\n\r\n",
-        b"HTTP/1.1 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 70000,
-    ],
-)
+@pytest.mark.parametrize("whole", odd_http.NO_HTTP)
 def test_what_is_no_http_is_a_lost_connection(
     server: ScriptedServer, client: Any, whole: bytes
 ) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, cast
 
 import attrs
 
@@ -16,16 +16,21 @@ from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
+from dynattrs.wire.async_connections import USUAL_HEADERS, AsyncConnections, Places
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied
 from dynattrs.wire.exchange import Exchange, Stats
-from dynattrs.wire.fast_requests import RequestMaker
+from dynattrs.wire.fast_requests import Request, RequestMaker
+from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
 from dynattrs.wire.service_errors import configured
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
+
+#: The HTTP session whose connections are known here.
+_OVER_AIOHTTP: Final = ("aiobotocore.httpsession", "AIOHTTPSession")
 
 _of_parents: list[Opened | None] = []
 
@@ -42,14 +47,14 @@ class HTTPRequest:
     context: dict[str, Any] | None = None
 
 
-# Measured (benchmarks/second_ways.py): 1031 -> 337 us of CPU an awaited get.
+# Measured (benchmarks/second_ways.py): 972 -> 202 us of CPU an awaited get.
 # tests/unit/test_async_fast_requests.py holds it to aiobotocore's way.
 class AsyncFastCalls:
     """Calls over the client's connections, after patterns that aiobotocore has given.
 
-    Only the making of requests and the reading of replies is left out of aiobotocore's way. Connections,
-    their limit, TLS, proxies and time-outs stay its HTTP session's, which sends these requests too; so
-    a call that is cancelled closes its connection, and errors are the same.
+    What is no more than sending a request and reading its reply is done here, over a connection of its
+    HTTP session (`async_connections`). Where that is another one, or has a proxy to speak to, it sends
+    these requests itself; connections, their limit, TLS and time-outs are its own either way.
 
     Args:
         client: The client as it was given.
@@ -59,19 +64,25 @@ class AsyncFastCalls:
         AttributeError: aiobotocore is built differently.
     """
 
-    def __init__(self, client: object, sender: object) -> None:
-        self._maker = RequestMaker(client)
+    def __init__(self, client: Any, sender: object) -> None:
+        self._maker = RequestMaker(client, USUAL_HEADERS)
         # The copy's own, which also takes care of large bodies.
         endpoint = foreign.ENDPOINT.of(sender)
         self._send = foreign.SEND.of(endpoint)
         foreign.SEND.replace(endpoint, self._aiobotocore_sends)
+        http = endpoint.http_session
+        self._places: Places | None = None
+        self._connections: AsyncConnections | None = None
+        if (type(http).__module__, type(http).__name__) == _OVER_AIOHTTP:
+            self._places = Places(client.meta.config.max_pool_connections)
+            self._connections = foreign.ASYNC_CONNECTIONS.made(lambda: AsyncConnections(http))
 
     async def _aiobotocore_sends(self, request: Any) -> Any:
         """Stands where the endpoint's `_send` stood."""
         first = take_first()
         if first is not None:
             return first
-        received = await self._send(request)
+        received = await self._in_turn(self._send, request)
         # A large body is no bytes any more: the next request will do.
         ordinary = received.status_code == 200 and isinstance(request.body, bytes)
         if ordinary and self._maker.wants(request):
@@ -81,6 +92,18 @@ class AsyncFastCalls:
             if self._maker.wants(request):  # others may have registered a handler meanwhile
                 self._maker.learn(request, credentials)
         return received
+
+    async def _in_turn(self, send: Callable[..., Any], *arguments: object) -> Any:
+        """What *send* gives, when it has a connection that it may use."""
+        places = self._places
+        if places is None:
+            return await send(*arguments)
+        if not places.take():
+            await places.wait()
+        try:
+            return await send(*arguments)
+        finally:
+            places.leave()
 
     async def reply(self, method: str, parameters: Message, attempts: Attempts) -> Message | None:
         """The response to a call, or None if it is to go aiobotocore's way.
@@ -101,16 +124,36 @@ class AsyncFastCalls:
         request = self._maker.request(method, parameters, credentials, time.time())
         if request is None:
             return None
+        connections = self._connections
         try:
-            received = await self._send(HTTPRequest(request.url, request.headers, request.body))
-            body = await received.content
+            if connections is None or not connections.can_reach(request.url):
+                return await self._response_of_theirs(request, attempts)
+            reply: Reply = await self._in_turn(connections.send, request, attempts)
         except Exception as error:
             attempts.first = error
             return None
+        found = self._maker.response(reply.status, reply.headers, reply.body, attempts.decode)
+        if found is None:
+            attempts.first = _as_aiobotocores(request.url, reply)
+        return found
+
+    async def _response_of_theirs(self, request: Request, attempts: Attempts) -> Message | None:
+        """The same where the HTTP session sends the request."""
+        sent = HTTPRequest(request.url, request.headers, request.body)
+        received = await self._in_turn(self._send, sent)
+        body = await received.content
         found = self._maker.response(received.status_code, received.headers, body, attempts.decode)
         if found is None:
             attempts.first = received
         return found
+
+
+def _as_aiobotocores(url: str, reply: Reply) -> Any:
+    from aiobotocore.awsrequest import AioAWSResponse
+
+    made: Any = AioAWSResponse(url, reply.status, cast("Any", reply.headers), None)
+    foreign.CONTENT.replace(made, reply.body)
+    return made
 
 
 class Ways:

@@ -21,7 +21,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -87,7 +87,9 @@ class Request:
 class Pattern:
     """A request of botocore's, without what differs from one to the next."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], signer: Signer) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], signer: Signer, usual: Sequence[str] = ()
+    ) -> None:
         parts = urlsplit(url)
         self.url = url
         self.headers = dict(headers)
@@ -99,6 +101,7 @@ class Pattern:
             f"POST {parts.path or '/'} HTTP/1.1",
             f"Host: {host_of(url)}",
             "Accept-Encoding: identity",
+            *usual,
             *(f"{name}: {value}" for name, value in headers.items()),
             "",
         ]
@@ -110,12 +113,14 @@ class RequestMaker:
 
     Args:
         client: botocore's client.
+        usual: Lines that its HTTP client adds to each head.
 
     Raises:
         AttributeError: This botocore is built differently.
     """
 
-    def __init__(self, client: object) -> None:
+    def __init__(self, client: object, usual: Sequence[str] = ()) -> None:
+        self._usual = usual
         self._observers = Observers(client, tuple(ITEM_OPERATIONS))
         self._signer = foreign.SIGNER.of(client)
         self._credentials_of = foreign.CREDENTIALS.of
@@ -218,7 +223,7 @@ class RequestMaker:
         method = _method(request)
         if method is None:
             return
-        pattern = None if credentials is None else _pattern(request, credentials)
+        pattern = None if credentials is None else _pattern(request, credentials, self._usual)
         if pattern is not None:
             account = _account(credentials)
             # Replaced and never changed: other threads are reading them.
@@ -259,7 +264,7 @@ class _Done:
 _METHODS: Final = {operation: method for method, operation in ITEM_OPERATIONS.items()}
 
 
-def _pattern(request: Any, credentials: Credentials) -> Pattern | None:
+def _pattern(request: Any, credentials: Credentials, usual: Sequence[str]) -> Pattern | None:
     """The pattern that a request of botocore's is, if all of it is understood."""
     values = _values(request)
     body = request.body
@@ -280,7 +285,7 @@ def _pattern(request: Any, credentials: Credentials) -> Pattern | None:
         own = signer.authorization(body, credentials, values.get("x-amz-date", ""))
     except ValueError:
         return None
-    return Pattern(request.url, kept, signer) if own == values["authorization"] else None
+    return Pattern(request.url, kept, signer, usual) if own == values["authorization"] else None
 
 
 def _method(request: Any) -> str | None:

@@ -1,0 +1,679 @@
+"""aiohttp's connections, spoken to by a protocol of our own: each as clean as before, or closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import random
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import odd_http
+from dynattrs import (
+    ConnectionFailed,
+    OutcomeUnknown,
+    UnsentWrites,
+    add,
+    model,
+    partition_key,
+    set_,
+)
+from odd_http import ITEM
+from scripted_server import HANG_UP, SILENCE, ScriptedServer, failure, reply, serving
+
+pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from dynattrs.aio import AsyncSession
+from dynattrs.wire.async_connections import Places
+
+#: Good for 127.0.0.1 and localhost, and its own authority.
+CERTIFICATE = str(Path(__file__).parent.parent / "loopback.pem")
+
+
+@model("things")
+class Thing:
+    id: str = partition_key()
+    data: bytes = b""
+    count: int = 0
+
+
+FOUND = Thing("a", b"\x00\x01\x02", 7)
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with serving() as server:
+        yield server
+
+
+def on_asyncio(main: Main) -> None:
+    asyncio.run(main())
+
+
+def on_uvloop(main: Main) -> None:
+    loop = pytest.importorskip("uvloop").new_event_loop()
+    try:
+        loop.run_until_complete(main())
+        loop.run_until_complete(asyncio.sleep(0))
+    finally:
+        loop.close()
+
+
+@pytest.fixture(params=[on_asyncio, on_uvloop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Main], None]]:
+    """Runs a coroutine on an event loop; what it leaves open is an error, once it is collected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield request.param
+
+
+@contextlib.asynccontextmanager
+async def learned(
+    server: ScriptedServer, attempts: int = 1, verify: Any = None, **options: Any
+) -> AsyncIterator[tuple[AsyncSession, Any]]:
+    """A session that has seen the requests that the tests make, and has forgotten them; its client."""
+    made = get_session()
+    made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+    limit = options.pop("call_timeout", None)
+    given = {"retries": {"mode": "standard", "total_max_attempts": attempts}, **options}
+    async with made.create_client(
+        "dynamodb", region_name="us-east-1", endpoint_url=server.url, verify=verify,
+        config=AioConfig(**given),
+    ) as client:  # fmt: skip
+        session = AsyncSession(client=client, call_timeout=limit)
+        await session.get(Thing, "a")
+        await session.save(Thing("a"))
+        await session.update(Thing, "a", set_(Thing.count, 1), upsert=True, returns=None)
+        await session.save_all([Thing("a"), Thing("b")])
+        server.received.clear()
+        yield session, client
+
+
+def connector_of(client: Any) -> Any:
+    (http,) = client._endpoint.http_session._sessions.values()
+    return http.connector
+
+
+# --- Replies --------------------------------------------------------------------------------------
+
+
+def test_replies_are_read_in_whatever_pieces_they_come(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            for case in odd_http.WHOLE:
+                for size in odd_http.SIZES:
+                    server.script = [odd_http.in_pieces(case.values[0], size)]
+                    assert await session.get(Thing, "a") == FOUND, (case.id, size)
+            assert session.stats.direct == len(server.received)
+            assert len({each.connection for each in server.received}) == 1
+
+    run(main)
+
+
+def test_a_connection_that_is_not_to_be_used_again_is_not(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            for case in odd_http.LAST_ONES:
+                server.script = [case.values[0]]
+                assert await session.get(Thing, "a") == FOUND
+                assert await session.get(Thing, "a") is None
+                last, new = [each.connection for each in server.received[-2:]]
+                assert last != new, case.id
+            assert session.stats.direct == len(server.received)
+
+    run(main)
+
+
+def test_what_is_no_http_is_a_lost_connection(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            for whole in odd_http.NO_HTTP:
+                server.script = [whole]
+                with pytest.raises(ConnectionFailed) as caught:
+                    await session.save(Thing("a"))
+                assert caught.value.uncertain
+                server.script = [whole]
+                with pytest.raises(ConnectionFailed) as caught:
+                    await session.get(Thing, "a")
+                assert not caught.value.uncertain  # a read changes nothing
+                assert await session.get(Thing, "a") is None  # over a new connection
+            assert len(server.received) == 3 * len(odd_http.NO_HTTP)
+
+    run(main)
+
+
+def test_a_reply_that_only_the_end_of_its_connection_ends_is_read(server: ScriptedServer, run: Any):
+    whole = reply(ITEM, Content_Length=None)
+
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            server.script = [[whole[:150], whole[150:], HANG_UP]]
+            assert await session.get(Thing, "a") == FOUND
+            assert await session.get(Thing, "a") is None
+            assert session.stats.direct == 2
+
+    run(main)
+
+
+def test_what_comes_between_two_requests_is_not_taken_for_a_reply(server: ScriptedServer, run: Any):
+    """A reply too many, such as one that a proxy made up, would be that of the next request."""
+    after = threading.Event()
+
+    def too_many() -> Iterator[bytes]:
+        yield reply(ITEM)
+        after.wait()
+        yield reply({"Item": {"id": {"S": "wrong"}}})
+        yield reply({"Item": {"id": {"S": "wrong"}}})
+
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            server.script = [too_many()]
+            assert await session.get(Thing, "a") == FOUND
+            after.set()
+            await asyncio.sleep(0.05)
+            assert await session.get(Thing, "a") is None
+            assert len({each.connection for each in server.received}) == 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("entry", [HANG_UP, failure("InternalServerError", 500)])
+def test_what_must_not_be_sent_again_is_sent_once(server: ScriptedServer, run: Any, entry: Any):
+    async def main() -> None:
+        async with learned(server, attempts=3) as (session, _):
+            server.script = [entry]
+            with pytest.raises(OutcomeUnknown):
+                await session.update(Thing, "a", add(Thing.count, 1), upsert=True, returns=None)
+            assert len(server.received) == 1
+
+    run(main)
+
+
+def test_a_connection_that_was_closed_while_idle_is_opened_again(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            await session.get(Thing, "a")
+            server.hang_up()
+            await asyncio.sleep(0.05)
+            await session.save(Thing("a"))
+            assert session.stats.direct == 2
+            assert len({each.connection for each in server.received}) == 2
+
+    run(main)
+
+
+def test_where_there_is_no_server_any_more_nothing_was_sent(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            server.close()
+            await asyncio.sleep(0.05)
+            with pytest.raises(ConnectionFailed) as caught:
+                await session.save(Thing("a"))
+            assert not caught.value.uncertain
+
+    run(main)
+
+
+# --- Time -----------------------------------------------------------------------------------------
+
+
+def test_the_read_timeout_begins_anew_with_each_piece(server: ScriptedServer, run: Any):
+    whole = reply(ITEM)
+
+    def dripping() -> Iterator[bytes]:
+        for start in range(0, len(whole), 60):
+            time.sleep(0.1)
+            yield whole[start : start + 60]
+
+    async def main() -> None:
+        async with learned(server, read_timeout=0.25) as (session, client):
+            server.script = [dripping()]
+            assert await session.get(Thing, "a") == FOUND
+            server.script = [[whole[:60], SILENCE], SILENCE]
+            server.script[0] = lambda _: stuck(whole[:60])
+            for _ in range(2):
+                began = time.monotonic()
+                with pytest.raises(ConnectionFailed):
+                    await session.get(Thing, "a")
+                assert 0.2 < time.monotonic() - began < 2
+            assert not connector_of(client)._acquired
+            assert session.stats.direct == 1
+
+    def stuck(piece: bytes) -> Iterator[bytes]:
+        yield piece
+        time.sleep(0.6)
+
+    run(main)
+
+
+def test_each_of_many_requests_has_a_read_timeout_of_its_own(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server, read_timeout=0.3) as (session, _):
+            server.answer = lambda _: SILENCE
+            began = time.monotonic()
+            ended: list[float] = []
+
+            async def get(after: float) -> None:
+                await asyncio.sleep(after)
+                with pytest.raises(ConnectionFailed):
+                    await session.get(Thing, "a")
+                ended.append(time.monotonic() - began - after)
+
+            await asyncio.gather(*(get(number * 0.1) for number in range(6)))
+            assert all(0.25 < each < 1.5 for each in ended)
+
+    run(main)
+
+
+def test_a_call_timeout_ends_what_drips(server: ScriptedServer, run: Any):
+    def dripping() -> Iterator[bytes]:
+        for byte in reply(ITEM):
+            time.sleep(0.02)
+            yield bytes([byte])
+
+    async def main() -> None:
+        limit = timedelta(seconds=1)
+        async with learned(server, call_timeout=limit) as (session, client):
+            server.script = [dripping()]
+            with pytest.raises(ConnectionFailed, match="call_timeout"):
+                await session.get(Thing, "a")
+            assert await session.get(Thing, "a") is None
+            assert not connector_of(client)._acquired
+
+    run(main)
+
+
+def test_a_server_that_answers_before_it_has_read_all_is_not_used_again(
+    server: ScriptedServer, run: Any
+):
+    """What of the request is still on its way would be the beginning of the next one."""
+    over = threading.Event()
+
+    def early() -> Iterator[bytes]:
+        yield reply()
+        over.wait()
+        raise OSError
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            connections = session._driver.wire._ways._fast._connections  # type: ignore[union-attr]
+            request = session._driver.wire._ways._fast._maker.request(  # type: ignore[union-attr]
+                "get_item",
+                {"TableName": "things", "Key": {}},
+                await credentials(client),
+                time.time(),
+            )
+            assert request is not None
+            assert connections is not None
+            assert connections.can_reach(request.url)
+            # The server reads of it what its length says, and no more.
+            server.script = [early()]
+            long = type(request)(request.pattern, request.own, request.body + b" " * 30_000_000)
+            received = await connections.send(long, Attempts())
+            assert received.status == 200
+            over.set()
+            await session.save(Thing("a"))
+            assert len({each.connection for each in server.received}) == 2
+
+    async def credentials(client: Any) -> Any:
+        return await client._request_signer._credentials.get_frozen_credentials()
+
+    from dynattrs.wire.attempts import Attempts
+
+    run(main)
+    gc.collect()
+
+
+# --- How many, and in which order -----------------------------------------------------------------
+
+
+def test_who_came_first_is_served_first_where_connections_are_scarce(
+    server: ScriptedServer, run: Any
+):
+    progress = dict.fromkeys(range(8), 0)
+
+    async def main() -> None:
+        async with learned(server, max_pool_connections=1) as (session, _):
+            server.answer = lambda request: reply({"Item": request.parameters["Key"]})
+
+            async def work(number: int) -> None:
+                for step in range(12):
+                    key = f"{number}-{step}"
+                    assert await session.get(Thing, key) == Thing(key)
+                    progress[number] += 1
+                    # aiohttp gives a connection to who has just given it back.
+                    assert max(progress.values()) - min(progress.values()) <= 1
+
+            await asyncio.gather(*map(work, progress))
+            assert session.stats.direct == 96
+
+    run(main)
+
+    assert server.connections == 1
+
+
+def test_requests_that_go_aiobotocores_way_have_their_turn_too(server: ScriptedServer, run: Any):
+    """Others that begin anew all the time must not keep an operation's first request from being sent."""
+
+    async def main() -> None:
+        async with learned(server, max_pool_connections=2) as (session, _):
+            over = False
+
+            async def hog() -> None:
+                while not over:
+                    await session.get(Thing, "a")
+
+            hogs = [asyncio.ensure_future(hog()) for _ in range(6)]
+            await asyncio.sleep(0.05)
+            await asyncio.wait_for(session.delete(Thing, "a"), 2)
+            over = True
+            await asyncio.gather(*hogs)
+            assert server.connections == 2
+
+    run(main)
+
+
+def test_places_are_handed_on_in_the_order_of_those_who_wait():
+    async def main() -> None:
+        places = Places(2)
+        assert [places.take() for _ in range(3)] == [True, True, False]
+        order: list[int] = []
+
+        async def wait(number: int) -> None:
+            await places.wait()
+            order.append(number)
+
+        waiting = [asyncio.ensure_future(wait(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        waiting[1].cancel()
+        places.leave()
+        assert not places.take()  # it is that of the first one
+        waiting[2].cancel()
+        await asyncio.sleep(0)
+        places.leave()
+        waiting[3].cancel()  # it has just been given a place, and leaves it to the next one
+        await asyncio.sleep(0.01)
+        assert order == [0, 4]
+        places.leave()
+        places.leave()
+        assert [places.take() for _ in range(3)] == [True, True, False]
+
+    asyncio.run(main())
+
+
+# --- Cancelled ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_storm_of_cancellations_mixes_up_no_replies_and_loses_no_connection(
+    server: ScriptedServer, run: Any, seed: int
+):
+    chance = random.Random(seed)
+
+    def answer(request: Any) -> Any:
+        whole = reply({"Item": request.parameters["Key"]})
+        kind = chance.random()
+        if kind < 0.05:
+            return HANG_UP
+        if kind < 0.1:
+            return [whole[:40], HANG_UP]
+        if kind < 0.3:
+            return slowly(whole)
+        return whole
+
+    def slowly(whole: bytes) -> Iterator[bytes]:
+        for start in range(0, len(whole), 80):
+            time.sleep(0.002)
+            yield whole[start : start + 80]
+
+    async def main() -> None:
+        async with learned(server, max_pool_connections=4) as (session, client):
+            server.answer = answer
+            right = 0
+
+            async def get(number: int) -> None:
+                nonlocal right
+                with contextlib.suppress(ConnectionFailed):
+                    found = await session.get(Thing, f"t{number}")
+                    assert found == Thing(f"t{number}")
+                    right += 1
+
+            for number in range(0, 300, 10):
+                tasks = [asyncio.ensure_future(get(number + each)) for each in range(10)]
+                for _ in range(chance.randrange(12)):
+                    await asyncio.sleep(chance.random() * 0.004 if chance.random() < 0.5 else 0)
+                    chance.choice(tasks).cancel()
+                for each in await asyncio.gather(*tasks, return_exceptions=True):
+                    assert each is None or isinstance(each, asyncio.CancelledError), each
+            assert right > 100
+            server.answer = lambda request: reply({"Item": request.parameters["Key"]})
+            await asyncio.gather(*map(get, range(30)))
+            fast = session._driver.wire._ways._fast  # type: ignore[union-attr]
+            assert fast is not None
+            assert fast._places is not None
+            assert fast._connections is not None
+            assert fast._places._free == 4
+            assert not fast._connections._unanswered
+            assert not connector_of(client)._acquired
+
+    run(main)
+    gc.collect()
+
+
+def test_a_session_that_is_closed_ends_what_is_under_way(server: ScriptedServer, run: Any):
+    made = get_session()
+    made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+
+    async def main() -> None:
+        config = AioConfig(retries={"total_max_attempts": 1})
+        session = AsyncSession(
+            aiobotocore_session=made,
+            region_name="us-east-1",
+            endpoint_url=server.url,
+            config=config,
+        )
+        await session.get(Thing, "a")
+        server.script = [SILENCE]
+        task = asyncio.ensure_future(session.get(Thing, "a"))
+        await asyncio.sleep(0.05)
+        assert len(server.received) == 2
+        await asyncio.wait_for(session.close(), 5)
+        with pytest.raises(ConnectionFailed):
+            await asyncio.wait_for(task, 5)
+
+    run(main)
+    gc.collect()
+
+
+def test_a_session_goes_on_in_the_next_event_loop(server: ScriptedServer, run: Any):
+    made = get_session()
+    made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+    session = AsyncSession(
+        aiobotocore_session=made, region_name="us-east-1", endpoint_url=server.url
+    )
+
+    async def main() -> None:
+        await asyncio.gather(*(session.get(Thing, "a") for _ in range(5)))
+        await session.get(Thing, "a")
+
+    async def last() -> None:
+        await main()
+        await session.close()
+
+    with warnings.catch_warnings():
+        # Connections of a loop that has gone are aiohttp's to complain of.
+        warnings.simplefilter("ignore")
+        run(main)
+        run(main)
+        run(last)
+        gc.collect()
+    assert session.stats.total == 18
+    assert session.stats.direct >= 3
+
+
+# --- How a client is set up -----------------------------------------------------------------------
+
+
+def _server_side(**options: Any) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    for name, value in options.items():
+        setattr(context, name, value)
+    if options:
+        context.load_verify_locations(CERTIFICATE)
+    return context
+
+
+def test_tls_is_the_clients(run: Any):
+    large = {"Item": {"id": {"S": "a"}, "data": {"B": "AAEC"}, "padding": {"S": "x" * 300_000}}}
+
+    async def main() -> None:
+        with serving(_server_side()) as server:
+            async with learned(server, verify=CERTIFICATE) as (session, _):
+                server.answer = lambda _: reply(large)
+                for _ in range(3):
+                    assert await session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
+                await session.save_all(Thing(f"t{n}", b"x" * 300_000) for n in range(25))
+                assert session.stats.direct == 4
+                server.script = [HANG_UP]
+                with pytest.raises(ConnectionFailed):
+                    await session.get(Thing, "a")
+            with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+                async with learned(server):
+                    pass
+
+    run(main)
+
+
+def test_a_certificate_of_the_clients_is_shown(run: Any):
+    async def main() -> None:
+        with serving(_server_side(verify_mode=ssl.CERT_REQUIRED)) as server:
+            async with learned(server, verify=CERTIFICATE, client_cert=CERTIFICATE) as (session, _):
+                await session.get(Thing, "a")
+                assert session.stats.direct == 1
+
+    run(main)
+
+
+def test_a_proxy_is_spoken_to_by_aiohttp(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        proxied, server.url = server.url, "http://service.invalid"
+        async with learned(server, proxies={"http": proxied}) as (session, _):
+            server.answer = lambda _: reply(ITEM)
+            assert await session.get(Thing, "a") == FOUND
+            assert session.stats.direct == 1
+            assert [each.url for each in server.received] == ["http://service.invalid/"]
+            assert "accept" in server.received[0].headers
+
+    run(main)
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "NO_PROXY"])
+def test_proxies_are_those_of_the_environment(
+    server: ScriptedServer, run: Any, monkeypatch: pytest.MonkeyPatch, variable: str
+):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    if variable == "NO_PROXY":
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    async def main() -> None:
+        if variable == "HTTP_PROXY":
+            with pytest.raises(ConnectionFailed):
+                async with learned(server):
+                    pass
+            return
+        async with learned(server) as (session, _):
+            await session.get(Thing, "a")
+            assert session.stats.direct == 1
+
+    run(main)
+
+
+def test_whoever_records_or_traces_aiohttps_requests_gets_each(
+    server: ScriptedServer, run: Any, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[str] = []
+    original = aiohttp.ClientSession._request
+
+    @functools.wraps(original)
+    async def recorded(self: Any, method: str, url: Any, **options: Any) -> Any:
+        seen.append(method)
+        return await original(self, method, url, **options)
+
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            with monkeypatch.context() as patch:
+                patch.setattr(aiohttp.ClientSession, "_request", recorded)
+                await session.get(Thing, "a")
+                assert seen == ["POST"]
+            await session.get(Thing, "a")
+            assert seen == ["POST"]
+            assert session.stats.direct == 2
+
+    run(main)
+
+
+def test_a_traced_http_session_sends_by_itself(server: ScriptedServer, run: Any):
+    begun: list[str] = []
+    traces = aiohttp.TraceConfig()
+
+    async def begins(_: Any, __: Any, params: Any) -> None:
+        begun.append(params.method)
+
+    traces.on_request_start.append(begins)
+    traces.freeze()
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            (http,) = client._endpoint.http_session._sessions.values()
+            http._trace_configs.append(traces)
+            fast = session._driver.wire._ways._fast  # type: ignore[union-attr]
+            assert fast is not None
+            assert fast._connections is not None
+            fast._connections._patterns.clear()
+            await session.get(Thing, "a")
+            assert begun == ["POST"]
+            assert session.stats.direct == 1
+
+    run(main)
+
+
+def test_connections_that_are_closed_after_each_request_are(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        args = {"force_close": True, "keepalive_timeout": None}
+        async with learned(server, connector_args=args) as (session, _):
+            for _ in range(3):
+                await session.get(Thing, "a")
+            assert session.stats.direct == 3
+            assert len({each.connection for each in server.received}) == 3
+
+    run(main)
+
+
+def test_batches_that_fail_midway_say_what_is_unsent(server: ScriptedServer, run: Any):
+    things = [Thing(f"t{n}") for n in range(60)]
+
+    async def main() -> None:
+        async with learned(server) as (session, _):
+            server.answer = lambda _: failure("AccessDeniedException")
+            with pytest.raises(UnsentWrites) as caught:
+                await session.save_all(things)
+            assert len(caught.value.objects) == 60
+
+    run(main)
