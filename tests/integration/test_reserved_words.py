@@ -93,6 +93,7 @@ def test_every_reserved_word_is_a_field_in_conditions_projections_and_updates(
 
 
 @pytest.mark.full
+@pytest.mark.threads_only  # the words stand in expressions, which are the same over asyncio
 def test_every_reserved_word_is_a_key_of_a_table_and_of_its_indexes(session: Session) -> None:
     for number, chunk in enumerate(chunks(words(), 5)):
         names = [*chunk, *(f"spare{n}" for n in range(5 - len(chunk)))]
