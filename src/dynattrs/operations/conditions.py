@@ -84,6 +84,22 @@ class Silently(Condition):
         return str(self.stated)
 
 
+@attrs.frozen(eq=False, repr=False)
+class Worded(Condition):
+    """A condition on what is stored, which messages call by its meaning."""
+
+    asked: Condition
+    written: str
+
+    def render(self, placeholders: Placeholders) -> str:
+        text = self.asked.render(placeholders)
+        either = isinstance(self.asked, Joined) and self.asked.word == "OR"
+        return f"({text})" if either else text
+
+    def __str__(self) -> str:
+        return self.written
+
+
 def no_item(info: ModelInfo) -> Condition:
     """The condition that there is no item."""
     return Function("attribute_not_exists", "not_exists", key_path(info))

@@ -18,19 +18,17 @@ from dynattrs.expressions.conditions import (
     Condition,
     Function,
     IsNone,
-    Joined,
     Value,
     any_conditions,
     conjunctions,
 )
 from dynattrs.expressions.paths import stored_at
-from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import Action
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import is_other
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.equality import alike
-from dynattrs.operations.conditions import attribute_path
+from dynattrs.operations.conditions import Worded, attribute_path
 from dynattrs.operations.item_keys import key_in, readable_parts
 from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing.as_read import dumped
@@ -101,23 +99,11 @@ def as_stored(info: ModelInfo, steps: Sequence[str | int], item: AttributeMap) -
 # --- Updates, which know no item ----------------------------------------------------------------
 
 
-@attrs.frozen(eq=False, repr=False)
-class Whole(Condition):
+class IndexKeyThere(Worded):
     """The condition that a part of an index key is there, which an update does not write."""
 
-    asked: Condition
-    attribute: str
 
-    def render(self, placeholders: Placeholders) -> str:
-        text = self.asked.render(placeholders)
-        # It never stands alone: there is an item, at least.
-        return f"({text})" if isinstance(self.asked, Joined) else text
-
-    def __str__(self) -> str:
-        return f"that the index key {self.attribute} is there"
-
-
-def the_rest(info: ModelInfo, written: Collection[str]) -> Iterator[Whole]:
+def the_rest(info: ModelInfo, written: Collection[str]) -> Iterator[IndexKeyThere]:
     """The conditions that the index keys that are *written* in part are there otherwise."""
     keys = info.keys
     if keys is None:
@@ -137,7 +123,8 @@ def the_rest(info: ModelInfo, written: Collection[str]) -> Iterator[Whole]:
         else:
             there = Function("attribute_exists", "exists", operand)
         none = (found for slot in template.slots if (found := _is_none(info, slot)) is not None)
-        yield Whole(any_conditions((there, *none)), attribute)
+        asked = any_conditions((there, *none))
+        yield IndexKeyThere(asked, f"that the index key {attribute} is there")
 
 
 def _parts_of(info: ModelInfo, written: Collection[str]) -> list[str]:
@@ -184,7 +171,7 @@ def check_whole(info: ModelInfo, asked: Condition | None, error: ConditionFalse)
 
 def lacks(info: ModelInfo, asked: Condition | None, item: AttributeMap) -> bool:
     """Whether an item has not the index keys that its model would write, and they were asked for."""
-    if asked is None or not any(isinstance(each, Whole) for each in conjunctions((asked,))):
+    if asked is None or not any(isinstance(each, IndexKeyThere) for each in conjunctions((asked,))):
         return False
     with contextlib.suppress(MappingError):
         return not is_other(info, item) and bool(rewritten(info, item))

@@ -19,14 +19,13 @@ from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
-    Joined,
     Size,
     Value,
 )
 from dynattrs.expressions.paths import stored_at
-from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.equality import alike
+from dynattrs.operations.conditions import Worded
 from dynattrs.operations.writing.as_read import codec_at
 from dynattrs.operations.writing.spellings import (
     MOST_NAMES,
@@ -76,22 +75,6 @@ class Difference:
 
 class Unlike(Exception):
     """What is stored says something else than what was read."""
-
-
-@attrs.frozen(eq=False, repr=False)
-class Worded(Condition):
-    """A condition on what is stored, which messages call by its meaning."""
-
-    asked: Condition
-    written: str
-
-    def render(self, placeholders: Placeholders) -> str:
-        text = self.asked.render(placeholders)
-        either = isinstance(self.asked, Joined) and self.asked.word == "OR"
-        return f"({text})" if either else text
-
-    def __str__(self) -> str:
-        return self.written
 
 
 @attrs.frozen(eq=False)
