@@ -310,6 +310,7 @@ def test_an_interruption_reaches_one_that_waits_at_once(
 def test_a_task_that_is_cancelled_while_it_waits_lets_the_others_in(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ):
+    pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
     answering = threading.Event()
     server.answer = lambda _: answering.wait(20) and reply()
 
