@@ -125,11 +125,8 @@ class Signal:
         wake: Called when it is given: the driver's of the flow that waits.
     """
 
-    __slots__ = ("given", "wake")
-
-    def __init__(self) -> None:
-        self.given = False
-        self.wake: Callable[[], object] | None = None
+    given: bool = False
+    wake: Callable[[], object] | None = None
 
     def give(self) -> None:
         self.given = True

@@ -164,7 +164,7 @@ class BatchGet(Source, Generic[R]):
             if lane.writes and max(lane.since, self._heard) + patience <= now:
                 raise lane.cause
         found = self._lanes.next(self._core.hot_reads, now, environment.random(), {})
-        if isinstance(found, float):
+        if not isinstance(found, list):
             return None, None, found
         since = self._lanes.began(found)
         self._lanes.take(found)

@@ -105,7 +105,7 @@ class Buffer:
     #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
     _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
     #: Left unprocessed, and what came after it, of partitions that take no more for now.
-    lanes: Lanes[Write] = attrs.field(factory=Lanes, init=False)
+    lanes: Lanes[Write] = attrs.field(factory=Lanes[Write], init=False)
     #: What sends these, and wakes up when this is given.
     attendant: Task | None = attrs.field(default=None, init=False)
     stirred: Signal = attrs.field(factory=Signal, init=False)
@@ -162,6 +162,8 @@ class Buffer:
         return chain.from_iterable(writes.values() for writes in self._places_of_writes())
 
     def _places_of_writes(self) -> list[dict[Hashable, Write]]:
+        if not self.lanes.by_partition:
+            return [self._in_flight, self._pending]
         return [self._in_flight, self._pending, *self.lanes.all()]
 
     def add(self, write: Write) -> bool:
@@ -235,7 +237,7 @@ class Buffer:
                     return batch
             elif self._next(whole=True):
                 return task
-            full = self.lanes and self.lanes.is_full() and self.abandoned is None
+            full = self.lanes.by_partition and self.lanes.is_full() and self.abandoned is None
             return self._hear() if full else None
 
     def next_of_all(self, allowed: int) -> list[Write] | Task | Signal:
@@ -416,7 +418,7 @@ class Buffer:
                 self.lanes.attended = False
                 return None
             found = self.lanes.next(hot, now, random, self._in_flight)
-            if isinstance(found, float):
+            if not isinstance(found, list):
                 return found
             since = self.lanes.began(found)
             self._in_flight.update((write.identity, write) for write in found)
@@ -535,7 +537,7 @@ class Buffer:
 
     def _keys(self) -> set[Hashable]:
         keys = self._pending.keys() | self._in_flight.keys()
-        return keys.union(*self.lanes.all()) if self.lanes else keys
+        return keys.union(*self.lanes.all()) if self.lanes.by_partition else keys
 
     def take_failures(self) -> list[Failure]:
         """Take what has failed for good, in the order of the calls, as far as it is decided."""

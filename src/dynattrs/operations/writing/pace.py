@@ -79,8 +79,10 @@ class Pace:
         # Without a lock: who was among the first ones stays there until it leaves. The list is made in
         # one step.
         for place in list(islice(self.queue, int(self._allowed))):
-            if not place.given:
-                place.give()
+            if not place.given:  # as `give`, which is called too often here
+                place.given = True
+                if place.wake is not None:
+                    place.wake()
 
     # Pace.
 

@@ -162,7 +162,7 @@ def attend_lanes(core: Core, buffer: Buffer) -> Flow[None]:
             found = buffer.next_of_lanes(core.hot, now, environment.random())
             if found is None:
                 return
-            if isinstance(found, float):
+            if not isinstance(found, tuple):
                 yield WaitFor(news, min(found, max(0.0, buffer.lanes_until(patience) - now)))
                 continue
             batch, since = found
