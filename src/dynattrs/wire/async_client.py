@@ -148,12 +148,24 @@ class AsyncFastCalls:
         return found
 
 
+@attrs.frozen(eq=False, repr=False)
+class _Raw:
+    """A reply, as far as aiobotocore reads aiohttp's; its older versions take the headers from it."""
+
+    reply: Reply
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        return [(name.encode(), value.encode()) for name, value in self.reply.headers.items()]
+
+    async def read(self) -> bytes:
+        return self.reply.body
+
+
 def _as_aiobotocores(url: str, reply: Reply) -> Any:
     from aiobotocore.awsrequest import AioAWSResponse
 
-    made: Any = AioAWSResponse(url, reply.status, cast("Any", reply.headers), None)
-    foreign.CONTENT.replace(made, reply.body)
-    return made
+    return AioAWSResponse(url, reply.status, cast("Any", reply.headers), cast("Any", _Raw(reply)))
 
 
 class Ways:
