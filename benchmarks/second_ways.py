@@ -41,6 +41,7 @@ from dynattrs.mapper import json_values, packed
 from dynattrs.operations import item_keys
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.packed import packed_write
 from dynattrs.schema.model_info import model_info
 from dynattrs.session.session import Batch
 from dynattrs.wire.exchange import read
@@ -345,7 +346,7 @@ def writes(rounds: int) -> None:
                     batch.put_write(core, encode(core, song)).identity for song in songs
                 ],
                 "JSON at once": lambda: [
-                    write.identity for song in songs if (write := batch.packed_write(core, song))
+                    write.identity for song in songs if (write := packed_write(core, song))
                 ],
             },
             rounds,

@@ -22,8 +22,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import GlobalIndex, Json, Session, Table, field, mapper, model, partition_key
-from dynattrs.operations.writing.batch import packed_write, put_write
+from dynattrs.operations.writing.batch import put_write
 from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.packed import packed_write
 
 COUNT = 100
 NOW = dt.datetime(2026, 11, 27, 12, 30, 15, 123456, tzinfo=dt.timezone.utc)

@@ -29,9 +29,10 @@ from dynattrs import (
 from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.requests import unpacked
-from dynattrs.operations.writing.batch import packed_write, put_write
+from dynattrs.operations.requests import packed_item, unpacked
+from dynattrs.operations.writing.batch import put_write
 from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.packed import packed_write
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 
@@ -79,6 +80,9 @@ def check(obj: Any, *, always: bool = False) -> None:
         return
     request, length, key = found
     assert read(request) == expected[0]
+    # The same item in a put of its own.
+    put = unpacked({"TableName": "real", "Item": packed_item(request)})
+    assert [with_sets(put["Item"])] == expected[0]
     assert key == expected[1]
     assert hash(key) == hash(expected[1])
     assert length == len(bytes(request))

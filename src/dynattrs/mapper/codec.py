@@ -221,8 +221,16 @@ class TextsShape(ChoicesShape):
 
 #: How a codec is made, as far as generated code can do the same without attribute values.
 Shape: TypeAlias = (
-    "ListShape | SetShape | MapShape | KeyedMapShape | TupleShape | TypedDictShape | AnyShape | "
-    "UnionShape | OptionalShape | ChoicesShape"
+    ListShape
+    | SetShape
+    | MapShape
+    | KeyedMapShape
+    | TupleShape
+    | TypedDictShape
+    | AnyShape
+    | UnionShape
+    | OptionalShape
+    | ChoicesShape
 )
 
 Dump: TypeAlias = Callable[[Any], AttributeValue]

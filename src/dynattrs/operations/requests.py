@@ -25,9 +25,24 @@ ITEM_OPERATIONS: Final = {
 }
 
 
+#: What stands before an item in the JSON of a put, and after it.
+_BEFORE, _AFTER = len(b'{"PutRequest":{"Item":'), len(b"}}")
+
+
+def packed_item(request: Any) -> Any:
+    """The item of a request that is JSON, as JSON; both are a `msgspec.Raw`."""
+    return type(request)(bytes(request)[_BEFORE:-_AFTER])
+
+
 def unpacked(parameters: Message) -> Message:
     """The parameters of a request as clients take them: with attribute maps in place of JSON."""
     import msgspec
+
+    put = parameters.get("Item")
+    if put is not None:
+        if not isinstance(put, msgspec.Raw):
+            return parameters
+        return {**parameters, "Item": native_map(msgspec.json.decode(put))}
 
     def one(request: object) -> Any:
         if not isinstance(request, msgspec.Raw):

@@ -189,7 +189,8 @@ class Exchange:
             MappingError: It holds text that no request can hold.
         """
         refuse_unencodable(self.operation, self.packed)
-        return unpacked(self.packed) if self.operation == "BatchWriteItem" else self.packed
+        packed = self.operation in ("BatchWriteItem", "PutItem")
+        return unpacked(self.packed) if packed else self.packed
 
     def failed(self, error: Exception) -> None:
         """An attempt failed with *error*, after botocore's own retries.

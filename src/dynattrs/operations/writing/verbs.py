@@ -50,10 +50,12 @@ from dynattrs.operations.refusals import (
     subclass_met,
     with_found,
 )
+from dynattrs.operations.requests import packed_item
 from dynattrs.operations.writing import batch, deletes, reports
-from dynattrs.operations.writing.buffer import Buffer
+from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.encoding import Encoded, encode, refusal
 from dynattrs.operations.writing.ledger import Progress
+from dynattrs.operations.writing.packed import packed_put, packed_write
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
@@ -110,6 +112,11 @@ class WriteVerbs(Owner):
             if whole:
                 yield from batch.send_whole(self._core, self._buffer)
             if whole is not None:
+                return obj
+        if self._buffer is None and when is None and not aside:
+            packed = packed_put(self._core, obj)
+            if packed is not None:
+                yield from self._put_packed(packed)
                 return obj
         encoded = encode(self._core, obj)
         if aside:
@@ -198,7 +205,7 @@ class WriteVerbs(Owner):
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
         for obj in objects:
-            write = batch.packed_write(core, obj)
+            write = packed_write(core, obj)
             if write is None:
                 try:
                     encoded = encode(core, obj)
@@ -296,6 +303,16 @@ class WriteVerbs(Owner):
         info = encoded.info
         yield from self._put_now(encoded, no_item(info), inserting=True)
         return cast("M", encoded.stored())
+
+    def _put_packed(self, write: Write) -> Flow[None]:
+        """Put an object that became JSON at once, whatever is stored."""
+        core = self._core
+        if core.gathering or core.taking:
+            yield from batch.settle_open(core, None, write.identity)
+        parameters = {"TableName": write.table, "Item": packed_item(write.request)}
+        yield from past_conflicts(core, Call("put_item", parameters))
+        if write.acknowledged is not None:
+            write.acknowledged()
 
     def _put_now(
         self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
