@@ -44,18 +44,16 @@ _LOADERS: Final[dict[str, Callable[[AttributeValue], Any]]] = {
 
 def load_any(value: AttributeValue) -> Any:
     """An attribute value as plain Python."""
-    tag: str
-    payload: Any
     ((tag, payload),) = value.items()
     # The most usual ones first, in place.
     if tag == "S":
         return payload
-    if tag == "N" and type(payload) is str and payload.isdecimal() and len(payload) < _LONG:
-        return int(payload)
     if tag == "L":
         return [load_any(member) for member in payload]
     if tag == "M":
         return {name: load_any(member) for name, member in payload.items()}
+    if tag == "N" and type(payload) is str and payload.isdecimal() and len(payload) < _LONG:
+        return int(payload)
     return _LOADERS[tag](value)
 
 
