@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dynattrs import Session, model, partition_key
+from dynattrs import Session, model, partition_key, sort_key
 from unprocessed_batches import halving
 
 
@@ -71,3 +71,28 @@ def test_the_last_write_wins_although_an_earlier_one_is_left(session: Session):
 
     assert leaving.left
     assert {note.text for note in session.scan(Note)} == {"turn 4"}
+
+
+@model("places")
+class Place:
+    part: str = partition_key()
+    number: int = sort_key()
+    text: str = ""
+
+
+def test_what_is_left_of_one_partition_waits_for_it_and_is_stored_as_last_saved(session: Session):
+    session.tables.create(Place)
+    leaving = halving(session.client)
+
+    with session.batch() as batch:
+        for turn in range(2):
+            for number in range(60):
+                batch.save(Place("hot", number, f"turn {turn}"))
+                batch.save(Place(f"cold {number}", number, f"turn {turn}"))
+
+    assert leaving.left
+    found = {(place.part, place.number): place.text for place in session.scan(Place)}
+    assert len(found) == 120
+    assert set(found.values()) == {"turn 1"}
+    assert "hot" in {hot.value for hot in session.stats.hot_keys}
+    assert "hot" not in repr(list(session.stats.hot_keys))
