@@ -72,7 +72,7 @@ class Stats:
         uncertain: Attempts of writes that may have been applied, or may be still, without an answer
             that says so.
         hot_keys: The partition keys that were throttled most in batches and `get_many`, the first one
-            most: `HotKey`s, which show a hash of the value unless they are asked for it.
+            most. Each shows a hash of its value, and has the value itself.
     """
 
     requests: Counter[str] = attrs.field(factory=Counter)
