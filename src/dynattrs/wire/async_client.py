@@ -111,7 +111,7 @@ class AsyncFastCalls:
         If an attempt was made and has not given a response, it is noted in *attempts*; aiobotocore
         then takes its outcome for that of its own first one.
         """
-        if not self._maker.knows(method):
+        if not self._maker.has_pattern(method):
             return None
         try:
             # Awaited, because they may have to be renewed.

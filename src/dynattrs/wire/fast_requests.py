@@ -158,6 +158,10 @@ class RequestMaker:
             self._failures = {}
         return self._unheard
 
+    def has_pattern(self, method: str) -> bool:
+        """Whether calls of *method* had a pattern when that was last looked at."""
+        return method in self._known
+
     def knows(self, method: str) -> bool:
         """Whether calls of *method* have a pattern, and nobody listens to them."""
         return method in self._known and self._current()
