@@ -61,9 +61,13 @@ def main(arguments: list[str]) -> int:
     if options.what[:1] == ["profile"]:
         from benchmarks import profiles
 
-        figures = profiles.show(environments, options.what[1:] or ["get"], options.against)
+        figures, versions = profiles.show(
+            environments, options.what[1:] or ["get"], options.against
+        )
         if options.save:
-            about = results.about(shlex.join(["python", "-m", "benchmarks", *arguments]), 1, python)
+            about = results.about(
+                shlex.join(["python", "-m", "benchmarks", *arguments]), 1, python, versions
+            )
             results.save(options.save, "profile", about, figures)
         return 0
     budget = suites.SMOKE if options.smoke else suites.Budget()

@@ -19,9 +19,9 @@ from benchmarks.contest import BASELINE, RIVALS, Figure
 
 #: What is drawn, in its order: the suite, the case up to its shape, and what it is called.
 _PANELS = (
-    ("table", "read flat-11", "Query, pages of 1,000: read an item"),
+    ("table", "read flat-11", "Query: read an item"),
     ("table", "write flat-11", "BatchWriteItem: write an item"),
-    ("models", "made mixed-11", "BatchWriteItem: make and write an item"),
+    ("models", "made mixed-11", "BatchWriteItem: make, write an item"),
     ("table", "get flat-11", "GetItem"),
     ("table", "put flat-11", "PutItem"),
     ("table", "update flat-11", "UpdateItem"),
@@ -50,6 +50,7 @@ def draw(file: Path) -> None:
         for place, (title, found) in zip(places, panels, strict=False):
             _bars(place, [found.get(rival) for rival in rivals])
             place.set_title(title, loc="left", fontweight="bold", fontsize=9)
+        for place in grid[:, 0]:
             place.set_yticks(range(len(rivals)), [labels[rival] for rival in rivals])
             place.get_yticklabels()[rivals.index(BASELINE)].set_fontweight("bold")
         places[0].invert_yaxis()
@@ -57,8 +58,8 @@ def draw(file: Path) -> None:
         for place in places[len(panels) :]:
             place.axis("off")
         canvas.supxlabel(
-            "← shorter is better      CPU as a multiple of what dynattrs takes (black: dynattrs; "
-            "orange: less than dynattrs); lines span the quartiles"
+            "← shorter is better\nCPU as a multiple of what dynattrs takes (black; orange: less than "
+            "dynattrs); lines span the quartiles"
         )
         file.parent.mkdir(parents=True, exist_ok=True)
         canvas.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)

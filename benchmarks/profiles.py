@@ -76,19 +76,24 @@ _PLACES = (
 
 def show(
     environments: Environments, operations: Iterable[str], other: Path | None = None
-) -> list[Figure]:
+) -> tuple[list[Figure], dict[str, str]]:
     """Profile dynattrs and print where its CPU goes.
 
     Args:
         environments: Where it is installed.
         operations: Of which calls.
         other: A checkout whose library is profiled before this one's.
+
+    Returns:
+        The figures, and the versions of what took part.
     """
     figures = []
+    versions: dict[str, str] = {}
     with Contest(environments, print, strict=True) as contest:
         libraries = {"before": other / "src"} if other is not None else {}
         for when, library in {**libraries, "now": None}.items():
             process = contest.fresh(BASELINE, library)
+            versions = process.about["versions"]
             for operation in operations:
                 table, count, unit = _CASES[operation]
                 answer = process.do("profile", operation=operation, table=table, count=count)
@@ -103,7 +108,7 @@ def show(
                 print("  the dearest functions, by themselves:")
                 for name, share in answer["functions"]:
                     print(f"    {share:6.1%}  {name}")
-    return figures
+    return figures, versions
 
 
 def _figure(operation: str, part: str, unit: str, micro: float) -> Figure:

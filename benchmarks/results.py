@@ -284,11 +284,12 @@ def _load(figures: Sequence[Figure]) -> str:
     labels = {each.rival: each.label for each in figures}
 
     def cell(case: str, rival: str) -> str:
-        found = [by_place.get((case, rival, unit)) for unit in (*load.UNITS.values(), load.RATE)]
+        units = (*load.UNITS.values(), load.RATE, load.CPU)
+        found = [by_place.get((case, rival, unit)) for unit in units]
         if None in found:
             return ""
-        *times, rate = map(number, found)
-        return f"{' / '.join(times)} · {rate}"
+        *times, rate, cpu = map(number, found)
+        return f"{' / '.join(times)} · {rate} · {cpu}"
 
     for operation, head in _CALLS.items():
         cases = [each.case for each in figures if each.case.startswith(operation)]
@@ -298,7 +299,8 @@ def _load(figures: Sequence[Figure]) -> str:
             for rival in sorted(labels, key=_rank)
         ]
         heads = [case.partition(", ")[2] for case in cases]
-        parts.append(_rows([f"{head}: ms (50 / 99 / 99.9 %) · calls a second", *heads], rows))
+        what = f"{head}: ms (50 / 99 / 99.9 %) · calls a second · CPU, µs a call"
+        parts.append(_rows([what, *heads], rows))
     return "\n\n".join(parts)
 
 
@@ -306,7 +308,9 @@ def _profile(figures: Sequence[Figure]) -> str:
     """A row for each part of a call, a column for each call and library."""
     from benchmarks.profiles import OF_A_REQUEST
 
+    cases = list(dict.fromkeys(each.case for each in figures))
     columns = list(dict.fromkeys((each.case, each.unit) for each in figures))
+    columns.sort(key=lambda column: cases.index(column[0]))
     found = {(each.case, each.unit, each.rival): each.median for each in figures}
     names = _HEADS | {"made": "make and write, an item"}
     heads = [f"{names[case]}: {unit.rpartition(', ')[2]}" for case, unit in columns]
