@@ -51,7 +51,7 @@ SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
 # --- Operands -----------------------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Value:
     """A value as it is stored, and as it was written."""
 

@@ -29,7 +29,7 @@ _NO_TRUTH = (
 )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class PathData:
     """What a path is: whose, where, and how it is stored there.
 

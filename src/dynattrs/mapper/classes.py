@@ -43,7 +43,7 @@ LoadMap: TypeAlias = Callable[[Mapping[str, AttributeValue]], Any]
 _FACTORY: Final[Any] = attrs.Factory
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Generators:
     """What makes the fast functions of a class, at their first use."""
 

@@ -57,7 +57,7 @@ class NeedsTrail(Exception):
     """The fast way met what only the slow way handles: attributes with no place to be kept."""
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class Trail:
     """The way from a model to the value at hand."""
 

@@ -36,7 +36,7 @@ class ByValue:
     """Inside `Annotated[...]`: instances may hold the values of an enum in place of its members."""
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class PydanticField:
     """A field of a class of pydantic's.
 

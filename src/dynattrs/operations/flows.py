@@ -134,7 +134,7 @@ class Signal:
             self.wake()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class WaitFor:
     """Wait for a signal, but not for ever: an interruption may have struck who was to give it.
 
@@ -154,7 +154,7 @@ Flow: TypeAlias = Generator[Effect, Any, R]
 frame_of: Final = attrgetter("gi_frame")
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Environment:
     """What flows need and do not fetch themselves.
 

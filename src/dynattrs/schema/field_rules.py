@@ -66,7 +66,7 @@ def _read(absent: _NoObject) -> ReadsObject:
     return ReadsObject()
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class FieldRules:
     """The converter and the validator of one field.
 

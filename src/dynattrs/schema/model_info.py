@@ -236,7 +236,7 @@ def options_of(metadata: Mapping[Any, object]) -> FieldOptions:
 KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Kinds:
     """What tells the items of a model, and of its subclasses, from others in a table.
 
@@ -278,7 +278,7 @@ class Kinds:
         return None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ModelInfo:
     """What dynattrs knows of one model class. One for each decorated or mapped class."""
 

@@ -231,7 +231,7 @@ class Facet:
     )
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class KeySchema:
     """The attributes that are the key of an index, or of the table if that is None."""
 

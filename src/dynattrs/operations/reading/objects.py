@@ -159,7 +159,7 @@ def reading_own(info: ModelInfo, model: Any, make: Callable[[Any], Any]) -> Call
     return read
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Objects(Generic[R_co]):
     """Objects of one model, as what a query gives."""
 
@@ -183,7 +183,7 @@ class Objects(Generic[R_co]):
 # --- Objects of several models ------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class MixedObjects(Generic[R_co]):
     """Objects of several models, each of its own, as what a query gives."""
 

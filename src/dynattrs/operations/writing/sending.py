@@ -181,7 +181,7 @@ def attend_lanes(core: Core, buffer: Buffer) -> Flow[None]:
 # --- One request --------------------------------------------------------------------------------
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class _Request:
     """What is to be sent, and what is known of it.
 
@@ -202,7 +202,7 @@ class _Request:
     again: bool
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class _Answer:
     """What the service has left of a request, why, and what of that waits for its partitions."""
 
