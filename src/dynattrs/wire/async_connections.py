@@ -200,8 +200,8 @@ class AsyncConnections:
 
     def _set_alarm(self, seconds: float) -> None:
         # Weakly: a session that is forgotten must not wait for it.
-        loop = asyncio.get_running_loop()
-        self._alarm = loop.call_later(seconds, _look, weakref.ref(self))
+        known: weakref.ref[AsyncConnections] = weakref.ref(self)
+        self._alarm = asyncio.get_running_loop().call_later(seconds, _look, known)
 
     def look(self) -> None:
         """End those that have waited too long: one timer is there for all of them."""
