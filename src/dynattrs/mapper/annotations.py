@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import collections.abc as abc
 import enum
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -128,6 +129,18 @@ def is_ours(type_: Any) -> bool:
 def is_typed_dict(type_: Any) -> bool:
     # `typing.is_typeddict` does not know those of typing_extensions.
     return is_class(type_) and issubclass(type_, dict) and hasattr(type_, "__required_keys__")
+
+
+def is_array(type_: object) -> bool:
+    """Whether a type is `array.array`, or `array.array[float]`."""
+    module = sys.modules.get("array")
+    return module is not None and (get_origin(type_) or type_) is module.array
+
+
+def is_ndarray(type_: object) -> bool:
+    """Whether a type is numpy's array, with or without what is in it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and (get_origin(type_) or type_) is numpy.ndarray
 
 
 def has_record(cls: type[object]) -> bool:

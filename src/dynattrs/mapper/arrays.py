@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Protocol, get_args, get_origin
+from typing import Any, Final, Protocol, get_args
 
 from dynattrs.mapper.codec import Codec, ListShape, Refused, Trail, show
 from dynattrs.schema.table import AttributeValue
@@ -36,18 +36,6 @@ class CodecOf(Protocol):
     """What gives the codec of a type."""
 
     def codec(self, type_: object) -> Codec: ...
-
-
-def is_array(type_: object) -> bool:
-    """Whether a type is `array.array`, or `array.array[float]`."""
-    module = sys.modules.get("array")
-    return module is not None and (get_origin(type_) or type_) is module.array
-
-
-def is_ndarray(type_: object) -> bool:
-    """Whether a type is numpy's array, with or without what is in it."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and (get_origin(type_) or type_) is numpy.ndarray
 
 
 def array_codec(codecs: CodecOf, type_: object, code: object) -> Codec:

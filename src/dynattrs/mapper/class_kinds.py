@@ -10,20 +10,26 @@ import dataclasses
 import datetime as dt
 import enum
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 from uuid import UUID
 
 import attrs
 
-from dynattrs.mapper import pydantic_classes
+from dynattrs.deferral import deferred
 from dynattrs.mapper.annotations import arms
 from dynattrs.mapper.codec import Refused, under
 from dynattrs.mapper.defaults import refuse_shared
 from dynattrs.mapper.hints import field_types
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import NO_OPTIONS, FieldOptions, info_of, options_of
+
+if TYPE_CHECKING:
+    from dynattrs.mapper import pydantic_classes
+else:
+    pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
 
 _STAYING: Final = (
     str, bytes, int, float, Decimal, dt.date, dt.time, dt.timedelta, UUID, enum.Enum, type(None)
@@ -88,7 +94,7 @@ def record_of(type_: object) -> Record | None:
         return _namedtuple_record(type_, cls)
     if _is_struct(cls):
         return _struct_record(type_, cls)
-    if pydantic_classes.is_model(cls):
+    if "pydantic" in sys.modules and pydantic_classes.is_model(cls):
         return _pydantic_record(cls)
     return None
 
@@ -205,7 +211,7 @@ def _dataclass_record(type_: Any, cls: type[Any]) -> Record:
                 options,
             )
         )
-    if pydantic_classes.is_dataclass(cls):
+    if "pydantic" in sys.modules and pydantic_classes.is_dataclass(cls):
         own, build = pydantic_classes.fields_of(cls, types)
         members = [_as_pydantic(member, own.get(member.name)) for member in members]
         return Record(cls, tuple(members), build, lazy_defaults=True)

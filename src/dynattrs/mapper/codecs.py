@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import sys
 import threading
 import typing
 from collections.abc import Callable
@@ -33,15 +34,11 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.mapper import (
     anything,
-    arrays,
     containers,
     defaults,
-    json_values,
     marks,
-    pydantic_classes,
     scalars,
     time_to_live,
-    unions,
     wrappers,
 )
 from dynattrs.mapper.annotations import (
@@ -53,6 +50,8 @@ from dynattrs.mapper.annotations import (
     UNIONS,
     WRAPPERS,
     arms,
+    is_array,
+    is_ndarray,
     is_ours,
     is_typed_dict,
     marked,
@@ -82,8 +81,20 @@ from dynattrs.schema.table import AttributeValue
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from dynattrs.mapper import read_code, write_code
+    from dynattrs.mapper import (
+        arrays,
+        json_values,
+        pydantic_classes,
+        read_code,
+        unions,
+        write_code,
+    )
 else:
+    # What few models have.
+    arrays = deferred("dynattrs.mapper.arrays")
+    json_values = deferred("dynattrs.mapper.json_values")
+    pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
+    unions = deferred("dynattrs.mapper.unions")
     # Imported, with msgspec, when the first object is written or read.
     read_code = deferred("dynattrs.mapper.read_code")
     write_code = deferred("dynattrs.mapper.write_code")
@@ -276,9 +287,9 @@ class Codecs(ForgetfulConverter):
             return scalars.literal_codec(type_, arguments, self._any.dump)
         if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS and arguments:
             return self.codec(arguments[0])
-        if arrays.is_array(type_):
+        if is_array(type_):
             return arrays.array_codec(self, type_, None)
-        if arrays.is_ndarray(type_):
+        if is_ndarray(type_):
             return arrays.ndarray_codec(self, type_)
         found = self._container(type_, origin or type_, arguments)
         if found is not None:
@@ -287,7 +298,7 @@ class Codecs(ForgetfulConverter):
             return self._typed_dict(type_)
         if is_class(type_) and issubclass(type_, enum.Enum):
             return scalars.enum_codec(type_, self._any.dump)
-        root = pydantic_classes.root_of(type_)
+        root = pydantic_classes.root_of(type_) if "pydantic" in sys.modules else None
         if root is not None:
             return wrappers.root_codec(type_, self.codec(root[0]), root[1])
         record = record_of(type_)

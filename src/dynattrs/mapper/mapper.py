@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast, get_orig
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
-from dynattrs.mapper import anything, plain_items
+from dynattrs.mapper import anything
 from dynattrs.mapper.annotations import (
     Compressed,
     Epoch,
@@ -38,7 +38,6 @@ from dynattrs.mapper.codecs import Codecs
 from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
 from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import item_size
-from dynattrs.mapper.unions_of_models import is_union, members_of, one_of_union
 from dynattrs.schema.item_models import class_of
 from dynattrs.schema.model_info import (
     DumpAsRequest,
@@ -50,13 +49,22 @@ from dynattrs.schema.model_info import (
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import noticed, request_code, stored_json, write_code
+    from dynattrs.mapper import (
+        noticed,
+        plain_items,
+        request_code,
+        stored_json,
+        unions_of_models,
+        write_code,
+    )
     from dynattrs.mapper.rows import RowReader
     from dynattrs.mapper.write_code import DumpWithSize
 else:
     noticed = deferred("dynattrs.mapper.noticed")
+    plain_items = deferred("dynattrs.mapper.plain_items")
     request_code = deferred("dynattrs.mapper.request_code")
     stored_json = deferred("dynattrs.mapper.stored_json")
+    unions_of_models = deferred("dynattrs.mapper.unions_of_models")
     write_code = deferred("dynattrs.mapper.write_code")
 
 T = TypeVar("T")
@@ -235,8 +243,8 @@ class Mapper(Codecs):
             ModelError: *model* has no fields, or is a subclass of a model and not decorated; or it is a
                 union of models that nothing tells apart.
         """
-        if not isinstance(model, type) and is_union(model):
-            model = one_of_union(model, item)
+        if not isinstance(model, type) and unions_of_models.is_union(model):
+            model = unions_of_models.one_of_union(model, item)
         codec = self.model_codec(model)
         cls = get_origin(model) or model
         info = codec.model if isinstance(codec, ClassCodec) else info_of(cls)
@@ -433,7 +441,7 @@ class Mapper(Codecs):
             MappingError: It is no JSON, or of something else than a *model*.
             ModelError: *model* is a union: plain JSON does not say which of its models it is.
         """
-        if is_union(model):
+        if unions_of_models.is_union(model):
             raise ModelError(
                 show_type(model),
                 "plain JSON does not say which model of a union it is; name one",
@@ -471,7 +479,9 @@ class Mapper(Codecs):
         Raises:
             OtherKind, MappingError, ModelError: As `load`.
         """
-        classes = members_of(model) if is_union(model) else (model,)
+        classes = (
+            unions_of_models.members_of(model) if unions_of_models.is_union(model) else (model,)
+        )
         names = {name for each in classes for name in (self.model_codec(each).names or {}).values()}
         try:
             item = _object(anything.parse_json(text))

@@ -6,18 +6,27 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
 
-from dynattrs.mapper import arrays, containers, packed, pydantic_classes, scalars, wrappers
+from dynattrs.deferral import deferred
+from dynattrs.mapper import containers, scalars, wrappers
 from dynattrs.mapper.annotations import (
     DATETIME,
     CompressedMark,
     Epoch,
     Json,
     arms,
+    is_array,
     show_type,
 )
 from dynattrs.mapper.codec import Codec, Refused
+
+if TYPE_CHECKING:
+    from dynattrs.mapper import arrays, packed, pydantic_classes
+else:
+    arrays = deferred("dynattrs.mapper.arrays")
+    packed = deferred("dynattrs.mapper.packed")
+    pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
 
 
 class CodecsOf(Protocol):
@@ -35,7 +44,7 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
         Refused: A mark is not meant for the type.
     """
     inner_type, *marks = get_args(type_)
-    if arrays.is_array(inner_type):
+    if is_array(inner_type):
         code, *marks = marks
         if not marks:
             return arrays.array_codec(codecs, type_, code)

@@ -7,16 +7,21 @@ first sends and awaits what is pending for its key, so that nothing overtakes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import SessionClosed, TransactionError
 from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.table import AttributeMap
+
+if TYPE_CHECKING:
+    from dynattrs.operations.writing import batch
+else:
+    batch = deferred("dynattrs.operations.writing.batch")
 
 
 class Owner:

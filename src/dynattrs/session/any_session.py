@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
+from dynattrs.deferral import deferred
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed, Unsent
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
-from dynattrs.operations.writing import batch as gathered
-from dynattrs.operations.writing import reports
 from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_handle import AnyHandle
 
 if TYPE_CHECKING:
+    from dynattrs.operations.writing import batch as gathered
+    from dynattrs.operations.writing import reports
     from dynattrs.wire.local_engine import Lease
+else:
+    # Imported when a batch is made, or something is written.
+    gathered = deferred("dynattrs.operations.writing.batch")
+    reports = deferred("dynattrs.operations.writing.reports")
 
 Self = TypeVar("Self", bound="AnySession")
 
@@ -44,7 +49,9 @@ class AnyBatch(AnyHandle):
         self._buffer = Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
-        self._forgotten = weakref.finalize(self, _forgotten, self._core, self._buffer)
+        # What reports it is imported now: then it may be too late.
+        report = reports.report_left
+        self._forgotten = weakref.finalize(self, _forgotten, self._core, self._buffer, report)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -112,9 +119,9 @@ class AnyBatch(AnyHandle):
         return self._buffer.discard()
 
 
-def _forgotten(core: Core, buffer: Buffer) -> None:
+def _forgotten(core: Core, buffer: Buffer, report: Callable[[Buffer], object]) -> None:
     core.gathering.pop(buffer, None)
-    reports.report_left(buffer)
+    report(buffer)
 
 
 class AnySession(AnyHandle):

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
-from dynattrs.operations.writing import batch as gathered
 from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
@@ -30,7 +30,10 @@ from dynattrs.wire.service_errors import configured
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from dynattrs.operations.writing import batch as gathered
     from dynattrs.wire.local_engine import Lease
+else:
+    gathered = deferred("dynattrs.operations.writing.batch")
 
 Self = TypeVar("Self", bound="Session")
 

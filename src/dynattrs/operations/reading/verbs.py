@@ -21,14 +21,15 @@ from dynattrs.operations.item_keys import NO_KEY, key_of, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
 from dynattrs.operations.reading.objects import decoder, made_of, reading_own
-from dynattrs.operations.writing import batch
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, guarded_tables, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import batch_get, partiql, transact_get
+    from dynattrs.operations.writing import batch
 else:
+    batch = deferred("dynattrs.operations.writing.batch")
     batch_get = deferred("dynattrs.operations.reading.batch_get")
     transact_get = deferred("dynattrs.operations.reading.transact_get")
     partiql = deferred("dynattrs.operations.reading.partiql")

@@ -51,25 +51,33 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.requests import packed_item
-from dynattrs.operations.writing import batch, deletes, reports
 from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.operations.writing.encoding import Encoded, encode, refusal
 from dynattrs.operations.writing.ledger import Progress
-from dynattrs.operations.writing.packed import packed_put, packed_write
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.projections import OnError
     from dynattrs.operations.writing import (
+        batch,
+        deletes,
         edits,
+        encoding,
         migration,
         outcomes,
+        reports,
         transactions,
         unique_writes,
         updates,
     )
+    from dynattrs.operations.writing import packed as packing
+    from dynattrs.operations.writing.encoding import Encoded
 else:
+    batch = deferred("dynattrs.operations.writing.batch")
+    deletes = deferred("dynattrs.operations.writing.deletes")
+    encoding = deferred("dynattrs.operations.writing.encoding")
+    packing = deferred("dynattrs.operations.writing.packed")
+    reports = deferred("dynattrs.operations.writing.reports")
     edits = deferred("dynattrs.operations.writing.edits")
     migration = deferred("dynattrs.operations.writing.migration")
     transactions = deferred("dynattrs.operations.writing.transactions")
@@ -114,11 +122,11 @@ class WriteVerbs(Owner):
             if whole is not None:
                 return obj
         if self._buffer is None and when is None and not aside:
-            packed = packed_put(self._core, obj)
+            packed = packing.packed_put(self._core, obj)
             if packed is not None:
                 yield from self._put_packed(packed)
                 return obj
-        encoded = encode(self._core, obj)
+        encoded = encoding.encode(self._core, obj)
         if aside:
             encoded = yield from self._encoded_again(encoded)
         found = joined(as_condition(when, encoded.info), encoded.unmoved())
@@ -184,7 +192,7 @@ class WriteVerbs(Owner):
         info, core = encoded.info, self._core
         key = identity(core.table_name(info.table), encoded.key)
         had = yield from batch.settle_open(core, self._buffer, key, batches=False)
-        return encode(core, encoded.source) if had else encoded
+        return encoding.encode(core, encoded.source) if had else encoded
 
     def _target(
         self, subject: object, key: object
@@ -205,16 +213,16 @@ class WriteVerbs(Owner):
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
         for obj in objects:
-            write = packed_write(core, obj)
+            write = packing.packed_write(core, obj)
             if write is None:
                 try:
-                    encoded = encode(core, obj)
+                    encoded = encoding.encode(core, obj)
                     if encoded.info.version is not None or encoded.info.guarding:
                         yield from self._put_beside(own, encoded)
                         beside = True
                         continue
                 except (MappingError, ModelError) as error:
-                    refused = refusal(obj, error)
+                    refused = encoding.refusal(obj, error)
                     if on_error == "raise" or refused is None:
                         raise
                     if callable(on_error):
@@ -235,7 +243,7 @@ class WriteVerbs(Owner):
         key = encoded.key
         if (yield from self._settle_written(write.table, key)):
             # The same object again, perhaps: its version moves when the first one is stored.
-            encoded = encode(self._core, encoded.source)
+            encoded = encoding.encode(self._core, encoded.source)
             write = batch.put_write(self._core, encoded)
         found = encoded.unmoved()
 
@@ -297,7 +305,7 @@ class WriteVerbs(Owner):
             AlreadyTaken: Another item has the value of a unique field.
         """
         self._check_writable()
-        encoded = encode(self._core, obj)
+        encoded = encoding.encode(self._core, obj)
         if self._is_in_save_all():
             encoded = yield from self._encoded_again(encoded)
         info = encoded.info
