@@ -81,22 +81,24 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
             not taken.
         BatchClosed: The batch has ended, or is ending.
     """
-    waits = _may_wait(core, buffer, write.obj, write.action, going_on)
+    waits = _may_wait(core, buffer, write, going_on)
     return buffer.add(write) and waits
 
 
 def hold_packed(core: Core, buffer: Buffer, obj: object) -> bool | None:
     """As `hold`, for an object that becomes JSON at once; None for any other."""
-    waits = _may_wait(core, buffer, obj, "save", False)
     write = packed_write(core, obj)
-    return None if write is None else buffer.add(write) and waits
+    if write is None:
+        return None
+    waits = _may_wait(core, buffer, write, False)
+    return buffer.add(write) and waits
 
 
-def _may_wait(core: Core, buffer: Buffer, obj: object, action: str, going_on: bool) -> bool:
+def _may_wait(core: Core, buffer: Buffer, write: Write, going_on: bool) -> bool:
     """Whether who writes may wait for what the buffer sends; raises what has failed before."""
     if is_sending(core, buffer):
         return False
-    look_back(core, buffer, obj, action, going_on=going_on)
+    look_back(core, buffer, write, going_on=going_on)
     return True
 
 
@@ -150,7 +152,7 @@ def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[Non
             is among its objects.
     """
     if buffer.is_hopeless():
-        raise_failures(buffer, write.obj, write.action)
+        raise_failures(buffer, write)
     if (portion := buffer.ledger.take_portion()) is not None:
         hand_over(core, portion, raising=False)
     while (task := buffer.running(core.pace.share)) is not None:
@@ -167,7 +169,7 @@ def gather_beside(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[No
         BatchClosed: As `hold`.
         DynattrsError: It comes from inside the sending of the batch, which holds its key still.
     """
-    if _may_wait(core, buffer, write.obj, write.action, False):
+    if _may_wait(core, buffer, write, False):
         yield from await_key(core, buffer, write.identity)
         yield from gather_alone(core, buffer, write, put)
     elif buffer.holds(write.identity):

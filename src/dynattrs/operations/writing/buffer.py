@@ -115,6 +115,8 @@ class Buffer:
     _failures: Failures = attrs.field(factory=Failures, init=False)
     #: Those of them that the next error tells of besides.
     _superseded: list[Unsent] = attrs.field(factory=list, init=False)
+    #: What a `save` has raised last for writes before it.
+    raised: Raised | None = attrs.field(default=None, init=False)
     #: Told of each answer.
     on_progress: Callable[[Progress], object] | None = None
     _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
@@ -148,11 +150,10 @@ class Buffer:
         self._lock, self._reporting = threading.Lock(), threading.Lock()
         self._pending, self._in_flight, self._tasks = {}, {}, []
         self.lanes, self.attendant, self._listening = Lanes(), None, []
-        self._failures, self._superseded, self.has_failures = Failures(), [], False
-        self._dropped = self._places
+        self._failures, self._superseded, self.raised = Failures(), [], None
+        self._dropped, self.has_failures = self._places, False
         self._stored = self._replaced = self._given_up = 0
-        self.senders = set()
-        self.ledger = Ledger()
+        self.senders, self.ledger = set(), Ledger()
 
     def __len__(self) -> int:
         with self._lock:
@@ -211,6 +212,11 @@ class Buffer:
         """Whether a write to this key is not acknowledged yet."""
         with self._lock:
             return any(key in writes for writes in self._places_of_writes())
+
+    def held(self, key: Hashable) -> list[Write]:
+        """The writes to this key that are not acknowledged yet."""
+        with self._lock:
+            return [writes[key] for writes in self._places_of_writes() if key in writes]
 
     def holds_table(self, table: str) -> bool:
         with self._lock:
@@ -322,8 +328,10 @@ class Buffer:
             if self.on_progress is not None:
                 self._stored += sum(map(self._flies, done))
             self._last_success = max(self._last_success, now)
-            if self.has_failures or self._failures.raised is not None:
+            if self.has_failures:
                 self._failures.stored(done)
+            if self.raised is not None:
+                self.raised.stored(done)
         # They land last: who waits for them finds versions moved and progress told.
         try:
             _tell(done)
@@ -518,9 +526,9 @@ class Buffer:
     def forget(self) -> None:
         """The batch has ended. Let go of errors: they hold frames, with all that is in these."""
         with self._lock:
-            self._failures, self._superseded, self.has_failures = Failures(), [], False
+            self._failures, self._superseded, self.raised = Failures(), [], None
             self._tasks, self.reports, self.complaint = [], [], None
-            self.attendant = None
+            self.attendant, self.has_failures = None, False
             # What still runs in a thread finds that it is over.
             self.abandoned = BatchClosed("ended")
 
@@ -553,22 +561,12 @@ class Buffer:
 
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
-        taken = self.take_failures()
-        return unsent_of(taken) if taken else []
+        return unsent_of(self.take_failures())
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced."""
         superseded, self._superseded = self._superseded, []
         return superseded
-
-    @property
-    def raised(self) -> Raised | None:
-        """What a `save` has raised last for writes before it."""
-        return self._failures.raised
-
-    @raised.setter
-    def raised(self, raised: Raised | None) -> None:
-        self._failures.raised = raised
 
     # Tasks: batches that are being sent beside the caller.
 

@@ -8,7 +8,7 @@ one's object again would go back in time, so it is not among what was not stored
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -55,15 +55,28 @@ class Failure:
 
 @attrs.define(eq=False, repr=False)
 class Raised:
-    """The error that a `save` has raised for earlier writes, with one that it did not take."""
+    """The error that a `save` has raised for earlier writes, with one that it did not take.
+
+    Attributes:
+        error: The error.
+        failures: All that it tells of; the last one was not taken.
+        older: What the buffer held of that one's key then.
+    """
 
     error: UnsentWrites
     failures: list[Failure]
-    refused: Unsent
+    older: Sequence[Placed]
+
+    def stored(self, writes: Iterable[Placed]) -> None:
+        """Writes are stored."""
+        *failed, refused = self.failures
+        _supersede(failed, writes)
+        older = {*map(id, self.older)}
+        _supersede([refused], (write for write in writes if id(write) not in older))
 
     def unsent(self) -> list[Unsent]:
         """What of it was not stored to this day."""
-        return [*unsent_of(self.failures), self.refused]
+        return unsent_of(self.failures)
 
 
 def unsent_of(failures: Iterable[Failure]) -> list[Unsent]:
@@ -81,8 +94,6 @@ class Failures:
     _waiting: list[Failure] = attrs.field(factory=list, init=False)
     #: Whether one of them failed for a reason that is not its own.
     _all_fail: bool = attrs.field(default=False, init=False)
-    #: What `save` raised last: those of it may still be superseded.
-    raised: Raised | None = attrs.field(default=None, init=False)
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -103,14 +114,7 @@ class Failures:
 
     def stored(self, writes: Iterable[Placed]) -> None:
         """Writes are stored: newer ones, because a key is in flight once at a time."""
-        raised = () if self.raised is None else self.raised.failures
-        if self._waiting or raised:
-            keys = {write.identity for write in writes}
-            for each in (*self._waiting, *raised):
-                # What another writer's item has refused would be refused again.
-                own = isinstance(each.unsent.cause, ConditionFailed)
-                if not own and each.identity in keys:
-                    each.superseded = True
+        _supersede(self._waiting, writes)
 
     def waits_for(self, keys: Collection[Hashable]) -> bool:
         """Whether a newer write of a key, one of these, decides what is to be told."""
@@ -125,6 +129,14 @@ class Failures:
     def look(self) -> list[Failure]:
         """All of them, which stay."""
         return _in_order(self._waiting)
+
+
+def _supersede(failures: Iterable[Failure], writes: Iterable[Placed]) -> None:
+    keys = {write.identity for write in writes}
+    for each in failures:
+        # What another writer's item has refused would be refused again.
+        if each.identity in keys and not isinstance(each.unsent.cause, ConditionFailed):
+            each.superseded = True
 
 
 def _in_order(failures: list[Failure]) -> list[Failure]:

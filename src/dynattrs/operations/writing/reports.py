@@ -13,8 +13,15 @@ from dynattrs.errors import BatchClosed, Unsent, UnsentWrites
 from dynattrs.events import Flush, tell
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.context import Core
-from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.failures import Raised, given, is_own, superseded_of, unsent_of
+from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.failures import (
+    Failure,
+    Raised,
+    is_own,
+    not_stored,
+    superseded_of,
+    unsent_of,
+)
 
 _log = logging.getLogger("dynattrs")
 
@@ -22,29 +29,27 @@ _log = logging.getLogger("dynattrs")
 # --- In errors ----------------------------------------------------------------------------------
 
 
-def raise_failures(buffer: Buffer, obj: object, action: str) -> None:
+def raise_failures(buffer: Buffer, write: Write) -> None:
     """Raise what has failed for good, with a write that was not taken for that reason."""
     taken = buffer.take_failures()
     failed = unsent_of(taken)
     if failed:
         # Not that of a write that went wrong by itself.
         cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
-        refused = Unsent(given(obj), action, cause)
-        error = unsent_writes(buffer, [*failed, refused])
-        buffer.raised = Raised(error, taken, refused)
+        refused = Failure(not_stored(write, cause), write.identity, write.place)
+        error = unsent_writes(buffer, [*failed, refused.unsent])
+        buffer.raised = Raised(error, [*taken, refused], buffer.held(write.identity))
         raise error from cause
 
 
-def look_back(
-    core: Core, buffer: Buffer, obj: object, action: str, *, going_on: bool = False
-) -> None:
+def look_back(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> None:
     """Tell of what has become of earlier writes, before another one is taken.
 
     Raises:
         UnsentWrites: Earlier writes have failed for good. This one is among its objects: it is not taken.
     """
     if buffer.has_failures and (not going_on or buffer.is_hopeless()):
-        raise_failures(buffer, obj, action)
+        raise_failures(buffer, write)
     if core.hooks.after_flush and (portion := buffer.ledger.take_portion()) is not None:
         hand_over(core, portion, raising=False)
 

@@ -233,7 +233,7 @@ class WriteVerbs(Owner):
             if beside or len(core.taking) > 1 or (alone and core.gathering):
                 yield from batch.settle_open(core, buffer, write.identity, batches=alone)
             if tells or (waits and buffer.has_failures):
-                reports.look_back(core, buffer, write.obj, write.action, going_on=True)
+                reports.look_back(core, buffer, write, going_on=True)
             if buffer.add(write) and waits:
                 yield from batch.send_whole(core, buffer)
 
