@@ -79,6 +79,7 @@ class Program:
     stored: dict[str, int] = attrs.field(factory=dict)
     newest: dict[str, int] = attrs.field(factory=dict)
     named: dict[str, int] = attrs.field(factory=dict)
+    uncertain: list[Object] = attrs.field(factory=list)
     tasks: list[Sending] = attrs.field(factory=list)
     numbers: int = 0
     core: Core = attrs.field(init=False)
@@ -144,7 +145,7 @@ class Program:
         if not effect.signal.given:
             self.seconds += effect.seconds
             for task in list(self.tasks):
-                if isinstance(task.effect, WaitFor) and task.effect is not effect:
+                if isinstance(task.effect, (Pause, WaitFor)) and task.effect is not effect:
                     task.go_on(None)
 
     def answer(self, task: Sending) -> None:
@@ -201,12 +202,13 @@ class Program:
             for writes in self.buffer._places_of_writes()
             for write in writes.values()
         }
-        uncertain = [
+        # Also what an error before has said: what is raised again tells of older writes.
+        self.uncertain += [
             write.object for write in error.unsent if getattr(write.cause, "uncertain", False)
         ]
         for write in error.unsent:
             each, stored = write.object, self.stored.get(write.object.key, 0)
-            doubtful = Object(each.key, stored) in uncertain
+            doubtful = Object(each.key, stored) in self.uncertain
             assert stored < each.number or doubtful, "it is stored, or a newer one is"
             assert on_its_way.get(each.key, 0) <= each.number, "a newer one is on its way"
             self.named[each.key] = max(self.named.get(each.key, 0), each.number)

@@ -170,7 +170,7 @@ class Loop(WriteVerbs, ReadVerbs, Async):
                     self.items[item["id"]["S"]] = item
             return {"UnprocessedItems": {"notes": half} if half else {}}
         if call.operation == "put_item":
-            item = call.parameters["Item"]
+            item = unpacked(call.parameters)["Item"]
             self.items[item["id"]["S"]] = item
             return {}
         assert call.operation == "get_item"

@@ -183,13 +183,21 @@ class Core:
             tell(self.events.retry, event)
 
     def tell_hot(
-        self, partition: Partition, count: int, operation: str, error: BaseException
+        self,
+        partition: Partition,
+        count: int,
+        operation: str,
+        error: BaseException,
+        attempt: int = 0,
     ) -> None:
-        """Tell listeners that so many items wait for their partition alone."""
+        """Tell listeners that so many items wait for their partition alone, after so many attempts of one
+        flow that have achieved nothing.
+        """
         now = self.environment.monotonic()
         hot = self.hot if operation == "BatchWriteItem" else self.hot_reads
-        seconds = max(0.0, hot.rate(partition, now).next_at - now)
-        self._tell_retry(0, operation, partition[:1], count, error, seconds)
+        rate = hot.rate(partition, now)
+        seconds = max(0.0, rate.next_at - now)
+        self._tell_retry(max(attempt, rate.failed), operation, partition[:1], count, error, seconds)
         if self.events.hot_partition:
             table, attribute, tag, value = partition
             digest = digest_of(tag, value)

@@ -91,6 +91,10 @@ def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
             del in_flight[key]
 
 
+def _of_key(key: Hashable, places: list[dict[Hashable, Write]]) -> list[Write]:
+    return [writes[key] for writes in places if key in writes]
+
+
 def _not_done(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if not task.done()]
 
@@ -210,13 +214,12 @@ class Buffer:
 
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""
-        with self._lock:
-            return any(key in writes for writes in self._places_of_writes())
+        return bool(self.held(key))
 
     def held(self, key: Hashable) -> list[Write]:
         """The writes to this key that are not acknowledged yet."""
         with self._lock:
-            return [writes[key] for writes in self._places_of_writes() if key in writes]
+            return _of_key(key, self._places_of_writes())
 
     def holds_table(self, table: str) -> bool:
         with self._lock:
@@ -446,14 +449,11 @@ class Buffer:
             return max(self.lanes.since(), self._last_success) + patience
 
     def take_lanes(self, before: float) -> list[tuple[list[Write], BaseException]]:
-        """Take into flight what waits in lanes since *before*, if nothing was acknowledged since, and why
-        it waits. A write whose key is in flight stays for now.
-        """
+        """Take into flight, with its cause, what waits in lanes since *before*, and may go into flight."""
         with self._lock:
             if not self.lanes or self._last_success > before:
                 return []
-            lanes = [lane for lane in self.lanes.by_partition.values() if lane.since <= before]
-            return [(self._lift(lane), lane.cause) for lane in lanes]
+            return [(self._lift(lane), lane.cause) for lane in self.lanes.older(before)]
 
     def leave_lanes(self) -> list[Write]:
         """Take all that waits in lanes into flight: nothing sends it any more. A write whose key is in
@@ -461,8 +461,7 @@ class Buffer:
         """
         with self._lock:
             self.lanes.attended = False
-            lanes = list(self.lanes.by_partition.values())
-            lifted = [write for lane in lanes for write in self._lift(lane)]
+            lifted = [*chain.from_iterable(map(self._lift, [*self.lanes.by_partition.values()]))]
             self._pending.update((write.identity, write) for write in self.lanes.clear())
             return lifted
 

@@ -74,6 +74,10 @@ class Lanes(Generic[W]):
     def is_full(self) -> bool:
         return self._count >= WRITES or self._bytes >= BYTES
 
+    def older(self, before: float) -> list[Lane[W]]:
+        """Those that began before."""
+        return [lane for lane in self.by_partition.values() if lane.since <= before]
+
     def all(self) -> list[dict[Hashable, W]]:
         return [lane.writes for lane in self.by_partition.values()]
 

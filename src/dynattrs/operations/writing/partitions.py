@@ -100,9 +100,10 @@ class Rate:
     #: How many items a request has at the most, because it does not save up more; whether that is a guess.
     most: int = _MANY
     doubted: bool = False
-    #: Answers in a row that left nothing; that took nothing.
+    #: Answers in a row that left nothing; that took nothing, of those that count for the pause, and all.
     clean: int = 0
     attempt: int = 0
+    failed: int = 0
 
     def room(self, most: int) -> int:
         """How many items the next request is to have, at most so many."""
@@ -122,6 +123,7 @@ class Rate:
     def answered(self, taken: int, left: int, now: float, random: float) -> None:
         """It took so many writes, and left so many."""
         self.taken += taken
+        self.failed = 0 if taken else self.failed + 1
         self.heard = now
         elapsed = now - self.since
         if not left:

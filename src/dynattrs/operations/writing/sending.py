@@ -114,12 +114,12 @@ def _send(
         if now >= until() or buffer.is_abandoned():
             buffer.fail(left, cause)
             return
+        attempt = 0 if done else attempt + 1
         if answer.hot:
-            yield from _hold_back(core, buffer, answer.hot, now, cause)
+            yield from _hold_back(core, buffer, answer.hot, now, cause, attempt)
             held = {id(write) for writes in answer.hot.values() for write in writes}
             left = [write for write in left if id(write) not in held]
         remaining = left
-        attempt = 0 if done else attempt + 1
         if left:
             tables = (write.table for write in left)
             yield core.pause_before(attempt, operation, tables, len(left), cause, until())
@@ -137,11 +137,16 @@ def _passes(error: Exception, *, once: bool) -> bool:
 
 
 def _hold_back(
-    core: Core, buffer: Buffer, hot: dict[Partition, list[Write]], now: float, cause: BaseException
+    core: Core,
+    buffer: Buffer,
+    hot: dict[Partition, list[Write]],
+    now: float,
+    cause: BaseException,
+    attempt: int,
 ) -> Flow[None]:
     """Let writes wait for their partitions, and see to it that they are sent."""
     for partition, writes in hot.items():
-        core.tell_hot(partition, len(writes), "BatchWriteItem", cause)
+        core.tell_hot(partition, len(writes), "BatchWriteItem", cause, attempt)
     try:
         if buffer.hold_back(hot, now, cause):
             buffer.attendant = yield Start(attend_lanes(core, buffer), apart=True)
