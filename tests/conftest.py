@@ -61,8 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rest",
         action="store_true",
-        help="run what --full does beyond a run without options: the tests that such a run leaves out, "
-        "and those with random examples",
+        help="with --full: only what a run without options leaves out, and tests with random examples",
     )
     parser.addoption(
         "--cases",
