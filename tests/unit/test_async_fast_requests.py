@@ -218,6 +218,20 @@ def test_a_large_body_is_sent_without_a_warning(server: ScriptedServer):
     asyncio.run(main())
 
 
+def test_a_large_body_tells_how_the_next_requests_are_made(server: ScriptedServer):
+    things = [Thing(f"t{n}", b"x" * 100_000) for n in range(8)]
+
+    async def main() -> None:
+        async with client_of(server) as client:
+            session = AsyncSession(client=client)
+            await session.save_all(things)
+            await session.save_all(things)
+            assert session.stats.direct == 1
+            assert server.received[-1].body == server.received[-2].body
+
+    asyncio.run(main())
+
+
 # --- Not taken ------------------------------------------------------------------------------------
 
 

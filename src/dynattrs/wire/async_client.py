@@ -82,10 +82,10 @@ class AsyncFastCalls:
         first = take_first()
         if first is not None:
             return first
+        body = request.body
         received = await self._in_turn(self._send, request)
-        # A large body is no bytes any more: the next request will do.
-        ordinary = received.status_code == 200 and isinstance(request.body, bytes)
-        if ordinary and self._maker.wants(request):
+        if received.status_code == 200 and self._maker.wants(request):
+            request.body = body  # a large one is sent in pieces, and is no bytes any more
             credentials = self._maker.credentials()
             if credentials is not None:
                 credentials = await credentials
