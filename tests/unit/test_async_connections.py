@@ -561,6 +561,50 @@ def test_tls_is_the_clients(run: Any):
     run(main)
 
 
+def test_a_refused_certificate_leaves_no_doubt_about_a_write(run: Any):
+    async def main() -> None:
+        with serving(_server_side()) as server:
+            made = get_session()
+            made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+            async with made.create_client(
+                "dynamodb", region_name="us-east-1", endpoint_url=server.url,
+                config=AioConfig(retries={"total_max_attempts": 1}),
+            ) as client:  # fmt: skip
+                session = AsyncSession(client=client)
+                for writing in (
+                    session.save(Thing("a")),
+                    session.insert(Thing("a")),
+                    session.update(Thing, "a", add(Thing.count, 1)),
+                ):
+                    with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY") as caught:
+                        await writing
+                    assert not caught.value.uncertain
+                assert session.stats.uncertain == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
+    run: Any, tls: bool, fast: bool
+):
+    async def main() -> None:
+        with serving(_server_side() if tls else None) as server:
+            async with learned(server, verify=CERTIFICATE if tls else None) as (own, client):
+                session = own if fast else AsyncSession(client=client, fast=False)
+                server.answer = lambda _: reply({"Attributes": {"id": {"S": "a"}}})
+                for _ in range(3):
+                    await session.update(Thing, "a", add(Thing.count, 1))
+                    server.hang_up()
+                    time.sleep(0.05)  # noqa: ASYNC251 - its end has come in, and the loop has not seen it
+                assert len(server.received) == 3
+                assert session.stats.uncertain == 0
+                assert session.stats.direct == (3 if fast else 0)
+
+    run(main)
+
+
 def test_a_certificate_of_the_clients_is_shown(run: Any):
     async def main() -> None:
         with serving(_server_side(verify_mode=ssl.CERT_REQUIRED)) as server:

@@ -32,6 +32,9 @@ Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
 #: The HTTP session whose connections are known here.
 _OVER_AIOHTTP: Final = ("aiobotocore.httpsession", "AIOHTTPSession")
 
+#: In as many turns a loop that was busy has closed what the other side has, over TLS too.
+_TURNS: Final = 4
+
 _of_parents: list[Opened | None] = []
 
 
@@ -199,6 +202,10 @@ async def _ask(
         found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
         if found is not None:
             return exchange.answered(found, direct=True)
+    if not exchange.attempts.in_flight:
+        # After a while in which it was busy, the loop first finds which idle connections have ended.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
     while True:
         try:
             response: Message = await send(**exchange.parameters)

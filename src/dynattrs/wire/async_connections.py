@@ -26,6 +26,7 @@ from botocore.exceptions import (
 from dynattrs import foreign_names as foreign
 from dynattrs.wire.attempts import Attempts
 from dynattrs.wire.fast_requests import Request
+from dynattrs.wire.http_connections import is_readable
 from dynattrs.wire.http_replies import Malformed, Reply, replying
 from dynattrs.wire.observers import are_plain, folders_of
 
@@ -187,14 +188,18 @@ class AsyncConnections:
         """A connection, idle or new."""
         session = self._session
         while True:
+            opening = _Opening()
             try:
-                found = await session.connector.connect(self._patterns[url], [], session.timeout)
+                found = await session.connector.connect(
+                    self._patterns[url], [opening], session.timeout
+                )
             except Exception as error:
                 raise _translated(url, error) from error
             protocol = found.protocol
             transport = protocol.transport
             # What has come in unasked for would be taken for the reply.
-            if not (transport is None or transport.is_closing() or protocol.should_close):
+            usable = not (transport is None or transport.is_closing() or protocol.should_close)
+            if usable and not (opening.idle and _has_ended(transport)):
                 return found
             found.close()
 
@@ -212,6 +217,34 @@ class AsyncConnections:
         left = [exchange.until for exchange in self._unanswered if not exchange.reply.done()]
         if left:
             self._set_alarm(min(left) - now)
+
+
+class _Opening:
+    """Stands where aiohttp is traced, and learns whether a connection had been idle."""
+
+    __slots__ = ("idle",)
+
+    def __init__(self) -> None:
+        self.idle = False
+
+    async def send_connection_reuseconn(self) -> None:
+        self.idle = True
+
+    def __getattr__(self, name: str) -> Any:
+        return _pass_by
+
+
+async def _pass_by(*arguments: object, **named: object) -> None:
+    pass
+
+
+def _has_ended(transport: Any) -> bool:
+    """Whether something has come in over an idle connection, which is its end.
+
+    The event loop may not have seen it: it was busy, or the process was frozen.
+    """
+    sock = transport.get_extra_info("socket")
+    return sock is not None and is_readable(sock, 0.0)
 
 
 def _look(connections: weakref.ref[AsyncConnections]) -> None:

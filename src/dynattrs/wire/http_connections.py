@@ -71,7 +71,7 @@ class Connections:
         if sock is None or not ours or type(connection) is not pool.ConnectionCls:
             _give_back(pool, connection)
             return None
-        if _is_readable(sock, 0.0):  # what comes unasked for is its end
+        if is_readable(sock, 0.0):  # what comes unasked for is its end
             connection.close()
             _give_back(pool, connection)
             return None
@@ -89,7 +89,7 @@ def _give_back(pool: Any, connection: Any) -> None:
     foreign.GIVE_CONNECTION.of(pool)(connection)
 
 
-def _is_readable(sock: Any, seconds: float) -> bool:
+def is_readable(sock: Any, seconds: float) -> bool:
     """Whether something has come in; it may wait so long for it."""
     if not hasattr(select, "poll"):  # on Windows
         return bool(select.select([sock], [], [], seconds)[0])
@@ -148,9 +148,9 @@ class Connection:
     def ready(self, seconds: float) -> bool:
         """Whether a reply has begun to come in, or is late; it may wait so long to find out."""
         if self._late_at is None:
-            return _is_readable(self._connection.sock, seconds)
+            return is_readable(self._connection.sock, seconds)
         left = self._late_at - monotonic()
-        if _is_readable(self._connection.sock, max(0.0, min(seconds, left))):
+        if is_readable(self._connection.sock, max(0.0, min(seconds, left))):
             return True
         if left > seconds:
             return False
