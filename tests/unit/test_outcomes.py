@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -17,7 +19,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, SSLError
 
 from dynattrs import (
     ConditionFailed,
@@ -43,6 +45,8 @@ from dynattrs import (
 from dynattrs.events import AfterSend
 from dynattrs.operations.writing import outcomes
 from dynattrs.operations.writing.outcomes import repeatable, same
+from dynattrs.wire.attempts import was_never_sent
+from scripted_server import serving
 
 NOW = datetime(2026, 11, 25, tzinfo=timezone.utc)
 
@@ -284,6 +288,39 @@ def test_an_insert_that_never_gets_an_answer_is_unknown(scripted: Any, last: Any
         session.insert(Thing("a"))
 
     assert unknown.value.__cause__ is not None
+
+
+def test_a_refused_certificate_leaves_no_doubt_about_a_write() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(Path(__file__).parent.parent / "loopback.pem")
+    with serving(tls) as server:
+        client = boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            endpoint_url=server.url,
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        session = Session(client=client)
+        writes: list[Callable[[], object]] = [
+            lambda: session.save(Thing("a")),
+            lambda: session.insert(Thing("a")),
+            lambda: session.update(Thing, "a", add(Thing.count, 1)),
+        ]
+        for write in writes:
+            with pytest.raises(ConnectionFailed, match="CERTIFICATE_VERIFY_FAILED") as caught:
+                write()
+            assert not caught.value.uncertain
+        assert session.stats.uncertain == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ssl.SSLError("bad record mac"), ssl.SSLEOFError("unexpected end"), ValueError("odd")],
+)
+def test_another_error_of_tls_may_have_come_after_the_request(error: Exception) -> None:
+    assert not was_never_sent(SSLError(endpoint_url="https://x", error=error))
 
 
 def test_an_insert_that_reached_nobody_is_a_failed_connection(scripted: Any) -> None:

@@ -24,6 +24,7 @@ _NEVER_SENT: Final = (
     botocore_errors.EndpointConnectionError,
     botocore_errors.ConnectTimeoutError,
     botocore_errors.ProxyConnectionError,
+    botocore_errors.SSLError,
 )
 
 #: From here on a status tells of a failure.
@@ -234,7 +235,7 @@ def was_never_sent(error: Exception) -> bool:
     known = getattr(error, "kwargs", {})
     reason = known.get("error")
     if type(reason).__module__.partition(".")[0] != "aiohttp":
-        return True
+        return not isinstance(error, botocore_errors.SSLError) or _is_of_a_handshake(reason)
     from aiohttp import ClientConnectorError, ClientProxyConnectionError
 
     if isinstance(reason, ClientProxyConnectionError):
@@ -244,3 +245,11 @@ def was_never_sent(error: Exception) -> bool:
     port = meant.port or (443 if meant.scheme == "https" else 80)
     there = (meant.hostname, port)
     return isinstance(reason, ClientConnectorError) and (reason.host, reason.port) == there
+
+
+def _is_of_a_handshake(reason: object) -> bool:
+    """Whether a certificate was refused, as urllib3 tells it; other errors of TLS may come later."""
+    import ssl
+
+    known = (reason, *getattr(reason, "args", ()))
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in known)
