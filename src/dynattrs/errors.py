@@ -18,6 +18,7 @@ import attrs
 from attrs import define
 
 from dynattrs.quoting import MOST_PROBLEM, quoted, shortened
+from dynattrs.stored_bytes import item_with_bytes
 
 
 class DynattrsError(Exception):
@@ -80,7 +81,8 @@ class MappingError(DynattrsError, ValueError):
         key: The key attributes of the item that was being read or written, as an attribute map; None
             where it has none that can be written.
         hint: What to do, where that is not plain from the rest.
-        item: The stored item as an attribute map, when one was being read.
+        item: The stored item as an attribute map, when one was being read: as it is stored, before
+            upgrades, with bytes as `bytes`.
         obj: The very object that was being written, when one was.
         written: Whether a write was done, and only its reply cannot be read.
     """
@@ -88,9 +90,9 @@ class MappingError(DynattrsError, ValueError):
     path: str
     expected: str
     found: str
-    key: Mapping[str, Any] | None = None
+    key: Mapping[str, Any] | None = attrs.field(default=None, converter=item_with_bytes)
     hint: str = ""
-    item: Mapping[str, Any] | None = None
+    item: Mapping[str, Any] | None = attrs.field(default=None, converter=item_with_bytes)
     obj: Any = None
     written: bool = False
 

@@ -41,6 +41,8 @@ LoadMap: TypeAlias = Callable[[Mapping[str, AttributeValue]], Any]
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
+#: What an attribute is that `del` has taken from its object.
+_DELETED: Final = object()
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -162,10 +164,13 @@ class ClassCodec(Codec):
         for rules in self._unseen:
             name: str = rules.field.name
             if changed is None or (self.names or {})[name] in changed:
-                rules.check(f"{label}.{name}", getattr(obj, name), obj)
+                value = getattr(obj, name, _DELETED)
+                if value is not _DELETED:  # the mapper says that it is missing
+                    rules.check(f"{label}.{name}", value, obj)
         for field in self._validating:
             if changed is None or field.stored in changed:
-                _validate(field.codec, getattr(obj, field.name), f"{label}.{field.name}")
+                value = getattr(obj, field.name, _DELETED)
+                _validate(field.codec, value, f"{label}.{field.name}")
 
     def fill(self, members: tuple[FieldCodec, ...]) -> None:
         self.members = members

@@ -22,6 +22,7 @@ from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import StoredForm, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
+from dynattrs.stored_bytes import with_bytes
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}
@@ -111,6 +112,8 @@ def show_stored(value: object) -> str:
             return "NULL"
         if tag in ("L", "M"):
             return f"{tag} of {len(payload)}" if hasattr(payload, "__len__") else str(tag)
+        if tag in ("B", "BS"):
+            payload = with_bytes(value)[tag]
         return f"{tag} {quoted(payload)}"
     return f"{show(value)}, which is no attribute value"
 

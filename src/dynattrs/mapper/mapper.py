@@ -255,13 +255,18 @@ class Mapper(Codecs):
             return model_info(found).mapper.load(item, found)
         # What is not a mapping gets its error below.
         there: object = item
-        if info.has_schema or (
-            isinstance(there, (dict, Mapping)) and info.schema_attribute in there
-        ):
-            return self._load_evolving(codec, info, item, model)
-        if info.keys is not None:
-            item = info.keys.restore(item)
-        return self._load(codec, item, model)
+        try:
+            if info.has_schema or (
+                isinstance(there, (dict, Mapping)) and info.schema_attribute in there
+            ):
+                return self._load_evolving(codec, info, item, model)
+            if info.keys is not None:
+                item = info.keys.restore(item)
+            return self._load(codec, item, model)
+        except MappingError as error:
+            if isinstance(there, Mapping):  # before upgrades, and without what only its key has
+                error.item = there
+            raise
 
     def _load(self, codec: Codec, item: Mapping[str, AttributeValue], model: type[T]) -> T:
         found: T
@@ -407,7 +412,7 @@ class Mapper(Codecs):
             explained = error if isinstance(error, MappingError) else trail.error(error)
             if info is not None and isinstance(item, Mapping):
                 explained.key = key_of_item(info, item)
-                explained.item = _native_or_raw(item)
+                explained.item = item
             raise explained from (error.__cause__ or _cause(error))
 
     # --- JSON ---
@@ -547,13 +552,6 @@ def _load_custom(codec: Codec, item: Mapping[str, AttributeValue]) -> Any:
         if extra:
             carry(instance, Carried(anything.native_map(extra)))
     return instance
-
-
-def _native_or_raw(item: Mapping[str, AttributeValue]) -> AttributeMap:
-    try:
-        return anything.native_map(item)
-    except Exception:
-        return dict(item)
 
 
 def _cause(error: BaseException) -> BaseException | None:

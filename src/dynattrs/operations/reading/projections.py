@@ -156,9 +156,9 @@ class Projected(Generic[R_co]):
         return mapper.projected_rows(self.info.cls, self.cls, attributes, self.read)
 
     def read(self, item: AttributeMap) -> R_co:
-        item = _restored(self.info, item)
-        part = {self.names[name]: value for name, value in item.items() if name in self.names}
         try:
+            found = _restored(self.info, item)
+            part = {self.names[name]: value for name, value in found.items() if name in self.names}
             return self.info.mapper.load(part, self.cls)
         except MappingError as error:
             error.key, error.item = key_in(self.info, item), item
@@ -204,8 +204,12 @@ class Selected(_ReadsMaps):
         return self.read
 
     def read(self, item: AttributeMap) -> tuple[Any, ...]:
-        item = _restored(self.info, item)
-        return tuple(self._value(data_of(path), item) for path in self.paths)
+        try:
+            found = _restored(self.info, item)
+            return tuple(self._value(data_of(path), found) for path in self.paths)
+        except MappingError as error:
+            error.item = item  # before upgrades, and without what only its key has
+            raise
 
     def _value(self, data: PathData, item: AttributeMap) -> Any:
         if len(data.steps) == 1:

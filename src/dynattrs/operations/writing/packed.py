@@ -32,8 +32,9 @@ def packed_write(core: Core, obj: object) -> Write | None:
         core.packing.pop(type(obj), None)
         return None
     dump = mapper.request_dumps.get(type(obj), mapper.dump_as_request)
-    moves = moves_of(core, info, obj) if changes else _NO_MOVES
+    moves = _NO_MOVES
     try:
+        moves = moves_of(core, info, obj) if changes else moves
         found = dump(obj, table, moves) if changes else dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
