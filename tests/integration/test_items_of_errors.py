@@ -54,7 +54,7 @@ class Renamed:
 
 @model(Table("made", partition_key="pk", sort_key="sk", types={"sk": "B"}), pk="MADE#{id}")
 class Made:
-    id: str
+    id: str = field(key_only=True)
     sk: bytes = sort_key()
     n: int = 0
 
