@@ -94,6 +94,7 @@ def outcome(cls: type[Any], key: object) -> object:
 @example(TwoTexts, ("a", "b"))
 @example(Both, ("a", 0))
 @example(AnInt, 10**18)
+@example(Templates, ())
 def test_a_key_is_made_quickly_as_it_is_made_otherwise(cls: type[Any], key: object) -> None:
     found = outcome(cls, key)
     with mock.patch.object(item_keys, "_simple_key", return_value=None):

@@ -58,7 +58,7 @@ def _simple_key(info: ModelInfo, key: object) -> AttributeMap | None:
         known = info.simple_key = (form, _simple_parts(info))
     parts = known[1]
     values: tuple[Any, ...] = key if type(key) is tuple else (key,)
-    if len(values) != len(parts):
+    if not parts or len(values) != len(parts):
         return None
     item: AttributeMap = {}
     for (name, kind, most), value in zip(parts, values, strict=True):
