@@ -160,10 +160,12 @@ PROXY_POOLS = FORK.uses("botocore.httpsession.URLLib3Session", "_proxy_managers"
 
 RELEASE: Final = Way(
     "aiobotocore or aiohttp",
-    "an AsyncSession that is forgotten without close() leaves connections open",
+    "an AsyncSession that is forgotten without close(), or that outlives its event loop, leaves "
+    "connections open",
 )
 HTTP_SESSIONS = RELEASE.uses("aiobotocore.httpsession.AIOHTTPSession", "_sessions")
 CLOSE_CONNECTOR = RELEASE.uses("aiohttp.BaseConnector", "_close")
+IDLE = RELEASE.uses("aiohttp.BaseConnector", "_conns")
 
 # --- The mapper -------------------------------------------------------------------------------------
 

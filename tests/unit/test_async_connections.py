@@ -22,6 +22,7 @@ import odd_http
 from dynattrs import (
     ConnectionFailed,
     OutcomeUnknown,
+    SessionClosed,
     UnsentWrites,
     add,
     model,
@@ -525,6 +526,114 @@ def test_a_session_goes_on_in_the_next_event_loop(server: ScriptedServer, run: A
         gc.collect()
     assert session.stats.total == 18
     assert session.stats.direct >= 3
+
+
+# --- The end of a session, and of its event loop ---------------------------------------------------
+
+
+def unlearned(server: ScriptedServer, **options: Any) -> AsyncSession:
+    """A session that makes its client itself."""
+    made = get_session()
+    made.set_credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG")
+    return AsyncSession(
+        aiobotocore_session=made, region_name="us-east-1", endpoint_url=server.url, **options
+    )
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    for _ in range(5000):
+        if true():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("not in time")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_closing_waits_for_the_requests_under_way(server: ScriptedServer, run: Any, fast: bool):
+    answering = threading.Event()
+
+    def late(_: object) -> bytes:
+        answering.wait(10)
+        return reply({"Attributes": {"id": {"S": "a"}}})
+
+    async def main() -> None:
+        session = unlearned(server, fast=fast)
+        await session.save(Thing("a"))
+        server.answer = late
+        calls = asyncio.gather(
+            session.save(Thing("b")),
+            session.get(Thing, "b"),
+            session.update(Thing, "b", add(Thing.count, 1)),
+        )
+        await _until(lambda: len(server.received) == 4)
+        closing = asyncio.create_task(session.close())
+        await asyncio.sleep(0.01)
+        assert not closing.done()
+        with pytest.raises(SessionClosed):
+            await session.save(Thing("c"))
+        answering.set()
+        await closing
+        assert calls.done() or await calls
+        assert calls.exception() is None
+        assert len(server.received) == 4
+
+    run(main)
+    gc.collect()
+
+
+def test_closing_that_is_cancelled_waits_no_longer(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        session = unlearned(server)
+        await session.get(Thing, "a")
+        server.answer = lambda _: SILENCE
+        call = asyncio.create_task(session.get(Thing, "a"))
+        await _until(lambda: len(server.received) == 2)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(session.close(), 0.05)
+        with pytest.raises(ConnectionFailed):
+            await asyncio.wait_for(call, 5)
+
+    run(main)
+    gc.collect()
+
+
+def test_closing_waits_for_the_first_calls_too(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        session = unlearned(server)
+        calls = [asyncio.create_task(session.save(Thing(each))) for each in "ab"]
+        await asyncio.sleep(0)
+        await session.close()
+        assert await asyncio.gather(*calls) == [Thing("a"), Thing("b")]
+
+    run(main)
+    gc.collect()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_an_event_loop_that_is_over_leaves_no_connection(run: Any, tls: bool):
+    with serving(_server_side() if tls else None) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_CA_BUNDLE", CERTIFICATE)
+        session = unlearned(server)
+
+        async def saves() -> None:
+            for _ in range(3):
+                await session.save(Thing("a"))
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for number in range(3):
+                run(saves)
+                for thread in server._threads[:number]:
+                    thread.join(5)
+                    assert not thread.is_alive()
+            run(session.close)
+            gc.collect()
+        # uvloop says so itself when a loop is closed.
+        said = [str(each.message) for each in caught]
+        assert [each for each in said if not each.startswith("unclosed resource <TCP")] == []
+        for thread in server._threads:
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 # --- How a client is set up -----------------------------------------------------------------------

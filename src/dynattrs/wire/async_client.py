@@ -35,6 +35,9 @@ _OVER_AIOHTTP: Final = ("aiobotocore.httpsession", "AIOHTTPSession")
 #: In as many turns a loop that was busy has closed what the other side has, over TLS too.
 _TURNS: Final = 4
 
+#: How many seconds closing waits for calls under way. A network that is silent must not hold up an end.
+_PATIENCE: Final = 2.0
+
 _of_parents: list[Opened | None] = []
 
 
@@ -224,13 +227,36 @@ class Opened:
         client: The client; None while it is being made.
         ways: The ways that calls to it may go.
         stack: Closes the connections.
+        calls: How many calls are under way.
+        last: Given when the last of them has ended, if `close` waits for that.
     """
 
     loop: asyncio.AbstractEventLoop
     client: Any = None
     ways: Ways | None = None
+    calls: int = 0
+    last: asyncio.Future[None] | None = None
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     stack: contextlib.AsyncExitStack = attrs.field(factory=contextlib.AsyncExitStack)
+
+    def leave(self) -> None:
+        """A call has ended."""
+        self.calls -= 1
+        if not self.calls and self.last is not None and not self.last.done():
+            self.last.set_result(None)
+
+    async def close(self) -> None:
+        """Close the connections when the calls under way have ended, or it waits for too long; at once
+        if that is cancelled.
+        """
+        try:
+            async with self.lock:  # a client that is being made is one to close
+                pass
+            if self.calls:
+                self.last = self.loop.create_future()
+                await asyncio.wait((self.last,), timeout=_PATIENCE)
+        finally:
+            await self.stack.aclose()
 
 
 class AsyncWire:
@@ -261,12 +287,17 @@ class AsyncWire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
-        ways = self._ways or (await self._open()).ways
-        assert ways is not None
+        ways, opened = self._ways, None
+        if ways is None:
+            opened = await self._open()
+            ways = opened.ways
+            assert ways is not None
         sender, fast = ways.of(call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit)
         exchange.attempts.in_flight = sender is ways.client
         before = under_way.set(exchange.attempts)
+        if opened is not None:
+            opened.calls += 1
         try:
             asking = _ask(getattr(sender, call.operation), fast, call, exchange)
             if self._limit is None:
@@ -276,6 +307,8 @@ class AsyncWire:
             raise exchange.late() from error
         finally:
             under_way.reset(before)
+            if opened is not None:
+                opened.leave()
             exchange.closed()
 
     async def connected(self) -> Any:
@@ -291,7 +324,8 @@ class AsyncWire:
                     "this AsyncSession belongs to another event loop, which is still open",
                     "make one session for each event loop",
                 )
-            # The loop is over, and its connections with it.
+            if opened is not None:  # its loop is over
+                release(self)
             opened = self.opened = Opened(loop)
         if opened.client is None:
             async with opened.lock:
@@ -316,21 +350,29 @@ class AsyncWire:
         self.stats = Stats()
 
     async def close(self) -> None:
-        """Close the connections. A client that was handed in stays open."""
+        """Begin no more calls, give those under way some time to end, and close the connections. A
+        client that was handed in stays open.
+        """
         self.closed = True
-        opened, self.opened = self.opened, None
-        if opened is not None and opened.loop is asyncio.get_running_loop():
-            await opened.stack.aclose()
+        opened = self.opened
+        if opened is not None and opened.loop is not asyncio.get_running_loop():
+            if opened.loop.is_closed():
+                release(self)
+            opened = None
+        self.opened = None
+        if opened is not None:
+            await opened.close()
 
 
 def release(wire: AsyncWire) -> None:
-    """Close the connections of a session that nobody holds any more and nobody has closed.
+    """Close the connections of a session that nobody holds any more and nobody has closed, or those
+    of an event loop that is over.
 
-    It runs when the session is collected, and cannot wait. aiohttp closes without waiting, in a
-    method that is not public, and would warn of what is left open; httpx leaves it to the sockets.
+    It cannot wait. aiohttp closes without waiting, in a method that is not public, and would warn of
+    what is left open; httpx leaves it to the sockets.
     """
     opened, wire.opened = wire.opened, None
-    if opened is None or opened.client is None or opened.loop.is_closed():
+    if opened is None or opened.client is None:
         return
     foreign.RELEASE.made(lambda: _close_connectors(opened))
 
@@ -341,7 +383,32 @@ def _close_connectors(opened: Opened) -> None:
         return
     for session in list((foreign.HTTP_SESSIONS.of(http) or {}).values()):
         connector = session.connector
-        close = None if connector is None else foreign.CLOSE_CONNECTOR.of(connector)
+        if connector is None:
+            continue
+        idle = foreign.IDLE.of(connector)
+        close = foreign.CLOSE_CONNECTOR.of(connector)
         if inspect.ismethod(close) and not inspect.iscoroutinefunction(close):
             session.detach()
-            opened.loop.call_soon_threadsafe(close)
+            if opened.loop.is_closed():
+                _abort([protocol for kept in idle.values() for protocol, _ in kept], opened.loop)
+                close()
+            else:
+                opened.loop.call_soon_threadsafe(close)
+
+
+def _abort(protocols: list[Any], loop: Any) -> None:
+    """Close connections whose loop is closed: what they would have it do soon is done at once."""
+
+    def at_once(
+        callback: Callable[..., object], *arguments: object, context: object = None
+    ) -> None:
+        callback(*arguments)
+
+    with contextlib.suppress(AttributeError):
+        loop.call_soon = at_once
+    for protocol in protocols:
+        # uvloop has closed its own with the loop.
+        with contextlib.suppress(Exception):
+            protocol.transport.abort()
+    with contextlib.suppress(AttributeError):
+        del loop.call_soon
