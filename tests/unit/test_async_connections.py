@@ -13,12 +13,12 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import odd_http
+from certificates import loopback_pem
 from dynattrs import (
     ConnectionFailed,
     OutcomeUnknown,
@@ -42,7 +42,6 @@ from dynattrs.aio import AsyncSession
 from dynattrs.wire.async_connections import Places
 
 #: Good for 127.0.0.1 and localhost, and its own authority.
-CERTIFICATE = str(Path(__file__).parent.parent / "loopback.pem")
 
 
 @model("things")
@@ -612,7 +611,7 @@ def test_closing_waits_for_the_first_calls_too(server: ScriptedServer, run: Any)
 @pytest.mark.parametrize("tls", [False, True])
 def test_an_event_loop_that_is_over_leaves_no_connection(run: Any, tls: bool):
     with serving(_server_side() if tls else None) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_CA_BUNDLE", CERTIFICATE)
+        patch.setenv("AWS_CA_BUNDLE", loopback_pem())
         session = unlearned(server)
 
         async def saves() -> None:
@@ -641,11 +640,11 @@ def test_an_event_loop_that_is_over_leaves_no_connection(run: Any, tls: bool):
 
 def _server_side(**options: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(loopback_pem())
     for name, value in options.items():
         setattr(context, name, value)
     if options:
-        context.load_verify_locations(CERTIFICATE)
+        context.load_verify_locations(loopback_pem())
     return context
 
 
@@ -654,7 +653,7 @@ def test_tls_is_the_clients(run: Any):
 
     async def main() -> None:
         with serving(_server_side()) as server:
-            async with learned(server, verify=CERTIFICATE) as (session, _):
+            async with learned(server, verify=loopback_pem()) as (session, _):
                 server.answer = lambda _: reply(large)
                 for _ in range(3):
                     assert await session.get(Thing, "a") == Thing("a", b"\x00\x01\x02")
@@ -700,7 +699,7 @@ def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
 ):
     async def main() -> None:
         with serving(_server_side() if tls else None) as server:
-            async with learned(server, verify=CERTIFICATE if tls else None) as (own, client):
+            async with learned(server, verify=loopback_pem() if tls else None) as (own, client):
                 session = own if fast else AsyncSession(client=client, fast=False)
                 server.answer = lambda _: reply({"Attributes": {"id": {"S": "a"}}})
                 for _ in range(3):
@@ -717,7 +716,10 @@ def test_a_connection_that_ended_while_the_loop_was_busy_is_not_used(
 def test_a_certificate_of_the_clients_is_shown(run: Any):
     async def main() -> None:
         with serving(_server_side(verify_mode=ssl.CERT_REQUIRED)) as server:
-            async with learned(server, verify=CERTIFICATE, client_cert=CERTIFICATE) as (session, _):
+            async with learned(server, verify=loopback_pem(), client_cert=loopback_pem()) as (
+                session,
+                _,
+            ):
                 await session.get(Thing, "a")
                 assert session.stats.direct == 1
 

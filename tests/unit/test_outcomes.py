@@ -11,7 +11,6 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,6 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, SSLError
 
+from certificates import loopback_pem
 from dynattrs import (
     ConditionFailed,
     ConnectionFailed,
@@ -292,7 +292,7 @@ def test_an_insert_that_never_gets_an_answer_is_unknown(scripted: Any, last: Any
 
 def test_a_refused_certificate_leaves_no_doubt_about_a_write() -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(Path(__file__).parent.parent / "loopback.pem")
+    tls.load_cert_chain(loopback_pem())
     with serving(tls) as server:
         client = boto3.client(
             "dynamodb",
