@@ -308,7 +308,7 @@ class Contest:
             raise Wrong(f"the server has seen {seen} where {requests} and {items} were expected")
 
     def forget(self) -> None:
-        """What the server has seen so far is nobody's."""
+        """What the server has seen so far does not count."""
         canned.report(self.address)
 
     def _measured(self, process: Process, case: Case) -> float:

@@ -138,7 +138,7 @@ def _loaded(contest: Contest, budget: Budget) -> Iterator[Outcome]:
         by_place = {(each.rival, each.unit): each for each in figures}
         case = figures[0].case
         if case.split()[1] == "1":
-            continue  # nobody waits for anybody
+            continue  # calls do not wait for each other
         for ours, theirs in _PAIRS.items():
             what = f"{case} ({'threads' if ours == BASELINE else 'tasks'})"
             for unit in (load.RATE, load.UNITS["p99"]):

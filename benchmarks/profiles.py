@@ -81,7 +81,7 @@ def show(
 
     Args:
         environments: Where it is installed.
-        operations: Of which calls.
+        operations: The calls.
         other: A checkout whose library is profiled before this one's.
 
     Returns:

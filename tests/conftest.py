@@ -198,7 +198,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def chosen_of_all(items: list[pytest.Item], left_out: Counter[str]) -> list[pytest.Item]:
     """What runs with `--full`: all over threads, and some cases of each table over asyncio.
 
-    What cases differ in are flows, of which both kinds of session run the same ones.
+    Cases differ in flows, and both kinds of session run the same flows.
     """
     awaited = [item for item in items if parameters_of(item).get("session_kind") == "asyncio"]
     both = [item for item in awaited if parameters_of(item).get("endpoint") == "dynamodb-local"]
@@ -223,7 +223,7 @@ def chosen_usually(
 
 
 def has_random_examples(item: pytest.Item) -> bool:
-    """Whether Hypothesis makes a test's examples, of which there are more with `--full`."""
+    """Whether Hypothesis makes a test's examples: more of them with `--full`."""
     return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 
 

@@ -49,7 +49,7 @@ def test_places_go_round_in_order_and_none_is_lost(most: int, steps: list[tuple[
         assert list(pace.queue) == under_way + waiting
         assert woken == [place for place in came if place.given]
 
-    for _ in range(len(pace.queue)):  # whoever waits looks at times, and so finds out
+    for _ in range(len(pace.queue)):  # a waiter looks at times, and so finds out
         first = next(iter(pace.queue))
         assert pace.begin(first)
         pace.queue.pop(first)

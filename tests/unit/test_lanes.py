@@ -28,7 +28,7 @@ class Partitions:
     Attributes:
         rates: What those take; others take everything.
         whole: What the table takes, if that is limited.
-        exceptions: Whether a request of which nothing is done is refused.
+        exceptions: Whether a request is refused that has achieved nothing.
     """
 
     rates: dict[str, float] = attrs.field(factory=dict)

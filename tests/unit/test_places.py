@@ -1,4 +1,4 @@
-"""Requests of gathered writes queue for the places of their session: fairly, and nobody waits in vain."""
+"""Requests of gathered writes queue for the places of their session: fairly, and none waits in vain."""
 
 from __future__ import annotations
 

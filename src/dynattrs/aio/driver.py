@@ -119,7 +119,7 @@ async def _wait_for(effect: WaitFor) -> None:
     given: asyncio.Future[None] = loop.create_future()
 
     def wake() -> None:
-        # Whoever gives it may be in another thread, or come when this loop is closed.
+        # It may be given in another thread, or when this loop is closed.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_done, given)
 

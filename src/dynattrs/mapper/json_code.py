@@ -88,7 +88,7 @@ def name_json(name: str) -> bytes:
     return literal(msgspec.json.encode(name)) + b":"
 
 
-#: Forms of plain types, of which `$v` is the value and `$c` what its codec makes of any other.
+#: Forms of plain types: `$v` is the value, `$c` what its codec makes of any other.
 _FORMS: Final[dict[Codec, tuple[bytes, str, str]]] = {
     _STR: (b'{"S":%b}', "encode($v) if type($v) is str else $c($v)", "json"),
     _INT: (b'{"N":"%d"}', "$v if type($v) is int and LEAST < $v < MOST else $c($v)", "number"),

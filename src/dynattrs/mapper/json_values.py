@@ -73,7 +73,7 @@ def reader(codec: Codec) -> Callable[[str], Any] | None:
 
 
 def _read_by_msgspec(codec: Codec) -> Any:
-    """The type of which msgspec reads the same as a codec, and nothing besides; or None."""
+    """The type that msgspec reads as a codec does, and nothing besides; or None."""
     for each in (str, bool, int, float):
         if codec is PLAIN[each]:
             return each

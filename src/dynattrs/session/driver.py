@@ -163,7 +163,7 @@ class Attendant:
         self._tasks: dict[LightTask, None] = {}
         self._attending = False
         self._closing = False
-        #: Set when it is closing, and when somebody waits.
+        #: Set when it is closing, and when a request waits.
         self._woken = threading.Event()
 
     def add(self, task: LightTask) -> None:
@@ -181,7 +181,7 @@ class Attendant:
             # There are no threads any more: whoever waits for the task sees to it.
 
     def hurry(self) -> None:
-        """See to the tasks sooner, because somebody waits."""
+        """See to the tasks sooner, because a request waits."""
         if self._attending:
             self._woken.set()
             return

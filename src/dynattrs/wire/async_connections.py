@@ -38,8 +38,8 @@ _PIECE: Final = 65536
 class Places:
     """As many requests at once as a client may have connections, first come, first served.
 
-    aiohttp gives a connection that has become free to whoever asks at that moment, and those who wait may
-    wait for good.
+    aiohttp gives a connection that has become free to the task that asks at that moment, and those that
+    wait may wait for good.
 
     Args:
         count: How many.
@@ -52,7 +52,7 @@ class Places:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> bool:
-        """Take a place, if there is one that nobody waits for."""
+        """Take a place, if one is free and no task waits for it."""
         if self._free <= 0:
             return False
         self._free -= 1

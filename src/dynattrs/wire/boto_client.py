@@ -163,7 +163,7 @@ def keep_all_connections(client: Any, config: Any, needed: int = 0) -> None:
     into the log each time: "Connection pool is full".
 
     Args:
-        client: A client that nobody else uses. One that is not botocore's is left alone.
+        client: A client of the session's own. One that is not botocore's is left alone.
         config: The config that it was to be made with: a number that this states holds.
         needed: The number that `with_room` has put into it.
     """

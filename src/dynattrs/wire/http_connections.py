@@ -79,7 +79,7 @@ class Connections:
 
 
 def _give_back(pool: Any, connection: Any) -> None:
-    """Put a connection back as urllib3 does, without its queue's ways to wait, which nobody uses here."""
+    """Put a connection back as urllib3 does, without its queue's ways to wait, which are not used here."""
     kept = pool.pool
     if kept is not None and not pool.block:
         with kept.mutex:

@@ -1,4 +1,4 @@
-"""HTTP replies, from the bytes that a connection gives: read here, received by whoever has the connection.
+"""HTTP replies, from the bytes that a connection gives: read here, received where the connection is.
 
 Replies are HTTP/1.1, and 1.0, as servers of JSON speak it: a length, chunks, or all there is until the
 connection ends. Anything else is `Malformed`, which counts as a connection that was lost while waiting.

@@ -103,7 +103,7 @@ def _may_wait(core: Core, buffer: Buffer, write: Write, going_on: bool) -> bool:
 
 
 def is_sending(core: Core, buffer: Buffer) -> bool:
-    """Whether `on_progress` or a listener is writing: whoever sends cannot wait for itself."""
+    """Whether `on_progress` or a listener is writing: a sender cannot wait for itself."""
     return bool(buffer.senders) and core.environment.caller() in buffer.senders
 
 

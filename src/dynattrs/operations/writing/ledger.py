@@ -1,4 +1,4 @@
-"""What became of gathered writes, as far as nobody was told yet, and how far they are."""
+"""What became of gathered writes and was not told yet, and how far they are."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Writes of which nothing more will be heard."""
+        """Writes that nothing more will be heard about."""
         return self.stored + self.replaced + self.failed
 
 
 @attrs.define(eq=False, repr=False)
 class Ledger:
-    """What became of the writes of a buffer, as far as nobody was told yet. Safe between threads."""
+    """What became of the writes of a buffer and was not told yet. Safe between threads."""
 
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     # Counts since the last event, objects since the last call of the hooks.
@@ -116,7 +116,7 @@ class Ledger:
         return Flushed(tuple(saved), tuple(deleted), tuple(unsent), tuple(superseded))
 
     def take_counts(self) -> tuple[int, int, int]:
-        """How many were saved, deleted and given up, of which listeners are to be told, once."""
+        """How many were saved, deleted and given up, for listeners, once."""
         with self._lock:
             counts = self._saved, self._deleted, self._failed
             self._saved = self._deleted = self._failed = 0

@@ -1,7 +1,7 @@
 """How many requests of gathered writes a session has under way, and who is next.
 
 Those that find all places taken queue for them. Nothing here waits: a flow yields `WaitFor` its place,
-and whoever gives one up wakes the next.
+and a flow that gives one up wakes the next.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Pace:
     most: int
     _allowed: float = attrs.field(init=False)
     #: Requests in the order in which they came; the first ones, as many as are allowed, have the places.
-    #: Whoever leaves takes its own out, which no interruption can come between, and calls `admit`. Where
+    #: One that leaves takes its own out, which no interruption can come between, and calls `admit`. Where
     #: one has come between these two, the next one finds out by itself, a little later.
     queue: dict[Signal, None] = attrs.field(factory=dict, init=False)
     _slowed_at: float = attrs.field(default=float("-inf"), init=False)

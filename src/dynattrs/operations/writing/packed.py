@@ -54,7 +54,7 @@ def packed_put(core: Core, obj: object) -> Write | None:
     stored: it goes the other way.
     """
     carried = getattr(obj, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
-    # (A class, which somebody may try to save, has something else there.)
+    # (A class, given by mistake, has something else there.)
     if carried is not NOTHING_CARRIED and getattr(carried, "key", None) is not None:
         return None
     return packed_write(core, obj)

@@ -209,7 +209,7 @@ class WriteVerbs(Owner):
         self, objects: Iterable[Instance], buffer: Buffer, own: Buffer, on_error: OnError
     ) -> Flow[None]:
         core, alone, beside = self._core, buffer is own, False
-        # Asked once: whoever calls this goes on only when all of it is done.
+        # Asked once: the caller goes on only when all of it is done.
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
         for obj in objects:
