@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -393,3 +394,95 @@ def test_reads_end_when_nothing_comes_for_as_long_as_the_deadline_is():
 
     assert len(found) == 1600
     assert 20 <= service.time.seconds - 1000 <= 26
+
+
+# --- Partitions that others use too ---------------------------------------------------------------
+
+
+@attrs.define
+class Shared(Partitions):
+    """A table whose partition "hot" leaves a share of all that it is given, by chance, or has rivals.
+
+    Attributes:
+        left: The share.
+        rivals: How many others ask every 5 ms for more than there is, so that each finds what has come
+            since the one before.
+        chance: Decides.
+    """
+
+    left: float = 0.0
+    rivals: int = 0
+    chance: random.Random = attrs.field(factory=random.Random)
+    _asked: float = 1000.0
+
+    def __call__(self, call: Call) -> Any:
+        if self.rivals:
+            now = self.time.seconds
+            since = min(self.chance.expovariate(self.rivals / 0.005), now - self._asked)
+            self._buckets["hot"], self._asked = (since * self.rates["hot"], now), now
+        return super().__call__(call)
+
+    def _takes(self, part: str) -> bool:
+        return self.chance.random() >= self.left and super()._takes(part)
+
+
+def key_in(request: dict[str, Any]) -> tuple[str, str]:
+    item = request["PutRequest"]["Item"]
+    return item["part"]["S"], item["number"]["N"]
+
+
+def moved(service: Shared, count: int, *, reads: bool) -> float:
+    """How long so many items of the partition take."""
+    core = service.time.core(deadline=10)
+    if reads:
+        found: list[Any] = []
+        keys = (("hot", number) for number in range(count))
+        service.time.run(all_of(getting(core, keys), found))
+        assert len(found) == count
+    else:
+        writes = (put("hot", number) for number in range(count))
+        service.time.run(saving(core, Buffer(), writes))
+        assert len(service.done) == count
+    return service.time.seconds - 1000
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("left", [0.2, 0.5, 0.8, 0.9])
+def test_a_share_that_is_left_at_any_pace_does_not_slow_a_lane(left: float, reads: bool, seed: int):
+    for count in (30, 300, 2000):
+        service = Shared(left=left, chance=random.Random(seed))
+        requests = count / (1 - left) / (100 if reads else 25)
+
+        took = moved(service, count, reads=reads)
+
+        # One request after the other takes 5 ms each; the last items, and what is tried first, some time.
+        assert took <= 3 * 0.005 * requests + 1.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("rivals", [1, 2, 4])
+def test_a_partition_with_rivals_is_asked_for_its_part(rivals: int, reads: bool, seed: int):
+    service = Shared({"hot": 1000.0}, rivals=rivals, chance=random.Random(seed))
+    hammer = Shared({"hot": 1000.0}, rivals=rivals, chance=random.Random(seed))
+    requests = [put("hot", number).request for number in range(300)]
+    while requests:  # as fast as answers come, without a pause
+        hammer.time.seconds += 0.005
+        hammer(Call("batch_write_item", {"RequestItems": {"t": requests[:25]}}))
+        requests = [each for each in requests if key_in(each) not in hammer.done]
+
+    took = moved(service, 300, reads=reads)
+
+    # What is tried first takes some time.
+    assert took <= 3 * (hammer.time.seconds - 1000) + 3
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_lane_is_fast_again_when_the_rivals_are_gone(reads: bool):
+    service = Shared(left=0.8, chance=random.Random(1))
+    service.time.after(4.0, lambda: setattr(service, "left", 0.0))
+
+    took = moved(service, 20_000, reads=reads)
+
+    assert took <= 7

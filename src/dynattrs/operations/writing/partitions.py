@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 
 from __future__ import annotations
 
+import enum
 import threading
 from collections.abc import Collection, Hashable, Iterable
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
@@ -40,6 +41,23 @@ _SHORTEST: Final = 0.04
 #: The longest pause between two requests to a partition that takes anything. It saves up what it does
 #: not take meanwhile, but how much is not known.
 _INTERVAL: Final = 1.0
+#: What is taken in more time at first, with pauses that grow, may be little because it was asked seldom.
+_LONG: Final = 0.1
+#: About the pause where others take a part of it: what is left costs no capacity.
+_OFTEN: Final = 0.005
+#: So many answers of this kind are believed at first, and at most, before less is tried again.
+_ANSWERS: Final = 4
+_MOST_ANSWERS: Final = 64
+#: Where so much is taken, of so many items that a partition is given often, or slower, nothing but its own
+#: limit holds them up.
+_MOST_OF: Final = 0.85
+_ENOUGH: Final = 100
+_SURE: Final = 8
+#: What is tried then, as a share of what was taken.
+_LITTLE_LESS: Final = 0.75
+#: A partition takes nothing where so many were expected to be taken, or after so many answers.
+_EXPECTED: Final = 2.0
+_FAILED: Final = 8
 #: The longest one otherwise.
 LONGEST: Final = 5.0
 #: After so long without an answer a partition counts as any other.
@@ -79,6 +97,18 @@ def by_partition(writes: Iterable[W]) -> dict[Partition, list[W]]:
     return found
 
 
+class Trial(enum.Enum):
+    """What is tried where a partition takes much less than it took."""
+
+    NOTHING = enum.auto()
+    #: As many a second, fewer at a time.
+    LESS = enum.auto()
+    #: As many a second as it took.
+    SLOWER = enum.auto()
+    #: All that a request may have, after a short pause.
+    OFTEN = enum.auto()
+
+
 @attrs.define(eq=False, repr=False)
 class Rate:
     """What a partition takes, measured from one answer that left something to the next.
@@ -93,13 +123,23 @@ class Rate:
     next_at: float
     #: When it has answered last.
     heard: float
+    #: Since then it took so many, of so many that it was given.
     taken: int = 0
+    given: int = 0
     #: None until it was measured; what was measured last, while answers leave nothing more.
     per_second: float | None = None
     measured: float = 0.0
-    #: How many items a request has at the most, because it does not save up more; whether that is a guess.
+    #: What it has taken as long as it was known to be its limit.
+    known: float = 0.0
+    #: How many items a request has at the most, because it does not save up more.
     most: int = _MANY
-    doubted: bool = False
+    #: What is tried because it takes much less than that; so many more answers before that is doubted.
+    trial: Trial = Trial.NOTHING
+    answers: int = 0
+    patience: int = _ANSWERS
+    #: The share of what it is given that it takes; how many it was given since it has taken one.
+    share: float = 1.0
+    missed: int = 0
     #: Answers in a row that left nothing; that took nothing, of those that count for the pause, and all.
     clean: int = 0
     attempt: int = 0
@@ -107,14 +147,18 @@ class Rate:
 
     def room(self, most: int) -> int:
         """How many items the next request is to have, at most so many."""
-        if self.per_second is None:
+        if self.per_second is None or self.trial is Trial.OFTEN:
             return most
-        return max(1, min(most, self.most, int(self.per_second * _INTERVAL)))
+        interval = _OFTEN if self.trial is Trial.SLOWER else _INTERVAL
+        return max(1, min(most, self.most, int(self.per_second * interval)))
 
     def sent(self, count: int, now: float, random: float) -> None:
         """So many items of it are in a request that is made now."""
         if self.per_second is None:
             self.next_at = now + LONGEST  # its answer tells
+            return
+        if self.trial is Trial.OFTEN:
+            self.next_at = now + _OFTEN * (0.5 + random)
             return
         # A little sooner than it can take them: a few are left, and more of its capacity is noticed.
         pause = count / self.per_second * (0.86 + 0.12 * random)
@@ -123,46 +167,123 @@ class Rate:
     def answered(self, taken: int, left: int, now: float, random: float) -> None:
         """It took so many writes, and left so many."""
         self.taken += taken
+        self.given += taken + left
         self.failed = 0 if taken else self.failed + 1
         self.heard = now
         elapsed = now - self.since
+        if taken:
+            self.attempt = self.missed = 0
         if not left:
-            self.attempt = 0
-            self.clean += 1
-            if self.clean > _STREAK:
-                self.most = min(_MANY, 2 * self.most)
-            if self.per_second is not None:
-                self.per_second *= 1 + min(1.0, 0.05 * 2.0 ** min(self.clean, 10))
-            elif elapsed >= _SHORTEST:
-                self._know(2 * self.taken / elapsed, now)
+            self._took_all(elapsed, now)
             return
         self.clean = 0
-        if self.taken:
-            self.attempt = 0
-            if elapsed >= _SHORTEST:
-                self._measure(self.taken / elapsed, taken, now)
-                self.taken, self.since = 0, now
-        elif elapsed >= _SHORTEST:
-            # Nothing at all: as all retries, with a pause that grows and that chance spreads.
-            self.attempt += 1
-            if self.per_second is not None:
-                self.per_second /= 2
-            pause = random * min(LONGEST, 0.05 * 2.0 ** min(self.attempt, 16))
-            self.next_at = now + pause
-
-    def _measure(self, per_second: float, taken: int, now: float) -> None:
-        # Much less than last time: it takes less, or it does not save up so much. The latter is tried
-        # first, with less at a time as often as before.
-        if self.per_second is not None and per_second < 0.75 * self.measured and not self.doubted:
-            self.doubted, self.most = True, max(1, taken, int(0.1 * self.measured))
-            self.per_second = self.measured
-            self.next_at = min(self.next_at, now + 0.9 * self.most / self.measured)
+        if elapsed < _SHORTEST:
             return
-        self.doubted = False
-        if self.measured:  # what one answer says is off by how long it took
-            per_second = (self.measured + per_second) / 2
+        if self.taken or self.per_second is not None:
+            self._measure(elapsed, now)
+        if not taken:
+            self.missed += left
+            # Of what takes a small share, none of a few says nothing.
+            share = self.share
+            if self.trial is Trial.OFTEN:
+                share = min(share, (self.taken + 1) / max(1, self.given))
+            if self.missed * share >= _EXPECTED or self.failed % _FAILED == 0:
+                # Nothing at all: as all retries, with a pause that grows and that chance spreads.
+                self.missed = 0
+                self.attempt += 1
+            if self.attempt:
+                pause = random * min(LONGEST, 0.05 * 2.0 ** min(self.attempt, 16))
+                self.next_at = now + pause
+
+    def _took_all(self, elapsed: float, now: float) -> None:
+        self.clean += 1
+        if self.trial is Trial.OFTEN:
+            sure = elapsed >= _SHORTEST and self.given >= _ENOUGH
+            if sure and self.taken >= _MOST_OF * self.given:
+                self._accept(self.taken / elapsed, now)
+            return
+        if self.trial is Trial.SLOWER:
+            self._judge(now)
+            return
+        if self.clean > _STREAK:
+            self.most = min(_MANY, 2 * self.most)
+        if self.per_second is not None:
+            self.per_second *= 1 + min(1.0, 0.05 * 2.0 ** min(self.clean, 10))
+        elif elapsed >= _SHORTEST:
+            self._know(2 * self.taken / elapsed, now)
+
+    def _measure(self, elapsed: float, now: float) -> None:
+        """Learn from what it took since the last time.
+
+        Much less than before may mean that it does not save up so much, that others use it too, or that its
+        limit is lower. The first is tried at once, with less at a time. Else it is asked often: what is left
+        costs no capacity, and others get the less. Then a little less than it took then is tried. Where it
+        leaves some of that too, its limit is not the cause, and going slower only takes less.
+        """
+        taken = self.taken
+        per_second = taken / elapsed
+        if self.trial is Trial.SLOWER:
+            self._judge(now)
+            return
+        if self.trial is Trial.OFTEN:
+            self.answers -= 1
+            if self.answers > 0 or not taken:
+                return
+            self._try_slower(per_second, now)
+        elif not self.measured:
+            self._accept(per_second, now)
+            if elapsed > _LONG:
+                self._ask_often(now)
+        else:
+            mean = (
+                self.measured + per_second
+            ) / 2  # what one answer says is off by how long it took
+            if per_second >= 0.75 * self.measured and (
+                mean >= 0.75 * self.known or self.trial is Trial.LESS
+            ):
+                self.per_second = self.measured = mean
+                self.known = mean if self.trial is Trial.LESS else max(self.known, mean)
+                self.trial = Trial.NOTHING
+                if taken >= 0.95 * self.given:  # it saves up as much at least
+                    self.most = min(_MANY, self.most + max(1, self.most // 8))
+            elif self.trial is Trial.LESS:
+                self._ask_often(now)
+            else:
+                self.trial, self.most = Trial.LESS, max(1, taken, int(0.1 * self.measured))
+                self.per_second = self.measured
+                self.next_at = min(self.next_at, now + 0.9 * self.most / self.measured)
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        if self.taken:
+            self.share = self.taken / self.given
+        self.taken, self.given, self.since = 0, 0, now
+
+    def _ask_often(self, now: float) -> None:
+        self.trial, self.answers = Trial.OFTEN, self.patience
+        self.patience = min(2 * self.patience, _MOST_ANSWERS)
+        self.next_at = now + _OFTEN
+
+    def _try_slower(self, per_second: float, now: float) -> None:
+        """Give it a little less than it took, as often."""
+        self.trial, self.per_second = Trial.SLOWER, _LITTLE_LESS * per_second
+        self.next_at = now + max(1.0, self.per_second * _OFTEN) / self.per_second
+
+    def _judge(self, now: float) -> None:
+        """Whether it takes nearly all of less."""
+        if self.given - self.taken > max(1.0, (1 - _MOST_OF) * self.given):
+            self._begin(now)
+            self._ask_often(now)
+        elif self.given >= _SURE:
+            assert self.per_second is not None
+            self._accept(self.per_second / _LITTLE_LESS, now)
+
+    def _accept(self, per_second: float, now: float) -> None:
+        """So much is its limit."""
+        self.trial, self.patience = Trial.NOTHING, _ANSWERS
         self._know(per_second, now)
-        self.measured = per_second
+        self.known = self.measured = per_second
+        self._begin(now)
 
     def _know(self, per_second: float, now: float) -> None:
         first = self.per_second is None
@@ -258,7 +379,9 @@ class HotPartitions:
 
     def took(self, writes: Collection[Placed], now: float, random: float) -> None:
         """An answer has left nothing of *writes*, of partitions that are hot."""
-        for partition, group in by_partition(writes).items():
-            rate = self._rates.get(partition)
-            if rate is not None:
-                rate.answered(len(group), 0, now, random)
+        groups = by_partition(writes)
+        with self._lock:
+            for partition, group in groups.items():
+                rate = self._rates.get(partition)
+                if rate is not None:
+                    rate.answered(len(group), 0, now, random)
