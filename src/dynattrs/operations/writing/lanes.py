@@ -63,7 +63,7 @@ class Lanes(Generic[W]):
 
     most: int = limits.BATCH_WRITE_ITEMS
     by_partition: dict[Partition, Lane[W]] = attrs.field(factory=dict)
-    #: Whether somebody sees to them.
+    #: Whether a flow sees to them.
     attended: bool = False
     _bytes: int = 0
     _count: int = 0
@@ -114,7 +114,7 @@ class Lanes(Generic[W]):
         return lane
 
     def hasten(self, key: Hashable) -> None:
-        """Let the write to a key be the next one of its lane: somebody waits for it."""
+        """Let the write to a key be the next one of its lane: it is waited for."""
         lane = self.holding(key)
         if lane is not None:
             lane.writes = {key: lane.writes[key], **lane.writes}
@@ -175,7 +175,7 @@ class Lanes(Generic[W]):
                 lane.under_way -= 1
 
     def close_empty(self) -> None:
-        """Forget the lanes in which nothing waits, and of which nothing is under way."""
+        """Forget the lanes in which nothing waits, and that have nothing under way."""
         for partition, lane in list(self.by_partition.items()):
             if not lane.writes and lane.under_way <= 0:
                 del self.by_partition[partition]

@@ -28,7 +28,7 @@ Partition: TypeAlias = tuple[Any, ...]
 _FEW: Final = 4
 #: So many partitions are paced by themselves at a time.
 MOST: Final = 16
-#: The pause before the first request to a partition of which nothing is known.
+#: The pause before the first request to a partition when nothing is known of it.
 _FIRST: Final = 0.05
 #: How many it is to be able to take at the second one.
 _FIRST_ITEMS: Final = 25
@@ -235,9 +235,8 @@ class Rate:
             if elapsed > _LONG:
                 self._ask_often(now)
         else:
-            mean = (
-                self.measured + per_second
-            ) / 2  # what one answer says is off by how long it took
+            # What one answer says is off by how long it took.
+            mean = (self.measured + per_second) / 2
             if per_second >= 0.75 * self.measured and (
                 mean >= 0.75 * self.known or self.trial is Trial.LESS
             ):
