@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sized
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
@@ -380,7 +380,10 @@ class HotPartitions:
         """An answer has left nothing of *writes*, of partitions that are hot."""
         groups = by_partition(writes)
         with self._lock:
-            for partition, group in groups.items():
-                rate = self._rates.get(partition)
-                if rate is not None:
-                    rate.answered(len(group), 0, now, random)
+            self._took(groups, now, random)
+
+    def _took(self, groups: Mapping[Partition, Sized], now: float, random: float) -> None:
+        for partition, group in groups.items():
+            rate = self._rates.get(partition)
+            if rate is not None:
+                rate.answered(len(group), 0, now, random)
