@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import shared_engine
-
 import engines
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ for _name in (
 
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
-MOST_WORKERS = 8  # each has an embedded engine of its own
+MOST_WORKERS = 8  # each has engines of its own
 MOST_CASES = 8  # of one test on one engine, in a run without `--full`
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
@@ -47,7 +45,6 @@ LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asy
 MORE_CASES = "that are further cases of large tables"
 MORE_CASES_OVER_ASYNCIO = f"{MORE_CASES}, over asyncio"
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
-HOST = pytest.StashKey[shared_engine.Host]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -131,8 +128,6 @@ def is_full(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not is_worker(config) and config.getoption("dist", "no") != "no":
-        config.stash[HOST] = shared_engine.Host()
     if config.getoption("--no-fast"):
         from dynattrs import Session
 
@@ -168,11 +163,6 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if HOST in config.stash:
-        config.stash[HOST].close()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -316,10 +306,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.fixture(scope="session")
 def dynamodb_local() -> Iterator[str]:
-    """The endpoint of DynamoDB Local, shared by the whole test run, also by several processes."""
-    if address := os.environ.get(shared_engine.ADDRESS):
-        yield engines.entered(lambda: shared_engine.endpoint(address))
-        return
+    """The endpoint of DynamoDB Local, shared by the whole test run."""
     with ExitStack() as stack:
         yield engines.entered(lambda: stack.enter_context(engines.dynamodb_local()))
 
