@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import attrs
+from botocore.exceptions import HTTPClientError
 
 from dynattrs import foreign_names as foreign
 from dynattrs.errors import ConfigurationError, SessionClosed
@@ -77,6 +78,8 @@ class AsyncFastCalls:
         self._send = foreign.SEND.of(endpoint)
         foreign.SEND.replace(endpoint, self._aiobotocore_sends)
         http = endpoint.http_session
+        #: Whether the connections are closed, for good.
+        self.over = False
         self._places: Places | None = None
         self._connections: AsyncConnections | None = None
         if (type(http).__module__, type(http).__name__) == _OVER_AIOHTTP:
@@ -88,6 +91,8 @@ class AsyncFastCalls:
         first = take_first()
         if first is not None:
             return first
+        if self.over:  # aiobotocore would open new connections, or fail in a way of its own
+            raise HTTPClientError(error=SessionClosed())
         body = request.body
         received = await self._in_turn(self._send, request)
         if received.status_code == 200 and self._maker.wants(request):
@@ -190,6 +195,11 @@ class Ways:
         if fast and sender is not client:
             self._fast = foreign.FAST.made(lambda: AsyncFastCalls(client, sender))
 
+    def end(self) -> None:
+        """The client is being closed: what is still to be sent fails at once."""
+        if self._fast is not None:
+            self._fast.over = True
+
     def of(self, method: str) -> tuple[Any, AsyncFastCalls | None]:
         """What calls of a client's method go to, and the fast way of them, if there is one."""
         if self._patches is not None and self._patches:
@@ -256,6 +266,8 @@ class Opened:
                 self.last = self.loop.create_future()
                 await asyncio.wait((self.last,), timeout=_PATIENCE)
         finally:
+            if self.ways is not None:
+                self.ways.end()
             await self.stack.aclose()
 
 
