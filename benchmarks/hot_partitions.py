@@ -4,7 +4,7 @@
     uv run python -m benchmarks.hot_partitions --check      # fail where a bound is passed
     PYTHONPATH=/other/src uv run python -m benchmarks.hot_partitions
 
-10,000 items, one in five of which goes to a partition that takes 200 a second; the others take
+10,000 items: one in five goes to a partition that takes 200 a second; the others take
 everything. Answers come after 5 ms, and 8 requests are in flight. What is timed is what the server has
 seen: from the first request to the last item that is not of the hot partition, and to the last of all.
 The least is what the others take alone, the limit what the hot partition takes. The others are to be done

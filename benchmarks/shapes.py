@@ -1,10 +1,10 @@
 """The items that everybody saves and reads here: their fields, their values, and what they look like
 on the wire.
 
-A shape has a name: `flat-11` has eleven attributes, `nested-11` eleven of which some are maps and
-lists of maps, `mixed-11` eleven among them a set, a list of ints and one map, `keyed-11` the same and
-four attributes for keys that are made of the others, `text-1000` six of which one is a text of a
-thousand characters, `vector-1024` three of which one is a list of 1,024 floats. The item of a number
+A shape has a name: `flat-11` has eleven attributes, `nested-11` eleven with maps and lists of maps,
+`mixed-11` eleven with a set, a list of ints and one map, `keyed-11` the same and four attributes for
+keys that are made of the others, `text-1000` six with a text of a thousand characters, `vector-1024`
+three with a list of 1,024 floats. The item of a number
 is always the same, so that a server can make it, a rival can save it, and both can be checked.
 
 Only the standard library is used: this runs in the environment of every rival.

@@ -1,7 +1,7 @@
 """What a session is asked for, and most programs never ask: transactions, and its tables.
 
-`aio.handles` has the rest, and imports this when it is asked for. `session.blocks` has the same,
-line for line.
+`aio.handles` has the rest, and imports this when it is asked for. `session.blocks` has the same
+for threads.
 """
 
 from __future__ import annotations

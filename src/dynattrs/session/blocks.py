@@ -1,7 +1,7 @@
 """What a session is asked for, and most programs never ask: transactions, and its tables.
 
-`session.handles` has the rest, and imports this when it is asked for. `aio.blocks` has the same,
-line for line.
+`session.handles` has the rest, and imports this when it is asked for. `aio.blocks` has the same
+for asyncio.
 """
 
 from __future__ import annotations

@@ -377,8 +377,8 @@ class AsyncWire:
 
 
 def release(wire: AsyncWire) -> None:
-    """Close the connections of a session that nobody holds any more and nobody has closed, or those
-    of an event loop that is over.
+    """Close the connections of a session that was forgotten and not closed, or those of an event loop
+    that is over.
 
     It cannot wait. aiohttp closes without waiting, in a method that is not public, and would warn of
     what is left open; httpx leaves it to the sockets.
