@@ -180,6 +180,7 @@ def test_objects_with_lists_of_numbers_become_the_same_items(obj: Document) -> N
     st.sampled_from([(",", ":"), (", ", ": ")]),
 )
 @example({"floats": [{"N": "0.5"}, {"N": "1", "S": "x"}], "ints": []}, (",", ":"))
+@example({"floats": [{"N": "1,2"}, {"N": "3"}], "ints": [{"N": "1,2"}]}, (",", ":"))
 def test_objects_are_made_of_replies_as_of_attribute_maps(
     stored: dict[str, list[Any]], separators: tuple[str, str]
 ) -> None:
