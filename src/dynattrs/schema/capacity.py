@@ -115,6 +115,13 @@ def billing_mode(billing: Billing | None) -> str:
     return "PROVISIONED" if isinstance(billing, Provisioned) else "PAY_PER_REQUEST"
 
 
+def described_mode(table: Message) -> str:
+    """The billing mode of a table that the service describes. It says nothing of tables that have always
+    been provisioned.
+    """
+    return str(table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"))
+
+
 def described(mode: str, description: Message) -> Billing:
     """The billing of a table or an index that the service describes."""
     if mode == "PROVISIONED":

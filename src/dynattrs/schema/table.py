@@ -8,10 +8,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Core
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -19,27 +18,42 @@ from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.schema.declared_models import DeclaredModels
+from dynattrs.schema.indexes import (
+    KEY_TYPES,
+    UNSAID,
+    GlobalIndex,
+    Index,
+    KeySchema,
+    KeyType,
+    LocalIndex,
+    Projection,
+    Unsaid,
+    check_resource_name,
+    declared_indexes,
+    names_of,
+)
 from dynattrs.schema.option_values import (
     check_each,
     check_mapping,
     check_name,
     check_names,
     check_unlike,
-    is_several,
     several,
 )
 
 if TYPE_CHECKING:
-    from dynattrs.schema import capacity, infrastructure
+    from dynattrs.schema import capacity, descriptions, infrastructure
     from dynattrs.schema.capacity import Billing, StreamView, TableClass
 else:
     capacity = deferred("dynattrs.schema.capacity")
+    descriptions = deferred("dynattrs.schema.descriptions")
     infrastructure = deferred("dynattrs.schema.infrastructure")
 
-__all__ = ["Facet", "GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection", "Table"]
+__all__ = [
+    "KEY_TYPES", "UNSAID", "Facet", "GlobalIndex", "Index", "KeySchema", "KeyType", "LocalIndex",
+    "Projection", "Table", "declared_indexes",
+]  # fmt: skip
 
-KeyType: TypeAlias = Literal["S", "N", "B"]
-Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
 #: What a table has besides its key.
 TableSetting: TypeAlias = Literal[
     "indexes", "ttl", "billing", "stream", "deletion_protection", "point_in_time_recovery",
@@ -57,157 +71,12 @@ class StoredItem(Protocol):
     def get(self, name: str, default: AttributeValue, /) -> AttributeValue: ...
 
 
-KEY_TYPES: Final = ("S", "N", "B")
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-
-
-class _Unsaid(tuple["Index", ...]):
-    """No indexes, because a declaration does not speak of any: they are left as they are."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> str:
-        return "UNSAID"
-
-
-UNSAID: Final[tuple[Index, ...]] = _Unsaid()
-
-
-def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return several(value)
-
-
-def declared_indexes(value: Iterable[Index]) -> tuple[Index, ...]:
-    return value if isinstance(value, _Unsaid) else several(value)
-
-
 def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
     return several(value)
 
 
 def _items(value: Iterable[Mapping[str, object]]) -> tuple[AttributeMap, ...]:
     return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
-
-
-def _projection(value: Projection) -> Projection:
-    given: object = value
-    return tuple(value) if is_several(given) else value
-
-
-def _check_key_names(
-    instance: Any, attribute: attrs.Attribute[tuple[str, ...]], value: Iterable[object]
-) -> None:
-    check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
-
-
-def _check_name(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not _NAME.fullmatch(str(value)):
-        what = "a table" if isinstance(instance, Table) else "an index"
-        raise ModelError(
-            f"{type(instance).__name__}({value!r})",
-            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
-        )
-
-
-def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
-    if not isinstance(value, tuple) and value not in ("all", "keys"):
-        raise ModelError(
-            f"{type(instance).__name__}({instance.name!r})",
-            f"projection={value!r}: write 'all', 'keys' or a list of names",
-        )
-    if isinstance(value, tuple):
-        check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
-
-
-@attrs.frozen
-class GlobalIndex:
-    """A global secondary index: another partition key, and perhaps sort key, over the table.
-
-    Args:
-        name: The index's name.
-        partition_key: One name, or one to four: then every one of them must be stated in a query.
-        sort_key: None, one name, or up to four: a query states them from the left.
-        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
-            the keys.
-        billing: Capacity of its own; without it the table's holds for it as well.
-        write_shards: Over how many partition keys a key template spreads the items, so that one that
-            is written all the time is no hot spot; queries ask all of them, and merge in order.
-
-    Example:
-        >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
-        ('year',)
-    """
-
-    name: str = attrs.field(validator=_check_name)
-    partition_key: tuple[str, ...] = attrs.field(
-        kw_only=True, converter=_names, validator=_check_key_names
-    )
-    sort_key: tuple[str, ...] = attrs.field(
-        kw_only=True, default=(), converter=_names, validator=_check_key_names
-    )
-    projection: Projection = attrs.field(
-        kw_only=True, default="all", converter=_projection, validator=_check_projection
-    )
-    billing: Billing | None = attrs.field(kw_only=True, default=None)
-    write_shards: int | None = attrs.field(kw_only=True, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        if self.billing is not None:
-            capacity.check_billing(f"GlobalIndex({self.name!r})", self.billing)
-        for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
-            if len(names) > limits.INDEX_KEY_ATTRIBUTES:
-                raise ModelError(
-                    f"GlobalIndex({self.name!r})",
-                    f"a {role} key has at most {limits.INDEX_KEY_ATTRIBUTES} attributes, "
-                    f"{len(names)} are given",
-                )
-        if not self.partition_key:
-            raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
-        check_unlike(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
-        if self.write_shards is not None:
-            _check_shards(self)
-
-
-def _check_shards(index: GlobalIndex) -> None:
-    subject = f"GlobalIndex({index.name!r})"
-    if type(index.write_shards) is not int or not 2 <= index.write_shards <= limits.WRITE_SHARDS:
-        raise ModelError(
-            subject,
-            f"write_shards={index.write_shards!r}: an int from 2 to {limits.WRITE_SHARDS} is expected",
-        )
-    if len(index.partition_key) > 1 or len(index.sort_key) > 1:
-        raise ModelError(
-            subject, "write_shards spreads an index of one partition key and at most one sort key"
-        )
-
-
-@attrs.frozen
-class LocalIndex:
-    """A local secondary index: another sort key within the table's partitions.
-
-    It is made with the table and never changed, and it is the only kind of index that can be
-    read consistently.
-    """
-
-    name: str = attrs.field(validator=_check_name)
-    sort_key: tuple[str, ...] = attrs.field(
-        kw_only=True, converter=_names, validator=_check_key_names
-    )
-    projection: Projection = attrs.field(
-        kw_only=True, default="all", converter=_projection, validator=_check_projection
-    )
-
-    def __attrs_post_init__(self) -> None:
-        # The service gives multi-attribute keys to global indexes only.
-        if len(self.sort_key) != 1:
-            raise ModelError(
-                f"LocalIndex({self.name!r})",
-                f"a local index has one attribute as its sort key, {len(self.sort_key)} are given",
-            )
-
-
-Index: TypeAlias = "GlobalIndex | LocalIndex"
 
 
 @attrs.frozen
@@ -225,22 +94,10 @@ class Facet:
     name: str
     partition_key: str = attrs.field(kw_only=True, default="")
     sort_key: str | None = attrs.field(kw_only=True, default=None)
-    attributes: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=_names)
+    attributes: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=names_of)
     sample_items: tuple[AttributeMap, ...] = attrs.field(
         kw_only=True, default=(), converter=_items, hash=False
     )
-
-
-@attrs.frozen(eq=False, repr=False)
-class KeySchema:
-    """The attributes that are the key of an index, or of the table if that is None."""
-
-    index: Index | None
-    partition: tuple[str, ...]
-    sort: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "table" if self.index is None else f"index {self.index.name!r}"
 
 
 @attrs.frozen
@@ -279,7 +136,7 @@ class Table:
         ('S', 'N')
     """
 
-    name: str = attrs.field(validator=_check_name)
+    name: str = attrs.field(validator=check_resource_name)
     partition_key: str = attrs.field(kw_only=True)
     sort_key: str | None = attrs.field(kw_only=True, default=None)
     indexes: tuple[Index, ...] = attrs.field(
@@ -406,6 +263,46 @@ class Table:
                 f"text and part of no other key; give the index an attribute of its own",
             )
 
+    @classmethod
+    def from_description(
+        cls,
+        description: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        ttl: str | Literal[False] | None = None,
+        point_in_time_recovery: bool | int | None = None,
+    ) -> Table:
+        """The declaration of a table that the service describes: `session.tables.reflect` asks for it.
+
+        It has the key, its types, the indexes with keys of one or several attributes, projections and
+        capacities, and the billing; the stream, deletion protection and class as far as the description
+        has them. Indexes that are being deleted are left out.
+
+        Args:
+            description: The reply of DescribeTable or CreateTable, or its `Table`.
+            name: The declared name, where the described one has a prefix.
+            ttl: What DescribeTimeToLive says, because DescribeTable does not: the attribute, or False for
+                none. None leaves it unsaid.
+            point_in_time_recovery: What DescribeContinuousBackups says; None leaves it unsaid.
+
+        Raises:
+            ModelError: It is no description of a table.
+
+        Example:
+            >>> described = {"Table": {
+            ...     "TableName": "dev-music",
+            ...     "KeySchema": [{"AttributeName": "artist", "KeyType": "HASH"}],
+            ...     "AttributeDefinitions": [{"AttributeName": "artist", "AttributeType": "S"}],
+            ... }}
+            >>> Table.from_description(described, name="music").key
+            ('artist',)
+        """
+        return cls(
+            ttl=ttl,
+            point_in_time_recovery=point_in_time_recovery,
+            **descriptions.declared(description, name),
+        )
+
     @cached_property
     def key(self) -> tuple[str, ...]:
         """The attributes of the primary key: one or two names."""
@@ -502,7 +399,7 @@ class Table:
 def says(table: Table, setting: TableSetting) -> bool:
     """Whether a declaration speaks of a setting."""
     if setting == "indexes":
-        return not isinstance(table.indexes, _Unsaid)
+        return not isinstance(table.indexes, Unsaid)
     own = setting == "billing" and any(
         isinstance(index, GlobalIndex) and index.billing for index in table.indexes
     )

@@ -24,6 +24,7 @@ from dynattrs.schema.capacity import (
     OnDemand,
     billing_mode,
     described,
+    described_mode,
 )
 from dynattrs.schema.infrastructure import recovery_specification
 from dynattrs.schema.messages import Message
@@ -387,8 +388,7 @@ class _Comparison:
     @property
     def _mode(self) -> str:
         """The billing mode that the table has."""
-        summary: Mapping[str, str] = self.description.get("BillingModeSummary", {})
-        return summary.get("BillingMode", "PROVISIONED")
+        return described_mode(self.description)
 
     def _described(self, mode: str, description: Message) -> Billing:
         return self._kept(described(mode, description))

@@ -7,13 +7,12 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.h
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import attrs
 
-from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import (
     InvalidRequest,
@@ -23,24 +22,30 @@ from dynattrs.errors import (
 )
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow, Pause, verb
+from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers, TableNotReady
+from dynattrs.operations.tables.looking import (
+    compared,
+    described,
+    find,
+    lacks_backups,
+    pauses,
+    ttl_description,
+)
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import info_of, model_info
 from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
-    from dynattrs.operations.tables import diff
+    from dynattrs.operations.tables import diff, reflecting
     from dynattrs.operations.tables.diff import TableChange
 else:
     diff = deferred("dynattrs.operations.tables.diff")
+    reflecting = deferred("dynattrs.operations.tables.reflecting")
 
 #: A model class, or a `Table`.
 Subject: TypeAlias = "type[object] | Table"
 
-_BETWEEN_LOOKS = 0.1
-_MOST_BETWEEN_LOOKS = 5.0
-_LOOKS_AT_A_MISSING_TTL = 8
 _CHANGING = frozenset(("CREATING", "UPDATING", "DELETING"))
 _TTL_CHANGING = frozenset(("ENABLING", "DISABLING"))
 
@@ -88,7 +93,7 @@ class TableVerbs:
             if name in made:
                 continue
             description = yield from _until_active(watch, name)
-            changes = yield from _compared(table, name, description, patient=True)
+            changes = yield from compared(table, name, description, patient=True)
             if changes:
                 raise TableDiffers(name, [change.difference for change in changes])
 
@@ -105,11 +110,11 @@ class TableVerbs:
         """
         found: list[TableChange] = []
         for name, table in _merged(self._core, subjects).items():
-            description = yield from _describe(name)
+            description = yield from find(name)
             if description is None:
                 found.append(diff.missing(name))
             else:
-                found += yield from _compared(table, name, description)
+                found += yield from compared(table, name, description)
         return found
 
     @verb
@@ -156,7 +161,7 @@ class TableVerbs:
         planned: dict[str, list[TableChange]] = {}
         # Nothing is changed before all tables are known to be changeable.
         for name, table in tables.items():
-            description = yield from _describe(name)
+            description = yield from find(name)
             if description is None or description["TableStatus"] == "DELETING":
                 if chosen is not None:
                     raise NoSuchTable(
@@ -170,7 +175,7 @@ class TableVerbs:
             changing = _is_changing(description)
             if changing:
                 description = yield from _until_active(watch, name)
-            planned[name] = yield from _compared(
+            planned[name] = yield from compared(
                 table, name, description, patient=changing, only=chosen
             )
             refused = [
@@ -192,7 +197,7 @@ class TableVerbs:
     @verb
     def exists(self, subject: Subject) -> Flow[bool]:
         """Whether a model's table exists."""
-        return (yield from _describe(self._core.table_name(table_of(subject)))) is not None
+        return (yield from find(self._core.table_name(table_of(subject)))) is not None
 
     @verb
     def describe(self, subject: Subject) -> Flow[dict[str, Any]]:
@@ -203,7 +208,25 @@ class TableVerbs:
         """
         name = self._core.table_name(table_of(subject))
         response = yield Call("describe_table", {"TableName": name})
-        return _described(response)
+        return described(response)
+
+    @verb
+    def reflect(self, name: str, *, samples: int = 0) -> Flow[Table]:
+        """A table that is there as its declaration: keys, indexes, billing, time to live, stream and the
+        other settings, as `diff` would find them equal.
+
+        `workbench.models([table])` writes the source of models for it, better ones with samples. It asks
+        DescribeTable, DescribeTimeToLive and DescribeContinuousBackups.
+
+        Args:
+            name: The table's name before the session's `table_prefix` and `tables`.
+            samples: How many of its items to read as `sample_items`, at most: a Scan from several places
+                of the table, which costs half a read unit for each 4 KB.
+
+        Raises:
+            NoSuchTable: It does not exist.
+        """
+        return (yield from reflecting.reflected(self._core, name, samples))
 
     @verb
     def delete(self, *subjects: Subject, missing_ok: bool = False) -> Flow[None]:
@@ -334,24 +357,16 @@ class _Watch:
             raise TableNotReady(name, what, self._timeout)
 
 
-def _pauses() -> Iterator[Pause]:
-    """Between one look and the next: often at first, then every five seconds."""
-    wait = _BETWEEN_LOOKS
-    while True:
-        yield Pause(wait)
-        wait = min(wait * 1.5, _MOST_BETWEEN_LOOKS)
-
-
 def _until_gone(name: str) -> Flow[None]:
-    for pause in _pauses():
-        if (yield from _describe(name)) is None:
+    for pause in pauses():
+        if (yield from find(name)) is None:
             return
         yield pause
 
 
 def _until_active(watch: _Watch, name: str) -> Flow[Message]:
     watch.restart()
-    for pause in _pauses():
+    for pause in pauses():
         try:
             response = yield Call("describe_table", {"TableName": name})
         except NoSuchTable:
@@ -360,7 +375,7 @@ def _until_active(watch: _Watch, name: str) -> Flow[Message]:
                 raise
             watch.check(name, "not there yet")
         else:
-            description = _described(response)
+            description = described(response)
             if not _is_changing(description):
                 return description
             watch.check(name, _shown_state(description))
@@ -385,97 +400,13 @@ def _shown_state(description: Message) -> str:
 
 
 def _until_ttl_settled(watch: _Watch, name: str) -> Flow[None]:
-    for pause in _pauses():
-        description = yield from _ttl_description(name)
+    for pause in pauses():
+        description = yield from ttl_description(name)
         status = description.get("TimeToLiveStatus")
         if status not in _TTL_CHANGING:
             return
         watch.check(name, f"time to live {status}")
         yield pause
-
-
-# --- Looking ------------------------------------------------------------------------------------
-
-
-def _describe(name: str) -> Flow[Message | None]:
-    try:
-        response = yield Call("describe_table", {"TableName": name})
-    except NoSuchTable:
-        return None
-    return _described(response)
-
-
-def _compared(
-    table: Table,
-    name: str,
-    description: Message,
-    *,
-    patient: bool = False,
-    only: Collection[TableSetting] | None = None,
-) -> Flow[list[TableChange]]:
-    """The differences; *patient* where another process may just be switching on what comes last."""
-    ttl, recovery = None, None
-    if table.ttl is not None and (only is None or "ttl" in only):
-        ttl = yield from _ttl_now(table, name, patient=patient)
-    declared = table.point_in_time_recovery
-    if declared is not None and (only is None or "point_in_time_recovery" in only):
-        recovery = yield from _recovery(name, declared)
-    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery), only)
-
-
-def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:
-    ttl = yield from _ttl(name)
-    for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), _pauses(), strict=False):
-        if ttl is not None or not table.ttl or not patient:
-            break
-        # Another process may be creating the table just now: the time to live comes last.
-        yield pause
-        ttl = yield from _ttl(name)
-    return ttl
-
-
-def _described(response: Any) -> Message:
-    found: Message = response["Table"]
-    return found
-
-
-def _ttl_description(name: str) -> Flow[Message]:
-    response = yield Call("describe_time_to_live", {"TableName": name})
-    description: Message = response.get("TimeToLiveDescription", {})
-    return description
-
-
-def _ttl(name: str) -> Flow[str | None]:
-    """The attribute of the time to live, or None if it is off, or is being switched off."""
-    description = yield from _ttl_description(name)
-    if description.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
-        return None
-    return str(description["AttributeName"])
-
-
-def _recovery(name: str, declared: bool | int) -> Flow[int | None]:
-    """For how many days a table can be restored; 0 for not, None where the engine cannot."""
-    try:
-        response = yield Call("describe_continuous_backups", {"TableName": name})
-    except ServiceError as error:
-        if not _lacks_backups(error, name):
-            raise
-        return None
-    backups = response["ContinuousBackupsDescription"]
-    recovery = backups.get("PointInTimeRecoveryDescription", {})
-    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
-        return 0
-    # An engine that is on and does not say for how long is taken to be as declared.
-    default = limits.RECOVERY_DAYS if declared is True else int(declared)
-    return int(recovery.get("RecoveryPeriodInDays") or default or limits.RECOVERY_DAYS)
-
-
-def _lacks_backups(error: ServiceError, name: str) -> bool:
-    """Whether an engine, such as DynamoDB Local, has no such operation."""
-    lacking = error.code == "UnknownOperationException"
-    if lacking:
-        _log.warning("%s: this engine has no point-in-time recovery, it is left out", name)
-    return lacking
 
 
 # --- Doing --------------------------------------------------------------------------------------
@@ -486,7 +417,7 @@ def _all_created(tables: Mapping[str, Table], watch: _Watch) -> Flow[set[str]]:
     made: set[str] = set()
     # All of them at once, then the waiting.
     for name, table in tables.items():
-        description = yield from _describe(name)
+        description = yield from find(name)
         if description is not None and description["TableStatus"] == "DELETING":
             yield from _until_gone(name)
             description = None
@@ -517,7 +448,7 @@ def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
         try:
             yield from _patiently(diff.recovery_call(name, recovery), name, watch)
         except ServiceError as error:
-            if not _lacks_backups(error, name):
+            if not lacks_backups(error, name):
                 raise
     if table.ttl_attribute is not None:
         yield diff.ttl_call(name, table.ttl_attribute, enabled=True)
@@ -525,7 +456,7 @@ def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
 
 def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
     watch.restart()
-    for pause in _pauses():
+    for pause in pauses():
         try:
             yield call
         except ServiceError as error:
@@ -557,7 +488,7 @@ def _stepped(
     """One step: again while the service is busy, unless another process has made it meanwhile."""
     watch.restart()
     began = watch.began
-    for pause in _pauses():
+    for pause in pauses():
         if call.operation == "update_time_to_live":
             yield from _until_ttl_settled(watch, name)
         try:
@@ -565,7 +496,7 @@ def _stepped(
         except ServiceError as error:
             too_soon = _TTL_TOO_SOON in error.message
             description = yield from _until_active(watch, name)
-            left = yield from _compared(table, name, description, only=only)
+            left = yield from compared(table, name, description, only=only)
             if call not in diff.steps_of(left):
                 return
             if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
@@ -579,7 +510,7 @@ def _stepped(
 
 
 def _deleted(name: str, *, missing_ok: bool) -> Flow[None]:
-    for pause in _pauses():
+    for pause in pauses():
         try:
             yield Call("delete_table", {"TableName": name})
         except NoSuchTable:
@@ -589,7 +520,7 @@ def _deleted(name: str, *, missing_ok: bool) -> Flow[None]:
             if error.code != "ResourceInUseException":
                 raise
             # It is being created, changed or deleted.
-            description = yield from _describe(name)
+            description = yield from find(name)
             if description is None or description["TableStatus"] == "DELETING":
                 return
             if description["TableStatus"] == "ACTIVE":

@@ -3,7 +3,7 @@
 Facets, a discriminator attribute, or the shapes of keys say which items are of one kind. A key
 template is written only where it makes the key of every sample of its kind again.
 
-No program imports this: `python -m dynattrs generate` prints what it makes.
+No program imports this: `dynattrs generate` prints what it makes.
 """
 
 from __future__ import annotations
@@ -197,6 +197,15 @@ def _table_call(table: Table, variable: str, discriminator: str | None) -> Code:
         args.append(f"ttl={literal(table.ttl_attribute)}")
     if table.billing is not None:
         args.append(f"billing={_billing(table.billing)}")
+    if table.stream:
+        args.append(f"stream={literal(table.stream)}")
+    # What is off as on a new table is left to those who run the table.
+    if table.deletion_protection:
+        args.append("deletion_protection=True")
+    if table.point_in_time_recovery:
+        args.append(f"point_in_time_recovery={table.point_in_time_recovery}")
+    if table.table_class == "infrequent access":
+        args.append(f"table_class={literal(table.table_class)}")
     if discriminator is not None:
         args.append(f"discriminator={literal(discriminator)}")
     return Bracketed(f"{variable} = Table", args)
@@ -219,6 +228,8 @@ def _index_call(index: Index) -> Code:
             args.append(f"projection={literal(index.projection)}")
     else:
         args.append(Bracketed("projection=", [literal(name) for name in index.projection], "[]"))
+    if isinstance(index, GlobalIndex) and index.billing is not None:
+        args.append(f"billing={_billing(index.billing)}")
     return Bracketed("GlobalIndex" if isinstance(index, GlobalIndex) else "LocalIndex", args)
 
 

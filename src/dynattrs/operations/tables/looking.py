@@ -1,0 +1,122 @@
+"""What there is of a table: asked, and compared with its declaration.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from dynattrs import limits
+from dynattrs.deferral import deferred
+from dynattrs.errors import NoSuchTable, ServiceError
+from dynattrs.operations.flows import Call, Flow, Pause
+from dynattrs.schema.messages import Message
+from dynattrs.schema.table import Table, TableSetting
+
+if TYPE_CHECKING:
+    from dynattrs.operations.tables import diff
+    from dynattrs.operations.tables.diff import TableChange
+else:
+    diff = deferred("dynattrs.operations.tables.diff")
+
+_BETWEEN_LOOKS: Final = 0.1
+_MOST_BETWEEN_LOOKS: Final = 5.0
+_LOOKS_AT_A_MISSING_TTL: Final = 8
+
+_log = logging.getLogger("dynattrs")
+
+
+def pauses() -> Iterator[Pause]:
+    """Between one look and the next: often at first, then every five seconds."""
+    wait = _BETWEEN_LOOKS
+    while True:
+        yield Pause(wait)
+        wait = min(wait * 1.5, _MOST_BETWEEN_LOOKS)
+
+
+def find(name: str) -> Flow[Message | None]:
+    try:
+        response = yield Call("describe_table", {"TableName": name})
+    except NoSuchTable:
+        return None
+    return described(response)
+
+
+def compared(
+    table: Table,
+    name: str,
+    description: Message,
+    *,
+    patient: bool = False,
+    only: Collection[TableSetting] | None = None,
+) -> Flow[list[TableChange]]:
+    """The differences; *patient* where another process may just be switching on what comes last."""
+    ttl, recovery = None, None
+    if table.ttl is not None and (only is None or "ttl" in only):
+        ttl = yield from _ttl_now(table, name, patient=patient)
+    declared = table.point_in_time_recovery
+    if declared is not None and (only is None or "point_in_time_recovery" in only):
+        recovery = yield from recovery_of(name, declared)
+    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery), only)
+
+
+def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:
+    ttl = yield from ttl_of(name)
+    for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), pauses(), strict=False):
+        if ttl is not None or not table.ttl or not patient:
+            break
+        # Another process may be creating the table just now: the time to live comes last.
+        yield pause
+        ttl = yield from ttl_of(name)
+    return ttl
+
+
+def described(response: Any) -> Message:
+    found: Message = response["Table"]
+    return found
+
+
+def ttl_description(name: str) -> Flow[Message]:
+    response = yield Call("describe_time_to_live", {"TableName": name})
+    description: Message = response.get("TimeToLiveDescription", {})
+    return description
+
+
+def ttl_of(name: str) -> Flow[str | None]:
+    """The attribute of the time to live, or None if it is off, or is being switched off."""
+    description = yield from ttl_description(name)
+    if description.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return None
+    return str(description["AttributeName"])
+
+
+def recovery_of(name: str, declared: bool | int | None) -> Flow[int | None]:
+    """For how many days a table can be restored; 0 for not, None where the engine cannot, which is worth
+    a warning where something is *declared*.
+    """
+    try:
+        response = yield Call("describe_continuous_backups", {"TableName": name})
+    except ServiceError as error:
+        if not lacks_backups(error, None if declared is None else name):
+            raise
+        return None
+    backups = response["ContinuousBackupsDescription"]
+    recovery = backups.get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+        return 0
+    # An engine that is on and does not say for how long is taken to be as declared.
+    default = limits.RECOVERY_DAYS if declared is True else int(declared or 0)
+    return int(recovery.get("RecoveryPeriodInDays") or default or limits.RECOVERY_DAYS)
+
+
+def lacks_backups(error: ServiceError, name: str | None) -> bool:
+    """Whether an engine, such as DynamoDB Local, has no such operation. With a table's *name* that is
+    logged.
+    """
+    lacking = error.code == "UnknownOperationException"
+    if lacking and name is not None:
+        _log.warning("%s: this engine has no point-in-time recovery, it is left out", name)
+    return lacking

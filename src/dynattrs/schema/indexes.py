@@ -1,0 +1,186 @@
+"""Indexes of tables, as plain data, and the names and types that a key may have.
+
+Names in an index are *attribute names* where it is in a `Table`, and *field names* in the `indexes=`
+of `@model("name", ...)`.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/SecondaryIndexes.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.deferral import deferred
+from dynattrs.errors import ModelError
+from dynattrs.schema.option_values import check_names, check_unlike, is_several, several
+
+if TYPE_CHECKING:
+    from dynattrs.schema import capacity
+    from dynattrs.schema.capacity import Billing
+else:
+    capacity = deferred("dynattrs.schema.capacity")
+
+__all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection"]
+
+KeyType: TypeAlias = Literal["S", "N", "B"]
+Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
+KEY_TYPES: Final = ("S", "N", "B")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+class Unsaid(tuple["Index", ...]):
+    """No indexes, because a declaration does not speak of any: they are left as they are."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "UNSAID"
+
+
+UNSAID: Final[tuple[Index, ...]] = Unsaid()
+
+
+def names_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return several(value)
+
+
+def declared_indexes(value: Iterable[Index]) -> tuple[Index, ...]:
+    return value if isinstance(value, Unsaid) else several(value)
+
+
+def _projection(value: Projection) -> Projection:
+    given: object = value
+    return tuple(value) if is_several(given) else value
+
+
+def _check_key_names(
+    instance: Any, attribute: attrs.Attribute[tuple[str, ...]], value: Iterable[object]
+) -> None:
+    check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
+
+
+def check_resource_name(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not _NAME.fullmatch(str(value)):
+        what = "an index" if isinstance(instance, (GlobalIndex, LocalIndex)) else "a table"
+        raise ModelError(
+            f"{type(instance).__name__}({value!r})",
+            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
+        )
+
+
+def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
+    if not isinstance(value, tuple) and value not in ("all", "keys"):
+        raise ModelError(
+            f"{type(instance).__name__}({instance.name!r})",
+            f"projection={value!r}: write 'all', 'keys' or a list of names",
+        )
+    if isinstance(value, tuple):
+        check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
+
+
+@attrs.frozen
+class GlobalIndex:
+    """A global secondary index: another partition key, and perhaps sort key, over the table.
+
+    Args:
+        name: The index's name.
+        partition_key: One name, or one to four: then every one of them must be stated in a query.
+        sort_key: None, one name, or up to four: a query states them from the left.
+        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
+            the keys.
+        billing: Capacity of its own; without it the table's holds for it as well.
+        write_shards: Over how many partition keys a key template spreads the items, so that one that
+            is written all the time is no hot spot; queries ask all of them, and merge in order.
+
+    Example:
+        >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
+        ('year',)
+    """
+
+    name: str = attrs.field(validator=check_resource_name)
+    partition_key: tuple[str, ...] = attrs.field(
+        kw_only=True, converter=names_of, validator=_check_key_names
+    )
+    sort_key: tuple[str, ...] = attrs.field(
+        kw_only=True, default=(), converter=names_of, validator=_check_key_names
+    )
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+    billing: Billing | None = attrs.field(kw_only=True, default=None)
+    write_shards: int | None = attrs.field(kw_only=True, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.billing is not None:
+            capacity.check_billing(f"GlobalIndex({self.name!r})", self.billing)
+        for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
+            if len(names) > limits.INDEX_KEY_ATTRIBUTES:
+                raise ModelError(
+                    f"GlobalIndex({self.name!r})",
+                    f"a {role} key has at most {limits.INDEX_KEY_ATTRIBUTES} attributes, "
+                    f"{len(names)} are given",
+                )
+        if not self.partition_key:
+            raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
+        check_unlike(f"GlobalIndex({self.name!r})", (*self.partition_key, *self.sort_key))
+        if self.write_shards is not None:
+            _check_shards(self)
+
+
+def _check_shards(index: GlobalIndex) -> None:
+    subject = f"GlobalIndex({index.name!r})"
+    if type(index.write_shards) is not int or not 2 <= index.write_shards <= limits.WRITE_SHARDS:
+        raise ModelError(
+            subject,
+            f"write_shards={index.write_shards!r}: an int from 2 to {limits.WRITE_SHARDS} is expected",
+        )
+    if len(index.partition_key) > 1 or len(index.sort_key) > 1:
+        raise ModelError(
+            subject, "write_shards spreads an index of one partition key and at most one sort key"
+        )
+
+
+@attrs.frozen
+class LocalIndex:
+    """A local secondary index: another sort key within the table's partitions.
+
+    It is made with the table and never changed, and it is the only kind of index that can be
+    read consistently.
+    """
+
+    name: str = attrs.field(validator=check_resource_name)
+    sort_key: tuple[str, ...] = attrs.field(
+        kw_only=True, converter=names_of, validator=_check_key_names
+    )
+    projection: Projection = attrs.field(
+        kw_only=True, default="all", converter=_projection, validator=_check_projection
+    )
+
+    def __attrs_post_init__(self) -> None:
+        # The service gives multi-attribute keys to global indexes only.
+        if len(self.sort_key) != 1:
+            raise ModelError(
+                f"LocalIndex({self.name!r})",
+                f"a local index has one attribute as its sort key, {len(self.sort_key)} are given",
+            )
+
+
+Index: TypeAlias = "GlobalIndex | LocalIndex"
+
+
+@attrs.frozen(eq=False, repr=False)
+class KeySchema:
+    """The attributes that are the key of an index, or of the table if that is None."""
+
+    index: Index | None
+    partition: tuple[str, ...]
+    sort: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "table" if self.index is None else f"index {self.index.name!r}"
