@@ -38,7 +38,6 @@ from dynattrs.errors import (
     OutcomeUnknown as OutcomeUnknown,
     PartialIndex as PartialIndex,
     QueryError as QueryError,
-    Reason as Reason,
     ServiceError as ServiceError,
     ServiceUnavailable as ServiceUnavailable,
     SessionClosed as SessionClosed,
@@ -46,8 +45,6 @@ from dynattrs.errors import (
     KeyChanged as KeyChanged,
     StaleKey as StaleKey,
     Throttled as Throttled,
-    TransactionError as TransactionError,
-    TransactionFailed as TransactionFailed,
     Unsent as Unsent,
     UnsentWrites as UnsentWrites,
 )
@@ -111,6 +108,11 @@ if TYPE_CHECKING:
         TableDiffers as TableDiffers,
         TableNotReady as TableNotReady,
     )
+    from dynattrs.operations.transaction_errors import (
+        Reason as Reason,
+        TransactionError as TransactionError,
+        TransactionFailed as TransactionFailed,
+    )
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
@@ -131,6 +133,9 @@ else:
             "dynattrs.operations.tables.diff": ("TableChange",),
             "dynattrs.operations.tables.errors": (
                 "ChangeRefused", "TableDiffers", "TableNotReady",
+            ),
+            "dynattrs.operations.transaction_errors": (
+                "Reason", "TransactionError", "TransactionFailed",
             ),
             "dynattrs.session.blocks": ("Tables", "Transaction"),
             "dynattrs.session.results": ("Items", "Query", "Rows"),

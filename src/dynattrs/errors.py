@@ -1,5 +1,5 @@
 """The exceptions that dynattrs raises, each with what the caller can do about it. Those of whole tables are
-in `operations.tables.errors`.
+in `operations.tables.errors`, those of transactions in `operations.transaction_errors`.
 
 One root, `DynattrsError`. A class of its own stands where a caller would write a different
 `except`. The facts are attributes, botocore's error is the `__cause__`, and every error pickles
@@ -497,58 +497,6 @@ class AlreadyTaken(DynattrsError, ValueError):
             f"{self.model}.{'+'.join(self.fields)} is unique, and {shown} is taken{owner}; nothing "
             f"was written{'; ' * bool(self.hint)}{self.hint}"
         )
-
-
-@define(eq=False, slots=False, repr=False)
-class TransactionError(DynattrsError, ValueError):
-    """A transaction cannot be sent as it is written: too many actions, two on one item, too large."""
-
-    problem: str
-
-    def __str__(self) -> str:
-        return shortened(self.problem, MOST_PROBLEM)
-
-
-@attrs.frozen
-class Reason:
-    """Why one action made a transaction fail.
-
-    Attributes:
-        action: The action, as Python.
-        code: The service's code: `ConditionalCheckFailed`, `TransactionConflict`, …
-        message: The service's message.
-        item: The item that was found, as an object of the model; None if there is none. An `insert`
-            gets the one of another model, too.
-        kind: What was found under the key, where that is an item of another model of the table: the
-            value of its discriminator.
-    """
-
-    action: str
-    code: str
-    message: str
-    item: Any = None
-    kind: str | None = None
-
-    def __str__(self) -> str:
-        why = f" ({self.message})" if self.message else ""
-        kind = f"; there is an item of another kind, {quoted(self.kind)}"
-        return f"{shortened(self.action)}: {self.code}{why}" + kind * (self.kind is not None)
-
-
-@define(eq=False, slots=False, repr=False)
-class TransactionFailed(DynattrsError):
-    """A transaction did not happen: none of its actions was done.
-
-    Attributes:
-        reasons: One entry for each action, in the caller's order; None where that action was not
-            at fault.
-    """
-
-    reasons: Sequence[Reason | None]
-
-    def __str__(self) -> str:
-        at_fault = [str(reason) for reason in self.reasons if reason is not None]
-        return f"the transaction did not happen: {'; '.join(at_fault)}; nothing was written"
 
 
 @attrs.frozen

@@ -47,12 +47,11 @@ from dynattrs.errors import (
     NoSuchItem,
     OtherKind,
     OutcomeUnknown,
-    Reason,
-    TransactionFailed,
     Unsent,
     UnsentWrites,
 )
 from dynattrs.operations.reading.partiql import _encoded
+from dynattrs.operations.transaction_errors import Reason, TransactionFailed
 from dynattrs.quoting import quoted, shortened
 
 LONG = "x" * 100_000

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import SessionClosed, TransactionError
+from dynattrs.errors import SessionClosed
 from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow
@@ -40,6 +40,8 @@ class Owner:
         """Refuse a write inside a transaction's block: it would not be part of it."""
         self._check_open()
         if self._core.transactions[self._core.environment.caller()]:
+            from dynattrs.operations.transaction_errors import TransactionError
+
             raise TransactionError(
                 "a transaction is open here, and this write would not be part of it; "
                 "use the transaction's own handle: `with session.transaction() as t: t.save(...)`"

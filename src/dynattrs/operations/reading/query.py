@@ -18,15 +18,15 @@ from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, concerns, evolving, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted, held_by
-from dynattrs.keys.ranges import satisfies
 from dynattrs.operations.conditions import asked_again, joined
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import whole_items
+from dynattrs.operations.reading.belonging import belonging, satisfying
 from dynattrs.operations.reading.expiry import alive, time_to_live
 from dynattrs.operations.reading.groups import Groups, models_of_one_table
-from dynattrs.operations.reading.objects import MixedObjects, Objects, is_own
+from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.operations.reading.pages import (
     Page,
     Pages,
@@ -285,7 +285,11 @@ class QueryVerbs(Generic[M_co]):
             decode = self._reader.decoder("Responses")
             hydrate = functools.partial(whole_items, core, self._info, decode, self._consistent)
         skips = self._on_error != "raise" and not counting
-        belongs = self._belonging() if self._told_apart else None
+        belongs = None
+        if self._told_apart:
+            belongs = belonging(self._reader, self._infos, self._on_error)
+        if found.partial and found.again:
+            belongs = satisfying(self._infos, found, belongs)
         return Reading(
             found,
             {} if nothing else self._parameters(found, counting=counting),
@@ -299,7 +303,7 @@ class QueryVerbs(Generic[M_co]):
             hydrate=hydrate,
             accepts=self._tried if skips else None,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
-            belongs=self._satisfying(found, belongs) if found.partial and found.again else belongs,
+            belongs=belongs,
         )
 
     def _pages(
@@ -317,34 +321,6 @@ class QueryVerbs(Generic[M_co]):
     def _keys(self) -> Keys:
         several = self._others or keys_tell_subclasses(self._info)
         return Keys(self._info, Sieve(self._infos) if several else None)
-
-    def _belonging(self) -> Callable[[StoredItem], bool]:
-        """What says whether an item is of the models that were asked for."""
-        several = isinstance(self._reader, MixedObjects)
-        tells = self._reader if isinstance(self._reader, MixedObjects) else Sieve(self._infos)
-
-        def belongs(item: StoredItem) -> bool:
-            try:
-                return (not several and is_own(item)) or tells.model_of(item) is not None
-            except MappingError as error:
-                if self._on_error == "raise":
-                    raise
-                if callable(self._on_error):
-                    self._on_error(error)
-                return False
-
-        return belongs
-
-    def _satisfying(
-        self, found: Plan, belongs: Callable[[StoredItem], bool] | None
-    ) -> Callable[[StoredItem], bool] | None:
-        """As *belongs*, of whole items behind an index that cannot be asked of their fields."""
-        if asked_again(self._infos, found)[1] or evolving(self._infos):
-            return belongs
-        return lambda item: (
-            (belongs is None or belongs(item))
-            and all(satisfies(part, item) for part in found.again)
-        )
 
     # --- Cursors ---
 

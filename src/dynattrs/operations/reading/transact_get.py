@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from dynattrs import limits
-from dynattrs.errors import Reason, TransactionError, TransactionFailed
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.refusals import PASSING_REASONS, TransactionCanceled
+from dynattrs.operations.transaction_errors import Reason, TransactionError, TransactionFailed
 from dynattrs.schema.table import AttributeMap
 
 

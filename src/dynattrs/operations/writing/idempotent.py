@@ -17,9 +17,9 @@ from typing import Any, Final
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import TransactionError
 from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import is_class_of
+from dynattrs.operations.transaction_errors import TransactionError
 from dynattrs.schema.model_info import model_info
 
 _SETS: Final = frozenset({"SS", "NS", "BS"})

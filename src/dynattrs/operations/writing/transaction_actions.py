@@ -13,13 +13,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    MappingError,
-    OutcomeUnknown,
-    Reason,
-    TransactionError,
-    TransactionFailed,
-)
+from dynattrs.errors import MappingError, OutcomeUnknown
 from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import is_other, kinds_of, subclass_of
 from dynattrs.operations.context import Core
@@ -34,6 +28,7 @@ from dynattrs.operations.refusals import (
     is_conflict,
     quietly,
 )
+from dynattrs.operations.transaction_errors import Reason, TransactionError, TransactionFailed
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 import attrs
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    ConditionError,
-    ConditionFailed,
-    ItemExists,
-    NoSuchItem,
-    SessionClosed,
-    TransactionError,
-    TransactionFailed,
-)
+from dynattrs.errors import ConditionError, ConditionFailed, ItemExists, NoSuchItem, SessionClosed
 from dynattrs.expressions.conditions import (
     Condition,
     Constant,
@@ -57,6 +49,7 @@ from dynattrs.operations.item_keys import (
 )
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.refusals import check_constant
+from dynattrs.operations.transaction_errors import TransactionError, TransactionFailed
 from dynattrs.operations.writing import idempotent
 from dynattrs.operations.writing.encoding import Encoded, check_size, encode
 from dynattrs.operations.writing.transaction_actions import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown, TransactionFailed
+from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.keys.kinds import is_other, subclass_of
 from dynattrs.mapper.equality import same
@@ -30,6 +30,7 @@ from dynattrs.operations.refusals import (
     of_itself,
     past_conflicts,
 )
+from dynattrs.operations.transaction_errors import TransactionFailed
 from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.encoding import Encoded
