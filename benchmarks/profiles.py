@@ -47,7 +47,7 @@ PARTS = (
 )  # fmt: skip
 #: What is paid once for a request, however many items are in it.
 OF_A_REQUEST = (_SIGNATURE, _SENDING, _REPLY, _AROUND)
-#: The first that is found in the file of a function says what it is part of.
+#: The first that is found in the file and the name of a function says what it is part of.
 _PLACES = (
     ("attrs generated methods benchmarks", _OBJECT),
     ("/benchmarks/rivals/", _FLOW),  # the call itself
@@ -57,6 +57,7 @@ _PLACES = (
     ("/operations/writing/", _GATHERING),
     ("/mapper/", _ENCODING),
     ("/wire/sigv4", _SIGNATURE),
+    ("/wire/fast_requests.py Signer.", _SIGNATURE),
     ("/wire/http_repl", _REPLY),
     ("/wire/repl", _REPLY),
     ("email/", _REPLY),
@@ -162,7 +163,8 @@ def _part(frame: FrameType) -> str | None:
         return _REST
     if file.startswith("<string>"):
         return _OBJECT  # the line of `composing.py`
-    return next((part for place, part in _PLACES if place in file), None)
+    named = f"{file} {getattr(frame.f_code, 'co_qualname', '')}"  # from 3.11 on
+    return next((part for place, part in _PLACES if place in named), None)
 
 
 def _short(file: str) -> str:

@@ -45,9 +45,8 @@ from dynattrs.operations.writing.packed import packed_write
 from dynattrs.schema.model_info import model_info
 from dynattrs.session.session import Batch
 from dynattrs.wire.exchange import read
-from dynattrs.wire.fast_requests import Pattern, Request
+from dynattrs.wire.fast_requests import Pattern, Request, Signer
 from dynattrs.wire.http_connections import Connections
-from dynattrs.wire.sigv4 import Signer
 
 TABLE = "flat-11.1000.1000"
 

@@ -15,7 +15,8 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dynattrs.wire.sigv4 import Signer, canonical_path, host_of, scope_in, timestamp
+from dynattrs.wire.fast_requests import Signer
+from dynattrs.wire.sigv4 import canonical_path, host_of, scope_in, timestamp
 
 # Header names and values as HTTP allows them, with the white space that canonical form changes.
 _NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True)
