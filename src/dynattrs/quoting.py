@@ -6,6 +6,7 @@ before they are written out, where their type allows it.
 
 from __future__ import annotations
 
+import enum
 import reprlib
 from typing import Any, Final
 
@@ -37,6 +38,54 @@ def quoted(value: Any, most: int = MOST) -> str:
     except Exception:
         return "…"
     return shortened(text, most)
+
+
+def written(value: Any, most: int | None = None) -> str:
+    """A value as a program would write it: as `repr`, with members of enums by their names.
+
+    Args:
+        value: Any.
+        most: Cut it after so many characters; None leaves it whole.
+    """
+    try:
+        if isinstance(value, enum.Enum):
+            text = _with_enums(value)
+        elif type(value) not in _CONTAINERS:
+            return repr(value) if most is None else quoted(value, most)
+        elif most is not None and not _is_small(value):
+            text = _short.repr(value)
+        else:
+            text = _with_enums(value) if _has_enums(value) else repr(value)
+    except Exception:
+        return "…"
+    return text if most is None else shortened(text, most)
+
+
+def _has_enums(value: Any) -> bool:
+    members = (*value, *value.values()) if type(value) is dict else value
+    return any(
+        isinstance(each, enum.Enum) or (type(each) in _CONTAINERS and _has_enums(each))
+        for each in members
+    )
+
+
+def _with_enums(value: Any) -> str:
+    if isinstance(value, enum.Enum):
+        # A flag of several members has no name, or one that is no name in Python.
+        name: Any = value.name
+        named = name is not None and name.isidentifier()
+        return f"{type(value).__name__}.{name}" if named else repr(value)
+    if type(value) not in _CONTAINERS or not value:
+        return repr(value)
+    if type(value) is dict:
+        pairs = (f"{_with_enums(key)}: {_with_enums(each)}" for key, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    inside = ", ".join(map(_with_enums, value))
+    if type(value) is tuple:
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if type(value) is list:
+        return f"[{inside}]"
+    return f"{{{inside}}}" if type(value) is set else f"frozenset({{{inside}}})"
 
 
 def shortened(text: str, most: int = MOST_TEXT) -> str:

@@ -221,7 +221,7 @@ class Thing:
     id: str = partition_key()
 
 assert mapper.load(mapper.dump(Thing("a")), Thing) == Thing("a")
-assert repr(Thing.id == "a") == "<condition Thing.id == 'a'>"
+assert repr(Thing.id == "a") == "Thing.id == 'a'"
 """
     imported = imported_by(code)
 

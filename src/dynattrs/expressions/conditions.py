@@ -30,7 +30,7 @@ from dynattrs.expressions.paths import (
     no_truth,
 )
 from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.quoting import quoted
+from dynattrs.quoting import quoted, written
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, raised, shown
 from dynattrs.schema.messages import Message
@@ -62,7 +62,7 @@ class Value:
         return placeholders.value(self.stored)
 
     def __str__(self) -> str:
-        return repr(self.written)
+        return written(self.written)
 
 
 @attrs.frozen(eq=False)
@@ -93,7 +93,7 @@ def place_operand(model: type[object], steps: tuple[str | int, ...], label: str)
     return PathOperand(Path(PathData(model, steps, label, no_form)))
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Size(Expression):
     """`size(path)`: characters, bytes or members. Compared with numbers."""
 
@@ -105,6 +105,9 @@ class Size(Expression):
 
     def __str__(self) -> str:
         return f"size({data_of(self.path).label})"
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __bool__(self) -> bool:
         raise no_truth(str(self))
@@ -237,7 +240,7 @@ class Condition(Expression):
         raise no_truth(f"the condition {self}")
 
     def __repr__(self) -> str:
-        return f"<condition {self}>"
+        return str(self)
 
 
 @attrs.frozen(eq=False, repr=False)

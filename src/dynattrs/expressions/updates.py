@@ -19,7 +19,7 @@ from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import PathOperand, Value, encode_at, stored_none, unconverted
 from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
 from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.quoting import quoted
+from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.model_info import StoredForm
 
@@ -49,6 +49,9 @@ class Computed(Expression):
 
     def render(self, placeholders: Placeholders) -> str:
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __bool__(self) -> bool:
         raise no_truth(f"the update value {self}")
@@ -138,7 +141,7 @@ def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
         raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Arithmetic(Computed):
     operator: Literal["+", "-"]
     left: Any
@@ -163,7 +166,7 @@ class Arithmetic(Computed):
         return f"{_shown(self.left)} {self.operator} {_shown(self.right)}"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class IfNotExists(Computed):
     path: Path
     default: Any
@@ -185,7 +188,7 @@ class IfNotExists(Computed):
         return f"if_not_exists({self.path!r}, {_shown(self.default)})"
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ListAppend(Computed):
     first: Any
     second: Any
@@ -207,7 +210,9 @@ class ListAppend(Computed):
 
 
 def _shown(value: object) -> str:
-    return str(value) if isinstance(value, (Computed, Value, PathOperand)) else quoted(value, 200)
+    return (
+        str(value) if isinstance(value, (Computed, Value, PathOperand)) else as_written(value, 200)
+    )
 
 
 def arithmetic(operator: Literal["+", "-"], left: object, right: object) -> Arithmetic:
@@ -249,7 +254,7 @@ _install()
 # --- Actions ------------------------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Action(Expression):
     """One change of an update: made by `set_`, `remove`, `add` and `delete`.
 
@@ -305,6 +310,9 @@ class Action(Expression):
         return f"{path} = {value}" if self.clause == "SET" else f"{path} {value}"
 
     def __str__(self) -> str:
+        return self.written
+
+    def __repr__(self) -> str:
         return self.written
 
 
@@ -383,7 +391,7 @@ def add(target: object, value: object) -> Action:
     """
     path = path_of(target, "add")
     data = data_of(path)
-    written = f"add({data.label}, {quoted(value, 200)})"
+    written = f"add({data.label}, {as_written(value, 200)})"
     if not data.form.tags <= _SETS | {"N"}:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; add works on numbers and on sets of "
@@ -400,7 +408,7 @@ def delete(target: object, value: object) -> Action:
     """
     path = path_of(target, "delete")
     data = data_of(path)
-    written = f"delete({data.label}, {quoted(value, 200)})"
+    written = f"delete({data.label}, {as_written(value, 200)})"
     if not data.form.tags <= _SETS:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; delete works on sets of text, "
