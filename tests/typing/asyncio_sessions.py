@@ -9,7 +9,7 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Page, Stats, Unsent, path, set_
+from dynattrs import Page, Preview, Stats, Unsent, path, set_
 from dynattrs.aio import AsyncBatch, AsyncQuery, AsyncSession, AsyncTransaction
 
 session = AsyncSession(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
@@ -86,6 +86,7 @@ async def queries() -> None:
     async for page in songs.pages():
         assert_type(page, Page[Song])
     assert_type(await songs.first(), Song | None)
+    assert_type(await songs.preview(), Preview[Song])
     assert_type(await songs.one(), Song)
     assert_type(await songs.all(), list[Song])
     assert_type(await songs.count(), int)

@@ -8,7 +8,7 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Page, Query, Session, begins_with, path
+from dynattrs import Page, Preview, Query, Session, begins_with, path
 
 session = Session()
 
@@ -56,6 +56,13 @@ for page in songs.pages():
     assert_type(page.cursor, str | None)
     for song in page:
         assert_type(song, Song)
+
+preview = songs.preview(3)
+assert_type(preview, Preview[Song])
+assert_type(preview[0].title, str)
+assert_type(preview.more, bool)
+assert_type(songs.select(Song.title).preview(), Preview[tuple[str]])
+songs.preview("all")  # type: ignore[arg-type]
 
 # A query only hands out: that of a subclass is one of its base.
 anything: Query[object] = songs

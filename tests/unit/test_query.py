@@ -110,7 +110,8 @@ def test_a_query_is_shared_between_threads():
     def extend(number: int) -> None:
         for _ in range(200):
             made = base.where(Song.plays == number).limit(number + 1)
-            if str(made) != f"query(Song).where(Song.artist == 'Nina', Song.plays == {number})":
+            wanted = f"where(Song.artist == 'Nina', Song.plays == {number}).limit({number + 1})"
+            if str(made) != f"query(Song).{wanted}":
                 found.append(str(made))
 
     threads = [threading.Thread(target=extend, args=(number,)) for number in range(4)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.writing.transactions import TransactionVerbs
+from dynattrs.session import shown
 
 if TYPE_CHECKING:
     from dynattrs.aio.handles import AsyncHandle
@@ -26,6 +27,9 @@ class AsyncTransaction(TransactionVerbs):
     """
 
     _handle: AsyncHandle
+
+    def __repr__(self) -> str:
+        return shown.transaction(self)
 
     async def __aenter__(self) -> AsyncTransaction:
         self._begin()
@@ -48,6 +52,9 @@ class AsyncTables(TableVerbs, Async):
     def __init__(self, handle: AsyncHandle) -> None:
         self._core = handle._core
         self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"<tables of {self._handle!r}>"
 
     async def _drive(self, flow: Flow[R]) -> R:
         self._handle._check_open()

@@ -172,6 +172,7 @@ class AsyncSession(AsyncHandle, AnySession):
 
         if client is None:
             _import_aiobotocore()
+        self._place = region_name, endpoint_url
         wire = AsyncWire(
             client, opening if client is None else None, fast=fast, events=self._core.events,
             limit=limit,

@@ -438,7 +438,9 @@ def _check_fields(info: ModelInfo) -> None:
         # A forward reference. It is resolved, and the field checked, at the first use.
         _check_defaults(info.cls)
     check_apart(info)
-    info.table.members.add(info.cls)
+    written: Mapping[str, object] = {} if info.keys is None else info.keys.written
+    of_fields = {stored: name for name, stored in info.names.items()}
+    info.table.members.add(info.cls, {**of_fields, **written})
 
 
 def _check_defaults(cls: type[object]) -> None:

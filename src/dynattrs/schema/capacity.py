@@ -16,6 +16,7 @@ import attrs
 from dynattrs import limits
 from dynattrs.errors import ModelError
 from dynattrs.schema.messages import Message
+from dynattrs.schema.written import Written
 
 __all__ = ["Billing", "OnDemand", "Provisioned", "StreamView", "TableClass"]
 
@@ -46,8 +47,8 @@ def _check_units(instance: object, attribute: attrs.Attribute[Any], value: objec
         )
 
 
-@attrs.frozen(kw_only=True)
-class OnDemand:
+@attrs.frozen(kw_only=True, repr=False)
+class OnDemand(Written):
     """A table or an index that is billed for each request.
 
     Args:
@@ -79,8 +80,8 @@ class OnDemand:
         }
 
 
-@attrs.frozen(kw_only=True)
-class Provisioned:
+@attrs.frozen(kw_only=True, repr=False)
+class Provisioned(Written):
     """A table or an index that is billed for a capacity, used or not.
 
     Args:

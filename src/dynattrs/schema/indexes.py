@@ -18,6 +18,7 @@ from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.schema.option_values import check_names, check_unlike, is_several, several
+from dynattrs.schema.written import Written
 
 if TYPE_CHECKING:
     from dynattrs.schema import capacity
@@ -84,8 +85,8 @@ def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], val
         check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
 
 
-@attrs.frozen
-class GlobalIndex:
+@attrs.frozen(repr=False)
+class GlobalIndex(Written):
     """A global secondary index: another partition key, and perhaps sort key, over the table.
 
     Args:
@@ -146,8 +147,8 @@ def _check_shards(index: GlobalIndex) -> None:
         )
 
 
-@attrs.frozen
-class LocalIndex:
+@attrs.frozen(repr=False)
+class LocalIndex(Written):
     """A local secondary index: another sort key within the table's partitions.
 
     It is made with the table and never changed, and it is the only kind of index that can be

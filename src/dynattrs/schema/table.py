@@ -40,6 +40,7 @@ from dynattrs.schema.option_values import (
     check_unlike,
     several,
 )
+from dynattrs.schema.written import Written, WrittenTable
 
 if TYPE_CHECKING:
     from dynattrs.schema import capacity, descriptions, infrastructure
@@ -79,8 +80,8 @@ def _items(value: Iterable[Mapping[str, object]]) -> tuple[AttributeMap, ...]:
     return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
 
 
-@attrs.frozen
-class Facet:
+@attrs.frozen(repr=False)
+class Facet(Written):
     """One kind of item in a table of a design: an access pattern, as NoSQL Workbench sees it.
 
     Args:
@@ -100,8 +101,8 @@ class Facet:
     )
 
 
-@attrs.frozen
-class Table:
+@attrs.frozen(repr=False)
+class Table(WrittenTable):
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
 
     A setting that is not said is not created, compared or changed: it belongs to those who run the

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dynattrs.deferral import deferred
 from dynattrs.operations.reading.verbs import ReadVerbs
 from dynattrs.operations.writing.verbs import WriteVerbs
 from dynattrs.wire.exchange import Stats
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing.edits import Edit
+    from dynattrs.session import shown
+else:
+    shown = deferred("dynattrs.session.shown")
 
 A = TypeVar("A")
 H = TypeVar("H", bound="AnyHandle")
@@ -26,6 +30,9 @@ class AnyEditing(Generic[H, A]):
         self._handle = handle
         self._obj = obj
         self._edit = edit
+
+    def __repr__(self) -> str:
+        return shown.editing(self, self._obj)
 
 
 class AnyHandle(WriteVerbs, ReadVerbs):

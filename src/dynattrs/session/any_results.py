@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dynattrs.operations.flows import Flow
+from dynattrs.deferral import deferred
+from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.batch_get import BatchGet
 from dynattrs.operations.reading.partiql import Statement
-from dynattrs.operations.reading.query import QueryVerbs
+from dynattrs.operations.reading.query import QueryVerbs, _positive
 from dynattrs.session.any_handle import AnyHandle
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading import tabular
+    from dynattrs.operations.reading.tabular import Preview
+    from dynattrs.session import shown
+else:
+    tabular = deferred("dynattrs.operations.reading.tabular")
+    shown = deferred("dynattrs.session.shown")
 
 M_co = TypeVar("M_co", covariant=True)
 H = TypeVar("H", bound=AnyHandle)
@@ -22,6 +31,20 @@ class AnyQuery(QueryVerbs[M_co]):
             f"{self} has no truth value, it has not been asked yet; use first(), one(), all() or "
             f"count()"
         )
+
+    def _repr_html_(self) -> str:
+        return tabular.query_as_html(self)
+
+    @verb
+    def preview(self, count: int = 10) -> Flow[Preview[M_co]]:
+        """The first *count* items, for people: what a shell or a notebook shows as a table. It reads
+        one item more, to say whether there are more.
+        """
+        # (With a limit there are no more than that.)
+        wanted = _positive("preview", count) + 1
+        most = wanted if self._limit is None else min(self._limit, wanted)
+        items = yield from self.limit(most)._all(eager=False)
+        return tabular.preview_of(self, count, items)
 
     def pages(self) -> Any:
         """The pages as the service returns them. Under a filter a page may be empty."""
@@ -59,6 +82,9 @@ class AnyItems(Generic[H, M_co]):
         self._handle = handle
         self._found = found
 
+    def __repr__(self) -> str:
+        return shown.items(self._found)
+
     @property
     def missing(self) -> list[Any]:
         """The keys, as they were given, of which there was no item so far; all of them at the
@@ -74,6 +100,9 @@ class AnyRows(Generic[H, M_co]):
         self._handle = handle
         self._statement = statement
         self._first: list[M_co] | None = first
+
+    def __repr__(self) -> str:
+        return shown.rows(self._statement)
 
     def _next(self) -> Flow[list[M_co] | None]:
         """The rows of the next page, or None at the end."""

@@ -25,11 +25,14 @@ from dynattrs.session.any_handle import AnyHandle
 if TYPE_CHECKING:
     from dynattrs.operations.writing import batch as gathered
     from dynattrs.operations.writing import reports
+    from dynattrs.session import shown
     from dynattrs.wire.local_engine import Lease
 else:
     # Imported when a batch is made, or something is written.
     gathered = deferred("dynattrs.operations.writing.batch")
     reports = deferred("dynattrs.operations.writing.reports")
+    # Imported when somebody looks at one.
+    shown = deferred("dynattrs.session.shown")
 
 Self = TypeVar("Self", bound="AnySession")
 
@@ -52,6 +55,9 @@ class AnyBatch(AnyHandle):
         # What reports it is imported now: then it may be too late.
         report = reports.report_left
         self._forgotten = weakref.finalize(self, _forgotten, self._core, self._buffer, report)
+
+    def __repr__(self) -> str:
+        return shown.batch(self)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -129,6 +135,11 @@ class AnySession(AnyHandle):
 
     # Weak, so that a batch that is forgotten is reported, and does not keep its session open.
     _batches: weakref.WeakSet[AnyBatch]
+    #: The region and the endpoint that were asked for, where there may be no client yet.
+    _place: tuple[str | None, str | None] = (None, None)
+
+    def __repr__(self) -> str:
+        return shown.session(self)
 
     def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> Any:
         """A batch: `with session.batch() as batch:`. What is saved and deleted through it is

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.writing.transactions import TransactionVerbs
+from dynattrs.session import shown
 
 if TYPE_CHECKING:
     from dynattrs.session.handles import Handle
@@ -23,6 +24,9 @@ class Transaction(TransactionVerbs):
     """The block of `session.transaction()`: what is done through it happens all or not at all."""
 
     _handle: Handle
+
+    def __repr__(self) -> str:
+        return shown.transaction(self)
 
     def __enter__(self) -> Transaction:
         self._handle._drive(self._handle._settle_taking())
@@ -46,6 +50,9 @@ class Tables(TableVerbs, Sync):
     def __init__(self, handle: Handle) -> None:
         self._core = handle._core
         self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"<tables of {self._handle!r}>"
 
     def _drive(self, flow: Flow[R]) -> R:
         self._handle._check_open()

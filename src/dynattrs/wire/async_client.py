@@ -323,6 +323,11 @@ class AsyncWire:
                 opened.leave()
             exchange.closed()
 
+    @property
+    def client(self) -> Any:
+        """The client; None if there is none yet, or none any more."""
+        return self._given if self._given is not None else self.opened and self.opened.client
+
     async def connected(self) -> Any:
         """The client, which is made if there is none yet."""
         return self._given if self._given is not None else (await self._open()).client

@@ -84,8 +84,11 @@ class BatchGet(Source, Generic[R]):
         none_for_missing: bool,
         before: Callable[[], Flow[None]],
         decode: Decode | None = None,
+        model: str = "",
     ) -> None:
         self._core = core
+        #: Its name, for those who look at it.
+        self.model = model
         self._table = table
         self._chunks = _chunks(table, keys, self._holds)
         self._read = read

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.keys.plans import Plan
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
@@ -25,11 +26,17 @@ from dynattrs.operations.flows import (
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeMap, StoredItem
 
+if TYPE_CHECKING:
+    from dynattrs.operations.reading import tabular
+else:
+    # Imported when somebody looks at a page.
+    tabular = deferred("dynattrs.operations.reading.tabular")
+
 R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Page(Sequence[M_co]):
     """The items of one page of a query; a sequence of them.
 
@@ -57,6 +64,12 @@ class Page(Sequence[M_co]):
 
     def __iter__(self) -> Iterator[M_co]:
         return iter(self.items)
+
+    def __repr__(self) -> str:
+        return tabular.page_as_text(self.items, self.cursor, self.consumed, self.scanned)
+
+    def _repr_html_(self) -> str:
+        return tabular.page_as_html(self.items, self.cursor)
 
 
 @attrs.frozen

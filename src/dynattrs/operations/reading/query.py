@@ -223,11 +223,9 @@ class QueryVerbs(Generic[M_co]):
         return explained(self)
 
     def __str__(self) -> str:
-        text = f"{self._operation}({self._names})"
-        for name, conditions in (("where", self._where), ("filter", self._filters)):
-            if conditions:
-                text += f".{name}({', '.join(map(str, conditions))})"
-        return text
+        from dynattrs.operations.reading.written import written_query
+
+        return written_query(self)
 
     def __repr__(self) -> str:
         return f"<{self}>"

@@ -170,6 +170,7 @@ class ReadVerbs(Owner):
             self._reads(info, model), skip=skip, consistent=consistent,
             ordered=ordered, none_for_missing=missing == "none",
             before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
+            model=info.name,
         )  # fmt: skip
 
     def _reads(self, info: ModelInfo, model: Any, *, sure: bool = True) -> Callable[[Any], Any]:
