@@ -24,6 +24,7 @@ from statistics import median
 from typing import Any
 from zlib import crc32
 
+import attrs
 import boto3
 from aiobotocore.session import get_session
 from botocore.auth import SigV4Auth
@@ -33,14 +34,14 @@ from botocore.parsers import ResponseParserFactory
 
 from benchmarks import canned
 from benchmarks.contest import ENVIRONMENT
-from dynattrs import Session, mapper, model, partition_key, sort_key
+from dynattrs import Session, field, mapper, model, partition_key, sort_key
 from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
 from dynattrs.mapper import json_values, packed
 from dynattrs.operations import item_keys
 from dynattrs.operations.writing import batch
-from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.encoding import by_codecs, encode
 from dynattrs.operations.writing.packed import packed_write
 from dynattrs.schema.model_info import model_info
 from dynattrs.session.session import Batch
@@ -108,6 +109,11 @@ class Song:
     label: str
     tags: set[str]
     note: str | None = None
+
+
+@model("counted")
+class Counted(Song):
+    version: int = field(version=True, default=0)
 
 
 _KEY = ("Nina Simone", "Title 0000007")
@@ -337,16 +343,28 @@ def writes(rounds: int) -> None:
             endpoint_url=address, region_name=canned.REGION,
             boto3_session=boto3.Session(canned.ACCESS_KEY, canned.SECRET_KEY),
         )  # fmt: skip
-        core = session._core
+        core, info = session._core, model_info(Song)
         in_turns(
             "the writes of 24 objects of 11 attributes",
             {
                 "by way of the attribute map": lambda: [
-                    batch.put_write(core, encode(core, song)).identity for song in songs
+                    batch.put_write(core, by_codecs(core, info, song)).identity for song in songs
                 ],
                 "JSON at once": lambda: [
                     write.identity for song in songs if (write := packed_write(core, song))
                 ],
+            },
+            rounds,
+        )
+        counted = [Counted(**attrs.asdict(song, recurse=False)) for song in songs]
+        info = model_info(Counted)
+        in_turns(
+            "24 objects with a version, encoded",
+            {
+                "by way of the attribute map": lambda: [
+                    by_codecs(core, info, each).moves for each in counted
+                ],
+                "JSON at once": lambda: [encode(core, each).moves for each in counted],
             },
             rounds,
         )

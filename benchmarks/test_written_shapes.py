@@ -23,8 +23,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from dynattrs import GlobalIndex, Json, Session, Table, field, mapper, model, partition_key
 from dynattrs.operations.writing.batch import put_write
-from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.encoding import by_codecs
 from dynattrs.operations.writing.packed import packed_write
+from dynattrs.schema.model_info import model_info
 
 COUNT = 100
 NOW = dt.datetime(2026, 11, 27, 12, 30, 15, 123456, tzinfo=dt.timezone.utc)
@@ -184,7 +185,7 @@ def at_once(core: Any, obj: Any) -> Any:
 
 
 def by_attribute_map(core: Any, obj: Any) -> Any:
-    write = put_write(core, encode(core, obj))
+    write = put_write(core, by_codecs(core, model_info(type(obj)), obj))
     return msgspec.json.encode(write.request), write.identity
 
 

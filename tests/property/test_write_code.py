@@ -31,7 +31,7 @@ from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.requests import packed_item, unpacked
 from dynattrs.operations.writing.batch import put_write
-from dynattrs.operations.writing.encoding import encode
+from dynattrs.operations.writing.encoding import by_codecs
 from dynattrs.operations.writing.packed import packed_write
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
@@ -352,7 +352,7 @@ def write_and_encoded(obj: Any) -> tuple[Any, Any]:
     found = []
     for way in (
         lambda one: packed_write(core, one),
-        lambda one: put_write(core, encode(core, one)),
+        lambda one: put_write(core, by_codecs(core, model_info(type(one)), one)),
     ):
         one = copy.deepcopy(obj)
         try:

@@ -22,6 +22,7 @@ from dynattrs import (
 from dynattrs.events import Retry
 from dynattrs.operations.flows import Call, Pause, Start, Wait
 from dynattrs.operations.refusals import ConditionFalse
+from dynattrs.operations.requests import unpacked
 from stepped_session import ByHand, Job, result
 
 
@@ -115,7 +116,7 @@ def test_a_write_recognises_itself_also_where_a_conflict_came_after_the_lost_rep
     assert next(flow) == sent
 
     with pytest.raises(StopIteration) as stop:
-        flow.throw(condition_false(sent.parameters["Item"]))
+        flow.throw(condition_false(unpacked(sent.parameters)["Item"]))
 
     assert stop.value.value is paper
     assert paper.version == 1
@@ -129,7 +130,7 @@ def test_a_conflict_alone_makes_nothing_uncertain() -> None:
     next(flow)
 
     with pytest.raises(ConditionFailed):
-        flow.throw(condition_false(sent.parameters["Item"]))
+        flow.throw(condition_false(unpacked(sent.parameters)["Item"]))
 
 
 def test_what_would_count_twice_is_not_sent_again_after_an_attempt_that_was_lost() -> None:

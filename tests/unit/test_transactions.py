@@ -19,6 +19,7 @@ from dynattrs import (
     set_,
 )
 from dynattrs.operations.refusals import TransactionCanceled
+from dynattrs.operations.requests import unpacked
 from stepped_session import NOON, ByHand
 
 
@@ -145,7 +146,7 @@ def test_a_transaction_may_say_its_time_without_a_token() -> None:
 
     sent = requests(ACTIONS["save"], Changed, NOON, now=at)
 
-    assert sent["TransactItems"][0]["Put"]["Item"]["changed"] == {
+    assert unpacked(sent)["TransactItems"][0]["Put"]["Item"]["changed"] == {
         "S": "2026-11-27T00:00:00.000000Z"
     }
 

@@ -138,12 +138,15 @@ class RequestWriter(JsonWriter):
         value = self.values[field.stored]
         lines = [f"{value} = value.{field.name}"]
         info = self.info
-        if field.name in (info.created, info.updated):
+        if field.name in (info.version, info.created, info.updated):
             # What it has is judged, though it is replaced.
             check = f"{self.bind('dump', field.codec.dump)}({value})"
+            unlike = f"{value} is not None" if field.codec.optional else "True"
+            if field.codec in _INTS:
+                unlike = f"type({value}) is not int or not LEAST < {value} < MOST"
             lines += [
                 f"if {field.name!r} in moves:",
-                f"    if {value} is not None: {check}" if field.codec.optional else f"    {check}",
+                f"    if {unlike}: {check}",
                 f"    {value} = moves[{field.name!r}]",
             ]
         hidden = () if info.keys is None else info.keys.key_only

@@ -102,7 +102,11 @@ class Worded(Condition):
 
 def no_item(info: ModelInfo) -> Condition:
     """The condition that there is no item."""
-    return Function("attribute_not_exists", "not_exists", key_path(info))
+    known: Condition | None = info.asked.get("no_item")
+    if known is None:
+        known = Function("attribute_not_exists", "not_exists", key_path(info))
+        info.asked["no_item"] = known
+    return known
 
 
 def exists(info: ModelInfo) -> Condition:
@@ -199,14 +203,25 @@ def of_kind(*infos: ModelInfo, key: AttributeMap | None = None) -> Condition | N
 def unversioned(info: ModelInfo) -> Condition:
     """The condition that an item has no version, as one has that is not there."""
     assert info.version is not None
-    return Function("attribute_not_exists", "not_exists", field_path(info, info.version))
+    known: Condition | None = info.asked.get("unversioned")
+    if known is None:
+        path = _version_path(info, info.version)
+        known = info.asked["unversioned"] = Function("attribute_not_exists", "not_exists", path)
+    return known
+
+
+def _version_path(info: ModelInfo, name: str) -> PathOperand:
+    known: PathOperand | None = info.asked.get("version")
+    if known is None:
+        known = info.asked["version"] = field_path(info, name)
+    return known
 
 
 def version_is(info: ModelInfo, obj: object) -> Condition | None:
     """The condition that the stored version is the one that *obj* was read with."""
     if info.version is None:
         return None
-    version, path = getattr(obj, info.version) or 0, field_path(info, info.version)
+    version, path = getattr(obj, info.version) or 0, _version_path(info, info.version)
     if version:
         codec = info.mapper.model_codec(info.cls)
         stored = (codec.fields or {})[info.version].dump(version)

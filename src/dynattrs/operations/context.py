@@ -206,4 +206,6 @@ class Core:
 
 
 def is_frozen(info: ModelInfo) -> bool:
-    return is_frozen_class(info.cls)
+    if info.frozen is None:
+        info.frozen = is_frozen_class(info.cls)
+    return info.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from dynattrs.mapper.anything import native_map
@@ -38,22 +39,25 @@ def unpacked(parameters: Message) -> Message:
     """The parameters of a request as clients take them: with attribute maps in place of JSON."""
     import msgspec
 
+    if "RequestItems" in parameters:
+        items = {
+            table: [
+                {"PutRequest": {"Item": item_in(each)}} if isinstance(each, msgspec.Raw) else each
+                for each in requests
+            ]
+            for table, requests in parameters["RequestItems"].items()
+        }
+        return {**parameters, "RequestItems": items}
+    if "TransactItems" in parameters:
+        actions = [
+            {kind: unpacked(part) for kind, part in action.items()}
+            for action in parameters["TransactItems"]
+        ]
+        return {**parameters, "TransactItems": actions}
     put = parameters.get("Item")
-    if put is not None:
-        if not isinstance(put, msgspec.Raw):
-            return parameters
-        return {**parameters, "Item": native_map(msgspec.json.decode(put))}
-
-    def one(request: object) -> Any:
-        if not isinstance(request, msgspec.Raw):
-            return request
-        return {"PutRequest": {"Item": item_in(request)}}
-
-    items = {
-        table: [one(request) for request in requests]
-        for table, requests in parameters["RequestItems"].items()
-    }
-    return {**parameters, "RequestItems": items}
+    if not isinstance(put, msgspec.Raw):
+        return parameters
+    return {**parameters, "Item": native_map(msgspec.json.decode(put))}
 
 
 def item_in(request: Any) -> AttributeMap:
@@ -61,3 +65,11 @@ def item_in(request: Any) -> AttributeMap:
     import msgspec
 
     return native_map(msgspec.json.decode(request)["PutRequest"]["Item"])
+
+
+def some_of(request: Any, names: Iterable[str]) -> AttributeMap:
+    """Those of some attributes that the item of a request that is JSON has."""
+    import msgspec
+
+    item = msgspec.json.decode(packed_item(request), type=dict[str, msgspec.Raw])
+    return native_map({name: msgspec.json.decode(item[name]) for name in names if name in item})

@@ -319,6 +319,8 @@ class ModelInfo:
     )
     #: Conditions that the library asks by itself, each made once (see `operations.conditions`).
     asked: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
+    #: Whether its objects refuse assignments (see `operations.context`), found out at first use.
+    frozen: bool | None = attrs.field(default=None, init=False, repr=False)
     #: How its keys are made of its fields, where it has key templates.
     keys: ComputedKeys | None = None
     #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.

@@ -189,7 +189,7 @@ class Exchange:
             MappingError: It holds text that no request can hold.
         """
         refuse_unencodable(self.operation, self.packed)
-        packed = self.operation in ("BatchWriteItem", "PutItem")
+        packed = self.operation in ("BatchWriteItem", "PutItem", "TransactWriteItems")
         return unpacked(self.packed) if packed else self.packed
 
     def failed(self, error: Exception) -> None:

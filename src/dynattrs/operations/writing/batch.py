@@ -46,11 +46,12 @@ _LIGHT_BYTES: Final = 65536
 
 def put_write(core: Core, encoded: Encoded) -> Write:
     """The put of an encoded object."""
-    info, item = encoded.info, encoded.item
-    return Write(
-        core.table_name(info.table), encoded.key, {"PutRequest": {"Item": item}},
-        encoded.size, encoded.source, "save", encoded.settling(),
-    )  # fmt: skip
+    table = core.table_name(encoded.info.table)
+    source, size, settling = encoded.source, encoded.size, encoded.settling()
+    if encoded.request is not None:
+        return Write(table, None, encoded.request, size, source, "save", settling, encoded.identity)
+    request = {"PutRequest": {"Item": encoded.item}}
+    return Write(table, encoded.key, request, size, source, "save", settling)
 
 
 def gather(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) -> Flow[None]:

@@ -35,9 +35,10 @@ from dynattrs.operations.item_keys import key_changed, key_in, own_key
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, still
-from dynattrs.operations.writing.encoding import Encoded, check_size, settle_edit, stamp, validate
+from dynattrs.operations.writing.encoding import Encoded, check_size, stamp, validate
 from dynattrs.operations.writing.index_keys import EditedKeys
 from dynattrs.operations.writing.places import Difference, Known, Places, Unlike
+from dynattrs.operations.writing.settling import settle_edit
 from dynattrs.operations.writing.spellings import SETS, Steps, place_at
 from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue

@@ -13,9 +13,9 @@ from dynattrs.keys.kinds import kinds_of
 from dynattrs.mapper.carried import NOTHING_CARRIED
 from dynattrs.operations.context import Core, Packing, is_frozen
 from dynattrs.operations.writing.buffer import Write
-from dynattrs.operations.writing.encoding import moves_of, settling_packed
+from dynattrs.operations.writing.encoding import key_map
+from dynattrs.operations.writing.settling import moves_of, settling_packed
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, info_of
-from dynattrs.schema.table import AttributeMap
 
 _NO_MOVES: Final[Mapping[str, Any]] = {}
 
@@ -38,7 +38,7 @@ def packed_write(core: Core, obj: object) -> Write | None:
         found = dump(obj, table, moves) if changes else dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
-    if found is None or (kinds is not None and kinds.owner_of(_key_map(found[2])) is not None):
+    if found is None or (kinds is not None and kinds.owner_of(key_map(found[2])) is not None):
         return None
     request, size, key = found
     acknowledged = None
@@ -58,14 +58,6 @@ def packed_put(core: Core, obj: object) -> Write | None:
     if carried is not NOTHING_CARRIED and getattr(carried, "key", None) is not None:
         return None
     return packed_write(core, obj)
-
-
-def _key_map(identity: tuple[Any, ...]) -> AttributeMap:
-    """The key that an identity is of."""
-    return {
-        name: {tag: payload}
-        for name, tag, payload in zip(identity[1::3], identity[2::3], identity[3::3], strict=True)
-    }
 
 
 def _packing(core: Core, cls: type[object]) -> Packing | None:

@@ -51,11 +51,12 @@ class TransactionAction:
         request: What TransactWriteItems takes: `{"Put": {...}}`.
         info: The model.
         key: The item's primary key.
-        size: The bytes of it.
+        size: The bytes of it at most.
         settle: Called when the service has said yes.
         again: Makes the request in another form that is right for the item that its condition was false
             of, or for None where there is none; gives None where no form is.
         asked: What an update asks of the item, where that may lack index keys; else None.
+        measure: Finds out its bytes; None where *size* is exact.
     """
 
     written: str
@@ -66,6 +67,12 @@ class TransactionAction:
     settle: Callable[[], None] = nothing
     again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None
     asked: Condition | None = None
+    measure: Callable[[], int] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of it."""
+        return self.size if self.measure is None else self.measure()
 
 
 @attrs.define(eq=False, repr=False)
@@ -104,10 +111,12 @@ class TransactionActions:
                 f"{limits.TRANSACTION_ACTIONS}, and is never split, which would not be atomic"
             )
         if self._size + action.size > limits.TRANSACTION_BYTES:
-            raise TransactionError(
-                f"{action.written} would make the transaction {self._size + action.size:,} bytes "
-                f"large; at most {limits.TRANSACTION_BYTES:,} are possible"
-            )
+            size = sum(each.bytes for each in (*self._actions, action))
+            if size > limits.TRANSACTION_BYTES:
+                raise TransactionError(
+                    f"{action.written} would make the transaction {size:,} bytes large; at most "
+                    f"{limits.TRANSACTION_BYTES:,} are possible"
+                )
         self._by_item[which] = action
         self._actions.append(action)
         self._size += action.size

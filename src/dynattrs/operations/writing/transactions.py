@@ -40,7 +40,6 @@ from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import (
     NO_KEY,
     is_class_of,
-    key_in,
     key_parts,
     own_key,
     plain_key,
@@ -124,12 +123,14 @@ class TransactionVerbs:
     def _add_put(
         self, encoded: Encoded, found: Condition | None, written: str, *, inserting: bool = False
     ) -> None:
-        info, item = encoded.info, encoded.item
-        make = self._made("Put", {"Item": item}, info, key_in(info, item), found)
-        new_of: unique_items.NewOf | None = (lambda _: item) if info.guarding else None
+        info, key = encoded.info, encoded.key
+        # With a token the sets of the item have an order.
+        item = encoded.sent if self._token is None else encoded.item
+        make = self._made("Put", {"Item": item}, info, key, found)
+        new_of: unique_items.NewOf | None = (lambda _: encoded.item) if info.guarding else None
         self._take(
-            written, info, key_in(info, item), make, new_of, inserting=inserting,
-            size=encoded.size, settle=encoded.settle,
+            written, info, key, make, new_of, inserting=inserting,
+            size=encoded.size, settle=encoded.settle, measure=encoded.measured,
         )  # fmt: skip
 
     def update(
@@ -311,6 +312,7 @@ class TransactionVerbs:
         again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None,
         make_new: Make | None = None,
         asked: Condition | None = None,
+        measure: Callable[[], int] | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
         if self._ended:
@@ -329,7 +331,7 @@ class TransactionVerbs:
         # What the caller's token stands for must not depend on what is stored.
         again = again if self._token is None else None
         request = make(None) if self._token is None else idempotent.in_one_order(make(None))
-        action = TransactionAction(written, request, info, key, size, settle, again, asked)
+        action = TransactionAction(written, request, info, key, size, settle, again, asked, measure)
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(

@@ -171,7 +171,8 @@ def put(
     Where the stored item is of the model and has the same unique values, it is one PutItem. Where not,
     the refusal of that brings the stored item, and so the old values, and a transaction follows.
     """
-    info, item = encoded.info, encoded.item
+    info, sent = encoded.info, encoded.sent
+    item = encoded.attributes(watched(info))
     table = core.table_name(info.table)
     old: AttributeMap | None = None
     guarded = None if inserting else has_same_guards(info, item, key)
@@ -179,7 +180,7 @@ def put(
         old = yield from stored_item(core, info, key, beside)
     elif guarded is not None:
         asked = joined(found, guarded)
-        parameters = with_condition({"TableName": table, "Item": item}, asked)
+        parameters = with_condition({"TableName": table, "Item": sent}, asked)
         call = Call("put_item", parameters, deadline=beside)
         try:
             if beside is not None:  # its sender sees to the conflicts
@@ -200,12 +201,12 @@ def put(
             return
 
     def make(further: Condition) -> dict[str, Any]:
-        return {"Put": with_condition({"TableName": table, "Item": item}, joined(found, further))}
+        return {"Put": with_condition({"TableName": table, "Item": sent}, joined(found, further))}
 
     refused = _refusal("TransactWriteItems", info, key, found, inserting=inserting, replacing=True)
     written = f"{'insert' if inserting else 'save'}({info.name} ...)"
     yield from act(
-        core, info, key, written, make, lambda _: item, refused, old, inserting=inserting
+        core, info, key, written, make, lambda _: encoded.item, refused, old, inserting=inserting
     )
 
 

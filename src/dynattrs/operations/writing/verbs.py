@@ -260,12 +260,10 @@ class WriteVerbs(Owner):
         older schema is brought up to date before; so is one whose index keys are, where *act* writes
         them (*keys*).
         """
-
-        def acting() -> Flow[R]:
-            return with_found(self._core, info, act())
-
-        aged = info.has_schema or otherwise(info) or (keys and info.index_keys)
-        return migration.as_today(self._core, acting) if aged else acting()
+        core = self._core
+        if not (info.has_schema or otherwise(info) or (keys and info.index_keys)):
+            return with_found(core, info, act())
+        return migration.as_today(core, lambda: with_found(core, info, act()))
 
     def _as_its_model(
         self,
@@ -561,4 +559,4 @@ class WriteVerbs(Owner):
 
 def _plain_put(table: str, encoded: Encoded, deadline: float | None = None) -> Call:
     """The put of an object, whatever is stored."""
-    return Call("put_item", {"TableName": table, "Item": encoded.item}, deadline=deadline)
+    return Call("put_item", {"TableName": table, "Item": encoded.sent}, deadline=deadline)
