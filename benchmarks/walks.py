@@ -186,8 +186,8 @@ def traced() -> dict[str, list[Step]]:
 
 #: Modules and returns at the most, where there is a bound.
 BOUNDS = {
-    "the 25th save": (12, 22),
-    "the end of the batch": (14, 22),
+    "the 25th save": (9, 20),
+    "the end of the batch": (9, 15),
     "the first item of a query loop": (16, 40),
 }
 

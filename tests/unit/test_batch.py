@@ -29,7 +29,7 @@ from dynattrs.models.hooks import Flushed, SessionHooks
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Start, Wait, WaitFor
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing import batch
+from dynattrs.operations.writing import batch, beside
 from dynattrs.operations.writing.buffer import Buffer, Write
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -327,7 +327,7 @@ def test_a_write_of_its_own_request_stops_too_where_there_is_no_hope():
     buffer.fail(buffer.take(whole=False), Throttled("PutItem", "Throttling", "no"))
 
     with pytest.raises(UnsentWrites) as caught:
-        next(batch.gather_alone(core(), buffer, put("b"), lambda: iter(())))
+        next(beside.gather_alone(core(), buffer, put("b"), lambda: iter(())))
 
     assert caught.value.objects == ["a", "b"]
 
@@ -709,7 +709,7 @@ def test_waiting_for_a_key_sends_what_is_pending_for_it():
     write = put("a")
     buffer = buffer_with(write)
 
-    flow = batch.await_key(core(), buffer, write.identity)
+    flow = beside.await_key(core(), buffer, write.identity)
 
     assert next(flow) == sent(write)
     finish(flow, {})

@@ -17,7 +17,7 @@ from dynattrs.events import HotPartition, Retry
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.reading.batch_get import BatchGet, WantedKey
-from dynattrs.operations.writing import batch, lanes
+from dynattrs.operations.writing import batch, beside, lanes
 from dynattrs.operations.writing.buffer import Buffer, Write
 from virtual_time import VirtualTime
 
@@ -309,7 +309,7 @@ def test_a_write_that_cannot_wait_goes_before_those_of_its_lane():
         for key in mixed(5000):
             yield from batch.gather(core, buffer, put(*key))
         before = service.time.seconds
-        yield from batch.await_key(core, buffer, put("hot", 4995).identity)
+        yield from beside.await_key(core, buffer, put("hot", 4995).identity)
         assert ("hot", "4995") in service.done
         assert service.time.seconds - before < 2
         yield from batch.end(core, buffer, None)

@@ -19,9 +19,10 @@ from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
-    from dynattrs.operations.writing import batch
+    from dynattrs.operations.writing import batch, beside
 else:
     batch = deferred("dynattrs.operations.writing.batch")
+    beside = deferred("dynattrs.operations.writing.beside")
 
 
 class Owner:
@@ -96,17 +97,17 @@ class Owner:
         yield from self._settle_pending(table, key)
         if not self._core.gathering and not self._core.taking:
             return False
-        return (yield from batch.settle_open(self._core, self._buffer, identity(table, key)))
+        return (yield from beside.settle_open(self._core, self._buffer, identity(table, key)))
 
     def _settle_open(self) -> Flow[None]:
         """Store all that the caller's other open batches have, and each `save_all` that it is in."""
         if self._core.gathering or self._core.taking:
-            yield from batch.settle_open(self._core, self._buffer)
+            yield from beside.settle_open(self._core, self._buffer)
 
     def _settle_taking(self) -> Flow[None]:
         """Store what each `save_all` that the caller is in has, of whatever key."""
         if self._is_in_save_all():
-            yield from batch.settle_open(self._core, self._buffer, batches=False)
+            yield from beside.settle_open(self._core, self._buffer, batches=False)
 
     def _is_in_save_all(self) -> bool:
         """Whether the caller writes while a `save_all` of its own is taking objects."""

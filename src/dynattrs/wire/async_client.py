@@ -20,7 +20,7 @@ from dynattrs.schema.messages import Message
 from dynattrs.wire.async_connections import USUAL_HEADERS, AsyncConnections, Places
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied
-from dynattrs.wire.exchange import Exchange, Stats
+from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
@@ -143,7 +143,9 @@ class AsyncFastCalls:
         except Exception as error:
             attempts.first = error
             return None
-        found = self._maker.response(reply.status, reply.headers, reply.body, attempts.decode)
+        found = read_well(
+            reply.status, reply.headers, reply.body, attempts.decode, self._maker.after_call
+        )
         if found is None:
             attempts.first = _as_aiobotocores(request.url, reply)
         return found
@@ -153,7 +155,9 @@ class AsyncFastCalls:
         sent = HTTPRequest(request.url, request.headers, request.body)
         received = await self._in_turn(self._send, sent)
         body = await received.content
-        found = self._maker.response(received.status_code, received.headers, body, attempts.decode)
+        found = read_well(
+            received.status_code, received.headers, body, attempts.decode, self._maker.after_call
+        )
         if found is None:
             attempts.first = received
         return found

@@ -23,7 +23,7 @@ from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import copied, renew_connections
-from dynattrs.wire.exchange import Exchange, Stats
+from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_connections import Connection, Connections
 from dynattrs.wire.http_replies import Reply
@@ -131,7 +131,9 @@ class SentRequest:
         except HTTPClientError as error:
             self._attempts.first = error
             return None
-        found = self._maker.response(reply.status, reply.headers, reply.body, self._attempts.decode)
+        found = read_well(
+            reply.status, reply.headers, reply.body, self._attempts.decode, self._maker.after_call
+        )
         if found is None:
             self._attempts.first = _as_botocores(self._request.url, reply)
             return None

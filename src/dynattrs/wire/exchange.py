@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 from zlib import crc32
 
@@ -415,6 +415,38 @@ def read(
         "HTTPHeaders": headers if type(headers) is dict else dict(headers),
         "RetryAttempts": 0,
     }
+    return found
+
+
+class _Done:
+    status_code = 200
+
+
+def read_well(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    decode: Decode | None,
+    after_call: Iterable[Callable[..., object]],
+) -> Message | None:
+    """What a reply says that came without botocore's machinery, or None if it is for botocore to judge.
+
+    Args:
+        status: The HTTP status.
+        headers: The reply's headers, their names in lower case.
+        body: The reply.
+        decode: Reads the bytes, where something else than plain JSON is wanted.
+        after_call: What of botocore's is told of calls that went well: its retry quota.
+    """
+    if status != 200:
+        return None
+    try:
+        check("", headers, body)
+        found = read("", headers, body, decode)
+    except CorruptReply:
+        return None  # botocore gets the same reply, and finds the same
+    for handler in after_call:
+        handler(context={}, http_response=_Done)
     return found
 
 

@@ -12,7 +12,7 @@ damaged reply or a lost connection, is given to botocore as the outcome of its o
 errors, retries, quotas and what is known of lost writes are the same on both ways, and no attempt is
 made that botocore would not have made.
 
-Nothing here does I/O: who sends asks for a `Request`, sends it, and shows what came back.
+Nothing here does I/O: who sends asks for a `Request`, sends it, and gives what came back to `read_well`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from dynattrs import foreign_names as foreign
-from dynattrs.errors import CorruptReply
-from dynattrs.operations.flows import Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
-from dynattrs.wire.exchange import check, read
 from dynattrs.wire.observers import Observers
 from dynattrs.wire.sigv4 import (
     Credentials,
@@ -221,7 +218,8 @@ class RequestMaker:
         self._logged = False
         self._seen = tuple(self._look())
         self._unheard = self._observers.are_botocores(self._seen)
-        self._after_call = self._observers.after_call()
+        #: What botocore calls when a call has gone well, which its retry quota is told of.
+        self.after_call = self._observers.after_call()
         self._patterns: dict[tuple[str, str | None], Pattern] = {}
         self._known: frozenset[str] = frozenset()
         #: Whether endpoints may differ from one set of credentials to the next.
@@ -243,7 +241,7 @@ class RequestMaker:
         if seen[0] is not self._seen[0] or seen != self._seen or logged is not self._logged:
             self._seen, self._logged = seen, logged
             self._unheard = not logged and self._observers.are_botocores(seen)
-            self._after_call = self._observers.after_call()
+            self.after_call = self._observers.after_call()
             self._patterns = {}
             self._known = frozenset()
             self._failures = {}
@@ -327,33 +325,6 @@ class RequestMaker:
             self._several_accounts |= account is not None
         elif _is_first(_values(request)):
             self._failures[method] = self._failures.get(method, 0) + 1
-
-    def response(
-        self, status: int, headers: Mapping[str, str], body: bytes, decode: Decode | None
-    ) -> Message | None:
-        """What a reply says, or None if it is for botocore to judge.
-
-        Args:
-            status: The HTTP status.
-            headers: The reply's headers, their names in lower case.
-            body: The reply.
-            decode: Reads the bytes, where something else than plain JSON is wanted.
-        """
-        if status != 200:
-            return None
-        try:
-            check("", headers, body)
-            found = read("", headers, body, decode)
-        except CorruptReply:
-            return None  # botocore gets the same reply, and finds the same
-        # botocore's retry quota is told of calls that went well.
-        for handler in self._after_call:
-            handler(context={}, http_response=_Done)
-        return found
-
-
-class _Done:
-    status_code = 200
 
 
 _METHODS: Final = {operation: method for method, operation in ITEM_OPERATIONS.items()}

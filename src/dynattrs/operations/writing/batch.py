@@ -12,23 +12,30 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Hashable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from dynattrs.errors import (
-    DynattrsError,
-    SessionClosed,
-    UnsentWrites,
-)
+from dynattrs.errors import DynattrsError, SessionClosed, Throttled, UnsentWrites
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow, Signal, Start, Task, Wait, WaitFor
+from dynattrs.operations.flows import Call, Flow, Signal, Start, Wait, WaitFor
+from dynattrs.operations.refusals import in_doubt
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.leftovers import (
+    REFUSED,
+    Answer,
+    Put,
+    Request,
+    hold_back,
+    is_of_partitions,
+    passes,
+    read,
+    split,
+    without,
+)
+from dynattrs.operations.writing.pace import inside
 from dynattrs.operations.writing.packed import packed_write
 from dynattrs.operations.writing.reports import (
-    hand_over,
     look_back,
-    raise_failures,
     remember,
     report_left,
     tell_of,
@@ -36,7 +43,6 @@ from dynattrs.operations.writing.reports import (
     unsent_writes,
     with_earlier,
 )
-from dynattrs.operations.writing.sending import Put, send
 
 R = TypeVar("R")
 
@@ -82,20 +88,19 @@ def hold(core: Core, buffer: Buffer, write: Write, *, going_on: bool = False) ->
             not taken.
         BatchClosed: The batch has ended, or is ending.
     """
-    waits = _may_wait(core, buffer, write, going_on)
-    return buffer.add(write) and waits
+    if buffer.has_failures or core.hooks.after_flush:
+        waits = may_wait(core, buffer, write, going_on)
+        return buffer.add(write) and waits
+    return buffer.add(write) and not is_sending(core, buffer)
 
 
 def hold_packed(core: Core, buffer: Buffer, obj: object) -> bool | None:
     """As `hold`, for an object that becomes JSON at once; None for any other."""
     write = packed_write(core, obj)
-    if write is None:
-        return None
-    waits = _may_wait(core, buffer, write, False)
-    return buffer.add(write) and waits
+    return None if write is None else hold(core, buffer, write)
 
 
-def _may_wait(core: Core, buffer: Buffer, write: Write, going_on: bool) -> bool:
+def may_wait(core: Core, buffer: Buffer, write: Write, going_on: bool) -> bool:
     """Whether who writes may wait for what the buffer sends; raises what has failed before."""
     if is_sending(core, buffer):
         return False
@@ -108,23 +113,28 @@ def is_sending(core: Core, buffer: Buffer) -> bool:
     return bool(buffer.senders) and core.environment.caller() in buffer.senders
 
 
+def share_of(core: Core) -> int:
+    """How many batches of one buffer may be under way: one, while all places are taken.
+
+    Another one would only queue.
+    """
+    allowed = core.pace.allowed
+    return allowed if len(core.pace.queue) < allowed else 1
+
+
 def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
     """Begin to send the whole batches there are.
 
     Waits while `concurrency` batches are in flight, so memory stays bounded.
     """
-    while (found := buffer.next_whole(core.pace.share)) is not None:
+    while (found := buffer.next_whole(share_of(core))) is not None:
         if isinstance(found, list):
-            yield from _begin(core, buffer, found)
+            yield from begin(core, buffer, found)
         else:
-            yield _waiting(found)
+            yield WaitFor(found) if isinstance(found, Signal) else Wait(found)
 
 
-def _waiting(found: Task | Signal) -> Wait | WaitFor:
-    return WaitFor(found) if isinstance(found, Signal) else Wait(found)
-
-
-def _begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
+def begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
     """Send a batch beside the caller. If that fails, nothing of it stays in flight all the same."""
     try:
         task = yield Start(send(core, buffer, batch, put), _is_light(buffer, batch))
@@ -142,88 +152,147 @@ def _is_light(buffer: Buffer, batch: list[Write]) -> bool:
     )
 
 
-def gather_alone(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[None]:
-    """Send a write by a request of its own, beside the caller.
+# --- One batch ----------------------------------------------------------------------------------
 
-    Waits while `concurrency` requests are in flight. What fails is in the buffer. No write to its
-    key is in flight: `await_key` saw to that.
 
-    Raises:
-        UnsentWrites: Earlier writes have failed in a way that leaves no hope for this one, which
-            is among its objects.
+def send(
+    core: Core,
+    buffer: Buffer,
+    batch: list[Write],
+    put: Put | None = None,
+    since: float | None = None,
+) -> Flow[None]:
+    """Send one batch, or a write alone by *put*, until each is acknowledged, has failed, or waits in a
+    lane. Those that come from lanes have been tried *since* then.
+
+    It raises interruptions and nothing else: failures are in the buffer. However it ends, nothing of
+    the batch is in flight then.
     """
-    if buffer.is_hopeless():
-        raise_failures(buffer, write)
-    if (portion := buffer.ledger.take_portion()) is not None:
-        hand_over(core, portion, raising=False)
-    while (task := buffer.running(core.pace.share)) is not None:
-        yield Wait(task)
-    buffer.take_alone(write)
-    yield from _begin(core, buffer, [write], put)
-
-
-def gather_beside(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[None]:
-    """As `gather`, for a write that takes a request of its own.
-
-    Raises:
-        UnsentWrites: As `hold`.
-        BatchClosed: As `hold`.
-        DynattrsError: It comes from inside the sending of the batch, which holds its key still.
-    """
-    if _may_wait(core, buffer, write, False):
-        yield from await_key(core, buffer, write.identity)
-        yield from gather_alone(core, buffer, write, put)
-    elif buffer.holds(write.identity):
-        raise DynattrsError(
-            "a delete from inside on_progress, or from a listener, of what the batch is still writing "
-            "would wait for the batch and so for itself: delete it after the batch"
-        )
-    else:
-        buffer.take_alone(write)
-        yield from _begin(core, buffer, [write], put)
-
-
-def await_key(core: Core, buffer: Buffer, key: Hashable) -> Flow[None]:
-    """Wait until no write to a key is pending or in flight."""
-    while buffer.holds(key):
-        buffer.hasten(key)
-        found = buffer.next_of_all(1)
-        if isinstance(found, list):
-            yield from send(core, buffer, found)
-        else:
-            yield _waiting(found)
-
-
-def settle_open(
-    core: Core, own: Buffer | None, key: Hashable = None, *, batches: bool = True
-) -> Flow[bool]:
-    """Store what the caller's open batches and each `save_all` that it is in, others than its own, have
-    for a key, or, without one, all that they have so far. What fails there is told by them.
-
-    Returns:
-        Whether they had anything.
-
-    Args:
-        core: The session's.
-        own: The buffer of who writes.
-        key: Which key.
-        batches: Also what batches have, which do not wait for each other.
-    """
-    had = False
     caller = core.environment.caller()
-    openers = {**core.taking, **core.gathering} if batches else {**core.taking}
-    for buffer, opener in openers.items():
-        # From inside the sending of a batch that would wait for itself.
-        if opener == caller and buffer is not own and caller not in buffer.senders:
-            last = buffer.last_place()
-            while buffer.holds(key) if key is not None else buffer.outstanding(last):
-                had = True
-                found = buffer.next_of_all(core.pace.share)
-                if isinstance(found, list):
-                    yield from _begin(core, buffer, found)
-                else:
-                    yield _waiting(found)
-    return had
+    outer = caller in buffer.senders
+    try:
+        buffer.senders.add(caller)
+        yield from _send(core, buffer, batch, put, since=since)
+    except BaseException as error:
+        # Only what is in flight still: of a batch that was split, parts may be stored.
+        buffer.fail(batch, error)
+        raise
+    finally:
+        if since is not None:
+            buffer.lanes_answered(batch)
+        if not outer:
+            buffer.senders.discard(caller)
+
+
+def _send(
+    core: Core,
+    buffer: Buffer,
+    batch: list[Write],
+    put: Put | None,
+    uncertain: bool = False,
+    since: float | None = None,
+) -> Flow[None]:
+    began = core.environment.monotonic() if since is None else since
+    patience = core.deadline.total_seconds()
+    operation = "BatchWriteItem"
+    if put is not None:
+        operation = "PutItem" if batch[0].action == "save" else "DeleteItem"
+    wanted = bool(core.hooks.after_flush)
+    remaining = batch
+    attempt = 0
+    while remaining:
+        if buffer.abandoned is not None:
+            buffer.fail(remaining, buffer.abandoned)
+            return
+        until = max(began, buffer.last_success) + patience
+        request = Request(
+            remaining, put, until, uncertain, since is not None, remaining is not batch
+        )
+        try:
+            answer = yield from _at_pace(core, request)
+        except Exception as error:
+            uncertain = in_doubt(error, uncertain)
+            parts = split(remaining, error)
+            if len(parts) > 1:
+                for part in parts:
+                    yield from _send(core, buffer, part, put, uncertain, since)
+                return
+            if not passes(error, once=operation == "PutItem"):
+                own = put is not None or isinstance(error, REFUSED)
+                buffer.fail(remaining, error if own else buffer.reason(error))
+                return
+            answer = Answer(uncertain, remaining, cause=error)
+        now = core.environment.monotonic()
+        uncertain, left = answer.uncertain, answer.left
+        done = without(remaining, left) if left else remaining
+        buffer.acknowledge(done, now, wanted=wanted)
+        if not left:
+            return
+        assert answer.cause is not None
+        until = max(began, buffer.last_success) + patience
+        if now >= until or buffer.is_abandoned():
+            buffer.fail(left, answer.cause)
+            return
+        attempt = 0 if done else attempt + 1
+        if answer.hot:
+            left = yield from hold_back(core, buffer, answer, now, attempt, send)
+        remaining = left
+        if left:
+            tables = (write.table for write in left)
+            until = max(began, buffer.last_success) + patience
+            yield core.pause_before(attempt, operation, tables, len(left), answer.cause, until)
+
+
+def _at_pace(core: Core, request: Request) -> Flow[Answer]:
+    """What is left of one request, which is made when the pace allows it; nothing of a put.
+
+    Where the rest goes on in lanes, the others need not go slower.
+    """
+    environment, pace = core.environment, core.pace
+    place, outer = Signal(), inside.get()
+    throttled = False
+    began = float("-inf")
+    answer = Answer(request.uncertain)
+    try:
+        if outer is None:  # mostly there is a place
+            pace.queue[place] = None
+        if outer is not None or len(pace.queue) > pace.allowed:
+            while not pace.begin(place):
+                yield WaitFor(place)
+        began = environment.monotonic()
+        inside.set(place)
+        if request.put is not None:
+            yield from request.put(request.until)
+        else:
+            asked = {"RequestItems": _request_items(request.writes)}
+            response = yield Call("batch_write_item", asked, deadline=request.until, outlasts=True)
+            doubted = "Uncertain" in response.get("ResponseMetadata", ())
+            if request.lane or doubted or response.get("UnprocessedItems"):
+                read(core, request, response, answer)
+                throttled = not answer.is_held()
+        if not answer.left and pace.allowed < pace.most:
+            pace.go_on()
+    except Throttled as error:
+        throttled = True
+        if not is_of_partitions(core, request, error, answer):
+            raise
+        throttled = False
+    finally:
+        pace.queue.pop(place, None)
+        inside.set(outer)
+        if throttled:
+            pace.slow_down(began, environment.monotonic())
+        if pace.waiting:
+            pace.waiting.pop(place, None)
+            pace.admit()
+    return answer
+
+
+def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
+    items: dict[str, list[Any]] = {}
+    for write in writes:
+        items.setdefault(write.table, []).append(write.request)
+    return items
 
 
 # --- All of it ----------------------------------------------------------------------------------
@@ -242,7 +311,8 @@ def flush(
         DynattrsError: It is called by what is called while a batch is being sent.
     """
     last = buffer.seal() if ending else buffer.last_place()
-    if buffer.senders and core.environment.caller() in buffer.senders:
+    share = share_of(core)
+    if is_sending(core, buffer):
         raise DynattrsError(
             "a flush from inside on_progress, or from a listener, would wait for the batch that is "
             "just being sent and so for itself: read and flush after the batch, or go through the "
@@ -250,17 +320,18 @@ def flush(
         )
     began = core.environment.monotonic()
     while buffer.outstanding(last) or (buffer.has_failures and buffer.is_undecided()):
-        found = buffer.next_of_all(core.pace.share)
+        found = buffer.next_of_all(share)
         if not isinstance(found, list):
-            yield _waiting(found)
+            yield WaitFor(found) if isinstance(found, Signal) else Wait(found)
         elif len(buffer) == len(found) and not core.environment.cancellable:
             # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
             # must not cancel what others have saved.
             yield from send(core, buffer, found)
         else:
-            yield from _begin(core, buffer, found)
-    failed, counts = buffer.failures(), buffer.ledger.take_counts()
-    flushed = buffer.ledger.take_objects()
+            yield from begin(core, buffer, found)
+        share = share_of(core)
+    failed, counts = buffer.failures(), buffer.take_counts()
+    flushed = buffer.ledger.take_objects() if buffer.ledger.holds else None
     if core.events.flush or flushed is not None:
         tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
     replaced = buffer.superseded()

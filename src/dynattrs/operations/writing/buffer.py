@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 import attrs
@@ -26,14 +26,14 @@ from dynattrs.operations.writing.failures import (
     superseded_of,
     unsent_of,
 )
-from dynattrs.operations.writing.lanes import Lane, Lanes
+from dynattrs.operations.writing.lanes import Lane, Laned, Lanes
 from dynattrs.operations.writing.ledger import Ledger, Progress
-from dynattrs.operations.writing.partitions import HotPartitions, Partition, partition_of
 from dynattrs.schema.table import AttributeMap
 
 size_of: Final = operator.attrgetter("size")
 _identity_of: Final = operator.attrgetter("identity")
 _acknowledged_of: Final = operator.attrgetter("acknowledged")
+_action_of: Final = operator.attrgetter("action")
 
 
 def _identity(write: Write) -> Hashable:
@@ -77,8 +77,6 @@ class Write:
 
 
 def _tell(done: list[Write]) -> None:
-    if not any(map(_acknowledged_of, done)):
-        return
     for write in done:
         if write.acknowledged is not None:
             write.acknowledged()
@@ -100,19 +98,9 @@ def _not_done(tasks: list[Task]) -> list[Task]:
 
 
 @attrs.define(eq=False, repr=False)
-class Buffer:
+class Buffer(Laned[Write]):
     """The writes of one batch that are not stored yet. Safe between threads."""
 
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
-    _pending: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
-    #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
-    _in_flight: dict[Hashable, Write] = attrs.field(factory=dict, init=False)
-    #: Left unprocessed, and what came after it, of partitions that take no more for now.
-    lanes: Lanes[Write] = attrs.field(factory=Lanes[Write], init=False)
-    #: What sends these, and wakes up when this is given.
-    attendant: Task | None = attrs.field(default=None, init=False)
-    stirred: Signal = attrs.field(factory=Signal, init=False)
     #: Those who wait until something of this changes.
     _listening: list[Signal] = attrs.field(factory=list, init=False)
     _tasks: list[Task] = attrs.field(factory=list, init=False)
@@ -128,22 +116,19 @@ class Buffer:
     #: Places of writes that were dropped before they were sent: they count as never taken.
     _dropped: int = attrs.field(default=0, init=False)
     _stored: int = attrs.field(default=0, init=False)
-    _replaced: int = attrs.field(default=0, init=False)
     _given_up: int = attrs.field(default=0, init=False)
+    #: Writes that were saved, deleted and given up since listeners were told.
+    _counts: tuple[int, int, int] = attrs.field(default=(0, 0, 0), init=False)
     #: Whether there is anything for `failures` or `is_hopeless` to tell.
     has_failures: bool = attrs.field(default=False, init=False)
-    #: When the service last acknowledged a write.
-    _last_success: float = attrs.field(default=float("-inf"), init=False)
     _sealed: bool = attrs.field(default=False, init=False)
-    #: Why nothing new may be sent any more: an interruption.
-    abandoned: BaseException | None = attrs.field(default=None, init=False)
     #: What `on_progress` raised. It is not called again, and writes go on.
     complaint: Exception | None = attrs.field(default=None, init=False)
     #: What was said at its end of writes that were not stored.
     reports: list[UnsentWrites] = attrs.field(factory=list, init=False)
     #: Who is sending a batch of it just now: what that calls cannot wait for the batch.
     senders: set[Hashable] = attrs.field(factory=set, init=False)
-    #: What became of its writes, until somebody is told.
+    #: What became of its writes, until hooks are told.
     ledger: Ledger = attrs.field(factory=Ledger, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -157,6 +142,7 @@ class Buffer:
         self._failures, self._superseded, self.raised = Failures(), [], None
         self._dropped, self.has_failures = self._places, False
         self._stored = self._replaced = self._given_up = 0
+        self._counts = 0, 0, 0
         self.senders, self.ledger = set(), Ledger()
 
     def __len__(self) -> int:
@@ -232,6 +218,8 @@ class Buffer:
     def outstanding(self, place: int) -> bool:
         """Whether a write up to this place is neither acknowledged nor given up."""
         with self._lock:
+            if not (self._in_flight or self._pending or self.lanes.by_partition):
+                return False
             return any(write.place <= place for write in self._every())
 
     def next_whole(self, allowed: int) -> list[Write] | Task | Signal | None:
@@ -282,6 +270,16 @@ class Buffer:
             return self._take(whole=whole)
 
     def _take(self, *, whole: bool) -> list[Write]:
+        pending = self._pending
+        # As it nearly always is: nothing of the next ones is in flight, and they are small.
+        if len(pending) == limits.BATCH_WRITE_ITEMS and self.abandoned is None:
+            batch = [*pending.values()]
+            in_flight = self._in_flight | pending
+            apart = len(in_flight) == len(self._in_flight) + len(batch)
+            if apart and sum(map(size_of, batch)) <= limits.BATCH_WRITE_BYTES:
+                self._in_flight = in_flight
+                self._pending = {}
+                return batch
         batch = self._next(whole=whole)
         keys = [*map(_identity_of, batch)]
         # In this order: an interruption between the two loses nothing.
@@ -294,15 +292,7 @@ class Buffer:
         most = limits.BATCH_WRITE_ITEMS
         if self.abandoned is not None or (whole and len(self._pending) < most):
             return []
-        # As it nearly always is: nothing of the next ones is in flight, and they are small.
-        batch = list(islice(self._pending.values(), most))
-        if (
-            len(batch) == most
-            and self._in_flight.keys().isdisjoint(islice(self._pending, most))
-            and sum(map(size_of, batch)) <= limits.BATCH_WRITE_BYTES
-        ):
-            return batch
-        batch = []
+        batch: list[Write] = []
         size = 0
         for key, write in self._pending.items():
             if key in self._in_flight:
@@ -311,7 +301,7 @@ class Buffer:
             if size > limits.BATCH_WRITE_BYTES:
                 return batch
             batch.append(write)
-            if len(batch) == limits.BATCH_WRITE_ITEMS:
+            if len(batch) == most:
                 return batch
         return [] if whole else batch
 
@@ -325,22 +315,40 @@ class Buffer:
         """The service has stored *done*. Hooks that are *wanted* for it are to have the objects."""
         if not done:
             return
-        # Before they leave the buffer: a flush that has waited for them tells of them.
-        self.ledger.stored(done, wanted=wanted)
+        saved = [*map(_action_of, done)].count("save")
+        quiet = self.on_progress is None and not any(map(_acknowledged_of, done))
+        if wanted:
+            self.ledger.stored(done)
         with self._lock:
+            # Before they leave the buffer: a flush that has waited for them tells of them.
+            self._count(saved, len(done) - saved, 0)
             if self.on_progress is not None:
                 self._stored += sum(map(self._flies, done))
-            self._last_success = max(self._last_success, now)
+            self.last_success = max(self.last_success, now)
             if self.has_failures:
                 self._failures.stored(done)
             if self.raised is not None:
                 self.raised.stored(done)
+            if quiet:
+                _remove(self._in_flight, done)
+                self._tell()
+                return
         # They land last: who waits for them finds versions moved and progress told.
         try:
             _tell(done)
             self._report()
         finally:
             self._land(done)
+
+    def _count(self, *more: int) -> None:
+        saved, deleted, failed = map(operator.add, self._counts, more)
+        self._counts = saved, deleted, failed
+
+    def take_counts(self) -> tuple[int, int, int]:
+        """How many were saved, deleted and given up, for listeners, once."""
+        with self._lock:
+            counts, self._counts = self._counts, (0, 0, 0)
+            return counts
 
     def fail(self, writes: Iterable[Write], cause: BaseException) -> None:
         """Give up on *writes*, and remember why. A newer write to the same key stands."""
@@ -377,115 +385,12 @@ class Buffer:
             _remove(self._in_flight, writes)
             self._tell()
 
-    # Lanes: what waits for its partition.
-
-    def hold_back(
-        self, hot: dict[Partition, list[Write]], now: float, cause: BaseException
-    ) -> bool:
-        """Let writes in flight, which were left, and the pending ones of their partitions wait in lanes.
-        True if nothing attends to these so far: that is the caller's to begin.
-        """
-        with self._lock:
-            for partition, writes in hot.items():
-                self._hold_back(partition, writes, now, cause)
-            self._tell()
-            begin = self.abandoned is None and not self.lanes.attended
-            self.lanes.attended = self.lanes.attended or begin
-        self.stirred.give()
-        return begin
-
-    def _hold_back(
-        self, partition: Partition, writes: list[Write], now: float, cause: BaseException
-    ) -> None:
-        lane = self.lanes.open(partition, now, cause)
-        back: list[Write] = []
-        for write in filter(self._flies, writes):
-            newer = self._newer(write.identity)
-            if newer is None:
-                back.append(write)
-            else:
-                self._replaced += 1
-                newer.place = min(newer.place, write.place)
-        self.lanes.put_back(lane, back)
-        _remove(self._in_flight, writes)
-        for key, write in list(self._pending.items()):
-            if partition_of(write) == partition:
-                self.lanes.put(lane, write)
-                del self._pending[key]
-
-    def _newer(self, key: Hashable) -> Write | None:
-        lane = self.lanes.holding(key)
-        return self._pending.get(key) if lane is None else lane.writes[key]
-
-    def next_of_lanes(
-        self, hot: HotPartitions, now: float, random: float
-    ) -> tuple[list[Write], float] | float | None:
-        """The next writes of lanes, in flight now, and since when they wait; or how long to wait for them.
-        None if the lanes are empty. Nothing attends to them then.
-        """
-        with self._lock:
-            self.lanes.close_empty()
-            if not self.lanes or self.abandoned is not None:
-                self.lanes.attended = False
-                return None
-            found = self.lanes.next(hot, now, random, self._in_flight)
-            if not isinstance(found, list):
-                return found
-            since = self.lanes.began(found)
-            self._in_flight.update((write.identity, write) for write in found)
-            self.lanes.take(found)
-            return found, since
-
-    def lanes_answered(self, batch: list[Write]) -> None:
-        """A request with these, of lanes, is done."""
-        with self._lock:
-            self.lanes.ended(batch)
-            self._tell()
-        self.stirred.give()
-
-    def lanes_until(self, patience: float) -> float:
-        """When nothing was acknowledged for too long, for the first of the lanes."""
-        with self._lock:
-            return max(self.lanes.since(), self._last_success) + patience
-
-    def take_lanes(self, before: float) -> list[tuple[list[Write], BaseException]]:
-        """Take into flight, with its cause, what waits in lanes since *before*, and may go into flight."""
-        with self._lock:
-            if not self.lanes or self._last_success > before:
-                return []
-            return [(self._lift(lane), lane.cause) for lane in self.lanes.older(before)]
-
-    def leave_lanes(self) -> list[Write]:
-        """Take all that waits in lanes into flight: nothing sends it any more. A write whose key is in
-        flight is pending again.
-        """
-        with self._lock:
-            self.lanes.attended = False
-            lifted = [*chain.from_iterable(map(self._lift, [*self.lanes.by_partition.values()]))]
-            self._pending.update((write.identity, write) for write in self.lanes.clear())
-            return lifted
-
-    def _lift(self, lane: Lane[Write]) -> list[Write]:
-        writes = [write for key, write in lane.writes.items() if key not in self._in_flight]
-        self._in_flight.update((write.identity, write) for write in writes)
-        self.lanes.take(writes)
-        return writes
-
-    def hasten(self, key: Hashable) -> None:
-        """If the write to a key waits in a lane, let it be the next one there."""
-        with self._lock:
-            self.lanes.hasten(key)
-
     def is_abandoned(self) -> bool:
         return self.abandoned is not None
 
     def reason(self, error: BaseException) -> BaseException:
         """Why a write was not sent: the interruption, or *error* where there was none."""
         return error if self.abandoned is None else self.abandoned
-
-    def last_success(self) -> float:
-        with self._lock:
-            return self._last_success
 
     def discard(self) -> list[Unsent]:
         """Drop what is not sent yet."""
@@ -553,14 +458,15 @@ class Buffer:
         with self._lock:
             taken = self._failures.take(self._keys())
             self.has_failures = bool(self._failures)
-        unsent, superseded = unsent_of(taken), superseded_of(taken)
+            unsent, superseded = unsent_of(taken), superseded_of(taken)
+            self._count(0, 0, len(unsent))
         self._superseded += superseded
         self.ledger.gave_up(unsent, superseded)
         return taken
 
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
-        return unsent_of(self.take_failures())
+        return unsent_of(self.take_failures()) if self.has_failures else []
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced."""

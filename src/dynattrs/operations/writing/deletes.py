@@ -14,7 +14,7 @@ from dynattrs.operations.conditions import with_condition
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.refusals import ConditionFalse
-from dynattrs.operations.writing import batch
+from dynattrs.operations.writing import batch, beside
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.schema.table import AttributeMap
 
@@ -41,7 +41,7 @@ def gather(
     if guard is None:
         yield from batch.gather(core, buffer, write)
     else:
-        yield from batch.gather_beside(
+        yield from beside.gather_beside(
             core, buffer, write, lambda until: _delete(table, key, guard, until)
         )
 

@@ -1,17 +1,20 @@
 """What of a buffer waits for hot partitions: each in a lane of its own, beside all that goes on.
 
-Plain data that the buffer's lock guards. A write in a lane was left unprocessed, so that it is surely not
-stored, or came after such a one.
+Plain data that the buffer's lock guards. Nothing here is called while no partition is hot. A write in a
+lane was left unprocessed, so that it is surely not stored, or came after such a one.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
+from itertools import chain
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
 from dynattrs import limits
+from dynattrs.operations.flows import Signal, Task
 from dynattrs.operations.writing.partitions import (
     LONGEST,
     HotPartitions,
@@ -31,7 +34,14 @@ class Waiting(Placed, Protocol):
     size: int
 
 
+class Taken(Waiting, Protocol):
+    """A write that a buffer has taken."""
+
+    place: int
+
+
 W = TypeVar("W", bound=Waiting)
+T = TypeVar("T", bound=Taken)
 
 
 @attrs.define(eq=False, repr=False)
@@ -185,6 +195,131 @@ class Lanes(Generic[W]):
         left = [write for lane in self.by_partition.values() for write in lane.writes.values()]
         self.by_partition, self._bytes, self._count = {}, 0, 0
         return left
+
+
+@attrs.define(eq=False, repr=False)
+class Laned(Generic[T]):
+    """Writes that are pending, in flight, or in lanes, as far as lanes go; `Buffer` has the rest."""
+
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
+    _pending: dict[Hashable, T] = attrs.field(factory=dict, init=False)
+    #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
+    _in_flight: dict[Hashable, T] = attrs.field(factory=dict, init=False)
+    #: Left unprocessed, and what came after it, of partitions that take no more for now.
+    lanes: Lanes[T] = attrs.field(factory=Lanes[T], init=False)
+    #: What sends these, and wakes up when this is given.
+    attendant: Task | None = attrs.field(default=None, init=False)
+    stirred: Signal = attrs.field(factory=Signal, init=False)
+    #: How many writes others have taken the place of.
+    _replaced: int = attrs.field(default=0, init=False)
+    #: When the service last acknowledged a write.
+    last_success: float = attrs.field(default=float("-inf"), init=False)
+    #: Why nothing new may be sent any more: an interruption.
+    abandoned: BaseException | None = attrs.field(default=None, init=False)
+
+    def _flies(self, write: T) -> bool:
+        raise NotImplementedError
+
+    def _tell(self) -> None:
+        raise NotImplementedError
+
+    def hold_back(self, hot: dict[Partition, list[T]], now: float, cause: BaseException) -> bool:
+        """Let writes in flight, which were left, and the pending ones of their partitions wait in lanes.
+        True if nothing attends to these so far: that is the caller's to begin.
+        """
+        with self._lock:
+            for partition, writes in hot.items():
+                self._hold_back(partition, writes, now, cause)
+            self._tell()
+            begin = self.abandoned is None and not self.lanes.attended
+            self.lanes.attended = self.lanes.attended or begin
+        self.stirred.give()
+        return begin
+
+    def _hold_back(
+        self, partition: Partition, writes: list[T], now: float, cause: BaseException
+    ) -> None:
+        lane = self.lanes.open(partition, now, cause)
+        back: list[T] = []
+        flying = [*filter(self._flies, writes)]
+        for write in flying:
+            newer = self._newer(write.identity)
+            if newer is None:
+                back.append(write)
+            else:
+                self._replaced += 1
+                newer.place = min(newer.place, write.place)
+        self.lanes.put_back(lane, back)
+        for write in flying:
+            del self._in_flight[write.identity]
+        for key, write in list(self._pending.items()):
+            if partition_of(write) == partition:
+                self.lanes.put(lane, write)
+                del self._pending[key]
+
+    def _newer(self, key: Hashable) -> T | None:
+        lane = self.lanes.holding(key)
+        return self._pending.get(key) if lane is None else lane.writes[key]
+
+    def next_of_lanes(
+        self, hot: HotPartitions, now: float, random: float
+    ) -> tuple[list[T], float] | float | None:
+        """The next writes of lanes, in flight now, and since when they wait; or how long to wait for them.
+        None if the lanes are empty. Nothing attends to them then.
+        """
+        with self._lock:
+            self.lanes.close_empty()
+            if not self.lanes or self.abandoned is not None:
+                self.lanes.attended = False
+                return None
+            found = self.lanes.next(hot, now, random, self._in_flight)
+            if not isinstance(found, list):
+                return found
+            since = self.lanes.began(found)
+            self._in_flight.update((write.identity, write) for write in found)
+            self.lanes.take(found)
+            return found, since
+
+    def lanes_answered(self, batch: list[T]) -> None:
+        """A request with these, of lanes, is done."""
+        with self._lock:
+            self.lanes.ended(batch)
+            self._tell()
+        self.stirred.give()
+
+    def lanes_until(self, patience: float) -> float:
+        """When nothing was acknowledged for too long, for the first of the lanes."""
+        with self._lock:
+            return max(self.lanes.since(), self.last_success) + patience
+
+    def take_lanes(self, before: float) -> list[tuple[list[T], BaseException]]:
+        """Take into flight, with its cause, what waits in lanes since *before*, and may go into flight."""
+        with self._lock:
+            if not self.lanes or self.last_success > before:
+                return []
+            return [(self._lift(lane), lane.cause) for lane in self.lanes.older(before)]
+
+    def leave_lanes(self) -> list[T]:
+        """Take all that waits in lanes into flight: nothing sends it any more. A write whose key is in
+        flight is pending again.
+        """
+        with self._lock:
+            self.lanes.attended = False
+            lifted = [*chain.from_iterable(map(self._lift, [*self.lanes.by_partition.values()]))]
+            self._pending.update((write.identity, write) for write in self.lanes.clear())
+            return lifted
+
+    def _lift(self, lane: Lane[T]) -> list[T]:
+        writes = [write for key, write in lane.writes.items() if key not in self._in_flight]
+        self._in_flight.update((write.identity, write) for write in writes)
+        self.lanes.take(writes)
+        return writes
+
+    def hasten(self, key: Hashable) -> None:
+        """If the write to a key waits in a lane, let it be the next one there."""
+        with self._lock:
+            self.lanes.hasten(key)
 
 
 def _some(lane: Lane[W], most: int, room: int, in_flight: dict[Hashable, Any]) -> list[W]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 import attrs
@@ -18,8 +17,6 @@ from dynattrs.operations.writing.failures import given
 PORTION_OBJECTS: Final = 1000
 #: The same in bytes of what is stored.
 PORTION_BYTES: Final = 16 * 1024 * 1024
-
-_action_of: Final = operator.attrgetter("action")
 
 
 class Told(Protocol):
@@ -63,38 +60,30 @@ class Progress:
 
 @attrs.define(eq=False, repr=False)
 class Ledger:
-    """What became of the writes of a buffer and was not told yet. Safe between threads."""
+    """What became of the writes of a buffer, and hooks were not told of yet. Safe between threads."""
 
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    # Counts since the last event, objects since the last call of the hooks.
-    _saved: int = attrs.field(default=0, init=False)
-    _deleted: int = attrs.field(default=0, init=False)
-    _failed: int = attrs.field(default=0, init=False)
+    #: Whether there is anything to tell.
+    holds: bool = attrs.field(default=False, init=False)
     _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
     _unsent: list[Unsent] = attrs.field(factory=list, init=False)
     _superseded: list[Unsent] = attrs.field(factory=list, init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _held: int = attrs.field(default=0, init=False)
 
-    def stored(self, writes: Sequence[Told], *, wanted: bool) -> None:
-        """Remember what the service has acknowledged; the objects only where a hook wants them."""
-        saved = [*map(_action_of, writes)].count("save")
+    def stored(self, writes: Iterable[Told]) -> None:
+        """Remember what the service has acknowledged: a hook wants it."""
         with self._lock:
-            self._saved += saved
-            self._deleted += len(writes) - saved
-            if wanted:
-                self._hold(writes)
-
-    def _hold(self, writes: Sequence[Told]) -> None:
-        for write in writes:
-            self._objects.setdefault(write.action, []).append(given(write.obj))
-            self._bytes += write.size
-            self._held += 1
+            self.holds = True
+            for write in writes:
+                self._objects.setdefault(write.action, []).append(given(write.obj))
+                self._bytes += write.size
+                self._held += 1
 
     def gave_up(self, unsent: list[Unsent], superseded: list[Unsent]) -> None:
         """Remember what was given up, and what of that does not matter any more."""
         with self._lock:
-            self._failed += len(unsent)
+            self.holds = True
             self._unsent += unsent
             self._superseded += superseded
 
@@ -110,14 +99,8 @@ class Ledger:
             unsent, self._unsent = self._unsent, []
             superseded, self._superseded = self._superseded, []
             self._bytes = self._held = 0
+            self.holds = False
         if not objects and not unsent and not superseded:
             return None
         saved, deleted = objects.get("save", ()), objects.get("delete", ())
         return Flushed(tuple(saved), tuple(deleted), tuple(unsent), tuple(superseded))
-
-    def take_counts(self) -> tuple[int, int, int]:
-        """How many were saved, deleted and given up, for listeners, once."""
-        with self._lock:
-            counts = self._saved, self._deleted, self._failed
-            self._saved = self._deleted = self._failed = 0
-        return counts

@@ -31,36 +31,28 @@ class Pace:
     """
 
     most: int
-    _allowed: float = attrs.field(init=False)
-    #: Requests in the order in which they came; the first ones, as many as are allowed, have the places.
-    #: One that leaves takes its own out, which no interruption can come between, and calls `admit`. Where
-    #: one has come between these two, the next one finds out by itself, a little later.
+    #: How many may be under way now, from 1 to `most`.
+    allowed: int = attrs.field(init=False)
+    #: The same, with what it has come back by so far.
+    _exactly: float = attrs.field(init=False)
+    #: Requests in the order in which they came; the first ones, as many as are allowed, have the places:
+    #: one that finds itself among them when it has come goes on, and others ask `begin`. One that leaves
+    #: takes its own out, which no interruption can come between, and calls `admit` where others wait.
+    #: Where one has come between these two, the next one finds out by itself, a little later.
     queue: dict[Signal, None] = attrs.field(factory=dict, init=False)
+    #: Those that have found no place, until they have one.
+    waiting: dict[Signal, None] = attrs.field(factory=dict, init=False)
     _slowed_at: float = attrs.field(default=float("-inf"), init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._allowed = float(self.most)
+        self.allowed, self._exactly = self.most, float(self.most)
         forget_at_fork(self)
 
     def forked(self) -> None:
         """This is a child process: nothing is under way in it."""
         self._lock = threading.Lock()
-        self.queue = {}
-
-    @property
-    def allowed(self) -> int:
-        """How many may be under way now, from 1 to `most`."""
-        return int(self._allowed)
-
-    @property
-    def share(self) -> int:
-        """How many batches of one buffer may be under way: one, while all places are taken.
-
-        Another one would only queue.
-        """
-        allowed = int(self._allowed)
-        return allowed if len(self.queue) < allowed else 1
+        self.queue, self.waiting = {}, {}
 
     # Places.
 
@@ -70,15 +62,19 @@ class Pace:
             outer = inside.get()
             if outer is not None and outer in self.queue:
                 return True
+            # Before the look: one that leaves after it finds who waits.
+            self.waiting[place] = None
             self.queue[place] = None
             self.admit()
+        if place.given:
+            self.waiting.pop(place, None)
         return place.given
 
     def admit(self) -> None:
         """Wake those whose turn it is, after one has left the queue."""
         # Without a lock: who was among the first ones stays there until it leaves. The list is made in
         # one step.
-        for place in list(islice(self.queue, int(self._allowed))):
+        for place in list(islice(self.queue, self.allowed)):
             if not place.given:  # as `give`, which is called too often here
                 place.given = True
                 if place.wake is not None:
@@ -91,10 +87,12 @@ class Pace:
         with self._lock:
             # What was sent before the last slowing says nothing of the new pace.
             if began >= self._slowed_at:
-                self._allowed = max(1.0, self._allowed / 2)
+                self._exactly = max(1.0, self._exactly / 2)
+                self.allowed = int(self._exactly)
                 self._slowed_at = now
 
     def go_on(self) -> None:
         """A request was done wholly."""
         with self._lock:
-            self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
+            self._exactly = min(float(self.most), self._exactly + 1 / self._exactly)
+            self.allowed = int(self._exactly)

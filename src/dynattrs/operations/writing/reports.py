@@ -150,7 +150,7 @@ def _chain(error: BaseException, link: _Link) -> list[BaseException]:
 
 def tell_so_far(core: Core, buffer: Buffer, began: float) -> None:
     """Tell listeners and hooks what was done before an error; what a hook raises is logged."""
-    counts, flushed = buffer.ledger.take_counts(), buffer.ledger.take_objects()
+    counts, flushed = buffer.take_counts(), buffer.ledger.take_objects()
     tell_of(core, counts, flushed, began, raising=False)
 
 

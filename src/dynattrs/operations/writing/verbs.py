@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.reading.projections import OnError
     from dynattrs.operations.writing import (
         batch,
+        beside,
         deletes,
         edits,
         encoding,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.writing.encoding import Encoded
 else:
     batch = deferred("dynattrs.operations.writing.batch")
+    beside = deferred("dynattrs.operations.writing.beside")
     deletes = deferred("dynattrs.operations.writing.deletes")
     encoding = deferred("dynattrs.operations.writing.encoding")
     packing = deferred("dynattrs.operations.writing.packed")
@@ -191,7 +193,7 @@ class WriteVerbs(Owner):
         """
         info, core = encoded.info, self._core
         key = identity(core.table_name(info.table), encoded.key)
-        had = yield from batch.settle_open(core, self._buffer, key, batches=False)
+        had = yield from beside.settle_open(core, self._buffer, key, batches=False)
         return encoding.encode(core, encoded.source) if had else encoded
 
     def _target(
@@ -201,14 +203,14 @@ class WriteVerbs(Owner):
         info, item_key, version = target(subject, key)
         if self._is_in_save_all():
             settled = identity(self._core.table_name(info.table), item_key)
-            yield from batch.settle_open(self._core, self._buffer, settled, batches=False)
+            yield from beside.settle_open(self._core, self._buffer, settled, batches=False)
             version = target(subject, key)[2]
         return info, item_key, version
 
     def _gather_each(
         self, objects: Iterable[Instance], buffer: Buffer, own: Buffer, on_error: OnError
     ) -> Flow[None]:
-        core, alone, beside = self._core, buffer is own, False
+        core, alone, apart = self._core, buffer is own, False
         # Asked once: the caller goes on only when all of it is done.
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
@@ -219,7 +221,7 @@ class WriteVerbs(Owner):
                     encoded = encoding.encode(core, obj)
                     if encoded.info.version is not None or encoded.info.guarding:
                         yield from self._put_beside(own, encoded)
-                        beside = True
+                        apart = True
                         continue
                 except (MappingError, ModelError) as error:
                     refused = encoding.refusal(obj, error)
@@ -230,8 +232,8 @@ class WriteVerbs(Owner):
                     continue
                 write = batch.put_write(core, encoded)
             # What the caller has written meanwhile, through others, comes first.
-            if beside or len(core.taking) > 1 or (alone and core.gathering):
-                yield from batch.settle_open(core, buffer, write.identity, batches=alone)
+            if apart or len(core.taking) > 1 or (alone and core.gathering):
+                yield from beside.settle_open(core, buffer, write.identity, batches=alone)
             if tells or (waits and buffer.has_failures):
                 reports.look_back(core, buffer, write, going_on=True)
             if buffer.add(write) and waits:
@@ -251,7 +253,7 @@ class WriteVerbs(Owner):
             act = functools.partial(self._put, encoded, key, found, beside=until)
             return self._as_today(encoded.info, act)
 
-        yield from batch.gather_alone(self._core, own, write, put)
+        yield from beside.gather_alone(self._core, own, write, put)
 
     def _as_today(
         self, info: ModelInfo, act: Callable[[], Flow[R]], *, keys: bool = False
@@ -314,7 +316,7 @@ class WriteVerbs(Owner):
         """Put an object that became JSON at once, whatever is stored."""
         core = self._core
         if core.gathering or core.taking:
-            yield from batch.settle_open(core, None, write.identity)
+            yield from beside.settle_open(core, None, write.identity)
         parameters = {"TableName": write.table, "Item": packed_item(write.request)}
         yield from past_conflicts(core, Call("put_item", parameters))
         if write.acknowledged is not None:
