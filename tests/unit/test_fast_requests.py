@@ -718,7 +718,7 @@ def test_a_false_condition_is_one_request_and_brings_the_item(
 
     assert caught.value.item == FOUND
     assert len(server.received) == 1
-    assert caught.value.__cause__.__cause__.operation_name == "PutItem"  # type: ignore[union-attr]
+    assert caught.value.__cause__.operation_name == "PutItem"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

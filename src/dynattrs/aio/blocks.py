@@ -13,9 +13,12 @@ from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session import shown
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from dynattrs.aio.handles import AsyncHandle
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 

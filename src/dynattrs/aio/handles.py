@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
+from dynattrs.errors import DynattrsError
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
+from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
     from dynattrs.aio import blocks, results
@@ -32,6 +34,8 @@ else:
     edits = deferred("dynattrs.operations.writing.edits")
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.aio.results")
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -65,7 +69,12 @@ class AsyncHandle(AnyHandle, Async):
     _driver: Driver
 
     async def _drive(self, flow: Flow[R]) -> R:
-        return await self._driver.run(flow)
+        __tracebackhide__ = True
+        try:
+            return await self._driver.run(flow)
+        except DynattrsError as error:
+            # DYNATTRS_TRACEBACKS=full shows the rest
+            raise error.with_traceback(shown_of(error))  # noqa: B904
 
     @overload
     async def delete(

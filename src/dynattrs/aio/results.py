@@ -12,9 +12,12 @@ from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
 from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from dynattrs.aio.handles import AsyncHandle
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
@@ -133,7 +136,7 @@ class AsyncPages(_Iteration[Page[M_co]]):
 
         def following() -> Awaitable[Any]:
             if not stream:
-                stream.append(Stream(query))
+                stream.append(query._stream())
             return query._drive(following_of(stream[0]))
 
         def close() -> None:

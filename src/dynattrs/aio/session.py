@@ -27,11 +27,14 @@ from dynattrs.session.any_session import (
     is_awaited,
     limit_of,
 )
+from dynattrs.tracebacks import hidden
 from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room
 
 if TYPE_CHECKING:
     from dynattrs.wire.local_engine import Lease
+
+__tracebackhide__ = hidden
 
 Self = TypeVar("Self", bound="AsyncSession")
 
@@ -61,7 +64,7 @@ class AsyncBatch(AsyncHandle, AnyBatch):
                 assert self._buffer is not None
                 whole = gathered.hold_packed(self._core, self._buffer, obj)
                 if whole:
-                    await self._driver.run(gathered.send_whole(self._core, self._buffer))
+                    await self._drive(gathered.send_whole(self._core, self._buffer))
                 if whole is not None:
                     return obj
             return await super().save(obj, when=when)

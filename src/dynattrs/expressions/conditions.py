@@ -36,6 +36,9 @@ from dynattrs.schema.field_rules import ReadsObject, raised, shown
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 Operator: TypeAlias = Literal["=", "<>", "<", "<=", ">", ">="]
 TypeTag: TypeAlias = Literal["S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"]
@@ -105,9 +108,6 @@ class Size(Expression):
 
     def __str__(self) -> str:
         return f"size({data_of(self.path).label})"
-
-    def __repr__(self) -> str:
-        return str(self)
 
     def __bool__(self) -> bool:
         raise no_truth(str(self))
@@ -238,9 +238,6 @@ class Condition(Expression):
 
     def __bool__(self) -> bool:
         raise no_truth(f"the condition {self}")
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -35,6 +35,9 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import Path, check_unpacked, data_of, is_path, path_of
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 T = TypeVar("T")
 

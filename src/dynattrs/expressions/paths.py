@@ -20,6 +20,9 @@ from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import COMPRESSED, StoredForm
 from dynattrs.schema.table import AttributeValue
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 T = TypeVar("T")
 
@@ -79,9 +82,12 @@ _NO_LIST_HAS: Final = 10**6
 
 
 class Expression:
-    """What stands in an expression and is no value."""
+    """What stands in an expression and is no value. Its `str` is how a program writes it."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Path(Expression):

@@ -22,6 +22,9 @@ from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.model_info import StoredForm
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 T = TypeVar("T")
 
@@ -49,9 +52,6 @@ class Computed(Expression):
 
     def render(self, placeholders: Placeholders) -> str:
         raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return str(self)
 
     def __bool__(self) -> bool:
         raise no_truth(f"the update value {self}")
@@ -310,9 +310,6 @@ class Action(Expression):
         return f"{path} = {value}" if self.clause == "SET" else f"{path} {value}"
 
     def __str__(self) -> str:
-        return self.written
-
-    def __repr__(self) -> str:
         return self.written
 
 

@@ -14,6 +14,9 @@ from dynattrs.expressions.conditions import Comparison, PathOperand, Value
 from dynattrs.keys import planner
 from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.schema.model_info import guarded_tables
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 #: A text of so many characters is no longer than any key may be.
 _SHORT: Final = 256

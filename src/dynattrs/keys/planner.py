@@ -49,6 +49,9 @@ from dynattrs.schema.table import (
     Index,
     KeySchema,
 )
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 #: A place in an item: attribute names and positions.
 Place: TypeAlias = "tuple[str | int, ...]"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs.expressions.paths import Path, did_you_mean
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
+from dynattrs.tracebacks import hidden
 
 #: Where a model class keeps its paths, by field name.
 PATHS_ATTRIBUTE: Final = "__dynattrs_paths__"
@@ -33,6 +34,8 @@ else:
     # The metaclass of protocols is itself an ABCMeta. Deriving from it lets a class statement name
     # a model and a protocol as bases, which Python decides before any decorator runs.
     _Base = type(typing.Protocol)
+
+__tracebackhide__ = hidden
 
 
 class ModelMeta(_Base):

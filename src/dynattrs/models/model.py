@@ -46,6 +46,7 @@ from dynattrs.schema.model_info import (
 )
 from dynattrs.schema.option_values import check_mapping
 from dynattrs.schema.table import UNSAID, Index, Table, declared_indexes
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -56,6 +57,8 @@ if sys.version_info >= (3, 11):
     from typing import dataclass_transform
 else:  # attrs and cattrs bring it
     from typing_extensions import dataclass_transform
+
+__tracebackhide__ = hidden
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)

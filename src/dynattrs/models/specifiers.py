@@ -17,6 +17,7 @@ from dynattrs.mapper.time_to_live import with_whole_seconds
 from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import METADATA_KEY, FieldOptions
 from dynattrs.schema.option_values import check_flag, several
+from dynattrs.tracebacks import hidden
 
 T = TypeVar("T")
 
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
         key_only: bool
         unique: bool
         formerly: str | Iterable[str]
+
+
+__tracebackhide__ = hidden
 
 
 @overload

@@ -60,12 +60,15 @@ _log = logging.getLogger("dynattrs")
 class ConditionFalse(ServiceError):
     """The service found a condition false. Flows turn it into `ConditionFailed`."""
 
+    #: What is raised from it says all that it says, so botocore's error becomes the cause of that.
+    retold = True
     item: AttributeMap | None = None
 
 
 class TransactionCanceled(ServiceError):
     """The service did not do a transaction. Flows turn it into `TransactionFailed`."""
 
+    retold = True
     reasons: Sequence[Message] = ()
 
 

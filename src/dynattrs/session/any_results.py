@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dynattrs.deferral import deferred
+from dynattrs.errors import DynattrsError
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.batch_get import BatchGet
 from dynattrs.operations.reading.partiql import Statement
-from dynattrs.operations.reading.query import QueryVerbs, _positive
+from dynattrs.operations.reading.query import QueryVerbs, Stream, _positive
 from dynattrs.session.any_handle import AnyHandle
+from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import tabular
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 else:
     tabular = deferred("dynattrs.operations.reading.tabular")
     shown = deferred("dynattrs.session.shown")
+
+__tracebackhide__ = hidden
 
 M_co = TypeVar("M_co", covariant=True)
 H = TypeVar("H", bound=AnyHandle)
@@ -45,6 +49,12 @@ class AnyQuery(QueryVerbs[M_co]):
         most = wanted if self._limit is None else min(self._limit, wanted)
         items = yield from self.limit(most)._all(eager=False)
         return tabular.preview_of(self, count, items)
+
+    def _stream(self) -> Stream[M_co]:
+        try:
+            return Stream(self)
+        except DynattrsError as error:
+            raise error.with_traceback(shown_of(error))  # noqa: B904
 
     def pages(self) -> Any:
         """The pages as the service returns them. Under a filter a page may be empty."""

@@ -13,11 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
+from dynattrs.errors import DynattrsError
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 from dynattrs.session.driver import Driver
+from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,6 +36,8 @@ else:
     edits = deferred("dynattrs.operations.writing.edits")
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.session.results")
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -67,7 +71,12 @@ class Handle(AnyHandle, Sync):
     _driver: Driver
 
     def _drive(self, flow: Flow[R]) -> R:
-        return self._driver.run(flow)
+        __tracebackhide__ = True
+        try:
+            return self._driver.run(flow)
+        except DynattrsError as error:
+            # DYNATTRS_TRACEBACKS=full shows the rest
+            raise error.with_traceback(shown_of(error))  # noqa: B904
 
     @overload
     def delete(self, subject: type[M], key: object, /, *, when: bool | None = None) -> None: ...

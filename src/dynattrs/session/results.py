@@ -10,12 +10,14 @@ from dynattrs.errors import QueryError
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
-from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
 from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
+from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
     from dynattrs.session.handles import Handle
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
@@ -34,11 +36,11 @@ class Query(AnyQuery[M_co], Sync):
         return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
-        stream = Stream(self)
+        stream = self._stream()
         return Each.of(lambda: self._handle._drive(stream.items()), stream.close)
 
     def pages(self) -> Iterator[Page[M_co]]:
-        stream = Stream(self)
+        stream = self._stream()
         return Following(lambda: self._drive(stream.next()), stream.close)
 
     # What changes the type of the results is declared here, and once more for asyncio.
@@ -187,6 +189,6 @@ class _Failing:
         if error is None:
             raise StopIteration
         try:
-            raise error
+            raise error.with_traceback(shown_of(error))
         finally:
             del error  # which would be a circle with its traceback

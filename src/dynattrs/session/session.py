@@ -23,6 +23,7 @@ from dynattrs.session.any_session import (
 )
 from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
+from dynattrs.tracebacks import hidden
 from dynattrs.wire.boto_client import keep_all_connections, make_client, with_room
 from dynattrs.wire.client import Wire
 from dynattrs.wire.service_errors import configured
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from dynattrs.wire.local_engine import Lease
 else:
     gathered = deferred("dynattrs.operations.writing.batch")
+
+__tracebackhide__ = hidden
 
 Self = TypeVar("Self", bound="Session")
 
@@ -58,7 +61,7 @@ class Batch(Handle, AnyBatch):
                 assert self._buffer is not None
                 whole = gathered.hold_packed(self._core, self._buffer, obj)
                 if whole:
-                    self._driver.run(gathered.send_whole(self._core, self._buffer))
+                    self._drive(gathered.send_whole(self._core, self._buffer))
                 if whole is not None:
                     return obj
             return super().save(obj, when=when)
@@ -75,7 +78,7 @@ class Batch(Handle, AnyBatch):
     ) -> None:
         self._check_begun()
         try:
-            self._driver.run(self._end(error))
+            self._drive(self._end(error))
         except BaseException as failure:
             self._report(failure, error)
             raise

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.query import QueryVerbs

@@ -9,6 +9,9 @@ from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 A = TypeVar("A")
 

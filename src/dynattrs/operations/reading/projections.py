@@ -24,6 +24,9 @@ from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 R_co = TypeVar("R_co", covariant=True)
 

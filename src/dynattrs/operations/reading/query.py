@@ -42,6 +42,9 @@ from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
 
 M_co = TypeVar("M_co", covariant=True)
 Self = TypeVar("Self", bound="QueryVerbs[Any]")
