@@ -396,12 +396,17 @@ def models_of(part: object) -> set[type[object]]:
 
 def paths_in(part: object) -> Iterator[Path]:
     """Every path inside a condition."""
-    if isinstance(part, Path):
+    if isinstance(part, PathOperand):
+        yield part.path
+    elif isinstance(part, Comparison):
+        yield from paths_in(part.left)
+        yield from paths_in(part.right)
+    elif isinstance(part, Path):
         yield part
     elif isinstance(part, tuple):
         for each in part:
             yield from paths_in(each)
-    elif isinstance(part, (Condition, PathOperand, Size)) and attrs.has(cls := type(part)):
+    elif isinstance(part, (Condition, Size)) and attrs.has(cls := type(part)):
         for field in attrs.fields(cls):
             yield from paths_in(getattr(part, field.name))
 

@@ -99,6 +99,11 @@ class Owner:
             return False
         return (yield from beside.settle_open(self._core, self._buffer, identity(table, key)))
 
+    def _may_hold(self) -> bool:
+        """Whether anything of the caller's may be pending for any key."""
+        core = self._core
+        return self._buffer is not None or bool(core.gathering or core.taking)
+
     def _settle_open(self) -> Flow[None]:
         """Store all that the caller's other open batches have, and each `save_all` that it is in."""
         if self._core.gathering or self._core.taking:

@@ -317,7 +317,8 @@ class ModelInfo:
     simple_key: tuple[StoredForm, tuple[SimplePart, ...]] | None = attrs.field(
         default=None, init=False, repr=False
     )
-    #: Conditions that the library asks by itself, each made once (see `operations.conditions`).
+    #: What the library asks of its items by itself, conditions and what they are made of, each made once
+    #: (see `operations.conditions` and `operations.writing.unique_items`).
     asked: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
     #: Whether its objects refuse assignments (see `operations.context`), found out at first use.
     frozen: bool | None = attrs.field(default=None, init=False, repr=False)

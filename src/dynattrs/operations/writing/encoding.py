@@ -7,7 +7,7 @@ import copy
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -29,6 +29,8 @@ from dynattrs.operations.writing.settling import moved, moves_of, settle, taken
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap
 
+_NO_MOVES: Final[Mapping[str, Any]] = {}
+
 
 @attrs.define(eq=False, repr=False)
 class Encoded:
@@ -46,7 +48,7 @@ class Encoded:
     obj: Any
     _item: AttributeMap | None
     size: int = 0
-    moves: Mapping[str, Any] = attrs.field(factory=dict)
+    moves: Mapping[str, Any] = _NO_MOVES
     given: Any = None
     request: Any = None
     identity: tuple[Any, ...] = ()
@@ -180,10 +182,15 @@ def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
 # tests/property/test_single_writes.py holds it to `by_codecs`.
 def _packed(core: Core, info: ModelInfo, obj: object) -> Encoded | None:
     """An object that becomes JSON at once; None where it does not."""
-    table = core.table_name(info.table)
+    mapper, table = info.mapper, core.table_name(info.table)
+    dump = mapper.request_dumps.get(info.cls, mapper.dump_as_request)
+    moves: Mapping[str, Any] = _NO_MOVES
     try:
-        moves = moves_of(core, info, obj) if info.moves else {}
-        found = info.mapper.dump_as_request(obj, table, *((moves,) if info.moves else ()))
+        if info.moves:
+            moves = moves_of(core, info, obj)
+            found = dump(obj, table, moves)
+        else:
+            found = dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
     if found is None:

@@ -106,19 +106,23 @@ class TransactionVerbs:
         Returns:
             The object; for a frozen class with a version or time stamps, the one to be stored.
         """
-        with idempotent.telling(self._token, obj):
-            encoded = encode(self._core, obj)
+        encoded = self._encoded(obj)
         found = joined(as_condition(when, encoded.info), encoded.unmoved())
         self._add_put(encoded, found, f"save({encoded.info.name} ...)")
         return cast("M", encoded.stored())
 
     def insert(self, obj: M) -> M:
         """Put an object if there is no item with its key; else the transaction fails."""
-        with idempotent.telling(self._token, obj):
-            encoded = encode(self._core, obj)
+        encoded = self._encoded(obj)
         found = no_item(encoded.info)
         self._add_put(encoded, found, f"insert({encoded.info.name} ...)", inserting=True)
         return cast("M", encoded.stored())
+
+    def _encoded(self, obj: object) -> Encoded:
+        if self._token is None:
+            return encode(self._core, obj)
+        with idempotent.telling(self._token, obj):
+            return encode(self._core, obj)
 
     def _add_put(
         self, encoded: Encoded, found: Condition | None, written: str, *, inserting: bool = False
@@ -356,8 +360,9 @@ class TransactionVerbs:
 
     def _commit(self) -> Flow[None]:
         handle = self._handle
-        for table, key in self._actions.items():
-            yield from handle._settle_written(table, key)
+        if handle._may_hold():
+            for table, key in self._actions.items():
+                yield from handle._settle_written(table, key)
         if self._planned:
             committing = functools.partial(
                 unique_writes.commit, self._core, self._actions, self._planned

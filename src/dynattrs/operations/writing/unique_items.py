@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 
@@ -24,6 +24,7 @@ from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
+    PathOperand,
     Value,
     any_conditions,
 )
@@ -39,6 +40,8 @@ from dynattrs.operations.writing.transaction_actions import TransactionAction
 from dynattrs.schema.item_models import told_by_nothing
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, info_of, models_in
 from dynattrs.schema.table import AttributeMap, AttributeValue
+
+R = TypeVar("R")
 
 _OWNER: Final = "dynattrs.owner"
 #: Bytes of the values in a partition key, of which the service allows 2,048.
@@ -169,11 +172,24 @@ def _key(info: ModelInfo, text: str) -> AttributeMap:
 
 def watched(info: ModelInfo) -> frozenset[str]:
     """The attributes that guards are made of, and the one that says whose they are."""
+    return _until_declared("watched", _watched, info)
+
+
+def _watched(info: ModelInfo) -> frozenset[str]:
     names = {
         each.names[name] for each in info.guarding for fields in each.unique for name in fields
     }
     more = {info.table.ttl_attribute, info.table.discriminator}
     return frozenset(names | {name for name in more if name is not None})
+
+
+def _until_declared(what: str, find: Callable[[ModelInfo], R], info: ModelInfo) -> R:
+    """What *find* says of a model, which is remembered until another one is declared."""
+    declared = info.table.members.declared, len(info.guarding)
+    known: tuple[tuple[int, int], R] | None = info.asked.get(what)
+    if known is None or known[0] != declared:
+        known = info.asked[what] = declared, find(info)
+    return known[1]
 
 
 def concerns(info: ModelInfo, attributes: Iterable[Any]) -> bool:
@@ -199,13 +215,21 @@ def unchanged(
         return no_item(info)
     conditions: list[Condition] = []
     for attribute in sorted(watched(info) if names is None else names):
-        operand = attribute_path(info, (attribute,), f"{info.name}.{attribute}")
+        operand = _attribute(info, attribute)
         if attribute in stored:
             value = Value(stored[attribute], stored[attribute])
             conditions.append(Comparison("=", operand, value))
         else:
             conditions.append(Function("attribute_not_exists", "not_exists", operand))
     return cast("Condition", joined(*conditions))
+
+
+def _attribute(info: ModelInfo, attribute: str) -> PathOperand:
+    known: PathOperand | None = info.asked.get(f"[{attribute}]")
+    if known is None:
+        known = attribute_path(info, (attribute,), f"{info.name}.{attribute}")
+        info.asked[f"[{attribute}]"] = known
+    return known
 
 
 def is_unchanged(
@@ -228,7 +252,7 @@ def has_same_guards(info: ModelInfo, item: AttributeMap, key: AttributeMap) -> C
     where nothing can tell: that may be of another model, whose values have other guards, or none.
     """
     found = unchanged(info, item)
-    if info.table.discriminator is None and not _may_lack_guards(info):
+    if info.table.discriminator is None and not may_lack_guards(info):
         return found
     if guards_of((info,), key, item):
         return None if info.table.discriminator is None else found
@@ -238,12 +262,16 @@ def has_same_guards(info: ModelInfo, item: AttributeMap, key: AttributeMap) -> C
 def has_guards(info: ModelInfo, item: Mapping[str, AttributeValue]) -> bool:
     """Whether an item surely has the guards of its values: it is of the model, or of a subclass."""
     if info.table.discriminator is None:
-        return not _may_lack_guards(info)
+        return not may_lack_guards(info)
     return info.table.discriminator in item and not is_other(info, item)
 
 
-def _may_lack_guards(info: ModelInfo) -> bool:
+def may_lack_guards(info: ModelInfo) -> bool:
     """Whether nothing tells items of a model from those of one that has not the same unique fields."""
+    return _until_declared("may lack guards", _may_lack_guards, info)
+
+
+def _may_lack_guards(info: ModelInfo) -> bool:
     if not told_by_nothing(info):
         return False
     bases = (info_of(base) for base in info.cls.__mro__[1:])

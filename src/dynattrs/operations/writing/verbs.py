@@ -15,7 +15,7 @@ from dynattrs.errors import (
     OutcomeUnknown,
     QueryError,
 )
-from dynattrs.expressions.conditions import Condition
+from dynattrs.expressions.conditions import Condition, Constant
 from dynattrs.keys.kinds import otherwise
 from dynattrs.mapper.named import answering, name_object
 from dynattrs.models.model import Instance, M
@@ -250,7 +250,7 @@ class WriteVerbs(Owner):
         found = encoded.unmoved()
 
         def put(until: float) -> Flow[None]:
-            act = functools.partial(self._put, encoded, key, found, beside=until)
+            act = functools.partial(self._put, encoded, found, beside=until)
             return self._as_today(encoded.info, act)
 
         yield from beside.gather_alone(self._core, own, write, put)
@@ -326,28 +326,30 @@ class WriteVerbs(Owner):
         self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
     ) -> Flow[None]:
         info = encoded.info
-        table, key = self._core.table_name(info.table), encoded.key
-        yield from self._settle_written(table, key)
+        table = self._core.table_name(info.table)
+        if self._may_hold():
+            yield from self._settle_written(table, encoded.key)
         if found is None and not info.guarding:
             # Nothing can be false of what is stored, so nothing of that matters.
             yield from past_conflicts(self._core, _plain_put(table, encoded))
         else:
-            putting = functools.partial(self._put, encoded, key, found, inserting=inserting)
+            putting = functools.partial(self._put, encoded, found, inserting=inserting)
             yield from self._as_today(info, putting)
         encoded.settle()
 
     def _put(
         self,
         encoded: Encoded,
-        key: AttributeMap,
         found: Condition | None,
         *,
         inserting: bool = False,
         beside: float | None = None,
     ) -> Flow[None]:
         info = encoded.info
+        if isinstance(found, Constant):
+            check_constant("PutItem", info, encoded.key, found)
         if info.guarding:
-            check_constant("PutItem", info, key, found)
+            key = encoded.key
             try:
                 yield from unique_writes.put(
                     self._core, encoded, key, found, inserting=inserting, beside=beside
@@ -358,7 +360,6 @@ class WriteVerbs(Owner):
             return
         call = _plain_put(self._core.table_name(info.table), encoded, beside)
         with_condition(call.parameters, found)
-        check_constant("PutItem", info, key, found)
         try:
             if beside is not None:  # its sender sees to conflicts, and to interruptions meanwhile
                 yield call
@@ -366,6 +367,7 @@ class WriteVerbs(Owner):
                 yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
             assert found is not None
+            key = encoded.key
             if not outcomes.put_was_applied(encoded, key, error):
                 if not inserting:
                     check_current(info, key, error)
@@ -374,7 +376,7 @@ class WriteVerbs(Owner):
         except FAILURES as error:
             if found is None or not error.uncertain:
                 raise
-            raise outcomes.unknown(error, info, key) from error
+            raise outcomes.unknown(error, info, encoded.key) from error
 
     def _delete(self, subject: object, key: object, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
