@@ -23,6 +23,7 @@ import dynattrs
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.parts]
+DOCUMENTS.append(ROOT / "src" / "dynattrs" / "tools" / "guide.md")  # part of the wheel
 MODULES = ["dynattrs", *(m.name for m in pkgutil.walk_packages(dynattrs.__path__, "dynattrs."))]
 
 

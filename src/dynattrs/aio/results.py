@@ -35,6 +35,7 @@ class AsyncQuery(AnyQuery[M_co], Async):
     _handle: AsyncHandle
 
     async def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
         return await self._handle._drive(flow)
 
     def __aiter__(self) -> AsyncIterator[M_co]:

@@ -33,6 +33,7 @@ class Query(AnyQuery[M_co], Sync):
     _handle: Handle
 
     def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
         return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
