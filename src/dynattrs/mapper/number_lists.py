@@ -91,9 +91,12 @@ def _ints(values: Any) -> bytes:
     Raises:
         NotPlain: One of them is no int, or has more than 38 digits.
     """
-    if {*map(type, values)} != {int} or not -_MOST < min(values) <= max(values) < _MOST:
+    if [*map(type, values)].count(int) != len(values):
         raise NotPlain
     text: bytes = msgspec.json.encode(values)[1:-1]
+    # None of them is longer than all of them.
+    if len(text) > limits.NUMBER_DIGITS and not -_MOST < min(values) <= max(values) < _MOST:
+        raise NotPlain
     return text
 
 

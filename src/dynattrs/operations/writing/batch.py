@@ -289,10 +289,8 @@ def _at_pace(core: Core, request: Request) -> Flow[Answer]:
 
 
 def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
-    items: dict[str, list[Any]] = {}
-    for write in writes:
-        items.setdefault(write.table, []).append(write.request)
-    return items
+    tables = dict.fromkeys([write.table for write in writes])
+    return {table: [w.request for w in writes if w.table == table] for table in tables}
 
 
 # --- All of it ----------------------------------------------------------------------------------

@@ -227,12 +227,14 @@ class Buffer(Laned[Write]):
         wait for before there is one; where the lanes are full, a signal; None if there is no batch.
         """
         with self._lock:
+            if len(self._pending) < limits.BATCH_WRITE_ITEMS and not self.lanes.by_partition:
+                return None
             task = self._running(allowed)
             if task is None:
                 batch = self._take(whole=True)
                 if batch:
                     return batch
-            elif self._next(whole=True):
+            elif self._all_apart() or self._next(whole=True):
                 return task
             full = self.lanes.by_partition and self.lanes.is_full() and self.abandoned is None
             return self._hear() if full else None
@@ -270,23 +272,31 @@ class Buffer(Laned[Write]):
             return self._take(whole=whole)
 
     def _take(self, *, whole: bool) -> list[Write]:
-        pending = self._pending
-        # As it nearly always is: nothing of the next ones is in flight, and they are small.
-        if len(pending) == limits.BATCH_WRITE_ITEMS and self.abandoned is None:
-            batch = [*pending.values()]
-            in_flight = self._in_flight | pending
-            apart = len(in_flight) == len(self._in_flight) + len(batch)
-            if apart and sum(map(size_of, batch)) <= limits.BATCH_WRITE_BYTES:
-                self._in_flight = in_flight
-                self._pending = {}
-                return batch
+        # In this order, here and below: an interruption between the two loses nothing.
+        if (in_flight := self._all_apart()) is not None:
+            batch = [*self._pending.values()]
+            self._in_flight = in_flight
+            self._pending = {}
+            return batch
         batch = self._next(whole=whole)
         keys = [*map(_identity_of, batch)]
-        # In this order: an interruption between the two loses nothing.
         self._in_flight.update(zip(keys, batch, strict=True))
         for key in keys:
             del self._pending[key]
         return batch
+
+    def _all_apart(self) -> dict[Hashable, Write] | None:
+        """What is in flight with all that is pending, where that is one batch whose keys are not in flight,
+        and small enough, as it nearly always is.
+        """
+        pending, before = self._pending, self._in_flight
+        if len(pending) != limits.BATCH_WRITE_ITEMS or self.abandoned is not None:
+            return None
+        in_flight = before | pending
+        if len(in_flight) < len(before) + len(pending):
+            return None
+        small = sum(map(size_of, pending.values())) <= limits.BATCH_WRITE_BYTES
+        return in_flight if small else None
 
     def _next(self, *, whole: bool) -> list[Write]:
         most = limits.BATCH_WRITE_ITEMS

@@ -15,7 +15,7 @@ from dynattrs.operations.context import Core, Packing, is_frozen
 from dynattrs.operations.writing.buffer import Write
 from dynattrs.operations.writing.encoding import key_map
 from dynattrs.operations.writing.settling import moves_of, settling_packed
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, info_of
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, info_of
 
 _NO_MOVES: Final[Mapping[str, Any]] = {}
 
@@ -24,18 +24,22 @@ def packed_write(core: Core, obj: object) -> Write | None:
     """The write of an object that becomes JSON at once; None where it does not."""
     # Measured (benchmarks/second_ways.py): 4.9 -> 2.3 us an object of 11 attributes.
     # tests/property/test_write_code.py holds it to the other way.
-    packing = core.packing.get(type(obj)) or _packing(core, type(obj))
+    cls = type(obj)
+    packing = core.packing.get(cls) or _packing(core, cls)
     if packing is None:
         return None
     info, mapper, table, guarding, members, declared, kinds, changes = packing
     if guarding or members.declared != declared:  # by a model that was declared since
-        core.packing.pop(type(obj), None)
+        core.packing.pop(cls, None)
         return None
-    dump = mapper.request_dumps.get(type(obj), mapper.dump_as_request)
+    dump: DumpAsRequest = mapper.request_dumps.get(cls) or mapper.dump_as_request
     moves = _NO_MOVES
     try:
-        moves = moves_of(core, info, obj) if changes else moves
-        found = dump(obj, table, moves) if changes else dump(obj, table)
+        if changes:
+            moves = moves_of(core, info, obj)
+            found = dump(obj, table, moves)
+        else:
+            found = dump(obj, table)
     except Exception:  # the general way decides, and explains
         return None
     if found is None or (kinds is not None and kinds.owner_of(key_map(found[2])) is not None):
