@@ -38,7 +38,8 @@ from dynattrs import Session, field, mapper, model, partition_key, sort_key
 from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
-from dynattrs.mapper import json_values, packed
+from dynattrs.mapper import json_text, json_values, packed
+from dynattrs.mapper.anything import plain_json
 from dynattrs.operations import item_keys
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import by_codecs, encode
@@ -108,6 +109,14 @@ class Song:
     album: str
     label: str
     tags: set[str]
+    note: str | None = None
+
+
+@attrs.define
+class Part:
+    name: str
+    count: int
+    ratio: float
     note: str | None = None
 
 
@@ -409,6 +418,26 @@ def json_attributes(rounds: int) -> None:
         rounds,
         times=20,
     )
+    several = mapper.default.in_json.codec(list[Part])
+    parts = [Part(f"part {number}", number, number / 4) for number in range(20)]
+    for what, codec, value in (
+        ("a JSON attribute of 1 KB", inner, inner.load(json_values.parse(stored["S"], inner))),
+        ("a JSON attribute of 20 objects", several, parts),
+    ):
+        write = json_text.writer(codec)
+        in_turns(
+            f"the writing of {what}",
+            {
+                "by way of the attribute value": functools.partial(by_value, codec, value),
+                "text at once": functools.partial(write, value),
+            },
+            rounds,
+            times=20,
+        )
+
+
+def by_value(codec: Any, value: Any) -> str:
+    return plain_json(codec.dump(value))
 
 
 if __name__ == "__main__":

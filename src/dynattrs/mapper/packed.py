@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dynattrs import utf8
-from dynattrs.mapper import json_values, scalars
+from dynattrs.mapper import json_text, json_values, scalars
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.codec import Codec, Refused, Trail
 from dynattrs.schema.model_info import COMPRESSED
@@ -22,9 +22,10 @@ _GZIP: Final = 31
 
 def json_codec(type_: object, inner: Codec) -> Codec:
     """`Annotated[T, Json]`: a string with the plain JSON of T, by the codec that T has in JSON."""
+    text = _json_text(inner)
 
     def dump(value: object) -> AttributeValue:
-        return {"S": plain_json(inner.dump(value))}
+        return {"S": text(value)}
 
     def dump_at(value: object, trail: Trail) -> AttributeValue:
         return {"S": plain_json(inner.dump_at(value, trail))}
@@ -62,6 +63,24 @@ def json_codec(type_: object, inner: Codec) -> Codec:
     )  # fmt: skip
 
 
+def _json_text(inner: Codec) -> Callable[[Any], str]:
+    """What gives the JSON of a codec's values."""
+
+    @functools.cache  # its parts may not be known before
+    def writer() -> Callable[[Any], str]:
+        return json_text.writer(inner)
+
+    def text(value: object) -> str:
+        try:
+            found = writer()(value)
+        except Exception:  # the codec says what is wrong with it
+            found = ""
+        # A lone surrogate has no UTF-8 form, and is written as an escape.
+        return found if found and utf8.encodable(found) else plain_json(inner.dump(value))
+
+    return text
+
+
 def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> Codec:
     """`Annotated[T, Compressed]`: B, the gzip of bytes, of UTF-8 text, or of the JSON of T.
 
@@ -76,10 +95,13 @@ def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> C
     """
     raw = inner.tag in ("S", "B") and not inner.optional
     inner = inner if raw else inside
+    json_of = _json_text(inner)
 
     def pack(value: AttributeValue) -> AttributeValue:
         ((tag, payload),) = value.items()
-        text: Any = payload if raw else plain_json(value)
+        return packed(tag, payload if raw else plain_json(value))
+
+    def packed(tag: str, text: Any) -> AttributeValue:
         if tag == "S" and not utf8.encodable(text):
             raise Refused(utf8.EXPECTED, utf8.found(text), utf8.HINT)
         data: bytes = text if tag == "B" and raw else text.encode()
@@ -99,7 +121,7 @@ def compressed_codec(type_: object, inner: Codec, inside: Codec, most: int) -> C
 
     return Codec(
         type_, frozenset({"B"}),
-        lambda value: pack(inner.dump(value)),
+        (lambda value: pack(inner.dump(value))) if raw else lambda value: packed("S", json_of(value)),
         lambda value: inner.load(unpack(value)),
         expected=inner.expected,
         dump_at=lambda value, trail: pack(inner.dump_at(value, trail)),
