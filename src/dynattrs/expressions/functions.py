@@ -3,10 +3,13 @@
 Checkers see a `bool`, or an `int` for `size`; at run time they are conditions and operands.
 """
 
+# mypy needs overloads that to pyright are never needed.
+# pyright: reportOverlappingOverload=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from dynattrs import foreign_values
 from dynattrs.errors import ConditionError
@@ -39,7 +42,19 @@ from dynattrs.tracebacks import hidden
 
 __tracebackhide__ = hidden
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+    from decimal import Decimal
+
+    from dynattrs.expressions.operand_types import (
+        FieldOf,
+        N,
+        Sized_,
+        T,
+        Textual,
+        ValueOf,
+    )
 
 
 def _subject(value: object, function: str) -> PathOperand | Size:
@@ -64,7 +79,21 @@ def _function(service_name: str, name: str, path: Path, argument: Operand | None
     return _as_bool(Function(service_name, name, PathOperand(path), argument))
 
 
-def between(operand: T, low: T, high: T) -> bool:
+if TYPE_CHECKING:
+
+    @overload
+    def between(operand: FieldOf[T] | None, low: ValueOf[T], high: ValueOf[T]) -> bool: ...
+    @overload
+    def between(operand: FieldOf[str] | None, low: str, high: str) -> bool: ...
+    @overload
+    def between(operand: FieldOf[int] | None, low: int, high: int) -> bool: ...
+    @overload
+    def between(
+        operand: FieldOf[Decimal] | None, low: Decimal | int, high: Decimal | int
+    ) -> bool: ...
+
+
+def between(operand: object, low: object, high: object) -> bool:
     """True where *operand* lies between *low* and *high*, both included. Where *low* is above
     *high*, nothing matches and nothing is sent.
 
@@ -92,7 +121,23 @@ def between(operand: T, low: T, high: T) -> bool:
     return _as_bool(Between(subject, first, last))
 
 
-def in_(operand: T, values: Iterable[T]) -> bool:
+if TYPE_CHECKING:
+
+    @overload
+    def in_(operand: FieldOf[T] | None, values: Iterable[ValueOf[T] | None]) -> bool: ...
+    @overload
+    def in_(operand: FieldOf[T] | None, values: Iterable[T | None]) -> bool: ...
+    @overload
+    def in_(operand: FieldOf[str] | None, values: Iterable[str | None]) -> bool: ...
+    @overload
+    def in_(operand: FieldOf[int] | None, values: Iterable[int | None]) -> bool: ...
+    @overload
+    def in_(operand: FieldOf[Decimal] | None, values: Iterable[Decimal | int | None]) -> bool: ...
+    @overload
+    def in_(operand: N | None, values: Iterable[N | None]) -> bool: ...
+
+
+def in_(operand: object, values: Iterable[object]) -> bool:
     """True where *operand* equals one of *values*. Of no values, nothing matches and nothing is
     sent; more than 100 are split, as one IN takes 100.
     """
@@ -113,7 +158,15 @@ def in_(operand: T, values: Iterable[T]) -> bool:
     return _as_bool(any_conditions(found))
 
 
-def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
+if TYPE_CHECKING:
+
+    @overload
+    def begins_with(operand: Textual | None, prefix: str) -> bool: ...
+    @overload
+    def begins_with(operand: bytes | None, prefix: bytes) -> bool: ...
+
+
+def begins_with(operand: object, prefix: str | bytes) -> bool:
     """True where text or bytes begin with *prefix*.
 
     Raises:
@@ -143,7 +196,26 @@ def begins_with(operand: str | bytes | None, prefix: str | bytes) -> bool:
     return _function("begins_with", "begins_with", path, Value(stored, prefix))
 
 
-def contains(operand: Iterable[T] | str | bytes | None, value: object) -> bool:
+if TYPE_CHECKING:
+
+    @overload
+    def contains(operand: str | None, value: str) -> bool: ...
+    @overload
+    def contains(operand: bytes | None, value: bytes) -> bool: ...
+    @overload
+    def contains(operand: list[T] | set[T] | None, value: ValueOf[T]) -> bool: ...
+    @overload
+    def contains(
+        operand: FieldOf[frozenset[T]]
+        | FieldOf[tuple[T, ...]]
+        | FieldOf[Sequence[T]]
+        | FieldOf[AbstractSet[T]]
+        | None,
+        value: ValueOf[T],
+    ) -> bool: ...
+
+
+def contains(operand: object, value: object) -> bool:
     """True where a set or list has *value* as a member, or text has it as a part.
 
     Raises:
@@ -194,7 +266,7 @@ def not_none(operand: object) -> bool:
     return _as_bool(none_at(path_of(operand, "not_none"), negated=True))
 
 
-def size(operand: object) -> int:
+def size(operand: Sized_ | None) -> int:
     """How large: the length of text and bytes, the members of lists, maps and sets.
 
     Raises:

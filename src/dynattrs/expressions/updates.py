@@ -6,18 +6,30 @@ Values go through the codec of the field that they are written to, and a wrong o
 it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
 """
 
+# Of overloads that take the same, the first one decides. mypy needs some that to pyright are no use.
+# mypy: disable-error-code="overload-overlap"
+# pyright: reportOverlappingOverload=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
 
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Value, encode_at, stored_none, unconverted
-from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
+from dynattrs.expressions.computed import (
+    Computed,
+    IfNotExists,
+    ListAppend,
+    Whole,
+    bound_to,
+    difference,
+    shown,
+)
+from dynattrs.expressions.conditions import PathOperand, Value, stored_none
+from dynattrs.expressions.paths import Expression, Path, data_of, is_path, path_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject
@@ -26,229 +38,16 @@ from dynattrs.tracebacks import hidden
 
 __tracebackhide__ = hidden
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+    from decimal import Decimal
+
+    from dynattrs.expressions.operand_types import D, FieldOf, N, Num, SequenceOf, T, ValueOf
 
 Clause: TypeAlias = Literal["SET", "REMOVE", "ADD", "DELETE"]
 
 _CLAUSES: Final[tuple[Clause, ...]] = ("SET", "REMOVE", "ADD", "DELETE")
 _SETS: Final = frozenset({"SS", "NS", "BS"})
-
-
-class Computed(Expression):
-    """A value that the service computes: `Song.plays + 1`, `if_not_exists(...)`, `list_append(...)`.
-
-    It has no truth value and is no condition.
-    """
-
-    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
-        """Encode the plain values inside as *form*'s type, which is the target's.
-
-        Args:
-            form: How the target is stored.
-            target: What it is called.
-            whole: Takes what may be stored there as it is; None where it is computed with.
-        """
-        raise NotImplementedError
-
-    def render(self, placeholders: Placeholders) -> str:
-        raise NotImplementedError
-
-    def __bool__(self) -> bool:
-        raise no_truth(f"the update value {self}")
-
-    def _not_compared(self, other: object) -> Any:
-        raise ConditionError(
-            f"{self} is compared with {_shown(other)}: DynamoDB's conditions do not compute; compare "
-            f"the field itself, with the constant on the other side"
-        )
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _not_compared
-    __hash__ = object.__hash__
-
-    def __add__(self, other: object) -> Any:
-        return arithmetic("+", self, other)
-
-    def __radd__(self, other: object) -> Any:
-        return arithmetic("+", other, self)
-
-    def __sub__(self, other: object) -> Any:
-        return arithmetic("-", self, other)
-
-    def __rsub__(self, other: object) -> Any:
-        return arithmetic("-", other, self)
-
-
-class Whole:
-    """What an update stores in a field as it is written: after the field's converter.
-
-    Attributes:
-        stated: The values, for the field's validator.
-    """
-
-    def __init__(self, path: Path, obj: object = None) -> None:
-        self._data = data_of(path)
-        self._obj = obj
-        self.stated: list[Any] = []
-
-    def take(self, value: object) -> Any:
-        """A value after the converter.
-
-        Raises:
-            ConditionError: The converter refuses it.
-            ReadsObject: The converter looks at the object, and there is none.
-        """
-        rules = self._data.rules
-        if rules is not None:
-            try:
-                value = rules.stored(value, self._obj)
-            except Exception as error:
-                raise unconverted(self._data, value, error) from error
-        self.stated.append(value)
-        return value
-
-
-def _bound(value: object, form: StoredForm, target: str, whole: Whole | None = None) -> Any:
-    if isinstance(value, Computed):
-        return value.bind(form, target, whole)
-    if is_path(value):
-        _check_kinds(value, form, target)
-        return PathOperand(value)
-    return encode_at(target, form, value)
-
-
-def _term(value: object, form: StoredForm, target: str) -> Any:
-    if isinstance(value, Computed) or is_path(value):
-        return _bound(value, form, target)
-    return _difference(target, form, value)
-
-
-def _difference(target: str, form: StoredForm, value: object) -> Value:
-    """What is added to a number. It is never rounded, so it has to be whole where numbers are."""
-    found = encode_at(target, form.compared, value)
-    if form.compared is not form:
-        number = Decimal(found.stored["N"])
-        if number != number.to_integral_value():
-            raise ConditionError(
-                f"{target} is a time to live, which is whole seconds; it cannot be computed with "
-                f"{value!r}"
-            )
-    return found
-
-
-def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
-    other = data_of(path).form
-    if not form.tags & other.tags or form.packed != other.packed:
-        raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
-
-
-@attrs.frozen(eq=False, repr=False)
-class Arithmetic(Computed):
-    operator: Literal["+", "-"]
-    left: Any
-    right: Any
-
-    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
-        if "N" not in form.tags:
-            raise ConditionError(
-                f"{target} is {form.expected}; only numbers are computed with + and - "
-                f"(lists with list_append, sets with add and delete)"
-            )
-        return attrs.evolve(
-            self, left=_term(self.left, form, target), right=_term(self.right, form, target)
-        )
-
-    def render(self, placeholders: Placeholders) -> str:
-        placeholders.operator()
-        left, right = self.left.render(placeholders), self.right.render(placeholders)
-        return f"{left} {self.operator} {right}"
-
-    def __str__(self) -> str:
-        return f"{_shown(self.left)} {self.operator} {_shown(self.right)}"
-
-
-@attrs.frozen(eq=False, repr=False)
-class IfNotExists(Computed):
-    path: Path
-    default: Any
-
-    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
-        _check_kinds(self.path, form, target)
-        default = self.default
-        if not isinstance(default, Expression):
-            # It is stored as it is; or computed with, where it stands for what is stored at the path.
-            default = (whole or Whole(self.path)).take(default)
-        return attrs.evolve(self, default=_bound(default, form, target, whole))
-
-    def render(self, placeholders: Placeholders) -> str:
-        placeholders.operator()
-        path = placeholders.path(data_of(self.path).steps)
-        return f"if_not_exists({path}, {self.default.render(placeholders)})"
-
-    def __str__(self) -> str:
-        return f"if_not_exists({self.path!r}, {_shown(self.default)})"
-
-
-@attrs.frozen(eq=False, repr=False)
-class ListAppend(Computed):
-    first: Any
-    second: Any
-
-    def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
-        if "L" not in form.tags:
-            raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
-        return attrs.evolve(
-            self, first=_bound(self.first, form, target), second=_bound(self.second, form, target)
-        )
-
-    def render(self, placeholders: Placeholders) -> str:
-        placeholders.operator()
-        first, second = self.first.render(placeholders), self.second.render(placeholders)
-        return f"list_append({first}, {second})"
-
-    def __str__(self) -> str:
-        return f"list_append({_shown(self.first)}, {_shown(self.second)})"
-
-
-def _shown(value: object) -> str:
-    return (
-        str(value) if isinstance(value, (Computed, Value, PathOperand)) else as_written(value, 200)
-    )
-
-
-def arithmetic(operator: Literal["+", "-"], left: object, right: object) -> Arithmetic:
-    """`left + right`: the service takes one such in a value."""
-    for side in (left, right):
-        if isinstance(side, (Arithmetic, ListAppend)):
-            raise ConditionError(
-                f"{_shown(left)} {operator} {_shown(right)}: DynamoDB takes one + or - in a value; "
-                f"add the constants up in Python"
-            )
-        if is_path(side) and "N" not in data_of(side).form.tags:
-            raise ConditionError(
-                f"{side!r} is {data_of(side).form.expected}; only numbers are computed with + and - "
-                f"(lists with list_append, sets with add and delete)"
-            )
-    return Arithmetic(operator, left, right)
-
-
-def _install() -> None:
-    """Give `Path` its arithmetic."""
-
-    def method(operator: Literal["+", "-"], mirrored: bool) -> Any:
-        def compute(self: Path, other: object) -> Any:
-            return (
-                arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
-            )
-
-        return compute
-
-    signs: tuple[tuple[Literal["+", "-"], str], ...] = (("+", "add"), ("-", "sub"))
-    for sign, name in signs:
-        setattr(Path, f"__{name}__", method(sign, mirrored=False))
-        setattr(Path, f"__r{name}__", method(sign, mirrored=True))
-
-
-_install()
 
 
 # --- Actions ------------------------------------------------------------------------------------
@@ -313,7 +112,23 @@ class Action(Expression):
         return self.written
 
 
-def set_(target: T, value: T) -> Action:
+if TYPE_CHECKING:
+
+    @overload
+    def set_(target: FieldOf[T] | None, value: ValueOf[T] | None) -> Action: ...
+    @overload
+    def set_(target: FieldOf[Decimal] | None, value: Decimal | int | None) -> Action: ...
+    @overload
+    def set_(target: FieldOf[str] | None, value: str | None) -> Action: ...
+    @overload
+    def set_(target: FieldOf[int] | None, value: int | None) -> Action: ...
+    @overload
+    def set_(target: D | None, value: D | None) -> Action: ...
+    @overload
+    def set_(target: N | None, value: ValueOf[N] | None) -> Action: ...
+
+
+def set_(target: object, value: object) -> Action:
     """Set a field, or a place inside one, to a value or to what the service computes.
 
     None and the empty set follow the model's rule: where a save would leave the field out, it is
@@ -326,13 +141,13 @@ def set_(target: T, value: T) -> Action:
     try:
         return _set(path, value, None)
     except ReadsObject:
-        written = f"set_({data_of(path).label}, {_shown(value)})"
+        written = f"set_({data_of(path).label}, {shown(value)})"
         return Action("SET", path, None, written, again=partial(_set, path, value))
 
 
 def _set(path: Path, value: object, obj: object) -> Action:
     data = data_of(path)
-    written = f"set_({data.label}, {_shown(value)})"
+    written = f"set_({data.label}, {shown(value)})"
     whole = Whole(path, obj)
     if not isinstance(value, Expression):
         value = whole.take(value)
@@ -342,7 +157,7 @@ def _set(path: Path, value: object, obj: object) -> Action:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected} and never None; use remove(...)"
         )
-    bound = _bound(value, data.form, data.label, whole)
+    bound = bound_to(value, data.form, data.label, whole)
     return Action("SET", path, bound, written, stated=tuple(whole.stated))
 
 
@@ -380,6 +195,23 @@ def one_by_one(actions: Iterable[object]) -> Iterator[object]:
             yield each
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def add(target: FieldOf[Num] | None, value: ValueOf[Num]) -> Action: ...
+    @overload
+    def add(target: FieldOf[Decimal] | None, value: Decimal | int) -> Action: ...
+    @overload
+    def add(target: set[T] | None, value: AbstractSet[ValueOf[T]]) -> Action: ...
+    @overload
+    def add(target: set[T] | None, value: AbstractSet[T]) -> Action: ...
+    @overload
+    def add(
+        target: FieldOf[frozenset[T]] | FieldOf[AbstractSet[T]] | None,
+        value: AbstractSet[T],
+    ) -> Action: ...
+
+
 def add(target: object, value: object) -> Action:
     """Add to a number, or members to a set; an absent one begins at 0, or empty.
 
@@ -395,6 +227,19 @@ def add(target: object, value: object) -> Action:
             f"text, numbers or bytes"
         )
     return Action("ADD", path, _members(data.label, data.form, value, written), written)
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def delete(target: set[T] | None, value: AbstractSet[ValueOf[T]]) -> Action: ...
+    @overload
+    def delete(target: set[T] | None, value: AbstractSet[T]) -> Action: ...
+    @overload
+    def delete(
+        target: FieldOf[frozenset[T]] | FieldOf[AbstractSet[T]] | None,
+        value: AbstractSet[T],
+    ) -> Action: ...
 
 
 def delete(target: object, value: object) -> Action:
@@ -419,42 +264,65 @@ def _members(label: str, form: StoredForm, value: object, written: str) -> Value
         raise ConditionError(f"{written}: a plain value is expected here, {form.expected}")
     if isinstance(value, (set, frozenset)) and not value:
         raise ConditionError(f"{written}: the set is empty; leave this action out")
-    return _difference(label, form, value)
+    return difference(label, form, value)
 
 
-def if_not_exists(target: T, default: T) -> T:
+if TYPE_CHECKING:
+
+    @overload
+    def if_not_exists(target: FieldOf[T] | None, default: ValueOf[T]) -> T: ...
+    @overload
+    def if_not_exists(target: FieldOf[T] | None, default: ValueOf[T] | None) -> T | None: ...
+    @overload
+    def if_not_exists(target: FieldOf[Decimal] | None, default: Decimal | int) -> Decimal: ...
+    @overload
+    def if_not_exists(target: FieldOf[str] | None, default: str) -> str: ...
+    @overload
+    def if_not_exists(target: FieldOf[int] | None, default: int) -> int: ...
+    @overload
+    def if_not_exists(target: D | None, default: D) -> D: ...
+    @overload
+    def if_not_exists(target: N | None, default: ValueOf[N]) -> N: ...
+
+
+def if_not_exists(target: object, default: object) -> Any:
     """What is stored at *target*, or *default* where nothing is: for `set_`."""
     path = path_of(target, "if_not_exists")
     if is_path(default) and data_of(default).steps == data_of(path).steps:
         raise ConditionError(
             f"if_not_exists({path!r}, {path!r}) is {path!r} itself, and DynamoDB refuses it"
         )
-    return cast("T", IfNotExists(path, default))
+    return IfNotExists(path, default)
 
 
-def list_append(first: Sequence[T] | None, second: Sequence[T] | None) -> list[T]:
+if TYPE_CHECKING:
+
+    @overload
+    def list_append(first: list[T] | None, second: SequenceOf[T] | None) -> list[T]: ...
+    @overload
+    def list_append(first: SequenceOf[T] | None, second: list[T] | None) -> list[T]: ...
+    @overload
+    def list_append(first: list[T] | None, second: Sequence[T] | None) -> list[T]: ...
+    @overload
+    def list_append(first: Sequence[T] | None, second: list[T] | None) -> list[T]: ...
+    @overload
+    def list_append(
+        first: FieldOf[tuple[T, ...]] | None, second: Sequence[T] | None
+    ) -> tuple[T, ...]: ...
+    @overload
+    def list_append(
+        first: Sequence[T] | None, second: FieldOf[tuple[T, ...]] | None
+    ) -> tuple[T, ...]: ...
+
+
+def list_append(first: object, second: object) -> Any:
     """The members of both lists, one of which is a path: for `set_`."""
     for side in (first, second):
         if is_path(side) and "L" not in data_of(side).form.tags:
             raise ConditionError(
                 f"list_append: {side!r} is {data_of(side).form.expected}, not a list"
             )
-    return cast("list[T]", ListAppend(first, second))
-
-
-def operands(value: object) -> tuple[PathOperand | Path, ...]:
-    """The paths that an action's value is computed from."""
-    if value is None or type(value) is Value:
-        return ()
-    if isinstance(value, (Path, PathOperand)):
-        return (value,)
-    if isinstance(value, Arithmetic):
-        return (*operands(value.left), *operands(value.right))
-    if isinstance(value, IfNotExists):
-        return (value.path, *operands(value.default))
-    if isinstance(value, ListAppend):
-        return (*operands(value.first), *operands(value.second))
-    return ()
+    return ListAppend(first, second)
 
 
 def render_update(actions: Sequence[Action], placeholders: Placeholders) -> str:

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -51,6 +51,7 @@ from dynattrs.tracebacks import hidden
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from dynattrs.expressions.operand_types import Instance as _Instance
     from dynattrs.keys.computed import ModelKeys
 
 if sys.version_info >= (3, 11):
@@ -64,24 +65,10 @@ T = TypeVar("T")
 C = TypeVar("C", bound=type)
 
 
-class _Dataclass(Protocol):
-    """What checkers see in a model: they take `dataclass_transform` classes for dataclasses."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-class _AttrsClass(Protocol):
-    """What mypy's attrs plugin sees in an attrs class. `attrs.AttrsInstance` will not do: to other
-    checkers it is empty, and so is everything's.
-    """
-
-    __attrs_attrs__: ClassVar[Any]
-
-
 #: A model's instance, to checkers: `session.save("text")` is an error to them.
-M = TypeVar("M", bound="_Dataclass | _AttrsClass")
+M = TypeVar("M", bound="_Instance")
 #: The same, for signatures that speak of it once.
-Instance: TypeAlias = "_Dataclass | _AttrsClass"
+Instance: TypeAlias = "_Instance"
 
 
 # --- Declarations -------------------------------------------------------------------------------

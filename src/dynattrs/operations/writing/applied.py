@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from decimal import Context, Decimal
 from typing import Any, Final, cast
 
+from dynattrs.expressions.computed import Arithmetic, IfNotExists, ListAppend
 from dynattrs.expressions.conditions import PathOperand, Value
 from dynattrs.expressions.paths import data_of, stored_at
-from dynattrs.expressions.updates import Action, Arithmetic, IfNotExists, ListAppend
+from dynattrs.expressions.updates import Action
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.writing.spellings import joined_set

@@ -16,12 +16,13 @@ from dynattrs.errors import (
     ConditionError,
     StaleKey,
 )
+from dynattrs.expressions.computed import IfNotExists
 from dynattrs.expressions.conditions import (
     Condition,
     IsNone,
     Value,
 )
-from dynattrs.expressions.updates import Action, IfNotExists
+from dynattrs.expressions.updates import Action
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.carried import carried_by
 from dynattrs.operations.conditions import attribute_path, joined

@@ -14,9 +14,10 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.errors import ConditionError, MappingError
+from dynattrs.expressions.computed import operands
 from dynattrs.expressions.conditions import PathOperand
 from dynattrs.expressions.paths import Path, data_of
-from dynattrs.expressions.updates import Action, operands
+from dynattrs.expressions.updates import Action
 from dynattrs.mapper.class_kinds import MISSING, record_of
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Trail, explain_dump

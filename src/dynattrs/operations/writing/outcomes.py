@@ -16,9 +16,10 @@ from decimal import Decimal
 from typing import Any, cast
 
 from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
+from dynattrs.expressions.computed import IfNotExists
 from dynattrs.expressions.conditions import Comparison, Condition, Value
 from dynattrs.expressions.paths import stored_at
-from dynattrs.expressions.updates import Action, IfNotExists
+from dynattrs.expressions.updates import Action
 from dynattrs.mapper.equality import comparable, same
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.refusals import ConditionFalse

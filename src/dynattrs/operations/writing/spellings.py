@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import ConditionError
+from dynattrs.expressions.computed import Arithmetic, IfNotExists, ListAppend, operands
 from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
@@ -26,7 +27,7 @@ from dynattrs.expressions.conditions import (
     any_conditions,
 )
 from dynattrs.expressions.paths import Path, data_of, stored_at
-from dynattrs.expressions.updates import Action, Arithmetic, IfNotExists, ListAppend, operands
+from dynattrs.expressions.updates import Action
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.equality import as_written, comparable, inside, is_spelled_once

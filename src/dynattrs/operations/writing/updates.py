@@ -11,18 +11,11 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import attrs
 
 from dynattrs.errors import ConditionError, ConditionFailed, MappingError, NoSuchItem
+from dynattrs.expressions.computed import Arithmetic, IfNotExists, operands
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.expressions.updates import (
-    Action,
-    Arithmetic,
-    IfNotExists,
-    check_overlap,
-    one_by_one,
-    operands,
-    render_update,
-)
+from dynattrs.expressions.updates import Action, check_overlap, one_by_one, render_update
 from dynattrs.keys.kinds import check_own_key, is_other, subclass_of
 from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
