@@ -17,7 +17,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
 import dynattrs
-from dynattrs import aio, events, workbench
+from dynattrs import aio, events, fastapi, workbench
 
 HERE = Path(__file__).parent
 
@@ -60,11 +60,11 @@ default_role = "code"
 
 #: The classes that programs make objects of. The library makes those of all others.
 _CONSTRUCTED = {
-    "AsyncSession", "Book", "Facet", "GlobalIndex", "LocalIndex", "Mapper", "OnDemand", "Provisioned",
-    "Session", "Table",
+    "Accepts", "AsyncSession", "Book", "ByKind", "Facet", "GlobalIndex", "LocalIndex", "Mapper",
+    "OnDemand", "Partial", "Provisioned", "Session", "Table",
 }  # fmt: skip
 
-_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(workbench)}
+_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(fastapi), *dir(workbench)}
 
 
 def _without_constructor(

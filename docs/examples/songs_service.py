@@ -1,4 +1,4 @@
-"""A web service on FastAPI: one session for the program, pages by cursor, conflicts as 409.
+"""A web service on FastAPI: models as bodies and answers, one session, pages by cursor, conflicts as 409.
 
     uvicorn songs_service:app
 
@@ -10,47 +10,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import pydantic
 from fastapi import Depends, FastAPI, Query, Request
-from fastapi.responses import JSONResponse
 
-from dynattrs import (
-    ConditionFailed,
-    CursorError,
-    MappingError,
-    NoSuchItem,
-    Throttled,
-    asdict,
-    field,
-    model,
-    partition_key,
-    set_,
-    sort_key,
-)
+from dynattrs import Partial, field, model, partition_key, set_, sort_key
 from dynattrs.aio import AsyncSession
+from dynattrs.fastapi import Body, errors
+
+Name = Annotated[str, pydantic.Field(min_length=1, max_length=200)]
+Count = Annotated[int, pydantic.Field(ge=0)]
 
 
 @model("songs")
 class Song:
-    artist: str = partition_key()
-    title: str = sort_key()
-    plays: int = 0
+    """A song, and how often it was played."""
+
+    artist: Name = partition_key()
+    title: Name = sort_key()
+    plays: Count = 0
     version: int = field(version=True)
 
 
-class NewSong(pydantic.BaseModel):
-    """What a client may say of a song: checked before anything else happens."""
-
-    artist: Annotated[str, pydantic.Field(min_length=1, max_length=200)]
-    title: Annotated[str, pydantic.Field(min_length=1, max_length=200)]
-
-
 class Plays(pydantic.BaseModel):
-    plays: Annotated[int, pydantic.Field(ge=0)]
+    plays: Count
     #: The version that the client has read.
     version: int
+
+
+class Songs(pydantic.BaseModel):
+    """A page: models stand in pydantic's own classes as well."""
+
+    songs: list[Song]
+    next: str | None
 
 
 @contextlib.asynccontextmanager
@@ -67,11 +60,12 @@ def session_of(request: Request) -> AsyncSession:
 
 Db = Annotated[AsyncSession, Depends(session_of)]
 app = FastAPI(lifespan=lifespan)
+errors(app)  # NoSuchItem is 404, ItemExists and ConditionFailed 409, a damaged cursor 400, ...
 
 
 @app.post("/songs", status_code=201)
-async def add(new: NewSong, session: Db) -> dict[str, Any]:
-    return asdict(await session.insert(Song(new.artist, new.title)))
+async def add(new: Body[Song], session: Db) -> Song:
+    return await session.insert(new)
 
 
 @app.get("/songs/{artist}")
@@ -80,47 +74,35 @@ async def page(
     session: Db,
     after: str | None = None,
     size: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> dict[str, Any]:
+) -> Songs:
     songs = await session.query(Song).where(Song.artist == artist).after(after).page(size)
-    return {"songs": [asdict(song) for song in songs], "next": songs.cursor}
+    return Songs(songs=songs.items, next=songs.cursor)
 
 
 @app.get("/songs/{artist}/{title}")
-async def one(artist: str, title: str, session: Db) -> dict[str, Any]:
-    return asdict(await session.get_one(Song, (artist, title)))
+async def one(artist: str, title: str, session: Db) -> Song:
+    return await session.get_one(Song, (artist, title))
+
+
+@app.patch("/songs/{artist}/{title}")
+async def change(artist: str, title: str, changes: Body[Partial[Song]], session: Db) -> Song:
+    """What the client states, and nothing else."""
+    return await session.update(Song, (artist, title), *changes.actions())
 
 
 @app.put("/songs/{artist}/{title}/plays")
-async def count(artist: str, title: str, new: Plays, session: Db) -> dict[str, Any]:
-    """Only if nobody has changed the song since the client has read it."""
+async def count(artist: str, title: str, new: Plays, session: Db) -> Song:
+    """Only if the song is still what the client has read."""
     unchanged = Song.version == new.version
-    song = await session.update(Song, (artist, title), set_(Song.plays, new.plays), when=unchanged)
-    return asdict(song)
+    return await session.update(Song, (artist, title), set_(Song.plays, new.plays), when=unchanged)
 
 
 @app.post("/songs/import", status_code=201)
-async def import_many(songs: list[NewSong], session: Db) -> dict[str, int]:
+async def import_many(songs: Body[list[Song]], session: Db) -> dict[str, int]:
     """All of them in batches. A client that hangs up cancels this: what is not stored is logged."""
     async with session.batch() as batch:
-        await batch.save_all(Song(new.artist, new.title) for new in songs)
+        await batch.save_all(songs)
     return {"stored": len(songs)}
-
-
-# An error of the library says what the caller can do, so each is one answer.
-
-
-def answers(status: int) -> Any:
-    async def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status)
-
-    return answer
-
-
-app.add_exception_handler(NoSuchItem, answers(404))
-app.add_exception_handler(ConditionFailed, answers(409))  # ItemExists is one
-app.add_exception_handler(CursorError, answers(400))
-app.add_exception_handler(MappingError, answers(422))
-app.add_exception_handler(Throttled, answers(503))
 
 
 async def try_it() -> None:
@@ -132,6 +114,7 @@ async def try_it() -> None:
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         await client.post("/songs", json={"artist": "Nina Simone", "title": "Sinnerman"})
+        await client.patch("/songs/Nina Simone/Sinnerman", json={"plays": 3})
         print((await client.get("/songs/Nina Simone")).json())
     await session.close()
 

@@ -100,6 +100,8 @@ if TYPE_CHECKING:
         remove as remove,
         set_ as set_,
     )
+    from dynattrs.models.partial import Partial as Partial
+    from dynattrs.models.pydantic_types import Accepts as Accepts, ByKind as ByKind
     from dynattrs.operations.reading.groups import Groups as Groups
     from dynattrs.operations.reading.pages import Page as Page
     from dynattrs.operations.reading.tabular import Preview as Preview
@@ -127,6 +129,8 @@ else:
             "dynattrs.expressions.updates": (
                 "Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_",
             ),
+            "dynattrs.models.partial": ("Partial",),
+            "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
             "dynattrs.operations.writing.migration": ("Migrated",),
             "dynattrs.operations.reading.groups": ("Groups",),

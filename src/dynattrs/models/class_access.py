@@ -18,9 +18,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from dynattrs.deferral import deferred
 from dynattrs.expressions.paths import Path, did_you_mean
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
 from dynattrs.tracebacks import hidden
+
+if TYPE_CHECKING:
+    from dynattrs.models import pydantic_types
+else:
+    pydantic_types = deferred("dynattrs.models.pydantic_types")
 
 #: Where a model class keeps its paths, by field name.
 PATHS_ATTRIBUTE: Final = "__dynattrs_paths__"
@@ -61,6 +67,11 @@ class ModelMeta(_Base):
         if paths is None or name.startswith("__"):
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         raise AttributeError(f"{cls.__name__} has no field {name!r}{did_you_mean(name, paths)}")
+
+    def __get_pydantic_core_schema__(cls, source: object, handler: Any) -> Any:
+        # Here, and not on the class: it is pydantic alone that asks for it, and instances have no more
+        # attributes than their class declares.
+        return pydantic_types.schema_of(source, handler)
 
     # Models are never protocols themselves: the plain checks of ABCs, which are written in C.
     __instancecheck__ = ABCMeta.__instancecheck__

@@ -1,0 +1,11 @@
+"""FastAPI: models as bodies, and the library's errors as answers. Needs the extra `dynattrs[fastapi]`."""
+
+from __future__ import annotations
+
+from dynattrs.tools.fastapi import Body, errors
+
+__all__ = ["Body", "errors"]
+
+
+def __dir__() -> list[str]:
+    return __all__

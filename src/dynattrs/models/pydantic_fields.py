@@ -1,0 +1,371 @@
+"""The fields of a class as pydantic has them: their names in JSON, and what a class says of the values.
+
+Only pydantic imports this module, when it asks a model for its schema.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_origin
+
+import attrs
+import pydantic
+from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic.fields import FieldInfo
+from pydantic_core import (
+    InitErrorDetails,
+    PydanticSerializationUnexpectedValue,
+    ValidationError,
+    core_schema,
+)
+
+from dynattrs.errors import MappingError, ModelError
+from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of, rules_of
+from dynattrs.mapper.codec import Codec, Trail
+from dynattrs.mapper.hints import Undefined
+from dynattrs.models.pydantic_forms import refusal, said
+from dynattrs.schema.field_rules import FieldRules, ReadsObject
+from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
+
+#: To checkers the arguments of this are types that they know.
+_ANNOTATED: Final[Any] = Annotated
+
+ReadOnly: TypeAlias = Literal["refuse", "ignore", "take"]
+
+
+class Options(Protocol):
+    """What is to become of fields that a client does not set."""
+
+    @property
+    def read_only(self) -> ReadOnly: ...
+
+
+@attrs.frozen(eq=False, repr=False)
+class ShownField:
+    """A field of a class, as JSON has it.
+
+    Attributes:
+        member: The field.
+        key: Its name in JSON.
+        annotation: Its type, with what JSON schemas say of it.
+        taken_type: What its converter takes, where that says so.
+        required: Whether an object cannot be made without it.
+        read_only: Whether the library sets it, or the class itself.
+        in_key: Whether it is part of the primary key.
+        excluded: Whether it is never shown.
+    """
+
+    member: Member
+    key: str
+    annotation: Any
+    taken_type: Any
+    required: bool
+    read_only: bool
+    in_key: bool
+    excluded: bool
+
+    def refused(self, options: Options) -> bool:
+        return self.read_only and options.read_only == "refuse"
+
+    def left_out(self, options: Options) -> bool:
+        """Whether what is said of it does not count."""
+        return self.read_only and (options.read_only != "take" or not self.member.init)
+
+
+class Shown:
+    """A class with fields, as JSON has it."""
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        self.cls: Any = get_origin(source) or source
+        self.info = info_of(self.cls)
+        try:
+            record = record_of(source)
+        except Undefined as error:
+            raise PydanticUndefinedAnnotation(error.field or "", str(error)) from error
+        assert record is not None
+        self.record: Record = record
+        self.rules = rules_of(self.cls)
+        self.fields = [self._shown(member) for member in record.members]
+        keys: dict[str, str] = {}
+        for each in self.fields:
+            if each.key in keys:
+                raise ModelError(
+                    self.cls.__name__,
+                    f"it is {each.key!r} in JSON, and so is {keys[each.key]!r}; give one of the two "
+                    f"another alias",
+                    each.member.name,
+                )
+            keys[each.key] = each.member.name
+
+    def _shown(self, member: Member) -> ShownField:
+        marks = get_args(member.type)[1:] if get_origin(member.type) is Annotated else ()
+        infos = [mark for mark in marks if isinstance(mark, FieldInfo)]
+        aliases = (each.alias for each in infos if isinstance(each.alias, str))
+        # msgspec's fields are renamed for JSON, and other classes' where they are made.
+        own = member.stored if hasattr(self.cls, "__struct_fields__") else member.argument
+        info = self.info
+        read_only = not member.init or (
+            info is not None and member.name in (info.version, info.created, info.updated)
+        )
+        described = self._described(member, infos, read_only=read_only)
+        return ShownField(
+            member,
+            next(aliases, own),
+            described,
+            self._taken_type(member, described),
+            required=member.init and member.default is MISSING,
+            read_only=read_only,
+            in_key=info is not None and self._is_key(info, member.name),
+            excluded=any(each.exclude for each in infos),
+        )
+
+    @staticmethod
+    def _is_key(info: ModelInfo, name: str) -> bool:
+        return name in {each.partition(".")[0] for each in info.key_fields}
+
+    def _described(self, member: Member, infos: list[FieldInfo], *, read_only: bool) -> Any:
+        """The type of a field with what JSON schemas say of it."""
+        said: dict[str, Any] = {"readOnly": True} if read_only else {}
+        shown = _plain_default(member.default)
+        if member.init and shown is not MISSING and not read_only:
+            said["default"] = shown
+        field = attrs.fields_dict(self.cls).get(member.name) if attrs.has(self.cls) else None
+        description = field.metadata.get("description") if field is not None else None
+        options: dict[str, Any] = {"json_schema_extra": said} if said else {}
+        if isinstance(description, str) and not any(each.description for each in infos):
+            options["description"] = description
+        type_ = _without_names(member.type)
+        return _ANNOTATED[type_, pydantic.Field(**options)] if options else type_
+
+    def _taken_type(self, member: Member, described: Any) -> Any:
+        """What a converter takes, where its annotation says so, and that is not the field's type."""
+        rules = self.rules.get(member.name)
+        converter = rules.own if rules is not None else None
+        converter = getattr(converter, "converter", converter)
+        if not inspect.isfunction(converter):
+            return None
+        try:
+            names = [*inspect.signature(converter).parameters]
+            found = typing.get_type_hints(converter, include_extras=True).get(names[0])
+        except Exception:
+            # Annotations that mean nothing at run time say nothing.
+            return None
+        plain, *marks = get_args(described) if get_origin(described) is Annotated else (described,)
+        if found in (None, Any, object, plain, member.type):
+            return None
+        marked = (
+            found,
+            *(mark for mark in marks if isinstance(mark, FieldInfo) and not mark.metadata),
+        )
+        return _ANNOTATED[marked] if marked[1:] else found
+
+    def builder(self, options: Options) -> Callable[[Any, Callable[[Any], Any]], Any]:
+        """What makes an instance of a mapping that pydantic has validated."""
+        cls, build = self.cls, self.record.build
+        arguments = {
+            each.key: each.member.argument for each in self.fields if not each.left_out(options)
+        }
+
+        def made(value: Any, validate: Callable[[Any], Any]) -> Any:
+            if isinstance(value, cls):
+                return value
+            stated = validate(value)
+            given = {arguments[name]: each for name, each in stated.items() if name in arguments}
+            try:
+                instance = build(**given)
+            except ValidationError:
+                raise
+            except (TypeError, ValueError, AssertionError) as error:
+                self.check(stated)
+                raise refusal(said(error)) from error
+            self._check_stored(instance, stated)
+            return instance
+
+        return made
+
+    def check(self, stated: Mapping[str, Any]) -> None:
+        """Refuse values that converters and validators of single fields refuse.
+
+        Raises:
+            ValidationError: It names the places.
+        """
+        found: list[InitErrorDetails] = []
+        for each in self.fields:
+            rules = self.rules.get(each.member.name)
+            if rules is None or each.key not in stated:
+                continue
+            value = stated[each.key]
+            problem = _problem(rules, value)
+            if problem is not None:
+                found.append(InitErrorDetails(type=refusal(problem), loc=(each.key,), input=value))
+        self._refuse(found)
+
+    def check_partial(self, stated: Mapping[str, Any]) -> None:
+        """Refuse values that no update would take.
+
+        Raises:
+            ValidationError: It names the places.
+        """
+        self.check(stated)
+        stored: dict[str, Any] = {}
+        for each in self.fields:
+            if each.key in stated:
+                rules = self.rules.get(each.member.name)
+                value = stated[each.key]
+                with suppress(ReadsObject):
+                    stored[each.key] = value if rules is None else rules.stored(value)
+        self.check_values(stored)
+
+    def _check_stored(self, instance: object, stated: Mapping[str, Any]) -> None:
+        """Refuse what has no place in an item, such as a number of more than 38 digits: it came with the
+        values, and no save can mend it.
+        """
+        if self.info is None:
+            return
+        values = {
+            each.key: getattr(instance, each.member.name, None)
+            for each in self.fields
+            if each.key in stated
+        }
+        self.check_values(values)
+
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """Refuse values, by their names in JSON, that cannot be stored.
+
+        Raises:
+            ValidationError: It names the places.
+        """
+        forms = self._forms
+        found: list[InitErrorDetails] = []
+        for each in self.fields:
+            form = forms.get(each.member.name)
+            if each.key not in values or form is None:
+                continue
+            value = values[each.key]
+            try:
+                form.dump(value)
+            except Exception as error:
+                place, problem = _explained(form, value, error)
+                loc = (each.key, *place)
+                found.append(InitErrorDetails(type=refusal(problem), loc=loc, input=value))
+        self._refuse(found)
+
+    @cached_property
+    def _forms(self) -> Mapping[str, StoredForm]:
+        info = self.info
+        return {} if info is None else info.mapper.model_codec(self.source).fields or {}
+
+    def _refuse(self, found: list[InitErrorDetails]) -> None:
+        if found:
+            raise ValidationError.from_exception_data(self.cls.__name__, found)
+
+    def check_free(self, key: str) -> None:
+        """Refuse a field that JSON has under a key which says what the object is.
+
+        Raises:
+            ModelError: It names the field.
+        """
+        for each in self.fields:
+            if each.key == key:
+                raise ModelError(
+                    self.cls.__name__,
+                    f"it is {key!r} in JSON, and so is what tells the classes of a union apart; give "
+                    f"it another alias",
+                    each.member.name,
+                )
+
+    def dumper(
+        self, tag: tuple[str, str] | None
+    ) -> Callable[[Any, core_schema.SerializationInfo], dict[str, Any]]:
+        """What makes a mapping of an instance, and of no field that the class does not show."""
+        cls = self.cls
+        names = [(each.key, each.member.name) for each in self.fields if not each.excluded]
+
+        def dumped(value: Any, info: core_schema.SerializationInfo) -> dict[str, Any]:
+            if not isinstance(value, cls) or (tag is not None and type(value) is not cls):
+                raise PydanticSerializationUnexpectedValue(
+                    f"Expected `{cls.__name__}`, got `{type(value).__name__}`"
+                )
+            made: dict[str, Any] = {} if tag is None else {tag[0]: tag[1]}
+            made.update({key: getattr(value, name) for key, name in names if hasattr(value, name)})
+            if info.include is not None or info.exclude is not None:
+                made = {key: each for key, each in made.items() if _is_asked(key, info)}
+            return made
+
+        return dumped
+
+
+def _is_asked(key: str, info: core_schema.SerializationInfo) -> bool:
+    """Whether a field is shown, as the caller of pydantic said with `include=` and `exclude=`."""
+    include: Any = info.include
+    exclude: Any = info.exclude
+    if include is not None and key not in include:
+        return False
+    if exclude is None or key not in exclude:
+        return True
+    return isinstance(exclude, Mapping) and exclude[key] not in (True, ...)
+
+
+def _without_names(type_: Any) -> Any:
+    """An annotation without what `pydantic.Field` says of the field and not of its type: what it is
+    called, and whether it is shown.
+    """
+    if get_origin(type_) is not Annotated:
+        return type_
+    marked: list[Any] = []
+    for mark in get_args(type_):
+        if isinstance(mark, FieldInfo) and (mark.alias is not None or mark.exclude):
+            said = {name: getattr(mark, name) for name in _OF_TYPES}
+            marked += mark.metadata
+            mark = pydantic.Field(**{name: each for name, each in said.items() if each is not None})  # noqa: PLW2901
+        marked.append(mark)
+    return _ANNOTATED[tuple(marked)]
+
+
+#: What `pydantic.Field` says of a type.
+_OF_TYPES: Final = ("title", "description", "examples", "json_schema_extra", "discriminator")
+
+
+def _problem(rules: FieldRules, value: Any) -> str | None:
+    """What a converter or a validator has against a value; None where that is nothing."""
+    try:
+        rules.check("", rules.stored(value))
+    except ReadsObject:
+        return None
+    except MappingError as error:
+        return said(error.__cause__ or error)
+    except (TypeError, ValueError, AssertionError) as error:
+        return said(error)
+    return None
+
+
+def _explained(form: StoredForm, value: Any, error: Exception) -> tuple[list[str | int], str]:
+    """Where a value that cannot be stored is at fault, and what was expected there."""
+    if not isinstance(form, Codec):
+        return [], said(error)
+    trail = Trail("")
+    try:
+        form.dump_at(value, trail)
+    except Exception as precise:
+        error = precise
+    if isinstance(error, MappingError):
+        return [], f"expected {error.expected}"
+    place = [
+        int(each[1:-1]) if each[1:-1].isdigit() and each[0] == "[" else each.strip(".[]'\"")
+        for each in trail.parts
+    ]
+    return list(place), f"expected {trail.error(error).expected}"
+
+
+def _plain_default(default: Any) -> Any:
+    """A default as JSON has it, where that is plain."""
+    if default is MISSING:
+        return MISSING
+    value = default.value if isinstance(default, enum.Enum) else default
+    return value if value is None or type(value) in (str, int, float, bool) else MISSING
