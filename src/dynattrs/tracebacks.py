@@ -19,8 +19,8 @@ VARIABLE: Final = "DYNATTRS_TRACEBACKS"
 #: What runs between a verb and the service.
 _ENGINE: Final = frozenset(
     (
-        "aiobotocore", "aiohttp", "asyncio", "boto3", "botocore", "concurrent", "contextlib",
-        "dynattrs", "http", "socket", "ssl", "urllib3",
+        "aiobotocore", "aiohappyeyeballs", "aiohttp", "asyncio", "boto3", "botocore", "concurrent",
+        "contextlib", "dynattrs", "http", "httpcore", "httpx", "socket", "ssl", "urllib3", "uvloop",
     )
 )  # fmt: skip
 #: Errors of which the message says all, of whatever frames they come.

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +49,25 @@ def test_no_python_block_escapes_by_another_name(path: Path):
     text = path.read_text(encoding="utf-8")
 
     assert re.findall(r"^ *```+ *(pycon|py|python3|Python)\b", text, re.MULTILINE) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "checker", [["mypy", "--strict", "--no-incremental"], ["basedpyright"]], ids=str
+)
+def test_checkers_find_nothing_in_the_recipes(checker: list[str], tmp_path: Path):
+    pytest.importorskip(checker[0])
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", DOCUMENTS[-1].read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    settings = {"typeCheckingMode": "standard", "enableTypeIgnoreComments": True}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    (tmp_path / "recipes.py").write_text("\n".join(blocks), encoding="utf-8")
+
+    command = [sys.executable, "-m", *checker, "recipes.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 @pytest.mark.usefixtures("aws")

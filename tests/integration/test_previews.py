@@ -207,6 +207,16 @@ def test_several_models_have_a_column_of_their_classes(session: Session):
     ]
 
 
+def test_groups_are_shown_as_a_table(session: Session):
+    session.save(User("1", "Ann"))
+    session.save(Order("1", 7, Decimal("9.5")))
+
+    groups = session.query(User, Order).where(User.user_id == "1").group_by_type()
+
+    assert repr(groups) == "<Groups User: 1, Order: 1>"
+    assert "<td>Order</td><td>1</td><td></td><td>7</td><td>9.5</td>" in groups._repr_html_()
+
+
 def test_keys_and_attribute_maps_have_tables_too(session: Session, songs: Any):
     assert repr(songs.keys().preview(1)).startswith("artist       title\n")
     assert "{'S': 'T0'}" in repr(songs.raw().preview(1))

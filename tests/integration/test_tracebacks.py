@@ -14,8 +14,11 @@ from botocore.exceptions import ClientError
 from dynattrs import (
     ConditionError,
     ConditionFailed,
+    ConfigurationError,
+    ConnectionFailed,
     ItemExists,
     MappingError,
+    ModelError,
     NoIndex,
     NoSuchItem,
     NoSuchTable,
@@ -262,3 +265,45 @@ def test_awaited_errors_are_as_short(
     for error in errors:
         assert len(engine_frames(error)) <= 5
         assert all(engine_frames(each) == [] for each in chain(error)[1:])
+
+
+# --- Without an engine ------------------------------------------------------------------------------
+
+
+def test_a_declaration_that_is_refused_shows_where_it_stands():
+    def declaring() -> None:
+        @model("songs")
+        class Wrong:
+            id: int | float = partition_key()
+
+    error = raised(declaring)
+
+    assert isinstance(error, ModelError)
+    assert engine_frames(error) == ["decorate"]
+
+
+def test_a_session_without_a_region_shows_no_search_for_one(monkeypatch: pytest.MonkeyPatch):
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+    error = raised(Session)
+
+    assert isinstance(error, ConfigurationError)
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    assert "NoRegionError" in text
+    assert "botocore/" not in text
+
+
+def test_an_engine_that_does_not_run_is_a_few_lines(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    with Session(region_name="us-east-1", endpoint_url="http://127.0.0.1:1") as session:
+        error = raised(lambda: session.get(Song, ("a", "b")))
+
+    assert isinstance(error, ConnectionFailed)
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    assert "Connection refused" in text
+    assert "urllib3/" not in text
+    assert len(text.splitlines()) < 40

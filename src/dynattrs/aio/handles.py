@@ -73,8 +73,7 @@ class AsyncHandle(AnyHandle, Async):
         try:
             return await self._driver.run(flow)
         except DynattrsError as error:
-            # DYNATTRS_TRACEBACKS=full shows the rest
-            raise error.with_traceback(shown_of(error))  # noqa: B904
+            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     @overload
     async def delete(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import attrs
 
-from dynattrs.errors import ModelError
+from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.mapper import Mapper, default
@@ -46,7 +46,7 @@ from dynattrs.schema.model_info import (
 )
 from dynattrs.schema.option_values import check_mapping
 from dynattrs.schema.table import UNSAID, Index, Table, declared_indexes
-from dynattrs.tracebacks import hidden
+from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -152,7 +152,10 @@ def model(
             table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
             before_save, after_load, unique, upgrades, schema_attribute,
         )  # fmt: skip
-        made: C = _declare(cls, declaration, dict(options), scope)
+        try:
+            made: C = _declare(cls, declaration, dict(options), scope)
+        except DynattrsError as error:
+            raise error.with_traceback(shown_of(error))  # noqa: B904
         return made
 
     return decorate

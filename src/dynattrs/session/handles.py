@@ -75,8 +75,7 @@ class Handle(AnyHandle, Sync):
         try:
             return self._driver.run(flow)
         except DynattrsError as error:
-            # DYNATTRS_TRACEBACKS=full shows the rest
-            raise error.with_traceback(shown_of(error))  # noqa: B904
+            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     @overload
     def delete(self, subject: type[M], key: object, /, *, when: bool | None = None) -> None: ...

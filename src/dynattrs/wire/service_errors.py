@@ -21,6 +21,7 @@ from dynattrs.errors import (
 )
 from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
 from dynattrs.schema.messages import Message
+from dynattrs.tracebacks import shown_of
 
 _KINDS: Final[dict[str, type[ServiceError]]] = {
     "ResourceNotFoundException": NoSuchTable,
@@ -151,4 +152,5 @@ def configured() -> Generator[None]:
         translated = configuration_error(error)
         if translated is None:
             raise
-        raise translated from error
+        translated.__cause__ = error
+        raise translated.with_traceback(shown_of(translated))  # noqa: B904 - it has its cause

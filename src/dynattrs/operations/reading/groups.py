@@ -65,6 +65,12 @@ class Groups:
         counts = ", ".join(f"{model.__name__}: {len(self[model])}" for model in self)
         return f"<Groups {counts or 'of nothing'}>"
 
+    def _repr_html_(self) -> str:
+        # Imported when a notebook shows one.
+        from dynattrs.operations.reading.tabular import as_html
+
+        return as_html(self._objects)
+
 
 def models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple[ModelInfo, ...]:
     """The models of one query, which are of one table.
