@@ -6,7 +6,7 @@
 DynamoDB Local comes from npm, where AWS publishes it unchanged inside a package
 of Amplify: registries are what every machine reaches. Each engine is a context
 manager here. A process that one of them starts is stopped by its id, and also
-when the test run that started it is killed: see `guard`.
+when the test run that started it is killed: see `dynattrs.testing.processes`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ import importlib.util
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from dynattrs.testing.processes import MissingEngine, dynamodb_local_command, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,18 +38,6 @@ if TYPE_CHECKING:
 DYNAMODB_LOCAL_VERSION = "1.25.0"
 DYNAMODB_LOCAL_PACKAGE = "amplify-dynamodb-simulator@2.9.30"
 DYNAMODB_LOCAL_SHA256 = "3503ffac19f183407909fecdacf4db51ab1fdad1da7b2f177016670b2d80e4b9"
-
-# Compiling for hours to come costs as much as a test run asks of it: 36 -> 20 s of CPU time for
-# 385 tests, its start 3.1 -> 1.7 s.
-SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-
-START_SECONDS = 60.0
-STOP_SECONDS = 2.0  # a proxy would finish its slowest reply first
-START_TRIES = 3
-
-
-class MissingEngine(Exception):
-    """An engine is not installed here; the message names the command that gets it."""
 
 
 def entered(enter: Callable[[], Any]) -> Any:
@@ -126,19 +113,10 @@ def dynamodb_local() -> Iterator[str]:
     It cannot be told to listen on the loopback interface only. All credentials
     and regions see the same tables (``-sharedDb``).
     """
-    java = shutil.which("java")
-    if java is None:
-        raise MissingEngine("DynamoDB Local needs Java: install a JRE, 11 or newer")
     folder = dynamodb_local_folder()
     if not (folder / "DynamoDBLocal.jar").is_file():
         raise MissingEngine("DynamoDB Local is missing: python tests/engines.py install")
-
-    def command(port: int) -> list[str]:
-        options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
-        library = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
-        return [java, *SHORT_LIVED, library, "-jar", str(folder / "DynamoDBLocal.jar"), *options]
-
-    with _served(command, folder, "/") as endpoint:
+    with served(dynamodb_local_command(folder), folder) as endpoint:
         yield endpoint
 
 
@@ -248,7 +226,7 @@ def faults(upstream: str) -> Iterator[Faults]:
         return [sys.executable, __file__, "microburst", "--no-resign", *options]
 
     # Any other path would be proxied, after seconds of reading service models.
-    with _served(command, None, "/_microburst/health") as endpoint:
+    with served(command, None, "/_microburst/health") as endpoint:
         yield Faults(endpoint)
 
 
@@ -271,103 +249,6 @@ def microburst(arguments: Sequence[str]) -> int:
     return status
 
 
-# --- Processes ----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _served(command: Callable[[int], list[str]], folder: Path | None, health: str) -> Iterator[str]:
-    """Run ``command(port)`` under a guard on a free port; yield its endpoint once it answers."""
-    with tempfile.TemporaryFile() as output:
-        for _ in range(START_TRIES):
-            port = _free_port()
-            process = subprocess.Popen(
-                [sys.executable, __file__, "guard", *command(port)],
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal is for the test run, which then stops the guard.
-                start_new_session=True,
-            )
-            try:
-                if _answers(port, health, process):
-                    yield f"http://127.0.0.1:{port}"
-                    return
-            finally:
-                _stop(process)
-            # Something else may have taken the port in the meantime: once more.
-        output.seek(0)
-        text = output.read().decode(errors="replace")[-4000:]
-        raise RuntimeError(f"{command(0)[0]} did not start; it said:\n{text}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
-    """Wait for any HTTP response; False if the process ended before there was one."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            return False
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", path)
-            connection.getresponse().read()
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-        else:
-            return process.poll() is None
-        finally:
-            connection.close()
-    return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()  # which tells the guard
-    try:
-        process.wait(2 * STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def guard(command: Sequence[str]) -> int:
-    """Run a command until it ends, or until standard input does.
-
-    Standard input is a pipe that only the starting process holds the other end
-    of. The kernel closes it however that process ends, so nothing is left
-    running after a test run that was interrupted or killed.
-    """
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-
-    def stop() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-    def watch() -> None:
-        # Unbuffered: the interpreter cannot end while a thread holds the lock
-        # of a buffered sys.stdin.
-        while os.read(0, 1024):
-            pass
-        stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # Without waiting: the main thread, which runs this, is in process.wait.
-        signal.signal(number, lambda *_: process.terminate())
-    threading.Thread(target=watch, daemon=True).start()
-    return process.wait()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["install", "run"])
@@ -381,8 +262,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["guard"]:
-        sys.exit(guard(sys.argv[2:]))
     if sys.argv[1:2] == ["microburst"]:
         sys.exit(microburst(sys.argv[2:]))
     sys.exit(main())

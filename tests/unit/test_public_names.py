@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import dynattrs
-from dynattrs import aio, otel, workbench
+from dynattrs import aio, otel, testing, workbench
 from dynattrs.wire import local_engine
 
 NAMES = sorted(dynattrs.__all__)
@@ -50,7 +50,9 @@ def test_all_names_what_checkers_see_as_exported():
 
 
 @pytest.mark.parametrize(
-    "module", ["", ".aio", ".events", ".mapper", ".otel", ".workbench"], ids=lambda name: name[1:]
+    "module",
+    ["", ".aio", ".events", ".mapper", ".otel", ".testing", ".workbench"],
+    ids=lambda name: name[1:],
 )
 @pytest.mark.parametrize("used", [False, True], ids=["fresh", "used"])
 def test_dir_shows_every_public_name_and_nothing_else(module: str, used: bool):
@@ -64,7 +66,7 @@ def test_dir_shows_every_public_name_and_nothing_else(module: str, used: bool):
 
 
 def test_a_star_import_of_every_public_module_gives_its_public_names():
-    for module in (dynattrs, aio, dynattrs.events, dynattrs.mapper, otel, workbench):
+    for module in (dynattrs, aio, dynattrs.events, dynattrs.mapper, otel, testing, workbench):
         given: dict[str, object] = {}
         exec(f"from {module.__name__} import *", given)
 
@@ -197,7 +199,9 @@ def imported() -> set[str]:
         "dynattrs.keys.planner",
         "dynattrs.session.results",
         "dynattrs.schema.templates",
+        "dynattrs.testing",
         "dynattrs.tools.workbench",
+        "dynattrs.wire.instruments",
         "opentelemetry",
         "pydantic",
         "sqlite3",

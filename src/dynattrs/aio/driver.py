@@ -70,7 +70,9 @@ class Driver:
         if isinstance(effect, Call):
             return await self.wire.call(effect)
         if isinstance(effect, Pause):
-            return await asyncio.sleep(effect.seconds)
+            instruments = self.wire.instruments
+            skipped = instruments is not None and instruments.skip(effect.seconds)
+            return await asyncio.sleep(0.0 if skipped else effect.seconds)
         if isinstance(effect, Start):
             return self._submit(effect.flow)
         if isinstance(effect, WaitFor):

@@ -101,11 +101,15 @@ class Core:
     gathering: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
     #: The buffers of each `save_all` that is still taking objects, and who has called it.
     taking: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
+    #: By their real names, the tables that were asked for; None where nothing makes them when they are.
+    declared: dict[str, Table] | None = attrs.field(default=None, init=False)
     #: How many transactions each caller has open.
     transactions: Counter[Hashable] = attrs.field(factory=Counter)
 
     def table_name(self, table: Table) -> str:
         """The real name of a declared table. A name in `tables` is taken as it is."""
+        if self.declared is not None:
+            self.declared[self.table_names[table.name]] = table
         return self.table_names[table.name]
 
     def after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:

@@ -324,7 +324,10 @@ class Driver:
                 return self._outlast(effect, held)
             return self.wire.call(effect)
         if isinstance(effect, Pause):
-            return time.sleep(effect.seconds)
+            instruments = self.wire.instruments
+            if instruments is None or not instruments.skip(effect.seconds):
+                time.sleep(effect.seconds)
+            return None
         if isinstance(effect, Start):
             if effect.light:
                 return self._send_light(effect.flow)

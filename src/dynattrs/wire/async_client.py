@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from botocore.exceptions import HTTPClientError
@@ -19,13 +19,16 @@ from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
 from dynattrs.wire.async_connections import USUAL_HEADERS, AsyncConnections, Places
 from dynattrs.wire.attempts import Attempts, take_first, under_way
-from dynattrs.wire.client_copy import copied
+from dynattrs.wire.client_copy import as_aiobotocores, copied
 from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
 from dynattrs.wire.service_errors import configured
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
+
+if TYPE_CHECKING:
+    from dynattrs.wire.instruments import Instruments, Outcome
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -135,6 +138,31 @@ class AsyncFastCalls:
         request = self._maker.request(method, parameters, credentials, time.time())
         if request is None:
             return None
+        spoilt = None if attempts.line is None else attempts.line.outcome()
+        if spoilt is not None:
+            return await self._spoilt(spoilt, request, attempts)
+        return await self._reply(request, attempts)
+
+    async def _spoilt(
+        self, outcome: Outcome, request: Request, attempts: Attempts
+    ) -> Message | None:
+        """The same of a request that a test does something to."""
+        assert attempts.line is not None
+        await attempts.line.wait_awaited(outcome.seconds)
+        if outcome.is_late_only:
+            return await self._reply(request, attempts)
+        if outcome.sent:
+            await self._reply(request, attempts)
+        else:
+            attempts.begin()
+        if outcome.error is not None:
+            attempts.first = outcome.error(request.url)
+            return None
+        attempts.first = None
+        reply = Reply(outcome.status, outcome.headers, outcome.body, reusable=True)
+        return self._read(reply, request, attempts)
+
+    async def _reply(self, request: Request, attempts: Attempts) -> Message | None:
         connections = self._connections
         try:
             if connections is None or not connections.can_reach(request.url):
@@ -143,11 +171,14 @@ class AsyncFastCalls:
         except Exception as error:
             attempts.first = error
             return None
+        return self._read(reply, request, attempts)
+
+    def _read(self, reply: Reply, request: Request, attempts: Attempts) -> Message | None:
         found = read_well(
             reply.status, reply.headers, reply.body, attempts.decode, self._maker.after_call
         )
         if found is None:
-            attempts.first = _as_aiobotocores(request.url, reply)
+            attempts.first = as_aiobotocores(request.url, reply)
         return found
 
     async def _response_of_theirs(self, request: Request, attempts: Attempts) -> Message | None:
@@ -161,26 +192,6 @@ class AsyncFastCalls:
         if found is None:
             attempts.first = received
         return found
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Raw:
-    """A reply, as far as aiobotocore reads aiohttp's; its older versions take the headers from it."""
-
-    reply: Reply
-
-    @property
-    def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        return [(name.encode(), value.encode()) for name, value in self.reply.headers.items()]
-
-    async def read(self) -> bytes:
-        return self.reply.body
-
-
-def _as_aiobotocores(url: str, reply: Reply) -> Any:
-    from aiobotocore.awsrequest import AioAWSResponse
-
-    return AioAWSResponse(url, reply.status, cast("Any", reply.headers), cast("Any", _Raw(reply)))
 
 
 class Ways:
@@ -225,7 +236,9 @@ async def _ask(
             await asyncio.sleep(0)
     while True:
         try:
-            response: Message = await send(**exchange.parameters)
+            given: Any = send(**exchange.parameters)
+            # A mock in the place of a method may give the response itself.
+            response: Message = await given if inspect.isawaitable(given) else given
         except Exception as error:
             exchange.failed(error)
         else:
@@ -295,6 +308,8 @@ class AsyncWire:
         self._ways: Ways | None = None if client is None else Ways(client, fast=fast)
         self.opened: Opened | None = None
         self.closed = False
+        #: What tests have put on its line.
+        self.instruments: Instruments | None = None
         self.stats = Stats()
 
     async def call(self, call: Call) -> Message:
@@ -309,7 +324,7 @@ class AsyncWire:
             ways = opened.ways
             assert ways is not None
         sender, fast = ways.of(call.operation)
-        exchange = Exchange(self.stats, call, self._events, self._limit)
+        exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         exchange.attempts.in_flight = sender is ways.client
         before = under_way.set(exchange.attempts)
         if opened is not None:

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -18,6 +18,9 @@ import botocore.exceptions as botocore_errors
 
 from dynattrs.clock import monotonic
 from dynattrs.operations.flows import Decode
+
+if TYPE_CHECKING:
+    from dynattrs.wire.instruments import Line
 
 #: The errors of botocore for requests that did not reach the service.
 _NEVER_SENT: Final = (
@@ -51,6 +54,9 @@ class Attempts:
         until: When the call must be over, as `clock.monotonic` counts; None if it may take any time.
         in_flight: Whether there may be an attempt of which nothing is known yet.
         over: Whether the call has ended without one, so that there must be no further attempt.
+        line: What tests have put on the session's line; None without any.
+        monotonic: Tells the time that the deadline is of.
+        skip: Lets so many seconds pass without taking them; False if they are to be taken.
     """
 
     repeat: bool = True
@@ -64,6 +70,9 @@ class Attempts:
     until: float | None = None
     in_flight: bool = False
     over: bool = False
+    line: Line | None = None
+    monotonic: Callable[[], float] = monotonic
+    skip: Callable[[float], bool] | None = None
 
     def begin(self) -> None:
         """An attempt begins now.
@@ -77,7 +86,7 @@ class Attempts:
 
     def is_late(self, pause: float = 0.0) -> bool:
         """Whether it is too late for another attempt after a pause of so many seconds."""
-        return self.deadline is not None and monotonic() + pause >= self.deadline
+        return self.deadline is not None and self.monotonic() + pause >= self.deadline
 
 
 class CallOver(Exception):
@@ -97,6 +106,12 @@ def begin_attempt() -> None:
     known = under_way.get()
     if known is not None:
         known.begin()
+
+
+def line_under_way() -> Line | None:
+    """What tests have put on the line of the call that this thread or task is making."""
+    known = under_way.get()
+    return None if known is None else known.line
 
 
 def take_first() -> Any:
@@ -160,8 +175,13 @@ def _in_time(responses: Any) -> Any:
     """What handlers have said, each a pause or None; nothing if the pause is too long."""
     known = under_way.get()
     pause = next((each for _, each in responses if each is not None), None)
-    late = known is not None and pause is not None and known.is_late(pause)
-    return [] if late else responses
+    if known is None or pause is None:
+        return responses
+    if known.is_late(pause):
+        return []
+    if known.skip is not None and known.skip(pause):
+        return [(each, None if found is None else 0.0) for each, found in responses]
+    return responses
 
 
 async def _in_time_awaited(responses: Any) -> Any:

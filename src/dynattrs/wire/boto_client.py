@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 from dynattrs import foreign_names as foreign
@@ -27,15 +28,23 @@ def make_client(boto3_session: Any, profile_name: str | None, **options: Any) ->
     return own_session(profile_name).create_client("dynamodb", **options)
 
 
-def own_session(profile_name: str | None) -> Any:
-    """A session of botocore's that knows the services that DynamoDB needs, and is quick to make."""
+def own_session(
+    profile_name: str | None, session_vars: Mapping[str, tuple[Any, ...]] | None = None
+) -> Any:
+    """A session of botocore's that knows the services that DynamoDB needs, and is quick to make.
+
+    Args:
+        profile_name: The profile of the AWS configuration.
+        session_vars: As botocore's session takes them.
+    """
     from botocore.session import Session
 
-    made = foreign.START.made(lambda: _quick_session(profile_name))
-    return Session(profile=profile_name) if made is None else made
+    options: dict[str, Any] = {"profile": profile_name, "session_vars": session_vars}
+    made = foreign.START.made(lambda: _quick_session(options))
+    return Session(**options) if made is None else made
 
 
-def _quick_session(profile_name: str | None) -> Any:
+def _quick_session(options: dict[str, Any]) -> Any:
     from botocore import handlers
     from botocore.loaders import JSONFileLoader, Loader
     from botocore.session import Session
@@ -73,7 +82,7 @@ def _quick_session(profile_name: str | None) -> Any:
         def list_available_services(self, type_name: str) -> list[str]:
             return _folders_in([path for path in self.search_paths if os.path.isdir(path)])  # noqa: PTH112
 
-    session = OurSession(profile=profile_name)
+    session = OurSession(**options)
     ordinary = session.get_component("data_loader")
     if type(ordinary) is Loader and type(ordinary.file_loader) is JSONFileLoader:
         made = object.__new__(Folders)

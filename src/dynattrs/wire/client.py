@@ -12,23 +12,27 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from dynattrs import foreign_names as foreign
+from dynattrs.clock import monotonic
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
-from dynattrs.wire.client_copy import copied, renew_connections
+from dynattrs.wire.client_copy import as_botocores, copied, renew_connections
 from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_connections import Connection, Connections
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
 from dynattrs.wire.time_limits import OutOfTime, within
+
+if TYPE_CHECKING:
+    from dynattrs.wire.instruments import Instruments, Outcome
 
 
 # Measured (benchmarks/second_ways.py): 722 -> 91 us of CPU a get.
@@ -49,7 +53,7 @@ class FastCalls:
         self._endpoint = foreign.ENDPOINT.of(sender)
         self._connections: Connections | None = None
         self.renew()
-        foreign.CONTENT.of(_as_botocores("", Reply(200, {}, b"", reusable=True)))
+        foreign.CONTENT.of(as_botocores("", Reply(200, {}, b"", reusable=True)))
         self._send = foreign.SEND.of(self._endpoint)
         foreign.SEND.replace(self._endpoint, self._botocore_sends)
 
@@ -93,6 +97,9 @@ class FastCalls:
         connection = self._connections.idle(request.pattern.url)
         if connection is None:
             return None
+        spoilt = None if attempts.line is None else attempts.line.outcome()
+        if spoilt is not None:
+            return SpoiltRequest(spoilt, connection, request, attempts, self._maker)
         return SentRequest(connection, request, attempts, self._maker)
 
 
@@ -131,21 +138,70 @@ class SentRequest:
         except HTTPClientError as error:
             self._attempts.first = error
             return None
+        return self._read(reply)
+
+    def _read(self, reply: Reply) -> Message | None:
         found = read_well(
             reply.status, reply.headers, reply.body, self._attempts.decode, self._maker.after_call
         )
         if found is None:
-            self._attempts.first = _as_botocores(self._request.url, reply)
+            self._attempts.first = as_botocores(self._request.url, reply)
             return None
         return found
 
 
-def _as_botocores(url: str, reply: Reply) -> Any:
-    from botocore.awsrequest import AWSResponse
+class SpoiltRequest(SentRequest):
+    """A request that a test does something to. What is late is late for who reads it."""
 
-    made: Any = AWSResponse(url, reply.status, cast("Any", reply.headers), None)
-    foreign.CONTENT.replace(made, reply.body)
-    return made
+    __slots__ = ("_ends_at", "_on_its_way", "_outcome")
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        connection: Connection,
+        request: Request,
+        attempts: Attempts,
+        maker: RequestMaker,
+    ) -> None:
+        assert attempts.line is not None
+        self._outcome = outcome
+        self._ends_at = attempts.line.ends_at(outcome.seconds)
+        self._on_its_way = outcome.sent or outcome.is_late_only
+        if self._on_its_way:
+            super().__init__(connection, request, attempts, maker)
+            return
+        connection.release(reusable=True)
+        self._request = request
+        self._attempts = attempts
+        self._maker = maker
+        self._error = None
+        attempts.in_flight = True
+
+    def ready(self, seconds: float) -> bool:
+        late = self._ends_at - monotonic()
+        if late > seconds:
+            time.sleep(seconds)
+            return False
+        time.sleep(max(0.0, late))
+        return not self._on_its_way or super().ready(max(0.0, seconds - max(0.0, late)))
+
+    def response(self) -> Message | None:
+        outcome, until = self._outcome, self._attempts.until
+        ends_at = self._ends_at if until is None else min(self._ends_at, until)
+        time.sleep(max(0.0, ends_at - monotonic()))
+        if ends_at < self._ends_at:
+            if self._on_its_way:
+                self._connection.release(reusable=False)
+            self._attempts.first = ReadTimeoutError(endpoint_url=self._request.url)
+            return None
+        found = super().response() if self._on_its_way else None
+        if outcome.is_late_only:
+            return found
+        if outcome.error is not None:
+            self._attempts.first = outcome.error(self._request.url)
+            return None
+        self._attempts.first = None
+        return self._read(Reply(outcome.status, outcome.headers, outcome.body, reusable=True))
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -182,6 +238,8 @@ class Wire:
         if fast and self._sender is not client:
             self._fast = foreign.FAST.made(lambda: FastCalls(client, self._sender))
         self._renewed: Any = None
+        #: What tests have put on its line.
+        self.instruments: Instruments | None = None
         self.stats = Stats()
 
     def renew(self) -> None:
@@ -207,7 +265,7 @@ class Wire:
         if patched and self._patches is not None:
             sender = self._patches.sender(call.operation, sender)
         send = getattr(sender, call.operation)
-        exchange = Exchange(self.stats, call, self._events, self._limit)
+        exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         exchange.attempts.in_flight = sender is self.client
         sent = None
         if self._fast is not None and not patched:
@@ -230,7 +288,7 @@ class Wire:
         if self._fast is None or self._events.of_requests or self._patched():
             return None
         send = getattr(self._sender, call.operation)
-        exchange = Exchange(self.stats, call, self._events, self._limit)
+        exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
         if sent is None:
             return None

@@ -10,19 +10,30 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import attrs
 import botocore.exceptions as botocore_errors
 
 from dynattrs import foreign_names as foreign
 from dynattrs.errors import CorruptReply
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
-from dynattrs.wire.attempts import PunctualEvents, begin_attempt, under_way, watched
+from dynattrs.wire.attempts import (
+    PunctualEvents,
+    begin_attempt,
+    line_under_way,
+    under_way,
+    watched,
+)
 from dynattrs.wire.bodies import faster_serializer
 from dynattrs.wire.exchange import check, read
+from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import hiding
 from dynattrs.wire.replies import FAILED, MEMBERS, judge, no_reply, refusal
+
+if TYPE_CHECKING:
+    from dynattrs.wire.instruments import Outcome
 
 #: Output shapes that hold items, and no time stamps or other values that JSON lacks.
 _ITEM_BEARING: Final = frozenset(f"{name}Output" for name in ITEM_OPERATIONS.values())
@@ -122,9 +133,47 @@ def _in_pieces(send: Callable[..., Any]) -> Callable[..., Any]:
         begin_attempt()
         if isinstance(request.body, (bytes, bytearray)) and len(request.body) >= _LARGE_BODY:
             request.body = io.BytesIO(request.body)
-        return send(request)
+        line = line_under_way()
+        if line is None:
+            return send(request)
+        made = functools.partial(_spoilt, request.url, as_aiobotocores)
+        return line.send_awaited(request.url, functools.partial(send, request), made)
 
     return sending
+
+
+def _spoilt(url: str, made: Callable[[str, Reply], Any], outcome: Outcome) -> Any:
+    return made(url, Reply(outcome.status, outcome.headers, outcome.body, reusable=True))
+
+
+def as_botocores(url: str, reply: Reply) -> Any:
+    """A reply as botocore has it."""
+    from botocore.awsrequest import AWSResponse
+
+    made: Any = AWSResponse(url, reply.status, cast("Any", reply.headers), None)
+    foreign.CONTENT.replace(made, reply.body)
+    return made
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Raw:
+    """A reply, as far as aiobotocore reads aiohttp's; its older versions take the headers from it."""
+
+    reply: Reply
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        return [(name.encode(), value.encode()) for name, value in self.reply.headers.items()]
+
+    async def read(self) -> bytes:
+        return self.reply.body
+
+
+def as_aiobotocores(url: str, reply: Reply) -> Any:
+    """A reply as aiobotocore has it."""
+    from aiobotocore.awsrequest import AioAWSResponse
+
+    return AioAWSResponse(url, reply.status, cast("Any", reply.headers), cast("Any", _Raw(reply)))
 
 
 def _with_final_status(send: Callable[..., Any], endpoint: Any) -> Callable[..., Any]:
@@ -136,6 +185,13 @@ def _with_final_status(send: Callable[..., Any], endpoint: Any) -> Callable[...,
     @functools.wraps(send)
     def sending(request: Any) -> Any:
         begin_attempt()
+        line = line_under_way()
+        if line is None:
+            return sent(request)
+        made = functools.partial(_spoilt, request.url, as_botocores)
+        return line.send(request.url, functools.partial(sent, request), made)
+
+    def sent(request: Any) -> Any:
         if type(endpoint.http_session).__module__ != "botocore.httpsession":
             return send(request)
         # What is streamed keeps its connection until it was read.

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
 
 import attrs
@@ -42,6 +42,9 @@ from dynattrs.wire.attempts import Attempts, was_never_sent
 from dynattrs.wire.replies import CHECKSUM, EMPTY, KIND, MEMBERS, OTHERS, no_reply
 from dynattrs.wire.service_errors import translate
 from dynattrs.wire.unencodable import refuse_unencodable
+
+if TYPE_CHECKING:
+    from dynattrs.wire.instruments import Instruments
 
 _log = logging.getLogger("dynattrs")
 
@@ -150,8 +153,15 @@ class Exchange:
     """
 
     def __init__(
-        self, stats: Stats, call: Call, events: Events, limit: float | None = None
+        self,
+        stats: Stats,
+        call: Call,
+        events: Events,
+        limit: float | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
+        if instruments is not None and instruments.before is not None:
+            instruments.before(call.operation, call.parameters)
         self._stats = stats
         self._events = events
         #: For who sends JSON: some of it may be that already.
@@ -170,6 +180,13 @@ class Exchange:
         self._retries = 0
         self._over = False
         self._number = 0
+        self._parameters = call.parameters
+        #: What was asked of the service; of `packed` a test may have held something back.
+        self._asked = self.packed
+        self._held_back: Message | None = None
+        self._instruments = instruments
+        if instruments is not None:
+            self._put_on(instruments)
         if events.of_requests:
             self._number = next_number()
             self._tables, self._count = tables_in(call.parameters), count_in(call.parameters)
@@ -180,6 +197,19 @@ class Exchange:
                 BeforeSend(self._number, self.operation, self._tables, self._count),
             )
         self._began = time.perf_counter()
+
+    def _put_on(self, instruments: Instruments) -> None:
+        attempts = self.attempts
+        attempts.monotonic, attempts.skip = instruments.monotonic, instruments.skip
+        if instruments.recorders:
+            attempts.again = self._repeated
+        if instruments.spoilers:
+            attempts.line = instruments.line(self.operation, tables_in(self._asked))
+            self.packed, left = attempts.line.hold_back(self._asked)
+            if left is not None:
+                name = "UnprocessedKeys" if self._reads() else "UnprocessedItems"
+                whole = left if self._reads() else unpacked({"RequestItems": left})["RequestItems"]
+                self._held_back = {name: whole}
 
     @property
     def parameters(self) -> Message:
@@ -256,7 +286,10 @@ class Exchange:
         """
         if not isinstance(response, dict):
             response = self._instead_of(response)
-        self._stats.count(self.operation, self.packed, response, direct=direct)
+        if self.attempts.line is not None:
+            self.attempts.line.check_asked()
+            response.update(self._held_back or {})
+        self._stats.count(self.operation, self._asked, response, direct=direct)
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
         if _log.isEnabledFor(logging.DEBUG):
@@ -314,6 +347,8 @@ class Exchange:
             lost = 0
         if lost:
             self._stats.lost(lost)
+        if self._instruments is not None and self._instruments.recorders:
+            self._record(response, error)
         if not self._number or not self._events.after_send:
             return
         seconds = time.perf_counter() - self._began
@@ -332,6 +367,16 @@ class Exchange:
             uncertain=lost,
         )  # fmt: skip
         tell(self._events.after_send, event)
+
+    def _record(self, response: Message, error: str | None) -> None:
+        asked = self._parameters
+        if self.operation in ("BatchWriteItem", "PutItem"):
+            asked = unpacked(asked)
+        seconds = time.perf_counter() - self._began
+        retries = response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        attempts = 1 + max(retries, self._retries)
+        assert self._instruments is not None
+        self._instruments.record(self.operation, asked, response, error, seconds, attempts)
 
 
 def _log_request(operation: str, parameters: Message, response: Message, seconds: float) -> None:

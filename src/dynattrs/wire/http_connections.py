@@ -145,6 +145,10 @@ class Connection:
             if not done:
                 self._give_back(reusable=False)
 
+    def release(self, *, reusable: bool) -> None:
+        """Put it back into the pool without reading a reply; closed, if one may still come."""
+        self._give_back(reusable=reusable)
+
     def ready(self, seconds: float) -> bool:
         """Whether a reply has begun to come in, or is late; it may wait so long to find out."""
         if self._late_at is None:

@@ -31,11 +31,11 @@ import socket
 import sys
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from dynattrs.errors import MissingExtra
+from dynattrs.errors import ConfigurationError, MissingExtra
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,6 +55,10 @@ _CREDENTIAL = re.compile(r"Credential=(\d{12})/\d{8}/([a-z0-9-]+)/")
 # stopped in the middle of one; the server's thread then ends when that client does.
 _STOP_SECONDS = 5.0
 _DAY = 86400.0
+
+
+#: By the place among the engine's stores, the region and the key in it.
+Entries: TypeAlias = dict[tuple[int, str, Any], Any]
 
 
 @attrs.frozen(eq=False)
@@ -98,6 +102,21 @@ class Lease:
         server's thread has ended when this returns.
         """
         _engine.release(self.access_key)
+
+    def clear(self) -> None:
+        """Drop this lease's data, and keep the lease."""
+        _engine.clear(self.access_key)
+
+    def entries(self) -> Entries:
+        """What the engine has for this lease: tables with their items, and what belongs to them.
+
+        The values are the engine's own, which a request may be changing.
+        """
+        return _engine.entries(self.access_key)
+
+    def put(self, entries: Entries) -> None:
+        """Give the engine what it had once. It keeps the values, so they must be copies."""
+        _engine.put(self.access_key, entries)
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +185,25 @@ class _Engine:
         if unused is not None:
             unused.end()
 
+    def clear(self, account: str) -> None:
+        with self._lock:
+            self._app_of(account).clear(account)
+
+    def entries(self, account: str) -> Entries:
+        with self._lock:
+            return self._app_of(account).entries(account)
+
+    def put(self, account: str, entries: Entries) -> None:
+        with self._lock:
+            self._app_of(account).put(account, entries)
+
+    def _app_of(self, account: str) -> _App:
+        if self._app is None or account not in self._app.accounts:
+            raise ConfigurationError(
+                "this lease of the embedded engine has been stopped", "start()"
+            )
+        return self._app
+
     def _leave_parent(self) -> None:
         """Begin anew in a forked child, which has the parent's data and locks but not its threads.
 
@@ -209,10 +247,23 @@ class _App:
 
     def forget(self, account: str) -> None:
         self.accounts.discard(account)
-        for store in self._stores:
-            for (owner, region, key), _ in store.all_items():  # a copy
-                if owner == account:
-                    store.pop_scoped(owner, region, key, None)
+        self.clear(account)
+
+    def clear(self, account: str) -> None:
+        for place, region, key in self.entries(account):
+            self._stores[place].pop_scoped(account, region, key, None)
+
+    def entries(self, account: str) -> Entries:
+        return {
+            (place, region, key): value
+            for place, store in enumerate(self._stores)
+            for (owner, region, key), value in store.all_items()  # a copy
+            if owner == account
+        }
+
+    def put(self, account: str, entries: Entries) -> None:
+        for (place, region, key), value in entries.items():
+            self._stores[place].set_scoped(account, region, key, value)
 
     async def __call__(
         self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable

@@ -201,7 +201,7 @@ class QueryVerbs(Generic[M_co]):
 
     @property
     def _table(self) -> str:
-        return self._handle._core.table_names[self._info.table.name]
+        return self._handle._core.table_name(self._info.table)
 
     def _plan(self) -> Plan:
         filters = self._filters

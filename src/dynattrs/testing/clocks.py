@@ -1,0 +1,111 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+
+import attrs
+
+from dynattrs.errors import ModelError
+from dynattrs.session.any_session import AnySession
+from dynattrs.testing.lines import instruments_of
+from dynattrs.wire.instruments import Instruments
+
+
+class Clock:
+    """The time of some sessions.
+
+    Attributes:
+        pauses: How long each pause would have taken, in seconds: between attempts, and of `latency`.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._lines: list[Instruments] = []
+        self.pauses: list[float] = []
+
+    def now(self) -> datetime:
+        """What time it is, aware."""
+        return self._now
+
+    def advance(self, by: timedelta | None = None, **parts: float) -> datetime:
+        """Move on: `advance(timedelta(hours=1))`, `advance(hours=1)`.
+
+        Args:
+            by: How far.
+            parts: As `datetime.timedelta` takes them.
+
+        Returns:
+            What time it is then.
+
+        Raises:
+            ModelError: That would be back.
+        """
+        step = (by or timedelta()) + timedelta(**parts)
+        if step < timedelta():
+            raise ModelError("Clock.advance", f"{step} is back; a session's time goes on only")
+        for each in self._lines:
+            each.skew += step.total_seconds()
+        self._now += step
+        return self._now
+
+    def _passed(self, seconds: float, line: Instruments) -> None:
+        self.pauses.append(seconds)
+        self._now += timedelta(seconds=seconds)
+        for each in self._lines:
+            if each is not line:
+                each.skew += seconds
+
+
+@contextlib.contextmanager
+def clock(*sessions: AnySession, at: datetime | None = None) -> Iterator[Clock]:
+    """A clock for sessions that stands still until the test moves it.
+
+    Time stamps, `unexpired()`, deadlines and pauses go by it. Pauses between attempts, botocore's
+    among them, take no time, and the clock has moved on after them. What waits for the network does
+    so in real time: botocore's time-outs and `call_timeout`. The engine's own clock is its own, too:
+    it removes what has expired when it has expired for everybody.
+
+    Args:
+        sessions: A `Session`, an `AsyncSession`, or several. They share the clock.
+        at: What time it is at first, aware; the real time by itself.
+
+    Raises:
+        ModelError: One is no session, or *at* is naive.
+
+    Example:
+        with clock(session) as time:
+            session.save(Ticket("1", expires=time.now() + timedelta(hours=1)))
+            time.advance(hours=2)
+            assert session.get(Ticket, "1", unexpired=True) is None
+    """
+    if not sessions:
+        raise ModelError("clock", "a Session or an AsyncSession is expected, found none")
+    if at is not None and at.utcoffset() is None:
+        raise ModelError("clock", f"at={at!r} is naive; say which zone it is in: tzinfo=...")
+    made = Clock(at or datetime.now(timezone.utc))
+    before = []
+    for each in sessions:
+        line = instruments_of(each, "clock")
+        core = each._core
+        before.append((core, core.environment.now, line, line.waits, line.passed))
+    try:
+        for core, _, line, *_ in before:
+            made._lines.append(line)
+            line.waits = False
+            line.passed = _passing(made, line)
+            # What it has skipped stays skipped: times that were remembered are of it.
+            core.environment = attrs.evolve(
+                core.environment, now=made.now, monotonic=line.monotonic
+            )
+        yield made
+    finally:
+        for core, now, line, waits, passed in before:
+            line.waits, line.passed = waits, passed
+            core.environment = attrs.evolve(core.environment, now=now)
+
+
+def _passing(made: Clock, line: Instruments) -> Callable[[float], object]:
+    return lambda seconds: made._passed(seconds, line)
