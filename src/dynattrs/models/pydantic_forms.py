@@ -50,6 +50,7 @@ _HOOK: Final = "__get_pydantic_core_schema__"
 #: To checkers the arguments of these are types that they know.
 _ANNOTATED: Final[Any] = Annotated
 _UNION: Final[Any] = typing.Union
+_LIST: Final[Any] = list
 #: What pydantic has no own form for, or reads lazily.
 _ABSTRACT: Final[dict[Any, Any]] = {
     abc.Collection: abc.Sequence,
@@ -414,8 +415,7 @@ def _ndarray(type_: Any) -> Form:
     numpy: Any = sys.modules["numpy"]
     scalar = next((each for each in _inside(type_) if is_class(each) and is_numpy(each)), None)
     number = float if scalar is None else type(plain(scalar(0)))
-    numbers: Any = list[number]  # type: ignore[valid-type]
-    return _listed(numbers, numpy.ndarray, lambda values: numpy.array(values, dtype=scalar))
+    return _listed(_LIST[number], numpy.ndarray, lambda values: numpy.array(values, dtype=scalar))
 
 
 def _inside(type_: Any) -> typing.Iterator[Any]:

@@ -23,8 +23,8 @@ from dynattrs.errors import (
     OtherKind,
     ServiceUnavailable,
     Throttled,
-    TransactionFailed,
 )
+from dynattrs.operations.transaction_errors import TransactionFailed
 
 try:
     import fastapi
