@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from dynattrs import ConditionFailed, Session, model, partition_key
 from dynattrs.tools import otel
+from stream_records import record
 
 
 @model("watched")
@@ -233,3 +234,39 @@ def test_dynattrs_itself_does_not_import_opentelemetry():
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout.strip() == "False"
+
+
+def test_a_batch_of_changes_has_a_span():
+    from dynattrs.streams import handle
+
+    exporter = InMemorySpanExporter()
+    tracers = TracerProvider(shutdown_on_exit=False)
+    tracers.add_span_processor(SimpleSpanProcessor(exporter))
+    new = {"id": {"S": "1"}, "text": {"S": "hi"}}
+    event = [record(new=new, key=["id"], table="watched", number=n) for n in (5, 6)]
+    inside = []
+
+    def note(change: Any) -> None:
+        inside.append(trace.get_current_span().get_span_context().span_id)
+        if change.sequence_number == "6":
+            raise ValueError("no")
+
+    handle(event, Note, note, tracer_provider=tracers)
+
+    [span] = exporter.get_finished_spans()
+    assert span.context is not None
+    assert inside == [span.context.span_id] * 2
+    assert span.name == "process watched"
+    assert span.kind is trace.SpanKind.CONSUMER
+    assert dict(span.attributes or {}) == {
+        "messaging.system": "aws.dynamodb",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.batch.message_count": 2,
+        "messaging.destination.name": "watched",
+        "error.type": "ValueError",
+    }
+    assert span.status.status_code is trace.StatusCode.ERROR
+    numbers = [dict(link.attributes or {}) for link in span.links]
+    assert numbers == [{"dynattrs.record.sequence_number": n} for n in ("5", "6")]
+    assert "hi" not in span.to_json()

@@ -1,0 +1,239 @@
+"""A whole Lambda function: each change of an event to a function, and what is left to be delivered again.
+
+Lambda delivers again what is in `batchItemFailures`, and everything behind it:
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+
+from dynattrs.errors import QueryError
+from dynattrs.schema.table import Table
+from dynattrs.streams.changes import AnyChange, Unreadable
+from dynattrs.streams.reading import Others, read_record, source_of
+from dynattrs.streams.records import Record, records_in
+from dynattrs.streams.tracing import Batch, batch_span
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+M = TypeVar("M")
+
+#: What a function answers to Lambda: the records that it shall deliver again.
+Answer: TypeAlias = dict[str, list[dict[str, str]]]
+#: What becomes of a record that cannot be read.
+OnUnreadable: TypeAlias = Literal["fail", "skip"] | Callable[[Unreadable], object]
+
+_log = logging.getLogger("dynattrs")
+
+
+@overload
+def handle(
+    event: Any,
+    app: type[M],
+    function: Callable[[AnyChange[M]], object],
+    /,
+    *,
+    on_error: OnUnreadable = ...,
+    report: bool = ...,
+    table: str | Table | None = ...,
+    table_prefix: str = ...,
+    tables: Mapping[str, str] | None = ...,
+    others: Others = ...,
+    tracer_provider: TracerProvider | None = ...,
+) -> Answer: ...
+@overload
+def handle(
+    event: Any,
+    app: Table | Sequence[type[Any] | Table],
+    function: Callable[[AnyChange[Any]], object],
+    /,
+    *,
+    on_error: OnUnreadable = ...,
+    report: bool = ...,
+    table: str | Table | None = ...,
+    table_prefix: str = ...,
+    tables: Mapping[str, str] | None = ...,
+    others: Others = ...,
+    tracer_provider: TracerProvider | None = ...,
+) -> Answer: ...
+def handle(
+    event: Any,
+    app: Any,
+    function: Callable[[Any], Any],
+    /,
+    *,
+    on_error: OnUnreadable = "fail",
+    report: bool = True,
+    table: str | Table | None = None,
+    table_prefix: str = "",
+    tables: Mapping[str, str] | None = None,
+    others: Others = "skip",
+    tracer_provider: TracerProvider | None = None,
+) -> Answer:
+    """Call a function with each change of an event, in order, and answer as Lambda expects it.
+
+    It stops at the first record that fails and answers with that one: Lambda delivers it again with
+    everything behind it, so nothing behind it may have been done. The function mapping needs
+    `FunctionResponseTypes: [ReportBatchItemFailures]`; without that Lambda takes any answer for success:
+    say `report=False`.
+
+    A change may come more than once: what the function does should be the same when it is done twice.
+
+    Args:
+        event: What Lambda calls the function with: DynamoDB Streams, Kinesis, or a list of EventBridge Pipes.
+        app: The model whose changes are wanted, a `Table` for all of its models, or a sequence of either.
+        function: Called with an `Inserted`, `Modified` or `Removed`. An `async def` is awaited in an event
+            loop that the thread keeps for all events, so an `AsyncSession` at the top of the module keeps
+            its connections.
+        on_error: What becomes of a record that cannot be read: `"fail"`, as if the function had raised;
+            `"skip"`, with a warning in the log; or a function that gets the `Unreadable`, and fails by
+            raising.
+        report: False: what fails is raised, so that Lambda delivers the whole batch again.
+        table: As for `changes`.
+        table_prefix: As for `changes`.
+        tables: As for `changes`.
+        others: As for `changes`.
+        tracer_provider: Where the span of the batch goes, if the program traces with OpenTelemetry;
+            without it the program's own provider. The span is a CONSUMER and says nothing of the items.
+
+    Returns:
+        What Lambda expects, with no record among its failures, or the one that has failed.
+
+    Raises:
+        QueryError: As `changes`.
+        Exception: With `report=False`, what the function raised or what is wrong with a record; and always
+            where a record that has failed has no number to be called by.
+    """
+    batch = _Batch(
+        event, app, on_error, report, table, table_prefix, tables, others, tracer_provider
+    )
+    if inspect.iscoroutinefunction(inspect.unwrap(function)):
+        return _in_loop(batch.run_async(function))
+    return batch.run(function)
+
+
+async def handle_async(
+    event: Any,
+    app: Any,
+    function: Callable[[Any], Awaitable[object]],
+    /,
+    *,
+    on_error: OnUnreadable = "fail",
+    report: bool = True,
+    table: str | Table | None = None,
+    table_prefix: str = "",
+    tables: Mapping[str, str] | None = None,
+    others: Others = "skip",
+    tracer_provider: TracerProvider | None = None,
+) -> Answer:
+    """As `handle`, inside of an event loop that is running."""
+    batch = _Batch(
+        event, app, on_error, report, table, table_prefix, tables, others, tracer_provider
+    )
+    return await batch.run_async(function)
+
+
+class _Batch:
+    """The records of one event."""
+
+    def __init__(
+        self,
+        event: Any,
+        app: Any,
+        on_error: OnUnreadable,
+        report: bool,
+        table: str | Table | None,
+        prefix: str,
+        tables: Mapping[str, str] | None,
+        others: Others,
+        tracers: TracerProvider | None,
+    ) -> None:
+        if on_error not in ("fail", "skip") and not callable(on_error):
+            raise QueryError(f'handle(on_error={on_error!r}): write "fail", "skip" or a function')
+        if others not in ("skip", "error"):
+            raise QueryError(f'handle(others={others!r}): write "skip" or "error"')
+        self._on_error = on_error
+        self._report = report
+        given = tuple(app) if isinstance(app, Sequence) else (app,)
+        records, bare = records_in(event)
+        read = [read_record(each, bare=bare) for each in records]
+        self._changes = source_of(given, table, prefix, tables or {}).changes(read, others)
+        self._about = Batch(read)
+        self._tracers = tracers
+
+    def run(self, function: Callable[[Any], object]) -> Answer:
+        with batch_span(self._about, self._tracers) as span:
+            for change in self._changes:
+                try:
+                    if not self._unreadable(change):
+                        function(change)
+                except Exception as error:
+                    span.failed(error)
+                    return self._failed(change, error)
+        return {"batchItemFailures": []}
+
+    async def run_async(self, function: Callable[[Any], Awaitable[object]]) -> Answer:
+        with batch_span(self._about, self._tracers) as span:
+            for change in self._changes:
+                try:
+                    if not self._unreadable(change):
+                        await function(change)
+                except Exception as error:
+                    span.failed(error)
+                    return self._failed(change, error)
+        return {"batchItemFailures": []}
+
+    def _unreadable(self, change: Any) -> bool:
+        """Whether a record cannot be read, and that is settled.
+
+        Raises:
+            Exception: It is a failure.
+        """
+        if not isinstance(change, Unreadable):
+            return False
+        if self._on_error == "fail":
+            raise change.cause
+        if callable(self._on_error):
+            self._on_error(change)
+        else:
+            _log.warning("a record of a stream is skipped, because it cannot be read: %s", change)
+        return True
+
+    def _failed(self, change: Any, error: Exception) -> Answer:
+        record: Record = change._record
+        if not self._report or not record.identifier:
+            raise error
+        _log.error(
+            "the record %s failed; it and all behind it will be delivered again",
+            record.identifier, exc_info=error,
+        )  # fmt: skip
+        return {"batchItemFailures": [{"itemIdentifier": record.identifier}]}
+
+
+_loops = threading.local()
+
+
+def _in_loop(run: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a coroutine in the event loop of this thread, which stays for the next event."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        run.close()
+        raise RuntimeError(
+            "an event loop is running here: await dynattrs.streams.handle_async(...)"
+        )
+    loop: asyncio.AbstractEventLoop | None = getattr(_loops, "loop", None)
+    if loop is None or loop.is_closed():
+        loop = _loops.loop = asyncio.new_event_loop()
+        atexit.register(loop.close)
+    return loop.run_until_complete(run)
