@@ -1,10 +1,10 @@
-"""`python -m dynattrs`."""
+"""`python -m dynattrs`, and the command `dynattrs`."""
 
 from __future__ import annotations
 
 import sys
 
-from dynattrs.tools.cli import main
+from dynattrs.tools.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,8 +18,7 @@ import shared_data
 from dynattrs import Facet, GlobalIndex, LocalIndex, ModelError, OnDemand, Provisioned, Table
 from dynattrs.mapper import default
 from dynattrs.schema.model_info import info_of
-from dynattrs.tools import generation, workbench
-from dynattrs.tools.cli import main
+from dynattrs.tools import generation
 from dynattrs.tools.generation.class_fields import type_of
 from dynattrs.tools.generation.item_kinds import Shapes, kinds_of
 from dynattrs.tools.generation.key_patterns import patterns_of
@@ -646,56 +645,3 @@ def test_persons_are_kept():
     items = json.loads(shared_data.read("persons.ddb.json"))
 
     tried(Table("persons", partition_key="id", sample_items=items))
-
-
-# --- The command --------------------------------------------------------------------------------
-
-
-def test_the_command_prints_a_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    workbench.dump([EMPTY], tmp_path / "design.json")
-
-    assert main(["generate", str(tmp_path / "design.json")]) == 0
-
-    printed = capsys.readouterr().out
-    assert printed.startswith('"""Models of design.json."""\n')
-    assert "class Empty:" in printed
-
-
-def test_the_command_writes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    workbench.dump([EMPTY], tmp_path / "design.json")
-    file = tmp_path / "models.py"
-
-    assert main(["generate", str(tmp_path / "design.json"), "-o", str(file)]) == 0
-
-    assert "class Empty:" in file.read_text(encoding="utf-8")
-    assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(None, "No such file"), ("[]", "it has no list 'DataModel'")]
-)
-def test_the_command_says_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
-):
-    file = tmp_path / "design.json"
-    if content is not None:
-        file.write_text(content, encoding="utf-8")
-
-    assert main(["generate", str(file)]) == 1
-
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("python -m dynattrs: ")
-    assert message in captured.err
-
-
-def test_the_command_is_run_as_a_module(tmp_path: Path):
-    workbench.dump([EMPTY], tmp_path / "design.json")
-
-    done = subprocess.run(
-        [sys.executable, "-m", "dynattrs", "generate", str(tmp_path / "design.json")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    assert "class Empty:" in done.stdout

@@ -54,6 +54,7 @@ _CREDENTIAL = re.compile(r"Credential=(\d{12})/\d{8}/([a-z0-9-]+)/")
 # A request takes milliseconds. Who waits longer waits for a client that has
 # stopped in the middle of one; the server's thread then ends when that client does.
 _STOP_SECONDS = 5.0
+_REGION = "us-east-1"
 _DAY = 86400.0
 
 
@@ -82,7 +83,7 @@ class Lease:
     endpoint_url: str
     access_key: str
     secret_key: str = attrs.field(default="unchecked", repr=False)
-    region_name: str = attrs.field(default="us-east-1", repr=False)
+    region_name: str = attrs.field(default=_REGION, repr=False)
 
     @property
     def client_arguments(self) -> dict[str, str]:
@@ -125,7 +126,7 @@ class Lease:
         self.stop()
 
 
-def start() -> Lease:
+def start(*, port: int = 0, everyone: bool = False) -> Lease:
     """Start the embedded engine, or join the one that runs in this process.
 
     Takes about a third of a second the first time in a process, when ministack
@@ -136,8 +137,14 @@ def start() -> Lease:
     it. After a fork the parent's leases still work in the child, as a client's,
     and the child can start an engine of its own.
 
+    Args:
+        port: The port, for an engine that does not run yet; 0 for a free one.
+        everyone: Whether requests with any other key, and of any region, are answered as this lease's.
+
     Raises:
         MissingExtra: ministack is not installed.
+        OSError: The port is taken.
+        ConfigurationError: A port is named, and the engine runs already.
 
     Example:
         >>> import boto3
@@ -146,7 +153,7 @@ def start() -> Lease:
         ...     client.list_tables()["TableNames"]
         []
     """
-    return _engine.lease()
+    return _engine.lease(port, everyone=everyone)
 
 
 class _Engine:
@@ -165,13 +172,20 @@ class _Engine:
         self._app: _App | None = None
         self._server: _Server | None = None
 
-    def lease(self) -> Lease:
+    def lease(self, port: int, *, everyone: bool) -> Lease:
         with self._lock:
             if self._app is None:
                 self._app = _App()
-            account = self._app.admit()
             if self._server is None:
-                self._server = _Server(self._app)
+                self._server = _Server(self._app, port)
+            elif port:
+                raise ConfigurationError(
+                    f"the embedded engine of this process is at {self._server.url} already",
+                    "stop all of its leases first, or leave port out",
+                )
+            account = self._app.admit()
+            if everyone:
+                self._app.everyone = account
             return Lease(self._server.url, account)
 
     def release(self, account: str) -> None:
@@ -237,6 +251,8 @@ class _App:
         scoped = responses.AccountRegionScopedDict
         self._stores = [store for store in vars(tables).values() if isinstance(store, scoped)]
         self.accounts: set[str] = set()
+        #: The account of whatever request has a key of none.
+        self.everyone: str | None = None
 
     def admit(self) -> str:
         """An account that has no data and is answered from now on."""
@@ -247,6 +263,7 @@ class _App:
 
     def forget(self, account: str) -> None:
         self.accounts.discard(account)
+        self.everyone = None if self.everyone == account else self.everyone
         self.clear(account)
 
     def clear(self, account: str) -> None:
@@ -296,6 +313,8 @@ class _App:
         handler = self._handlers.get(target.partition(".")[0])
         if handler is None:
             return self._error("UnknownOperationException", f"not an operation: {target!r}", 400)
+        if self.everyone is not None and account not in self.accounts:
+            account, region = self.everyone, _REGION
         if account not in self.accounts:
             message = "The security token included in the request is invalid."
             return self._error("UnrecognizedClientException", message, 400)
@@ -310,13 +329,13 @@ class _App:
 class _Server:
     """hypercorn in a thread with an event loop of its own."""
 
-    def __init__(self, app: _App) -> None:
+    def __init__(self, app: _App, port: int) -> None:
         from hypercorn.asyncio import serve
         from hypercorn.config import Config, Sockets
 
         # Port 0: the kernel chooses a free port as part of binding. Clients can
         # connect from here on, and wait until the thread has got going.
-        listener = self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        listener = self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
         # Inherited by connections. Without it a response's head and body, which
         # hypercorn sends one after the other, arrive 40 ms apart.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -195,20 +195,25 @@ class TableVerbs:
         return [change for changes in planned.values() for change in changes]
 
     @verb
-    def exists(self, subject: Subject) -> Flow[bool]:
-        """Whether a model's table exists."""
-        return (yield from find(self._core.table_name(table_of(subject)))) is not None
+    def exists(self, subject: Subject | str) -> Flow[bool]:
+        """Whether a model's table exists, or the one of a name."""
+        return (yield from find(self._real_name(subject))) is not None
 
     @verb
-    def describe(self, subject: Subject) -> Flow[dict[str, Any]]:
-        """The service's description of a model's table (`Table` of DescribeTable).
+    def describe(self, subject: Subject | str) -> Flow[dict[str, Any]]:
+        """The service's description of a model's table (`Table` of DescribeTable), or of the one of a
+        name, which is as declared: without the session's prefix.
 
         Raises:
             NoSuchTable: It does not exist.
         """
-        name = self._core.table_name(table_of(subject))
-        response = yield Call("describe_table", {"TableName": name})
+        response = yield Call("describe_table", {"TableName": self._real_name(subject)})
         return described(response)
+
+    def _real_name(self, subject: Subject | str) -> str:
+        if isinstance(subject, str):
+            return self._core.table_names[subject]
+        return self._core.table_name(table_of(subject))
 
     @verb
     def reflect(self, name: str, *, samples: int = 0) -> Flow[Table]:

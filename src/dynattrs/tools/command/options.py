@@ -1,0 +1,146 @@
+"""The options that the parts of the command share, and the session that they make."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import attrs
+import click
+
+from dynattrs.session.session import Session
+from dynattrs.tools.command.outcomes import State
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Any will do for an engine on this machine, and one has to be there.
+_NO_SECRET = "local"  # noqa: S105
+
+
+TABLE_PREFIX = click.option(
+    "--table-prefix",
+    default="",
+    envvar="DYNATTRS_TABLE_PREFIX",
+    show_envvar=True,
+    help="Put before the declared name of every table.",
+)
+
+
+@attrs.frozen
+class Connection:
+    """Where the tables are."""
+
+    region: str | None
+    profile: str | None
+    endpoint_url: str | None
+    table_prefix: str
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session, closed at the end."""
+        options: dict[str, Any] = {"region_name": self.region, "profile_name": self.profile}
+        endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_DYNAMODB")
+        if endpoint is not None and is_local(endpoint) and self._has_no_credentials():
+            import boto3
+
+            options = {
+                "boto3_session": boto3.Session(
+                    aws_access_key_id=_NO_SECRET,
+                    aws_secret_access_key=_NO_SECRET,
+                    region_name=self.region or os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+                )
+            }
+        with Session(
+            endpoint_url=self.endpoint_url, table_prefix=self.table_prefix, **options
+        ) as session:
+            yield session
+
+    def _has_no_credentials(self) -> bool:
+        """Whether nothing is configured: DynamoDB Local keeps the tables of each key apart."""
+        if self.profile is not None or "AWS_ACCESS_KEY_ID" in os.environ:
+            return False
+        import boto3
+
+        return not boto3.Session().available_profiles
+
+
+def is_local(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def endpoint_of(session: Session) -> str:
+    return str(session.client.meta.endpoint_url)
+
+
+def connected(command: F) -> F:
+    """Give a part of the command the options of where the tables are, as its argument `connection`."""
+    return _with(
+        command,
+        click.option("--region", help="The AWS region; without it what AWS is configured to."),
+        click.option("--profile", help="A profile of the AWS configuration."),
+        click.option("--endpoint-url", help="Another endpoint, such as http://127.0.0.1:8000."),
+        TABLE_PREFIX,
+        debugged,
+        _connecting,
+    )
+
+
+def _connecting(command: F) -> F:
+    """Make one argument of the four options."""
+
+    @functools.wraps(command)
+    def connect(
+        *args: Any,
+        region: str | None,
+        profile: str | None,
+        endpoint_url: str | None,
+        table_prefix: str,
+        **options: Any,
+    ) -> Any:
+        connection = Connection(region, profile, endpoint_url, table_prefix)
+        return command(*args, connection=connection, **options)
+
+    return cast("F", connect)
+
+
+def debugged(command: F) -> F:
+    """Let a part of the command take --debug after its name as well."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        state = ctx.find_object(State)
+        if value and state is not None:
+            state.debug = True
+
+    return click.option(
+        "--debug", is_flag=True, is_eager=True, expose_value=False, callback=remember,
+        help="Show the traceback of an error.",
+    )(command)  # fmt: skip
+
+
+def changing(command: F) -> F:
+    """Give a part of the command that writes the options `yes` and `dry_run`."""
+    return _with(
+        command,
+        click.option(
+            "--yes", is_flag=True, help="Do it at an endpoint that is not on this machine."
+        ),
+        click.option(
+            "--dry-run", is_flag=True, help="Show what would be done, and change nothing."
+        ),
+    )
+
+
+def _with(command: F, *decorators: Callable[[F], F]) -> F:
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command

@@ -1,0 +1,134 @@
+"""`iam`: the least policy with which a program can read and write the items of its models.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import click
+
+from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import Table
+from dynattrs.tools.command.options import TABLE_PREFIX, debugged
+from dynattrs.tools.command.outcomes import OK
+from dynattrs.tools.command.output import print_json
+from dynattrs.tools.command.subjects import Subjects, SubjectsType
+
+#: By keys, and by queries.
+_READ: Final = ("BatchGetItem", "GetItem", "Query")
+#: A transaction needs the action of each thing that it does; that of a check is its own.
+_WRITE: Final = ("BatchWriteItem", "ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+#: `session.tables.diff`, `describe` and `reflect`.
+_LOOK: Final = ("DescribeContinuousBackups", "DescribeTable", "DescribeTimeToLive")
+#: `session.tables.create` and `update`.
+_MANAGE: Final = (
+    *_LOOK,
+    "CreateTable",
+    "UpdateContinuousBackups",
+    "UpdateTable",
+    "UpdateTimeToLive",
+)
+
+
+@click.command()
+@click.argument("subjects", metavar="MODULE:NAME", type=SubjectsType())
+@click.option("--read-only", is_flag=True, help="Without the actions that write.")
+@click.option(
+    "--scan", is_flag=True, help="Also for scans and migrations, which read whole tables."
+)
+@click.option("--tables", is_flag=True, help="Also to create, compare and change the tables.")
+@click.option("--region", default="*", show_default=True, help="The AWS region.")
+@click.option("--account", default="*", show_default=True, help="The AWS account, twelve digits.")
+@click.option("--partition", default=None, help="Without it that of the region: aws, aws-cn, …")
+@TABLE_PREFIX
+@debugged
+def iam(
+    subjects: Subjects,
+    read_only: bool,
+    scan: bool,
+    tables: bool,
+    region: str,
+    account: str,
+    partition: str | None,
+    table_prefix: str,
+) -> int:
+    """Print the least policy for a program with these models. It asks AWS nothing.
+
+    Items are read by keys and queries and written by all verbs of a session, batches and transactions.
+    """
+    where = f"arn:{partition or partition_of(region)}:dynamodb:{region}:{account}:table"
+    declared = {model_info(model).table.name: model_info(model).table for model in subjects.models}
+    declared |= {table.name: table for table in subjects.tables}
+    infos = [model_info(model) for model in subjects.models]
+    print_json(
+        policy(
+            declared.values(), infos, where=f"{where}/{table_prefix}", read_only=read_only, scan=scan,
+            tables=tables,
+        )
+    )  # fmt: skip
+    return OK
+
+
+def policy(
+    tables_: Iterable[Table],
+    infos: Sequence[ModelInfo] = (),
+    *,
+    where: str,
+    read_only: bool = False,
+    scan: bool = False,
+    tables: bool = False,
+) -> dict[str, Any]:
+    """A policy document.
+
+    Args:
+        tables_: The tables.
+        infos: Their models.
+        where: What stands before a table's name in its ARN.
+        read_only: Whether to leave out what writes.
+        scan: Whether scans are allowed.
+        tables: Whether the tables themselves are seen, and, unless *read_only*, made and changed.
+    """
+    names: list[str] = []
+    indexes: list[str] = []
+    for table in tables_:
+        names.append(f"{where}{table.name}")
+        every = dict.fromkeys(index.name for index in table.indexes)
+        every |= dict.fromkeys(
+            index.name
+            for info in infos
+            if info.table.name == table.name
+            for index in info.table.indexes
+        )
+        indexes += [f"{where}{table.name}/index/{index}" for index in every]
+    reads = [*_READ, *(["Scan"] if scan else [])]
+    items = sorted([*reads, *(() if read_only else _WRITE)])
+    statements = [_statement("Items", items, names)]
+    if indexes:
+        # Nothing else is done through an index.
+        statements.append(_statement("Indexes", ["Query", *reads[len(_READ) :]], indexes))
+    if tables:
+        statements.append(_statement("Tables", sorted(_LOOK if read_only else _MANAGE), names))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _statement(sid: str, actions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": [f"dynamodb:{action}" for action in actions],
+        "Resource": list(resources),
+    }
+
+
+def partition_of(region: str) -> str:
+    """The partition of a region: that of almost all is `aws`."""
+    import botocore.session
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        return str(botocore.session.Session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"
