@@ -21,7 +21,8 @@ import attrs
 import boto3
 import pytest
 
-from dynattrs import Session, __version__
+from dynattrs import Session, Table, __version__
+from dynattrs.tools import guide, workbench
 
 pytest.importorskip("click", reason="pip install 'dynattrs[cli]'")
 pytest.importorskip("rich", reason="pip install 'dynattrs[cli]'")
@@ -703,6 +704,27 @@ def test_the_local_engine_runs_until_it_is_ended(
     assert said.splitlines()[-1] == "Ended; what was stored is gone."
 
 
+def test_the_local_engine_begins_with_seed_data(
+    folder: Path, no_credentials: None, capsys: pytest.CaptureFixture[str]
+):
+    song = {"artist": "x", "title": "y", "genre": "soul", "year": 1965}
+    (folder / "songs.json").write_text(json.dumps([song]))
+    design = Table("design", partition_key="pk", sample_items=[{"pk": {"S": "a"}}])
+    workbench.dump([design], folder / "design.json")
+    process, url = local_server(
+        "shop:Song", "--port", "0", "--seed", "songs.json", "--seed", "design.json"
+    )
+    try:
+        found = main(["query", "shop:Song", "--scan", "--endpoint-url", url, "-f", "json"])
+        assert (found, json.loads(capsys.readouterr().out)[0]["title"]) == (0, "y")
+        assert main(["describe", "design", "--endpoint-url", url, "-f", "json"]) == 0
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert "songs.json: stored 1 items" in said
+    assert "design.json: stored 1 items" in said
+
+
 # --- The command itself ---------------------------------------------------------------------------
 
 
@@ -712,6 +734,11 @@ def test_the_version_and_the_help_are_shown(capsys: pytest.CaptureFixture[str]):
     for arguments in ([], ["--help"], ["query", "-h"]):
         assert main(arguments) == 0
         assert "Usage: dynattrs" in capsys.readouterr().out
+
+
+def test_the_recipes_are_printed(capsys: pytest.CaptureFixture[str]):
+    assert main(["guide"]) == 0
+    assert capsys.readouterr().out == guide.text() + "\n"
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

@@ -73,7 +73,8 @@ def app(ctx: click.Context, debug: bool) -> None:
 
 for _command in (
     tables.create, tables.diff, tables.update, tables.describe, reading.query, reading.get,
-    generating.generate, migrating.migrate, policies.iam, costs.cost, local_server.local,
+    generating.generate, generating.guide, migrating.migrate, policies.iam, costs.cost,
+    local_server.local,
 ):  # fmt: skip
     app.add_command(_command)
 

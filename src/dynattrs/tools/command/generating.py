@@ -1,4 +1,4 @@
-"""`generate`: Python models for tables that another program has made."""
+"""`generate`: Python models for tables that another program has made. `guide`: how to write them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 
 from dynattrs.schema.table import Table
 from dynattrs.tools import generation, workbench
-from dynattrs.tools.command.options import Connection, connected
+from dynattrs.tools import guide as recipes
+from dynattrs.tools.command.options import Connection, connected, debugged
 from dynattrs.tools.command.outcomes import OK, note
 
 
@@ -65,3 +66,11 @@ def _reflected(names: tuple[str, ...], samples: int, connection: Connection) -> 
             note(f"{name}: read {len(table.sample_items)} items")
             found.append(table)
     return found
+
+
+@click.command()
+@debugged
+def guide() -> int:
+    """Print recipes: how to do each thing with dynattrs in Python, as Markdown."""
+    click.echo(recipes.text())
+    return OK

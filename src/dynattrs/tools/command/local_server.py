@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 import click
 
+from dynattrs.errors import ModelError
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import TABLE_PREFIX, debugged
 from dynattrs.tools.command.outcomes import OK, note
@@ -27,9 +30,15 @@ _REGION: Final = "us-east-1"
     show_default=True,
     help="The port on 127.0.0.1; 0 for a free one.",
 )
+@click.option(
+    "--seed", "seeds", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+    help="Items to begin with: JSON, DynamoDB JSON, or a data model of NoSQL Workbench.",
+)  # fmt: skip
 @TABLE_PREFIX
 @debugged
-def local(subjects: tuple[Subjects, ...], port: int, table_prefix: str) -> int:
+def local(
+    subjects: tuple[Subjects, ...], port: int, seeds: tuple[str, ...], table_prefix: str
+) -> int:
     """Run DynamoDB in memory on this machine until Ctrl-C, with the tables of models.
 
     It takes any credentials and any region: all see the same tables. It is for trying out and for tests,
@@ -50,6 +59,7 @@ def local(subjects: tuple[Subjects, ...], port: int, table_prefix: str) -> int:
                 declared = [each for named in subjects for each in named.declarations]
                 if declared:
                     session.tables.create(*declared)
+                _fill(session, [model for named in subjects for model in named.models], seeds)
             client.close()
             click.echo(
                 f"export AWS_ENDPOINT_URL_DYNAMODB={engine.endpoint_url} "
@@ -63,3 +73,19 @@ def local(subjects: tuple[Subjects, ...], port: int, table_prefix: str) -> int:
             signal.signal(number, handler)
     note("Ended; what was stored is gone.")
     return OK
+
+
+def _fill(session: Session, models: Sequence[type[object]], seeds: Iterable[str]) -> None:
+    """Store the items of files, and make the tables that data models among them have."""
+    if not seeds:
+        return
+    from dynattrs.tools import workbench
+    from dynattrs.tools.seeds import seed
+
+    for file in seeds:
+        # Of what is no data model, `seed` says what is wrong with it, if anything.
+        with suppress(ModelError):
+            missing = [each for each in workbench.load(file) if not session.tables.exists(each)]
+            if missing:
+                session.tables.create(*missing)
+        note(f"{file}: stored {seed(session, file, *models)} items")

@@ -305,7 +305,7 @@ class _Reader:
         ):
             name, arguments = self._called(node)
             self._count(node, name, arguments, 1)
-            return functions.size(self.path(arguments[0]))
+            return functions.size(_untyped(self.path(arguments[0])))
         return self.literal(node)
 
     def path(self, node: ast.expr) -> Path:
