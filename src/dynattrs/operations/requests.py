@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from dynattrs.mapper.anything import native_map
@@ -71,5 +72,12 @@ def some_of(request: Any, names: Iterable[str]) -> AttributeMap:
     """Those of some attributes that the item of a request that is JSON has."""
     import msgspec
 
-    item = msgspec.json.decode(packed_item(request), type=dict[str, msgspec.Raw])
+    item = _members_of()(packed_item(request))
     return native_map({name: msgspec.json.decode(item[name]) for name in names if name in item})
+
+
+@functools.cache
+def _members_of() -> Callable[[Any], dict[str, Any]]:
+    import msgspec
+
+    return msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
