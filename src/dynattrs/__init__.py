@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         delete as delete,
         if_not_exists as if_not_exists,
         list_append as list_append,
+        put as put,
         remove as remove,
         set_ as set_,
     )
@@ -127,7 +128,7 @@ else:
         __name__,
         {
             "dynattrs.expressions.updates": (
-                "Action", "add", "delete", "if_not_exists", "list_append", "remove", "set_",
+                "Action", "add", "delete", "if_not_exists", "list_append", "put", "remove", "set_",
             ),
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),

@@ -29,6 +29,7 @@ from dynattrs import (
     not_exists,
     partition_key,
     path,
+    put,
     remove,
     set_,
     sort_key,
@@ -409,3 +410,20 @@ def test_a_condition_that_is_false_without_asking_sends_nothing(session: Session
         assert "no such item" not in str(caught.value)
 
     assert session.stats.total == before
+
+
+def test_put_to_is_set_in_every_place(session: Session, song: Song):
+    """It differs in nothing but what checkers know."""
+    key = ("Nina", "New")
+    actions = (put(Song.plays).to(if_not_exists(Song.plays, 0) + 1), put(Song.year).to(None))
+
+    changed = session.update(Song, KEY, *actions, put(path(Song.label).zip_code).to("2"))
+    with session.transaction() as t:
+        t.update(song, put(Song.notes).to(list_append(Song.notes, ["c"])))
+        t.update(Song, key, *actions, put(Song.tags).to({"live"}), upsert=True)
+
+    assert (changed.plays, changed.year, changed.label) == (4, None, Label("Philips", "2"))
+    assert session.get_one(Song, KEY).notes == ["a", "b", "c"]
+    assert session.get_one(Song, key) == Song(*key, plays=1, tags={"live"})
+    with pytest.raises(ImpossibleCondition):
+        session.update(Song, KEY, put(Song.plays).to(1), when=in_(Song.plays, []))

@@ -25,6 +25,7 @@ from dynattrs import (
     model,
     partition_key,
     path,
+    put,
     remove,
     set_,
     sort_key,
@@ -96,6 +97,26 @@ ACTIONS: list[tuple[Any, str, str]] = [
         set_(Song.plays, 3),
         "SET play.count = {'N': '3'}",
         "set_(Song.plays, 3)",
+    ),
+    (
+        put(Song.plays).to(3),
+        "SET play.count = {'N': '3'}",
+        "put(Song.plays).to(3)",
+    ),
+    (
+        put(Song.plays).to(if_not_exists(Song.plays, 0) + 1),
+        "SET play.count = if_not_exists(play.count, {'N': '0'}) + {'N': '1'}",
+        "put(Song.plays).to(if_not_exists(Song.plays, 0) + 1)",
+    ),
+    (
+        put(path(Song.label).zip_code).to("10001"),
+        "SET label.zip = {'S': '10001'}",
+        "put(Song.label.zip_code).to('10001')",
+    ),
+    (
+        put(Song.year).to(None),
+        "REMOVE year",
+        "put(Song.year).to(None)",
     ),
     (
         set_(Song.plays, Song.plays + 1),
@@ -257,6 +278,9 @@ REFUSED: list[tuple[str, str]] = [
     ("set_(S.plays, S.artist)", "Song.plays is an int of up to 38 digits; Song.artist is a str"),
     ("set_(S.plays, None)", "Song.plays is an int of up to 38 digits and never None"),
     ("set_(S.tags, None)", "and never None"),
+    ("put(S.plays).to(None)", "Song.plays is an int of up to 38 digits and never None"),
+    ("put(S.plays).to('many')", "Song.plays goes with an int of up to 38 digits; found str 'many'"),
+    ("put(3)", "put speaks of a field, such as put(Song.title, ...), found int 3"),
     ("set_('plays', 1)", "set_ speaks of a field, such as set_(Song.title, ...)"),
     ("set_(S.plays, S.plays + 1 + 1)", "Song.plays + 1 + 1: DynamoDB takes one + or - in a value"),
     ("set_(S.plays, 1 - (S.plays - 1))", "DynamoDB takes one + or - in a value"),
@@ -294,6 +318,12 @@ def test_an_action_that_cannot_be_meant_is_refused_where_it_is_written(code: str
         eval(code, {**globals(), "S": _S})
 
     assert message in str(caught.value)
+
+
+def test_the_beginning_of_an_action_is_shown_and_has_no_truth_value():
+    assert repr(put(path(Song.label).zip_code)) == "put(Song.label.zip_code)"
+    with pytest.raises(TypeError, match=r"put\(Song\.plays\) has no truth value"):
+        bool(put(Song.plays))
 
 
 def test_a_computed_value_has_no_truth_value():
@@ -493,6 +523,7 @@ def test_what_reads_do_not_need_is_removed(place: Any):
     [
         ((), "update of Song: no action is given; write set_(...)"),
         ((Song.plays == 1,), "is no action; write set_(Song.…, value)"),
+        ((put(Song.plays),), "put(Song.plays) is no action; write put(Song.plays).to(value)"),
         ((set_(Album.plays, 1),), "set_(Album.plays, 1) speaks of Album, not of Song"),
         ((set_(Song.plays, Album.plays),), "Album"),
         ((set_(Song.plays, Album.plays + 1),), "Album"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -29,7 +29,7 @@ from dynattrs.expressions.computed import (
     shown,
 )
 from dynattrs.expressions.conditions import PathOperand, Value, stored_none
-from dynattrs.expressions.paths import Expression, Path, data_of, is_path, path_of
+from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from dynattrs.expressions.operand_types import D, FieldOf, N, Num, SequenceOf, T, ValueOf
 
+F = TypeVar("F")
+
 Clause: TypeAlias = Literal["SET", "REMOVE", "ADD", "DELETE"]
 
 _CLAUSES: Final[tuple[Clause, ...]] = ("SET", "REMOVE", "ADD", "DELETE")
@@ -55,7 +57,7 @@ _SETS: Final = frozenset({"SS", "NS", "BS"})
 
 @attrs.frozen(eq=False, repr=False)
 class Action(Expression):
-    """One change of an update: made by `set_`, `remove`, `add` and `delete`.
+    """One change of an update: made by `set_`, `put`, `remove`, `add` and `delete`.
 
     Attributes:
         clause: Which clause of the update expression it belongs to.
@@ -137,17 +139,53 @@ def set_(target: object, value: object) -> Action:
     Raises:
         ConditionError: *target* is no path, or *value* has another type.
     """
-    path = path_of(target, "set_")
+    return _action(path_of(target, "set_"), value, "set_({}, {})")
+
+
+@attrs.frozen(eq=False, repr=False)
+class Put(Expression, Generic[F]):
+    """The beginning of an action, made by `put`."""
+
+    _path: Path
+
+    def to(self, value: F) -> Action:
+        """Set the field to a value or to what the service computes, as `set_` does.
+
+        Raises:
+            ConditionError: *value* has another type.
+        """
+        return _action(self._path, value, "put({}).to({})")
+
+    def __bool__(self) -> bool:
+        raise no_truth(str(self))
+
+    def __str__(self) -> str:
+        return f"put({data_of(self._path).label})"
+
+
+def put(target: F) -> Put[F]:
+    """Set a field, or a place inside one: `put(Song.plays).to(3)` is `set_(Song.plays, 3)`.
+
+    It differs to type checkers: the type comes from the field alone, so that they also find None for a
+    field that takes none and another literal, and take values of any union.
+
+    Raises:
+        ConditionError: *target* is no path.
+    """
+    return Put(path_of(target, "put"))
+
+
+def _action(path: Path, value: object, form: str) -> Action:
     try:
-        return _set(path, value, None)
+        return _set(path, value, form, None)
     except ReadsObject:
-        written = f"set_({data_of(path).label}, {shown(value)})"
-        return Action("SET", path, None, written, again=partial(_set, path, value))
+        written = form.format(data_of(path).label, shown(value))
+        return Action("SET", path, None, written, again=partial(_set, path, value, form))
 
 
-def _set(path: Path, value: object, obj: object) -> Action:
+def _set(path: Path, value: object, form: str, obj: object) -> Action:
     data = data_of(path)
-    written = f"set_({data.label}, {shown(value)})"
+    written = form.format(data.label, shown(value))
     whole = Whole(path, obj)
     if not isinstance(value, Expression):
         value = whole.take(value)

@@ -15,7 +15,7 @@ from dynattrs.expressions.computed import Arithmetic, IfNotExists, operands
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.expressions.updates import Action, check_overlap, one_by_one, render_update
+from dynattrs.expressions.updates import Action, Put, check_overlap, one_by_one, render_update
 from dynattrs.keys.kinds import check_own_key, is_other, subclass_of
 from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
@@ -464,9 +464,10 @@ def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> l
     stated: list[Action] = []
     for each in one_by_one(actions):
         if not isinstance(each, Action):
-            raise ConditionError(
-                f"update of {info.name}: {each!r} is no action; write set_({info.name}.…, value)"
+            instead = (
+                f"{each}.to(value)" if isinstance(each, Put) else f"set_({info.name}.…, value)"
             )
+            raise ConditionError(f"update of {info.name}: {each!r} is no action; write {instead}")
         if each.value is None or type(each.value) is Value:
             check_model(each.path, info, each)
         else:
