@@ -112,7 +112,8 @@ def _aliases() -> dict[str, str]:
         if isinstance(value, str) or typing.get_origin(value) is not None
     }
     # Of any model: what checkers see in one has no name that a program could import.
-    return {**found, "Instance": "object"}
+    found.update({"Instance": "object", "Sized_": "object"})
+    return {name: value for name, value in found.items() if name not in dynattrs.__all__}
 
 
 # --- The plot of performance.md -------------------------------------------------------------------
@@ -142,7 +143,8 @@ def setup(app: Any) -> None:
     app.connect("source-read", _with_plot)
     app.connect("autodoc-process-signature", _without_constructor)
     app.connect("doctree-read", _with_public_names)
-    # The overloads of field specifiers are for checkers; readers have the one that says all.
-    specifiers = ModuleAnalyzer.for_module("dynattrs.models.specifiers")
-    specifiers.analyze()
-    specifiers.overloads.clear()
+    # These overloads are for checkers; readers have the one that says all.
+    for module in ("models.specifiers", "expressions.functions", "expressions.updates"):
+        analyzer = ModuleAnalyzer.for_module(f"dynattrs.{module}")
+        analyzer.analyze()
+        analyzer.overloads.clear()

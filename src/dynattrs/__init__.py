@@ -91,12 +91,14 @@ from dynattrs.session.session import Batch as Batch, Session as Session
 from dynattrs.wire.exchange import Stats as Stats
 
 if TYPE_CHECKING:
+    from dynattrs.expressions.operand_types import Key as Key
     from dynattrs.expressions.updates import (
         Action as Action,
         add as add,
         delete as delete,
         if_not_exists as if_not_exists,
         list_append as list_append,
+        Put as Put,
         put as put,
         remove as remove,
         set_ as set_,
@@ -127,8 +129,9 @@ else:
     __getattr__, __all__ = deferral.public(
         __name__,
         {
+            "dynattrs.expressions.operand_types": ("Key",),
             "dynattrs.expressions.updates": (
-                "Action", "add", "delete", "if_not_exists", "list_append", "put", "remove", "set_",
+                "Action", "Put", "add", "delete", "if_not_exists", "list_append", "put", "remove", "set_",
             ),
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),

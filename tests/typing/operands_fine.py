@@ -49,6 +49,7 @@ from dynattrs import (
     in_,
     list_append,
     path,
+    put,
     set_,
     size,
 )
@@ -375,6 +376,43 @@ def from_variables(
 
 V = TypeVar("V")
 
+
+# --- put: the type comes from the field alone ---------------------------------------------------------
+
+put(Thing.i).to(3)
+put(Thing.i).to(Thing.i + 1)
+put(Thing.i).to(if_not_exists(Thing.i, 0) + 1)
+put(Thing.f).to(1)
+put(Thing.d).to(Thing.d + 1)
+put(Thing.at).to(now)
+put(Thing.mood).to(Mood.CALM)
+put(Thing.user).to(UserId("a"))
+put(Thing.side).to("A")
+put(Thing.calm).to(Mood.CALM)
+put(Thing.maybe_i).to(None)
+put(Thing.maybe_i).to(3)
+put(Thing.maybe_side).to(None)
+put(Thing.label).to(Label("a"))
+put(Thing.shape).to(Circle(1.0))
+put(Thing.maybe_shape).to(Square(1.0))
+put(Thing.known).to(Company(name="a"))
+put(Thing.extra).to({"colour": "red"})
+put(Thing.extras).to([{"colour": "red"}])
+put(Thing.floats).to([1, 2])
+put(Thing.floats).to(list_append(Thing.floats, [1]))
+put(Thing.sides).to(["A"])
+put(Thing.nested).to([[1], []])
+put(Thing.shapes).to([Circle(1.0)])
+put(Thing.tags).to(set())
+put(Thing.frozen).to(frozenset({"a"}))
+put(Thing.fixed).to((1, "a"))
+put(Thing.lists).to({"a": [], "b": ["c"]})
+put(Thing.anything).to("a")
+put(Thing.texts[0]).to("a")
+put(path(Thing.maybe_label).city).to(None)
+put(Thing.either).to("a")
+put(Thing.either).to(["a", "b"])
+put(Thing.answer).to(True)
 
 # --- between ----------------------------------------------------------------------------------------
 

@@ -15,8 +15,6 @@ from dynattrs import (
     if_not_exists,
     in_,
     list_append,
-    model,
-    partition_key,
     set_,
 )
 
@@ -54,19 +52,11 @@ if_not_exists(Thing.label, Point(1, 2))  # type: ignore[arg-type]
 # --- False alarms -----------------------------------------------------------------------------------
 
 
-@model("documents")
-class Document:
-    id: str = partition_key()
-    body: str | list[str] = ""
-    answer: str | bool = ""
-    owner: str | Label | None = None
-
-
 # Unions with anything but classes. `put` takes their values.
-set_(Document.body, "text")  # type: ignore[misc]
-set_(Document.answer, True)  # type: ignore[misc]
-set_(Document.owner, Label("a"))  # type: ignore[misc]
-in_(Document.answer, [True, "a"])  # type: ignore[misc]
+set_(Thing.either, "text")  # type: ignore[misc]
+set_(Thing.answer, True)  # type: ignore[misc]
+set_(Thing.owner, Label("a"))  # type: ignore[misc]
+in_(Thing.answer, [True, "a"])  # type: ignore[misc]
 
 # mypy reads a dict for a TypedDict only where nothing is between the two.
 set_(Thing.extra, if_not_exists(Thing.extra, {"colour": "red"}))  # type: ignore[arg-type]

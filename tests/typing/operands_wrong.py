@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from things import (
+    Company,
     Crate,
     Genre,
     Label,
     Mood,
+    OtherStruct,
     Point,
     Thing,
 )
@@ -26,6 +28,7 @@ from dynattrs import (
     in_,
     list_append,
     path,
+    put,
     set_,
     size,
 )
@@ -122,6 +125,28 @@ def from_variables(maybe_text: str | None, some: Sequence[str], label: Label | N
     in_(Thing.i, some)  # type: ignore[arg-type]
     between(Thing.s, maybe_text, "z")  # type: ignore[misc]
 
+
+# --- put: the type comes from the field alone ---------------------------------------------------------
+
+put(Thing.i).to("many")  # type: ignore[arg-type]
+put(Thing.i).to(1.5)  # type: ignore[arg-type]
+put(Thing.i).to(None)  # type: ignore[arg-type]
+put(Thing.i).to(Thing.s)  # type: ignore[arg-type]
+put(Thing.mood).to(Genre.JAZZ)  # type: ignore[arg-type]
+put(Thing.calm).to("c")  # type: ignore[arg-type]
+put(Thing.label).to(None)  # type: ignore[arg-type]
+put(Thing.label).to(Point(1, 2))  # type: ignore[arg-type]
+put(Thing.struct).to(OtherStruct(1))  # type: ignore[arg-type]
+put(Thing.profile).to(Company(name="a"))  # type: ignore[arg-type]
+put(Thing.shape).to(Label("a"))  # type: ignore[arg-type]
+put(Thing.extra).to({"colour": 3})  # type: ignore[typeddict-item]
+put(Thing.texts).to([1])  # type: ignore[list-item]
+put(Thing.tags).to(["a"])  # type: ignore[arg-type]
+put(Thing.scores).to({"a": "b"})  # type: ignore[dict-item]
+put(Thing.maybe_i).to("many")  # type: ignore[arg-type]
+put(Thing.either).to(3)  # type: ignore[arg-type]
+put(Thing.either).to([1])  # type: ignore[list-item]
+put(Thing.texts[0]).to(None)  # type: ignore[arg-type]
 
 # --- if_not_exists, list_append ---------------------------------------------------------------------
 
@@ -281,6 +306,7 @@ def used(session: Session) -> None:
     things.filter(in_(Thing.i, ["a"]) | contains(Thing.tags, 3))  # type: ignore[arg-type, list-item]
     session.update(Thing, ("a", 1), set_(Thing.i, "many"))  # type: ignore[arg-type]
     session.update(Thing, ("a", 1), add(Thing.s, 1), set_(Thing.i, 3))  # type: ignore[arg-type, type-var]
+    session.update(Thing, ("a", 1), put(Thing.i))  # type: ignore[call-overload]
     session.update(Thing, ("a", 1), set_(Thing.i, 3), when=between(Thing.i, "a", "z"))  # type: ignore[arg-type]
 
 
@@ -297,3 +323,4 @@ def at_run_time_too_late() -> None:
     between(Thing.i, Thing.maybe_i, 9)  # type: ignore[misc]
     in_(Thing.user, ["a"])  # type: ignore[list-item]
     list_append(Thing.numbers, Thing.texts)  # type: ignore[arg-type]
+    put(Thing.i).to(Thing.maybe_i)  # type: ignore[arg-type]

@@ -155,6 +155,9 @@ class Thing:
     made: Circle | Point
     built: Struct | OtherStruct
     known: Profile | Company
+    either: str | list[str]
+    answer: str | bool
+    owner: str | Label | None
     anything: Any
     epoch: Annotated[dt.datetime, Epoch]
     packed: Annotated[dict[str, int], Json]

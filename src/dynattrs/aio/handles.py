@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dynattrs.aio import blocks, results
     from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
     from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
+    from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
@@ -76,14 +77,12 @@ class AsyncHandle(AnyHandle, Async):
             raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     @overload
-    async def delete(
-        self, subject: type[M], key: object, /, *, when: bool | None = None
-    ) -> None: ...
+    async def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...
     @overload
     async def delete(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *,
         when: bool | None = None,
@@ -110,7 +109,7 @@ class AsyncHandle(AnyHandle, Async):
     async def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -121,7 +120,7 @@ class AsyncHandle(AnyHandle, Async):
     async def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -132,7 +131,7 @@ class AsyncHandle(AnyHandle, Async):
     async def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -143,7 +142,7 @@ class AsyncHandle(AnyHandle, Async):
     async def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -271,7 +270,7 @@ class AsyncHandle(AnyHandle, Async):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -283,7 +282,7 @@ class AsyncHandle(AnyHandle, Async):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -294,7 +293,7 @@ class AsyncHandle(AnyHandle, Async):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -335,22 +334,22 @@ class AsyncHandle(AnyHandle, Async):
         return blocks.AsyncTransaction(self, token, now)
 
     @overload
-    async def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...
+    async def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
     @overload
     async def transact_get(
-        self, one: tuple[type[A], object], two: tuple[type[B], object], /
+        self, one: tuple[type[A], Key], two: tuple[type[B], Key], /
     ) -> tuple[A | None, B | None]: ...
     @overload
     async def transact_get(
         self,
-        one: tuple[type[A], object],
-        two: tuple[type[B], object],
-        three: tuple[type[C], object],
+        one: tuple[type[A], Key],
+        two: tuple[type[B], Key],
+        three: tuple[type[C], Key],
         /,
     ) -> tuple[A | None, B | None, C | None]: ...
     @overload
-    async def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]: ...
-    async def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]:
+    async def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]: ...
+    async def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]:
         return await self._transact_get(wanted)
 
     @property

@@ -11,20 +11,12 @@ That no overload takes `(T, T)` is on purpose. docs/conditions.md says what this
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
 from pathlib import PurePath
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, SupportsIndex, TypeAlias, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
@@ -74,6 +66,13 @@ class _Pydantic(Protocol):
     __pydantic_fields_set__: set[str]
 
 
+class _Address(Protocol):
+    """An address, an interface or a network of `ipaddress`."""
+
+    @property
+    def exploded(self) -> str: ...
+
+
 class _TypedDict(Protocol):
     __required_keys__: ClassVar[frozenset[str]]
     __optional_keys__: ClassVar[frozenset[str]]
@@ -89,9 +88,10 @@ N = TypeVar("N", bound=Nested)
 
 #: What is added to.
 Num = TypeVar("Num", bound=float | Decimal | timedelta)
-Address: TypeAlias = (
-    IPv4Address | IPv4Interface | IPv4Network | IPv6Address | IPv6Interface | IPv6Network
-)
 #: What is stored as text.
-Textual: TypeAlias = str | date | time | UUID | Enum | PurePath | Address
+Textual: TypeAlias = str | date | time | UUID | Enum | PurePath | _Address
 Sized_: TypeAlias = Sized | Textual | Nested
+KeyValue: TypeAlias = Textual | bytes | float | SupportsIndex | Decimal | timedelta
+#: A key: the value of the partition key, a tuple `(partition, sort)`, or a dict of fields. A value of a
+#: type of your own stands in a dict.
+Key: TypeAlias = KeyValue | tuple[KeyValue, ...] | Mapping[str, object]

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from decimal import Decimal
 
-    from dynattrs.expressions.operand_types import D, FieldOf, N, Num, SequenceOf, T, ValueOf
+    from dynattrs.expressions.operand_types import D, FieldOf, N, Num, SequenceOf, ValueOf
 
-F = TypeVar("F")
+T = TypeVar("T")
 
 Clause: TypeAlias = Literal["SET", "REMOVE", "ADD", "DELETE"]
 
@@ -143,12 +143,12 @@ def set_(target: object, value: object) -> Action:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Put(Expression, Generic[F]):
+class Put(Expression, Generic[T]):
     """The beginning of an action, made by `put`."""
 
     _path: Path
 
-    def to(self, value: F) -> Action:
+    def to(self, value: T) -> Action:
         """Set the field to a value or to what the service computes, as `set_` does.
 
         Raises:
@@ -163,7 +163,7 @@ class Put(Expression, Generic[F]):
         return f"put({data_of(self._path).label})"
 
 
-def put(target: F) -> Put[F]:
+def put(target: T) -> Put[T]:
     """Set a field, or a place inside one: `put(Song.plays).to(3)` is `set_(Song.plays, 3)`.
 
     It differs to type checkers: the type comes from the field alone, so that they also find None for a

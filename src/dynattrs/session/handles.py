@@ -24,6 +24,7 @@ from dynattrs.tracebacks import hidden, shown_of
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
@@ -78,12 +79,12 @@ class Handle(AnyHandle, Sync):
             raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     @overload
-    def delete(self, subject: type[M], key: object, /, *, when: bool | None = None) -> None: ...
+    def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...
     @overload
     def delete(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *,
         when: bool | None = None,
@@ -110,7 +111,7 @@ class Handle(AnyHandle, Sync):
     def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -121,7 +122,7 @@ class Handle(AnyHandle, Sync):
     def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -132,7 +133,7 @@ class Handle(AnyHandle, Sync):
     def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -143,7 +144,7 @@ class Handle(AnyHandle, Sync):
     def update(
         self,
         subject: type[M],
-        key: object,
+        key: Key,
         /,
         *actions: Action,
         when: bool | None = None,
@@ -271,7 +272,7 @@ class Handle(AnyHandle, Sync):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -283,7 +284,7 @@ class Handle(AnyHandle, Sync):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -294,7 +295,7 @@ class Handle(AnyHandle, Sync):
     def get_many(
         self,
         model: type[M],
-        keys: Iterable[object],
+        keys: Iterable[Key],
         /,
         *,
         ordered: bool = False,
@@ -334,22 +335,22 @@ class Handle(AnyHandle, Sync):
         return blocks.Transaction(self, token, now)
 
     @overload
-    def transact_get(self, one: tuple[type[A], object], /) -> tuple[A | None]: ...
+    def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
     @overload
     def transact_get(
-        self, one: tuple[type[A], object], two: tuple[type[B], object], /
+        self, one: tuple[type[A], Key], two: tuple[type[B], Key], /
     ) -> tuple[A | None, B | None]: ...
     @overload
     def transact_get(
         self,
-        one: tuple[type[A], object],
-        two: tuple[type[B], object],
-        three: tuple[type[C], object],
+        one: tuple[type[A], Key],
+        two: tuple[type[B], Key],
+        three: tuple[type[C], Key],
         /,
     ) -> tuple[A | None, B | None, C | None]: ...
     @overload
-    def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]: ...
-    def transact_get(self, *wanted: tuple[type[object], object]) -> tuple[Any, ...]:
+    def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]: ...
+    def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]:
         return self._transact_get(wanted)
 
     @property

@@ -26,6 +26,7 @@ from dynattrs.schema.model_info import ModelInfo, guarded_tables, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
+    from dynattrs.expressions.operand_types import Key
     from dynattrs.operations.reading import batch_get, partiql, transact_get
     from dynattrs.operations.writing import batch
 else:
@@ -40,7 +41,7 @@ class ReadVerbs(Owner):
 
     @verb
     def get(
-        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
     ) -> Flow[M | None]:
         """The item with a key, or None.
 
@@ -59,7 +60,7 @@ class ReadVerbs(Owner):
 
     @verb
     def get_one(
-        self, model: type[M], key: object, *, consistent: bool = False, unexpired: bool = False
+        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
     ) -> Flow[M]:
         """The item with a key. The arguments are those of `get`.
 
@@ -75,7 +76,7 @@ class ReadVerbs(Owner):
         return found
 
     @verb
-    def exists(self, model: type[M], key: object, *, consistent: bool = False) -> Flow[bool]:
+    def exists(self, model: type[M], key: Key, *, consistent: bool = False) -> Flow[bool]:
         """Whether there is an item of the model with a key. It reads the key only, and what tells models
         apart (and costs as a whole read).
         """
@@ -149,7 +150,7 @@ class ReadVerbs(Owner):
     def _batch_get(
         self,
         model: object,
-        keys: Iterable[object],
+        keys: Iterable[Key],
         *,
         consistent: bool,
         unexpired: bool,

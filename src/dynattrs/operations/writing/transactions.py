@@ -60,6 +60,7 @@ from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
+    from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.writing import (
         migration,
@@ -220,7 +221,7 @@ class TransactionVerbs:
             raise
 
     @overload
-    def check(self, subject: type[object], key: object, condition: bool, /) -> None: ...
+    def check(self, subject: type[object], key: Key, condition: bool, /) -> None: ...
     @overload
     def check(self, subject: object, condition: bool, /) -> None: ...
     def check(self, subject: object, *rest: object) -> None:
