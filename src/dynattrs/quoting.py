@@ -18,6 +18,8 @@ MOST_PROBLEM: Final = 2000
 
 _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
 _TEXTS: Final = (str, bytes, bytearray)
+#: What is written as it is, and mostly stated.
+_PLAIN: Final = frozenset((str, int, float, bool, bytes, type(None)))
 
 _short = reprlib.Repr()
 _short.maxlevel = 4
@@ -47,6 +49,8 @@ def written(value: Any, most: int | None = None) -> str:
         value: Any.
         most: Cut it after so many characters; None leaves it whole.
     """
+    if type(value) in _PLAIN:
+        return repr(value) if most is None else quoted(value, most)
     try:
         if isinstance(value, enum.Enum):
             text = _with_enums(value)

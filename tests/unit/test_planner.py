@@ -442,6 +442,21 @@ def test_a_query_without_a_partition_key_is_no_silent_scan():
         query().explain()
 
 
+def test_a_query_that_no_key_answers_names_the_fields_that_it_stated():
+    app = Table("app", partition_key="pk", sort_key="sk")
+
+    @model(app, pk="USER#{user}", sk="ORDER#{placed}#{number}")
+    class Order:
+        user: str
+        placed: str
+        number: str
+
+    with pytest.raises(NoIndex) as caught:
+        ByHand().query(Order).where(Order.placed == "today").explain()
+
+    assert "Order.user (the table); got conditions on Order.placed only. " in str(caught.value)
+
+
 def test_an_unresolved_query_sends_nothing_from_any_end():
     for end in ("all", "first", "one", "count", "delete"):
         with pytest.raises(NoIndex):

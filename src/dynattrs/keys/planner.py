@@ -142,7 +142,7 @@ def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound])
             ]
             return _Choice(table, on_table, tuple(why))
     if not strength:
-        raise NoIndex(_no_index(wanted, bounds))
+        raise NoIndex(_no_index(wanted))
     best, *others = [each for each in strength if strength[each] == most]
     if others:
         names = " and ".join(repr(each.index.name) for each in (best, *others) if each.index)
@@ -222,7 +222,7 @@ def _named(wanted: Wanted) -> KeySchema:
     return found
 
 
-def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
+def _no_index(wanted: Wanted) -> str:
     table, *indexes = wanted.info.table.key_schemas
     ways = [f"{_fields(wanted, table.partition)} (the table)"]
     ways += [
@@ -230,9 +230,8 @@ def _no_index(wanted: Wanted, bounds: Mapping[str, Bound]) -> str:
         for each in indexes
         if isinstance(each.index, GlobalIndex) and _may_hold(wanted, each)
     ]
-    stated = (
-        f"got conditions on {_fields(wanted, tuple(bounds))} only" if bounds else "none is stated"
-    )
+    said = dict.fromkeys(data_of(path).label for part in wanted.where for path in paths_in(part))
+    stated = f"got conditions on {' and '.join(said)} only" if said else "none is stated"
     names = " and ".join(each.name for each in wanted.infos)
     return (
         f"a query for {names} needs an equality on a partition key: {' or '.join(ways)}; "
