@@ -538,7 +538,9 @@ def test_a_class_that_was_used_before_it_is_mapped_follows_the_mapping() -> None
 def test_map_class_refuses_what_has_no_fields() -> None:
     with pytest.raises(ModelError) as caught:
         map_class(int, "ints")
-    assert str(caught.value) == "<class 'int'>: map_class takes an attrs class or a dataclass"
+    assert str(caught.value) == (
+        "<class 'int'>: map_class takes an attrs class, a dataclass, a pydantic model or a struct"
+    )
 
 
 def test_map_class_refuses_a_class_that_is_mapped() -> None:

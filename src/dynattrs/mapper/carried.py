@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
+if TYPE_CHECKING:
+    import msgspec
+
 set_attribute: Final = object.__setattr__
+
+
+def assign(instance: object, name: str, value: object) -> None:
+    """Set a field past validators, hooks, and what makes a class frozen."""
+    try:
+        set_attribute(instance, name, value)
+    except TypeError:
+        # Structs have no way around but msgspec's own.
+        import msgspec
+
+        msgspec.structs.force_setattr(cast("msgspec.Struct", instance), name, value)
 
 
 @attrs.frozen

@@ -86,6 +86,18 @@ def record_of(type_: object) -> Record | None:
     cls = get_origin(type_) or type_
     if not isinstance(cls, type):
         return None
+    record, info = _record(type_, cls), info_of(cls)
+    if record is None or info is None:
+        return record
+    # What is said where a class is mapped, and not by its fields.
+    members = tuple(
+        attrs.evolve(each, stored=info.names[each.name], options=info.options[each.name])
+        for each in record.members
+    )
+    return attrs.evolve(record, members=members)
+
+
+def _record(type_: object, cls: type[object]) -> Record | None:
     if attrs.has(cls):
         return _attrs_record(type_, cls)
     if dataclasses.is_dataclass(cls):
@@ -122,8 +134,10 @@ def check_defaults(cls: Any) -> None:
 def rules_of(cls: object) -> dict[str, FieldRules]:
     """What a class says of the values of its fields, where it says something."""
     found: dict[str, FieldRules] = {}
-    if not isinstance(cls, type) or not attrs.has(cls):
+    if not isinstance(cls, type):
         return found
+    if not attrs.has(cls):
+        return _pydantic_rules(cls)
     for field in attrs.fields(cls):
         if field.converter is None and field.validator is None:
             continue
@@ -133,10 +147,32 @@ def rules_of(cls: object) -> dict[str, FieldRules]:
     return found
 
 
+def _pydantic_rules(cls: type[object]) -> dict[str, FieldRules]:
+    """What a class of pydantic's says of the values of its fields."""
+    if "pydantic" not in sys.modules or not (
+        pydantic_classes.is_model(cls) or pydantic_classes.is_dataclass(cls)
+    ):
+        return {}
+
+    def check(instance: object, field: Any, value: object) -> None:
+        record = record_of(cls)
+        assert record is not None
+        member = next(each for each in record.members if each.name == field.name)
+        pydantic_classes.check_field(record.build, member.name, member.argument, value)
+
+    made = attrs.make_class(
+        "Rules", {name: attrs.field(validator=check) for name in pydantic_classes.names_of(cls)}
+    )
+    return {each.name: FieldRules(cls, each) for each in attrs.fields(made)}
+
+
 def unseen_rules(record: Record, rules: Mapping[str, FieldRules]) -> tuple[FieldRules, ...]:
     """The rules of the fields whose values may become others without their validators: what changes in
     place, such as a list, and what is assigned where no assignment is validated.
     """
+    if not attrs.has(record.cls):
+        # Of pydantic's classes, which say themselves whether they validate assignments.
+        return ()
     # (As attrs says it: a class that it gives no `__setattr__` validates none.)
     assigns: Any = record.cls.__setattr__
     never = assigns is object.__setattr__
@@ -167,16 +203,14 @@ def _stored_name(name: str, options: FieldOptions) -> str:
 
 def _attrs_record(type_: Any, cls: type[Any]) -> Record:
     types = field_types(type_)
-    info = info_of(cls)
     members = []
     for field in attrs.fields(cls):
         options = options_of(field.metadata)
-        stored = info.names[field.name] if info else _stored_name(field.name, options)
         members.append(
             Member(
                 field.name,
                 field.alias or field.name.lstrip("_"),
-                stored,
+                _stored_name(field.name, options),
                 types.get(field.name, field.type if field.type is not None else Any),
                 field.default,
                 field.init,

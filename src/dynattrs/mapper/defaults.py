@@ -81,8 +81,11 @@ def refuse_full(default: Any) -> None:
 def is_frozen(cls: type[object]) -> bool:
     """Whether the instances of a class with fields refuse assignments."""
     parameters = getattr(cls, "__dataclass_params__", None)
+    parameters = parameters or getattr(cls, "__struct_config__", None)
     if parameters is not None:
         return bool(parameters.frozen)
+    if hasattr(cls, "model_fields") and hasattr(cls, "model_config"):
+        return bool(cls.model_config.get("frozen"))
     if attrs.has(cls) and hasattr(attrs, "inspect"):
         return bool(attrs.inspect(cls).is_frozen)
     return getattr(cls.__setattr__, "__name__", "") == FROZEN_SETATTR
@@ -115,19 +118,16 @@ def _first_changeable(values: Iterable[object]) -> Any | None:
 def _fields(value: object) -> tuple[bool | None, list[Any]]:
     """Whether an object with fields is frozen, and their values; None where it has no fields."""
     cls: Any = type(value)
-    struct = getattr(cls, "__struct_config__", None)
-    pydantic = getattr(cls, "model_config", None) if hasattr(cls, "model_fields") else None
     if attrs.has(cls) or hasattr(cls, "__dataclass_fields__"):
         fields = getattr(cls, "__dataclass_fields__", None)
         names = [each.name for each in attrs.fields(cls)] if fields is None else list(fields)
-        frozen = is_frozen(cls)
-    elif struct is not None:
-        frozen, names = bool(struct.frozen), list(cls.__struct_fields__)
-    elif pydantic is not None:
-        frozen, names = bool(pydantic.get("frozen")), list(cls.model_fields)
+    elif hasattr(cls, "__struct_fields__"):
+        names = list(cls.__struct_fields__)
+    elif hasattr(cls, "model_fields") and hasattr(cls, "model_config"):
+        names = list(cls.model_fields)
     else:
         return None, []
-    return frozen, [getattr(value, name) for name in names if hasattr(value, name)]
+    return is_frozen(cls), [getattr(value, name) for name in names if hasattr(value, name)]
 
 
 def _factory(default: object) -> str:

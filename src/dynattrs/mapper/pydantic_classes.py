@@ -109,6 +109,33 @@ def fields_of(
     return found, _builder(cls, by_name=by_name, texts=texts, dataclass=types is not None)
 
 
+def names_of(cls: Any) -> tuple[str, ...]:
+    """The fields of a class of pydantic's."""
+    return tuple(cls.model_fields if is_model(cls) else cls.__pydantic_fields__)
+
+
+class ValidationError(ValueError):
+    """What pydantic says of the value of one field."""
+
+
+def check_field(build: Callable[..., object], name: str, argument: str, value: object) -> None:
+    """Let a class of pydantic's see a value of one of its fields.
+
+    Raises:
+        ValidationError: It refuses the value.
+    """
+    pydantic: Any = sys.modules["pydantic"]
+    try:
+        build(**{argument: value})
+    except pydantic.ValidationError as error:
+        # The others are missing, and what looks at several fields sees no object.
+        own = [each for each in error.errors() if each["loc"][:1] in ((name,), (argument,))]
+        if own:
+            raise ValidationError("; ".join(each["msg"] for each in own)) from None
+    except Exception:
+        return
+
+
 def root_of(cls: Any) -> tuple[Any, Callable[[Any], Any]] | None:
     """The type of what a root model holds, and what makes an instance of it; None of anything else."""
     pydantic = sys.modules.get("pydantic")

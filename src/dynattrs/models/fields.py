@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -22,6 +23,7 @@ from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import (
     COMPRESSED,
+    METADATA_KEY,
     NO_IDENTITY,
     FieldOptions,
     ModelInfo,
@@ -42,7 +44,9 @@ from dynattrs.schema.table import (
 if TYPE_CHECKING:
     from dynattrs.keys import computed
     from dynattrs.keys.computed import ModelKeys
+    from dynattrs.mapper import pydantic_classes
 else:
+    pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
     computed = deferred("dynattrs.keys.computed")
 
 KeyRole: TypeAlias = Literal["partition", "sort"]
@@ -54,7 +58,13 @@ class DeclaredFields:
     """The fields of a class that is being declared."""
 
     def __init__(
-        self, cls: type[object], mapper: Mapper, keys: Mapping[str, KeyRole], *, mapped: bool
+        self,
+        cls: type[object],
+        mapper: Mapper,
+        keys: Mapping[str, KeyRole],
+        *,
+        mapped: bool,
+        said: Mapping[str, FieldOptions] | None = None,
     ) -> None:
         self.cls = cls
         #: Whether it is a class of another library, whose fields cannot say what they are.
@@ -63,15 +73,23 @@ class DeclaredFields:
         self._defaults: dict[str, Any] = {}
         self._options: dict[str, FieldOptions] = {}
         self.names: dict[str, str] = {}
+        said = said or {}
         for each in attributes_of(cls):
-            options = options_of(each.metadata)
+            options = said.get(each.name) or options_of(each.metadata)
             if each.name in keys:
                 options = attrs.evolve(options, key=keys[each.name])
             self._options[each.name] = options
             self._defaults[each.name] = each.default
-            self._add_name(each.name, each.name if options.name is None else options.name)
+            self._add_name(each.name, each.stored if options.name is None else options.name)
         for name in keys:
             self._known(name, "the key")
+        for name in said:
+            self._known(name, "fields")
+
+    @property
+    def options(self) -> Mapping[str, FieldOptions]:
+        """What is said of each field."""
+        return dict(self._options)
 
     def _add_name(self, name: str, stored: object) -> None:
         if not isinstance(stored, str) or not stored:
@@ -361,10 +379,83 @@ class DeclaredFields:
                 )
 
 
-def attributes_of(cls: type[object]) -> Iterable[Any]:
-    """The fields of an attrs class or a dataclass; they have the same three facts we need."""
-    of: Any = cls
-    found: Iterable[Any] = attrs.fields(of) if attrs.has(of) else dataclasses.fields(of)
+@attrs.frozen(eq=False, repr=False)
+class DeclaredField:
+    """A field of a class of any kind: what is known of it without its annotation.
+
+    Attributes:
+        name: The field.
+        stored: What it is stored as, where nothing else is said.
+        default: Its default.
+        metadata: What it says of itself.
+    """
+
+    name: str
+    stored: str
+    default: Any = attrs.NOTHING
+    metadata: Mapping[Any, object] = attrs.field(factory=dict)
+
+
+def has_fields(cls: object) -> bool:
+    """Whether a class is one that can be mapped: of attrs, a dataclass, a struct, or a pydantic model."""
+    if not isinstance(cls, type):
+        return False
+    return (
+        attrs.has(cls)
+        or dataclasses.is_dataclass(cls)
+        or hasattr(cls, "__struct_fields__")
+        or _is_pydantic_model(cls)
+    )
+
+
+def _is_pydantic_model(cls: type[object]) -> bool:
+    return "pydantic" in sys.modules and pydantic_classes.is_model(cls)
+
+
+def attributes_of(cls: Any) -> list[DeclaredField]:
+    """The fields of a class."""
+    if hasattr(cls, "__struct_fields__"):
+        names = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+        # The defaults are those of the last fields.
+        given = cls.__struct_defaults__
+        defaults = dict(zip(cls.__struct_fields__[len(names) - len(given) :], given, strict=True))
+        return [
+            DeclaredField(name, stored, defaults.get(name, attrs.NOTHING))
+            for name, stored in names.items()
+        ]
+    if _is_pydantic_model(cls):
+        return [DeclaredField(name, name, each.default) for name, each in cls.model_fields.items()]
+    found: Iterable[Any] = attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+    return [DeclaredField(each.name, each.name, each.default, each.metadata) for each in found]
+
+
+def options_said(cls: type[object], fields: Mapping[str, Any]) -> dict[str, FieldOptions]:
+    """What `map_class(..., fields={"name": field(...)})` says of fields.
+
+    Raises:
+        ModelError: It says what only the class itself can say.
+    """
+    found: dict[str, FieldOptions] = {}
+    for name, given in fields.items():
+        try:
+            (said,) = attrs.fields(attrs.make_class("Said", {"said": given}))
+        except (TypeError, ValueError, AttributeError):
+            said = None
+        if said is None or METADATA_KEY not in said.metadata:
+            raise ModelError(cls.__name__, f"fields has {given!r} for it; write field(...)", name)
+        options = options_of(said.metadata)
+        own = options.own_converter if options.ttl else said.converter
+        usual = (
+            0 if options.version else None if options.created or options.updated else attrs.NOTHING
+        )
+        if own is not None or said.validator is not None or said.default != usual or not said.init:
+            raise ModelError(
+                cls.__name__,
+                "a default, a converter and a validator are its class's own; fields={...} says what "
+                "DynamoDB has: name, ttl, version, created, updated, unique, key_only, formerly",
+                name,
+            )
+        found[name] = attrs.evolve(options, own_converter=None)
     return found
 
 

@@ -18,8 +18,8 @@ from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.mapper import Mapper, default
-from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
-from dynattrs.mapper.class_kinds import check_defaults
+from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry
+from dynattrs.mapper.class_kinds import check_defaults, record_of
 from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.mapper.hints import Undefined, remember_scope, resolving_in
 from dynattrs.models.class_access import (
@@ -28,7 +28,7 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
-from dynattrs.models.fields import DeclaredFields, KeyRole, models_above
+from dynattrs.models.fields import DeclaredFields, KeyRole, has_fields, models_above, options_said
 from dynattrs.models.hooks import functions
 from dynattrs.models.schema_changes import check_former_names, declare_changes
 from dynattrs.models.specifiers import field, partition_key, sort_key
@@ -37,6 +37,7 @@ from dynattrs.schema.model_info import (
     INFO_ATTRIBUTE,
     UNKNOWN_ATTRIBUTE,
     ComputedKeys,
+    FieldOptions,
     ModelInfo,
     StoredForm,
     Unknown,
@@ -196,8 +197,9 @@ class _Declaration:
     unique: Iterable[Any]
     upgrades: object
     schema_attribute: str | None
-    #: Whether the class is another library's.
+    #: Whether the class is another library's, and what is said of its fields then.
     mapped: bool = False
+    fields: Mapping[str, FieldOptions] = attrs.field(factory=dict)
 
 
 def _declare(
@@ -333,8 +335,14 @@ def map_class(
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> None:
-    """Map a class that cannot be decorated: an attrs class or a dataclass of somebody else's.
+    """Map a class that cannot be decorated: an attrs class, a dataclass, a pydantic model, or a struct of
+    msgspec's.
+
+    What its fields cannot say themselves, *fields* says: `fields={"revision": field(version=True)}`, with
+    the options `name`, `ttl`, `version`, `created`, `updated`, `unique`, `key_only` and `formerly`. Defaults,
+    converters and validators are the class's own, and so is what it refuses when it is made.
 
     Its instances have no place for attributes that the class does not know, so with
     `unknown="keep"` (the default) they are read, updated and deleted, but `save` refuses them: it
@@ -344,14 +352,16 @@ def map_class(
     Raises:
         ModelError: The class has no fields, or the declaration cannot mean anything.
     """
-    given: Any = cls
-    if not isinstance(given, type) or not (attrs.has(cls) or dataclasses.is_dataclass(cls)):
-        raise ModelError(repr(cls), "map_class takes an attrs class or a dataclass")
+    if not has_fields(cls):
+        raise ModelError(
+            repr(cls), "map_class takes an attrs class, a dataclass, a pydantic model or a struct"
+        )
     if info_of(cls) is not None:
         raise ModelError(cls.__name__, "it is mapped already")
     declaration = _Declaration(
         table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
         before_save, after_load, unique, upgrades, schema_attribute, mapped=True,
+        fields=options_said(cls, fields or {}),
     )  # fmt: skip
     _check_options(cls, declaration, {})
     given_roles: dict[str | None, KeyRole] = {partition_key: "partition", sort_key: "sort"}
@@ -398,7 +408,7 @@ def _inform(
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
     if not isinstance(mapper, Mapper):
         raise ModelError(cls.__name__, f"mapper={mapper!r}: a dynattrs.Mapper is expected")
-    found = DeclaredFields(cls, mapper, roles, mapped=own.mapped)
+    found = DeclaredFields(cls, mapper, roles, mapped=own.mapped, said=own.fields)
     keys: ModelKeys | None = None
     if isinstance(table, Table):
         if own.indexes:
@@ -415,7 +425,7 @@ def _inform(
         made = found.new_table(table, own.indexes)
         found.refuse_key_only()
     return ModelInfo(
-        cls, made, unknown, mapper, dict(found.names), carries,
+        cls, made, unknown, mapper, dict(found.names), carries, found.options,
         version=found.one("version"), created=found.one("created"), updated=found.one("updated"),
         keys=keys,
     )  # fmt: skip
@@ -535,10 +545,32 @@ def evolve(obj: M, /, **changes: object) -> M:
     that the class does not know.
     """
     given: Any = obj
-    made: M = attrs.evolve(given, **changes)
+    cls: Any = type(obj)
+    if attrs.has(cls):
+        made: M = attrs.evolve(given, **changes)
+    else:
+        made = _made_again(given, changes)
     carried = carried_by(obj)
     if carried is not NOTHING_CARRIED:
         carry(made, carried)
+    return made
+
+
+def _made_again(obj: Any, changes: dict[str, object]) -> Any:
+    """A copy of an object of another library's class, with *changes*."""
+    cls = type(obj)
+    record = record_of(cls)
+    if record is None:
+        raise ModelError(cls.__name__, "evolve takes an object of a class with fields")
+    names = {each.name: each for each in record.members}
+    for name in changes:
+        if name not in names or not names[name].init:
+            raise TypeError(f"{cls.__name__} has no field {name!r} that it is made of")
+    values = {name: changes.get(name, getattr(obj, name)) for name in names}
+    made = record.build(**{m.argument: values[m.name] for m in record.members if m.init})
+    for member in record.members:
+        if not member.init:
+            assign(made, member.name, values[member.name])
     return made
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dynattrs.errors import ModelError
 from dynattrs.mapper.classes import ClassCodec
-from dynattrs.models.fields import attributes_of, models_above
-from dynattrs.schema.model_info import FieldOptions, ModelInfo, options_of
+from dynattrs.models.fields import models_above
+from dynattrs.schema.model_info import FieldOptions, ModelInfo
 
 
 def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> None:
@@ -54,8 +54,8 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> Non
     taken.update({stored: f"the attribute of {name}" for stored, name in fields.items()})
     if info.versioned:
         taken[attribute] = "the schema version"
-    for each in attributes_of(info.cls):
-        _declare_former(info, each.name, options_of(each.metadata), taken)
+    for name, options in info.options.items():
+        _declare_former(info, name, options, taken)
 
 
 def _functions(info: ModelInfo, upgrades: object) -> Iterator[Any]:

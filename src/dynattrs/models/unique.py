@@ -8,14 +8,13 @@ from typing import Final
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.codec import ANY
-from dynattrs.models.fields import attributes_of, models_above
+from dynattrs.models.fields import models_above
 from dynattrs.schema.definitions import have_one_name
 from dynattrs.schema.model_info import (
     COMPRESSED,
     NO_IDENTITY,
     ModelInfo,
     guarded_tables,
-    options_of,
 )
 from dynattrs.schema.option_values import several
 
@@ -34,7 +33,7 @@ def declare_unique(info: ModelInfo, given: Iterable[object]) -> None:
         ModelError: One is no field, cannot be in a key, or changes with every save.
     """
     own: list[tuple[str, ...]] = [
-        (each.name,) for each in attributes_of(info.cls) if options_of(each.metadata).unique
+        (name,) for name, options in info.options.items() if options.unique
     ]
     own += _groups(info, given)
     found: dict[tuple[str, ...], str] = {}

@@ -291,6 +291,8 @@ class ModelInfo:
     names: dict[str, str]
     #: Whether instances have a place for attributes that the class does not know.
     carries: bool
+    #: What is said of its fields, by the fields themselves or where the class is mapped.
+    options: Mapping[str, FieldOptions] = attrs.field(factory=dict)
     version: str | None = None
     created: str | None = None
     updated: str | None = None

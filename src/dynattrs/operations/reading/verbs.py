@@ -13,7 +13,7 @@ from dynattrs.expressions.conditions import expressions
 from dynattrs.keys.discriminator import is_guard
 from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.mapper.anything import load_any
-from dynattrs.mapper.carried import carried_by, carry
+from dynattrs.mapper.carried import assign, carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
 from dynattrs.operations.flows import Call, Flow, verb
@@ -263,7 +263,7 @@ def take_over(info: ModelInfo, source: object, target: object) -> None:
     """Give *target* the fields of *source*, and what that carries."""
     for name in info.names:
         # Past validators and hooks: the values come from the class's own constructor.
-        object.__setattr__(target, name, getattr(source, name))
+        assign(target, name, getattr(source, name))
     if info.carries:
         carry(target, carried_by(source))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry_on
+from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry_on
 from dynattrs.operations.context import Core, is_frozen
 from dynattrs.operations.item_keys import written_key
 from dynattrs.operations.requests import item_in
@@ -63,7 +63,7 @@ def settle(info: ModelInfo, obj: object, moves: Mapping[str, object], rekeyed: b
 def moved(obj: object, moves: Mapping[str, object]) -> Any:
     for name, value in moves.items():
         # Neither validators nor hooks: these are the library's fields.
-        object.__setattr__(obj, name, value)
+        assign(obj, name, value)
     return obj
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dynattrs.expressions.paths import data_of
 from dynattrs.expressions.updates import Action
+from dynattrs.mapper.carried import assign
 from dynattrs.schema.model_info import ModelInfo
 
 
@@ -53,7 +54,7 @@ def _after(info: ModelInfo, actions: Sequence[Action], obj: object) -> Any:
         name = names.get(str(action.steps[0]))
         if len(action.steps) == 1 and name is not None and action.stated and not action.computed:
             # Past converters and validators: those are asked here.
-            object.__setattr__(after, name, action.stated[-1])
+            assign(after, name, action.stated[-1])
     return after
 
 
