@@ -17,7 +17,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
 import dynattrs
-from dynattrs import aio, events, fastapi, workbench
+from dynattrs import aio, events, fastapi, testing, workbench
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,7 @@ _CONSTRUCTED = {
     "OnDemand", "Partial", "Provisioned", "Session", "Table",
 }  # fmt: skip
 
-_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(fastapi), *dir(workbench)}
+_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(fastapi), *dir(testing), *dir(workbench)}
 
 
 def _without_constructor(

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ import engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from integration.conftest import Endpoint
 
@@ -454,6 +454,20 @@ def test_an_engine_that_cannot_be_is_refused(
 
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in re.sub(r"\s+", " ", done.stderr)
+
+
+def test_the_tests_of_the_documentation_pass(
+    embedded: object, project: Callable[..., subprocess.CompletedProcess[str]]
+):
+    pytest.importorskip("aiobotocore")
+    pytest.importorskip("anyio")
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    shown = re.sub(r"<!--- skip: next -->\n```python\n.*?\n```", "", page, flags=re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", shown, flags=re.DOTALL | re.MULTILINE)
+
+    done = project(test_documentation="\n\n".join(blocks))
+
+    assert outcomes(done) == {"passed": "\n".join(blocks).count("def test_")}, done.stdout
 
 
 def test_the_plugin_takes_part_in_this_run(pytestconfig: pytest.Config):

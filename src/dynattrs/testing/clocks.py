@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import attrs
 
 from dynattrs.errors import ModelError
-from dynattrs.session.any_session import AnySession
+from dynattrs.session.session import Session
 from dynattrs.testing.lines import instruments_of
 from dynattrs.wire.instruments import Instruments
+
+if TYPE_CHECKING:
+    from dynattrs.aio.session import AsyncSession
 
 
 class Clock:
@@ -60,7 +64,7 @@ class Clock:
 
 
 @contextlib.contextmanager
-def clock(*sessions: AnySession, at: datetime | None = None) -> Iterator[Clock]:
+def clock(*sessions: Session | AsyncSession, at: datetime | None = None) -> Iterator[Clock]:
     """A clock for sessions that stands still until the test moves it.
 
     Time stamps, `unexpired()`, deadlines and pauses go by it. Pauses between attempts, botocore's

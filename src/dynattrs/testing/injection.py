@@ -14,7 +14,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
@@ -26,6 +26,10 @@ from dynattrs.schema.messages import Message
 from dynattrs.testing.lines import instruments_of
 from dynattrs.wire.exchange import operation_name
 from dynattrs.wire.instruments import Outcome
+
+if TYPE_CHECKING:
+    from dynattrs.aio.session import AsyncSession
+    from dynattrs.session.session import Session
 
 #: All that a session asks for.
 _OPERATIONS: Final = frozenset(
@@ -358,7 +362,7 @@ def _grouped(requests: Message, places: list[tuple[str, Any]]) -> Message:
 
 
 @contextlib.contextmanager
-def faults(session: object, *given: Fault, seed: int = 0) -> Iterator[Injected]:
+def faults(session: Session | AsyncSession, *given: Fault, seed: int = 0) -> Iterator[Injected]:
     """Let requests of a session go wrong inside of a `with` statement.
 
     For each attempt the first fault that concerns it and is not used up happens. Blocks nest; the outer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -11,6 +12,10 @@ from dynattrs.schema.messages import Message
 from dynattrs.testing.lines import instruments_of
 from dynattrs.wire.exchange import capacity_in, returned_in, tables_in
 from dynattrs.wire.instruments import Ended
+
+if TYPE_CHECKING:
+    from dynattrs.aio.session import AsyncSession
+    from dynattrs.session.session import Session
 
 
 @attrs.frozen
@@ -68,7 +73,7 @@ class RecordedCalls(list[RecordedCall]):
 
 
 @contextlib.contextmanager
-def recorded(session: object) -> Iterator[RecordedCalls]:
+def recorded(session: Session | AsyncSession) -> Iterator[RecordedCalls]:
     """Record the calls of a session inside of a `with` statement.
 
     One call is one request to the service, however often it had to be sent. What a test's fixture does

@@ -25,9 +25,6 @@ from dynattrs.session.session import Session
 if TYPE_CHECKING:
     from dynattrs.aio.session import AsyncSession
 
-#: What there is: a file, or what is in one.
-Source: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | Mapping[str, Any]"
-
 _TAGS: Final = frozenset(("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"))
 _Item: TypeAlias = dict[str, msgspec.Raw]
 
@@ -46,12 +43,16 @@ class _Seeds:
 
 
 @overload
-def seed(session: Session, source: Source, *models: type[object]) -> int: ...
+def seed(
+    session: Session, source: str | os.PathLike[str] | Iterable[Any], *models: type[object]
+) -> int: ...
 @overload
 def seed(
-    session: AsyncSession, source: Source, *models: type[object]
+    session: AsyncSession, source: str | os.PathLike[str] | Iterable[Any], *models: type[object]
 ) -> Coroutine[Any, Any, int]: ...
-def seed(session: object, source: Source, *models: type[object]) -> Any:
+def seed(
+    session: object, source: str | os.PathLike[str] | Iterable[Any], *models: type[object]
+) -> Any:
     """Put the items of a file into the tables of a session: `seed(session, "songs.json", Song)`.
 
     The file holds a list of items; or an object with a list for each table, by its declared name, or for
@@ -127,7 +128,9 @@ def _put(core: Core, table: str, items: list[AttributeMap]) -> Flow[None]:
 # --- Reading ------------------------------------------------------------------------------------
 
 
-def _read(source: Source, models: tuple[type[object], ...]) -> _Seeds:
+def _read(
+    source: str | os.PathLike[str] | Iterable[Any], models: tuple[type[object], ...]
+) -> _Seeds:
     infos = [model_info(each) for each in models]
     seeds = _Seeds(tables={info.table.name: info.table for info in infos})
     where = "seed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ from dynattrs.wire.client_copy import as_aiobotocores, copied
 from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_replies import Reply
-from dynattrs.wire.patches import Patches
+from dynattrs.wire.patches import Patches, Unheard
 from dynattrs.wire.service_errors import configured
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
@@ -206,6 +207,7 @@ class Ways:
         self.client = client
         self._sender = sender = copied(client, raw=fast)
         self._patches = None if sender is client else Patches(client)
+        self._unheard = Unheard()
         self._fast: AsyncFastCalls | None = None
         if fast and sender is not client:
             self._fast = foreign.FAST.made(lambda: AsyncFastCalls(client, sender))
@@ -216,7 +218,12 @@ class Ways:
             self._fast.over = True
 
     def of(self, method: str) -> tuple[Any, AsyncFastCalls | None]:
-        """What calls of a client's method go to, and the fast way of them, if there is one."""
+        """What calls of a client's method go to, and the fast way of them, if there is one.
+
+        Raises:
+            ConfigurationError: A test has replaced what would not be called.
+        """
+        self._unheard.check()
         if self._patches is not None and self._patches:
             return self._patches.sender(method, self._sender), None
         return self._sender, self._fast
@@ -240,9 +247,21 @@ async def _ask(
             # A mock in the place of a method may give the response itself.
             response: Message = await given if inspect.isawaitable(given) else given
         except Exception as error:
-            exchange.failed(error)
+            exchange.failed(_refusal_of_moto(error) or error)
         else:
             return exchange.answered(response)
+
+
+def _refusal_of_moto(error: Exception) -> ConfigurationError | None:
+    """What to say where moto has answered, whose replies aiobotocore does not await."""
+    if not isinstance(error, (AttributeError, TypeError)) or "moto" not in sys.modules:
+        return None
+    return ConfigurationError(
+        f"moto's mock_aws answers in place of connections, and aiobotocore cannot read what it answers "
+        f"({error})",
+        "run moto as a server, and name it: server = moto.server.ThreadedMotoServer(port=0), "
+        "server.start(), AsyncSession(endpoint_url=...)",
+    )
 
 
 @attrs.define

@@ -8,11 +8,14 @@ of botocore's classes is for `observers` to see.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 from dynattrs import foreign_names as foreign
+from dynattrs.errors import ConfigurationError
 
 
 class Patches:
@@ -50,10 +53,50 @@ class Patches:
         """What calls of a client's method go to: the client itself, or what they *usual*ly go to."""
         if not self:
             return usual
+        # As much as there was may be something else by now.
+        self._judge()
         on_client, on_endpoint, *_ = self._hiding
         if on_endpoint or method in on_client or on_client - self._methods:
             return self._client
         return usual
+
+
+class Unheard:
+    """Watches over the step of botocore's that tests like to replace, and that aiobotocore has one of its
+    own of: `patch("botocore.client.BaseClient._make_api_call")`.
+    """
+
+    def __init__(self) -> None:
+        from botocore.client import BaseClient
+
+        self._class = BaseClient
+        self._step = foreign.CLIENT_STEPS[0].name
+        self._seen: object = None
+        self._replaced = False
+
+    def check(self) -> None:
+        """Refuse calls while a test's function stands there. A tool that watches wraps the step.
+
+        Raises:
+            ConfigurationError: They would pass by it.
+        """
+        found = getattr(self._class, self._step, None)
+        if found is not self._seen:
+            self._seen, self._replaced = found, _is_of_a_test(found)
+        if self._replaced:
+            raise ConfigurationError(
+                f"botocore.client.BaseClient.{self._step} is patched, which aiobotocore's clients do "
+                f"not call: requests would be sent all the same",
+                f"patch aiobotocore.client.AioBaseClient.{self._step}",
+            )
+
+
+def _is_of_a_test(function: object) -> bool:
+    if type(function).__module__ == "unittest.mock":
+        return True
+    if "pytest" not in sys.modules or type(function) is not FunctionType:
+        return False
+    return not function.__module__.startswith("botocore.") and not hasattr(function, "__wrapped__")
 
 
 def hiding(cls: type[object], own: dict[str, Any]) -> frozenset[str]:
