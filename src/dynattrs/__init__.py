@@ -79,7 +79,6 @@ from dynattrs.models.specifiers import (
     partition_key as partition_key,
     sort_key as sort_key,
 )
-from dynattrs.operations.writing.ledger import Progress as Progress
 from dynattrs.schema.table import (
     Facet as Facet,
     GlobalIndex as GlobalIndex,
@@ -119,6 +118,7 @@ if TYPE_CHECKING:
         TransactionError as TransactionError,
         TransactionFailed as TransactionFailed,
     )
+    from dynattrs.operations.writing.ledger import Progress as Progress
     from dynattrs.operations.writing.migration import Migrated as Migrated
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
@@ -136,6 +136,7 @@ else:
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
+            "dynattrs.operations.writing.ledger": ("Progress",),
             "dynattrs.operations.writing.migration": ("Migrated",),
             "dynattrs.operations.reading.groups": ("Groups",),
             "dynattrs.operations.reading.pages": ("Page",),

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-from attrs import define
 
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.quoting import MOST_PROBLEM, quoted, shortened
 from dynattrs.stored_bytes import item_with_bytes
 
@@ -90,9 +90,9 @@ class MappingError(DynattrsError, ValueError):
     path: str
     expected: str
     found: str
-    key: Mapping[str, Any] | None = attrs.field(default=None, converter=item_with_bytes)
+    key: Mapping[str, Any] | None = field(default=None, converter=item_with_bytes)
     hint: str = ""
-    item: Mapping[str, Any] | None = attrs.field(default=None, converter=item_with_bytes)
+    item: Mapping[str, Any] | None = field(default=None, converter=item_with_bytes)
     obj: Any = None
     written: bool = False
 
@@ -499,7 +499,7 @@ class AlreadyTaken(DynattrsError, ValueError):
         )
 
 
-@attrs.frozen
+@frozen
 class Unsent:
     """One write that was not stored: the very object, or `(Model, key)` of a delete by key; the cause."""
 

@@ -16,9 +16,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
-import attrs
-
 from dynattrs.errors import ModelError
+from dynattrs.late_classes import field, frozen
 
 __all__ = ["AfterSend", "BeforeSend", "Flush", "HotPartition", "Retry"]
 
@@ -30,7 +29,7 @@ def __dir__() -> list[str]:
 _log = logging.getLogger("dynattrs")
 
 
-@attrs.frozen
+@frozen
 class BeforeSend:
     """A request is about to be sent.
 
@@ -47,7 +46,7 @@ class BeforeSend:
     count: int
 
 
-@attrs.frozen
+@frozen
 class AfterSend:
     """A request has ended: with an answer, or with an error after all of its attempts.
 
@@ -79,7 +78,7 @@ class AfterSend:
     matched: int | None = None
     scanned: int | None = None
     unprocessed: int = 0
-    by_table: Mapping[str, float] = attrs.field(factory=dict)
+    by_table: Mapping[str, float] = field(factory=dict)
     retries: int = 0
     request_id: str = ""
     error: str | None = None
@@ -91,7 +90,7 @@ class AfterSend:
         return sum(self.by_table.values())
 
 
-@attrs.frozen
+@frozen
 class Retry:
     """Something is about to be sent again.
 
@@ -118,7 +117,7 @@ class Retry:
     by: Literal["botocore", "dynattrs"]
 
 
-@attrs.frozen
+@frozen
 class Flush:
     """Gathered writes have been sent: a batch or a `save_all` has ended, or `flush()` was called, by
     the program or by a read that had to see them.
@@ -136,7 +135,7 @@ class Flush:
     seconds: float
 
 
-@attrs.frozen
+@frozen
 class HotPartition:
     """An answer has left items of one partition, which takes no more for now. They wait for it, and all
     others go on. `session.stats.hot_keys` has the keys that it happens to most, with their values.

@@ -18,7 +18,6 @@ from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
 from dynattrs.operations.writing import batch as gathered
-from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
     AnySession,
@@ -32,6 +31,7 @@ from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room
 
 if TYPE_CHECKING:
+    from dynattrs.operations.writing.ledger import Progress
     from dynattrs.wire.local_engine import Lease
 
 __tracebackhide__ = hidden

@@ -30,6 +30,7 @@ from dynattrs.expressions.paths import (
     no_truth,
 )
 from dynattrs.expressions.placeholders import Placeholders
+from dynattrs.late_classes import field, frozen
 from dynattrs.quoting import quoted, written
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, raised, shown
@@ -54,7 +55,7 @@ SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
 # --- Operands -----------------------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Value:
     """A value as it is stored, and as it was written."""
 
@@ -68,10 +69,10 @@ class Value:
         return written(self.written)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class PathOperand:
     path: Path
-    steps: tuple[str | int, ...] = attrs.field(init=False)
+    steps: tuple[str | int, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "steps", self.path.__dynattrs_path__.steps)
@@ -96,7 +97,7 @@ def place_operand(model: type[object], steps: tuple[str | int, ...], label: str)
     return PathOperand(Path(PathData(model, steps, label, no_form)))
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Size(Expression):
     """`size(path)`: characters, bytes or members. Compared with numbers."""
 
@@ -240,7 +241,7 @@ class Condition(Expression):
         raise no_truth(f"the condition {self}")
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Comparison(Condition):
     operator: Operator
     left: Operand
@@ -255,7 +256,7 @@ class Comparison(Condition):
         return f"{self.left} {_PYTHON.get(self.operator, self.operator)} {self.right}"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Between(Condition):
     operand: PathOperand | Size
     low: Operand
@@ -271,7 +272,7 @@ class Between(Condition):
         return f"between({self.operand}, {self.low}, {self.high})"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class In(Condition):
     operand: PathOperand | Size
     values: tuple[Operand, ...]
@@ -289,7 +290,7 @@ class In(Condition):
         return f"in_({self.operand}, [{', '.join(map(str, self.values))}])"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Function(Condition):
     """`begins_with`, `contains`, `attribute_exists`, `attribute_not_exists`, `attribute_type`."""
 
@@ -310,7 +311,7 @@ class Function(Condition):
         return f"{self.name}({self.operand}{argument})"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class IsNone(Condition):
     """Absent or NULL, which are the two ways None is stored; or, negated, neither."""
 
@@ -332,7 +333,7 @@ class IsNone(Condition):
         return f"{'not_none' if self.negated else 'is_none'}({self.operand})"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Joined(Condition):
     """Two or more conditions: all must be true, or one of them must be."""
 
@@ -355,7 +356,7 @@ def _grouped(part: Condition, placeholders: Placeholders) -> str:
     return f"({text})" if several or isinstance(part, Joined) else text
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Not(Condition):
     part: Condition
 
@@ -370,7 +371,7 @@ class Not(Condition):
         return f"not_({self.part})"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Constant(Condition):
     """Known without asking: `in_` of nothing, `between` bounds that are the wrong way round. It is
     folded away and never sent.

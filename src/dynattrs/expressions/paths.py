@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeGuard, TypeVar
 
-import attrs
-
 from dynattrs.errors import ConditionError
+from dynattrs.late_classes import define
 from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import COMPRESSED, StoredForm
@@ -32,7 +31,7 @@ _NO_TRUTH = (
 )
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False, slots=False)
 class PathData:
     """What a path is: whose, where, and how it is stored there.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
+from dynattrs.late_classes import field, frozen
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -27,7 +28,7 @@ def assign(instance: object, name: str, value: object) -> None:
         msgspec.structs.force_setattr(cast("msgspec.Struct", instance), name, value)
 
 
-@attrs.frozen
+@frozen
 class StoredKey:
     """A primary key that is stored otherwise than its fields would be written.
 
@@ -49,7 +50,7 @@ class StoredKey:
         return {name: dict(value) for name, value in self.stored.items()}
 
 
-@attrs.frozen
+@frozen
 class Carried:
     """What an instance carries of its stored item besides its fields.
 
@@ -62,11 +63,11 @@ class Carried:
             a new object as well, and None for one that is absent and whose default is never the same.
     """
 
-    attributes: AttributeMap = attrs.field(factory=dict)
+    attributes: AttributeMap = field(factory=dict)
     lost: tuple[str, ...] = ()
     base: AttributeMap | None = None
     key: StoredKey | None = None
-    as_stored: Mapping[str, AttributeValue | None] = attrs.field(factory=dict)
+    as_stored: Mapping[str, AttributeValue | None] = field(factory=dict)
 
 
 NOTHING_CARRIED: Final = Carried()

@@ -19,6 +19,7 @@ from uuid import UUID
 import attrs
 
 from dynattrs.deferral import deferred
+from dynattrs.late_classes import frozen
 from dynattrs.mapper.annotations import arms
 from dynattrs.mapper.codec import Refused, under
 from dynattrs.mapper.defaults import refuse_shared
@@ -39,7 +40,7 @@ _STAYING: Final = (
 MISSING: Final = attrs.NOTHING
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Member:
     """One field of a class.
 
@@ -66,7 +67,7 @@ class Member:
         return self.default is None
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Record:
     """A class as its members and the function that builds an instance from keyword arguments."""
 

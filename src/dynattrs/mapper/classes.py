@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from dynattrs.errors import MappingError
+from dynattrs.late_classes import frozen
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
@@ -45,7 +46,7 @@ _FACTORY: Final[Any] = attrs.Factory
 _DELETED: Final = object()
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Generators:
     """What makes the fast functions of a class, at their first use."""
 
@@ -53,7 +54,7 @@ class Generators:
     load: Callable[[ClassCodec], LoadMap]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class FieldCodec:
     """A member with its codec and the rule for what is left out."""
 

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-import attrs
-
 from dynattrs.errors import MappingError, ModelError
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.field_rules import FieldRules
@@ -58,15 +57,15 @@ class NeedsTrail(Exception):
     """The fast way met what only the slow way handles: attributes with no place to be kept."""
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Trail:
     """The way from a model to the value at hand."""
 
     model: str
     unknown: Unknown = "keep"
-    parts: list[str] = attrs.field(factory=list)
+    parts: list[str] = field(factory=list)
     #: Places of nested attributes that the class there does not know and cannot keep.
-    lost: list[str] = attrs.field(factory=list)
+    lost: list[str] = field(factory=list)
 
     def __str__(self) -> str:
         return self.model + "".join(self.parts)
@@ -127,7 +126,7 @@ def names_of(tags: frozenset[str]) -> str:
     return " or ".join(_TYPE_NAMES[tag] for tag in sorted(tags))
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class ListShape:
     """L, all members by one codec.
 
@@ -141,7 +140,7 @@ class ListShape:
     members: Callable[[Any], list[Any]] | None = None
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class SetShape:
     """SS, NS or BS, by *tag*, of members of *member_tag*; or L."""
 
@@ -151,7 +150,7 @@ class SetShape:
     build: Callable[[Any], Any]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class MapShape:
     """M whose names are text, all members by one codec."""
 
@@ -159,7 +158,7 @@ class MapShape:
     build: Callable[[Any], Any]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class KeyedMapShape:
     """M whose names are those that `name_of` makes of keys, all members by one codec."""
 
@@ -167,14 +166,14 @@ class KeyedMapShape:
     element: Codec
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class TupleShape:
     """L of a fixed length, each place by its own codec."""
 
     elements: tuple[Codec, ...]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class TypedDictShape:
     """M of named members; a name that is not among them has what *other* makes."""
 
@@ -183,12 +182,12 @@ class TypedDictShape:
     other: Codec
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class AnyShape:
     """What the value's own type says."""
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class UnionShape:
     """What one of several codecs makes, by the exact class of the value.
 
@@ -201,21 +200,21 @@ class UnionShape:
     tag: str | None = None
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class OptionalShape:
     """NULL, or what *inner* is."""
 
     inner: Codec
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class ChoicesShape:
     """One of some values, by their types and themselves, each stored in its own way."""
 
     written: Mapping[tuple[type[Any], Any], AttributeValue]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class TextsShape(ChoicesShape):
     """S, one of some texts, each for one value."""
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
+from dynattrs.late_classes import frozen
 from dynattrs.schema.model_info import ComputedKeys
 from dynattrs.schema.slot_styles import Fixed, Padded, Rest, Style, Words
 from dynattrs.schema.templates import Template
 
 
-@attrs.frozen
+@frozen
 class Taken:
     """What the generated code leaves of a field.
 
@@ -104,7 +103,7 @@ def _read_text(
         lines.append(f"if {at} != len(key): raise Unreadable")
 
 
-@attrs.frozen
+@frozen
 class _At:
     """A place in a key: behind some variable, so many characters."""
 

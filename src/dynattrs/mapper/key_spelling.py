@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from dynattrs.late_classes import frozen
 from dynattrs.mapper import scalars
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Codec, TextsShape
@@ -54,7 +55,7 @@ _SHAPES: Final[dict[Codec, str]] = {
 NAMES: Final[dict[str, Any]] = {"plain_number": plain_number}
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Check:
     """When an attribute may be stored so as its object does not tell.
 

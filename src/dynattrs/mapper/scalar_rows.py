@@ -15,9 +15,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-import attrs
 import msgspec
 
+from dynattrs.late_classes import frozen
 from dynattrs.mapper import scalars, time_to_live
 from dynattrs.mapper.codec import Codec
 
@@ -25,7 +25,7 @@ from dynattrs.mapper.codec import Codec
 Lines = Callable[[str, str], "list[str]"]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Tagged:
     """One type tag of an attribute value.
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-import attrs
-
 from dynattrs.errors import ModelError, Unsent
 from dynattrs.events import check_plain
+from dynattrs.late_classes import frozen
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry
 
 Hook: TypeAlias = Callable[[Any], Any]
 
 
-@attrs.frozen
+@frozen
 class Flushed:
     """What `after_flush` gets: what became of gathered writes.
 
@@ -36,7 +35,7 @@ class Flushed:
     superseded: tuple[Unsent, ...] = ()
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class SessionHooks:
     """The hooks of one session, for all models."""
 

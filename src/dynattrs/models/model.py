@@ -17,6 +17,7 @@ import attrs
 from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
+from dynattrs.late_classes import frozen
 from dynattrs.mapper import Mapper, default
 from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry
 from dynattrs.mapper.class_kinds import check_defaults, record_of
@@ -182,7 +183,7 @@ def _callers_locals() -> dict[str, Any] | None:
     return dict(frame.f_locals) if frame.f_locals is not frame.f_globals else None
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class _Declaration:
     """What `model` or `map_class` says besides the class."""
 

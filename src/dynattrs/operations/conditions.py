@@ -32,6 +32,7 @@ from dynattrs.expressions.paths import Path, PathData, data_of
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.keys.kinds import kinds_of, kinds_of_all, otherwise
+from dynattrs.late_classes import frozen
 from dynattrs.mapper.carried import carried_by
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.messages import Message
@@ -70,7 +71,7 @@ def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) ->
 # --- What the library asks ----------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Silently(Condition):
     """A condition, and another one that the library adds and no message speaks of."""
 
@@ -84,7 +85,7 @@ class Silently(Condition):
         return str(self.stated)
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Worded(Condition):
     """A condition on what is stored, which messages call by its meaning."""
 

@@ -7,28 +7,37 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.events import Events, HotPartition, Retry, error_name, tell
 from dynattrs.keys.discriminator import subclasses
+from dynattrs.late_classes import define, field
 from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
-from dynattrs.operations.flows import Environment, Pause, pause_before
+from dynattrs.operations.flows import Environment, Pause, forget_at_fork, pause_before
 from dynattrs.operations.item_keys import keeping_key
-from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.ledger import Progress
-from dynattrs.operations.writing.pace import Pace
-from dynattrs.operations.writing.partitions import HotPartitions, Partition
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.definitions import KnownByClass
-from dynattrs.schema.hot_keys import digest_of
+from dynattrs.schema.hot_keys import HotKeys, digest_of
 from dynattrs.schema.model_info import Kinds, ModelInfo, ModelMapper
 from dynattrs.schema.table import Table
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.objects import Objects
+    from dynattrs.operations.writing import pace as places
+    from dynattrs.operations.writing import partitions
+    from dynattrs.operations.writing.buffer import Buffer
+    from dynattrs.operations.writing.ledger import Progress
+    from dynattrs.operations.writing.pace import Pace
+    from dynattrs.operations.writing.partitions import HotPartitions, Partition
+else:
+    # What a program that gathers no writes, and is not throttled, never needs.
+    places = deferred("dynattrs.operations.writing.pace")
+    partitions = deferred("dynattrs.operations.writing.partitions")
 
 R = TypeVar("R")
 
@@ -53,7 +62,7 @@ class TableNames(dict[str, str]):
         return self.setdefault(declared, self._prefix + declared)
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False, slots=False)
 class Core:
     """Settings that the handles of one session share.
 
@@ -65,7 +74,6 @@ class Core:
         tables: Names to use in place of declared ones, before any prefix.
         cursor_secret: What cursors are signed with.
         on_progress: Told how far a batch or a `save_all` is.
-        pace: How many batches may be under way at the moment.
         hooks: What is called with the objects of every model.
         events: Who listens to what happens.
     """
@@ -74,37 +82,56 @@ class Core:
     deadline: timedelta
     concurrency: int
     table_prefix: str = ""
-    tables: Mapping[str, str] = attrs.field(factory=dict)
-    cursor_secret: bytes | None = attrs.field(default=None, repr=False)
+    tables: Mapping[str, str] = field(factory=dict)
+    cursor_secret: bytes | None = field(default=None, repr=False)
     on_progress: Callable[[Progress], object] | None = None
     hooks: SessionHooks = NO_HOOKS
-    events: Events = attrs.field(factory=Events)
-    pace: Pace = attrs.field(
-        init=False, default=attrs.Factory(lambda self: Pace(self.concurrency), takes_self=True)
-    )
-    #: The partitions that have throttled its writes, and its reads.
-    hot: HotPartitions = attrs.field(factory=HotPartitions, init=False)
-    hot_reads: HotPartitions = attrs.field(
-        init=False,
-        default=attrs.Factory(lambda core: HotPartitions(core.hot.keys), takes_self=True),
-    )
+    events: Events = field(factory=Events)
+    #: The partition keys that were throttled most.
+    hot_keys: HotKeys = field(factory=HotKeys, init=False)
     #: What `writing.batch` knows of each model whose objects become JSON at once.
-    packing: KnownByClass[Packing] = attrs.field(factory=KnownByClass, init=False)
+    packing: KnownByClass[Packing] = field(factory=KnownByClass, init=False)
     #: What `reading.query` knows of each model that is queried alone.
-    subjects: KnownByClass[Objects[Any]] = attrs.field(factory=KnownByClass, init=False)
+    subjects: KnownByClass[Objects[Any]] = field(factory=KnownByClass, init=False)
     #: The real names of tables.
-    table_names: TableNames = attrs.field(
+    table_names: TableNames = field(
         init=False,
         default=attrs.Factory(lambda c: TableNames(c.table_prefix, c.tables), takes_self=True),
     )
     #: The open batches' buffers, and who has opened each.
-    gathering: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
+    gathering: dict[Buffer, Hashable] = field(factory=dict, init=False)
     #: The buffers of each `save_all` that is still taking objects, and who has called it.
-    taking: dict[Buffer, Hashable] = attrs.field(factory=dict, init=False)
+    taking: dict[Buffer, Hashable] = field(factory=dict, init=False)
     #: By their real names, the tables that were asked for; None where nothing makes them when they are.
-    declared: dict[str, Table] | None = attrs.field(default=None, init=False)
+    declared: dict[str, Table] | None = field(default=None, init=False)
     #: How many transactions each caller has open.
-    transactions: Counter[Hashable] = attrs.field(factory=Counter)
+    transactions: Counter[Hashable] = field(factory=Counter)
+    #: What is made when it is first asked for. Copies of the settings share it.
+    _made: dict[str, Any] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        forget_at_fork(self.hot_keys)
+
+    # `setdefault` gives two threads the same one.
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How many batches may be under way at the moment."""
+        made: Pace = self._made.setdefault("pace", places.Pace(self.concurrency))
+        return made
+
+    @cached_property
+    def hot(self) -> HotPartitions:
+        """The partitions that have throttled its writes."""
+        made: HotPartitions = self._made.setdefault("hot", partitions.HotPartitions(self.hot_keys))
+        return made
+
+    @cached_property
+    def hot_reads(self) -> HotPartitions:
+        """The partitions that have throttled its reads."""
+        partitions_of_reads = partitions.HotPartitions(self.hot_keys)
+        made: HotPartitions = self._made.setdefault("hot reads", partitions_of_reads)
+        return made
 
     def table_name(self, table: Table) -> str:
         """The real name of a declared table. A name in `tables` is taken as it is."""

@@ -28,8 +28,7 @@ from typing import (
     overload,
 )
 
-import attrs
-
+from dynattrs.late_classes import field, frozen
 from dynattrs.schema.messages import Message
 
 P = ParamSpec("P")
@@ -42,7 +41,7 @@ R_co = TypeVar("R_co", covariant=True)
 Decode: TypeAlias = Callable[[bytes], Message]
 
 
-@attrs.frozen
+@frozen
 class Call:
     """Send a request; the outcome is the response, or an error of `dynattrs.errors`.
 
@@ -61,12 +60,12 @@ class Call:
     operation: str
     parameters: Message
     repeat: bool = True
-    deadline: float | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
-    decode: Decode | None = attrs.field(default=None, eq=False, repr=False, kw_only=True)
-    outlasts: bool = attrs.field(default=False, eq=False, repr=False, kw_only=True)
+    deadline: float | None = field(default=None, eq=False, repr=False, kw_only=True)
+    decode: Decode | None = field(default=None, eq=False, repr=False, kw_only=True)
+    outlasts: bool = field(default=False, eq=False, repr=False, kw_only=True)
 
 
-@attrs.frozen
+@frozen
 class Pause:
     """Wait."""
 
@@ -87,7 +86,7 @@ class Task(Protocol):
         ...
 
 
-@attrs.frozen
+@frozen
 class Start:
     """Run a flow beside this one; the outcome is a `Task`.
 
@@ -103,14 +102,14 @@ class Start:
     apart: bool = False
 
 
-@attrs.frozen
+@frozen
 class Wait:
     """Wait for a task; the outcome is its result, or its error."""
 
     task: Task
 
 
-@attrs.frozen
+@frozen
 class WaitAny:
     """Wait until one of some tasks is done; the outcome is that task."""
 
@@ -134,7 +133,7 @@ class Signal:
             self.wake()
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class WaitFor:
     """Wait for a signal, but not for ever: an interruption may have struck who was to give it.
 
@@ -154,7 +153,7 @@ Flow: TypeAlias = Generator[Effect, Any, R]
 frame_of: Final = attrgetter("gi_frame")
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Environment:
     """What flows need and do not fetch themselves.
 

@@ -15,11 +15,11 @@ from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import batch, beside
+    from dynattrs.operations.writing.buffer import Buffer
 else:
     batch = deferred("dynattrs.operations.writing.batch")
     beside = deferred("dynattrs.operations.writing.beside")

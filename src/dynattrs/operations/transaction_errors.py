@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-from attrs import define
-
 from dynattrs.errors import DynattrsError
+from dynattrs.late_classes import define, frozen
 from dynattrs.quoting import MOST_PROBLEM, quoted, shortened
 
 
@@ -22,7 +20,7 @@ class TransactionError(DynattrsError, ValueError):
         return shortened(self.problem, MOST_PROBLEM)
 
 
-@attrs.frozen
+@frozen
 class Reason:
     """Why one action made a transaction fail.
 

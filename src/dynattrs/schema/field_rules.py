@@ -17,6 +17,7 @@ import attrs
 
 from dynattrs.errors import MappingError
 from dynattrs.foreign_names import AND_PARTS
+from dynattrs.late_classes import frozen
 from dynattrs.quoting import quoted, shortened
 
 _AND: Final[Any] = type(attrs.validators.and_())
@@ -66,7 +67,7 @@ def _read(absent: _NoObject) -> ReadsObject:
     return ReadsObject()
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class FieldRules:
     """The converter and the validator of one field.
 

@@ -13,14 +13,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-import attrs
+from dynattrs.late_classes import field, frozen
 
 #: So many are counted, and so many are shown.
 _COUNTED: Final = 64
 _SHOWN: Final = 10
 
 
-@attrs.frozen
+@frozen
 class HotKey:
     """A partition key whose writes or reads were throttled.
 
@@ -36,7 +36,7 @@ class HotKey:
     attribute: str
     digest: str
     throttled: int
-    value: Any = attrs.field(repr=False)
+    value: Any = field(repr=False)
 
 
 def digest_of(tag: str, value: object) -> str:

@@ -17,6 +17,7 @@ import attrs
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
+from dynattrs.late_classes import field, frozen
 from dynattrs.schema.option_values import check_names, check_unlike, is_several, several
 from dynattrs.schema.written import Written
 
@@ -66,7 +67,7 @@ def _check_key_names(
     check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
 
 
-def check_resource_name(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+def check_resource_name(instance: object, _: attrs.Attribute[str] | None, value: str) -> None:
     if not _NAME.fullmatch(str(value)):
         what = "an index" if isinstance(instance, (GlobalIndex, LocalIndex)) else "a table"
         raise ModelError(
@@ -85,7 +86,7 @@ def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], val
         check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
 
 
-@attrs.frozen(repr=False)
+@frozen(repr=False)
 class GlobalIndex(Written):
     """A global secondary index: another partition key, and perhaps sort key, over the table.
 
@@ -104,18 +105,18 @@ class GlobalIndex(Written):
         ('year',)
     """
 
-    name: str = attrs.field(validator=check_resource_name)
-    partition_key: tuple[str, ...] = attrs.field(
+    name: str = field(validator=check_resource_name)
+    partition_key: tuple[str, ...] = field(
         kw_only=True, converter=names_of, validator=_check_key_names
     )
-    sort_key: tuple[str, ...] = attrs.field(
+    sort_key: tuple[str, ...] = field(
         kw_only=True, default=(), converter=names_of, validator=_check_key_names
     )
-    projection: Projection = attrs.field(
+    projection: Projection = field(
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
-    billing: Billing | None = attrs.field(kw_only=True, default=None)
-    write_shards: int | None = attrs.field(kw_only=True, default=None)
+    billing: Billing | None = field(kw_only=True, default=None)
+    write_shards: int | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         if self.billing is not None:
@@ -147,7 +148,7 @@ def _check_shards(index: GlobalIndex) -> None:
         )
 
 
-@attrs.frozen(repr=False)
+@frozen(repr=False)
 class LocalIndex(Written):
     """A local secondary index: another sort key within the table's partitions.
 
@@ -155,11 +156,9 @@ class LocalIndex(Written):
     read consistently.
     """
 
-    name: str = attrs.field(validator=check_resource_name)
-    sort_key: tuple[str, ...] = attrs.field(
-        kw_only=True, converter=names_of, validator=_check_key_names
-    )
-    projection: Projection = attrs.field(
+    name: str = field(validator=check_resource_name)
+    sort_key: tuple[str, ...] = field(kw_only=True, converter=names_of, validator=_check_key_names)
+    projection: Projection = field(
         kw_only=True, default="all", converter=_projection, validator=_check_projection
     )
 
@@ -175,7 +174,7 @@ class LocalIndex(Written):
 Index: TypeAlias = "GlobalIndex | LocalIndex"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class KeySchema:
     """The attributes that are the key of an index, or of the table if that is None."""
 

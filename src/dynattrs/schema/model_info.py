@@ -23,9 +23,8 @@ from typing import (
     get_origin,
 )
 
-import attrs
-
 from dynattrs.errors import ImpossibleKey, ModelError
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType, StoredItem, Table
 
@@ -137,7 +136,7 @@ class ModelMapper(Protocol):
 SimplePart: TypeAlias = tuple[str, KeyType, int]
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class KeyField:
     """A field that is part of the primary key.
 
@@ -206,7 +205,7 @@ class ComputedKeys(Protocol):
 # --- What a declaration says --------------------------------------------------------------------
 
 
-@attrs.frozen
+@frozen
 class FieldOptions:
     """What `field(...)`, `partition_key(...)` and `sort_key(...)` add to an attrs field."""
 
@@ -237,7 +236,7 @@ def options_of(metadata: Mapping[Any, object]) -> FieldOptions:
 KeyRule: TypeAlias = "tuple[str, KeyType, int, bool]"
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Kinds:
     """What tells the items of a model, and of its subclasses, from others in a table.
 
@@ -256,7 +255,7 @@ class Kinds:
     theirs: tuple[tuple[str, ComputedKeys], ...]
     guarded: bool
     declared: int
-    otherwise: Mapping[str, ModelInfo] = attrs.field(factory=dict)
+    otherwise: Mapping[str, ModelInfo] = field(factory=dict)
 
     def other(self, item: StoredItem) -> str | None:
         """What an item is that is of another model; None for the model's own, and for old items that
@@ -279,7 +278,7 @@ class Kinds:
         return None
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class ModelInfo:
     """What dynattrs knows of one model class. One for each decorated or mapped class."""
 
@@ -292,7 +291,7 @@ class ModelInfo:
     #: Whether instances have a place for attributes that the class does not know.
     carries: bool
     #: What is said of its fields, by the fields themselves or where the class is mapped.
-    options: Mapping[str, FieldOptions] = attrs.field(factory=dict)
+    options: Mapping[str, FieldOptions] = field(factory=dict)
     version: str | None = None
     created: str | None = None
     updated: str | None = None
@@ -303,9 +302,9 @@ class ModelInfo:
     own_before_save: tuple[Callable[[Any], Any], ...] = ()
     own_after_load: tuple[Callable[[Any], Any], ...] = ()
     #: Groups of fields that no two items have alike, and the model that declared each.
-    unique: Mapping[tuple[str, ...], str] = attrs.field(factory=dict)
+    unique: Mapping[tuple[str, ...], str] = field(factory=dict)
     #: Models with such fields whose items are this model's too: itself, and subclasses in its table.
-    guarding: list[ModelInfo] = attrs.field(factory=list)
+    guarding: list[ModelInfo] = field(factory=list)
     #: From each schema version of its items to the next.
     upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
     #: Whether its upgrades were declared, be it that there are none yet.
@@ -313,24 +312,24 @@ class ModelInfo:
     #: The attribute that holds an item's schema version, from the second on.
     schema_attribute: str = "schema_version"
     #: Today's names of attributes by those that they had before.
-    formerly: dict[str, str] = attrs.field(factory=dict)
+    formerly: dict[str, str] = field(factory=dict)
     #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
-    key_rules: tuple[KeyRule, ...] | None = attrs.field(default=None, init=False, repr=False)
+    key_rules: tuple[KeyRule, ...] | None = field(default=None, init=False, repr=False)
     #: The stored form of the model, and how its primary key is made quickly (see `operations.item_keys`).
-    simple_key: tuple[StoredForm, tuple[SimplePart, ...]] | None = attrs.field(
+    simple_key: tuple[StoredForm, tuple[SimplePart, ...]] | None = field(
         default=None, init=False, repr=False
     )
     #: What the library asks of its items by itself, conditions and what they are made of, each made once
     #: (see `operations.conditions` and `operations.writing.unique_items`).
-    asked: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
+    asked: dict[str, Any] = field(factory=dict, init=False, repr=False)
     #: Whether its objects refuse assignments (see `operations.context`), found out at first use.
-    frozen: bool | None = attrs.field(default=None, init=False, repr=False)
+    frozen: bool | None = field(default=None, init=False, repr=False)
     #: How its keys are made of its fields, where it has key templates.
     keys: ComputedKeys | None = None
     #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.
-    kinds: Kinds | None = attrs.field(default=None, init=False, repr=False)
+    kinds: Kinds | None = field(default=None, init=False, repr=False)
     #: Plans of queries that were made before (see `dynattrs.keys.known_plans`).
-    plans: dict[Hashable, Any] = attrs.field(factory=dict, init=False, repr=False)
+    plans: dict[Hashable, Any] = field(factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:

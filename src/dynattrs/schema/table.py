@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-import attrs
-
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
+from dynattrs.late_classes import field, frozen
 from dynattrs.schema.declared_models import DeclaredModels
 from dynattrs.schema.indexes import (
     KEY_TYPES,
@@ -80,7 +79,7 @@ def _items(value: Iterable[Mapping[str, object]]) -> tuple[AttributeMap, ...]:
     return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
 
 
-@attrs.frozen(repr=False)
+@frozen(repr=False)
 class Facet(Written):
     """One kind of item in a table of a design: an access pattern, as NoSQL Workbench sees it.
 
@@ -93,15 +92,15 @@ class Facet(Written):
     """
 
     name: str
-    partition_key: str = attrs.field(kw_only=True, default="")
-    sort_key: str | None = attrs.field(kw_only=True, default=None)
-    attributes: tuple[str, ...] = attrs.field(kw_only=True, default=(), converter=names_of)
-    sample_items: tuple[AttributeMap, ...] = attrs.field(
+    partition_key: str = field(kw_only=True, default="")
+    sort_key: str | None = field(kw_only=True, default=None)
+    attributes: tuple[str, ...] = field(kw_only=True, default=(), converter=names_of)
+    sample_items: tuple[AttributeMap, ...] = field(
         kw_only=True, default=(), converter=_items, hash=False
     )
 
 
-@attrs.frozen(repr=False)
+@frozen(repr=False, slots=False)
 class Table(WrittenTable):
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
 
@@ -137,31 +136,30 @@ class Table(WrittenTable):
         ('S', 'N')
     """
 
-    name: str = attrs.field(validator=check_resource_name)
-    partition_key: str = attrs.field(kw_only=True)
-    sort_key: str | None = attrs.field(kw_only=True, default=None)
-    indexes: tuple[Index, ...] = attrs.field(
-        kw_only=True, default=UNSAID, converter=declared_indexes
-    )
-    ttl: str | Literal[False] | None = attrs.field(kw_only=True, default=None)
-    types: Mapping[str, KeyType] = attrs.field(kw_only=True, factory=dict, hash=False)
-    billing: Billing | None = attrs.field(kw_only=True, default=None)
-    stream: StreamView | Literal[False] | None = attrs.field(kw_only=True, default=None)
-    deletion_protection: bool | None = attrs.field(kw_only=True, default=None)
-    point_in_time_recovery: bool | int | None = attrs.field(kw_only=True, default=None)
-    table_class: TableClass | None = attrs.field(kw_only=True, default=None)
-    facets: tuple[Facet, ...] = attrs.field(
+    name: str
+    partition_key: str = field(kw_only=True)
+    sort_key: str | None = field(kw_only=True, default=None)
+    indexes: tuple[Index, ...] = field(kw_only=True, default=UNSAID, converter=declared_indexes)
+    ttl: str | Literal[False] | None = field(kw_only=True, default=None)
+    types: Mapping[str, KeyType] = field(kw_only=True, factory=dict, hash=False)
+    billing: Billing | None = field(kw_only=True, default=None)
+    stream: StreamView | Literal[False] | None = field(kw_only=True, default=None)
+    deletion_protection: bool | None = field(kw_only=True, default=None)
+    point_in_time_recovery: bool | int | None = field(kw_only=True, default=None)
+    table_class: TableClass | None = field(kw_only=True, default=None)
+    facets: tuple[Facet, ...] = field(
         kw_only=True, default=(), converter=_facets, eq=False, repr=False
     )
-    attributes: Mapping[str, str] = attrs.field(kw_only=True, factory=dict, eq=False, repr=False)
-    sample_items: tuple[AttributeMap, ...] = attrs.field(
+    attributes: Mapping[str, str] = field(kw_only=True, factory=dict, eq=False, repr=False)
+    sample_items: tuple[AttributeMap, ...] = field(
         kw_only=True, default=(), converter=_items, eq=False, repr=False
     )
-    discriminator: str | None = attrs.field(kw_only=True, default=None)
+    discriminator: str | None = field(kw_only=True, default=None)
     #: The models that were declared on it.
-    members: DeclaredModels = attrs.field(init=False, factory=DeclaredModels, eq=False, repr=False)
+    members: DeclaredModels = field(init=False, factory=DeclaredModels, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        check_resource_name(self, None, self.name)
         subject = f"Table({self.name!r})"
         self._check_settings(subject)
         if not self.partition_key:

@@ -194,5 +194,5 @@ class AnyHandle(WriteVerbs, ReadVerbs):
     def stats(self) -> Stats:
         """What has been asked of the service so far."""
         stats: Stats = self._driver.wire.stats
-        stats.hot_keys = self._core.hot.keys
+        stats.hot_keys = self._core.hot_keys
         return stats

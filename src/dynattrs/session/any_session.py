@@ -18,18 +18,20 @@ from dynattrs.errors import BatchClosed, ModelError, SessionClosed, Unsent
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
-from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_handle import AnyHandle
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import batch as gathered
+    from dynattrs.operations.writing import buffer as buffers
     from dynattrs.operations.writing import reports
+    from dynattrs.operations.writing.buffer import Buffer
+    from dynattrs.operations.writing.ledger import Progress
     from dynattrs.session import shown
     from dynattrs.wire.local_engine import Lease
 else:
     # Imported when a batch is made, or something is written.
     gathered = deferred("dynattrs.operations.writing.batch")
+    buffers = deferred("dynattrs.operations.writing.buffer")
     reports = deferred("dynattrs.operations.writing.reports")
     # Imported when somebody looks at one.
     shown = deferred("dynattrs.session.shown")
@@ -49,7 +51,7 @@ class AnyBatch(AnyHandle):
         self._session = session
         self._core = session._core
         self._driver = session._driver
-        self._buffer = Buffer(on_progress or self._core.on_progress)
+        self._buffer = buffers.Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
         # What reports it is imported now: then it may be too late.

@@ -12,7 +12,6 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
-from dynattrs.operations.writing.ledger import Progress
 from dynattrs.session.any_session import (
     AnyBatch,
     AnySession,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from dynattrs.operations.writing import batch as gathered
+    from dynattrs.operations.writing.ledger import Progress
     from dynattrs.wire.local_engine import Lease
 else:
     gathered = deferred("dynattrs.operations.writing.batch")

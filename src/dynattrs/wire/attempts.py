@@ -13,10 +13,10 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import attrs
 import botocore.exceptions as botocore_errors
 
 from dynattrs.clock import monotonic
+from dynattrs.late_classes import define
 from dynattrs.operations.flows import Decode
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _REFUSED: Final = 300
 NOT_PASSED_ON: Final = frozenset({407, 413, 429})
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Attempts:
     """What is known of the attempts of one call, botocore's own included.
 

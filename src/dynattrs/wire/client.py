@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from dynattrs import foreign_names as foreign
 from dynattrs.clock import monotonic
 from dynattrs.events import Events
+from dynattrs.late_classes import frozen
 from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
@@ -204,7 +204,7 @@ class SpoiltRequest(SentRequest):
         return self._read(Reply(outcome.status, outcome.headers, outcome.body, reusable=True))
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class PendingReply:
     """A call whose request was sent.
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
 
-import attrs
 from botocore.exceptions import ClientError
 
 from dynattrs.clock import monotonic
@@ -34,6 +33,7 @@ from dynattrs.events import (
     next_number,
     tell,
 )
+from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import Call, Decode
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.schema.hot_keys import HotKeys
@@ -58,7 +58,7 @@ _WRITES: Final = frozenset(
 )
 
 
-@attrs.define
+@define
 class Stats:
     """What a session has asked of the service so far.
 
@@ -78,17 +78,17 @@ class Stats:
             most. Each shows a hash of its value, and has the value itself.
     """
 
-    requests: Counter[str] = attrs.field(factory=Counter)
-    items: Counter[str] = attrs.field(factory=Counter)
+    requests: Counter[str] = field(factory=Counter)
+    items: Counter[str] = field(factory=Counter)
     retries: int = 0
     unprocessed: int = 0
-    capacity: Counter[str] = attrs.field(factory=Counter)
+    capacity: Counter[str] = field(factory=Counter)
     scanned: int = 0
     returned: int = 0
     direct: int = 0
     uncertain: int = 0
-    hot_keys: HotKeys = attrs.field(factory=HotKeys, eq=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, repr=False, eq=False)
+    hot_keys: HotKeys = field(factory=HotKeys, eq=False)
+    _lock: threading.Lock = field(factory=threading.Lock, repr=False, eq=False)
 
     @property
     def total(self) -> int:

@@ -27,9 +27,8 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import attrs
-
 from dynattrs import foreign_names as foreign
+from dynattrs.late_classes import define
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.observers import Observers
@@ -64,7 +63,7 @@ _TOKEN: Final = "x-amz-security-token"  # noqa: S105 - the header's name
 _TRIES: Final = 3
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Request:
     """A request that is ready to be sent.
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Generator
 from typing import Final, Protocol
 
-import attrs
+from dynattrs.late_classes import define
 
 _PIECE: Final = 262144
 #: Replies to calls for one item are no longer, as a rule, and room for more takes longer to get.
@@ -30,7 +30,7 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 _SWITCHING_PROTOCOLS: Final = 101
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Reply:
     """What came back.
 

@@ -20,10 +20,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
-import attrs
-
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import has_stray_key
+from dynattrs.late_classes import field, frozen
 from dynattrs.operations.flows import Decode
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
@@ -159,7 +158,7 @@ def reading_own(info: ModelInfo, model: Any, make: Callable[[Any], Any]) -> Call
     return read
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class Objects(Generic[R_co]):
     """Objects of one model, as what a query gives."""
 
@@ -183,14 +182,14 @@ class Objects(Generic[R_co]):
 # --- Objects of several models ------------------------------------------------------------------
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class MixedObjects(Generic[R_co]):
     """Objects of several models, each of its own, as what a query gives."""
 
     sieve: Sieve
     needs: None = None
     #: The models of rows, which were told apart when they were read, and what makes their objects.
-    _told: dict[type[object], tuple[ModelInfo, Callable[[Any], Any]]] = attrs.field(
+    _told: dict[type[object], tuple[ModelInfo, Callable[[Any], Any]]] = field(
         factory=dict, init=False
     )
 

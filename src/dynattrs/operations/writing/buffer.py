@@ -16,6 +16,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.errors import BatchClosed, DynattrsError, Unsent, UnsentWrites
+from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import Signal, Task, forget_at_fork
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.writing.failures import (
@@ -41,7 +42,7 @@ def _identity(write: Write) -> Hashable:
     return identity(write.table, write.key)
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Write:
     """One put or delete that waits to be sent.
 
@@ -66,7 +67,7 @@ class Write:
     action: str
     acknowledged: Callable[[], None] | None = None
     identity: Hashable = attrs.Factory(_identity, takes_self=True)
-    place: int = attrs.field(default=0, init=False)
+    place: int = field(default=0, init=False)
 
 
 # --- The buffer ---------------------------------------------------------------------------------
@@ -97,39 +98,39 @@ def _not_done(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if not task.done()]
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Buffer(Laned[Write]):
     """The writes of one batch that are not stored yet. Safe between threads."""
 
     #: Those who wait until something of this changes.
-    _listening: list[Signal] = attrs.field(factory=list, init=False)
-    _tasks: list[Task] = attrs.field(factory=list, init=False)
-    _failures: Failures = attrs.field(factory=Failures, init=False)
+    _listening: list[Signal] = field(factory=list, init=False)
+    _tasks: list[Task] = field(factory=list, init=False)
+    _failures: Failures = field(factory=Failures, init=False)
     #: Those of them that the next error tells of besides.
-    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
+    _superseded: list[Unsent] = field(factory=list, init=False)
     #: What a `save` has raised last for writes before it.
-    raised: Raised | None = attrs.field(default=None, init=False)
+    raised: Raised | None = field(default=None, init=False)
     #: Told of each answer.
     on_progress: Callable[[Progress], object] | None = None
-    _reporting: threading.Lock = attrs.field(factory=threading.Lock, init=False)
-    _places: int = attrs.field(default=0, init=False)
+    _reporting: threading.Lock = field(factory=threading.Lock, init=False)
+    _places: int = field(default=0, init=False)
     #: Places of writes that were dropped before they were sent: they count as never taken.
-    _dropped: int = attrs.field(default=0, init=False)
-    _stored: int = attrs.field(default=0, init=False)
-    _given_up: int = attrs.field(default=0, init=False)
+    _dropped: int = field(default=0, init=False)
+    _stored: int = field(default=0, init=False)
+    _given_up: int = field(default=0, init=False)
     #: Writes that were saved, deleted and given up since listeners were told.
-    _counts: tuple[int, int, int] = attrs.field(default=(0, 0, 0), init=False)
+    _counts: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
     #: Whether there is anything for `failures` or `is_hopeless` to tell.
-    has_failures: bool = attrs.field(default=False, init=False)
-    _sealed: bool = attrs.field(default=False, init=False)
+    has_failures: bool = field(default=False, init=False)
+    _sealed: bool = field(default=False, init=False)
     #: What `on_progress` raised. It is not called again, and writes go on.
-    complaint: Exception | None = attrs.field(default=None, init=False)
+    complaint: Exception | None = field(default=None, init=False)
     #: What was said at its end of writes that were not stored.
-    reports: list[UnsentWrites] = attrs.field(factory=list, init=False)
+    reports: list[UnsentWrites] = field(factory=list, init=False)
     #: Who is sending a batch of it just now: what that calls cannot wait for the batch.
-    senders: set[Hashable] = attrs.field(factory=set, init=False)
+    senders: set[Hashable] = field(factory=set, init=False)
     #: What became of its writes, until hooks are told.
-    ledger: Ledger = attrs.field(factory=Ledger, init=False)
+    ledger: Ledger = field(factory=Ledger, init=False)
 
     def __attrs_post_init__(self) -> None:
         forget_at_fork(self)

@@ -11,9 +11,8 @@ import functools
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-import attrs
-
 from dynattrs.errors import ConditionFailed, InvalidRequest, OutcomeUnknown, Unsent, UnsentWrites
+from dynattrs.late_classes import define, field
 
 #: So many failures are no coincidence, and more of them would be kept in memory.
 _MANY: Final = 1000
@@ -42,7 +41,7 @@ class Placed(Protocol):
     place: int
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Failure:
     """A write that was given up."""
 
@@ -53,7 +52,7 @@ class Failure:
     superseded: bool = False
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Raised:
     """The error that a `save` has raised for earlier writes, with one that it did not take.
 
@@ -87,13 +86,13 @@ def superseded_of(failures: Iterable[Failure]) -> list[Unsent]:
     return [each.unsent for each in failures if each.superseded]
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Failures:
     """What was given up and not told of. Its buffer's lock keeps it safe between threads."""
 
-    _waiting: list[Failure] = attrs.field(factory=list, init=False)
+    _waiting: list[Failure] = field(factory=list, init=False)
     #: Whether one of them failed for a reason that is not its own.
-    _all_fail: bool = attrs.field(default=False, init=False)
+    _all_fail: bool = field(default=False, init=False)
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""

@@ -11,9 +11,8 @@ from collections.abc import Hashable
 from itertools import chain
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-import attrs
-
 from dynattrs import limits
+from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import Signal, Task
 from dynattrs.operations.writing.partitions import (
     LONGEST,
@@ -44,7 +43,7 @@ W = TypeVar("W", bound=Waiting)
 T = TypeVar("T", bound=Taken)
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Lane(Generic[W]):
     """The writes of one buffer to one partition.
 
@@ -59,11 +58,11 @@ class Lane(Generic[W]):
     partition: Partition
     since: float
     cause: BaseException
-    writes: dict[Hashable, W] = attrs.field(factory=dict)
+    writes: dict[Hashable, W] = field(factory=dict)
     under_way: int = 0
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Lanes(Generic[W]):
     """The lanes of one buffer.
 
@@ -72,7 +71,7 @@ class Lanes(Generic[W]):
     """
 
     most: int = limits.BATCH_WRITE_ITEMS
-    by_partition: dict[Partition, Lane[W]] = attrs.field(factory=dict)
+    by_partition: dict[Partition, Lane[W]] = field(factory=dict)
     #: Whether a flow sees to them.
     attended: bool = False
     _bytes: int = 0
@@ -197,26 +196,26 @@ class Lanes(Generic[W]):
         return left
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Laned(Generic[T]):
     """Writes that are pending, in flight, or in lanes, as far as lanes go; `Buffer` has the rest."""
 
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
     #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
-    _pending: dict[Hashable, T] = attrs.field(factory=dict, init=False)
+    _pending: dict[Hashable, T] = field(factory=dict, init=False)
     #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
-    _in_flight: dict[Hashable, T] = attrs.field(factory=dict, init=False)
+    _in_flight: dict[Hashable, T] = field(factory=dict, init=False)
     #: Left unprocessed, and what came after it, of partitions that take no more for now.
-    lanes: Lanes[T] = attrs.field(factory=Lanes[T], init=False)
+    lanes: Lanes[T] = field(factory=Lanes[T], init=False)
     #: What sends these, and wakes up when this is given.
-    attendant: Task | None = attrs.field(default=None, init=False)
-    stirred: Signal = attrs.field(factory=Signal, init=False)
+    attendant: Task | None = field(default=None, init=False)
+    stirred: Signal = field(factory=Signal, init=False)
     #: How many writes others have taken the place of.
-    _replaced: int = attrs.field(default=0, init=False)
+    _replaced: int = field(default=0, init=False)
     #: When the service last acknowledged a write.
-    last_success: float = attrs.field(default=float("-inf"), init=False)
+    last_success: float = field(default=float("-inf"), init=False)
     #: Why nothing new may be sent any more: an interruption.
-    abandoned: BaseException | None = attrs.field(default=None, init=False)
+    abandoned: BaseException | None = field(default=None, init=False)
 
     def _flies(self, write: T) -> bool:
         raise NotImplementedError

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
-import attrs
-
 from dynattrs.errors import Unsent
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.models.hooks import Flushed
 from dynattrs.operations.writing.failures import given
 
@@ -27,7 +26,7 @@ class Told(Protocol):
     size: int
 
 
-@attrs.frozen
+@frozen
 class Progress:
     """How far the writes of a batch, or of a `save_all`, are.
 
@@ -58,18 +57,18 @@ class Progress:
         return self.stored + self.replaced + self.failed
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Ledger:
     """What became of the writes of a buffer, and hooks were not told of yet. Safe between threads."""
 
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
     #: Whether there is anything to tell.
-    holds: bool = attrs.field(default=False, init=False)
-    _objects: dict[str, list[Any]] = attrs.field(factory=dict, init=False)
-    _unsent: list[Unsent] = attrs.field(factory=list, init=False)
-    _superseded: list[Unsent] = attrs.field(factory=list, init=False)
-    _bytes: int = attrs.field(default=0, init=False)
-    _held: int = attrs.field(default=0, init=False)
+    holds: bool = field(default=False, init=False)
+    _objects: dict[str, list[Any]] = field(factory=dict, init=False)
+    _unsent: list[Unsent] = field(factory=list, init=False)
+    _superseded: list[Unsent] = field(factory=list, init=False)
+    _bytes: int = field(default=0, init=False)
+    _held: int = field(default=0, init=False)
 
     def stored(self, writes: Iterable[Told]) -> None:
         """Remember what the service has acknowledged: a hook wants it."""

@@ -11,15 +11,14 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Final
 
-import attrs
-
+from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import Signal, forget_at_fork
 
 #: The request inside which something runs: what a listener writes cannot wait for what it listens to.
 inside: Final[ContextVar[Signal | None]] = ContextVar("inside", default=None)
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Pace:
     """How many batches of a session may be under way. Safe between threads.
 
@@ -32,18 +31,18 @@ class Pace:
 
     most: int
     #: How many may be under way now, from 1 to `most`.
-    allowed: int = attrs.field(init=False)
+    allowed: int = field(init=False)
     #: The same, with what it has come back by so far.
-    _exactly: float = attrs.field(init=False)
+    _exactly: float = field(init=False)
     #: Requests in the order in which they came; the first ones, as many as are allowed, have the places:
     #: one that finds itself among them when it has come goes on, and others ask `begin`. One that leaves
     #: takes its own out, which no interruption can come between, and calls `admit` where others wait.
     #: Where one has come between these two, the next one finds out by itself, a little later.
-    queue: dict[Signal, None] = attrs.field(factory=dict, init=False)
+    queue: dict[Signal, None] = field(factory=dict, init=False)
     #: Those that have found no place, until they have one.
-    waiting: dict[Signal, None] = attrs.field(factory=dict, init=False)
-    _slowed_at: float = attrs.field(default=float("-inf"), init=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    waiting: dict[Signal, None] = field(factory=dict, init=False)
+    _slowed_at: float = field(default=float("-inf"), init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.allowed, self._exactly = self.most, float(self.most)

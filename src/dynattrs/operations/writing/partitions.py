@@ -14,8 +14,7 @@ import threading
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sized
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
-import attrs
-
+from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import forget_at_fork
 from dynattrs.schema.hot_keys import HotKeys
 from dynattrs.schema.model_info import info_of
@@ -109,7 +108,7 @@ class Trial(enum.Enum):
     OFTEN = enum.auto()
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class Rate:
     """What a partition takes, measured from one answer that left something to the next.
 
@@ -291,7 +290,7 @@ class Rate:
             self.next_at = now + min(_INTERVAL, _FIRST_ITEMS / per_second)
 
 
-@attrs.define(eq=False, repr=False)
+@define(eq=False, repr=False)
 class HotPartitions:
     """The partitions that have throttled a session. Safe between threads.
 
@@ -299,9 +298,9 @@ class HotPartitions:
         keys: Which were throttled most.
     """
 
-    keys: HotKeys = attrs.field(factory=HotKeys)
-    _rates: dict[Partition, Rate] = attrs.field(factory=dict, init=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    keys: HotKeys = field(factory=HotKeys)
+    _rates: dict[Partition, Rate] = field(factory=dict, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         forget_at_fork(self)

@@ -51,8 +51,6 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.requests import packed_item
-from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.operations.writing.ledger import Progress
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
@@ -71,10 +69,14 @@ if TYPE_CHECKING:
         unique_writes,
         updates,
     )
+    from dynattrs.operations.writing import buffer as buffers
     from dynattrs.operations.writing import packed as packing
+    from dynattrs.operations.writing.buffer import Buffer, Write
     from dynattrs.operations.writing.encoding import Encoded
+    from dynattrs.operations.writing.ledger import Progress
 else:
     batch = deferred("dynattrs.operations.writing.batch")
+    buffers = deferred("dynattrs.operations.writing.buffer")
     beside = deferred("dynattrs.operations.writing.beside")
     deletes = deferred("dynattrs.operations.writing.deletes")
     encoding = deferred("dynattrs.operations.writing.encoding")
@@ -181,7 +183,7 @@ class WriteVerbs(Owner):
             raise QueryError(
                 f"save_all(on_error={on_error!r}): write 'raise', 'skip' or a function"
             )
-        own = Buffer(on_progress or self._core.on_progress)
+        own = buffers.Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
         yield from self._settle_open()
         gathering = self._gather_each(objects, buffer, own, on_error)
