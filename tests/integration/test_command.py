@@ -277,6 +277,20 @@ def test_values_at_paths_are_selected(run: Callable[..., Outcome], songs: Any):
     assert found[1] == {"title": "Sinnerman", "tags": ["live", "long"], "out": None}
 
 
+def test_whole_items_are_fetched_behind_an_index(
+    run: Callable[..., Outcome], folder: Path, client: Any, table_prefix: str
+):
+    (folder / "newer.py").write_text(PART)
+    run("create", "newer")
+    item = {name: {"N": "1"} for name in ("id", "b", "c", "d")}
+    client.put_item(TableName=f"{table_prefix}part", Item=item)
+
+    [found] = run("query", "newer:Part", "c == 1", "--hydrate", "-f", "json").json
+    [keys] = run("query", "newer:Part", "c == 1", "--select", "id", "-f", "json").json
+
+    assert (found["d"], keys) == (1, {"id": 1})
+
+
 def test_items_are_counted(run: Callable[..., Outcome], songs: Any):
     assert run("query", "shop:Song", "--scan", "--count").out == "3\n"
     nothing = run("query", "shop:Song", 'artist == "x"', "--count")
@@ -309,6 +323,21 @@ def test_what_would_be_asked_is_explained(run: Callable[..., Outcome]):
     assert "'sk': {'S': 'ORDER#000007'}" in got.out
 
 
+PART = """
+from dynattrs import GlobalIndex, model, partition_key
+
+B = GlobalIndex("by-b", partition_key="b", sort_key="s")
+C = GlobalIndex("by-c", partition_key="c", projection="keys")
+
+
+@model("part", indexes=[B, C])
+class Part:
+    id: int = partition_key()
+    b: int
+    c: int
+    d: int
+    s: int | None = None
+"""
 WRONG: dict[str, tuple[list[str], int, str]] = {
     "no field": (["query", "shop:Song", "artis == 1"], 2, "did you mean 'artist'"),
     "constants": (["query", "shop:Song", "1 == 1"], 2, "both constants"),
@@ -330,6 +359,8 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     ),
     "nothing to generate": (["generate"], 2, "name a FILE"),
     "no table to generate": (["generate", "--table", "nothing"], 3, "does not exist"),
+    "a sparse index": (["query", "newer:Part", "b == 1"], 2, "(here: --index)"),
+    "a partial index": (["query", "newer:Part", "c == 1"], 2, "(here: --select or --hydrate)"),
     "no index": (["query", "shop:Song", 'artist == "x"', "--index", "other"], 2, "other"),
 }  # fmt: skip
 
@@ -340,6 +371,7 @@ def test_an_error_is_one_line_and_an_exit_code(
 ):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     (folder / "broken.py").write_text("1 / 0")
+    (folder / "newer.py").write_text(PART)
     arguments, code, message = WRONG[case]
 
     outcome = run(*arguments)
@@ -553,15 +585,18 @@ def test_in_a_pipe_nothing_is_for_the_eye_alone(songs: Any, folder: Path):
     assert done.stderr.startswith("There may be more: --after ")
 
 
-def test_a_reader_that_ends_early_ends_the_command_quietly(songs: Any, folder: Path, session: Any):
+@pytest.mark.parametrize(("output", "first"), [("json", b"["), ("table", b"a"), ("csv", b"a")])
+def test_a_reader_that_ends_early_ends_the_command_quietly(
+    songs: Any, folder: Path, session: Any, output: str, first: bytes
+):
     session.save_all(
         songs.Song("many", f"{n:06}" + "x" * 900, songs.Genre.JAZZ, n) for n in range(600)
     )
-    asked = [*COMMAND, "query", "shop:Song", 'artist == "many"', "--all", "-f", "json"]
+    asked = [*COMMAND, "query", "shop:Song", 'artist == "many"', "--all", "-f", output]
     with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.read(1) == b"["
+        assert process.stdout.read(1) == first
         process.stdout.close()
         said = process.stderr.read()
         code = process.wait()

@@ -13,14 +13,14 @@ from typing import Any, Final
 import attrs
 import click
 
-from dynattrs.errors import NoIndex
+from dynattrs.errors import QueryError
 from dynattrs.schema.capacity import Provisioned, described, described_mode
 from dynattrs.schema.messages import Message
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import Connection, connected
 from dynattrs.tools.command.outcomes import OK, note
 from dynattrs.tools.command.output import Format, Row, formatted, plain, print_rows
-from dynattrs.tools.command.reading import asked_of
+from dynattrs.tools.command.reading import asked_of, with_option
 from dynattrs.tools.command.subjects import Subjects, SubjectsType
 
 #: As AWS counts a month.
@@ -129,8 +129,8 @@ def _query(
     try:
         for _ in asked.raw() if len(subjects.models) == 1 else asked:
             pass
-    except NoIndex as error:
-        raise click.UsageError(f"{error} (here: --scan)") from error
+    except QueryError as error:
+        raise with_option(error) from error
     stats = session.stats
     units = sum(stats.capacity.values())
     if not units:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import click
@@ -92,7 +92,7 @@ def _tell(done: Migrated) -> None:
 
 
 @contextmanager
-def _progress(count: int) -> Iterator[Callable[[Migrated], object]]:
+def _progress(count: int) -> Generator[Callable[[Migrated], object], None, None]:
     """A bar for a person; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda page: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -41,7 +41,7 @@ class Connection:
     table_prefix: str
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Generator[Session, None, None]:
         """A session, closed at the end."""
         options: dict[str, Any] = {"region_name": self.region, "profile_name": self.profile}
         endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_DYNAMODB")

@@ -138,7 +138,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     for row in rows:
         # As text, because brackets in what is stored are no markup.
         table.add_row(*(Text(printable(cell(row.values.get(name)))) for name in columns))
-    console.print(table)
+    # Not printed by the console itself, which would end the program where a pipe has ended.
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.writelines(printed.get().splitlines(keepends=True))
 
 
 def printable(text: str) -> str:

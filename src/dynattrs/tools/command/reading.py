@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from dynattrs.errors import NoIndex
+from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
 from dynattrs.expressions.paths import Path, data_of
 from dynattrs.keys.discriminator import subclasses
 from dynattrs.operations.item_keys import key_of, key_parts
@@ -22,6 +22,13 @@ from dynattrs.tools.command.subjects import Subjects, SubjectsType
 
 #: The column that says of which model a row is, where there are several.
 _MODEL = "@model"
+#: What is said here in place of a method of queries.
+_OPTIONS: Final = (
+    (NoIndex, "--scan"),
+    (SparseIndex, "--index"),
+    (AmbiguousIndex, "--index"),
+    (PartialIndex, "--select or --hydrate"),
+)
 
 
 @click.command()
@@ -32,6 +39,7 @@ _MODEL = "@model"
 )
 @click.option("--index", help="Read this index and no other.")
 @click.option("--scan", is_flag=True, help="Read the whole table, or index.")
+@click.option("--hydrate", is_flag=True, help="Fetch whole items, which an index may not hold.")
 @click.option("--reverse", is_flag=True, help="In descending order of the sort key.")
 @click.option("--consistent", is_flag=True, help="Read consistently, at twice the price.")
 @click.option(
@@ -57,6 +65,7 @@ def query(
     filters: tuple[str, ...],
     index: str | None,
     scan: bool,
+    hydrate: bool,
     reverse: bool,
     consistent: bool,
     limit: int,
@@ -79,6 +88,8 @@ def query(
         asked = asked_of(session, subjects, conditions, filters, scan=scan)
         if index is not None:
             asked = asked.using(index)
+        if hydrate:
+            asked = asked.hydrate()
         if reverse:
             asked = asked.reverse()
         if consistent:
@@ -99,8 +110,8 @@ def query(
                 click.echo(number)
                 return OK if number else NONE
             return _printed(asked, rows, output, None if everything else limit)
-        except NoIndex as error:
-            raise click.UsageError(f"{error} (here: --scan)") from error
+        except QueryError as error:
+            raise with_option(error) from error
 
 
 @click.command()
@@ -165,6 +176,14 @@ def asked_of(
     return asked.where(*(condition_of(each, infos) for each in conditions)).filter(
         *(condition_of(each, infos) for each in filters)
     )
+
+
+def with_option(error: QueryError) -> Exception:
+    """An error with the option that helps, where its message names a method."""
+    for kind, option in _OPTIONS:
+        if isinstance(error, kind):
+            return click.UsageError(f"{error} (here: {option})")
+    return error
 
 
 def _key(info: ModelInfo, key: Sequence[str], where: str | None) -> Any:

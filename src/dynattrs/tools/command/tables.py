@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, get_args
@@ -28,6 +28,9 @@ from dynattrs.tools.command.output import Format, Row, formatted, plain, print_j
 from dynattrs.tools.command.subjects import Subjects, SubjectsType
 
 _CHANGE_COLUMNS: Final = ("table", "difference", "action", "note")
+_INDEX_COLUMNS: Final = (
+    "table", "index", "kind", "key", "projection", "billing", "status", "items"
+)  # fmt: skip
 _TABLE_COLUMNS: Final = (
     "table", "status", "key", "billing", "items", "bytes", "ttl", "stream", "indexes"
 )  # fmt: skip
@@ -158,19 +161,19 @@ def describe(names: tuple[str, ...], connection: Connection, output: Format) -> 
     """
     with connection.session() as session:
         wanted = _named(session, names) if names else _all_names(session, connection.table_prefix)
-        descriptions = []
-        for name in wanted:
-            description = session.tables.describe(name)
-            reflected = session.tables.reflect(name)
-            descriptions.append((description, reflected))
-    if output == "json":
-        print_json([description for description, _ in descriptions])
-    else:
-        print_rows(output, _TABLE_COLUMNS, [_table_row(*each) for each in descriptions])
-        indexes = [row for each in descriptions for row in _index_rows(*each)]
-        if indexes and output == "table":
-            columns = ("table", "index", "kind", "key", "projection", "billing", "status", "items")
-            print_rows(output, columns, indexes)
+        descriptions = [session.tables.describe(name) for name in wanted]
+        if output == "json":
+            print_json(descriptions)
+            return OK if descriptions else NONE
+        both = [
+            (description, session.tables.reflect(name))
+            for description, name in zip(descriptions, wanted, strict=True)
+        ]
+    print_rows(output, _TABLE_COLUMNS, [_table_row(*each) for each in both])
+    indexes = [row for each in both for row in _index_rows(*each)]
+    if indexes and output == "table":
+        click.echo()
+        print_rows(output, _INDEX_COLUMNS, indexes)
     return OK if descriptions else NONE
 
 
@@ -260,7 +263,7 @@ def _agreed(session: Session, what: str, *, yes: bool, dry_run: bool) -> bool:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
+def working(what: str) -> Generator[None, None, None]:
     """Show a person that something goes on."""
     if not sys.stderr.isatty():
         yield

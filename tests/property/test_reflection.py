@@ -1,0 +1,107 @@
+"""A table that is made as declared is reflected as declared, whatever was declared of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynattrs import GlobalIndex, LocalIndex, OnDemand, Provisioned, Table
+from dynattrs.tools import generation
+from table_service import Service
+
+NAMES = [f"attribute-{letter}" for letter in "abcdefgh"]
+UNITS = st.integers(1, 10)
+PROJECTIONS: Any = st.sampled_from(["all", "keys", ["other"], ["other", "another"]])
+
+
+@st.composite
+def tables(draw: Any) -> Table:
+    """Tables of which everything is said."""
+    names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
+    key = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True))
+    billings = draw(
+        st.sampled_from(
+            [
+                st.builds(Provisioned, read=UNITS, write=UNITS),
+                st.builds(OnDemand, max_read=st.none() | UNITS, max_write=st.none() | UNITS),
+            ]
+        )
+    )
+    billing = draw(billings)
+    # A billing of an index that is the table's is the table's.
+    others = st.none() | billings.filter(lambda own: own != billing)
+    indexes: list[Any] = []
+    for number in range(draw(st.integers(0, 3))):
+        attributes = draw(names)
+        split = draw(st.integers(1, len(attributes)))
+        indexes.append(
+            GlobalIndex(
+                f"global-{number}", partition_key=attributes[:split], sort_key=attributes[split:],
+                projection=draw(PROJECTIONS), billing=draw(others),
+            )
+        )  # fmt: skip
+    if len(key) == 2 and draw(st.booleans()):
+        sort = draw(st.sampled_from([each for each in NAMES if each not in key]))
+        indexes.append(LocalIndex("local", sort_key=sort, projection=draw(PROJECTIONS)))
+    plain = Table(
+        "plain",
+        partition_key=key[0],
+        sort_key=(key[1:] or [None])[0],
+        indexes=indexes,
+        billing=billing,
+    )
+    kinds = {name: draw(st.sampled_from("SNB")) for name in plain.key_attributes}
+    return attrs.evolve(
+        plain,
+        types={name: kind for name, kind in kinds.items() if kind != "S"},
+        ttl=draw(st.sampled_from(["expires", False])),
+        stream=draw(st.sampled_from(["keys", "new", "old", "new and old", False])),
+        deletion_protection=draw(st.booleans()),
+        point_in_time_recovery=draw(st.sampled_from([True, False, 7])),
+        table_class=draw(st.sampled_from(["standard", "infrequent access"])),
+    )
+
+
+@given(tables())
+def test_what_was_declared_is_reflected(table: Table):
+    service = Service(table)
+
+    found = service.reflect("plain")
+
+    assert found == table
+    assert dict(found.types) == dict(table.types)
+    assert service.diff(found) == []
+
+
+@given(tables())
+def test_the_source_of_a_reflected_table_declares_it(table: Table):
+    """What is off as on a new table is left out of it, and only that."""
+    namespace: dict[str, Any] = {"__name__": "generated"}
+    exec(generation.models([table]), namespace)
+
+    [found] = [each for each in namespace.values() if isinstance(each, Table)]
+
+    assert dict(found.types) == dict(table.types)
+    assert found.key == table.key
+    assert found.indexes == table.indexes
+    assert (found.ttl or False, found.billing) == (table.ttl, table.billing)
+    assert (found.stream or False) == table.stream
+    assert bool(found.deletion_protection) == table.deletion_protection
+    assert (found.point_in_time_recovery or False) == table.point_in_time_recovery
+    assert (found.table_class or "standard") == table.table_class
+
+
+def test_an_index_that_is_being_deleted_is_none():
+    table = Table("plain", partition_key="pk", indexes=[GlobalIndex("one", partition_key="other")])
+    described = table.create_arguments() | {
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"}
+    }
+    described["GlobalSecondaryIndexes"][0]["IndexStatus"] = "DELETING"
+
+    found = Table.from_description(described)
+
+    assert found.indexes == ()
+    assert found.key_attributes == ("pk",)
