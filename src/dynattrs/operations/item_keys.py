@@ -323,6 +323,12 @@ def identity(table: str, key: AttributeMap) -> Hashable:
     return tuple(flat)
 
 
+def key_map(identity: tuple[Any, ...]) -> AttributeMap:
+    """The key that the identity of a key in a table is of."""
+    parts = zip(identity[1::3], identity[2::3], identity[3::3], strict=True)
+    return {name: {tag: str(value) if tag == "N" else value} for name, tag, value in parts}
+
+
 def names_in(found: Hashable) -> set[str]:
     """The names of the key attributes that an `identity` was made of."""
     return set(cast("tuple[Any, ...]", found)[1::3])

@@ -7,7 +7,7 @@ import copy
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -24,12 +24,11 @@ from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.conditions import unversioned, version_is
 from dynattrs.operations.context import Core, is_frozen
+from dynattrs.operations.item_keys import key_map
 from dynattrs.operations.requests import item_in, packed_item, some_of
-from dynattrs.operations.writing.settling import moved, moves_of, settle, taken
+from dynattrs.operations.writing.settling import NO_MOVES, moved, moves_of, settle, taken
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 from dynattrs.schema.table import AttributeMap
-
-_NO_MOVES: Final[Mapping[str, Any]] = {}
 
 
 @attrs.define(eq=False, repr=False)
@@ -48,7 +47,7 @@ class Encoded:
     obj: Any
     _item: AttributeMap | None
     size: int = 0
-    moves: Mapping[str, Any] = _NO_MOVES
+    moves: Mapping[str, Any] = NO_MOVES
     given: Any = None
     request: Any = None
     identity: tuple[Any, ...] = ()
@@ -153,12 +152,6 @@ def encode(core: Core, obj: object) -> Encoded:
         raise
 
 
-def key_map(identity: tuple[Any, ...]) -> AttributeMap:
-    """The key that the identity of a key in a table is of."""
-    parts = zip(identity[1::3], identity[2::3], identity[3::3], strict=True)
-    return {name: {tag: str(value) if tag == "N" else value} for name, tag, value in parts}
-
-
 def _encode(core: Core, info: ModelInfo, obj: object) -> Encoded:
     if not info.carries and info.unknown == "keep":
         raise MappingError(
@@ -184,7 +177,7 @@ def _packed(core: Core, info: ModelInfo, obj: object) -> Encoded | None:
     """An object that becomes JSON at once; None where it does not."""
     mapper, table = info.mapper, core.table_name(info.table)
     dump = mapper.request_dumps.get(info.cls, mapper.dump_as_request)
-    moves: Mapping[str, Any] = _NO_MOVES
+    moves: Mapping[str, Any] = NO_MOVES
     try:
         if info.moves:
             moves = moves_of(core, info, obj)

@@ -1,23 +1,18 @@
-"""Objects that become the JSON of their puts at once, without attribute maps.
+"""Objects whose puts have no condition, and which become JSON at once, without attribute maps.
 
-What is not written so, `encoding` does, which also says what is wrong.
+All others are left to `encoding`, which makes JSON of most of them too, and says what is wrong.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any, Final
 
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import kinds_of
 from dynattrs.mapper.carried import NOTHING_CARRIED
 from dynattrs.operations.context import Core, Packing, is_frozen
+from dynattrs.operations.item_keys import key_map
 from dynattrs.operations.writing.buffer import Write
-from dynattrs.operations.writing.encoding import key_map
-from dynattrs.operations.writing.settling import moves_of, settling_packed
+from dynattrs.operations.writing.settling import NO_MOVES, moves_of, settling_packed
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, info_of
-
-_NO_MOVES: Final[Mapping[str, Any]] = {}
 
 
 def packed_write(core: Core, obj: object) -> Write | None:
@@ -33,7 +28,7 @@ def packed_write(core: Core, obj: object) -> Write | None:
         core.packing.pop(cls, None)
         return None
     dump: DumpAsRequest = mapper.request_dumps.get(cls) or mapper.dump_as_request
-    moves = _NO_MOVES
+    moves = NO_MOVES
     try:
         if changes:
             moves = moves_of(core, info, obj)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -17,6 +17,8 @@ from dynattrs.operations.item_keys import written_key
 from dynattrs.operations.requests import item_in
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeValue
+
+NO_MOVES: Final[Mapping[str, Any]] = {}
 
 
 def moves_of(core: Core, info: ModelInfo, obj: object) -> dict[str, Any]:
