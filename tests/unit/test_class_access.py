@@ -16,7 +16,7 @@ from unittest import mock
 import attrs
 import pytest
 
-from dynattrs import field, mapper, model, partition_key, path, sort_key
+from dynattrs import ConditionError, field, mapper, model, partition_key, path, sort_key
 from dynattrs.expressions.paths import Path
 from dynattrs.models.class_access import ModelMeta
 
@@ -608,3 +608,70 @@ def test_private_names_have_paths() -> None:
 
     assert is_path(Secret._hidden, "Secret._hidden")
     assert mapper.dump(Secret("x", hidden=3)) == {"id": {"S": "x"}, "hidden": {"N": "3"}}
+
+
+@attrs.define
+class Studio:
+    name: str = ""
+    city: str | None = None
+
+
+@model("recordings")
+class Recording:
+    id: str = partition_key()
+    plays: int = 0
+    year: int | None = None
+    studio: Studio | None = None
+    studios: list[Studio] = attrs.field(factory=list)
+    scores: dict[str, int] = attrs.field(factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("R.plays += 1", "set_(Recording.plays, Recording.plays + 1)), add(...) for counting"),
+        ("R.plays -= 1", "set_(Recording.plays, Recording.plays - 1))"),
+        ("R.plays = 3", "Recording.plays cannot be assigned: on the class it is a path, and no item"),
+        ("R.year = None", "set_(Recording.year, None))"),
+        ("del R.year", "cannot be deleted: on the class it is a path, and no item changes; write "
+         "session.update(..., remove(Recording.year))"),
+        ("R.studio.city = 'Rome'", "set_(Recording.studio.city, 'Rome'))"),
+        ("R.studios[0].city = 'Rome'", "set_(Recording.studios[0].city, 'Rome'))"),
+        ("R.scores['a'] += 1", "set_(Recording.scores['a'], Recording.scores['a'] + 1))"),
+        ("R.scores['a'] = 1", "set_(Recording.scores['a'], 1))"),
+        ("del R.studio.city", "remove(Recording.studio.city)"),
+        ("del R.scores['a']", "remove(Recording.scores['a'])"),
+    ],
+)  # fmt: skip
+def test_assigning_to_a_field_of_the_class_is_refused_where_it_happens(code: str, message: str):
+    """`Song.plays += 1` would replace the path, and every later condition with it."""
+    with pytest.raises(ConditionError) as caught:
+        exec(code, {"R": Recording})
+
+    assert message in str(caught.value)
+    assert repr(Recording.plays + 1) == "Recording.plays + 1"
+    assert Recording("a", plays=3).plays == 3
+
+
+def test_other_attributes_of_a_class_are_assigned_whatever_other_models_have():
+    """The descriptor of a name answers for all models."""
+    Recording.genre = "jazz"
+
+    assert Recording.genre == "jazz"  # type: ignore[attr-defined]
+    del Recording.genre  # type: ignore[attr-defined]
+    assert repr(Song.genre) == "Song.genre"
+
+
+def test_a_path_lists_the_fields_of_its_class():
+    """What an editor or a notebook completes after a dot."""
+
+    def listed(path: object) -> list[str]:
+        return [name for name in dir(path) if not name.startswith("__")]
+
+    assert listed(Recording.studio) == ["city", "name"]
+    assert listed(path(Recording.studios[0])) == ["city", "name"]
+    assert listed(Recording.plays) == listed(Recording.scores) == []
+
+
+def test_a_path_can_be_copied():
+    assert repr(copy.copy(path(Recording.studio).city)) == "Recording.studio.city"

@@ -232,23 +232,3 @@ def operands(value: object) -> tuple[PathOperand | Path, ...]:
     if isinstance(value, ListAppend):
         return (*operands(value.first), *operands(value.second))
     return ()
-
-
-def _install() -> None:
-    """Give `Path` its arithmetic."""
-
-    def method(operator: Literal["+", "-"], mirrored: bool) -> Any:
-        def compute(self: Path, other: object) -> Any:
-            return (
-                arithmetic(operator, other, self) if mirrored else arithmetic(operator, self, other)
-            )
-
-        return compute
-
-    signs: tuple[tuple[Literal["+", "-"], str], ...] = (("+", "add"), ("-", "sub"))
-    for sign, name in signs:
-        setattr(Path, f"__{name}__", method(sign, mirrored=False))
-        setattr(Path, f"__r{name}__", method(sign, mirrored=True))
-
-
-_install()

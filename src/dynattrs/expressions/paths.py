@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeGuard, TypeVar
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError
 from dynattrs.late_classes import define
-from dynattrs.quoting import quoted
+from dynattrs.quoting import quoted, written
 from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import COMPRESSED, StoredForm
 from dynattrs.schema.table import AttributeValue
@@ -24,6 +25,9 @@ from dynattrs.tracebacks import hidden
 __tracebackhide__ = hidden
 
 T = TypeVar("T")
+
+#: It imports this module, and is imported when a program computes with a field.
+computed: Any = deferred("dynattrs.expressions.computed")
 
 _NO_TRUTH = (
     "{what} has no truth value: Python's `and`, `or`, `not`, `if` and chained comparisons cannot "
@@ -100,7 +104,7 @@ class Path(Expression):
     __dynattrs_path__: PathData
 
     def __init__(self, data: PathData) -> None:
-        self.__dynattrs_path__ = data
+        object.__setattr__(self, "__dynattrs_path__", data)
 
     # --- Going deeper ---
 
@@ -152,9 +156,47 @@ class Path(Expression):
         child.required = position in form.required
         return Path(child)
 
+    def __dir__(self) -> list[str]:
+        """The fields of a nested class, which an editor offers, and what every path has."""
+        try:
+            fields = self.__dynattrs_path__.form.fields or {}
+        except Exception:  # a forward reference that does not lead anywhere yet
+            fields = {}
+        return [*fields, *super().__dir__()]
+
+    # --- Assigning, which would change no item ---
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "__dynattrs_path__":  # `copy` does
+            return object.__setattr__(self, name, value)
+        raise not_assigned(f"{self!r}.{name}", value)
+
+    def __setitem__(self, position: object, value: object) -> None:
+        raise not_assigned(f"{self!r}[{quoted(position)}]", value)
+
+    def __delattr__(self, name: str) -> None:
+        raise not_assigned(f"{self!r}.{name}")
+
+    def __delitem__(self, position: object) -> None:
+        raise not_assigned(f"{self!r}[{quoted(position)}]")
+
     # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
     __iter__: ClassVar[None] = None
     __contains__: ClassVar[None] = None
+
+    # --- What the service computes ---
+
+    def __add__(self, other: object) -> Any:
+        return computed.arithmetic("+", self, other)
+
+    def __radd__(self, other: object) -> Any:
+        return computed.arithmetic("+", other, self)
+
+    def __sub__(self, other: object) -> Any:
+        return computed.arithmetic("-", self, other)
+
+    def __rsub__(self, other: object) -> Any:
+        return computed.arithmetic("-", other, self)
 
     # --- Conditions. `conditions` fills these in, to keep this module free of their shapes. ---
 
@@ -224,6 +266,22 @@ def did_you_mean(name: str, known: Any) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there are {', '.join(map(repr, names))}" if names else ""
+
+
+def not_assigned(label: str, *value: object) -> ConditionError:
+    """The error for `Song.plays += 1`, `Song.plays = 3` and `del Song.plays`."""
+    if not value:
+        return ConditionError(
+            f"{label} cannot be deleted: on the class it is a path, and no item changes; write "
+            f"session.update(..., remove({label}))"
+        )
+    # (What an update computes is shown as it is written, `Song.plays + 1`.)
+    shown = written(value[0], 200)
+    return ConditionError(
+        f"{label} cannot be assigned: on the class it is a path, and no item changes; write "
+        f"session.update(..., set_({label}, {shown})), add(...) for counting, or assign to the field "
+        f"of an object"
+    )
 
 
 def no_truth(what: str) -> TypeError:

@@ -16,10 +16,10 @@ import typing
 from abc import ABCMeta
 from collections.abc import Iterable, Iterator, Mapping
 from types import CellType, FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from dynattrs.deferral import deferred
-from dynattrs.expressions.paths import Path, did_you_mean
+from dynattrs.expressions.paths import Path, did_you_mean, not_assigned
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
 from dynattrs.tracebacks import hidden
 
@@ -111,14 +111,21 @@ class FieldAccess:
             if not isinstance(found, FieldAccess):
                 yield found
 
+    def _is_field(self, cls: object) -> TypeGuard[type[object]]:
+        return self._name in cls.__dict__.get(PATHS_ATTRIBUTE, ())
+
     # `type.__setattr__` asks this descriptor too, and there is no way around it but to be, for that
     # moment, a class whose metaclass has no such descriptor.
 
     def __set__(self, cls: object, value: object) -> None:
+        if self._is_field(cls):
+            raise not_assigned(f"{cls.__name__}.{self._name}", value)
         with _without_paths(cls):
             setattr(cls, self._name, value)
 
     def __delete__(self, cls: object) -> None:
+        if self._is_field(cls):
+            raise not_assigned(f"{cls.__name__}.{self._name}")
         with _without_paths(cls):
             delattr(cls, self._name)
 
