@@ -137,7 +137,7 @@ def model(
         ...     title: str = sort_key()
         ...     genre: str = "unknown"
         >>> Song.genre == "jazz"
-        <condition Song.genre == 'jazz'>
+        Song.genre == 'jazz'
         >>> Song("Nina Simone", "Sinnerman").genre
         'unknown'
     """
