@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import json
 import pkgutil
 import re
 import subprocess
@@ -52,19 +51,14 @@ def test_no_python_block_escapes_by_another_name(path: Path):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    "checker", [["mypy", "--strict", "--no-incremental"], ["basedpyright"]], ids=str
-)
-def test_checkers_find_nothing_in_the_recipes(checker: list[str], tmp_path: Path):
-    pytest.importorskip(checker[0])
+def test_a_checker_finds_nothing_in_the_recipes(tmp_path: Path):
+    pytest.importorskip("mypy")
     blocks = re.findall(
         r"^```python\n(.*?)^```", DOCUMENTS[-1].read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
-    settings = {"typeCheckingMode": "standard", "enableTypeIgnoreComments": True}
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
     (tmp_path / "recipes.py").write_text("\n".join(blocks), encoding="utf-8")
 
-    command = [sys.executable, "-m", *checker, "recipes.py"]
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "recipes.py"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert said.returncode == 0, said.stdout + said.stderr

@@ -14,8 +14,6 @@ import pytest
 from dynattrs import QueryError, Session, SessionClosed, Table, model, set_, sort_key
 from dynattrs import partition_key as partition
 
-pytestmark = pytest.mark.smoke
-
 
 class Mood(enum.Enum):
     LOUD = "loud"
