@@ -31,8 +31,8 @@ STANDARD = {
     for module in (builtins, collections, collections.abc, dt, types, typing)
     for name in dir(module)
 } | {"Decimal", "PathLike"}
-#: Of other libraries: `attrs.Attribute`, the type of botocore's client, OpenTelemetry.
-OTHERS = {"Attribute", "DynamoDBClient", "MeterProvider", "TracerProvider"}
+#: Of other libraries: `attrs.Attribute`, the type of botocore's client, FastAPI, OpenTelemetry.
+OTHERS = {"Attribute", "DynamoDBClient", "FastAPI", "MeterProvider", "TracerProvider"}
 TYPE_VARIABLES = set("ABCDMT")
 
 

@@ -32,6 +32,8 @@ from dynattrs import (  # noqa: E402
     Table,
     Throttled,
     TransactionFailed,
+    Unsent,
+    UnsentWrites,
     field,
     model,
     partition_key,
@@ -359,3 +361,19 @@ def test_answers_tell_what_to_do_and_no_values(name: str, http: Any):
     if reply.status_code != 500:
         assert reply.json()["detail"]
     assert ("Retry-After" in reply.headers) == ("throttled" in name)
+
+
+@pytest.mark.threads_only("the answers are the same")
+@pytest.mark.parametrize(
+    ("cause", "status"), [(RAISED["throttled"][0], 503), (RAISED["own"][0], 500)]
+)
+def test_writes_of_a_batch_that_were_only_throttled_are_sent_again_later(
+    http: Any, monkeypatch: pytest.MonkeyPatch, cause: Exception, status: int
+):
+    unsent = UnsentWrites([Unsent(Song("Nina", SECRET), "save", cause)])
+    monkeypatch.setitem(RAISED, "unsent", (unsent, status))
+
+    reply = http.get("/raise/unsent")
+
+    assert reply.status_code == status
+    assert SECRET not in reply.text

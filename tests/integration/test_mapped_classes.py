@@ -164,7 +164,11 @@ def frozen(cls: Any) -> bool:
     return cls in (FrozenModel, FrozenStruct)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls",
+    [pytest.param(cls, marks=pytest.mark.smoke) for cls in CLASSES[:3]] + CLASSES[3:],
+    ids=lambda cls: cls.__name__,
+)
 def test_mapped_classes_have_what_models_have(
     session: Session, client: Any, table_prefix: str, cls: Any
 ):
@@ -266,6 +270,7 @@ def test_what_a_pydantic_model_refuses_is_not_stored(session: Session, cls: Any)
     assert session.update(cls, ("t", "1"), set_(fields.mail, "a@b")).mail == "a@b"
 
 
+@pytest.mark.smoke
 def test_mapped_classes_share_a_table(session: Session):
     user, order = User(user="ann", mail="a@b"), Order("ann", 7)
     session.save_all([user, order])

@@ -16,7 +16,7 @@ import strategies
 MODES: list[Any] = ["validation", "serialization"]
 
 
-@given(strategies.models())
+@given(strategies.models() | strategies.keyed_models())
 def test_what_is_written_as_json_is_read_again(thing: Any):
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(type(thing))

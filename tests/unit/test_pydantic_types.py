@@ -274,6 +274,9 @@ def test_computed_keys_are_not_shown():
 def test_what_is_left_out_of_an_answer_is_pydantics_choice():
     assert "age" not in json.loads(PEOPLE.dump_json(Person("1"), exclude_none=True))
     assert json.loads(PEOPLE.dump_json(Person("1"), include={"id"})) == {"id": "1"}
+    assert "mail" not in json.loads(PEOPLE.dump_json(Person("1"), exclude={"mail", "age"}))
+    shown = json.loads(PEOPLE.dump_json(Person("1", age=3), exclude_defaults=True))
+    assert shown == {"id": "1", "age": 3}
 
 
 # --- Names --------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
 #: To checkers the arguments of this are types that they know.
 _ANNOTATED: Final[Any] = Annotated
 
+_FACTORY: Final[Any] = attrs.Factory
+
 ReadOnly: TypeAlias = Literal["refuse", "ignore", "take"]
 
 
@@ -285,7 +287,9 @@ class Shown:
     ) -> Callable[[Any, core_schema.SerializationInfo], dict[str, Any]]:
         """What makes a mapping of an instance, and of no field that the class does not show."""
         cls = self.cls
-        names = [(each.key, each.member.name) for each in self.fields if not each.excluded]
+        shown = [each for each in self.fields if not each.excluded]
+        names = [(each.key, each.member.name) for each in shown]
+        defaults = {each.key: each.member.default for each in shown}
 
         def dumped(value: Any, info: core_schema.SerializationInfo) -> dict[str, Any]:
             if not isinstance(value, cls) or (tag is not None and type(value) is not cls):
@@ -296,9 +300,22 @@ class Shown:
             made.update({key: getattr(value, name) for key, name in names if hasattr(value, name)})
             if info.include is not None or info.exclude is not None:
                 made = {key: each for key, each in made.items() if _is_asked(key, info)}
+            if info.exclude_defaults:
+                made = {
+                    key: each
+                    for key, each in made.items()
+                    if not _is(each, defaults.get(key, MISSING))
+                }
             return made
 
         return dumped
+
+
+def _is(value: object, default: Any) -> bool:
+    """Whether a value is what its field is without one."""
+    if isinstance(default, _FACTORY):
+        return not default.takes_self and bool(value == default.factory())
+    return default is not MISSING and bool(value == default)
 
 
 def _is_asked(key: str, info: core_schema.SerializationInfo) -> bool:

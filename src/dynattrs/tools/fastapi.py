@@ -23,11 +23,13 @@ from dynattrs.errors import (
     OtherKind,
     ServiceUnavailable,
     Throttled,
+    UnsentWrites,
 )
 from dynattrs.operations.transaction_errors import TransactionFailed
 
 try:
-    import fastapi
+    from fastapi import Body as _Body
+    from fastapi import FastAPI, Request
     from fastapi.responses import JSONResponse
 except ImportError as _error:
     raise MissingExtra("fastapi", "fastapi") from _error
@@ -36,17 +38,18 @@ T = TypeVar("T")
 
 #: `song: Body[Song]`: the body of a request. FastAPI takes a parameter for a body where its type is
 #: pydantic's own; what stands bare and is not is taken for a query parameter.
-Body: TypeAlias = Annotated[T, fastapi.Body()]
+Body: TypeAlias = Annotated[T, _Body()]
 
 
-def errors(app: fastapi.FastAPI) -> None:
-    """Answer the errors that a client can do something about, in place of 500.
+def errors(app: FastAPI) -> None:
+    """Answer the errors that a client can do something about. Without it they are 500.
 
     404: `NoSuchItem`, `OtherKind`. 409: `ItemExists`, `AlreadyTaken`, `ConditionFailed`, `TransactionFailed`.
     400: `CursorError`, `ImpossibleKey`, `KeyChanged`. 503: `Throttled`, `ServiceUnavailable`,
     `ConnectionFailed`.
 
-    A transaction that failed by throttling alone is 503, too.
+    A transaction that failed by throttling alone is 503, too, and so are `UnsentWrites` of a batch whose
+    writes may all be done by another attempt.
 
     The body is `{"detail": "...", "error": "NoSuchItem"}`, for `AlreadyTaken` with the names of its
     `fields`. It has no values and no conditions, and of keys only what the request itself has in its path
@@ -55,12 +58,11 @@ def errors(app: fastapi.FastAPI) -> None:
     """
     for cls, (status, detail) in _ANSWERS.items():
         app.add_exception_handler(cls, _answering(status, detail))
+    app.add_exception_handler(UnsentWrites, _unsent)
 
 
-def _answering(
-    status: int, detail: Callable[[Any], str]
-) -> Callable[[fastapi.Request, Exception], Any]:
-    async def answer(request: fastapi.Request, error: Exception) -> JSONResponse:
+def _answering(status: int, detail: Callable[[Any], str]) -> Callable[[Request, Exception], Any]:
+    async def answer(request: Request, error: Exception) -> JSONResponse:
         content: dict[str, Any] = {"detail": detail(error), "error": type(error).__name__}
         if isinstance(error, NoSuchItem) and _is_asked(request, error.key):
             content["detail"] = f"T{str(error)[1:]}"
@@ -76,7 +78,16 @@ def _answering(
     return answer
 
 
-def _is_asked(request: fastapi.Request, key: Any) -> bool:
+async def _unsent(request: Request, error: Any) -> JSONResponse:
+    if not all(isinstance(each.cause, _AGAIN) for each in error.unsent):
+        # It is the program's, and stays 500.
+        raise error
+    detail = f"{len(error.unsent)} writes were not stored; send them again later"
+    content = {"detail": detail, "error": type(error).__name__}
+    return JSONResponse(content, 503, {"Retry-After": "1"})
+
+
+def _is_asked(request: Request, key: Any) -> bool:
     """Whether all of a key is in the path or the query of a request."""
     parts = key.values() if isinstance(key, Mapping) else key if isinstance(key, tuple) else (key,)
     given = {*map(str, request.path_params.values()), *request.query_params.values()}
@@ -108,6 +119,7 @@ def _unreached(error: ConnectionFailed | ServiceUnavailable) -> str:
     return "The store does not answer; a change may have been made" if error.uncertain else _LATER
 
 
+_AGAIN: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
 _LATER: Final = "The service is busy; try again later"
 _ANSWERS: Final[dict[type[DynattrsError], tuple[int, Callable[[Any], str]]]] = {
     NoSuchItem: (404, lambda error: f"There is no {error.model} with this key"),
