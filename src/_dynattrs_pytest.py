@@ -58,7 +58,7 @@ def pytest_configure_node(node: Any) -> None:
 def _engine(config: pytest.Config) -> str:
     """What the fixtures run on; DynamoDB Local is started with the first process that needs it."""
     given: dict[str, str] = getattr(config, "workerinput", {})
-    engine: str = given.get("dynattrs_engine") or config.getoption("--dynattrs-engine")
+    engine = given.get("dynattrs_engine") or str(config.getoption("--dynattrs-engine"))
     if engine != "dynamodb-local":
         return engine
     started = config.stash.get(_STARTED, None)

@@ -11,8 +11,7 @@ import pytest
 
 import dynattrs
 from dynattrs import ConfigurationError, ServiceError, model, partition_key
-from dynattrs.testing.fixtures import aiobotocore_session
-from dynattrs.testing.worlds import Access, Clients
+from dynattrs.testing.worlds import Access, AsyncClients, Clients
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -138,7 +137,7 @@ def run(
     pytest.importorskip("aiobotocore")
     from dynattrs.aio import AsyncSession
 
-    maker = aiobotocore_session(access)
+    maker = AsyncClients(access)
 
     async def running(function: Callable[[Any, Any], Awaitable[None]]) -> None:
         async with AsyncSession(

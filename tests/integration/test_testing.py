@@ -48,8 +48,7 @@ from dynattrs.testing import (
     unprocessed,
     unreachable,
 )
-from dynattrs.testing.fixtures import aiobotocore_session
-from dynattrs.testing.worlds import Access, Clients
+from dynattrs.testing.worlds import Access, AsyncClients, Clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,9 +102,7 @@ def session(way: str, endpoint: Endpoint, table_prefix: str, client: Any, stack:
     if way.startswith("asyncio"):
         awaited = pytest.importorskip("awaited_session", reason="pip install 'dynattrs[aio]'")
         made = awaited.Awaited(
-            dynattrs.aio.AsyncSession(
-                aiobotocore_session=maker(aiobotocore_session, *access), **options
-            )
+            dynattrs.aio.AsyncSession(aiobotocore_session=maker(AsyncClients, *access), **options)
         )
     else:
         made = dynattrs.Session(boto3_session=maker(Clients, *access), **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,9 @@ class Clock:
 
 
 @contextlib.contextmanager
-def clock(*sessions: Session | AsyncSession, at: datetime | None = None) -> Iterator[Clock]:
+def clock(
+    *sessions: Session | AsyncSession, at: datetime | None = None
+) -> Generator[Clock, None, None]:
     """A clock for sessions that stands still until the test moves it.
 
     Time stamps, `unexpired()`, deadlines and pauses go by it. Pauses between attempts, botocore's

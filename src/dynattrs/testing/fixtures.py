@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from dynattrs.errors import ConfigurationError, MissingExtra
+from dynattrs.errors import ConfigurationError
 from dynattrs.session.any_session import AnySession
 from dynattrs.session.session import Session
 from dynattrs.testing.lines import instruments_of
-from dynattrs.testing.worlds import APART, Access, Embedded, Remote, World
+from dynattrs.testing.worlds import Embedded, Remote, World
 
 if TYPE_CHECKING:
     from dynattrs.aio.session import AsyncSession
@@ -46,7 +46,7 @@ def make_world(engine: str, worker: str) -> World:
 
 
 @contextlib.contextmanager
-def session_of(world: World, options: Mapping[str, Any]) -> Iterator[Session]:
+def session_of(world: World, options: Mapping[str, Any]) -> Generator[Session, None, None]:
     """A session for one test.
 
     Args:
@@ -64,41 +64,22 @@ def session_of(world: World, options: Mapping[str, Any]) -> Iterator[Session]:
 
 
 @contextlib.contextmanager
-def async_session_of(world: World, options: Mapping[str, Any]) -> Iterator[AsyncSession]:
+def async_session_of(
+    world: World, options: Mapping[str, Any]
+) -> Generator[AsyncSession, None, None]:
     """The same for asyncio. It connects in the event loop that first awaits it, and waits for nothing
     when it ends, so that any plugin's event loop will do.
     """
     from dynattrs.aio import session as aio  # asyncio is imported where it is used
 
     settings = _settings(world, options)
-    maker = aiobotocore_session(world.engine.access)
-    session = aio.AsyncSession(aiobotocore_session=maker, **settings)
+    session = aio.AsyncSession(aiobotocore_session=world.async_clients, **settings)
     _put_on(session, world)
     try:
         yield session
     finally:
         _end_batches(session)
         session._drop()
-
-
-def aiobotocore_session(access: Access) -> Any:
-    """What makes aiobotocore's clients of an endpoint."""
-    try:
-        from aiobotocore.session import AioSession
-    except ModuleNotFoundError as error:
-        raise MissingExtra("aio", "aiobotocore") from error
-
-    class Ours(AioSession):  # type: ignore[misc]  # its types are not known everywhere
-        def create_client(self, service: str, **options: Any) -> Any:
-            # Certificates are for HTTPS; to read them takes longer than all else of a test.
-            if access.url.startswith("http:"):
-                options["verify"] = False
-            options |= {"endpoint_url": access.url, "region_name": access.region_name}
-            return super().create_client(service, **options)
-
-    session = Ours(session_vars=APART)
-    session.set_credentials(access.access_key, access.secret_key)
-    return session
 
 
 def _settings(world: World, options: Mapping[str, Any]) -> dict[str, Any]:

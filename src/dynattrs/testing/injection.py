@@ -13,7 +13,7 @@ import math
 import random
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -362,7 +362,9 @@ def _grouped(requests: Message, places: list[tuple[str, Any]]) -> Message:
 
 
 @contextlib.contextmanager
-def faults(session: Session | AsyncSession, *given: Fault, seed: int = 0) -> Iterator[Injected]:
+def faults(
+    session: Session | AsyncSession, *given: Fault, seed: int = 0
+) -> Generator[Injected, None, None]:
     """Let requests of a session go wrong inside of a `with` statement.
 
     For each attempt the first fault that concerns it and is not used up happens. Blocks nest; the outer

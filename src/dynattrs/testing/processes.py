@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -84,7 +84,7 @@ def dynamodb_local_command(
 @contextlib.contextmanager
 def served(
     command: Callable[[int], list[str]], folder: Path | None = None, health: str = "/"
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Run ``command(port)`` under a guard on a free port; yield its endpoint once it answers.
 
     Args:

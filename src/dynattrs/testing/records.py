@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -73,7 +73,7 @@ class RecordedCalls(list[RecordedCall]):
 
 
 @contextlib.contextmanager
-def recorded(session: Session | AsyncSession) -> Iterator[RecordedCalls]:
+def recorded(session: Session | AsyncSession) -> Generator[RecordedCalls, None, None]:
     """Record the calls of a session inside of a `with` statement.
 
     One call is one request to the service, however often it had to be sent. What a test's fixture does

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from dynattrs.errors import ConfigurationError
+from dynattrs.errors import ConfigurationError, MissingExtra
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import Table
@@ -67,6 +67,31 @@ class Clients:
         return self._session.create_client(service, **options)
 
 
+class AsyncClients:
+    """Makes aiobotocore's clients of one endpoint, as a session of its own would.
+
+    Raises:
+        MissingExtra: aiobotocore is not installed.
+    """
+
+    def __init__(self, access: Access) -> None:
+        try:
+            from aiobotocore.session import AioSession
+        except ModuleNotFoundError as error:
+            raise MissingExtra("aio", "aiobotocore") from error
+        self._access = access
+        self._session = AioSession(session_vars=APART)
+        self._session.set_credentials(access.access_key, access.secret_key)
+
+    def create_client(self, service: str, **options: Any) -> Any:
+        """A client, which is to be entered."""
+        options |= {"endpoint_url": self._access.url, "region_name": self._access.region_name}
+        # Certificates are for HTTPS; to read them takes longer than all else of a test.
+        if self._access.url.startswith("http:"):
+            options["verify"] = False
+        return self._session.create_client(service, **options)
+
+
 class Engine(Protocol):
     """What holds the tables."""
 
@@ -108,12 +133,20 @@ class World:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.clients = Clients(engine.access)
+        self._async_clients: AsyncClients | None = None
         #: Whether tables are made when a test first asks for them.
         self.makes = True
         #: Whether nothing of a test is there.
         self._clean = True
         self._lock = threading.RLock()
         self._seen: set[str] = set()
+
+    @property
+    def async_clients(self) -> AsyncClients:
+        """Makes aiobotocore's, which keeps what it has read of the service's description."""
+        if self._async_clients is None:
+            self._async_clients = AsyncClients(self.engine.access)
+        return self._async_clients
 
     def begin(self, *, makes: bool) -> None:
         """A test begins."""
