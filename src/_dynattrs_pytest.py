@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    engine = config.getoption("--dynattrs-engine", "embedded")
+    engine = str(config.getoption("--dynattrs-engine", "embedded"))
     if engine == "embedded" or hasattr(config, "workerinput"):
         return
     from dynattrs.errors import ConfigurationError
