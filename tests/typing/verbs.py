@@ -138,6 +138,11 @@ LocalIndex("by-plays", partition_key="genre", sort_key="plays")  # type: ignore[
 
 assert_type(session.tables.create(Song, music), None)
 assert_type(session.tables.exists(Song), bool)
+assert_type(session.tables.exists("music"), bool)
+assert_type(session.tables.reflect("music"), Table)
+assert_type(session.tables.reflect("music", samples=3), Table)
+session.tables.reflect(Song)  # type: ignore[arg-type]
+assert_type(Table.from_description({}, name="music", ttl="expires"), Table)
 assert_type(session.tables.describe(music), dict[str, Any])
 assert_type(session.tables.delete(Song, missing_ok=True), None)
 session.tables.create("music")  # type: ignore[arg-type]

@@ -116,7 +116,19 @@ def fields_of(
                 name = names.take(snake(attribute))
                 ttl = attribute == table.ttl_attribute
                 found.append(Field(name, attribute, type_, optional=optional, ttl=ttl))
-    return sorted(found, key=lambda each: each.has_default)
+    # What keys are made of comes first, in their order; items have their attributes in any order.
+    ranks = {name: rank for rank, name in enumerate(_key_order(table, patterns))}
+    return sorted(found, key=lambda each: (each.has_default, ranks.get(each.attribute, len(ranks))))
+
+
+def _key_order(table: Table, patterns: KeyPatterns) -> list[str]:
+    """The attributes that keys are made of, those of the primary key first."""
+    order: dict[str, None] = {}
+    for attribute in table.key_attributes:
+        pattern = patterns.by_attribute.get(attribute)
+        values = [attribute] if pattern is None else [v.attribute or v.name for v in pattern.values]
+        order.update(dict.fromkeys(values))
+    return list(order)
 
 
 _BY_TAG: Final = {
