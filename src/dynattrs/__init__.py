@@ -49,21 +49,6 @@ from dynattrs.errors import (
     UnsentWrites as UnsentWrites,
 )
 from dynattrs.expressions.conditions import Condition as Condition
-from dynattrs.expressions.functions import (
-    all_of as all_of,
-    any_of as any_of,
-    attribute_type as attribute_type,
-    begins_with as begins_with,
-    between as between,
-    contains as contains,
-    exists as exists,
-    in_ as in_,
-    is_none as is_none,
-    not_ as not_,
-    not_exists as not_exists,
-    not_none as not_none,
-    size as size,
-)
 from dynattrs.mapper import Compressed as Compressed, Epoch as Epoch, Json as Json, Mapper as Mapper
 from dynattrs.models.hooks import Flushed as Flushed
 from dynattrs.models.model import (
@@ -90,6 +75,21 @@ from dynattrs.session.session import Batch as Batch, Session as Session
 from dynattrs.wire.exchange import Stats as Stats
 
 if TYPE_CHECKING:
+    from dynattrs.expressions.functions import (
+        all_of as all_of,
+        any_of as any_of,
+        attribute_type as attribute_type,
+        begins_with as begins_with,
+        between as between,
+        contains as contains,
+        exists as exists,
+        in_ as in_,
+        is_none as is_none,
+        not_ as not_,
+        not_exists as not_exists,
+        not_none as not_none,
+        size as size,
+    )
     from dynattrs.expressions.operand_types import Key as Key
     from dynattrs.expressions.updates import (
         Action as Action,
@@ -130,6 +130,21 @@ else:
         __name__,
         {
             "dynattrs.expressions.operand_types": ("Key",),
+            "dynattrs.expressions.functions": (
+                "all_of",
+                "any_of",
+                "attribute_type",
+                "begins_with",
+                "between",
+                "contains",
+                "exists",
+                "in_",
+                "is_none",
+                "not_",
+                "not_exists",
+                "not_none",
+                "size",
+            ),
             "dynattrs.expressions.updates": (
                 "Action", "Put", "add", "delete", "if_not_exists", "list_append", "put", "remove", "set_",
             ),

@@ -11,11 +11,12 @@ this:
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, AnyStr, cast
 
 
 class _Deferred(ModuleType):
@@ -30,6 +31,23 @@ class _Deferred(ModuleType):
 def deferred(name: str) -> ModuleType:
     """The module *name*, which is imported when one of its attributes is first asked for."""
     return _Deferred(name)
+
+
+class _Pattern:
+    def __init__(self, text: str | bytes, flags: int) -> None:
+        self._text = text
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(re.compile(self._text, self._flags), name)
+        # It is asked for once.
+        setattr(self, name, found)
+        return found
+
+
+def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """A regular expression, which is compiled when it is first used."""
+    return cast("re.Pattern[AnyStr]", _Pattern(text, flags))
 
 
 def public(

@@ -90,6 +90,11 @@ def record_of(type_: object) -> Record | None:
     record, info = _record(type_, cls), info_of(cls)
     if record is None or info is None:
         return record
+    if all(
+        each.stored == info.names[each.name] and each.options is info.options[each.name]
+        for each in record.members
+    ):
+        return record
     # What is said where a class is mapped, and not by its fields.
     members = tuple(
         attrs.evolve(each, stored=info.names[each.name], options=info.options[each.name])

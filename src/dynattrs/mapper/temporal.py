@@ -12,6 +12,7 @@ import re
 from decimal import Context, Decimal, Inexact
 from typing import Final
 
+from dynattrs.deferral import pattern
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.quoting import quoted
 from dynattrs.schema.table import AttributeValue
@@ -23,14 +24,14 @@ INSTANT: Final = "an ISO 8601 date and time with a zone (S)"
 _MICROSECONDS: Final = "at most six digits of a second"
 _FINER: Final = "Python counts microseconds: round it, or declare the field as str to keep more"
 
-_INSTANT = re.compile(
+_INSTANT = pattern(
     r"(\d{4})-?(\d{2})-?(\d{2})[T ]"
     r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?"
     r" ?(?:(Z|z)|([+-])(\d{2}):?(\d{2})?(?::?(\d{2}))?)?",
     re.ASCII,
 )
-_TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?", re.ASCII)
-_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
+_TIME = pattern(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?", re.ASCII)
+_DATE = pattern(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICROSECOND = dt.timedelta(microseconds=1)

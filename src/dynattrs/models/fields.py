@@ -16,6 +16,7 @@ import attrs
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
+from dynattrs.late_classes import field, frozen
 from dynattrs.mapper import Mapper
 from dynattrs.mapper.class_kinds import Member, rules_of
 from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
@@ -379,7 +380,7 @@ class DeclaredFields:
                 )
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class DeclaredField:
     """A field of a class of any kind: what is known of it without its annotation.
 
@@ -393,7 +394,7 @@ class DeclaredField:
     name: str
     stored: str
     default: Any = attrs.NOTHING
-    metadata: Mapping[Any, object] = attrs.field(factory=dict)
+    metadata: Mapping[Any, object] = field(factory=dict)
 
 
 def has_fields(cls: object) -> bool:

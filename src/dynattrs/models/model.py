@@ -200,7 +200,7 @@ class _Declaration:
     schema_attribute: str | None
     #: Whether the class is another library's, and what is said of its fields then.
     mapped: bool = False
-    fields: Mapping[str, FieldOptions] = attrs.field(factory=dict)
+    fields: Mapping[str, FieldOptions] = attrs.Factory(dict)
 
 
 def _declare(

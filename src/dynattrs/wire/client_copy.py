@@ -12,11 +12,11 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import attrs
 import botocore.exceptions as botocore_errors
 
 from dynattrs import foreign_names as foreign
 from dynattrs.errors import CorruptReply
+from dynattrs.late_classes import frozen
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import (
@@ -155,7 +155,7 @@ def as_botocores(url: str, reply: Reply) -> Any:
     return made
 
 
-@attrs.frozen(eq=False, repr=False)
+@frozen(eq=False, repr=False)
 class _Raw:
     """A reply, as far as aiobotocore reads aiohttp's; its older versions take the headers from it."""
 

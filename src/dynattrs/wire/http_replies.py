@@ -11,10 +11,10 @@ those that came; none, where the connection has ended.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Generator
 from typing import Final, Protocol
 
+from dynattrs.deferral import pattern
 from dynattrs.late_classes import define
 
 _PIECE: Final = 262144
@@ -22,9 +22,9 @@ _PIECE: Final = 262144
 _FIRST_PIECE: Final = 16384
 # More than any server sends; the standard library's limit for one line.
 _LONGEST_HEAD: Final = 65536
-_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+(?=\s*(?:;|$))")
+_SIZE: Final = pattern(rb"[0-9A-Fa-f]+(?=\s*(?:;|$))")
 _DIGITS: Final = 18  # no length has more, and `int` does not take them without end
-_FOLD: Final = re.compile(rb"[ \t]*\r\n[ \t]+")
+_FOLD: Final = pattern(rb"[ \t]*\r\n[ \t]+")
 #: Replies with these have no body, whatever their headers say.
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _SWITCHING_PROTOCOLS: Final = 101
