@@ -9,7 +9,7 @@ theirs, and with the environment variable `DYNATTRS_TRACEBACKS=full` every error
 from __future__ import annotations
 
 import os
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final
 
 from dynattrs.errors import DynattrsError
@@ -36,6 +36,9 @@ def shown_of(error: BaseException) -> TracebackType | None:
     full = os.environ.get(VARIABLE) == "full"
     while each is not None and id(each) not in seen:
         seen.add(id(each))
+        began = each.__traceback__
+        if began is not None and not _is_engine(began.tb_frame):
+            break  # what the program was handling when it called
         cause = each.__cause__
         if cause is not None and getattr(cause, "retold", False) and cause.__cause__ is not None:
             each.__cause__ = cause.__cause__
@@ -61,11 +64,14 @@ def _of_program(traceback: TracebackType | None) -> TracebackType | None:
         traceback = traceback.tb_next
     kept: TracebackType | None = None
     for each in reversed(entries):
-        frame = each.tb_frame
-        module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if module not in _ENGINE and not frame.f_code.co_filename.startswith("<dynattrs"):
-            kept = TracebackType(kept, frame, each.tb_lasti, each.tb_lineno)
+        if not _is_engine(each.tb_frame):
+            kept = TracebackType(kept, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return kept
+
+
+def _is_engine(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return module in _ENGINE or frame.f_code.co_filename.startswith("<dynattrs")
 
 
 def hidden(excinfo: object) -> bool:

@@ -221,6 +221,23 @@ def test_what_was_being_handled_stays_the_context(session: Session):
     assert not error.__suppress_context__
 
 
+def test_the_traceback_of_what_was_being_handled_is_left_alone(session: Session, client: Any):
+    def handling() -> None:
+        try:
+            client.get_item(TableName="nowhere", Key={})
+        except ClientError as error:
+            before.append(traceback.extract_tb(error.__traceback__))
+            session.insert(Song("a", "b"))
+
+    before: list[traceback.StackSummary] = []
+    error: BaseException | None = raised(handling)
+
+    assert len(before[0]) > 2
+    while error is not None and traceback.extract_tb(error.__traceback__) != before[0]:
+        error = error.__cause__ or error.__context__
+    assert isinstance(error, ClientError)
+
+
 def test_awaited_errors_are_as_short(
     session: Session, client_arguments: dict[str, Any], table_prefix: str
 ):
