@@ -248,12 +248,8 @@ class Buffer(Laned[Write]):
             found = self._running(allowed) or self._take(whole=False) or self._running(1)
             return found or self._hear()
 
-    def hear(self) -> Signal:
-        """A signal that is given when something becomes of a write."""
-        with self._lock:
-            return self._hear()
-
     def _hear(self) -> Signal:
+        """A signal that is given when something becomes of a write."""
         signal = Signal()
         self._listening.append(signal)
         return signal
