@@ -40,11 +40,12 @@ from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
 from dynattrs.mapper import json_text, json_values, packed
 from dynattrs.mapper.anything import plain_json
+from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.operations import item_keys
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.encoding import by_codecs, encode
 from dynattrs.operations.writing.packed import packed_write
-from dynattrs.schema.model_info import model_info
+from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, model_info
 from dynattrs.session.session import Batch
 from dynattrs.wire.exchange import read
 from dynattrs.wire.fast_requests import Pattern, Request, Signer
@@ -374,6 +375,16 @@ def writes(rounds: int) -> None:
                     by_codecs(core, info, each).moves for each in counted
                 ],
                 "JSON at once": lambda: [encode(core, each).moves for each in counted],
+            },
+            rounds,
+        )
+        in_turns(
+            "what 24 objects carry, which is nothing",
+            {
+                "by their slot": lambda: [
+                    getattr(song, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED) for song in songs
+                ],
+                "by their class": lambda: [carried_by(song) for song in songs],
             },
             rounds,
         )

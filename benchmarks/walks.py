@@ -11,9 +11,9 @@ of `dynattrs`, in the order of each thread. A *module* is one in which at least 
 generated function does is not in a file, so it is counted apart: the second pair of columns adds it, to
 the module that generates it.
 
-Each walk was done a few times before the one that is traced, so lazy imports and generated code are
-there. It goes to the server of `canned.py`, whose answers come after ten milliseconds, so that none is
-there early. Nothing is timed, and two runs print the same.
+Each walk was done a few times before it is traced, so lazy imports and generated code are there, and of
+a few traced ones the shortest is shown. It goes to the server of `canned.py`, whose answers come after
+ten milliseconds, so that none is there early. Nothing is timed, and two runs print the same.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from benchmarks.shapes import ARTIST, shape
 
 TABLE = "flat-11.10.40.10"
 WARM = 4
+#: So often each walk is traced then. The shortest counts: a thread that wakes up by its clock meanwhile, as
+#: it may on a machine that is busy, only adds steps.
+TRACED = 4
 
 PACKAGE = f"{Path(dynattrs.__file__).parent}{os.sep}"
 
@@ -171,15 +174,19 @@ def traced() -> dict[str, list[Step]]:
     with canned.running() as address, trace.installed():
         songs = dynattrs_sync.Songs(address, TABLE, items)
         prepared = [songs.make(number) for number in range(25)]
-        for _ in range(WARM):
+        shortest: dict[str, list[Step]] = {}
+        for number in range(WARM + TRACED):
             write(songs.session, prepared, trace)
             ask(songs.session, songs.cls, trace)
             read(songs.session, songs.cls, trace)
+            if number >= WARM:
+                for name, steps in trace.walks.items():
+                    shortest[name] = min(steps, shortest.get(name, steps), key=len)
         seen = canned.report(address)
         songs.session.close()
-    if seen["errors"] or seen["items"] != WARM * 25:
+    if seen["errors"] or seen["items"] != (WARM + TRACED) * 25:
         raise RuntimeError(f"the server has seen {seen}")
-    return trace.walks
+    return shortest
 
 
 # --- What is said -----------------------------------------------------------------------------------

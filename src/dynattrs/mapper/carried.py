@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -73,14 +74,30 @@ class Carried:
 NOTHING_CARRIED: Final = Carried()
 
 
+#: The classes, by their ids, of whose instances none has ever carried anything.
+# Measured (benchmarks/second_ways.py): 250 -> 80 ns an instance with Python 3.12, which raises an
+# AttributeError inside for a slot that is unset. tests/unit/test_carried.py holds it to the slot.
+quiet: Final[dict[int, weakref.ref[type[object]]]] = {}
+
+
+def only_by_carry(cls: type[object]) -> None:
+    """Nothing but `carry` sets the slot of the instances of a class, unpickling and copying included."""
+    at = id(cls)
+    quiet[at] = weakref.ref(cls, lambda _: quiet.pop(at, None))
+
+
 def carried_by(instance: object) -> Carried:
     """What *instance* carries; an unset slot is nothing."""
+    if id(type(instance)) in quiet:
+        return NOTHING_CARRIED
     carried: Carried = getattr(instance, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
     return carried
 
 
 def carry(instance: object, carried: Carried) -> None:
     """Give *instance*, frozen or not, what it carries."""
+    # Before it does: another thread may look.
+    quiet.pop(id(type(instance)), None)
     set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
 
 

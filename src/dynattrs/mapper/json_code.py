@@ -22,7 +22,7 @@ import msgspec
 
 from dynattrs import limits
 from dynattrs.mapper import scalars, stored_json, time_to_live
-from dynattrs.mapper.carried import NOTHING_CARRIED
+from dynattrs.mapper.carried import NOTHING_CARRIED, quiet
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import (
     SCALARS,
@@ -165,6 +165,7 @@ class JsonWriter:
         self.names: dict[str, Any] = {
             **{name: getattr(stored_json, name) for name in _NAMES},
             "NOTHING_CARRIED": NOTHING_CARRIED, "UUID": uuid.UUID, "check_sequence": check_sequence,
+            "quiet": quiet,
             "date": dt.date,
         }  # fmt: skip
         # Whether values may have more levels than the service allows, though nothing in them is `Any`.
@@ -396,13 +397,19 @@ class JsonWriter:
         general = f"return {self.general(codec)}(value, depth)"
         self._check_depth(source, codec, general)
         if codec.carries:
-            carried = f"getattr(value, {UNKNOWN_ATTRIBUTE!r}, NOTHING_CARRIED)"
+            carried = self.carried_by(codec)
             source.add(f"if {carried} is not NOTHING_CARRIED: {general}")
         fields = self.fields(source, codec.members, "depth + 1")
         whole = members_of(fields).within(b'{"M":{', b"}}")
         source.add(f"return {whole.code}")
         source.function(codec.record.cls)
         return name
+
+    def carried_by(self, codec: ClassCodec) -> str:
+        """The code of what an instance carries: as `carried_by`, of a class that is known."""
+        cls = self.bind("class_id", id(codec.record.cls))
+        stored = f"getattr(value, {UNKNOWN_ATTRIBUTE!r}, NOTHING_CARRIED)"
+        return f"(NOTHING_CARRIED if {cls} in quiet else {stored})"
 
     def _check_depth(self, source: Source, codec: Codec, general: str) -> None:
         """Leave to the general way what may be too deep, where values may be."""

@@ -27,7 +27,7 @@ from dynattrs.mapper.key_rules import rules_of
 from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.source import Source, indented
 from dynattrs.mapper.stored_json import encode, leave_to_dump
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, KeyRule, ModelInfo
+from dynattrs.schema.model_info import DumpAsRequest, KeyRule, ModelInfo
 from dynattrs.schema.slot_styles import (
     Fixed,
     Number,
@@ -172,7 +172,7 @@ class RequestWriter(JsonWriter):
         names = tuple((name, self.keys[name][1]) for name in self.info.table.key)
         keys = ", ".join(self.keys[name][0] for name in self.info.table.key)
         source.add(
-            f"carried = getattr(value, {UNKNOWN_ATTRIBUTE!r}, NOTHING_CARRIED)",
+            f"carried = {self.carried_by(self.codec)}",
             "if carried is NOTHING_CARRIED:",
             "    extra = b''",
             "else:",

@@ -19,7 +19,7 @@ from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.late_classes import frozen
 from dynattrs.mapper import Mapper, default
-from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry
+from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry, only_by_carry
 from dynattrs.mapper.class_kinds import check_defaults, record_of
 from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.mapper.hints import Undefined, remember_scope, resolving_in
@@ -393,6 +393,7 @@ def _keep_state(made: type[object], cls: type[object]) -> None:
 
     for name, method in (("__getstate__", __getstate__), ("__setstate__", __setstate__)):
         type.__setattr__(made, name, method)
+    only_by_carry(made)
 
 
 def _has_room(cls: type[object]) -> bool:

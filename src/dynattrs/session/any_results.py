@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import DynattrsError
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.batch_get import BatchGet
 from dynattrs.operations.reading.partiql import Statement
-from dynattrs.operations.reading.query import QueryVerbs, Stream, _positive
+from dynattrs.operations.reading.query import QueryVerbs, _positive
 from dynattrs.session.any_handle import AnyHandle
-from dynattrs.tracebacks import hidden, shown_of
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import tabular
@@ -49,12 +48,6 @@ class AnyQuery(QueryVerbs[M_co]):
         most = wanted if self._limit is None else min(self._limit, wanted)
         items = yield from self.limit(most)._all(eager=False)
         return tabular.preview_of(self, count, items)
-
-    def _stream(self) -> Stream[M_co]:
-        try:
-            return Stream(self)
-        except DynattrsError as error:
-            raise error.with_traceback(shown_of(error))  # noqa: B904
 
     def pages(self) -> Any:
         """The pages as the service returns them. Under a filter a page may be empty."""

@@ -22,7 +22,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from dynattrs.clock import monotonic
-from dynattrs.errors import SessionClosed
+from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.operations.flows import (
     Call,
     Flow,
@@ -35,8 +35,11 @@ from dynattrs.operations.flows import (
     forget_at_fork,
     frame_of,
 )
+from dynattrs.tracebacks import hidden, shown_of
 from dynattrs.wire.client import PendingReply, Wire
 from dynattrs.wire.time_limits import is_ending
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 
@@ -281,6 +284,14 @@ class Driver:
         self._holders = None
         self._attendant = Attendant(self._at_once)
         self.wire.renew()
+
+    def drive(self, flow: Flow[R]) -> R:
+        """As `run`, for a verb: its errors leave without the frames below."""
+        __tracebackhide__ = True
+        try:
+            return self.run(flow)
+        except DynattrsError as error:
+            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     def run(self, flow: Flow[R], effect: object = None) -> R:
         """The result of *flow*, or its error. If it has begun, *effect* is what it asks for.

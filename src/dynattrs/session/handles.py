@@ -13,13 +13,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import DynattrsError
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
 from dynattrs.session.driver import Driver
-from dynattrs.tracebacks import hidden, shown_of
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,10 +72,7 @@ class Handle(AnyHandle, Sync):
 
     def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
-        try:
-            return self._driver.run(flow)
-        except DynattrsError as error:
-            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
+        return self._driver.drive(flow)
 
     @overload
     def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...

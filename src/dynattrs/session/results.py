@@ -42,7 +42,7 @@ class Query(AnyQuery[M_co], Sync):
 
     def pages(self) -> Iterator[Page[M_co]]:
         stream = self._stream()
-        return Following(lambda: self._drive(stream.next()), stream.close)
+        return Following(lambda: self._handle._drive(stream.next()), stream.close)
 
     # What changes the type of the results is declared here, and once more for asyncio.
 

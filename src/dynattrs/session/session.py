@@ -61,7 +61,7 @@ class Batch(Handle, AnyBatch):
                 assert self._buffer is not None
                 whole = gathered.hold_packed(self._core, self._buffer, obj)
                 if whole:
-                    self._drive(gathered.send_whole(self._core, self._buffer))
+                    self._driver.drive(gathered.send_whole(self._core, self._buffer))
                 if whole is not None:
                     return obj
             return super().save(obj, when=when)
@@ -78,7 +78,7 @@ class Batch(Handle, AnyBatch):
     ) -> None:
         self._check_begun()
         try:
-            self._drive(self._end(error))
+            self._driver.drive(self._end(error))
         except BaseException as failure:
             self._report(failure, error)
             raise

@@ -106,12 +106,13 @@ class FastCalls:
 class SentRequest:
     """A request that was sent, or whose sending has failed, which counts as an attempt too."""
 
-    __slots__ = ("_attempts", "_connection", "_error", "_maker", "_request")
+    __slots__ = ("_attempts", "_connection", "_error", "_maker", "_receive", "_request")
 
     def __init__(
         self, connection: Connection, request: Request, attempts: Attempts, maker: RequestMaker
     ) -> None:
         self._connection = connection
+        self._receive = connection.receive
         self._request = request
         self._attempts = attempts
         self._maker = maker
@@ -134,13 +135,10 @@ class SentRequest:
             self._attempts.first = self._error
             return None
         try:
-            reply = self._connection.receive()
+            reply = self._receive()
         except HTTPClientError as error:
             self._attempts.first = error
             return None
-        return self._read(reply)
-
-    def _read(self, reply: Reply) -> Message | None:
         found = read_well(
             reply.status, reply.headers, reply.body, self._attempts.decode, self._maker.after_call
         )
@@ -200,8 +198,10 @@ class SpoiltRequest(SentRequest):
         if outcome.error is not None:
             self._attempts.first = outcome.error(self._request.url)
             return None
-        self._attempts.first = None
-        return self._read(Reply(outcome.status, outcome.headers, outcome.body, reusable=True))
+        self._attempts.first = self._error = None
+        reply = Reply(outcome.status, outcome.headers, outcome.body, reusable=True)
+        self._receive = lambda: reply
+        return super().response()
 
 
 @frozen(eq=False, repr=False)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import attrs
 
-from dynattrs.errors import MappingError, MultipleItems, NoSuchItem, QueryError
+from dynattrs.errors import DynattrsError, MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, concerns, evolving, keys_tell_subclasses
@@ -42,7 +42,7 @@ from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
-from dynattrs.tracebacks import hidden
+from dynattrs.tracebacks import hidden, shown_of
 
 __tracebackhide__ = hidden
 
@@ -201,7 +201,9 @@ class QueryVerbs(Generic[M_co]):
 
     @property
     def _table(self) -> str:
-        return self._handle._core.table_name(self._info.table)
+        core, table = self._handle._core, self._info.table
+        # Mostly nobody is told of it.
+        return core.table_names[table.name] if core.declared is None else core.table_name(table)
 
     def _plan(self) -> Plan:
         filters = self._filters
@@ -400,6 +402,12 @@ class QueryVerbs(Generic[M_co]):
         """All items, by class: `groups[Order]` is a `list[Order]`, `groups.one(User)` the only one."""
         items = yield from self._all()
         return Groups([info.cls for info in self._infos], items)
+
+    def _stream(self) -> Stream[M_co]:
+        try:
+            return Stream(self)
+        except DynattrsError as error:
+            raise error.with_traceback(shown_of(error))  # noqa: B904
 
     def _all(self, *, eager: bool = True) -> Flow[list[M_co]]:
         found: list[M_co] = []

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.keys.kinds import kinds_of
-from dynattrs.mapper.carried import NOTHING_CARRIED
+from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, quiet
 from dynattrs.operations.context import Core, Packing, is_frozen
 from dynattrs.operations.item_keys import key_map
 from dynattrs.operations.writing.buffer import Write
 from dynattrs.operations.writing.settling import NO_MOVES, moves_of, settling_packed
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, DumpAsRequest, info_of
+from dynattrs.schema.model_info import DumpAsRequest, info_of
 
 
 def packed_write(core: Core, obj: object) -> Write | None:
@@ -41,7 +41,7 @@ def packed_write(core: Core, obj: object) -> Write | None:
         return None
     request, size, key = found
     acknowledged = None
-    if changes or getattr(obj, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED) is not NOTHING_CARRIED:
+    if changes or (id(cls) not in quiet and carried_by(obj) is not NOTHING_CARRIED):
         acknowledged = settling_packed(info, obj, moves, request)
     return Write(table, None, request, size, obj, "save", acknowledged, key)
 
@@ -52,7 +52,7 @@ def packed_put(core: Core, obj: object) -> Write | None:
     An object that carries its key in another spelling changes with the write, and only if that is
     stored: it goes the other way.
     """
-    carried = getattr(obj, UNKNOWN_ATTRIBUTE, NOTHING_CARRIED)
+    carried = carried_by(obj)
     # (A class, given by mistake, has something else there.)
     if carried is not NOTHING_CARRIED and getattr(carried, "key", None) is not None:
         return None
