@@ -11,7 +11,7 @@ of `dynattrs`, in the order of each thread. A *module* is one in which at least 
 generated function does is not in a file, so it is counted apart: the second pair of columns adds it, to
 the module that generates it.
 
-Each walk was done a few times before it is traced, so lazy imports and generated code are there, and of
+Each walk was done a few dozen times before it is traced, so lazy imports and generated code are there, and of
 a few traced ones the shortest is shown. It goes to the server of `canned.py`, whose answers come after
 ten milliseconds, so that none is there early. Nothing is timed, and two runs print the same.
 """
@@ -36,7 +36,8 @@ from benchmarks.rivals import dynattrs_sync
 from benchmarks.shapes import ARTIST, shape
 
 TABLE = "flat-11.10.40.10"
-WARM = 4
+#: As often each is walked before, because attrs finishes some classes after twenty objects (`late_classes`).
+WARM = 24
 #: So often each walk is traced then. The shortest counts: a thread that wakes up by its clock meanwhile, as
 #: it may on a machine that is busy, only adds steps.
 TRACED = 4

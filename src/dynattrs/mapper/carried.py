@@ -96,8 +96,12 @@ def carried_by(instance: object) -> Carried:
 
 def carry(instance: object, carried: Carried) -> None:
     """Give *instance*, frozen or not, what it carries."""
-    # Before it does: another thread may look.
-    quiet.pop(id(type(instance)), None)
+    at = id(type(instance))
+    if at in quiet:
+        if carried is NOTHING_CARRIED:
+            return
+        # Before it does: another thread may look.
+        quiet.pop(at, None)
     set_attribute(instance, UNKNOWN_ATTRIBUTE, carried)
 
 
