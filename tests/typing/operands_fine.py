@@ -3,6 +3,9 @@
 tests/unit/test_typed_operands.py runs each statement: what is right to checkers is right when it runs.
 """
 
+# As users of the strict mode have it: what is returned for a value of type Any is known.
+# pyright: reportUnknownArgumentType=true, reportUnknownMemberType=true, reportUnknownVariableType=true
+
 from __future__ import annotations
 
 import datetime as dt
@@ -267,7 +270,6 @@ set_(Thing.shape, if_not_exists(Thing.shape, Circle(1.0)))
 set_(Thing.texts, if_not_exists(Thing.texts, []))
 set_(Thing.tags, if_not_exists(Thing.tags, {"a"}))
 set_(Thing.scores, if_not_exists(Thing.scores, {}))
-set_(Thing.anything, if_not_exists(Thing.anything, 3))
 set_(Thing.i, if_not_exists(Thing.i, anything))
 set_(Thing.texts, list_append(Thing.texts, ["a"]))
 set_(Thing.texts, list_append(["a"], Thing.texts))
@@ -649,8 +651,17 @@ def unchecked(value: Any) -> None:
     add(Thing.anything, 1)
     add(Thing.anything, {"a"})
     delete(Thing.anything, {"a"})
-    if_not_exists(Thing.i, value)
-    list_append(Thing.texts, value)
+    put(Thing.i).to(value)
+    print(if_not_exists(Thing.i, value))
+    print(if_not_exists(Thing.d, value))
+    print(if_not_exists(Thing.s, value))
+    print(if_not_exists(Thing.label, value))
+    print(if_not_exists(Thing.maybe_label, value))
+    print(if_not_exists(Thing.maybe_i, value) + 1)
+    print(list_append(Thing.texts, value))
+    print(list_append(value, Thing.texts))
+    set_(Thing.texts, list_append(if_not_exists(Thing.texts, []), value))
+    set_(Thing.i, if_not_exists(Thing.i, value) + value)
     size(value)
 
 

@@ -8,6 +8,8 @@ is a false alarm, which says when it is one no more.
 
 from __future__ import annotations
 
+from typing import Any
+
 from things import Company, Extra, Label, MajorLabel, Mood, OtherStruct, Point, Thing
 
 from dynattrs import (
@@ -18,11 +20,14 @@ from dynattrs import (
     set_,
 )
 
+anything: Any = 3
+
 # --- Mistakes that neither finds --------------------------------------------------------------------
 
 # None, of a field that takes none: a field that does looks the same to a signature.
 set_(Thing.i, None)
 set_(Thing.label, None)
+if_not_exists(Thing.i, None)
 in_(Thing.i, [1, None])
 
 # Another literal: a field of type Literal["A", "B"] is a str to a signature.
@@ -64,3 +69,8 @@ set_(Thing.extras, list_append(Thing.extras, [{"colour": "red"}]))  # type: igno
 set_(Thing.extra, if_not_exists(Thing.extra, Extra(colour="red")))
 # mypy does not take a member of an enum for FieldOf the enum where only some members may be there.
 set_(Thing.calm, Mood.CALM)  # type: ignore[arg-type]
+
+# Of a field of type Any, and of a value of type Any for a tuple, what these return is unknown to pyright.
+# (reportUnknownArgumentType is off here, as in the whole project.)
+set_(Thing.anything, if_not_exists(Thing.anything, 3))
+set_(Thing.many, list_append(Thing.many, anything))

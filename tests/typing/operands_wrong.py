@@ -161,7 +161,7 @@ if_not_exists(Thing.maybe_i, "a")  # type: ignore[arg-type]
 list_append(Thing.texts, [1])  # type: ignore[list-item]
 list_append([1], Thing.texts)  # type: ignore[arg-type]
 list_append(Thing.labels, [Point(1, 2)])  # type: ignore[list-item]
-list_append(Thing.tags, ["a"])  # type: ignore[arg-type]
+list_append(Thing.tags, ["a"])  # type: ignore[call-overload]
 list_append(Thing.maybe_list, [1])  # type: ignore[list-item]
 list_append(Thing.many, ["a"])  # type: ignore[arg-type]
 

@@ -308,9 +308,7 @@ def _members(label: str, form: StoredForm, value: object, written: str) -> Value
 if TYPE_CHECKING:
 
     @overload
-    def if_not_exists(target: FieldOf[T] | None, default: ValueOf[T]) -> T: ...
-    @overload
-    def if_not_exists(target: FieldOf[T] | None, default: ValueOf[T] | None) -> T | None: ...
+    def if_not_exists(target: FieldOf[T] | None, default: ValueOf[T] | None) -> T: ...
     @overload
     def if_not_exists(target: FieldOf[Decimal] | None, default: Decimal | int) -> Decimal: ...
     @overload
@@ -345,11 +343,11 @@ if TYPE_CHECKING:
     def list_append(first: Sequence[T] | None, second: list[T] | None) -> list[T]: ...
     @overload
     def list_append(
-        first: FieldOf[tuple[T, ...]] | None, second: Sequence[T] | None
+        first: FieldOf[tuple[T, ...]] | None, second: tuple[T, ...] | None
     ) -> tuple[T, ...]: ...
     @overload
     def list_append(
-        first: Sequence[T] | None, second: FieldOf[tuple[T, ...]] | None
+        first: tuple[T, ...] | None, second: FieldOf[tuple[T, ...]] | None
     ) -> tuple[T, ...]: ...
 
 
