@@ -623,6 +623,7 @@ class Recording:
     year: int | None = None
     studio: Studio | None = None
     studios: list[Studio] = attrs.field(factory=list)
+    tags: set[str] = attrs.field(factory=set)
     scores: dict[str, int] = attrs.field(factory=dict)
 
 
@@ -651,6 +652,24 @@ def test_assigning_to_a_field_of_the_class_is_refused_where_it_happens(code: str
     assert message in str(caught.value)
     assert repr(Recording.plays + 1) == "Recording.plays + 1"
     assert Recording("a", plays=3).plays == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("R.tags.add('a')", "write session.update(..., add(Recording.tags, {...}))"),
+        ("R.tags.discard('a')", "write session.update(..., delete(Recording.tags, {...}))"),
+        ("R.studios.append(1)", "set_(Recording.studios, list_append(Recording.studios, [...])))"),
+        ("R.id.startswith('a')", "write begins_with(Recording.id, ...)"),
+        ("R.id.upper()", "functions such as begins_with(Recording.id, ...)"),
+    ],
+)
+def test_what_is_meant_by_the_method_of_a_value_is_said(code: str, message: str):
+    """To a checker `Song.tags` is a set, which has these methods."""
+    with pytest.raises(AttributeError) as caught:
+        exec(code, {"R": Recording})
+
+    assert message in str(caught.value)
 
 
 def test_other_attributes_of_a_class_are_assigned_whatever_other_models_have():

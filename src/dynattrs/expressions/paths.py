@@ -116,8 +116,7 @@ class Path(Expression):
         if fields is None:
             raise AttributeError(
                 f"{data.label} is {data.form.expected} and has no field {name!r}; "
-                f"conditions are made with operators and with functions such as "
-                f"begins_with({data.label}, ...)"
+                f"{_instead(data.label, name)}"
             )
         if name not in fields:
             raise AttributeError(f"{data.label} has no field {name!r}{did_you_mean(name, fields)}")
@@ -207,6 +206,25 @@ class Path(Expression):
 
     def __repr__(self) -> str:
         return self.__dynattrs_path__.label
+
+
+#: What a program means by the methods of texts, sets and lists.
+_METHODS: Final = {
+    "add": "session.update(..., add({0}, {{...}}))",
+    "discard": "session.update(..., delete({0}, {{...}}))",
+    "append": "session.update(..., set_({0}, list_append({0}, [...])))",
+    "extend": "session.update(..., set_({0}, list_append({0}, [...])))",
+    "startswith": "begins_with({0}, ...)",
+}
+
+
+def _instead(label: str, method: str) -> str:
+    meant = _METHODS.get(method)
+    if meant is not None:
+        return f"write {meant.format(label)}"
+    return (
+        f"conditions are made with operators and with functions such as begins_with({label}, ...)"
+    )
 
 
 def _map_key(label: str, key: Any, form: StoredForm) -> str:
