@@ -149,6 +149,16 @@ def test_what_the_class_itself_raises_is_an_error_of_the_whole(raised: Exception
     assert errors(TypeAdapter(Thing), {"id": "1"}) == {(): "Value error, not so"}
 
 
+def test_whatever_a_converter_raises_is_no_error_of_the_program():
+    @model("things")
+    class Thing:
+        id: str = partition_key()
+        tags: list[str] = attrs.field(default="", converter=lambda text: text.split(","))
+
+    assert set(errors(TypeAdapter(Thing), {"id": "1", "tags": ["a"]})) == {("tags",)}
+    assert set(errors(TypeAdapter(Partial[Thing]), {"tags": ["a"]})) == {("tags",)}
+
+
 def test_what_only_the_object_tells_is_an_error_of_the_whole():
     @model("spans")
     class Span:
@@ -371,6 +381,12 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Odd(enum.Enum):
+    BYTES = b"\xff"
+    EXACT = Decimal("1.50")
+    NUMBER = 1
+
+
 class Access(enum.Flag):
     READ = 1
     WRITE = 2
@@ -405,6 +421,7 @@ NESTED: list[tuple[Any, Any, Any]] = [
     (Decimal, Decimal("1E+20"), "1E+20"),
     (Code, Code("x"), "x"),
     (Access, Access.READ | Access.WRITE, 3),
+    (list[Odd], [*Odd], ["/w==", "1.50", 1]),
     (Annotated[array, "f"], array("f", [0.5]), [0.5]),
     (Annotated[dt.datetime, Epoch], dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc), "2026-01-01T00:00:00Z"),
     (typing.Any, {"a": [b"\xff", {1}]}, {"a": ["/w==", [1]]}),
@@ -516,6 +533,27 @@ class Strange:
 @attrs.define
 class Stranger:
     value: Strange
+
+
+def test_a_subclass_of_a_model_that_is_not_decorated_is_refused():
+    class Worker(Person):
+        wage: int
+
+    with pytest.raises(
+        ModelError, match=r"Worker: it is a subclass of the model Person and not decorated"
+    ):
+        TypeAdapter(Worker)
+
+
+def test_a_value_that_is_of_no_member_of_an_enum_is_refused():
+    @model("odd-things")
+    class Thing:
+        id: str = partition_key()
+        odd: Odd = Odd.NUMBER
+
+    assert set(errors(TypeAdapter(Thing), {"id": "1", "odd": "2"})) == {("odd",)}
+    assert set(errors(TypeAdapter(Thing), {"id": "1", "odd": [1]})) == {("odd",)}
+    assert TypeAdapter(Thing).json_schema()["properties"]["odd"]["enum"] == ["/w==", "1.50", 1]
 
 
 def test_what_pydantic_does_not_know_is_named():

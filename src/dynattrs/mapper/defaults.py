@@ -85,7 +85,8 @@ def is_frozen(cls: type[object]) -> bool:
     if parameters is not None:
         return bool(parameters.frozen)
     if hasattr(cls, "model_fields") and hasattr(cls, "model_config"):
-        return bool(cls.model_config.get("frozen"))
+        config: Any = cls.model_config  # pyright: ignore[reportAttributeAccessIssue]
+        return bool(config.get("frozen"))
     if attrs.has(cls) and hasattr(attrs, "inspect"):
         return bool(attrs.inspect(cls).is_frozen)
     return getattr(cls.__setattr__, "__name__", "") == FROZEN_SETATTR

@@ -35,6 +35,8 @@ from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
 #: To checkers the arguments of this are types that they know.
 _ANNOTATED: Final[Any] = Annotated
 
+#: By these converters and validators say that a value is wrong.
+_REFUSALS: Final = (TypeError, ValueError, AssertionError)
 _FACTORY: Final[Any] = attrs.Factory
 
 ReadOnly: TypeAlias = Literal["refuse", "ignore", "take"]
@@ -183,12 +185,16 @@ class Shown:
                 instance = build(**given)
             except ValidationError:
                 raise
-            except (TypeError, ValueError, AssertionError) as error:
+            except Exception as error:
+                # A converter that does not take the value may raise anything.
                 self.check(stated)
-                raise refusal(said(error)) from error
+                if isinstance(error, _REFUSALS):
+                    raise refusal(said(error)) from error
+                raise
             self._check_stored(instance, stated)
             return instance
 
+        made.__name__ = made.__qualname__ = cls.__name__  # for messages
         return made
 
     def check(self, stated: Mapping[str, Any]) -> None:
@@ -355,10 +361,11 @@ def _problem(rules: FieldRules, value: Any) -> str | None:
         rules.check("", rules.stored(value))
     except ReadsObject:
         return None
-    except MappingError as error:
-        return said(error.__cause__ or error)
-    except (TypeError, ValueError, AssertionError) as error:
-        return said(error)
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, MappingError) else error
+        if isinstance(cause, _REFUSALS):
+            return said(cause)
+        return "expected a value that its converter and its validator take"
     return None
 
 

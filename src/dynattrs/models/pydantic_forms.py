@@ -144,7 +144,8 @@ def _class(cls: Any, classes: Classes) -> Any:
     if issubclass(cls, enum.Flag):
         return _ANNOTATED[Any, _flag(cls)]
     if issubclass(cls, enum.Enum):
-        return cls
+        plain_values = all(type(each.value) in _PLAIN_JSON for each in cls)
+        return cls if plain_values else _ANNOTATED[Any, _enum(cls)]
     if is_ndarray(cls):
         return _ANNOTATED[Any, _ndarray(cls)]
     if is_numpy(cls):
@@ -403,6 +404,37 @@ def _made_of(base: Any, cls: Any, back: Callable[[Any], Any]) -> Form:
 def _flag(cls: Any) -> Form:
     # Members combine, so the values are more than the members.
     return _made_of(int, cls, lambda value: value.value)
+
+
+#: What JSON and pydantic's own enums have as it is.
+_PLAIN_JSON: Final = (str, int, float, bool)
+
+
+def _enum(cls: Any) -> Form:
+    """An enum whose values have another form in JSON: bytes, a Decimal."""
+
+    def shown(member: Any) -> Any:
+        value = _json_value(member.value)
+        return str(value) if isinstance(value, Decimal) else value
+
+    members = {(type(shown(each)), shown(each)): each for each in cls}
+
+    def made(value: Any) -> Any:
+        if isinstance(value, cls):
+            return value
+        try:
+            return members[type(value), value]
+        except (KeyError, TypeError):
+            expected = ", ".join(repr(value) for _, value in members)
+            raise PydanticCustomError(
+                "enum", "Input should be one of {expected}", {"expected": expected}
+            ) from None
+
+    def make(handler: Any) -> CoreSchema:
+        schema = core_schema.no_info_plain_validator_function(made)
+        return _with(schema, shown, core_schema.any_schema())
+
+    return _Described(make, validation={"enum": [value for _, value in members]})
 
 
 def _array(code: str) -> Form:

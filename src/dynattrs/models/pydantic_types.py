@@ -108,7 +108,14 @@ class ByKind:
 
 
 def schema_of(source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
-    """The schema of a model, which pydantic asks for."""
+    """The schema of a model, which pydantic asks for.
+
+    Raises:
+        ModelError: It is a subclass of a model that is not decorated itself.
+    """
+    cls = get_origin(source) or source
+    if "__attrs_attrs__" not in vars(cls):
+        model_info(cls)
     classes = ClassSchemas(handler, _USUAL)
     return classes.complete(classes.of(source))
 
