@@ -172,7 +172,10 @@ def test_tables_are_created_compared_and_changed(run: Callable[..., Outcome], fo
     assert (refused.code, "See `update`" in refused.err) == (1, True)
     refused = run("update", "newer")
     assert (refused.code, "--destructive" in refused.err) == (1, True)
-    assert run("update", "newer", "--only", "ttl").code == 0
+    unsaid = run("update", "newer", "--only", "ttl")
+    assert (unsaid.code, "its declaration does not say it" in unsaid.err) == (2, True)
+    assert run("diff", "newer:app", "--only", "ttl").code == 0
+    assert run("diff", "newer:Song", "--only", "indexes").code == 1
     assert run("diff", "newer").code == 1
     assert run("update", "newer", "--destructive").code == 0
     assert run("diff", "newer").code == 0
@@ -289,6 +292,21 @@ def test_whole_items_are_fetched_behind_an_index(
     [keys] = run("query", "newer:Part", "c == 1", "--select", "id", "-f", "json").json
 
     assert (found["d"], keys) == (1, {"id": 1})
+
+
+def test_items_whose_time_is_over_are_left_out(run: Callable[..., Outcome], folder: Path):
+    (folder / "newer.py").write_text(
+        "from datetime import datetime\n"
+        "from dynattrs import field, model, partition_key\n"
+        '@model("notes")\n'
+        "class Note:\n"
+        "    id: int = partition_key()\n"
+        "    expires: datetime | None = field(default=None, ttl=True)\n"
+    )
+    explained = run("query", "newer:Note", "--scan", "--unexpired", "--explain").out
+
+    assert "filter: " in explained
+    assert "filter: none" not in explained
 
 
 def test_items_are_counted(run: Callable[..., Outcome], songs: Any):

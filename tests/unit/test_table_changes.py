@@ -15,6 +15,7 @@ from dynattrs import (
     InvalidRequest,
     LocalIndex,
     ModelError,
+    NoSuchTable,
     OnDemand,
     Provisioned,
     ServiceError,
@@ -563,6 +564,18 @@ class NoBackups(Service):
         raise ServiceError("DescribeContinuousBackups", "UnknownOperationException", "?", name)
 
     _update_continuous_backups = _describe_continuous_backups  # type: ignore[assignment]
+
+
+def test_some_settings_are_compared_alone():
+    service = Service(music(stream="new", deletion_protection=False))
+    declared = music(stream="old", deletion_protection=True)
+
+    assert [each.setting for each in service.diff(declared, only="stream")] == ["stream"]
+    assert len(service.diff(declared, only=["stream", "deletion_protection"])) == 2
+    with pytest.raises(ModelError, match="its declaration does not say it"):
+        service.diff(declared, only="ttl")
+    with pytest.raises(NoSuchTable):
+        Service().diff(declared, only="stream")
 
 
 def test_an_engine_without_point_in_time_recovery_is_warned_of(

@@ -98,23 +98,38 @@ class TableVerbs:
                 raise TableDiffers(name, [change.difference for change in changes])
 
     @verb
-    def diff(self, *subjects: Subject) -> Flow[list[TableChange]]:
+    def diff(
+        self, *subjects: Subject, only: TableSetting | Iterable[TableSetting] | None = None
+    ) -> Flow[list[TableChange]]:
         """What differs between the declarations of tables and what the service has.
 
         It reads only: DescribeTable, DescribeTimeToLive and DescribeContinuousBackups where a time to
         live and point-in-time recovery are declared. Settings that a declaration does not say are
         not compared.
 
+        Args:
+            subjects: Models and `Table` objects.
+            only: The names of the settings to compare, as `update` takes them. None for all.
+
         Returns:
             One `TableChange` for each difference; none where all is as declared.
+
+        Raises:
+            NoSuchTable: *only* is given, and there is no such table.
+            ModelError: Two models declare the same table differently; *only* names no setting, or one
+                that a declaration does not say.
         """
+        tables = _merged(self._core, subjects)
+        chosen = _chosen(tables, only)
         found: list[TableChange] = []
-        for name, table in _merged(self._core, subjects).items():
+        for name, table in tables.items():
             description = yield from find(name)
-            if description is None:
+            if description is not None:
+                found += yield from compared(table, name, description, only=chosen)
+            elif chosen is None:
                 found.append(diff.missing(name))
             else:
-                found += yield from compared(table, name, description)
+                raise _not_there(name)
         return found
 
     @verb
@@ -164,12 +179,7 @@ class TableVerbs:
             description = yield from find(name)
             if description is None or description["TableStatus"] == "DELETING":
                 if chosen is not None:
-                    raise NoSuchTable(
-                        "DescribeTable",
-                        "ResourceNotFoundException",
-                        "only= changes what is there",
-                        name,
-                    )
+                    raise _not_there(name)
                 planned[name] = [diff.missing(name)]
                 continue
             changing = _is_changing(description)
@@ -302,6 +312,12 @@ def _chosen(
                 )
         chosen.append(setting)
     return chosen
+
+
+def _not_there(name: str) -> NoSuchTable:
+    return NoSuchTable(
+        "DescribeTable", "ResourceNotFoundException", "only= is about what is there", name
+    )
 
 
 def _together(one: Table, other: Table) -> Table:

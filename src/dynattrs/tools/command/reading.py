@@ -40,6 +40,7 @@ _OPTIONS: Final = (
 @click.option("--index", help="Read this index and no other.")
 @click.option("--scan", is_flag=True, help="Read the whole table, or index.")
 @click.option("--hydrate", is_flag=True, help="Fetch whole items, which an index may not hold.")
+@click.option("--unexpired", is_flag=True, help="Without items whose time to live is over.")
 @click.option("--reverse", is_flag=True, help="In descending order of the sort key.")
 @click.option("--consistent", is_flag=True, help="Read consistently, at twice the price.")
 @click.option(
@@ -66,6 +67,7 @@ def query(
     index: str | None,
     scan: bool,
     hydrate: bool,
+    unexpired: bool,
     reverse: bool,
     consistent: bool,
     limit: int,
@@ -90,6 +92,8 @@ def query(
             asked = asked.using(index)
         if hydrate:
             asked = asked.hydrate()
+        if unexpired:
+            asked = asked.unexpired()
         if reverse:
             asked = asked.reverse()
         if consistent:

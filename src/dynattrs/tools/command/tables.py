@@ -69,15 +69,21 @@ def create(
 
 @click.command()
 @click.argument("subjects", metavar="MODULE:NAME", type=SubjectsType())
+@click.option(
+    "--only", multiple=True, type=click.Choice(get_args(TableSetting)),
+    help="Compare this setting, and no other. May be repeated.",
+)  # fmt: skip
 @connected
 @formatted("table", "json", "csv")
-def diff(subjects: Subjects, connection: Connection, output: Format) -> int:
+def diff(
+    subjects: Subjects, only: tuple[TableSetting, ...], connection: Connection, output: Format
+) -> int:
     """Show in what tables differ from their declarations; the exit code is then 1.
 
     What a declaration does not say is not compared.
     """
     with connection.session() as session:
-        changes = session.tables.diff(*subjects.declarations)
+        changes = session.tables.diff(*subjects.declarations, only=only or None)
     _print_changes(output, changes)
     if not changes:
         note("No differences.")
@@ -121,9 +127,7 @@ def update(
     A change that is impossible, or destructive and not allowed, is shown, and then nothing is changed.
     """
     with connection.session() as session:
-        changes = session.tables.diff(*subjects.declarations)
-        if only:
-            changes = [each for each in changes if each.setting in (*only, "key", "table")]
+        changes = session.tables.diff(*subjects.declarations, only=only or None)
         _print_changes(output, changes)
         if not changes:
             note("All tables are as declared.")
