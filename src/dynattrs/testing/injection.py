@@ -317,19 +317,22 @@ class Injected:
     def _next(self, operation: str, tables: tuple[str, ...], *, parts: bool) -> Fault | None:
         """The first fault that happens now."""
         with self._lock:
-            for place, each in enumerate(self._faults):
-                if (each.outcome is None) is not parts or not _concerns(each, operation, tables):
-                    continue
-                if each.times is not None and self.counts[place] >= each.times:
-                    continue
-                self._passed[place] += 1
-                if self._passed[place] <= each.skip:
-                    continue
-                if each.probability < 1.0 and self._random.random() >= each.probability:
-                    continue
-                self.counts[place] += 1
-                self.by_operation[operation] += 1
-                return each
+            return self._found(operation, tables, parts)
+
+    def _found(self, operation: str, tables: tuple[str, ...], parts: bool) -> Fault | None:
+        for place, each in enumerate(self._faults):
+            if (each.outcome is None) is not parts or not _concerns(each, operation, tables):
+                continue
+            if each.times is not None and self.counts[place] >= each.times:
+                continue
+            self._passed[place] += 1
+            if self._passed[place] <= each.skip:
+                continue
+            if each.probability < 1.0 and self._random.random() >= each.probability:
+                continue
+            self.counts[place] += 1
+            self.by_operation[operation] += 1
+            return each
         return None
 
 
