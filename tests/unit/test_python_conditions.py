@@ -243,7 +243,11 @@ def test_what_is_no_condition_is_refused_and_nothing_of_it_is_run(text: str):
     assert REFUSED[text] in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["(" * 5000 + "plays" + ")" * 5000, "not " * 100_000 + "sold"])
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 5000 + "plays" + ")" * 5000, "not " * 100_000 + "sold", "sold" + ".x" * 5000],
+    ids=["brackets", "operators", "attributes"],
+)
 def test_what_python_cannot_parse_is_refused(text: str):
     with pytest.raises(ConditionError):
         condition_of(text, SONG)

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import attrs
@@ -26,6 +26,8 @@ from dynattrs.models.model import path as path_of
 from dynattrs.operations.item_keys import key_parts
 from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import ModelInfo, StoredForm
+
+R = TypeVar("R")
 
 _COMPARISONS: Final[Mapping[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.Eq: lambda one, other: one == other,
@@ -65,7 +67,7 @@ def condition_of(text: str, infos: Sequence[ModelInfo]) -> bool:
     Raises:
         ConditionError: It is no condition, or one that cannot be sent; the message names the part.
     """
-    return _Reader(text, infos).condition(_parsed(text))
+    return _read(text, _Reader(text, infos).condition)
 
 
 def path_in(text: str, infos: Sequence[ModelInfo]) -> Path:
@@ -74,7 +76,7 @@ def path_in(text: str, infos: Sequence[ModelInfo]) -> Path:
     Raises:
         ConditionError: It is none, or no field has the name.
     """
-    return _Reader(text, infos).path(_parsed(text))
+    return _read(text, _Reader(text, infos).path)
 
 
 def key_in(text: str, info: ModelInfo) -> dict[str, Any]:
@@ -111,6 +113,13 @@ def value_of(text: str, form: StoredForm) -> Any:
     number where that is a number's, and text where it is text's.
     """
     return _Literal(text, text, bare=True).fitting(form)
+
+
+def _read(text: str, read: Callable[[ast.expr], R]) -> R:
+    try:
+        return read(_parsed(text))
+    except RecursionError:
+        raise ConditionError(f"{quoted(text)} is nested too deeply") from None
 
 
 def _parsed(text: str) -> ast.expr:
