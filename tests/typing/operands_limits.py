@@ -13,10 +13,15 @@ from typing import Any
 from things import Company, Extra, Label, MajorLabel, Mood, OtherStruct, Point, Thing
 
 from dynattrs import (
+    Session,
     between,
+    field,
     if_not_exists,
     in_,
     list_append,
+    model,
+    partition_key,
+    put,
     set_,
 )
 
@@ -62,6 +67,27 @@ set_(Thing.either, "text")  # type: ignore[misc]
 set_(Thing.answer, True)  # type: ignore[misc]
 set_(Thing.owner, Label("a"))  # type: ignore[misc]
 in_(Thing.answer, [True, "a"])  # type: ignore[misc]
+
+
+@model("counters")
+class Counter:
+    id: str = partition_key()
+    count: int = field(converter=int, default=0)
+
+
+# What only the converter makes right.
+set_(Counter.count, "3")  # type: ignore[arg-type]
+put(Counter.count).to("3")  # type: ignore[arg-type]
+
+
+class Ulid:
+    """A type of somebody's, with hooks on the mapper."""
+
+
+def keys(session: Session, ulid: Ulid) -> None:
+    session.get(Counter, ulid)  # type: ignore[arg-type]
+    session.get(Counter, {"id": ulid})
+
 
 # mypy reads a dict for a TypedDict only where nothing is between the two.
 set_(Thing.extra, if_not_exists(Thing.extra, {"colour": "red"}))  # type: ignore[arg-type]

@@ -172,6 +172,8 @@ def imported() -> set[str]:
         "ministack",
         "dynattrs.keys.bounds",
         "dynattrs.schema.capacity",
+        "dynattrs.expressions.computed",
+        "dynattrs.expressions.operand_types",
         "dynattrs.expressions.updates",
         "dynattrs.tools.generation",
         "dynattrs.schema.infrastructure",
