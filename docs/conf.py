@@ -17,7 +17,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
 import dynattrs
-from dynattrs import aio, events, fastapi, testing, workbench
+from dynattrs import aio, events, fastapi, streams, testing, workbench
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,11 @@ _CONSTRUCTED = {
     "OnDemand", "Partial", "Provisioned", "Session", "Table",
 }  # fmt: skip
 
-_PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(fastapi), *dir(testing), *dir(workbench)}
+_PUBLIC = {
+    name
+    for module in (dynattrs, aio, events, fastapi, streams, testing, workbench)
+    for name in dir(module)
+}
 
 
 def _without_constructor(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import dynattrs
-from dynattrs import aio, events, fastapi, testing, workbench
+from dynattrs import aio, events, fastapi, streams, testing, workbench
 
 pytestmark = pytest.mark.full  # it builds the documentation
 
@@ -25,7 +25,11 @@ pytest.importorskip("sphinx")
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-PUBLIC = {*dir(dynattrs), *dir(aio), *dir(events), *dir(fastapi), *dir(testing), *dir(workbench)}
+PUBLIC = {
+    name
+    for module in (dynattrs, aio, events, fastapi, streams, testing, workbench)
+    for name in dir(module)
+}
 STANDARD = {
     name
     for module in (builtins, collections, collections.abc, dt, types, typing)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from dynattrs.errors import QueryError
 from dynattrs.schema.table import Table
-from dynattrs.streams.changes import AnyChange, Unreadable
+from dynattrs.streams.kinds import AnyChange, Unreadable
 from dynattrs.streams.reading import Others, read_record, source_of
 from dynattrs.streams.records import Record, records_in
 from dynattrs.streams.tracing import Batch, batch_span

@@ -19,7 +19,7 @@ from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.schema.item_models import has_plain_keys
 from dynattrs.schema.model_info import ModelInfo, model_info, models_in
 from dynattrs.schema.table import AttributeMap, Table
-from dynattrs.streams.changes import (
+from dynattrs.streams.kinds import (
     KINDS,
     AnyChange,
     Change,

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
-from dynattrs.streams.changes import Unreadable
+from dynattrs.streams.kinds import Unreadable
 from dynattrs.streams.records import Record
 
 

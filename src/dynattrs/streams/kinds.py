@@ -243,7 +243,7 @@ class Unreadable(_OfRecord):
         return self._record.at
 
     @property
-    def key(self) -> AttributeMap:
+    def key(self) -> dict[str, Any]:
         """The item's primary key, as an attribute map; empty where the record has none."""
         return self._record.key
 
