@@ -189,6 +189,8 @@ def test_tables_are_described(run: Callable[..., Outcome], table_prefix: str):
     assert {each["TableName"] for each in described} == {
         f"{table_prefix}music", f"{table_prefix}app"
     }  # fmt: skip
+    listed = [*csv.DictReader(io.StringIO(run("describe", "-f", "csv").out))]
+    assert [row["indexes"] for row in listed] == ["", "by-genre"]
     named = run("describe", "music")
     assert "by-genre" in named.out
     assert "genre S, year N (sort)" in named.out
@@ -462,6 +464,31 @@ def test_items_are_migrated(
     assert "rewrote 0" in run("migrate", "newer:Note").err
     lengths = [each["length"] for each in run("query", "newer:Note", "--scan", "-f", "json").json]
     assert sorted(lengths) == [0, 1, 2, 3, 4]
+
+
+def test_a_migration_that_is_interrupted_says_how_to_go_on(
+    run: Callable[..., Outcome], folder: Path, client: Any, table_prefix: str
+):
+    stop = (
+        "    done.add(item['text'])\n"
+        "    if len(done) == 3:\n"
+        "        done.add(0)\n"
+        "        raise KeyboardInterrupt\n"
+    )
+    interrupted = NEWER.replace("    item[", f"{stop}    item[")
+    (folder / "newer.py").write_text(f"done = set()\n{interrupted}")
+    run("create", "newer")
+    for number in range(5):
+        item = {"id": {"N": str(number)}, "text": {"S": "x" * number}}
+        client.put_item(TableName=f"{table_prefix}notes", Item=item)
+
+    outcome = run("migrate", "newer:Note", "--page-size", "1")
+    assert (outcome.code, "rewrote 2" in outcome.err) == (130, True)
+    *_, told, last = filter(None, outcome.err.splitlines())
+    assert (told.startswith("To go on: --after "), last) == (True, "dynattrs: interrupted")
+
+    rest = run("migrate", "newer:Note", "--after", told.split()[-1])
+    assert (rest.code, "rewrote 3" in rest.err) == (0, True)
 
 
 def test_what_cannot_be_migrated_is_counted(

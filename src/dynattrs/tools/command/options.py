@@ -44,7 +44,8 @@ class Connection:
     def session(self) -> Generator[Session, None, None]:
         """A session, closed at the end."""
         options: dict[str, Any] = {"region_name": self.region, "profile_name": self.profile}
-        endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_DYNAMODB")
+        stated = (os.environ.get(f"AWS_ENDPOINT_URL{each}") for each in ("_DYNAMODB", ""))
+        endpoint = self.endpoint_url or next(filter(None, stated), None)
         if endpoint is not None and is_local(endpoint) and self._has_no_credentials():
             import boto3
 

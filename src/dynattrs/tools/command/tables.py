@@ -161,7 +161,7 @@ def update(
 def describe(names: tuple[str, ...], connection: Connection, output: Format) -> int:
     """Show tables as the service describes them: by their names, or those of models (with a colon).
 
-    Without a name it lists all tables of the region. JSON is DescribeTable's own.
+    Without a name it lists all tables of the region, without their time to live. JSON is DescribeTable's.
     """
     with connection.session() as session:
         wanted = _named(session, names) if names else _all_names(session, connection.table_prefix)
@@ -170,7 +170,11 @@ def describe(names: tuple[str, ...], connection: Connection, output: Format) -> 
             print_json(descriptions)
             return OK if descriptions else NONE
         both = [
-            (description, session.tables.reflect(name))
+            # A list of all tables does not ask each for its time to live as well.
+            (
+                description,
+                session.tables.reflect(name) if names else Table.from_description(description),
+            )
             for description, name in zip(descriptions, wanted, strict=True)
         ]
     print_rows(output, _TABLE_COLUMNS, [_table_row(*each) for each in both])
