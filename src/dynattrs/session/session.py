@@ -53,7 +53,7 @@ class Batch(Handle, AnyBatch):
     if not TYPE_CHECKING:  # checkers read the verb
 
         def save(self, obj: M, *, when: bool | None = None) -> M:
-            # Measured (benchmarks/second_ways.py): 4.1 -> 2.9 us a save. All but one of 25 send nothing, and
+            # Measured (benchmarks/second_ways.py): 4.0 -> 2.7 us a save. All but one of 25 send nothing, and
             # take no flow then. tests/property/test_sessions.py holds it to the verb.
             core = self._core
             slow = self._closed or self._session._closed or core.transactions or core.taking

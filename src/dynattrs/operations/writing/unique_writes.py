@@ -505,9 +505,8 @@ def commit(core: Core, actions: TransactionActions, planned: Sequence[Planned]) 
     """
     known: dict[int, AttributeMap | None] = {}
     for number, each in enumerate(planned):
-        if each.inserting:
-            known[number] = None
-        else:
+        known[number] = None
+        if not each.inserting:
             known[number] = yield from stored_item(core, each.action.info, each.action.key)
     own = len(actions)
     try:
