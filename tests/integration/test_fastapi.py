@@ -14,6 +14,7 @@ pytest.importorskip("fastapi", reason="pip install 'dynattrs[fastapi]'")
 uvicorn = pytest.importorskip("uvicorn", reason="pip install uvicorn")
 httpx = pytest.importorskip("httpx", reason="pip install httpx")
 
+import fastapi  # noqa: E402
 from fastapi import FastAPI, Header  # noqa: E402
 from pydantic import Field  # noqa: E402
 
@@ -136,7 +137,7 @@ def service(session: Session) -> FastAPI:
         return song
 
     @app.post("/pets")
-    def pet(pet: Body[Pet]) -> Pet:
+    def pet(pet: Annotated[Cat | Dog, fastapi.Body(discriminator="kind")]) -> Pet:
         return session.save(pet)
 
     @app.get("/users/{user}")
