@@ -7,7 +7,9 @@ import collections.abc as abc
 import dataclasses
 import datetime as dt
 import enum
+import ipaddress
 import json
+import pathlib
 import subprocess
 import sys
 import typing
@@ -422,6 +424,8 @@ NESTED: list[tuple[Any, Any, Any]] = [
     (Code, Code("x"), "x"),
     (Access, Access.READ | Access.WRITE, 3),
     (list[Odd], [*Odd], ["/w==", "1.50", 1]),
+    (list[pathlib.PurePosixPath | Access], [Access.READ, pathlib.PurePosixPath("a")], [1, "a"]),
+    (list[ipaddress.IPv4Address | Level], [Level.LOW, ipaddress.IPv4Address("0.0.0.1")], [1, "0.0.0.1"]),
     (Annotated[array, "f"], array("f", [0.5]), [0.5]),
     (Annotated[dt.datetime, Epoch], dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc), "2026-01-01T00:00:00Z"),
     (typing.Any, {"a": [b"\xff", {1}]}, {"a": ["/w==", [1]]}),

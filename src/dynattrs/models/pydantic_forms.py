@@ -27,7 +27,12 @@ from uuid import UUID
 import attrs
 import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import (
+    CoreSchema,
+    PydanticCustomError,
+    PydanticSerializationUnexpectedValue,
+    core_schema,
+)
 
 from dynattrs.foreign_values import is_numpy, plain
 from dynattrs.mapper import pydantic_classes
@@ -206,7 +211,31 @@ def _union_member(type_: Any, classes: Classes) -> Any:
     if _text(type_) is None or _text(type_) == "number":
         return made
     # A number is another member's: pydantic would take it for a date, or an address, too.
-    return _ANNOTATED[made, pydantic.BeforeValidator(_no_number)]
+    made = _ANNOTATED[made, pydantic.BeforeValidator(_no_number)]
+    cls = _without_marks(type_)
+    if is_class(cls) and issubclass(cls, _WRITTEN_AS_TEXT):
+        # Older releases of pydantic write any value as the text of the first such member.
+        text = pydantic.PlainSerializer(_text_of(cls), return_type=str, when_used="json")
+        return _ANNOTATED[made, text]
+    return made
+
+
+def _without_marks(type_: Any) -> Any:
+    """What a type is by another name, or with marks."""
+    type_ = getattr(type_, "__supertype__", type_)
+    return _without_marks(get_args(type_)[0]) if get_origin(type_) is Annotated else type_
+
+
+_WRITTEN_AS_TEXT: Final = (pathlib.PurePath, ipaddress.IPv4Address, ipaddress.IPv6Address)
+
+
+def _text_of(cls: type[object]) -> Callable[[Any], str]:
+    def text(value: Any) -> str:
+        if not isinstance(value, cls):
+            raise PydanticSerializationUnexpectedValue(f"Expected `{cls.__name__}`")
+        return str(value)
+
+    return text
 
 
 def _no_number(value: object) -> object:
