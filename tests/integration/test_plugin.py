@@ -158,6 +158,14 @@ ISOLATION = """
 
 
     @pytest.mark.parametrize("n", range(2))
+    def test_statements(dynattrs_session, n):
+        real = dynattrs_session._core.table_names["songs"]
+        assert list(dynattrs_session.execute(f'SELECT * FROM "{real}"', model=Song)) == []
+        dynattrs_session.save(Song("Nina Simone", "Sinnerman"))
+        assert len(list(dynattrs_session.execute(f'SELECT * FROM "{real}"'))) == 1
+
+
+    @pytest.mark.parametrize("n", range(2))
     def test_many_items(dynattrs_session, n):
         check_new(dynattrs_session)
         dynattrs_session.save_all(Song("Nina Simone", str(i)) for i in range(230))
@@ -258,7 +266,7 @@ def test_a_test_sees_nothing_of_others(
 ):
     done = project(engine_option(endpoint), *spread, test_isolation=ISOLATION)
 
-    assert outcomes(done) == {"passed": 24, "failed": 2}, done.stdout + done.stderr
+    assert outcomes(done) == {"passed": 26, "failed": 2}, done.stdout + done.stderr
     assert done.stdout.count("RuntimeError: on purpose") >= 2
     # Nothing of ours goes before the test's own failure.
     assert "during handling" not in done.stdout.lower()

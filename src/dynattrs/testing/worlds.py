@@ -11,6 +11,7 @@ import contextlib
 import copy
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import threading
@@ -202,7 +203,8 @@ def _named(statement: str | None, declared: Mapping[str, Table]) -> tuple[str, .
     """The tables that a statement of PartiQL may mean."""
     if statement is None:
         return ()
-    return tuple(name for name in declared if name in statement)
+    whole = "(?<![a-zA-Z0-9_.-]){}(?![a-zA-Z0-9_.-])".format
+    return tuple(name for name in declared if re.search(whole(re.escape(name)), statement))
 
 
 def _create(clients: Clients, name: str, table: Table) -> None:

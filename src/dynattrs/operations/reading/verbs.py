@@ -206,6 +206,9 @@ class ReadVerbs(Owner):
         if model is not None:
             info = model_info(model)
             partiql.check_whole(statement, info.name)
+            self._core.table_name(
+                info.table
+            )  # the statement names it, and tests may have to make it
             read = self._reads(info, model, sure=False)
             decode = decoder(info, model, "Items")
             if info.table.name in guarded_tables:
