@@ -160,10 +160,17 @@ class MapShape:
 
 @frozen(eq=False, repr=False)
 class KeyedMapShape:
-    """M whose names are those that `name_of` makes of keys, all members by one codec."""
+    """M whose names are those that `name_of` makes of keys, all members by one codec.
+
+    Attributes:
+        key: The codec of the keys.
+        build: Makes the value of a dict of keys and members.
+    """
 
     name_of: Callable[[Any], str]
     element: Codec
+    key: Codec
+    build: Callable[[Any], Any]
 
 
 @frozen(eq=False, repr=False)

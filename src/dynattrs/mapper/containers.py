@@ -290,7 +290,7 @@ def dict_codec(
     return Codec(
         type_, frozenset({"M"}), dump, load, expected="a dict",
         dump_at=dump_at, load_at=load_at, element=element, key=None if plain else key,
-        shape=MapShape(element, build) if plain else KeyedMapShape(name_of, element),
+        shape=MapShape(element, build) if plain else KeyedMapShape(name_of, element, key, build),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ a payload of its JSON type. (msgspec's lax mode would make ints of text while it
 them of JSON numbers and floats, and of other texts than `int` does, and the text would be gone.)
 
 Payloads stay text in rows, numbers too, so that a row is the item that was read. Fields without a fast
-form (`Any`, typed dicts, types with hooks of their own, …) stay attribute values inside the row and go
+form (`Any`, types with hooks of their own, …) stay attribute values inside the row and go
 through their codec, field by field. What reads the values is `value_rows`'s.
 """
 
@@ -127,6 +127,7 @@ class _RowCode(ValueReader):
         struct = struct_of(
             codec.record.cls.__name__, members, base, rename=renamed(places), namespace=namespace
         )
+        self.read_again()
         self.names.update(Row=struct, other=other)
         source = Source("build", "row", self.names)
         unlike = "".join(f" or {each}" for each in conditions)
