@@ -17,11 +17,14 @@ from pathlib import Path
 import pytest
 
 import dynattrs
-from dynattrs import aio, events, fastapi, streams, testing, workbench
+from dynattrs import aio, events, streams, testing, workbench
 
 pytestmark = pytest.mark.full  # it builds the documentation
 
 pytest.importorskip("sphinx")
+pytest.importorskip("fastapi")
+
+from dynattrs import fastapi  # noqa: E402
 
 DOCS = Path(__file__).parents[2] / "docs"
 
