@@ -13,12 +13,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Exp
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-from dynattrs import limits, utf8
+from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import (
     Expression,
@@ -560,14 +559,6 @@ def check_order(label: str, operand: Operand) -> None:
         raise ConditionError(
             f"{label} is compared with {operand}; only text, numbers and bytes have an order"
         )
-
-
-def order_of(value: AttributeValue) -> Any:
-    """Text, a number or bytes as the service orders values of one type: text by UTF-8 bytes."""
-    ((tag, payload),) = value.items()
-    if tag == "N":
-        return Decimal(payload)
-    return utf8.as_bytes(payload) if tag == "S" else payload
 
 
 def _install() -> None:

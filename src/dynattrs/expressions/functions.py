@@ -33,10 +33,10 @@ from dynattrs.expressions.conditions import (
     condition,
     none_at,
     operand_for,
-    order_of,
 )
 from dynattrs.expressions.paths import Path, check_unpacked, data_of, is_path, path_of
 from dynattrs.quoting import quoted
+from dynattrs.schema.ordering import order_of
 from dynattrs.schema.table import AttributeValue
 from dynattrs.tracebacks import hidden
 

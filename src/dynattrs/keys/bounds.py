@@ -26,7 +26,6 @@ from dynattrs.expressions.conditions import (
     Operand,
     PathOperand,
     Value,
-    order_of,
     place_operand,
 )
 from dynattrs.keys.ranges import (
@@ -41,6 +40,7 @@ from dynattrs.keys.ranges import (
     stored_in,
 )
 from dynattrs.schema.model_info import ComputedKeys, ModelInfo
+from dynattrs.schema.ordering import order_of
 from dynattrs.schema.slot_styles import Fixed, Period, Rest, Unfit, Words
 from dynattrs.schema.table import AttributeValue
 from dynattrs.schema.templates import Slot, Template

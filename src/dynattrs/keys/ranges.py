@@ -24,9 +24,9 @@ from dynattrs.expressions.conditions import (
     Operand,
     PathOperand,
     Value,
-    order_of,
 )
 from dynattrs.mapper.scalars import binary
+from dynattrs.schema.ordering import order_of
 from dynattrs.schema.table import AttributeValue, StoredItem
 from dynattrs.schema.templates import value_at
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from dynattrs.expressions.conditions import Comparison, Condition, Operator, Value, order_of
+from dynattrs.expressions.conditions import Comparison, Condition, Operator, Value
 from dynattrs.keys.bounds import attribute_operand
 from dynattrs.keys.computed import sharded
 from dynattrs.keys.plans import Plan
@@ -23,6 +23,7 @@ from dynattrs.operations.flows import Flow, Start, Task, Wait
 from dynattrs.operations.reading.pages import Limit, Pages, RawPage, Reading, pages_of
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.ordering import order_of
 from dynattrs.schema.table import AttributeMap, GlobalIndex, StoredItem
 
 
