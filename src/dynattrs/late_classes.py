@@ -247,6 +247,7 @@ class _LateInit(_Late):
         super().__init__(of, "__init__")
 
     def __get__(self, instance: object, owner: object = None) -> Any:
-        if instance is None:
+        # `inspect.signature` asks with the class as the instance, from Python 3.13 on.
+        if instance is None or isinstance(instance, type):
             return super().__get__(instance, owner)
         return partial(self._class.fill, instance)
