@@ -2,8 +2,8 @@
 
 Timed: an event of AWS Lambda with 100 records, each with two images of eleven attributes, from JSON that
 is parsed already to 200 objects. Left out: parsing the event, Lambda, the function. Compared with reading
-a page of 100 items of the same model, of which one change should cost at most twice two; with the general
-way through attribute maps; with boto3's TypeDeserializer, which makes dicts and no objects.
+a page of 100 items of the same model: a change should cost at most twice as much as two items; with the
+general way through attribute maps; with boto3's TypeDeserializer, which makes dicts and no objects.
 
     uv run --group bench pytest benchmarks/test_changes.py
 """

@@ -156,7 +156,7 @@ def overlap(one: DrawnAction, other: DrawnAction) -> bool:
 
 
 def apart(actions: list[DrawnAction]) -> list[DrawnAction]:
-    """Those of which none changes another's place."""
+    """Those that change no other's place."""
     kept: list[DrawnAction] = []
     for action in actions:
         if not any(overlap(action, other) for other in kept):

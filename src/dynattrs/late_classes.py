@@ -185,7 +185,7 @@ class _Class:
 
 
 class _Plain:
-    """Fields of which attrs knows no more than this.
+    """Fields that attrs knows no more about than this.
 
     Attributes:
         fields: Each one's name, name as an argument, default and converter.

@@ -23,7 +23,7 @@ _ENGINE: Final = frozenset(
         "contextlib", "dynattrs", "http", "httpcore", "httpx", "socket", "ssl", "urllib3", "uvloop",
     )
 )  # fmt: skip
-#: Errors of which the message says all, of whatever frames they come.
+#: Errors whose message says all, whatever frames they come from.
 _TOLD: Final = frozenset(("aiobotocore", "aiohttp", "botocore", "urllib3"))
 
 

@@ -100,7 +100,7 @@ MAKERS: dict[str, Callable[[int], Any]] = {
 
 
 class Heard:
-    """What somebody who listens to the client, or has patched it, gets: attribute maps."""
+    """What a listener or a patch of the client gets: attribute maps."""
 
     def __init__(self) -> None:
         self.items: list[Any] = []

@@ -510,7 +510,7 @@ def test_items_of_several_models_of_one_table_stand_by_class(session: Any, table
     ]
     with pytest.raises(ModelError, match="table 'app' holds User, Order: write a list for each"):
         waited(session, {"app": [{"id": "1", "name": "Ada"}]}, User, Order)
-    with pytest.raises(ModelError, match="does not say of which model they are"):
+    with pytest.raises(ModelError, match="does not name their model"):
         waited(session, [{"id": "1", "name": "Ada"}], User, Order)
 
 

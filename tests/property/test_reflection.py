@@ -19,7 +19,7 @@ PROJECTIONS: Any = st.sampled_from(["all", "keys", ["other"], ["other", "another
 
 @st.composite
 def tables(draw: Any) -> Table:
-    """Tables of which everything is said."""
+    """Tables that say everything."""
     names = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)
     key = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=2, unique=True))
     billings = draw(

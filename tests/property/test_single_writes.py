@@ -290,7 +290,7 @@ values = st.one_of(
 
 @st.composite
 def changed(draw: st.DrawFn) -> Any:
-    """An object of which some fields may have no place."""
+    """An object whose fields may partly have no place."""
     obj = copy.deepcopy(draw(st.sampled_from(OBJECTS)))
     names = [each.name for each in attrs.fields(type(obj))]
     for name in draw(st.lists(st.sampled_from(names), max_size=3, unique=True)):

@@ -81,7 +81,7 @@ put(Counter.count).to("3")  # type: ignore[arg-type]
 
 
 class Ulid:
-    """A type of somebody's, with hooks on the mapper."""
+    """A type of another library, with hooks on the mapper."""
 
 
 def keys(session: Session, ulid: Ulid) -> None:

@@ -702,7 +702,7 @@ def test_a_partial_is_of_a_model():
         TypeAdapter(Partial[Address])
     with pytest.raises(ModelError, match="has no field 'ages'"):
         Partial(Person, {"ages": 3})
-    with pytest.raises(ModelError, match="say of which model"):
+    with pytest.raises(ModelError, match="name its model"):
         TypeAdapter(Partial)
 
 

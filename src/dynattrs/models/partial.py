@@ -93,7 +93,7 @@ class Partial(Generic[T]):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         arguments = get_args(source)
         if not arguments:
-            raise ModelError("Partial", "say of which model: Partial[Song]")
+            raise ModelError("Partial", "name its model: Partial[Song]")
         model = arguments[0]
         model_info(model)
         return pydantic_types.partial_schema(model, handler, cls)

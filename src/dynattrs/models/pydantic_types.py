@@ -121,7 +121,7 @@ def schema_of(source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema
 
 
 def partial_schema(model: Any, handler: pydantic.GetCoreSchemaHandler, cls: Any) -> CoreSchema:
-    """The schema of some fields of a model, of which *cls* makes an object, by the fields' names."""
+    """The schema of some fields of a model, by their names; *cls* makes an object of them."""
     classes = ClassSchemas(handler, _USUAL)
     shown = Shown(model)
     names = {each.key: each.member.name for each in shown.fields}

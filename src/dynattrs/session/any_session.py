@@ -33,7 +33,7 @@ else:
     gathered = deferred("dynattrs.operations.writing.batch")
     buffers = deferred("dynattrs.operations.writing.buffer")
     reports = deferred("dynattrs.operations.writing.reports")
-    # Imported when somebody looks at one.
+    # Imported when one is looked at.
     shown = deferred("dynattrs.session.shown")
 
 Self = TypeVar("Self", bound="AnySession")

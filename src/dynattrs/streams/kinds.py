@@ -220,7 +220,7 @@ class Removed(Change[M_co]):
 
     @property
     def new(self) -> None:
-        """None: there is no item any more."""
+        """None: the item is gone."""
         return
 
 

@@ -349,7 +349,7 @@ class _ItemsOfTable:
         return KINDS[kind](record, told[0], (old, new))
 
     def _of_key(self, record: Record) -> ModelInfo | None:
-        """The model of an item of which only the key is known.
+        """The model of an item whose key alone is known.
 
         Raises:
             MappingError: Keys do not tell it.

@@ -17,7 +17,7 @@ from dynattrs.streams.records import Record
 
 
 class Batch:
-    """What a span says of a batch: how many records of which tables, and nothing of their items."""
+    """What a span says of a batch: how many records, the tables, and nothing of their items."""
 
     def __init__(self, records: Sequence[Record | Unreadable]) -> None:
         self._records = records

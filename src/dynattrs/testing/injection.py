@@ -221,7 +221,7 @@ def unprocessed(
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
     fraction: float = 1.0,
 ) -> Fault:  # fmt: skip
-    """Batches of which the service leaves a part: `UnprocessedItems` of BatchWriteItem and
+    """Batches that the service leaves in part: `UnprocessedItems` of BatchWriteItem and
     `UnprocessedKeys` of BatchGetItem. The other part is done.
 
     Args:
@@ -385,7 +385,7 @@ def faults(
 
     Raises:
         ModelError: *session* is no session, or something is no fault.
-        ConfigurationError: At a call: something answers in place of the service, such as moto, a
+        ConfigurationError: At a call: something else than the service answers, such as moto, a
             Stubber or a function in the place of the client's, so that no fault could reach it.
     """
     for each in given:

@@ -37,7 +37,7 @@ _PAGE: Final = (
 )
 _OTHERWISE: Final = (
     "or run it yourself, for example with `docker run -p 8000:8000 amazon/dynamodb-local`, and name "
-    "its URL in place of dynamodb-local"
+    "its URL instead of dynamodb-local"
 )
 
 

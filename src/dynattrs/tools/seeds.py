@@ -71,7 +71,7 @@ def seed(
         How many items were stored.
 
     Raises:
-        ModelError: The file is no JSON, or it is not clear of which model or table its items are.
+        ModelError: The file is no JSON, or does not say whose items it has: which model's or table's.
         MappingError: An item is not one of its model's.
         UnsentWrites: Objects could not be stored.
         NoSuchTable: A table is missing. The fixtures of the pytest plugin make it, of a model or of what
@@ -220,7 +220,7 @@ def _model(where: str, name: str | None, infos: list[ModelInfo]) -> ModelInfo:
     known = sorted({each for info in infos for each in (info.cls.__name__, info.table.name)})
     if name is None:
         problem = (
-            f"its list of items does not say of which model they are: name one model, or write an "
+            f"its list of items does not name their model: name one model, or write an "
             f"object with a list for each: {known}"
         )
     elif found:

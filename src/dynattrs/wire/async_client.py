@@ -257,7 +257,7 @@ def _refusal_of_moto(error: Exception) -> ConfigurationError | None:
     if not isinstance(error, (AttributeError, TypeError)) or "moto" not in sys.modules:
         return None
     return ConfigurationError(
-        f"moto's mock_aws answers in place of connections, and aiobotocore cannot read what it answers "
+        f"moto's mock_aws answers before a connection is used, and aiobotocore cannot read what it answers "
         f"({error})",
         "run moto as a server, and name it: server = moto.server.ThreadedMotoServer(port=0), "
         "server.start(), AsyncSession(endpoint_url=...)",

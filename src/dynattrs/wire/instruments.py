@@ -21,12 +21,12 @@ from dynattrs.schema.messages import Message
 
 @attrs.frozen
 class Outcome:
-    """What becomes of one attempt in place of what would.
+    """What becomes of one attempt instead of what would.
 
     Attributes:
         seconds: How long it takes longer.
         sent: Whether the request is sent all the same, and its reply thrown away.
-        error: Makes the error that comes in place of a reply, of the URL; or None.
+        error: Makes the error that comes instead of a reply, from the URL; or None.
         status: The status of the reply that comes; 0 if none does.
         body: Its body.
     """

@@ -29,7 +29,7 @@ from dynattrs.schema.table import AttributeMap, StoredItem
 if TYPE_CHECKING:
     from dynattrs.operations.reading import tabular
 else:
-    # Imported when somebody looks at a page.
+    # Imported when a page is looked at.
     tabular = deferred("dynattrs.operations.reading.tabular")
 
 R = TypeVar("R")

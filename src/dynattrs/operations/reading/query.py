@@ -202,7 +202,7 @@ class QueryVerbs(Generic[M_co]):
     @property
     def _table(self) -> str:
         core, table = self._handle._core, self._info.table
-        # Mostly nobody is told of it.
+        # Mostly no listener is told.
         return core.table_names[table.name] if core.declared is None else core.table_name(table)
 
     def _plan(self) -> Plan:

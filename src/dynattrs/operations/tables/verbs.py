@@ -115,7 +115,7 @@ class TableVerbs:
             One `TableChange` for each difference; none where all is as declared.
 
         Raises:
-            NoSuchTable: *only* is given, and there is no such table.
+            NoSuchTable: *only* is given, and the table does not exist.
             ModelError: Two models declare the same table differently; *only* names no setting, or one
                 that a declaration does not say.
         """
@@ -166,7 +166,7 @@ class TableVerbs:
             ChangeRefused: A change is impossible, or is destructive and was not allowed. Nothing
                 was changed, of no table.
             TableNotReady: *timeout* has gone by. The service goes on by itself.
-            NoSuchTable: *only* is given, and there is no such table.
+            NoSuchTable: *only* is given, and the table does not exist.
             ModelError: Two models declare the same table differently; *only* names no setting, or one
                 that a declaration does not say.
         """

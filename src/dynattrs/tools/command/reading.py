@@ -20,9 +20,9 @@ from dynattrs.tools.command.output import Format, Printer, Row, formatted
 from dynattrs.tools.command.python_conditions import condition_of, key_in, path_in, value_of
 from dynattrs.tools.command.subjects import Subjects, SubjectsType
 
-#: The column that says of which model a row is, where there are several.
+#: The column that names the model of a row, where there are several.
 _MODEL = "@model"
-#: What is said here in place of a method of queries.
+#: What is said here where a program calls a method of queries.
 _OPTIONS: Final = (
     (NoIndex, "--scan"),
     (SparseIndex, "--index"),
