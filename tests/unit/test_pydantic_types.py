@@ -192,6 +192,116 @@ def test_what_no_item_can_hold_is_an_error_before_anything_is_sent():
     assert "38 digits" in found["number",]
 
 
+@attrs.define
+class Inner:
+    number: int = 0
+    text: str = ""
+    inner: Inner | None = None
+
+
+class Counted(msgspec.Struct):
+    number: int = 0
+
+
+@dataclasses.dataclass
+class Secretive:
+    number: int = 0
+    secret: Annotated[str, Field(exclude=True)] = "s3cret"
+    made: list[str] = dataclasses.field(init=False, default_factory=lambda: ["s3cret"])
+
+
+@model("all")
+class All:
+    id: str = partition_key()
+    price: float = 0.0
+    inners: list[Inner] = attrs.field(factory=list)
+    counted: list[Counted] = attrs.field(factory=list)
+    vector: Annotated[array, "f"] = attrs.field(factory=lambda: array("f"))
+    decimal: Decimal = Decimal(0)
+    secretive: Secretive | None = None
+    text: str = ""
+    tags: set[str] = attrs.field(factory=set)
+    numbers: set[int] = attrs.field(factory=set)
+    map: dict[str, int] = attrs.field(factory=dict)
+    any: Any = None
+    limited: str = attrs.field(default="", validator=attrs.validators.max_len(5))
+
+    def __attrs_post_init__(self) -> None:
+        if self.price == 13:
+            raise ValueError(f"not with {self.text!s}")
+
+
+LONG = 10**38 + 1
+HALF = "\ud800"
+
+
+def nested(value: Any, times: int, inside: Any) -> Any:
+    for _ in range(times):
+        inside = value(inside)
+    return inside
+
+
+@pytest.mark.parametrize("type_", [All, Partial[All]], ids=["whole", "partial"])
+@pytest.mark.parametrize(
+    ("body", "place", "shown"),
+    [
+        ({"price": "NaN"}, ("price",), "NaN"),
+        ({"price": "1e999"}, ("price",), "1e999"),
+        ({"price": float("nan")}, ("price",), "nan"),
+        ({"inners": [{"number": LONG}]}, ("inners", 0, "number"), LONG),
+        ({"inners": [{"inner": {"number": LONG}}]}, ("inners", 0, "inner", "number"), LONG),
+        ({"counted": [{}, {"number": LONG}]}, ("counted", 1, "number"), LONG),
+        ({"vector": [1e39]}, ("vector", 0), 1e39),
+        ({"decimal": "9" * 5000}, ("decimal",), "9" * 5000),
+        ({"secretive": {"number": LONG}}, ("secretive", "number"), LONG),
+        ({"text": HALF}, ("text",), "'\\ud800'"),
+        ({"limited": HALF * 6}, ("limited",), repr(HALF * 6)),
+        ({"tags": ["a", HALF]}, ("tags", 1), "'\\ud800'"),
+        ({"numbers": [LONG]}, ("numbers",), [LONG]),
+        ({"map": {HALF: 1}}, ("map",), "{'\\ud800': 1}"),
+        ({"inners": [{"text": HALF}]}, ("inners", 0, "text"), "'\\ud800'"),
+        ({"any": {"a": [1, HALF]}}, ("any", "a", 1), "'\\ud800'"),
+        ({"any": float("inf")}, ("any",), "inf"),
+        ({"any": nested(lambda each: [each], 40, 1)}, ("any",), None),
+        ({"inners": [nested(lambda each: {"inner": each}, 40, {})]}, ("inners",), None),
+        ({"text": "x" * 410_000}, (), None),
+        ({"tags": ["x" * 210_000, "y" * 210_000]}, (), None),
+    ],
+)
+def test_what_no_item_can_hold_is_answered_with_what_was_sent(
+    type_: Any, body: Any, place: Any, shown: Any
+):
+    stated = body if type_ is not All else {"id": "1", **body}
+    with pytest.raises(ValidationError) as caught:
+        load(type_, stated)
+
+    (error,) = caught.value.errors()
+    assert error["loc"] == place
+    if shown is not None:
+        assert error["input"] == shown
+    # As FastAPI answers.
+    text = json.dumps(caught.value.errors(), allow_nan=False, ensure_ascii=False).encode()
+    assert b"s3cret" not in text
+    assert len(text) < 12_000
+
+
+def test_what_the_whole_object_refuses_is_answered_too():
+    body = {"id": "1", "price": 13, "text": HALF, "any": float("nan")}
+    with pytest.raises(ValidationError) as caught:
+        load(All, body)
+
+    (error,) = caught.value.errors()
+    assert error["loc"] == ()
+    assert error["msg"] == r"Value error, not with \ud800"
+    json.dumps(caught.value.errors(), allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_what_an_item_can_hold_is_taken():
+    body = {"id": "1", "text": "x" * 400_000, "any": nested(lambda each: [each], 32, 1)}
+
+    assert load(All, body).text == body["text"]
+
+
 @pytest.mark.parametrize("name", ["version", "created", "updated", "joined"])
 def test_what_the_library_sets_is_refused_by_default(name: str):
     assert errors(PEOPLE, {"id": "1", name: 3}) == {

@@ -24,11 +24,13 @@ from pydantic_core import (
     core_schema,
 )
 
+from dynattrs import limits
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of, rules_of
-from dynattrs.mapper.codec import Codec, Trail
 from dynattrs.mapper.hints import Undefined
-from dynattrs.models.pydantic_forms import refusal, said
+from dynattrs.mapper.size import value_size
+from dynattrs.models.pydantic_forms import said
+from dynattrs.models.pydantic_refusals import at, explained, refused, too_large
 from dynattrs.schema.field_rules import FieldRules, ReadsObject
 from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
 
@@ -187,18 +189,19 @@ class Shown:
                 raise
             except Exception as error:
                 # A converter that does not take the value may raise anything.
-                self.check(stated)
+                self.check(stated, value)
                 if isinstance(error, _REFUSALS):
-                    raise refusal(said(error)) from error
+                    self._refuse([refused(said(error), (), value)], error)
                 raise
-            self._check_stored(instance, stated)
+            self._check_stored(instance, stated, value)
             return instance
 
         made.__name__ = made.__qualname__ = cls.__name__  # for messages
         return made
 
-    def check(self, stated: Mapping[str, Any]) -> None:
-        """Refuse values that converters and validators of single fields refuse.
+    def check(self, stated: Mapping[str, Any], body: object) -> None:
+        """Refuse values that converters and validators of single fields refuse; *body* is what they were
+        made of.
 
         Raises:
             ValidationError: It names the places.
@@ -211,16 +214,16 @@ class Shown:
             value = stated[each.key]
             problem = _problem(rules, value)
             if problem is not None:
-                found.append(InitErrorDetails(type=refusal(problem), loc=(each.key,), input=value))
+                found.append(refused(problem, (each.key,), body))
         self._refuse(found)
 
-    def check_partial(self, stated: Mapping[str, Any]) -> None:
+    def check_partial(self, stated: Mapping[str, Any], body: object) -> None:
         """Refuse values that no update would take.
 
         Raises:
             ValidationError: It names the places.
         """
-        self.check(stated)
+        self.check(stated, body)
         stored: dict[str, Any] = {}
         for each in self.fields:
             if each.key in stated:
@@ -228,9 +231,9 @@ class Shown:
                 value = stated[each.key]
                 with suppress(ReadsObject):
                     stored[each.key] = value if rules is None else rules.stored(value)
-        self.check_values(stored)
+        self._check_values(stored, body)
 
-    def _check_stored(self, instance: object, stated: Mapping[str, Any]) -> None:
+    def _check_stored(self, instance: object, stated: Mapping[str, Any], body: object) -> None:
         """Refuse what has no place in an item, such as a number of more than 38 digits: it came with the
         values, and no save can mend it.
         """
@@ -241,27 +244,30 @@ class Shown:
             for each in self.fields
             if each.key in stated
         }
-        self.check_values(values)
+        self._check_values(values, body)
 
-    def check_values(self, values: Mapping[str, Any]) -> None:
+    def _check_values(self, values: Mapping[str, Any], body: object) -> None:
         """Refuse values, by their names in JSON, that cannot be stored.
 
         Raises:
             ValidationError: It names the places.
         """
         forms = self._forms
+        names = {} if self.info is None else self.info.names
         found: list[InitErrorDetails] = []
+        size = 0
         for each in self.fields:
             form = forms.get(each.member.name)
             if each.key not in values or form is None:
                 continue
             value = values[each.key]
             try:
-                form.dump(value)
+                size += len(names[each.member.name]) + value_size(form.dump(value), 1)
             except Exception as error:
-                place, problem = _explained(form, value, error)
-                loc = (each.key, *place)
-                found.append(InitErrorDetails(type=refusal(problem), loc=loc, input=value))
+                place, problem = explained(form, value, at(body, (each.key,)), error)
+                found.append(refused(problem, (each.key, *place), body))
+        if not found and size > limits.ITEM_BYTES:
+            found.append(too_large(body))
         self._refuse(found)
 
     @cached_property
@@ -269,9 +275,9 @@ class Shown:
         info = self.info
         return {} if info is None else info.mapper.model_codec(self.source).fields or {}
 
-    def _refuse(self, found: list[InitErrorDetails]) -> None:
+    def _refuse(self, found: list[InitErrorDetails], cause: Exception | None = None) -> None:
         if found:
-            raise ValidationError.from_exception_data(self.cls.__name__, found)
+            raise ValidationError.from_exception_data(self.cls.__name__, found) from cause
 
     def check_free(self, key: str) -> None:
         """Refuse a field that JSON has under a key which says what the object is.
@@ -367,24 +373,6 @@ def _problem(rules: FieldRules, value: Any) -> str | None:
             return said(cause)
         return "expected a value that its converter and its validator take"
     return None
-
-
-def _explained(form: StoredForm, value: Any, error: Exception) -> tuple[list[str | int], str]:
-    """Where a value that cannot be stored is at fault, and what was expected there."""
-    if not isinstance(form, Codec):
-        return [], said(error)
-    trail = Trail("")
-    try:
-        form.dump_at(value, trail)
-    except Exception as precise:
-        error = precise
-    if isinstance(error, MappingError):
-        return [], f"expected {error.expected}"
-    place = [
-        int(each[1:-1]) if each[1:-1].isdigit() and each[0] == "[" else each.strip(".[]'\"")
-        for each in trail.parts
-    ]
-    return list(place), f"expected {trail.error(error).expected}"
 
 
 def _plain_default(default: Any) -> Any:

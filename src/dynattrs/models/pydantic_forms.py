@@ -303,6 +303,8 @@ def _has_fields(cls: Any) -> bool:
 
 def refusal(problem: str) -> PydanticCustomError:
     """What pydantic makes a validation error of."""
+    # What a validator says may have a text that has no UTF-8 form.
+    problem = problem.encode("utf-8", "backslashreplace").decode()
     return PydanticCustomError("value_error", "Value error, {error}", {"error": problem})
 
 

@@ -133,7 +133,7 @@ def partial_schema(model: Any, handler: pydantic.GetCoreSchemaHandler, cls: Any)
         stated = validate(value)
         if not stated:
             raise PydanticCustomError("no_fields", "State at least one field that can be changed")
-        shown.check_partial(stated)
+        shown.check_partial(stated, value)
         return cls(model, {names[key]: each for key, each in stated.items()})
 
     def dumped(value: Any) -> dict[str, Any]:
