@@ -83,9 +83,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def _dynattrs_world(request: pytest.FixtureRequest) -> Iterator[World]:
     from dynattrs.testing.fixtures import make_world
+    from dynattrs.testing.processes import MissingEngine
 
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    world = make_world(_engine(request.config), worker)
+    try:
+        world = make_world(_engine(request.config), worker)
+    except MissingEngine as error:
+        # Not `pytest.exit`, of which pytest-xdist passes on neither the message nor the status.
+        request.session.shouldfail = "the engine of --dynattrs-engine does not answer"
+        pytest.fail(str(error), pytrace=False)
     yield world
     world.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -446,9 +447,10 @@ def test_dynamodb_local_is_started_once_for_all_processes(
         ("https://dynamodb.us-east-1.amazonaws.com", "not on this machine or in a private network"),
         ("http://8.8.8.8:8000", "not on this machine or in a private network"),
         ("dynamodb", "is no engine"),
+        ("http://localhost:99999", "is no URL: Port out of range"),
         ("dynamodb-local", "set the environment variable DYNAMODB_LOCAL"),
     ],
-    ids=["aws", "elsewhere", "no-url", "not-here"],
+    ids=["aws", "elsewhere", "no-url", "no-port", "not-here"],
 )
 def test_an_engine_that_cannot_be_is_refused(
     project: Callable[..., subprocess.CompletedProcess[str]],
@@ -462,6 +464,59 @@ def test_an_engine_that_cannot_be_is_refused(
 
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in re.sub(r"\s+", " ", done.stderr)
+
+
+@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_run_stops_where_its_engine_does_not_answer(
+    project: Callable[..., subprocess.CompletedProcess[str]], spread: tuple[str, ...]
+):
+    """Each request to an engine that does not run is repeated for 40 seconds."""
+    test = """
+        import pytest
+        from models import Song
+
+
+        def test_that_needs_none():
+            pass
+
+
+        @pytest.mark.parametrize("n", range(20))
+        def test_it(dynattrs_session, n):
+            dynattrs_session.save(Song("Nina Simone", "Sinnerman"))
+    """
+    with socket.socket() as taken:  # and nothing listens to it
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        done = project(f"--dynattrs-engine={url}", *spread, test_it=test)
+
+    assert 1 <= outcomes(done)["error"] <= 2, done.stdout  # one of each process
+    assert f"--dynattrs-engine={url}: no DynamoDB answers there" in done.stdout
+    assert re.search(r"! .*the engine of --dynattrs-engine does not answer !", done.stdout)
+
+
+def test_a_table_that_a_test_deletes_is_there_for_the_next(
+    endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
+):
+    test = """
+        import pytest
+        from models import Song
+
+
+        @pytest.mark.parametrize("n", range(3))
+        @pytest.mark.parametrize("by", ["session", "client"])
+        def test_it(dynattrs_session, by, n):
+            dynattrs_session.save(Song("Nina Simone", "Sinnerman"))
+            assert dynattrs_session.scan(Song).count() == 1
+            real = dynattrs_session._core.table_names["songs"]
+            if by == "session":
+                dynattrs_session.tables.delete(Song)
+            else:
+                dynattrs_session.client.delete_table(TableName=real)
+    """
+
+    done = project(engine_option(endpoint), test_it=test)
+
+    assert outcomes(done) == {"passed": 6}, done.stdout
 
 
 def test_the_tests_of_the_documentation_pass(

@@ -41,6 +41,7 @@ def make_world(engine: str, worker: str) -> World:
     Raises:
         MissingExtra: The embedded engine is not installed.
         ConfigurationError: The URL is not one of a private network.
+        MissingEngine: No engine answers there.
     """
     return World(Embedded() if engine == "embedded" else Remote(engine, worker))
 

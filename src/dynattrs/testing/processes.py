@@ -42,7 +42,7 @@ _OTHERWISE: Final = (
 
 
 class MissingEngine(Exception):
-    """An engine is not installed here; the message says how to get it."""
+    """An engine is not installed here, or does not run; the message says what to do."""
 
 
 def dynamodb_local_command(

@@ -20,12 +20,15 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from dynattrs.errors import ConfigurationError, MissingExtra
 from dynattrs.operations.requests import ITEM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import Table
 from dynattrs.session.session import Session
+from dynattrs.testing.processes import MissingEngine
 from dynattrs.wire import local_engine
 from dynattrs.wire.boto_client import own_session
 from dynattrs.wire.exchange import tables_in
@@ -273,6 +276,7 @@ class Remote:
 
     Raises:
         ConfigurationError: It is not, or belongs to AWS.
+        MissingEngine: It does not answer.
     """
 
     def __init__(self, url: str, worker: str) -> None:
@@ -280,6 +284,7 @@ class Remote:
         self.access = Access(url)
         self.prefix = f"dynattrs-{secrets.token_hex(4)}-{worker}-"
         self._clients = Clients(self.access)
+        _check_answers(url, self._clients)
         self._client = self._clients.client("dynamodb")
         #: Tables that are there, as they were made, and empty where no test has asked for them.
         self._kept: dict[str, tuple[Table, Message]] = {}
@@ -303,7 +308,10 @@ class Remote:
         self._changed.add(name)
 
     def empty(self) -> None:
-        for name in self._names():
+        there = self._names()
+        for name in self._kept.keys() - set(there):
+            del self._kept[name]  # a test has deleted it
+        for name in there:
             kept = self._kept.get(name)
             if kept is None or name in self._changed or self._traits(name) != kept[1]:
                 self._delete(name)
@@ -372,13 +380,14 @@ def check_local(url: str) -> None:
     Raises:
         ConfigurationError: It may hold tables that are no tests'.
     """
-    parts = urlsplit(url)
-    host = parts.hostname
+    hint = "write embedded, dynamodb-local, or a URL such as http://localhost:8000"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"--dynattrs-engine={url} is no URL: {error}", hint) from error
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(
-            f"--dynattrs-engine={url} is no engine",
-            "write embedded, dynamodb-local, or a URL such as http://localhost:8000",
-        )
+        raise ConfigurationError(f"--dynattrs-engine={url} is no engine", hint)
     if not host.endswith(_AWS) and all(map(_is_private, _addresses(host))):
         return
     raise ConfigurationError(
@@ -386,6 +395,26 @@ def check_local(url: str) -> None:
         f"makes, empties and deletes tables",
         "test against DynamoDB Local, and write fixtures of your own for the service itself",
     )
+
+
+def _check_answers(url: str, clients: Clients) -> None:
+    """Ask an engine once, and not as often as a request of a test would be sent again.
+
+    Raises:
+        MissingEngine: It does not answer as DynamoDB does.
+    """
+    once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
+    cause, problem = None, "its answer is another one"
+    with contextlib.closing(clients.client("dynamodb", config=once)) as client:
+        try:
+            if "TableNames" in client.list_tables(Limit=1):
+                return
+        except (BotoCoreError, ClientError) as error:
+            cause, problem = error, str(error)
+    raise MissingEngine(
+        f"--dynattrs-engine={url}: no DynamoDB answers there ({problem}); start the engine, for example "
+        f"with `docker run -p 8000:8000 amazon/dynamodb-local`, or choose embedded"
+    ) from cause
 
 
 def _addresses(host: str) -> Iterator[str]:
