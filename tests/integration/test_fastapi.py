@@ -26,6 +26,7 @@ from dynattrs import (  # noqa: E402
     ConnectionFailed,
     KeyChanged,
     OtherKind,
+    OutcomeUnknown,
     Partial,
     Reason,
     ServiceUnavailable,
@@ -61,6 +62,8 @@ class Song:
     tags: set[str] = attrs.field(factory=set)
     addresses: list[Address] = attrs.field(factory=list)
     code: str | None = field(default=None, unique=True)
+    rating: float | None = None
+    extra: Any = None
     version: int = field(version=True)
 
 
@@ -112,6 +115,12 @@ def service(session: Session) -> FastAPI:
         session.save_all(songs)
         return len(songs)
 
+    @app.post("/songs/batch")
+    def add_in_batches(songs: Body[list[Song]]) -> int:
+        with session.batch() as batch:
+            batch.save_all(songs)
+        return len(songs)
+
     @app.get("/songs/{artist}")
     def page(artist: str, after: str | None = None) -> list[Song]:
         return session.query(Song).where(Song.artist == artist).after(after).page(10).items
@@ -123,6 +132,12 @@ def service(session: Session) -> FastAPI:
     @app.patch("/songs/{artist}/{title}")
     def change(artist: str, title: str, changes: Body[Partial[Song]]) -> Song:
         return session.update(Song, (artist, title), *changes.actions())
+
+    @app.patch("/songs/{artist}/{title}/edit")
+    def edit(artist: str, title: str, changes: Body[Partial[Song]]) -> Song:
+        song = session.get_one(Song, (artist, title))
+        with session.edit(song):
+            return changes.apply(song)
 
     @app.put("/songs/{artist}/{title}")
     def replace(
@@ -188,7 +203,8 @@ def http(session: Session) -> Iterator[Any]:
 
 SONG = {"artist": "Nina", "title": "Sinnerman"}
 SHOWN = {
-    **SONG, "plays": 0, "year": None, "blob": "", "tags": [], "addresses": [], "code": None, "version": 1,
+    **SONG, "plays": 0, "year": None, "blob": "", "tags": [], "addresses": [], "code": None,
+    "rating": None, "extra": None, "version": 1,
 }  # fmt: skip
 
 
@@ -231,6 +247,52 @@ def test_refusals_name_their_places(http: Any):
         assert [*found] == [("body", "addresses", 0, name)]
     found = refused(http.post("/songs/many", json=[SONG, {"artist": "x"}]))
     assert [*found] == [("body", 1, "title")]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ('{"rating": "NaN"}', ("rating",)),
+        ('{"rating": NaN}', ("rating",)),
+        ('{"extra": "\\ud800"}', ("extra",)),
+        ('{"extra": [' + "[" * 40 + "]" * 40 + "]}", ("extra",)),
+        ('{"addresses": [{"city": "\\ud800"}]}', ("addresses", 0, "city")),
+        (f'{{"extra": "{"x" * 410_000}"}}', ()),
+    ],
+)
+def test_what_no_item_can_hold_is_refused_before_it_is_sent(body: str, place: Any, http: Any):
+    http.post("/songs", json=SONG)
+    json = {"Content-Type": "application/json"}
+    whole = f'{{"artist": "Nina", "title": "x", {body[1:]}'
+    one = "/songs/Nina/Sinnerman"
+
+    for reply in (
+        http.post("/songs", content=whole, headers=json),
+        http.patch(one, content=body, headers=json),
+        http.patch(f"{one}/edit", content=body, headers=json),
+    ):
+        assert refused(reply) == {("body", *place): "value_error"}
+        assert len(reply.content) < 1000
+
+
+def test_numbers_of_any_kind_come_back_as_they_were_sent(http: Any):
+    sent = {"a": [1.5, 2, 0.1], "b": 10**30}
+
+    assert http.post("/songs", json={**SONG, "extra": sent}).json()["extra"] == sent
+    assert http.get("/songs/Nina/Sinnerman").json()["extra"] == sent
+
+
+def test_a_batch_of_songs_that_are_there_is_a_conflict(http: Any):
+    songs = [{**SONG, "title": title} for title in "ab"]
+
+    assert http.post("/songs/batch", json=songs).status_code == 200
+    again = http.post("/songs/batch", json=[*songs, {**SONG, "title": "c"}])
+    assert (again.status_code, again.json()["error"]) == (409, "UnsentWrites")
+    assert again.json()["detail"].startswith("2 of the writes were not stored")
+    assert "Nina" not in again.text
+    assert http.get("/songs/Nina/c").status_code == 200
+    twice = http.post("/songs/batch", json=[{**SONG, "title": "d"}] * 2)
+    assert twice.status_code == 409
 
 
 def test_unknown_keys_and_read_only_fields_are_as_the_body_says(http: Any):
@@ -340,6 +402,7 @@ RAISED: dict[str, tuple[Exception, int]] = {
     "throttled": (Throttled("GetItem", "Throttling", SECRET, "songs"), 503),
     "unavailable": (ServiceUnavailable("GetItem", "InternalServerError", SECRET), 503),
     "connection": (ConnectionFailed("PutItem", SECRET), 503),
+    "unknown": (OutcomeUnknown("UpdateItem", "Song", {"artist": SECRET}), 503),
     "transaction": (
         TransactionFailed([None, Reason(f"save({SECRET})", "TransactionConflict", SECRET)]),
         409,
@@ -366,12 +429,20 @@ def test_answers_tell_what_to_do_and_no_values(name: str, http: Any):
 
 @pytest.mark.threads_only("the answers are the same")
 @pytest.mark.parametrize(
-    ("cause", "status"), [(RAISED["throttled"][0], 503), (RAISED["own"][0], 500)]
+    ("causes", "status"),
+    [
+        (["throttled"], 503),
+        (["own"], 500),
+        (["condition"], 409),
+        (["taken", "throttled"], 409),
+        (["condition", "own"], 500),
+    ],
 )
-def test_writes_of_a_batch_that_were_only_throttled_are_sent_again_later(
-    http: Any, monkeypatch: pytest.MonkeyPatch, cause: Exception, status: int
+def test_writes_of_a_batch_are_answered_by_their_causes(
+    http: Any, monkeypatch: pytest.MonkeyPatch, causes: list[str], status: int
 ):
-    unsent = UnsentWrites([Unsent(Song("Nina", SECRET), "save", cause)])
+    song = Song("Nina", SECRET)
+    unsent = UnsentWrites([Unsent(song, "save", RAISED[each][0]) for each in causes])
     monkeypatch.setitem(RAISED, "unsent", (unsent, status))
 
     reply = http.get("/raise/unsent")

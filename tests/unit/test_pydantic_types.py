@@ -16,7 +16,7 @@ import typing
 from array import array
 from collections import deque
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypeVar, get_origin
 
 import attrs
 import msgspec
@@ -35,6 +35,7 @@ from dynattrs import (  # noqa: E402
     Partial,
     Table,
     field,
+    map_class,
     mapper,
     model,
     partition_key,
@@ -294,6 +295,103 @@ def test_what_the_whole_object_refuses_is_answered_too():
     assert error["loc"] == ()
     assert error["msg"] == r"Value error, not with \ud800"
     json.dumps(caught.value.errors(), allow_nan=False, ensure_ascii=False).encode()
+
+
+class Metered(msgspec.Struct):
+    id: str
+    count: Annotated[int | None, msgspec.Meta(ge=0, lt=10, description="How many")] = 0
+    above: Annotated[Decimal, msgspec.Meta(gt=0, le=1)] = Decimal(1)
+    name: Annotated[str, msgspec.Meta(min_length=2, max_length=3, pattern="^a")] = "ab"
+    steps: Annotated[list[Annotated[float, msgspec.Meta(multiple_of=0.1)]],
+                     msgspec.Meta(max_length=2, extra_json_schema={"x-unit": "m"})] = []  # fmt: skip
+    data: Annotated[bytes, msgspec.Meta(min_length=1)] = b"x"
+
+
+map_class(Metered, "metered", partition_key="id")
+
+
+@pytest.mark.parametrize("type_", [Annotated[Metered, Accepts()], Partial[Metered]])
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"count": -1}, ("count",)),
+        ({"count": 10}, ("count",)),
+        ({"above": "0"}, ("above",)),
+        ({"above": 1.5}, ("above",)),
+        ({"above": 0.5}, None),
+        ({"count": None}, None),
+        ({"name": "a"}, ("name",)),
+        ({"name": "abcd"}, ("name",)),
+        ({"name": "bab"}, ("name",)),
+        ({"name": "aba"}, None),
+        ({"steps": [0.3, 0.25]}, ("steps", 1)),
+        ({"steps": [0.3, 0.7]}, None),
+        ({"steps": [0.1, 0.1, 0.1]}, ("steps",)),
+        ({"data": ""}, ("data",)),
+    ],
+)
+def test_what_msgspec_says_of_values_counts(type_: Any, body: Any, place: Any):
+    stated = {"id": "1", **body} if get_origin(type_) is not Partial else body
+
+    if place is None:
+        load(type_, stated)
+    else:
+        assert set(errors(TypeAdapter(type_), stated)) == {place}
+
+
+def test_schemas_say_what_msgspec_says_of_values():
+    schema = TypeAdapter(Annotated[Metered, Accepts()]).json_schema()["properties"]
+
+    assert schema["count"]["minimum"] == 0
+    assert schema["count"]["exclusiveMaximum"] == 10
+    assert schema["count"]["description"] == "How many"
+    assert schema["name"]["minLength"] == 2
+    assert schema["name"]["pattern"] == "^a"
+    assert schema["steps"]["maxItems"] == 2
+    assert schema["steps"]["x-unit"] == "m"
+    assert schema["steps"]["items"]["multipleOf"] == 0.1
+    assert "minLength" not in schema["data"]
+
+
+class Kind(enum.Enum):
+    A = "a"
+    B = "b"
+
+
+def test_members_of_enums_in_a_literal_are_stated_by_their_values():
+    kinds: TypeAdapter[Any] = TypeAdapter(Annotated[LiteralHolder, Accepts()])
+
+    made = kinds.validate_python({"kind": "a"})
+    assert made == LiteralHolder(Kind.A)
+    assert kinds.dump_python(made, mode="json") == {"kind": "a"}
+    assert kinds.validate_json('{"kind": 1}') == LiteralHolder(1)
+    assert kinds.validate_python({"kind": Kind.A}) == made
+    for other in ("b", [], None):
+        assert set(errors(kinds, {"kind": other})) == {("kind",)}
+
+
+@attrs.define
+class LiteralHolder:
+    kind: Literal[Kind.A, 1]
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("1.5", 1.5),
+        ("5", 5),
+        ("0.1", 0.1),
+        ("12345678901234567890123", 12345678901234567890123),
+        ("1.2345678901234567890123", "1.2345678901234567890123"),
+        ("1E+125", 1e125),
+        ("NaN", "NaN"),
+    ],
+)
+def test_numbers_of_any_kind_are_shown_as_numbers(stored: str, shown: object):
+    shape: TypeAdapter[Any] = TypeAdapter(All)
+    made = json.loads(shape.dump_json(All("1", any={"a": [Decimal(stored)]})))
+
+    assert made["any"] == {"a": [shown]}
 
 
 def test_what_an_item_can_hold_is_taken():
@@ -764,6 +862,12 @@ def test_models_of_a_table_are_told_apart_by_its_discriminator():
     assert set(errors(adapter, [{"user": "1"}])) == {(0,)}
 
 
+def test_errors_name_the_choices_of_a_union_by_their_classes():
+    assert set(errors(TypeAdapter(list[Cat | Dog]), [{"id": "1", "kind": "x"}])) == {
+        (0, "Cat", "kind"), (0, "Dog", "kind"),
+    }  # fmt: skip
+
+
 def test_models_without_a_discriminator_are_not_told_apart_by_it():
     with pytest.raises(ModelError, match="ByKind"):
         TypeAdapter(Annotated[Cat | Dog, ByKind()])
@@ -805,6 +909,26 @@ def test_a_partial_has_a_schema_of_its_own():
     assert "required" not in schema
     assert schema["properties"]["id"]["readOnly"]
     assert json.loads(SOME.dump_json(Partial(Person, {"age": 3}))) == {"age": 3}
+
+
+def test_a_partial_has_no_defaults_that_a_client_might_fill_in():
+    schema = TypeAdapter(Partial[Person]).json_schema()["$defs"]
+
+    whole = TypeAdapter(Person).json_schema()["$defs"]["Person"]["properties"]
+    assert whole["mail"]["default"] == "a@b"
+    partial = TypeAdapter(list[Partial[Person]]).json_schema()["$defs"]["PartialPerson"]
+    assert not any("default" in each for each in partial["properties"].values())
+    assert partial["properties"]["mail"]["description"] == "Where to write"
+    # What is stated of a nested object is the whole of it.
+    assert schema["Address"]["properties"]["code"]["default"] == ""
+
+
+def test_what_a_partial_never_takes_is_answered_whatever_it_is():
+    with pytest.raises(ValidationError) as caught:
+        load(Partial[All], {"id": HALF})
+
+    assert caught.value.errors()[0]["type"] == "read_only"
+    json.dumps(caught.value.errors(), ensure_ascii=False).encode()
 
 
 def test_a_partial_is_of_a_model():

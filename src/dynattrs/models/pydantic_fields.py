@@ -29,8 +29,7 @@ from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of, rules_of
 from dynattrs.mapper.hints import Undefined
 from dynattrs.mapper.size import value_size
-from dynattrs.models.pydantic_forms import said
-from dynattrs.models.pydantic_refusals import at, explained, refused, too_large
+from dynattrs.models.pydantic_refusals import at, explained, refused, said, too_large
 from dynattrs.schema.field_rules import FieldRules, ReadsObject
 from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
 
@@ -84,10 +83,13 @@ class ShownField:
 
 
 class Shown:
-    """A class with fields, as JSON has it."""
+    """A class with fields, as JSON has it; with *defaults*, JSON schemas say what the fields are without
+    being stated.
+    """
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, *, defaults: bool = True) -> None:
         self.source = source
+        self._defaults = defaults
         self.cls: Any = get_origin(source) or source
         self.info = info_of(self.cls)
         try:
@@ -139,7 +141,7 @@ class Shown:
         """The type of a field with what JSON schemas say of it."""
         said: dict[str, Any] = {"readOnly": True} if read_only else {}
         shown = _plain_default(member.default)
-        if member.init and shown is not MISSING and not read_only:
+        if self._defaults and member.init and shown is not MISSING and not read_only:
             said["default"] = shown
         field = attrs.fields_dict(self.cls).get(member.name) if attrs.has(self.cls) else None
         description = field.metadata.get("description") if field is not None else None

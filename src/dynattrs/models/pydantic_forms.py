@@ -16,6 +16,7 @@ import dataclasses
 import datetime as dt
 import enum
 import ipaddress
+import math
 import pathlib
 import sys
 import typing
@@ -34,6 +35,7 @@ from pydantic_core import (
     core_schema,
 )
 
+from dynattrs import limits
 from dynattrs.foreign_values import is_numpy, plain
 from dynattrs.mapper import pydantic_classes
 from dynattrs.mapper.annotations import (
@@ -50,6 +52,8 @@ from dynattrs.mapper.annotations import (
     show_type,
 )
 from dynattrs.mapper.hints import is_class
+from dynattrs.models.pydantic_limits import as_limits
+from dynattrs.models.pydantic_refusals import said, wrong
 
 _HOOK: Final = "__get_pydantic_core_schema__"
 #: To checkers the arguments of these are types that they know.
@@ -104,7 +108,9 @@ def rewritten(type_: Any, classes: Classes) -> Any:
         return _union(arguments, classes)
     if is_ndarray(type_):
         return _ANNOTATED[Any, _ndarray(type_)]
-    if origin is Literal or origin is None or not arguments:
+    if origin is Literal:
+        return _literal(type_, arguments)
+    if origin is None or not arguments:
         return type_
     if getattr(origin, "_name", getattr(origin, "__name__", "")) in WRAPPERS:
         return rewritten(arguments[0], classes)
@@ -120,6 +126,24 @@ def rewritten(type_: Any, classes: Classes) -> Any:
     if _ABSTRACT.get(origin, origin) in DICTS:
         inner = (_key(arguments[0], inner[0]), *inner[1:])
     return _ABSTRACT.get(origin, origin)[inner]
+
+
+def _literal(type_: Any, choices: tuple[Any, ...]) -> Any:
+    """A literal whose members of enums may be stated by their values, as JSON has them."""
+    by_value = {
+        each.value: each
+        for each in choices
+        if isinstance(each, enum.Enum)
+        and isinstance(each.value, _PLAIN_JSON)
+        and each.value not in choices
+    }
+    if not by_value:
+        return type_
+
+    def member(value: Any) -> Any:
+        return by_value.get(value, value) if type(value) in _PLAIN_JSON else value
+
+    return _ANNOTATED[type_, pydantic.BeforeValidator(member)]
 
 
 def _key(type_: Any, made: Any) -> Any:
@@ -178,7 +202,7 @@ def _annotated(type_: Any, classes: Classes) -> Any:
 
 
 def _annotate(type_: Any, *marks: Any) -> Any:
-    marked = (type_, *marks)
+    marked = (type_, *map(as_limits, marks))
     return _ANNOTATED[marked] if marks else type_
 
 
@@ -240,7 +264,7 @@ def _text_of(cls: type[object]) -> Callable[[Any], str]:
 
 def _no_number(value: object) -> object:
     if isinstance(value, (bool, int, float)):
-        raise refusal("expected text")
+        raise wrong("expected text", value)
     return value
 
 
@@ -301,13 +325,6 @@ def _has_fields(cls: Any) -> bool:
 # --- Forms ----------------------------------------------------------------------------------------
 
 
-def refusal(problem: str) -> PydanticCustomError:
-    """What pydantic makes a validation error of."""
-    # What a validator says may have a text that has no UTF-8 form.
-    problem = problem.encode("utf-8", "backslashreplace").decode()
-    return PydanticCustomError("value_error", "Value error, {error}", {"error": problem})
-
-
 def _with(
     schema: CoreSchema, dump: Callable[[Any], Any], form: CoreSchema, *, only_json: bool = True
 ) -> CoreSchema:
@@ -341,7 +358,8 @@ def _bytes(handler: Any) -> CoreSchema:
             text = value.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
             return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
-            raise PydanticCustomError("base64_decode", "Bytes are written as base64") from None
+            problem = PydanticCustomError("base64_decode", "Bytes are written as base64")
+            raise wrong(problem, value) from None
 
     def encoded(value: Any) -> str:
         return base64.b64encode(value).decode("ascii")
@@ -378,14 +396,26 @@ def _any(handler: Any) -> CoreSchema:
 
 
 def _json_value(value: Any) -> Any:
-    """What pydantic would not write of any value that an item may hold: bytes that are no text."""
+    """What pydantic would write otherwise of any value that an item may hold: bytes that are no text, and
+    numbers, which it makes text of.
+    """
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
         return {name: _json_value(each) for name, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_json_value(each) for each in value]
-    return value
+    return _json_number(value) if isinstance(value, Decimal) else value
+
+
+def _json_number(value: Decimal) -> int | float | Decimal:
+    """A number as a client may have sent it, where JSON has it with all its digits; others are text."""
+    if not value.is_finite():
+        return value
+    if value.adjusted() < limits.NUMBER_DIGITS and value == int(value):
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) and Decimal(repr(number)) == value else value
 
 
 _ANYTHING: Final = Form(_any)
@@ -398,22 +428,16 @@ _PLAIN: Final[dict[Any, Form]] = {
 }  # fmt: skip
 
 
-def _calling(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """*make*, whose errors are validation errors."""
+def _calling(make: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """*make*, whose errors are validation errors; it is also given what the value was made of."""
 
-    def call(value: Any) -> Any:
+    def call(value: Any, sent: Any) -> Any:
         try:
             return make(value)
         except (TypeError, ValueError, ArithmeticError) as error:
-            raise refusal(said(error)) from error
+            raise wrong(said(error), sent) from error
 
     return call
-
-
-def said(error: BaseException) -> str:
-    """What an error says: attrs' validators add the field and themselves to the message."""
-    first = error.args[0] if error.args else ""
-    return first if isinstance(first, str) and first else f"{type(error).__name__}: {error}"
 
 
 def _made_of(base: Any, cls: Any, back: Callable[[Any], Any]) -> Form:
@@ -424,7 +448,7 @@ def _made_of(base: Any, cls: Any, back: Callable[[Any], Any]) -> Form:
         call = _calling(cls)
 
         def made(value: Any, validate: Callable[[Any], Any]) -> Any:
-            return value if type(value) is cls else call(validate(value))
+            return value if type(value) is cls else call(validate(value), value)
 
         schema = core_schema.no_info_wrap_validator_function(made, inner)
         return _with(schema, back, inner, only_json=False)
@@ -445,8 +469,8 @@ def _enum(cls: Any) -> Form:
     """An enum whose values have another form in JSON: bytes, a Decimal."""
 
     def shown(member: Any) -> Any:
-        value = _json_value(member.value)
-        return str(value) if isinstance(value, Decimal) else value
+        value = member.value
+        return str(value) if isinstance(value, Decimal) else _json_value(value)
 
     members = {(type(shown(each)), shown(each)): each for each in cls}
 
@@ -457,9 +481,10 @@ def _enum(cls: Any) -> Form:
             return members[type(value), value]
         except (KeyError, TypeError):
             expected = ", ".join(repr(value) for _, value in members)
-            raise PydanticCustomError(
+            problem = PydanticCustomError(
                 "enum", "Input should be one of {expected}", {"expected": expected}
-            ) from None
+            )
+            raise wrong(problem, value) from None
 
     def make(handler: Any) -> CoreSchema:
         schema = core_schema.no_info_plain_validator_function(made)
@@ -493,7 +518,7 @@ def _listed(numbers: Any, cls: Any, build: Callable[[Any], Any]) -> Form:
         call = _calling(build)
 
         def made(value: Any, validate: Callable[[Any], Any]) -> Any:
-            return value if isinstance(value, cls) else call(validate(value))
+            return value if isinstance(value, cls) else call(validate(value), value)
 
         schema = core_schema.no_info_wrap_validator_function(made, inner)
         return _with(schema, lambda value: value.tolist(), inner, only_json=False)

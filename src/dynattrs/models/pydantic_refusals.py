@@ -12,25 +12,45 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from dynattrs import limits, utf8
 from dynattrs.errors import MappingError
 from dynattrs.mapper.codec import Codec, Trail
 from dynattrs.mapper.size import TooDeep
-from dynattrs.models.pydantic_forms import refusal, said
 from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import StoredForm
 
 _MISSING = object()
 
 
-def refused(problem: str, loc: tuple[str | int, ...], body: object) -> InitErrorDetails:
+def refusal(problem: str) -> PydanticCustomError:
+    """What pydantic makes a validation error of."""
+    # What a validator says may have a text that has no UTF-8 form.
+    problem = problem.encode("utf-8", "backslashreplace").decode()
+    return PydanticCustomError("value_error", "Value error, {error}", {"error": problem})
+
+
+def said(error: BaseException) -> str:
+    """What an error says: attrs' validators add the field and themselves to the message."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, str) and first else f"{type(error).__name__}: {error}"
+
+
+def refused(
+    problem: str | PydanticCustomError, loc: tuple[str | int, ...], body: object
+) -> InitErrorDetails:
     """An error at a place of a body."""
     value = at(body, loc)
     if not _is_json(value, 0):
         value = quoted(value)
-    return InitErrorDetails(type=refusal(problem), loc=loc, input=value)
+    error = refusal(problem) if isinstance(problem, str) else problem
+    return InitErrorDetails(type=error, loc=loc, input=value)
+
+
+def wrong(problem: str | PydanticCustomError, value: object) -> ValidationError:
+    """What a validator of one value raises."""
+    return ValidationError.from_exception_data("body", [refused(problem, (), value)])
 
 
 def too_large(body: object) -> InitErrorDetails:

@@ -33,6 +33,7 @@ from dynattrs.mapper.hints import field_types
 from dynattrs.mapper.unions import TAG
 from dynattrs.models.pydantic_fields import ReadOnly, Shown, ShownField
 from dynattrs.models.pydantic_forms import Alike, Form, rewritten
+from dynattrs.models.pydantic_refusals import wrong
 from dynattrs.schema.model_info import ModelInfo, model_info
 
 #: To checkers the arguments of this are types that they know.
@@ -117,13 +118,16 @@ def schema_of(source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema
     if "__attrs_attrs__" not in vars(cls):
         model_info(cls)
     classes = ClassSchemas(handler, _USUAL)
-    return classes.complete(classes.of(source))
+    made = classes.of(source)
+    # In errors a choice of a union is named by its class.
+    ready: Any = lambda _: made  # noqa: E731
+    return classes.complete(pydantic.Tag(cls.__name__).__get_pydantic_core_schema__(source, ready))
 
 
 def partial_schema(model: Any, handler: pydantic.GetCoreSchemaHandler, cls: Any) -> CoreSchema:
     """The schema of some fields of a model, by their names; *cls* makes an object of them."""
     classes = ClassSchemas(handler, _USUAL)
-    shown = Shown(model)
+    shown = Shown(model, defaults=False)
     names = {each.key: each.member.name for each in shown.fields}
     keys = {name: key for key, name in names.items()}
 
@@ -132,7 +136,8 @@ def partial_schema(model: Any, handler: pydantic.GetCoreSchemaHandler, cls: Any)
             return value
         stated = validate(value)
         if not stated:
-            raise PydanticCustomError("no_fields", "State at least one field that can be changed")
+            problem = "State at least one field that can be changed"
+            raise wrong(PydanticCustomError("no_fields", problem), value)
         shown.check_partial(stated, value)
         return cls(model, {names[key]: each for key, each in stated.items()})
 
@@ -347,8 +352,10 @@ def _itself(value: Any) -> Any:
 
 
 def _refuse(value: Any, validate: Callable[[Any], Any]) -> Any:
-    raise PydanticCustomError("read_only", "Field is read-only: it is set where the item is stored")
+    problem = "Field is read-only: it is set where the item is stored"
+    raise wrong(PydanticCustomError("read_only", problem), value)
 
 
 def _refuse_key(value: Any, validate: Callable[[Any], Any]) -> Any:
-    raise PydanticCustomError("read_only", "Field is part of the item's key, which never changes")
+    problem = "Field is part of the item's key, which never changes"
+    raise wrong(PydanticCustomError("read_only", problem), value)

@@ -21,6 +21,7 @@ from dynattrs.errors import (
     MissingExtra,
     NoSuchItem,
     OtherKind,
+    OutcomeUnknown,
     ServiceUnavailable,
     Throttled,
     UnsentWrites,
@@ -46,10 +47,11 @@ def errors(app: FastAPI) -> None:
 
     404: `NoSuchItem`, `OtherKind`. 409: `ItemExists`, `AlreadyTaken`, `ConditionFailed`, `TransactionFailed`.
     400: `CursorError`, `ImpossibleKey`, `KeyChanged`. 503: `Throttled`, `ServiceUnavailable`,
-    `ConnectionFailed`.
+    `ConnectionFailed`, `OutcomeUnknown`.
 
     A transaction that failed by throttling alone is 503, too, and so are `UnsentWrites` of a batch whose
-    writes may all be done by another attempt.
+    writes may all be done by another attempt. Those with a write that was not as the request expects, such
+    as a new item whose key is taken, are 409.
 
     The body is `{"detail": "...", "error": "NoSuchItem"}`, for `AlreadyTaken` with the names of its
     `fields`. It has no values and no conditions, and of keys only what the request itself has in its path
@@ -79,12 +81,18 @@ def _answering(status: int, detail: Callable[[Any], str]) -> Callable[[Request, 
 
 
 async def _unsent(request: Request, error: Any) -> JSONResponse:
-    if not all(isinstance(each.cause, _AGAIN) for each in error.unsent):
+    causes = [each.cause for each in error.unsent]
+    if not all(isinstance(cause, (*_AGAIN, *_CONFLICTS)) for cause in causes):
         # It is the program's, and stays 500.
         raise error
-    detail = f"{len(error.unsent)} writes were not stored; send them again later"
-    content = {"detail": detail, "error": type(error).__name__}
-    return JSONResponse(content, 503, {"Retry-After": "1"})
+    count = f"{len(causes)} of the writes {'was' if len(causes) == 1 else 'were'} not stored"
+    content = {"detail": f"{count}; send them again later", "error": type(error).__name__}
+    if all(isinstance(cause, _AGAIN) for cause in causes):
+        return JSONResponse(content, 503, {"Retry-After": "1"})
+    content["detail"] = (
+        f"{count}: what is there is not as the request expects; all others are stored"
+    )
+    return JSONResponse(content, 409)
 
 
 def _is_asked(request: Request, key: Any) -> bool:
@@ -106,7 +114,7 @@ def _is_throttled(error: TransactionFailed) -> bool:
 def _exists(error: ItemExists) -> str:
     if error.kind is not None:
         return f"The key of this {error.model} is taken by an item of another kind"
-    return f"There is a {error.model} with this key already"
+    return f"The key of this {error.model} is taken already"
 
 
 def _failed(error: TransactionFailed) -> str:
@@ -120,6 +128,7 @@ def _unreached(error: ConnectionFailed | ServiceUnavailable) -> str:
 
 
 _AGAIN: Final = (Throttled, ServiceUnavailable, ConnectionFailed)
+_CONFLICTS: Final = (ConditionFailed, AlreadyTaken)
 _LATER: Final = "The service is busy; try again later"
 _ANSWERS: Final[dict[type[DynattrsError], tuple[int, Callable[[Any], str]]]] = {
     NoSuchItem: (404, lambda error: f"There is no {error.model} with this key"),
@@ -136,4 +145,7 @@ _ANSWERS: Final[dict[type[DynattrsError], tuple[int, Callable[[Any], str]]]] = {
     Throttled: (503, lambda error: _LATER),
     ServiceUnavailable: (503, _unreached),
     ConnectionFailed: (503, _unreached),
+    OutcomeUnknown: (
+        503, lambda error: f"A change of the {error.model} may have been made; read it before another"
+    ),
 }  # fmt: skip
