@@ -375,24 +375,83 @@ def test_a_project_says_how_sessions_are_made(
     assert "gives region_name, which the plugin gives itself" in done.stdout
 
 
-def test_a_batch_that_is_left_open_is_told(
-    embedded: object, project: Callable[..., subprocess.CompletedProcess[str]]
+def test_batches_that_are_left_open_are_told(
+    endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
 ):
+    """Of each of them, whether or not the garbage collector has come first."""
     test = """
+        import gc
+        import pytest
         from models import Song
 
         kept = []
 
 
-        def test_it(dynattrs_session):
-            kept.append(dynattrs_session.batch().__enter__())
-            kept[0].save(Song("Nina Simone", "Sinnerman"))
+        @pytest.mark.parametrize("n", range(4))
+        @pytest.mark.parametrize("how", ["kept", "forgotten", "collected"])
+        def test_it(dynattrs_session, how, n):
+            batch = dynattrs_session.batch().__enter__()
+            batch.save(Song("Nina Simone", "Sinnerman"))
+            if how == "kept":
+                kept.append(batch)
+            del batch
+            if how == "collected":
+                gc.collect()
     """
 
-    done = project("-W", "default", test_batches=test)
+    done = project(engine_option(endpoint), "-W", "default", "-ra", test_batches=test)
 
-    assert outcomes(done) == {"passed": 1, "warning": 1}, done.stdout
+    assert outcomes(done) == {"passed": 12, "warning": 12}, done.stdout
     assert "a test has left a batch open; 1 writes of it were not sent" in done.stdout
+
+    strict = project(engine_option(endpoint), test_batches=test)
+
+    assert outcomes(strict) == {"passed": 12, "error": 12}, strict.stdout
+
+
+def test_a_thread_that_a_test_leaves_writes_nothing_into_the_next(
+    endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
+):
+    test = """
+        import threading
+        import pytest
+        from dynattrs import SessionClosed
+        from models import Song
+
+        ended = []
+
+
+        def write(session, started):
+            try:
+                for n in range(1_000_000):
+                    session.save(Song("Nina Simone", str(n)))
+                    session.save_all([Song("Bessie Smith", str(n))])
+                    started.set()
+            except Exception as error:
+                ended.append(error)
+                started.set()
+
+
+        @pytest.mark.parametrize("n", range(20))
+        def test_that_leaves_threads(dynattrs_session, n):
+            assert dynattrs_session.scan(Song).count() == 0
+            for _ in range(3):
+                started = threading.Event()
+                thread = threading.Thread(target=write, args=(dynattrs_session, started))
+                thread.daemon = True
+                thread.start()
+                started.wait()
+
+
+        def test_that_comes_after(dynattrs_session):
+            assert dynattrs_session.scan(Song).count() == 0
+            assert len(ended) == 60
+            assert all(isinstance(error, SessionClosed) for error in ended), ended
+    """
+
+    done = project(engine_option(endpoint), test_threads=test)
+
+    assert outcomes(done) == {"passed": 21}, done.stdout
 
 
 def test_nothing_is_imported_until_a_fixture_is_used(

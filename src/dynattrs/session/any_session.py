@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -135,8 +135,9 @@ def _forgotten(core: Core, buffer: Buffer, report: Callable[[Buffer], object]) -
 class AnySession(AnyHandle):
     """What makes batches, and knows which of them are open."""
 
-    # Weak, so that a batch that is forgotten is reported, and does not keep its session open.
-    _batches: weakref.WeakSet[AnyBatch]
+    # Weak, so that a batch that is forgotten is reported, and does not keep its session open; but for
+    # a session of the pytest plugin, which reports them itself.
+    _batches: MutableSet[AnyBatch]
     #: The region and the endpoint that were asked for, where there may be no client yet.
     _place: tuple[str | None, str | None] = (None, None)
 

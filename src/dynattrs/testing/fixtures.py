@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from dynattrs.errors import ConfigurationError
+from dynattrs.errors import ConfigurationError, SessionClosed
+from dynattrs.schema.messages import Message
 from dynattrs.session.any_session import AnySession
 from dynattrs.session.session import Session
 from dynattrs.testing.lines import instruments_of
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from dynattrs.aio.session import AsyncSession
 
 S = TypeVar("S", bound=AnySession)
+
+#: So many seconds a call of a thread that a test has left may take to its end.
+_PATIENCE: Final = 5.0
 
 #: What the plugin itself says of clients.
 _OWN: Final = frozenset(
@@ -56,12 +61,15 @@ def session_of(world: World, options: Mapping[str, Any]) -> Generator[Session, N
     """
     settings = _settings(world, options)
     session = Session(boto3_session=world.clients, **settings)
-    _put_on(session, world)
+    calls = _put_on(session, world)
     try:
         yield session
     finally:
-        _end_batches(session)
+        left = _end_batches(session)
         session.close()
+        # Of threads that the test has left.
+        calls.end(_PATIENCE)
+        _tell_of(left)
 
 
 @contextlib.contextmanager
@@ -75,12 +83,14 @@ def async_session_of(
 
     settings = _settings(world, options)
     session = aio.AsyncSession(aiobotocore_session=world.async_clients, **settings)
-    _put_on(session, world)
+    calls = _put_on(session, world)
     try:
         yield session
     finally:
-        _end_batches(session)
+        left = _end_batches(session)
         session._drop()
+        calls.end(0.0)  # nothing is waited for without an event loop
+        _tell_of(left)
 
 
 def _settings(world: World, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,19 +107,73 @@ def _settings(world: World, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "tables": tables, "table_prefix": prefix + options.get("table_prefix", "")}
 
 
-def _put_on(session: AnySession, world: World) -> None:
+def _put_on(session: AnySession, world: World) -> Calls:
     declared = session._core.declared = {}
-    instruments_of(session, "dynattrs_session").before = world.before(declared)
+    # Strong: which batches a test has left must not depend on the garbage collector.
+    session._batches = set()
+    calls, prepare = Calls(), world.before(declared)
+
+    def before(operation: str, parameters: Message) -> None:
+        calls.begin()
+        try:
+            prepare(operation, parameters)
+        except BaseException:
+            calls.over()
+            raise
+
+    line = instruments_of(session, "dynattrs_session")
+    line.before, line.over = before, calls.over
+    return calls
 
 
-def _end_batches(session: AnySession) -> None:
-    """Drop what a test has gathered and not sent."""
+class Calls:
+    """The calls of a session of one test, which must not reach into the next one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._ended = False
+
+    def begin(self) -> None:
+        """A call begins.
+
+        Raises:
+            SessionClosed: The test is over.
+        """
+        with self._changed:
+            if self._ended:
+                raise SessionClosed
+            self._under_way += 1
+
+    def over(self) -> None:
+        """A call has ended."""
+        with self._changed:
+            self._under_way -= 1
+            self._changed.notify_all()
+
+    def end(self, seconds: float) -> None:
+        """No call begins any more, and those under way have so many seconds to end."""
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: not self._under_way, seconds)
+
+
+def _end_batches(session: AnySession) -> list[int]:
+    """Drop what a test has gathered and not sent: of each batch, how many writes."""
+    found = []
     for batch in list(session._batches):
         left = 0
         if batch._closed is None:
             left = len(batch.discard())
             batch._closed = "ended"
         batch._over()
+        found.append(left)
+    return found
+
+
+def _tell_of(batches: list[int]) -> None:
+    # Last of all: a warning may be an error.
+    for left in batches:
         warnings.warn(
             f"a test has left a batch open; {left} writes of it were not sent. Write "
             f"`with session.batch() as batch:`",

@@ -289,7 +289,12 @@ class Wire:
             return None
         send = getattr(self._sender, call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
-        sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
+        sent = None
+        try:
+            sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
+        finally:
+            if sent is None:
+                exchange.withdrawn()
         if sent is None:
             return None
         return PendingReply(sent.ready, functools.partial(self._finish, send, exchange, sent))

@@ -160,8 +160,6 @@ class Exchange:
         limit: float | None = None,
         instruments: Instruments | None = None,
     ) -> None:
-        if instruments is not None and instruments.before is not None:
-            instruments.before(call.operation, call.parameters)
         self._stats = stats
         self._events = events
         #: For who sends JSON: some of it may be that already.
@@ -191,6 +189,8 @@ class Exchange:
             self._number = next_number()
             self._tables, self._count = tables_in(call.parameters), count_in(call.parameters)
             self.attempts.again = self._repeated
+        if instruments is not None and instruments.before is not None:
+            instruments.before(call.operation, call.parameters)
         if events.before_send:
             tell(
                 events.before_send,
@@ -326,6 +326,16 @@ class Exchange:
         """The call is over. If nothing else has ended it, it was an interruption that did."""
         self._tell_end({}, "Interrupted", in_doubt=self.attempts.in_flight)
 
+    def withdrawn(self) -> None:
+        """It is not made this way: another one is made instead."""
+        if not self._over:
+            self._over = True
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._instruments is not None and self._instruments.over is not None:
+            self._instruments.over()
+
     def _repeated(
         self, attempts: int, why: str, *, by: Literal["botocore", "dynattrs"] = "botocore"
     ) -> None:
@@ -342,6 +352,7 @@ class Exchange:
         if self._over:
             return
         self._over = True
+        self._leave()
         lost = self.attempts.uncertain + in_doubt
         if lost and self._reads():
             lost = 0

@@ -94,6 +94,7 @@ class Instruments:
 
     Attributes:
         before: Called before each call with the operation and its parameters.
+        over: Called after each that *before* has let pass, however it has ended.
         spoilers: Who may spoil attempts.
         recorders: Who is told of calls that have ended.
         waits: Whether pauses take their time; otherwise it only counts as gone by.
@@ -101,6 +102,7 @@ class Instruments:
     """
 
     before: Callable[[str, Message], object] | None = None
+    over: Callable[[], object] | None = None
     spoilers: tuple[Spoiler, ...] = ()
     recorders: tuple[Callable[[Ended], object], ...] = ()
     waits: bool = True
