@@ -172,8 +172,6 @@ class Exchange:
         attempts.must_say = _must_say(call)
         attempts.deadline = call.deadline
         self._limit = limit
-        if limit is not None:
-            attempts.until = monotonic() + limit
         self._left = _ATTEMPTS
         self._retries = 0
         self._over = False
@@ -191,6 +189,8 @@ class Exchange:
             self.attempts.again = self._repeated
         if instruments is not None and instruments.before is not None:
             instruments.before(call.operation, call.parameters)
+        if limit is not None:
+            attempts.until = monotonic() + limit
         if events.before_send:
             tell(
                 events.before_send,
