@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any, TypeVar
 
-from dynattrs.errors import SessionClosed
+from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.operations.flows import (
     Call,
     Flow,
@@ -18,7 +18,10 @@ from dynattrs.operations.flows import (
     forget_at_fork,
     frame_of,
 )
+from dynattrs.tracebacks import hidden, shown_of
 from dynattrs.wire.async_client import AsyncWire
+
+__tracebackhide__ = hidden
 
 R = TypeVar("R")
 
@@ -40,6 +43,14 @@ class Driver:
         """This is a child process: its parent's event loop is not ours, nor are its connections."""
         self._tasks = set()
         self.wire.renew()
+
+    async def drive(self, flow: Flow[R]) -> R:
+        """As `run`, for a verb: its errors leave without the frames below."""
+        __tracebackhide__ = True
+        try:
+            return await self.run(flow)
+        except DynattrsError as error:
+            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
 
     async def run(self, flow: Flow[R]) -> R:
         """The result of *flow*, or its error.

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
-from dynattrs.errors import DynattrsError
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.flows import Async, Flow
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing, AnyHandle
-from dynattrs.tracebacks import hidden, shown_of
+from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from dynattrs.aio import blocks, results
@@ -71,10 +70,7 @@ class AsyncHandle(AnyHandle, Async):
 
     async def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
-        try:
-            return await self._driver.run(flow)
-        except DynattrsError as error:
-            raise error.with_traceback(shown_of(error))  # noqa: B904 - all of it: DYNATTRS_TRACEBACKS=full
+        return await self._driver.drive(flow)
 
     @overload
     async def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...
