@@ -89,7 +89,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, 
 
 
 async def awaited(event: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
-    await handle_async(event, Order, index)  # type: ignore[arg-type]
+    await handle_async(event, Order, index)
     return await handle_async(event, Order, later)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -217,6 +219,59 @@ def test_without_images_models_whose_keys_are_alike_are_not_told_apart():
     assert whole.new == B("1")
     assert isinstance(key, Unreadable)
     assert "keys do not tell these models apart" in str(key.cause)
+
+
+def test_without_images_models_that_share_a_template_are_not_told_apart():
+    table = Table("shared-keys", partition_key="pk", discriminator="type")
+
+    @model(table, pk="X#{id}", kind="a")
+    class A:
+        id: str
+
+    @model(table, pk="X#{id}", kind="b")
+    class B:
+        id: str
+
+    @model(table, pk="C#{id}", kind="c")
+    class C:
+        id: str
+
+    for old, view in [(None, "KEYS_ONLY"), (item(B("1")), "NEW_IMAGE")]:
+        new = None if old else item(B("1"))
+        event = [record(old, new, key=["pk"], table="shared-keys", view=view)]
+        for asked in (table, A, B):
+            [change] = changes(event, asked)
+            assert isinstance(change, Unreadable)
+            assert "keys do not tell these models apart" in str(change.cause)
+    event = [record(new=item(C("1")), key=["pk"], table="shared-keys", view="KEYS_ONLY")]
+    [change] = changes(event, table)
+    assert isinstance(change, Inserted)
+    assert change.model is C
+    assert list(changes(event, A)) == []
+
+
+@pytest.mark.parametrize(("count", "precision"), [
+    (1795782605, None), (1795782605.0, None), (1795782605_000, None),
+    (1795782605_000_000, None), (1795782605_000, "MILLISECOND"),
+    (1795782605_000_000, "MICROSECOND"),
+])  # fmt: skip
+def test_times_are_seconds_or_parts_of_them(count: float, precision: str | None):
+    given = record(new=item(NEW))
+    given["dynamodb"]["ApproximateCreationDateTime"] = count
+    if precision:
+        given["dynamodb"]["ApproximateCreationDateTimePrecision"] = precision
+    [change] = changes([given], app)
+    assert change.at == AT
+
+
+@pytest.mark.parametrize("count", [float("nan"), float("inf"), -1e300, 1e300, "soon", None])
+def test_what_is_no_time_is_unreadable(count: Any):
+    given = record(new=item(NEW))
+    given["dynamodb"]["ApproximateCreationDateTime"] = count
+    [change] = changes([given], app)
+    assert isinstance(change, Unreadable)
+    assert change.at is None
+    assert "ApproximateCreationDateTime is" in str(change.cause)
 
 
 def test_an_image_that_the_view_promises_and_the_record_lacks_is_unreadable():
@@ -558,7 +613,7 @@ def test_a_loop_that_runs_is_told_what_to_await():
     async def inside() -> None:
         handle(EVENT, app, Handler().later)
 
-    with pytest.raises(RuntimeError, match=r"await dynattrs\.streams\.handle_async"):
+    with pytest.raises(TypeError, match=r"await dynattrs\.streams\.handle_async"):
         asyncio.run(inside())
 
 
@@ -575,6 +630,80 @@ def test_one_loop_serves_all_events():
     loops[0].close()
     handle(EVENT, app, note)  # another one
     loops[-1].close()
+
+
+class Storing:
+    def __init__(self, seen: list[str]) -> None:
+        self._seen = seen
+
+    async def __call__(self, change: Any) -> None:
+        await asyncio.sleep(0)
+        self._seen.append(change.sequence_number)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_whatever_returns_an_awaitable_is_awaited(waits: bool):
+    async def store(change: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append(change.sequence_number)
+
+    @functools.wraps(store)
+    def own_loop(change: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: asyncio.run(store(change))).result()
+
+    # A lambda: what it is does not say that what it returns is awaited.
+    for function in (lambda change: store(change), Storing(seen := []), own_loop):  # noqa: PLW0108
+        seen.clear()
+        answer = (
+            asyncio.run(handle_async(EVENT, app, function))
+            if waits
+            else handle(EVENT, app, function)
+        )
+        assert answer == {"batchItemFailures": []}
+        assert seen == ["1", "2", "3", "4"]
+
+
+def test_a_function_that_is_not_async_may_be_called_in_a_loop():
+    handler = Handler(3)
+    answer = asyncio.run(handle_async(EVENT, app, handler))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert handler.seen == [1, 2, 3]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_gets_unreadable_records_may_be_async(waits: bool):
+    kept: list[Any] = []
+
+    async def keep(unreadable: Unreadable) -> None:
+        await asyncio.sleep(0)
+        kept.append(unreadable)
+
+    event = of_lambda([7, EVENT["Records"][0]])
+    handler = Handler()
+    if waits:
+        answer = asyncio.run(handle_async(event, app, handler.later, on_error=keep))
+    else:
+        answer = handle(event, app, handler, on_error=keep)
+    assert answer == {"batchItemFailures": []}
+    assert [type(each) for each in kept] == [Unreadable]
+    assert handler.seen == [1]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_generator_is_refused_and_not_taken_for_done(waits: bool):
+    def steps(change: Any) -> Any:
+        yield change
+
+    async def later_steps(change: Any) -> Any:
+        yield change
+
+    for function in (steps, later_steps, lambda change: steps(change)):  # noqa: PLW0108
+        with pytest.raises(TypeError, match="the function is a generator"):
+            if waits:
+                asyncio.run(handle_async(EVENT, app, function))
+            else:
+                handle(EVENT, app, function)
 
 
 def test_an_interruption_is_no_failure_of_a_record():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
 M = TypeVar("M")
+R = TypeVar("R")
 
 #: What a function answers to Lambda: the records that it shall deliver again.
 Answer: TypeAlias = dict[str, list[dict[str, str]]]
@@ -90,12 +91,12 @@ def handle(
     Args:
         event: What Lambda calls the function with: DynamoDB Streams, Kinesis, or a list of EventBridge Pipes.
         app: The model whose changes are wanted, a `Table` for all of its models, or a sequence of either.
-        function: Called with an `Inserted`, `Modified` or `Removed`. An `async def` is awaited in an event
-            loop that the thread keeps for all events, so an `AsyncSession` at the top of the module keeps
-            its connections.
+        function: Called with an `Inserted`, `Modified` or `Removed`. What an `async def` returns is awaited
+            in an event loop that the thread keeps for all events, so an `AsyncSession` at the top of the
+            module keeps its connections.
         on_error: What becomes of a record that cannot be read: `"fail"`, as if the function had raised;
-            `"skip"`, with a warning in the log; or a function that gets the `Unreadable`, and fails by
-            raising.
+            `"skip"`, with a warning in the log; or a function that gets the `Unreadable`, async or not,
+            and fails by raising.
         report: False: what fails is raised, so that Lambda delivers the whole batch again.
         table: As for `changes`.
         table_prefix: As for `changes`.
@@ -109,13 +110,14 @@ def handle(
 
     Raises:
         QueryError: As `changes`.
+        TypeError: The function is a generator, or async where an event loop is running: nothing was done.
         Exception: With `report=False`, what the function raised or what is wrong with a record; and always
             where a record that has failed has no number to be called by.
     """
     batch = _Batch(
         event, app, on_error, report, table, table_prefix, tables, others, tracer_provider
     )
-    if inspect.iscoroutinefunction(inspect.unwrap(function)):
+    if inspect.iscoroutinefunction(function):
         return _in_loop(batch.run_async(function))
     return batch.run(function)
 
@@ -123,7 +125,7 @@ def handle(
 async def handle_async(
     event: Any,
     app: Any,
-    function: Callable[[Any], Awaitable[object]],
+    function: Callable[[Any], object],
     /,
     *,
     on_error: OnUnreadable = "fail",
@@ -134,7 +136,7 @@ async def handle_async(
     others: Others = "skip",
     tracer_provider: TracerProvider | None = None,
 ) -> Answer:
-    """As `handle`, inside of an event loop that is running."""
+    """As `handle`, inside of an event loop that is running. The function may be async or not."""
     batch = _Batch(
         event, app, on_error, report, table, table_prefix, tables, others, tracer_provider
     )
@@ -173,39 +175,51 @@ class _Batch:
         with batch_span(self._about, self._tracers) as span:
             for change in self._changes:
                 try:
-                    if not self._unreadable(change):
-                        function(change)
+                    found = self._begun(function, change)
+                    if inspect.isawaitable(found):
+                        _in_loop(_awaited(found))
+                except _NothingDone:
+                    raise
                 except Exception as error:
                     span.failed(error)
                     return self._failed(change, error)
         return {"batchItemFailures": []}
 
-    async def run_async(self, function: Callable[[Any], Awaitable[object]]) -> Answer:
+    async def run_async(self, function: Callable[[Any], object]) -> Answer:
         with batch_span(self._about, self._tracers) as span:
             for change in self._changes:
                 try:
-                    if not self._unreadable(change):
-                        await function(change)
+                    found = self._begun(function, change)
+                    if inspect.isawaitable(found):
+                        await found
+                except _NothingDone:
+                    raise
                 except Exception as error:
                     span.failed(error)
                     return self._failed(change, error)
         return {"batchItemFailures": []}
 
-    def _unreadable(self, change: Any) -> bool:
-        """Whether a record cannot be read, and that is settled.
+    def _begun(self, function: Callable[[Any], object], change: Any) -> object:
+        """What the function returns, or the one that gets what cannot be read: perhaps an awaitable.
 
         Raises:
-            Exception: It is a failure.
+            _NothingDone: It returns a generator, of which nothing has run.
+            Exception: The record is a failure.
         """
         if not isinstance(change, Unreadable):
-            return False
-        if self._on_error == "fail":
-            raise change.cause
-        if callable(self._on_error):
-            self._on_error(change)
-        else:
+            found = function(change)
+        elif callable(self._on_error):
+            found = self._on_error(change)
+        elif self._on_error == "skip":
             _log.warning("a record of a stream is skipped, because it cannot be read: %s", change)
-        return True
+            return None
+        else:
+            raise change.cause
+        if inspect.isgenerator(found) or inspect.isasyncgen(found):
+            raise _NothingDone(
+                "the function is a generator, so nothing has been done: leave out its `yield`"
+            )
+        return found
 
     def _failed(self, change: Any, error: Exception) -> Answer:
         record: Record = change._record
@@ -218,10 +232,18 @@ class _Batch:
         return {"batchItemFailures": [{"itemIdentifier": record.identifier}]}
 
 
+class _NothingDone(TypeError):
+    """A function of the program cannot be what it shall be: no record has failed because of it."""
+
+
+async def _awaited(found: Awaitable[R]) -> R:
+    return await found
+
+
 _loops = threading.local()
 
 
-def _in_loop(run: Coroutine[Any, Any, Answer]) -> Answer:
+def _in_loop(run: Coroutine[Any, Any, R]) -> R:
     """Run a coroutine in the event loop of this thread, which stays for the next event."""
     try:
         asyncio.get_running_loop()
@@ -229,7 +251,7 @@ def _in_loop(run: Coroutine[Any, Any, Answer]) -> Answer:
         pass
     else:
         run.close()
-        raise RuntimeError(
+        raise _NothingDone(
             "an event loop is running here: await dynattrs.streams.handle_async(...)"
         )
     loop: asyncio.AbstractEventLoop | None = getattr(_loops, "loop", None)

@@ -356,16 +356,20 @@ class _ItemsOfTable:
         """
         if self._only is not None:
             return self._only
-        plain = [each for each in models_in(self.table) if has_plain_keys(each)]
-        found = self._sieve.model_of(record.key)
-        if len(plain) > 1 and (found is None or found in plain):
-            names = " or ".join(each.name for each in plain)
+        key = record.key
+        fitting = [
+            each
+            for each in models_in(self.table)
+            if has_plain_keys(each) or (each.keys is not None and each.keys.matches(key))
+        ]
+        if len(fitting) > 1:
+            names = " or ".join(each.name for each in fitting)
             raise MappingError(
-                names, "an image", f"a record of keys alone ({record.view or 'no view'})", record.key,
+                names, "an image", f"a record of keys alone ({record.view or 'no view'})", key,
                 f"keys do not tell these models apart: declare Table({self.table.name!r}, "
                 f'stream="new and old")',
             )  # fmt: skip
-        return found
+        return self._sieve.model_of(key)
 
     def _other(self, record: Record, others: Others) -> Unreadable | None:
         if others == "skip":

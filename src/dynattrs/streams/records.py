@@ -27,6 +27,8 @@ _TIME_TO_LIVE: Final = "dynamodb.amazonaws.com"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: Parts of a second that the numbers of Kinesis' records count.
 _PRECISIONS: Final = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
+#: Seconds that are a time for sure: those of the year 5138, which would be milliseconds of 1973.
+_MOST_SECONDS: Final = 1e11
 
 _KINDS: Final = frozenset({"INSERT", "MODIFY", "REMOVE"})
 
@@ -137,14 +139,23 @@ class Record:
             raise ValueError("it has no Keys")
         self.key = key
         self._at = body.get("ApproximateCreationDateTime")
-        if not _is_time(self._at):
-            raise ValueError(f"its ApproximateCreationDateTime is {self._at!r}")
         self._precision = body.get("ApproximateCreationDateTimePrecision")
+        if not (type(self._at) is float and 0 <= self._at < _MOST_SECONDS and not self._precision):
+            self._check_time()
         if old is not None and not _is_map(old):
             raise ValueError("its OldImage is no attribute map")
         if new is not None and not _is_map(new):
             raise ValueError("its NewImage is no attribute map")
         self.old, self.new = old, new
+
+    def _check_time(self) -> None:
+        try:
+            if self.at is not None:
+                return
+        except (ValueError, OverflowError):
+            pass
+        wrong, self._at = self._at, None
+        raise ValueError(f"its ApproximateCreationDateTime is {wrong!r}")
 
     @property
     def lacks_new(self) -> bool:
@@ -165,7 +176,7 @@ class Record:
         if not isinstance(found, (int, float)):
             return None
         # Not `datetime.fromtimestamp`: a float of microseconds is not exact.
-        parts = _PRECISIONS.get(self._precision or "", 1)
+        parts = _PRECISIONS.get(self._precision or "") or _parts_of_a_second(found)
         return _EPOCH + timedelta(microseconds=round(found * (1_000_000 // parts)))
 
     def promises(self, image: str) -> bool:
@@ -217,8 +228,11 @@ def _by_time_to_live(identity: object) -> bool:
     return said.get("type") == "Service" and said.get("principalid") == _TIME_TO_LIVE
 
 
-def _is_time(value: object) -> bool:
-    return isinstance(value, (float, int, datetime))
+def _parts_of_a_second(value: float) -> int:
+    """How many of what a number counts make a second, where the record does not say it."""
+    if value < _MOST_SECONDS:
+        return 1
+    return 1_000 if value < 1_000 * _MOST_SECONDS else 1_000_000
 
 
 def _is_map(value: object) -> TypeGuard[dict[str, Any]]:
