@@ -99,7 +99,9 @@ async def count(artist: str, title: str, new: Plays, session: Db) -> Song:
 
 @app.post("/songs/import", status_code=201)
 async def import_many(songs: Body[list[Song]], session: Db) -> dict[str, int]:
-    """All of them in batches. A client that hangs up cancels this: what is not stored is logged."""
+    """All new ones in batches; 409 tells of others. A client that hangs up cancels this: what is not stored
+    is logged.
+    """
     async with session.batch() as batch:
         await batch.save_all(songs)
     return {"stored": len(songs)}

@@ -61,6 +61,17 @@ def test_the_service_stores_and_reads(served: Any):
     served(test)
 
 
+def test_songs_are_imported_once(served: Any):
+    async def test(client: Any) -> None:
+        songs = [{"artist": "Nina", "title": title} for title in "ab"]
+        assert (await client.post("/songs/import", json=songs)).json() == {"stored": 2}
+        assert (await client.post("/songs/import", json=songs)).status_code == 409
+        twice = [{"artist": "Nina", "title": "c"}] * 2
+        assert (await client.post("/songs/import", json=twice)).status_code == 409
+
+    served(test)
+
+
 def test_what_is_not_there_is_404_and_what_makes_no_sense_422(served: Any):
     async def test(client: Any) -> None:
         missing = await client.get("/songs/Nina/Nothing")
