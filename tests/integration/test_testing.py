@@ -299,6 +299,33 @@ def test_faults_that_make_no_sense_are_refused(session: Any):
         throttled(probability=2)
     with pytest.raises(ModelError, match="PutItem leaves nothing"):
         unprocessed("PutItem")
+    with pytest.raises(
+        ModelError, match=r"operation=0\.5: .*'BatchWriteItem'.*write fraction=0\.5"
+    ):
+        unprocessed(0.5)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"operation=2: .*'PutItem'.*write times=2"):
+        throttled(2)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"operation=\[\]: the name of an operation is expected"):
+        throttled([])
+    with pytest.raises(ModelError, match=r"there is no operation 'PutItm'.*did you mean 'PutItem'"):
+        lost_reply(["GetItem", "PutItm"])
+    with pytest.raises(ModelError, match=r"table=<class .*Song'>: the real name of a table"):
+        lost_reply(table=Song)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="probability='1': a number"):
+        throttled(probability="1")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="fraction='1': a number"):
+        unprocessed(fraction="1")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="seconds=nan: a number of seconds"):
+        latency(float("nan"))
+    with pytest.raises(ModelError, match=r"seconds=datetime.timedelta.*: a number of seconds"):
+        latency(timedelta(seconds=1))  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="code=400: a code of the service"):
+        error(400)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="status='500': 500 to 599"):
+        unavailable(status="500")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match=r"seed=\[1\]: an int is expected"):
+        with faults(inner(session), throttled(), seed=[1]):  # type: ignore[arg-type]
+            pass
     with pytest.raises(ModelError, match="a fault is expected, such as throttled"):
         with faults(inner(session), "throttled"):  # type: ignore[arg-type]
             pass
@@ -443,6 +470,19 @@ def test_a_clock_goes_on_only(session: Any):
     with clock(inner(session)) as time_:
         with pytest.raises(ModelError, match="goes on only"):
             time_.advance(seconds=-1)
+        with pytest.raises(ModelError, match=r"a timedelta is expected.*found 5; write advance"):
+            time_.advance(5)  # type: ignore[arg-type]
+        with pytest.raises(ModelError, match="no part of a time: hour; did you mean 'hours'"):
+            time_.advance(hour=1)
+        with pytest.raises(ModelError, match="hours='1' is no length of time"):
+            time_.advance(hours="1")  # type: ignore[arg-type]
+        before = time_.now(), inner(session)._driver.wire.instruments.skew
+        with pytest.raises(ModelError, match="days=9999999 is no length of time"):
+            time_.advance(days=9_999_999)
+        assert (time_.now(), inner(session)._driver.wire.instruments.skew) == before
+    with pytest.raises(ModelError, match="at='2026': a datetime is expected"):
+        with clock(inner(session), at="2026"):  # type: ignore[arg-type]
+            pass
     with pytest.raises(ModelError, match="naive"):
         with clock(inner(session), at=datetime(2026, 1, 1)):  # noqa: DTZ001 - that is the point
             pass
@@ -538,6 +578,16 @@ def test_many_items_are_sent_until_all_are_stored(session: Any):
     assert session.query(Song).where(Song.artist == "Bessie Smith").count() == 60
 
 
+def test_items_of_one_key_are_one(session: Any):
+    plain = [*PLAIN, {**PLAIN[0], "plays": 4}]
+    assert waited(session, plain, Song) == 2
+    assert session.get(Song, KEY).plays == 4
+
+    typed = [{**TYPED, "plays": {"N": str(n)}} for n in range(3)]
+    assert waited(session, {"songs": typed}, Song) == 1
+    assert session.get(Song, ("Bessie Smith", "Backwater Blues")).plays == 2
+
+
 def test_seed_data_that_is_none_is_refused(session: Any, tmp_path: Path):
     path = tmp_path / "songs.json"
     path.write_text("[1, 2")
@@ -547,6 +597,10 @@ def test_seed_data_that_is_none_is_refused(session: Any, tmp_path: Path):
         waited(session, {"song": PLAIN}, Song)
     with pytest.raises(NoSuchTable):
         waited(session, {"elsewhere": [TYPED]})
+    with pytest.raises(ModelError, match="the path of a file, a list or a dict is expected"):
+        waited(session, 5, Song)
+    with pytest.raises(ServiceError, match="ValidationException"):
+        waited(session, {"songs": [{**TYPED, "title": {"N": "none"}}]}, Song)
 
 
 def waited(session: Any, source: Any, *models: type[object]) -> Any:

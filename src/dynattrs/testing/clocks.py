@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from dynattrs.errors import ModelError
+from dynattrs.expressions.paths import did_you_mean
 from dynattrs.session.session import Session
 from dynattrs.testing.lines import instruments_of
 from dynattrs.wire.instruments import Instruments
 
 if TYPE_CHECKING:
     from dynattrs.aio.session import AsyncSession
+
+_PARTS: Final = (
+    "weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds"
+)  # fmt: skip
 
 
 class Clock:
@@ -45,14 +50,27 @@ class Clock:
             What time it is then.
 
         Raises:
-            ModelError: That would be back.
+            ModelError: That would be back, or is no length of time.
         """
-        step = (by or timedelta()) + timedelta(**parts)
+        if by is not None and not isinstance(by, timedelta):
+            problem = f"a timedelta is expected, or its parts by name, found {by!r}"
+            raise ModelError("Clock.advance", f"{problem}; write advance(seconds=...)")
+        for name in parts.keys() - _PARTS:
+            raise ModelError(
+                "Clock.advance", f"no part of a time: {name}{did_you_mean(name, _PARTS)}"
+            )
+        try:
+            step = (by or timedelta()) + timedelta(**parts)
+            now = self._now + step
+        except (TypeError, ValueError, OverflowError) as error:
+            given = ", ".join(f"{name}={value!r}" for name, value in parts.items()) or repr(by)
+            problem = f"{given} is no length of time to go on by: {error}"
+            raise ModelError("Clock.advance", problem) from error
         if step < timedelta():
             raise ModelError("Clock.advance", f"{step} is back; a session's time goes on only")
         for each in self._lines:
             each.skew += step.total_seconds()
-        self._now += step
+        self._now = now
         return self._now
 
     def _passed(self, seconds: float, line: Instruments) -> None:
@@ -79,7 +97,7 @@ def clock(
         at: What time it is at first, aware; the real time by itself.
 
     Raises:
-        ModelError: One is no session, or *at* is naive.
+        ModelError: One is no session, or *at* is no datetime, or naive.
 
     Example:
         with clock(session) as time:
@@ -89,6 +107,8 @@ def clock(
     """
     if not sessions:
         raise ModelError("clock", "a Session or an AsyncSession is expected, found none")
+    if at is not None and not isinstance(at, datetime):
+        raise ModelError("clock", f"at={at!r}: a datetime is expected, with its zone")
     if at is not None and at.utcoffset() is None:
         raise ModelError("clock", f"at={at!r} is naive; say which zone it is in: tzinfo=...")
     made = Clock(at or datetime.now(timezone.utc))

@@ -14,7 +14,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Collection, Generator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
@@ -72,8 +72,11 @@ class Fault:
         for name, count in counts.items():
             if count is not None and (type(count) is not int or count < 0):
                 raise ModelError(self.name, f"{name}={count!r}: a count is expected")
-        if not 0.0 <= self.probability <= 1.0:
+        if not _is_number(self.probability, 0, 1):
             problem = f"probability={self.probability!r}: a number from 0 to 1 is expected"
+            raise ModelError(self.name, problem)
+        if self.table is not None and not isinstance(self.table, str):
+            problem = f"table={self.table!r}: the real name of a table is expected"
             raise ModelError(self.name, problem)
 
 
@@ -89,13 +92,15 @@ def throttled(
         times: How many attempts are refused, botocore's own repetitions among them; None for all.
         skip: How many attempts pass before the first.
         probability: How likely it is for each of them, from 0 to 1.
-        table: The real name of a table; requests to others pass.
+        table: The real name of a table; requests to others pass. Whether there is such a table is not
+            asked: a fault of a table that no request names does not happen.
         code: The service's code of the refusal.
 
     Raises:
         ModelError: There is no such operation, or a number is out of its range. All functions here
             raise it.
     """
+    _check_code("throttled", code)
     message = "The level of configured provisioned throughput for the table was exceeded."
     return _fault(
         "throttled", _refused(400, code, message), operation, times, skip, probability, table
@@ -117,8 +122,7 @@ def unavailable(
         table: The real name of a table.
         status: The HTTP status, 500 to 599.
     """
-    if not 500 <= status <= 599:
-        raise ModelError("unavailable", f"status={status!r}: 500 to 599 is expected")
+    _check_status("unavailable", status, 500)
     code = "InternalServerError" if status == 500 else "ServiceUnavailable"
     refused = _refused(status, code, "The request could not be processed. Try it again.")
     return _fault("unavailable", refused, operation, times, skip, probability, table)
@@ -139,8 +143,10 @@ def error(
         probability: How likely it is for each of them.
         table: The real name of a table.
         message: The service's message.
-        status: The HTTP status.
+        status: The HTTP status, 400 to 599.
     """
+    _check_code("error", code)
+    _check_status("error", status, 400)
     refused = _refused(status, code, message)
     return _fault(code, refused, operation, times, skip, probability, table)
 
@@ -210,8 +216,9 @@ def latency(
         probability: How likely it is for each of them.
         table: The real name of a table.
     """
-    if seconds < 0:
-        raise ModelError("latency", f"seconds={seconds!r}: nothing comes before it was asked for")
+    if not _is_number(seconds, 0, threading.TIMEOUT_MAX):
+        problem = f"seconds={seconds!r}: a number of seconds from 0 on is expected"
+        raise ModelError("latency", problem)
     outcome = Outcome(seconds=seconds)
     return _fault("latency", outcome, operation, times, skip, probability, table)
 
@@ -232,8 +239,9 @@ def unprocessed(
         table: The real name of a table; batches without it pass.
         fraction: How much of a batch is left, over 0 to 1, the last items of it; one at least.
     """
-    if not 0.0 < fraction <= 1.0:
-        raise ModelError("unprocessed", f"fraction={fraction!r}: a number up to 1 is expected")
+    if not _is_number(fraction, 0, 1) or not fraction:
+        problem = f"fraction={fraction!r}: a number over 0, up to 1, is expected"
+        raise ModelError("unprocessed", problem)
     chosen = _operations("unprocessed", operation) or _BATCHES
     if not chosen <= _BATCHES:
         problem = f"{min(chosen - _BATCHES)} leaves nothing: name one of {sorted(_BATCHES)}"
@@ -254,15 +262,41 @@ def _fault(
     )  # fmt: skip
 
 
-def _operations(owner: str, given: str | Collection[str] | None) -> frozenset[str]:
+def _operations(owner: str, given: object) -> frozenset[str]:
     if given is None:
         return frozenset()
-    names = (given,) if isinstance(given, str) else given
-    found = {operation_name(each) if "_" in each or each.islower() else each for each in names}
+    several = isinstance(given, Collection) and not isinstance(given, str)
+    names: list[object] = [*cast("Collection[object]", given)] if several else [given]
+    texts = [each for each in names if isinstance(each, str)]
+    if not texts or len(texts) < len(names):
+        meant = ""
+        if _is_number(given, 0, math.inf):
+            meant = f"; write {'fraction' if owner == 'unprocessed' else 'times'}={given!r}"
+        raise ModelError(
+            owner,
+            f"operation={given!r}: the name of an operation is expected, such as "
+            f"{'BatchWriteItem' if owner == 'unprocessed' else 'PutItem'!r}, or several{meant}",
+        )
+    found = {operation_name(each) if "_" in each or each.islower() else each for each in texts}
     for each in found - _OPERATIONS:
         hint = did_you_mean(each, _OPERATIONS)
         raise ModelError(owner, f"there is no operation {each!r} of a session{hint}")
     return frozenset(found)
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    return type(value) in (int, float) and least <= cast("float", value) <= most
+
+
+def _check_status(owner: str, status: object, least: int) -> None:
+    if type(status) is not int or not least <= status <= 599:
+        raise ModelError(owner, f"status={status!r}: {least} to 599 is expected")
+
+
+def _check_code(owner: str, code: object) -> None:
+    if not isinstance(code, str) or not code:
+        problem = f"code={code!r}: a code of the service is expected, such as 'ThrottlingException'"
+        raise ModelError(owner, problem)
 
 
 def _refused(status: int, code: str, message: str) -> Outcome:
@@ -384,13 +418,15 @@ def faults(
         What has been injected: `.count`, `.counts`, `.by_operation`.
 
     Raises:
-        ModelError: *session* is no session, or something is no fault.
+        ModelError: *session* is no session, something is no fault, or *seed* is no int.
         ConfigurationError: At a call: something else than the service answers, such as moto, a
             Stubber or a function in the place of the client's, so that no fault could reach it.
     """
     for each in given:
         if not isinstance(each, Fault):
             raise ModelError("faults", f"a fault is expected, such as throttled(), found {each!r}")
+    if type(seed) is not int:
+        raise ModelError("faults", f"seed={seed!r}: an int is expected")
     line = instruments_of(session, "faults")
     injected = Injected(given, seed)
     line.spoilers = (*line.spoilers, injected)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
 
@@ -16,6 +17,7 @@ from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.item_keys import identity, put_key
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, Table
@@ -36,10 +38,6 @@ class _Seeds:
     objects: list[Any] = attrs.field(factory=list)
     items: dict[str, list[AttributeMap]] = attrs.field(factory=dict)
     tables: dict[str, Table] = attrs.field(factory=dict)
-
-    @property
-    def count(self) -> int:
-        return len(self.objects) + sum(map(len, self.items.values()))
 
 
 @overload
@@ -68,7 +66,7 @@ def seed(
         models: The models of plain items. Their tables are the ones that are meant by name.
 
     Returns:
-        How many items were stored.
+        How many items are stored. The last of several items of one key is.
 
     Raises:
         ModelError: The file is no JSON, or does not say whose items it has: which model's or table's.
@@ -92,13 +90,37 @@ async def _awaited(session: AsyncSession, seeds: _Seeds) -> int:
 
 
 def _stored(core: Core, seeds: _Seeds) -> Flow[int]:
+    stored = {_identity(core, each) for each in seeds.objects}
     for name, items in seeds.items.items():
         table = seeds.tables.get(name)
         real = core.table_names[name] if table is None else core.table_name(table)
-        for start in range(0, len(items), limits.BATCH_WRITE_ITEMS):
-            some = items[start : start + limits.BATCH_WRITE_ITEMS]
+        by_key = _by_key(real, table, items)
+        stored.update(by_key)
+        last = list(by_key.values())
+        for start in range(0, len(last), limits.BATCH_WRITE_ITEMS):
+            some = last[start : start + limits.BATCH_WRITE_ITEMS]
             yield from _put(core, real, some)
-    return seeds.count
+    return len(stored)
+
+
+def _identity(core: Core, obj: object) -> Hashable:
+    info = model_info(type(obj))
+    return identity(core.table_name(info.table), put_key(info, obj))
+
+
+def _by_key(
+    real: str, table: Table | None, items: list[AttributeMap]
+) -> dict[Hashable, AttributeMap]:
+    """The last item of each key. The service takes no two of one in a request, and counts neither."""
+    found: dict[Hashable, AttributeMap] = {}
+    for place, item in enumerate(items):
+        which: Hashable = real, place
+        # What has no key, or one that is malformed, the service refuses, and says why.
+        with contextlib.suppress(KeyError, TypeError, ValueError, ArithmeticError):
+            if table is not None:
+                which = identity(real, {name: item[name] for name in table.key})
+        found[which] = item
+    return found
 
 
 def _put(core: Core, table: str, items: list[AttributeMap]) -> Flow[None]:
@@ -138,7 +160,11 @@ def _read(
         where = f"seed data {os.fspath(source)!r}"
         text = Path(source).read_bytes().removeprefix(b"\xef\xbb\xbf")
     else:
-        text = msgspec.json.encode(source if isinstance(source, Mapping) else list(source))
+        try:
+            text = msgspec.json.encode(source if isinstance(source, Mapping) else list(source))
+        except TypeError as error:
+            problem = f"the path of a file, a list or a dict is expected: {error}"
+            raise ModelError(where, problem) from error
     try:
         whole: Any = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | list[_Item])
         if isinstance(whole, list):
