@@ -48,14 +48,16 @@ def session(client: Any, table_prefix: str) -> Session:
 def run(endpoint: Any, table_prefix: str) -> Any:
     """Run a program in a process of its own, after the prelude; its output."""
 
-    def run(program: str, *options: str, expect: int = 0) -> tuple[str, str]:
+    def run(
+        program: str, *options: str, expect: int = 0, environment: Any = os.environ
+    ) -> tuple[str, str]:
         arguments = {
             "url": endpoint.url, "prefix": table_prefix, "credentials": endpoint.credentials
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-W", "ignore::DeprecationWarning", *options, "-c",
              PRELUDE + program, json.dumps(arguments)],
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=120, check=False, env={**environment},
         )  # fmt: skip
         assert done.returncode == expect, done.stderr
         return done.stdout, done.stderr
@@ -238,3 +240,44 @@ def test_gathered_writes_and_reads_take_no_threads_when_the_interpreter_is_endin
 
     assert out == "122\n", errors
     assert len(list(session.scan(Count).consistent())) == 122
+
+
+REPEATED = """
+from typing import Annotated
+import attrs
+from dynattrs import Json, in_, set_
+
+@model("counts")
+class Held:
+    id: str = partition_key()
+    tags: set[str] = attrs.field(factory=set)
+    maybe: set[str | None] = attrs.field(factory=set)
+    pairs: set[tuple[str, frozenset[str]]] = attrs.field(factory=set)
+    text: Annotated[set[tuple[str, int]], Json] = attrs.field(factory=set)
+
+letters = set("qwertyuiop")
+held = Held("a", letters, {None, *letters}, {(each, frozenset(letters)) for each in letters},
+            {(each, 1) for each in letters})
+session().save(Held("b", maybe={None, "x"}))
+with session().transaction(token="order-1") as t:
+    t.save(held)
+    t.update(Held, "b", set_(Held.maybe, held.maybe), set_(Held.text, held.text),
+             when=(Held.maybe != held.maybe) & ~in_(Held.id, letters))
+assert session().get(Held, "a", consistent=True) == held
+print(session().scan(Held).where(Held.maybe == held.maybe, Held.pairs == held.pairs,
+                                 Held.text == held.text).count(), list(letters))
+"""
+
+
+@pytest.mark.threads_only
+def test_a_transaction_with_sets_is_the_same_one_in_processes_that_order_them_otherwise(
+    session: Session, run: Any
+) -> None:
+    """The second one is refused unless it is to the letter what the first one sent."""
+    outputs = [
+        run(REPEATED, environment={**os.environ, "PYTHONHASHSEED": seed})[0].split(maxsplit=1)
+        for seed in ("1", "2")
+    ]
+
+    assert [count for count, _ in outputs] == ["1"] * 2
+    assert len({order for _, order in outputs}) == 2

@@ -36,7 +36,7 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import Path, check_unpacked, data_of, is_path, path_of
 from dynattrs.quoting import quoted
-from dynattrs.schema.ordering import order_of
+from dynattrs.schema.ordering import order_of, place_of
 from dynattrs.schema.table import AttributeValue
 from dynattrs.tracebacks import hidden
 
@@ -68,6 +68,10 @@ def _whole(subject: PathOperand | Size, value: object) -> Any:
 
 def _other(subject: PathOperand | Size, value: object) -> Operand:
     return subject.operand(value) if isinstance(subject, Size) else operand_for(subject.path, value)
+
+
+def _place(operand: Operand) -> Any:
+    return place_of(operand.stored) if isinstance(operand, Value) else ("", str(operand))
 
 
 def _as_bool(made: Condition) -> bool:
@@ -152,7 +156,11 @@ def in_(operand: object, values: Iterable[object]) -> bool:
     none = len(some) != len(given)
     found: list[Condition] = []
     if some:
-        found.append(In(subject, tuple(_other(subject, value) for value in some)))
+        others = [_other(subject, value) for value in some]
+        if isinstance(values, (set, frozenset)):
+            # A request that is repeated elsewhere with the same token has them in the same order.
+            others.sort(key=_place)
+        found.append(In(subject, tuple(others)))
     if none and isinstance(subject, PathOperand):
         found.append(none_at(subject.path))
     return _as_bool(any_conditions(found))

@@ -26,6 +26,7 @@ from dynattrs.mapper.codec import (
     show_stored,
 )
 from dynattrs.quoting import quoted
+from dynattrs.schema.ordering import in_order
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: Python reads no int of so many digits.
@@ -81,7 +82,7 @@ def dump_set(members: list[AttributeValue]) -> AttributeValue:
     tags = {tag for member in members for tag in member}
     if len(tags) == 1 and (tag := next(iter(tags))) in SETS:
         return {SETS[tag]: distinct(tag, [member[tag] for member in members])}
-    return {"L": members}
+    return {"L": in_order(members)}
 
 
 def distinct(tag: str, payloads: list[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -33,6 +34,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.equality import as_written
 from dynattrs.mapper.number_lists import number_lists
 from dynattrs.quoting import quoted
+from dynattrs.schema.ordering import in_order
 from dynattrs.schema.table import AttributeValue
 
 _TEXT_KINDS: Final = (frozenset({"S"}), frozenset({"N"}))
@@ -135,7 +137,8 @@ def set_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], ob
     """SS, NS or BS by the member's type; L where members have another form, and for the empty set.
 
     The service has no empty sets. A field leaves an empty set out (see `classes`); everywhere else
-    it is an empty list, and a list is read as a set wherever a set is declared.
+    it is an empty list, and a list is read as a set wherever a set is declared. Members of a list are
+    written in one order, whatever Python's is: the service compares lists, and JSON, with their order.
     """
     member_tag = element.tag if not element.optional else None
     tag = SETS.get(member_tag or "")
@@ -150,7 +153,7 @@ def set_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], ob
         if tag is not None and member_tag is not None:
             payloads = [member[member_tag] for member in members]
             return {tag: payloads if apart else distinct(member_tag, payloads)}
-        return dump_set(members) if open_ended else {"L": members}
+        return dump_set(members) if open_ended else {"L": in_order(members)}
 
     def members_of(value: AttributeValue) -> list[AttributeValue]:
         ((stored, payload),) = value.items()
@@ -191,12 +194,12 @@ def set_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], ob
             return from_plain(value, ANY_CODEC)
         members = [from_plain(each, element) for each in value]
         kinds = {one for member in members for one in member}
-        if tag is not None and kinds != {member_tag}:
-            return {"L": members}
-        try:
-            return pack(members)
-        except Refused:  # the same member twice: read as one
-            return {"L": members}
+        if len(kinds) == 1 and (
+            kinds <= SETS.keys() if open_ended else tag and kinds == {member_tag}
+        ):
+            with contextlib.suppress(Refused):  # the same member twice: read as one
+                return pack(members)
+        return {"L": members}
 
     tags = frozenset({tag}) if tag else frozenset({*SETS.values(), "L"} if open_ended else {"L"})
     shape = (

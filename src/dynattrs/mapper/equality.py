@@ -49,7 +49,7 @@ def _ordered(value: AttributeValue, codec: StoredForm | None) -> tuple[str, Any]
     ((tag, payload),) = value.items()
     if tag == "L":
         members = [_ordered(each, inside(codec, place)) for place, each in enumerate(payload)]
-        return tag, sorted(members, key=repr) if codec is not None and codec.is_set else members
+        return tag, sorted(members) if codec is not None and codec.is_set else members
     if tag == "M":
         names = sorted(payload)
         return tag, [(name, _ordered(payload[name], inside(codec, name))) for name in names]

@@ -594,7 +594,7 @@ def _commit(
                     found[text] = leftover
                 left = found
             attempt += 1
-            tables = {table for table, _ in sent.items()}
+            tables = [table for table, _ in sent.items()]
             yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed, until)
         else:
             return [known[number] for number in range(len(planned))]
