@@ -74,9 +74,9 @@ class Limits:
             each = meta.multiple_of
             if each is not None and Fraction(str(value)) % Fraction(str(each)):
                 yield f"a multiple of {each}"
-        text = isinstance(value, str) and meta.pattern is not None
-        if text and re.search(meta.pattern, str(value)) is None:
-            yield f"text that matches {meta.pattern!r}"
+        pattern: str | None = meta.pattern
+        if pattern is not None and isinstance(value, str) and re.search(pattern, value) is None:
+            yield f"text that matches {pattern!r}"
         if isinstance(value, Sized):
             if meta.min_length is not None and len(value) < meta.min_length:
                 yield f"a length of at least {meta.min_length}"
