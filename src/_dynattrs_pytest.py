@@ -86,12 +86,15 @@ def _dynattrs_world(request: pytest.FixtureRequest) -> Iterator[World]:
     from dynattrs.testing.processes import MissingEngine
 
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    world, problem = None, ""
     try:
         world = make_world(_engine(request.config), worker)
     except MissingEngine as error:
+        problem = str(error)
+    if world is None:  # out here pytest shows nothing of what led to it
         # Not `pytest.exit`, of which pytest-xdist passes on neither the message nor the status.
         request.session.shouldfail = "the engine of --dynattrs-engine does not answer"
-        pytest.fail(str(error), pytrace=False)
+        pytest.fail(problem, pytrace=False)
     yield world
     world.close()
 

@@ -550,6 +550,7 @@ def test_a_run_stops_where_its_engine_does_not_answer(
 
     assert 1 <= outcomes(done)["error"] <= 2, done.stdout  # one of each process
     assert f"--dynattrs-engine={url}: no DynamoDB answers there" in done.stdout
+    assert "direct cause" not in done.stdout
     assert re.search(r"! .*the engine of --dynattrs-engine does not answer !", done.stdout)
 
 
