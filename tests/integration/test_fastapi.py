@@ -25,6 +25,7 @@ from dynattrs import (  # noqa: E402
     ConditionFailed,
     ConnectionFailed,
     KeyChanged,
+    NoSuchItem,
     OtherKind,
     OutcomeUnknown,
     Partial,
@@ -395,6 +396,7 @@ def test_errors_of_requests_are_answers(http: Any):
 
 SECRET = "s3cret"
 RAISED: dict[str, tuple[Exception, int]] = {
+    "missing": (NoSuchItem("Song", (SECRET, "x")), 404),
     "condition": (ConditionFailed("PutItem", "Song", (SECRET, "x"), f"Song.a == '{SECRET}'"), 409),
     "taken": (AlreadyTaken("Song", ("code",), {"code": SECRET}, {"artist": SECRET}), 409),
     "kind": (OtherKind("Song", "a Song", SECRET), 404),
