@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -66,12 +67,13 @@ def plain(value: Any) -> Any:
 
 
 def parsed(value: Any) -> Any:
-    """An attribute map as botocore has it: bytes are `bytes`."""
+    """An attribute map as botocore has it: bytes are `bytes`. What is no base64 stays as it is."""
     if isinstance(value, dict):
-        if set(value) == {"B"} and isinstance(value["B"], str):
-            return {"B": base64.b64decode(value["B"])}
-        if set(value) == {"BS"}:
-            return {"BS": [base64.b64decode(each) for each in value["BS"]]}
+        with contextlib.suppress(TypeError, ValueError):
+            if set(value) == {"B"} and isinstance(value["B"], str):
+                return {"B": base64.b64decode(value["B"], validate=True)}
+            if set(value) == {"BS"}:
+                return {"BS": [base64.b64decode(each, validate=True) for each in value["BS"]]}
         return {name: parsed(each) for name, each in value.items()}
     return [parsed(each) for each in value] if isinstance(value, list) else value
 
