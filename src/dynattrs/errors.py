@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -171,8 +171,12 @@ class StaleKey(ConditionError):
 
 
 class KeyChanged(ConditionError):
-    """A field of an object's primary key is not what it was when the object was read, and so the verb
-    would be about another item. `move(old, new)` gives an item another key.
+    """The primary key of an object is another one than it was, and so the call would be about another item.
+
+    `edit` raises it where its block changes the key, and `Unsent.repeat` where the object has another key
+    than the write had. `delete`, `update`, `refresh` and the `check` of a transaction raise it for objects
+    that carry their key as it is stored, because their fields would be written otherwise; of all other
+    objects they take the key that the fields make now. `move(old, new)` gives an item another key.
     """
 
 
@@ -499,21 +503,50 @@ class AlreadyTaken(DynattrsError, ValueError):
         )
 
 
+class _WrittenKey(Protocol):
+    """The key of a write, as `operations.writing.failures` has it."""
+
+    def fields(self, subject: object) -> dict[str, Any] | None: ...
+
+    def check(self, subject: object, action: str) -> None: ...
+
+
 @frozen
 class Unsent:
-    """One write that was not stored: the very object, or `(Model, key)` of a delete by key; the cause."""
+    """One write that was not stored: the very object, or `(Model, key)` of a delete by key; the cause.
+
+    The object is yours and as it is now. What was to be stored is not kept, except for its `key`.
+    """
 
     object: Any
     action: str
     cause: BaseException
+    _written: _WrittenKey | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def key(self) -> dict[str, Any] | None:
+        """The primary key of the write, as a dict of fields that `get(Model, key)` takes, whatever the
+        object has become since; None where no one model is known.
+        """
+        return None if self._written is None else self._written.fields(self.object)
 
     def repeat(self, handle: Any) -> Any:
-        """Save or delete the same again, through a session or a batch; awaited with asyncio's."""
+        """Save the object as it is now, or delete the same again, through a session or a batch; awaited
+        with asyncio's.
+
+        Raises:
+            KeyChanged: At once: the object has another key now than the write had.
+        """
+        if type(self.object) is tuple:
+            model, given = self.object
+            return handle.delete(model, self.key or given)
+        if self._written is not None:
+            self._written.check(self.object, self.action)
         if self.action == "save":
             return handle.save(self.object)
         if type(self.object) is dict:
             raise DynattrsError("a key tells no model: ask for delete() of the query again")
-        return handle.delete(*self.object if type(self.object) is tuple else (self.object,))
+        return handle.delete(self.object)
 
     def __str__(self) -> str:
         cause = f"{type(self.cause).__name__}: {self.cause}"
@@ -535,7 +568,9 @@ class UnsentWrites(DynattrsError):
 
     @property
     def objects(self) -> list[Any]:
-        """The very objects that were given to `save` and are not stored. Deletes are in `unsent`."""
+        """The very objects that were given to `save` and are not stored, as they are now. Deletes, and
+        the keys of the writes, are in `unsent`.
+        """
         return [entry.object for entry in self.unsent if entry.action == "save"]
 
     def __str__(self) -> str:

@@ -23,7 +23,8 @@ class Flushed:
     """What `after_flush` gets: what became of gathered writes.
 
     Attributes:
-        saved: The very objects that were given to `save` and are stored now, in no certain order.
+        saved: The very objects that were given to `save` and are stored now, in no certain order. They are as
+            they are now: what was changed after `save` is not what is stored.
         deleted: What was given to `delete` and is gone now: an object, or a pair `(Model, key)`.
         failed: What was given up, each with its cause: the same as in `UnsentWrites.unsent`.
         superseded: What was given up as well, and does not matter: a newer write of its key is stored.

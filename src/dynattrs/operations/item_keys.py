@@ -197,6 +197,11 @@ def written_key(info: ModelInfo, obj: object) -> AttributeMap:
         raise
 
 
+def own_fields(info: ModelInfo, obj: object) -> dict[str, Any]:
+    """The fields of an object that make its key, as they are."""
+    return {name: operator.attrgetter(name)(obj) for name in info.key_fields}
+
+
 def keeping_key(info: ModelInfo, finish: Callable[[Any], object]) -> Callable[[Any], Any]:
     """What `after_load` hooks make of an object of a model, so that it stays the item that was read where
     they change a field of its key.

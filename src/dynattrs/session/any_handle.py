@@ -104,7 +104,8 @@ class AnyHandle(WriteVerbs, ReadVerbs):
     def get_many(self, *args: Any, **options: Any) -> Any:
         """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight.
 
-        Each key is read once, however often it is given.
+        Each key is read once, however often it is given, and has one result at most, also with *ordered*
+        and *missing*.
 
         Args:
             model: The model class.

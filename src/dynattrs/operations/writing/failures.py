@@ -9,10 +9,31 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
-from dynattrs.errors import ConditionFailed, InvalidRequest, OutcomeUnknown, Unsent, UnsentWrites
-from dynattrs.late_classes import define, field
+from dynattrs.errors import (
+    ConditionFailed,
+    InvalidRequest,
+    KeyChanged,
+    MappingError,
+    OutcomeUnknown,
+    Unsent,
+    UnsentWrites,
+)
+from dynattrs.late_classes import define, field, frozen
+from dynattrs.mapper.key_rules import plain_numbers
+from dynattrs.operations.context import is_frozen
+from dynattrs.operations.item_keys import (
+    fields_of_key,
+    identity,
+    is_class_of,
+    key_map,
+    own_fields,
+    plain_key,
+    put_key,
+)
+from dynattrs.quoting import quoted
+from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 
 #: So many failures are no coincidence, and more of them would be kept in memory.
 _MANY: Final = 1000
@@ -24,7 +45,62 @@ def given(obj: object) -> Any:
 
 
 def not_stored(write: Placed, cause: BaseException) -> Unsent:
-    return Unsent(given(write.obj), write.action, cause)
+    return Unsent(
+        given(write.obj), write.action, cause, WrittenKey(cast("tuple[Any, ...]", write.identity))
+    )
+
+
+@frozen
+class WrittenKey:
+    """The primary key of a write, which its object may have no more.
+
+    Attributes:
+        identity: What makes it the same as others to the service.
+    """
+
+    identity: tuple[Any, ...]
+
+    def fields(self, subject: object) -> dict[str, Any] | None:
+        """The key as fields, for an object or `(Model, key)`."""
+        info = _info_of(subject)
+        if info is None:
+            return None
+        key = key_map(self.identity)
+        plain_numbers(key, info.table.key)
+        return fields_of_key(info, key, plain_key(info, key))
+
+    def check(self, subject: object, action: str) -> None:
+        """Refuse an object that has another key by now.
+
+        Raises:
+            KeyChanged: It names both.
+        """
+        info = _info_of(subject)
+        # A frozen object cannot have changed, and a hook may have saved another one in its place.
+        if info is None or is_frozen(info) or self._is_of(info, subject):
+            return
+        do = f"write session.delete({info.name}, write.key)"
+        if action == "save":
+            do = "give it that key again, or call save() with it if the new key is meant"
+        raise KeyChanged(
+            f"the {action} of {info.name} with the key {quoted(self.fields(subject), 200)} cannot be "
+            f"repeated: its object has the key {quoted(own_fields(info, subject), 200)} now, which is "
+            f"another item's; {do}"
+        )
+
+    def _is_of(self, info: ModelInfo, obj: object) -> bool:
+        """Whether it is the key that an object has now, whatever the table is called."""
+        try:
+            return identity(self.identity[0], put_key(info, obj)) == self.identity
+        except MappingError:  # it cannot be written any more
+            return False
+
+
+def _info_of(subject: object) -> ModelInfo | None:
+    """The model of an object, or of a pair `(Model, key)`."""
+    if type(subject) is tuple:
+        return model_info(subject[0]) if is_class_of(subject[0]) else None
+    return info_of(type(subject))
 
 
 def is_own(cause: BaseException) -> bool:
