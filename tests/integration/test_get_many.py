@@ -99,6 +99,8 @@ def test_a_key_is_read_once_however_often_and_in_whatever_form_it_is_given(
     asked = [*keys(1, 2, 1), {"artist": "Nina", "number": 1}, ("Nina", 2)]
 
     assert list(session.get_many(Song, asked, ordered=True)) == [songs[1], songs[2]]
+    found = session.get_many(Song, [*keys(1, 999, 1, 2), *keys(999)], missing="none")
+    assert list(found) == [songs[1], None, songs[2]]
 
 
 def test_keys_may_be_a_generator_that_is_read_as_needed(session: Session, songs: list[Song]):
