@@ -17,6 +17,7 @@ from dynattrs import (
     ConfigurationError,
     ConnectionFailed,
     ItemExists,
+    Mapper,
     MappingError,
     ModelError,
     NoIndex,
@@ -30,6 +31,7 @@ from dynattrs import (
     set_,
     sort_key,
 )
+from dynattrs.mapper import default
 from dynattrs.tracebacks import VARIABLE
 from stepped_session import ByHand
 
@@ -46,6 +48,59 @@ class Song:
 @model("nowhere")
 class Lost:
     id: str = partition_key()
+
+
+class Unknown(Exception):
+    """What the program's own code raises."""
+
+
+def look_up(text: str) -> str:
+    """What a validator, a converter or a hook of a program does, from which its error comes."""
+    try:
+        return {"known": "known"}[text]
+    except KeyError as error:
+        raise Unknown(text) from error
+
+
+#: Whether the classes below refuse what they accept while items are written.
+strict: list[bool] = []
+
+
+def strictly(text: str) -> str:
+    return look_up(text) if strict else text
+
+
+@model("songs")
+class Validated:
+    artist: str = partition_key()
+    title: str = sort_key()
+    kind: str = attrs.field(default="known", validator=lambda obj, field, value: strictly(value))
+
+
+@model("songs")
+class Converted:
+    artist: str = partition_key()
+    title: str = sort_key()
+    kind: str = attrs.field(default="known", converter=strictly)
+
+
+@model("songs")
+class Checked:
+    artist: str = partition_key()
+    title: str = sort_key()
+    kind: str = "known"
+
+    def __attrs_post_init__(self) -> None:
+        strictly(self.kind)
+
+
+class Kind:
+    """A class that only hooks write and read."""
+
+
+@attrs.define
+class Piece:
+    kind: Kind
 
 
 @pytest.fixture
@@ -132,6 +187,12 @@ def test_a_common_error_shows_the_program_and_hardly_the_engine(name: str, sessi
     assert "botocore/client.py" not in text
 
 
+def test_a_get_shows_three_frames_of_the_library(session: Session):
+    error = raised(lambda: session.get_one(Song, ("x", "y")))
+
+    assert engine_frames(error) == ["method", "_drive", "drive"]
+
+
 @pytest.mark.parametrize("name", COMMON)
 def test_pytest_shows_none_of_the_engine(name: str, session: Session):
     kind, call = COMMON[name]
@@ -206,6 +267,54 @@ def test_an_error_that_is_not_the_librarys_own_keeps_all_frames(client: Any):
 
     assert isinstance(error, ZeroDivisionError)
     assert {"run", "_steps", "save"} <= {*engine_frames(error)}
+
+
+READS: dict[str, Callable[[Session, type[Any]], Any]] = {
+    "get": lambda s, cls: s.get(cls, ("a", "odd")),
+    "query": lambda s, cls: s.query(cls).where(cls.artist == "a", cls.title == "odd").all(),
+    "loop": lambda s, cls: list(s.query(cls).where(cls.artist == "a", cls.title == "odd")),
+    "mapper": lambda s, cls: default.load(
+        {"artist": {"S": "a"}, "title": {"S": "odd"}, "kind": {"S": "odd"}}, cls
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", [Validated, Converted, Checked])
+@pytest.mark.parametrize("name", READS)
+def test_an_error_of_the_programs_code_is_shown_once(
+    name: str, cls: type[Any], session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    """The mapper tries again to say what is wrong: each try calls that code, and one of them is shown."""
+    session.save(cls("a", "odd", "odd"))
+    monkeypatch.setattr(f"{__name__}.strict", [True])
+
+    error = raised(lambda: READS[name](session, cls))
+
+    assert [type(each) for each in chain(error)] == [MappingError, Unknown, KeyError]
+    assert [each.__context__ for each in chain(error)[2:]] == [None]
+    if name != "mapper":
+        assert all(engine_frames(each) == [] for each in chain(error)[1:])
+        assert len("".join(traceback.format_exception(error)).splitlines()) < 50
+
+
+def test_an_error_of_a_hook_that_writes_is_shown_once():
+    def write(kind: Kind) -> str:
+        return look_up("odd")
+
+    mapper = Mapper()
+    mapper.register_unstructure_hook(Kind, write)
+    mapper.register_structure_hook(Kind, lambda text, _: look_up(text))
+
+    for call in (
+        lambda: mapper.dump(Piece(Kind())),
+        lambda: mapper.unstructure(Piece(Kind())),
+        lambda: mapper.load({"kind": {"S": "odd"}}, Piece),
+        lambda: mapper.structure({"kind": "odd"}, Piece),
+    ):
+        error = raised(call)
+
+        assert [type(each) for each in chain(error)] == [MappingError, Unknown, KeyError]
+        assert chain(error)[2].__context__ is None
 
 
 def test_what_was_being_handled_stays_the_context(session: Session):

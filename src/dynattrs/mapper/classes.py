@@ -278,11 +278,7 @@ class ClassCodec(Codec):
                     "give the field a default if items may lack it",
                 )
             trail.parts.pop()
-        try:
-            instance = self.record.build(**arguments)
-        except Exception:
-            self._name_refused(arguments, str(trail))
-            raise
+        instance = self._built(arguments, str(trail))
         for name, value in later.items():
             set_attribute(instance, name, value)
         extra = {name: value for name, value in item.items() if name not in self.known}
@@ -302,6 +298,18 @@ class ClassCodec(Codec):
                 trail.lost.extend(f"{trail}.{name}" for name in extra)
         trail.unknown = outer
         return instance
+
+    def _built(self, arguments: Mapping[str, Any], label: str) -> Any:
+        try:
+            return self.record.build(**arguments)
+        except Exception as error:
+            refused = error
+        # After it was handled: validators that refuse a value again would raise in its context.
+        try:
+            self._name_refused(arguments, label)
+            raise refused
+        finally:
+            del refused  # it would be a cycle with its traceback
 
     def _name_refused(self, arguments: Mapping[str, Any], label: str) -> None:
         """Say which field's converter or validator refused to let an object be made of *arguments*.

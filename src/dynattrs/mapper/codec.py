@@ -354,6 +354,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else ""
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """What an error that explains *error* is raised from: the program's own, or what that of the library
+    was raised from.
+    """
+    return error.__cause__ if isinstance(error, (Refused, MappingError)) else error
+
+
 def explain_dump(codec: Codec, value: object, trail: Trail) -> AttributeValue:
     """Dump slowly, turning what goes wrong into a `MappingError` that names the place."""
     try:
@@ -361,7 +368,7 @@ def explain_dump(codec: Codec, value: object, trail: Trail) -> AttributeValue:
     except MappingError:
         raise
     except Exception as error:
-        raise trail.error(error) from error.__cause__
+        raise trail.error(error) from cause_of(error)
 
 
 def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
@@ -371,7 +378,7 @@ def explain_load(codec: Codec, value: AttributeValue, trail: Trail) -> Any:
     except MappingError:
         raise
     except Exception as error:
-        raise trail.error(error) from (error.__cause__ or error)
+        raise trail.error(error) from cause_of(error)
 
 
 def load_value(

@@ -529,7 +529,7 @@ class Codecs(ForgetfulConverter):
                 return anything.load_any(codec.dump(value))
             except Exception:
                 trail = Trail(show_type(codec.type))
-                return anything.load_any(explain_dump(codec, value, trail))
+            return anything.load_any(explain_dump(codec, value, trail))
 
         unstructure.__dynattrs__ = True  # type: ignore[attr-defined]
         return unstructure
@@ -541,7 +541,8 @@ class Codecs(ForgetfulConverter):
             try:
                 return codec.load(stored)
             except Exception:
-                return explain_load(codec, stored, Trail(show_type(codec.type)))
+                trail = Trail(show_type(codec.type))
+            return explain_load(codec, stored, trail)
 
         structure.__dynattrs__ = True  # type: ignore[attr-defined]
         return structure

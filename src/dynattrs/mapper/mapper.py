@@ -30,6 +30,7 @@ from dynattrs.mapper.codec import (
     Refused,
     Trail,
     as_model_error,
+    cause_of,
     explain_dump,
     explain_load,
     show,
@@ -73,6 +74,7 @@ T = TypeVar("T")
 Odd: TypeAlias = Callable[[Any, Mapping[str, AttributeValue]], bool]
 
 _NOT_ASKED: Final[Any] = object()
+_REFUSED: Final[Any] = object()
 
 __all__ = ["Compressed", "Epoch", "Json", "Mapper"]
 
@@ -137,14 +139,7 @@ class Mapper(Codecs):
             raise
 
     def _dump(self, codec: Codec, info: ModelInfo | None, obj: Any) -> AttributeMap:
-        try:
-            item = (
-                codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
-            )
-        except MappingError:
-            raise
-        except Exception as error:
-            item = self._explain_dump(codec, obj, error)
+        item = self._dump_map(codec, obj)
         if info is not None:
             if info.keys is not None:
                 info.keys.complete(item)
@@ -154,6 +149,21 @@ class Mapper(Codecs):
             if info.keys is not None:
                 restore_key(obj, item)
         return item
+
+    def _dump_map(self, codec: Codec, obj: Any) -> AttributeMap:
+        try:
+            return (
+                codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
+            )
+        except MappingError:
+            raise
+        except Exception as error:
+            failed = error
+        # After it was handled: hooks that fail again would raise in its context.
+        try:
+            return self._explain_dump(codec, obj, failed)
+        finally:
+            del failed  # it would be a cycle with its traceback
 
     def dump_with_size(self, obj: Any) -> tuple[AttributeMap, int]:
         """As `dump`, with the bytes that the service counts for the item.
@@ -275,6 +285,9 @@ class Mapper(Codecs):
                 codec.load_map(item) if isinstance(codec, ClassCodec) else _load_custom(codec, item)
             )
         except Exception:
+            found = _REFUSED
+        # After it was handled: validators that refuse a value again would raise in its context.
+        if found is _REFUSED:
             found = self._explain_load(codec, item, model)
         if isinstance(codec, ClassCodec) and codec.model is not None:
             cls = codec.record.cls
@@ -398,7 +411,7 @@ class Mapper(Codecs):
             return value["M"] if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
         except Exception as again:
             explained = again if isinstance(again, MappingError) else trail.error(again)
-            raise explained from (explained.__cause__ or _cause(error))
+            raise explained from (cause_of(again) or cause_of(error))
 
     def _explain_load(self, codec: Codec, item: Mapping[str, AttributeValue], model: Any) -> Any:
         info = info_of(get_origin(model) or model)
@@ -413,7 +426,7 @@ class Mapper(Codecs):
             if info is not None and isinstance(item, Mapping):
                 explained.key = key_of_item(info, item)
                 explained.item = item
-            raise explained from (error.__cause__ or _cause(error))
+            raise explained from cause_of(error)
 
     # --- JSON ---
 
@@ -552,10 +565,6 @@ def _load_custom(codec: Codec, item: Mapping[str, AttributeValue]) -> Any:
         if extra:
             carry(instance, Carried(anything.native_map(extra)))
     return instance
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    return None if isinstance(error, (Refused, MappingError)) else error
 
 
 def _object(value: Any) -> dict[str, Any]:
