@@ -250,6 +250,42 @@ def test_formats_have_all_values(run: Callable[..., Outcome], songs: Any):
     assert "So\\nWhat" in table.out
 
 
+def test_dynamodb_json_is_what_is_stored(
+    run: Callable[..., Outcome], songs: Any, client: Any, table_prefix: str
+):
+    """Older forms of values, and what no model can read, as they are."""
+    old = {
+        "artist": {"S": "Old"}, "Title": {"S": "a"}, "genre": {"S": "soul"}, "year": {"N": "1"},
+        "out": {"NULL": True}, "other": {"L": [{"B": b"\xff"}]},
+    }  # fmt: skip
+    unreadable = {"artist": {"S": "Old"}, "Title": {"S": "b"}, "genre": {"S": "noise"}}
+    for item in (old, unreadable):
+        client.put_item(TableName=f"{table_prefix}music", Item=item)
+    printed = [{**old, "other": {"L": [{"B": "/w=="}]}}, unreadable]
+    order = {"pk": {"S": "USER#42"}, "sk": {"S": "ORDER#000009"}}
+    client.put_item(TableName=f"{table_prefix}app", Item=order)
+    foreign = {"pk": {"S": "USER#42"}, "sk": {"S": "NOTE"}}
+    client.put_item(TableName=f"{table_prefix}app", Item=foreign)
+
+    asked = ["query", "shop:Song", 'artist == "Old"']
+    assert run(*asked).code == 3
+    for more in ([], ["--all"]):
+        found = run(*asked, "-f", "dynamodb-json", *more)
+        assert (found.code, found.json) == (0, printed)
+    for item in printed:
+        found = run("get", "shop:Song", "Old", item["Title"]["S"], "-f", "dynamodb-json")
+        assert (found.code, found.json) == (0, [item])
+    found = run("get", "shop:Song", "Old", "c", "-f", "dynamodb-json")
+    assert (found.code, found.out) == (1, "")
+    of_orders = run("query", "shop:Order", 'user_id == "42"', "-f", "dynamodb-json").json
+    assert [each["sk"]["S"] for each in of_orders] == ["ORDER#000007", "ORDER#000009"]
+    several = run("query", "shop:app", "--scan", "-f", "dynamodb-json")
+    assert sorted(each["sk"]["S"] for each in several.json) == [
+        "ORDER#000007", "ORDER#000009", "PROFILE",
+    ]  # fmt: skip
+    assert (several.code, several.err.startswith("left out: ")) == (3, True)
+
+
 def test_items_of_several_models_say_which_they_are(run: Callable[..., Outcome], songs: Any):
     found = run("query", "shop:app", 'user_id == "42"', "-f", "json").json
 
@@ -367,6 +403,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "no model": (["diff", "shop:Genre"], 2, "neither a model nor a Table"),
     "nothing declared": (["diff", "json"], 2, "declares no model and no Table"),
     "a broken module": (["diff", "broken"], 2, "broken cannot be imported: ZeroDivisionError"),
+    "a module that ends": (["diff", "ending:app"], 2, "it calls sys.exit(0) when it is imported"),
     "no file": (["diff", "nothing.py:app"], 2, "there is no file 'nothing.py'"),
     "several tables": (["query", "shop", "x == 1"], 2, "models of several tables"),
     "several models": (["migrate", "shop:app"], 2, "name one of them"),
@@ -391,6 +428,7 @@ def test_an_error_is_one_line_and_an_exit_code(
 ):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     (folder / "broken.py").write_text("1 / 0")
+    (folder / "ending.py").write_text("import sys\nsys.exit(0)")
     (folder / "newer.py").write_text(PART)
     arguments, code, message = WRONG[case]
 

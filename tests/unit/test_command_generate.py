@@ -67,3 +67,34 @@ def test_the_command_is_run_as_a_module(tmp_path: Path):
 
     assert done.returncode == 0, done.stderr
     assert "class Empty:" in done.stdout
+
+
+GOOD = [
+    item
+    for number in range(5)
+    for item in (
+        {"pk": {"S": f"USER#{number}"}, "sk": {"S": "PROFILE"}, "name": {"S": "x"}},
+        {"pk": {"S": f"USER#{number}"}, "sk": {"S": f"ORDER#2026-01-0{number + 1}"}},
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "odd", [("{x}/}{", "?"), ("USER#", "ORDER#"), ("USER#", "PROFILE")], ids=lambda each: each[0]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_odd_item_does_not_spoil_the_models_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], odd: tuple[str, str], first: bool
+):
+    item = {"pk": {"S": odd[0]}, "sk": {"S": odd[1]}}
+    items = [item, *GOOD] if first else [*GOOD, item]
+    design = Table("app", partition_key="pk", sort_key="sk", sample_items=items)
+    workbench.dump([design], tmp_path / "design.json")
+
+    assert main(["generate", str(tmp_path / "design.json")]) == 0
+
+    captured = capsys.readouterr()
+    assert captured.out.count("@model(") == captured.out.count(', pk="USER#{user_id}", sk="') == 2
+    said = f"o class for an item that nothing tells from others: pk={odd[0]!r}, sk={odd[1]!r}\n"
+    assert captured.out.endswith(f"# N{said}")
+    assert captured.err == f"app: n{said}"

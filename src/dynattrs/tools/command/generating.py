@@ -50,7 +50,7 @@ def generate(
         found, title = workbench.load(file), f"Models of {Path(file).name}."
     else:
         found, title = _reflected(tables, samples, connection), f"Models of {', '.join(tables)}."
-    source = generation.models(found, title=title)
+    source = generation.models(found, title=title, on_left_out=note)
     if output is None:
         sys.stdout.write(source)
     else:

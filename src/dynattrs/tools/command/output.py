@@ -44,11 +44,9 @@ class Row:
 
     Attributes:
         values: What is shown, by column, as attribute values.
-        item: What it is as DynamoDB JSON; the values without it.
     """
 
     values: AttributeMap
-    item: AttributeMap | None = None
 
 
 def plain(**values: object) -> Row:
@@ -159,5 +157,5 @@ def cell(value: AttributeValue | None) -> str:
 
 def _json(row: Row, *, typed: bool) -> str:
     if typed:
-        return dynamodb_json(row.values if row.item is None else row.item)
+        return dynamodb_json(row.values)
     return plain_json({"M": row.values})

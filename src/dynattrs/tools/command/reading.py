@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 
-from dynattrs.errors import AmbiguousIndex, NoIndex, PartialIndex, QueryError, SparseIndex
+from dynattrs.errors import (
+    AmbiguousIndex,
+    MappingError,
+    NoIndex,
+    PartialIndex,
+    QueryError,
+    SparseIndex,
+)
 from dynattrs.expressions.paths import Path, data_of
 from dynattrs.keys.discriminator import subclasses
+from dynattrs.keys.kinds import is_other
+from dynattrs.mapper.anything import native_map
+from dynattrs.mapper.rows import attribute_map
 from dynattrs.operations.item_keys import key_of, key_parts
 from dynattrs.schema.model_info import ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap
 from dynattrs.session.results import Query
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import Connection, connected
-from dynattrs.tools.command.outcomes import NONE, OK, note
+from dynattrs.tools.command.outcomes import FAILED, NONE, OK, note
 from dynattrs.tools.command.output import Format, Printer, Row, formatted
 from dynattrs.tools.command.python_conditions import condition_of, key_in, path_in, value_of
 from dynattrs.tools.command.subjects import Subjects, SubjectsType
@@ -99,11 +110,15 @@ def query(
         if consistent:
             asked = asked.consistent()
         asked = asked.after(after)
-        rows: _Objects | _Selected = _Objects(infos)
+        rows: _Rows = _Objects(infos)
         if select:
             names = [name.strip() for each in select for name in each.split(",")]
             paths = [path_in(name, infos) for name in names]
             asked, rows = asked.select(*paths), _Selected(names, paths)
+        elif output == "dynamodb-json":
+            # Not read as objects: these would be written otherwise where they are of an older form.
+            stored = _Stored()
+            asked, rows = asked.raw().on_error(stored.leave_out), stored
         try:
             if explain:
                 shown = asked if everything else asked.limit(limit)
@@ -154,14 +169,33 @@ def get(
                 f"key: {key_of(info, wanted)}\ncost: {unit} for each 4 KB of the item"
             )
             return OK
-        found = session.get(model, wanted, consistent=consistent)
+        rows: _Rows = _Objects([info])
+        found: Any
+        if output == "dynamodb-json":
+            rows, found = _Stored(), _stored(session, model, wanted, consistent=consistent)
+        else:
+            found = session.get(model, wanted, consistent=consistent)
     if found is None:
         note(f"There is no {info.name} with this key.")
         return NONE
-    rows = _Objects([info])
     with Printer(output, rows.columns) as printer:
         printer.add(rows.of([found]))
     return OK
+
+
+def _stored(session: Session, model: Any, key: Any, *, consistent: bool) -> AttributeMap | None:
+    """The item with a key, as it is stored.
+
+    Raises:
+        OtherKind: It is of another model.
+    """
+    info = model_info(model)
+    item = session._drive(session._get(info, key_of(info, key), consistent))
+    if item is None:
+        return None
+    if is_other(info, item):
+        session.get(model, key, consistent=consistent)  # which says of which
+    return native_map(attribute_map(item))
 
 
 def asked_of(
@@ -209,9 +243,7 @@ def _key(info: ModelInfo, key: Sequence[str], where: str | None) -> Any:
     return {part.name: value_of(text, part.codec) for part, text in zip(parts, key, strict=True)}
 
 
-def _printed(
-    asked: Query[Any], rows: _Objects | _Selected, output: Format, limit: int | None
-) -> int:
+def _printed(asked: Query[Any], rows: _Rows, output: Format, limit: int | None) -> int:
     count = 0
     with Printer(output, rows.columns) as printer:
         cursor = None
@@ -227,11 +259,25 @@ def _printed(
         note("Nothing was found.")
     if cursor is not None:
         note(f"There may be more: --after {cursor}")
+    if rows.left_out:
+        return FAILED
     return OK if count else NONE
 
 
+class _Rows(Protocol):
+    """What makes rows of what is found."""
+
+    #: How many items were found that are not among the rows.
+    left_out: int
+    columns: list[str]
+
+    def of(self, found: Iterable[Any], /) -> Iterator[Row]: ...
+
+
 class _Objects:
-    """Objects of models as rows: their fields by name; as DynamoDB JSON the items."""
+    """Objects of models as rows: their fields by name."""
+
+    left_out = 0
 
     def __init__(self, infos: Sequence[ModelInfo]) -> None:
         every: list[ModelInfo] = []
@@ -248,11 +294,29 @@ class _Objects:
             values: dict[str, Any] = {_MODEL: {"S": info.name}} if self._several else {}
             for name in info.names:
                 values[name] = fields[name].dump(getattr(obj, name))
-            yield Row(values, info.mapper.dump(obj))
+            yield Row(values)
+
+
+class _Stored:
+    """Items as they are stored, those as well that no model can read."""
+
+    def __init__(self) -> None:
+        self.columns: list[str] = []
+        self.left_out = 0
+
+    def leave_out(self, error: MappingError) -> None:
+        """Say of an item that nothing tells whose it is."""
+        self.left_out += 1
+        note(f"left out: {' '.join(str(error).split())}")
+
+    def of(self, found: Iterable[AttributeMap]) -> Iterator[Row]:
+        return map(Row, found)
 
 
 class _Selected:
     """Values at some paths as rows."""
+
+    left_out = 0
 
     def __init__(self, names: Sequence[str], paths: Sequence[Path]) -> None:
         self.columns = list(names)

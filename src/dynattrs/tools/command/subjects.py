@@ -90,6 +90,12 @@ class SubjectsType(_ParamType):
             return load(str(value))
         except NotFound as error:
             self.fail(str(error), param, ctx)
+        except SystemExit as error:
+            # The command would end with the module's exit code, as if it had done its work.
+            raise click.UsageError(
+                f"{value} cannot be imported: it calls sys.exit({error.code!r}) when it is imported; put "
+                f'what it runs under `if __name__ == "__main__":`'
+            ) from error
         except Exception as error:
             raise click.UsageError(
                 f"{value} cannot be imported: {type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import keyword
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -19,7 +19,7 @@ import attrs
 from dynattrs.errors import ModelError
 from dynattrs.models.model import model
 from dynattrs.schema.capacity import Billing, OnDemand
-from dynattrs.schema.table import GlobalIndex, Index, Table
+from dynattrs.schema.table import AttributeValue, GlobalIndex, Index, Table
 from dynattrs.tools.generation.class_fields import Field, fields_of
 from dynattrs.tools.generation.item_kinds import Kind, Shapes, kinds_of, samples_of
 from dynattrs.tools.generation.key_patterns import KeyPatterns, patterns_of
@@ -35,12 +35,21 @@ from dynattrs.tools.generation.python_source import (
 from dynattrs.tools.generation.trial import faults
 
 
-def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
+def models(
+    tables: Iterable[Table],
+    *,
+    title: str = "Models.",
+    on_left_out: Callable[[str], object] = lambda said: None,
+) -> str:
     """The source of a module with a `Table` for each table and a model for each kind of item.
+
+    A few items whose keys have no shape, in a table whose other items are told apart by the shapes of
+    theirs, have no model: nothing would tell it from the others. A comment names their keys.
 
     Args:
         tables: Tables with sample items, as `workbench.load` gives them.
         title: The module's docstring.
+        on_left_out: Is told which items have no model.
 
     Raises:
         ModelError: A sample item cannot be read by any model; it is no item of its table.
@@ -48,7 +57,7 @@ def models(tables: Iterable[Table], *, title: str = "Models.") -> str:
     body: list[str] = []
     variables, classes = Names(), Names()
     for table in tables:
-        body += _table_source(table, variables, classes)
+        body += _table_source(table, variables, classes, on_left_out)
     return "\n".join([f'"""{_in_docstring(title)}"""', "", *_imports(body), *body]).rstrip() + "\n"
 
 
@@ -101,7 +110,9 @@ class _Draft:
     plainness: int = 0
 
 
-def _table_source(table: Table, variables: Names, classes: Names) -> Sequence[str]:
+def _table_source(
+    table: Table, variables: Names, classes: Names, on_left_out: Callable[[str], object]
+) -> Sequence[str]:
     """The declarations of a table and its models, which have read all samples.
 
     Raises:
@@ -112,9 +123,18 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Sequence[st
     drafts = [_Draft(kind, classes.take(kind.name)) for kind in found.kinds]
     samples = {each.name: each.kind.items for each in drafts}
     while True:
-        body = [*_declarations(table, variable, drafts, found.discriminator)]
-        wrong = faults("\n".join([*_imports(body), *body]), samples)
+        made = _with_patterns(table, drafts, found.discriminator)
+        shapeless = [] if found.discriminator is not None else _shapeless(made)
+        kept = [each for each in made if each[0] not in shapeless]
+        left_out = _left_out(table, shapeless)
+        body = [*_declarations(table, variable, kept, found.discriminator, left_out)]
+        wrong = faults(
+            "\n".join([*_imports(body), *body]),
+            {draft.name: samples[draft.name] for draft, _ in kept},
+        )
         if not wrong:
+            for said in left_out:
+                on_left_out(f"{table.name}: {said}")
             return body
         for draft in drafts:
             if draft.name in wrong:
@@ -130,9 +150,10 @@ def _table_source(table: Table, variables: Names, classes: Names) -> Sequence[st
 _PLAINEST: Final = 2
 
 
-def _declarations(
-    table: Table, variable: str, drafts: Sequence[_Draft], discriminator: str | None
-) -> Iterator[str]:
+def _with_patterns(
+    table: Table, drafts: Sequence[_Draft], discriminator: str | None
+) -> list[tuple[_Draft, KeyPatterns]]:
+    """The classes with what their keys are made of, as far as that tells them apart."""
     shapes = Shapes(table, samples_of(table))
     made: list[tuple[_Draft, KeyPatterns]] = []
     for draft in drafts:
@@ -146,11 +167,54 @@ def _declarations(
                 for number, (_, other) in enumerate(made)
                 if other.by_attribute and not patterns.is_apart_from(other, table.key)
             ]
-            # Nothing could tell such items apart; then the keys of all of them are plain fields.
+            # Nothing could tell such items apart; then the keys of all of them are plain fields. Only
+            # where one has nothing in place of a value, as `USER#` has, it is the one that gives way.
+            gives_way = False
             for number in alike:
-                made[number] = made[number][0], KeyPatterns()
-            patterns = KeyPatterns() if alike else patterns
+                former, other = made[number]
+                lacks = patterns.lacks_a_value_of(other, table.key)
+                if not lacks:
+                    made[number] = former, KeyPatterns()
+                gives_way |= lacks or not other.lacks_a_value_of(patterns, table.key)
+            patterns = KeyPatterns() if gives_way else patterns
         made.append((draft, patterns))
+    return made
+
+
+def _shapeless(made: Sequence[tuple[_Draft, KeyPatterns]]) -> list[_Draft]:
+    """The classes that nothing would tell from those whose keys do, and that have fewer items.
+
+    Facets are classes that a person has named, and stay.
+    """
+    plain = [
+        draft for draft, patterns in made if not patterns.by_attribute and draft.kind.facet is None
+    ]
+    count = sum(len(draft.kind.items) for draft in plain)
+    told = sum(len(draft.kind.items) for draft, patterns in made if patterns.by_attribute)
+    return plain if count < told else []
+
+
+def _left_out(table: Table, shapeless: Sequence[_Draft]) -> list[str]:
+    """What is said of items that have no class, in a line for each."""
+    return [
+        f"no class for an item that nothing tells from others: "
+        f"{', '.join(f'{name}={_shown(item.get(name))}' for name in table.key)}"
+        for draft in shapeless
+        for item in draft.kind.items
+    ]
+
+
+def _shown(value: AttributeValue | None) -> str:
+    return "".join(map(ascii, value.values())) if value else "nothing"
+
+
+def _declarations(
+    table: Table,
+    variable: str,
+    made: Sequence[tuple[_Draft, KeyPatterns]],
+    discriminator: str | None,
+    left_out: Sequence[str],
+) -> Iterator[str]:
     yield ""
     yield from lines_of(_table_call(table, variable, discriminator))
     for draft, patterns in made:
@@ -167,6 +231,10 @@ def _declarations(
             yield from lines_of(each.source(), 4)
         if not fields:
             yield "    pass"
+    if left_out:
+        yield ""
+        yield ""
+        yield from (f"# {said[:1].upper()}{said[1:]}" for said in left_out)
     yield ""
 
 

@@ -73,6 +73,13 @@ class KeyPattern:
                 return False
         return len(self.parts) != len(other.parts)
 
+    def lacks_a_value_of(self, other: KeyPattern) -> bool:
+        """Whether there is nothing where another pattern has a value."""
+        return any(
+            mine == "" and isinstance(theirs, ValuePart)
+            for mine, theirs in zip(self.parts, other.parts, strict=False)
+        )
+
 
 @attrs.define
 class KeyPatterns:
@@ -89,6 +96,15 @@ class KeyPatterns:
                 if value.attribute is None:
                     found.setdefault(value.name, value)
         return list(found.values())
+
+    def lacks_a_value_of(self, other: KeyPatterns, key: Sequence[str]) -> bool:
+        """Whether there is nothing in these keys where others have a value."""
+        return any(
+            name in self.by_attribute
+            and name in other.by_attribute
+            and self.by_attribute[name].lacks_a_value_of(other.by_attribute[name])
+            for name in key
+        )
 
     def is_apart_from(self, other: KeyPatterns, key: Sequence[str]) -> bool:
         return any(
