@@ -353,6 +353,30 @@ def test_items_are_counted(run: Callable[..., Outcome], songs: Any):
     assert (nothing.out, nothing.code) == ("0\n", 1)
 
 
+def test_a_binary_key_is_given_as_it_is_printed(run: Callable[..., Outcome], folder: Path):
+    (folder / "newer.py").write_text(
+        "from dynattrs import model, partition_key\n"
+        '@model("bin")\n'
+        "class Bin:\n"
+        "    id: bytes = partition_key()\n"
+    )
+
+    explained = run("get", "newer:Bin", "/wA=", "--explain")
+
+    assert (explained.code, "{'B': b'\\xff\\x00'}" in explained.out) == (0, True)
+
+
+def test_what_a_module_prints_is_no_output(run: Callable[..., Outcome], folder: Path):
+    (folder / "newer.py").write_text(
+        f"print('loaded'){SHOP.replace('from __future__ import annotations', '')}"
+    )
+
+    outcome = run("iam", "newer", "--read-only")
+
+    assert (outcome.code, outcome.err) == (0, "loaded\n")
+    assert outcome.json["Statement"]
+
+
 @pytest.mark.smoke
 def test_an_item_is_found_by_its_key(run: Callable[..., Outcome], songs: Any):
     by_parts = run("get", "shop:Song", "Nina Simone", "Sinnerman", "-f", "json")
@@ -404,6 +428,9 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "nothing declared": (["diff", "json"], 2, "declares no model and no Table"),
     "a broken module": (["diff", "broken"], 2, "broken cannot be imported: ZeroDivisionError"),
     "a module that ends": (["diff", "ending:app"], 2, "it calls sys.exit(0) when it is imported"),
+    "a file that is no module": (["diff", "my-music.py:Song"], 2, "call the file my_music.py"),
+    "no amount": (["cost", "shop:app", "--read-price", "nan"], 2, "nan is no amount"),
+    "another amount": (["cost", "shop:app", "--scan", "--reads", "5"], 2, "with --times"),
     "no file": (["diff", "nothing.py:app"], 2, "there is no file 'nothing.py'"),
     "several tables": (["query", "shop", "x == 1"], 2, "models of several tables"),
     "several models": (["migrate", "shop:app"], 2, "name one of them"),
@@ -428,6 +455,7 @@ def test_an_error_is_one_line_and_an_exit_code(
 ):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     (folder / "broken.py").write_text("1 / 0")
+    (folder / "my-music.py").write_text(SHOP)
     (folder / "ending.py").write_text("import sys\nsys.exit(0)")
     (folder / "newer.py").write_text(PART)
     arguments, code, message = WRONG[case]
@@ -500,6 +528,8 @@ def test_items_are_migrated(
     rest = run("migrate", "newer:Note", "--after", cursor)
     assert (rest.code, "rewrote 3" in rest.err) == (0, True)
     assert "rewrote 0" in run("migrate", "newer:Note").err
+    refused = run("migrate", "newer:Note", "--after", "xx")
+    assert (refused.code, "To go on" in refused.err) == (2, False)
     lengths = [each["length"] for each in run("query", "newer:Note", "--scan", "-f", "json").json]
     assert sorted(lengths) == [0, 1, 2, 3, 4]
 

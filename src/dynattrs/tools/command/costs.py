@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/capacity-mode.h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -48,7 +49,19 @@ class Prices:
     storage: float | None
 
 
-_PRICE: Final = click.FloatRange(min=0)
+class _Amount(click.FloatRange):
+    """A number that can be multiplied: `nan` is below and above nothing."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"{value} is no amount", param, ctx)
+        return found
+
+
+_PRICE: Final = _Amount(min=0)
 
 
 @click.command()
@@ -59,10 +72,8 @@ _PRICE: Final = click.FloatRange(min=0)
 @click.option("--consistent", is_flag=True, help="Read consistently, at twice the price.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many items; without it all.")
 @click.option("--times", type=click.IntRange(min=1), help="How often a month such a query is made.")
-@click.option("--reads", type=click.FloatRange(min=0), help="Read units that a table uses a month.")
-@click.option(
-    "--writes", type=click.FloatRange(min=0), help="Write units that a table uses a month."
-)
+@click.option("--reads", type=_PRICE, help="Read units that a table uses a month.")
+@click.option("--writes", type=_PRICE, help="Write units that a table uses a month.")
 @click.option("--read-price", type=_PRICE, help="What a million read units cost, on demand.")
 @click.option("--write-price", type=_PRICE, help="What a million write units cost, on demand.")
 @click.option("--read-hour-price", type=_PRICE, help="What a provisioned read unit costs an hour.")
@@ -98,6 +109,11 @@ def cost(
     prices = Prices(read_price, write_price, read_hour_price, write_hour_price, storage_price)
     with connection.session() as session:
         if conditions or scan:
+            if reads is not None or writes is not None:
+                raise click.UsageError(
+                    "--reads and --writes are of tables, without a condition; say how often a month a "
+                    "query is made with --times"
+                )
             rows = [
                 _query(session, subjects, conditions, index, scan, consistent, limit, times, prices)
             ]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from dynattrs.errors import CursorError
 from dynattrs.operations.writing.migration import Migrated
 from dynattrs.schema.model_info import model_info
 from dynattrs.tools.command.options import Connection, changing, connected, endpoint_of, is_local
@@ -78,6 +79,8 @@ def migrate(
                     on_page=on_page,
                     on_error=(lambda error: note(f"left out: {error}")) if skip_errors else "raise",
                 )
+            except CursorError:  # there is nowhere to go on from
+                raise
             except BaseException:
                 _tell(done)
                 raise

@@ -9,6 +9,7 @@ https://docs.python.org/3/library/ast.html
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -110,8 +111,11 @@ def key_in(text: str, info: ModelInfo) -> dict[str, Any]:
 
 def value_of(text: str, form: StoredForm) -> Any:
     """The value that a text of the command line is, for a place that is stored in some form: `42` is a
-    number where that is a number's, and text where it is text's.
+    number where that is a number's, and text where it is text's. Bytes are base64, as they are printed.
     """
+    if form.tags == {"B"}:
+        with contextlib.suppress(Exception):  # it is none, or of another type
+            return form.load({"B": base64.b64decode(text, validate=True)})
     return _Literal(text, text, bare=True).fitting(form)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -131,7 +133,12 @@ def _imported(name: str) -> ModuleType:
         path = Path(name)
         if not path.is_file():
             raise NotFound(f"there is no file {name!r}")
-        folder, name = str(path.parent.resolve()), path.stem
+        folder, file, name = str(path.parent.resolve()), name, path.stem
+        if not name.isidentifier():
+            raise NotFound(
+                f"{file!r} cannot be imported: {name!r} is no name of a module; call the file "
+                f"{re.sub('[^A-Za-z0-9_]', '_', name)}.py"
+            )
     else:
         folder = str(Path.cwd())
     if folder not in sys.path:
@@ -139,7 +146,9 @@ def _imported(name: str) -> ModuleType:
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise NotFound(f"{name!r} is no module; write module:name, such as shop.models:Song")
     try:
-        return importlib.import_module(name)
+        # What it prints is no part of the output, which another program may read.
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         # Another name is missing in the module, which is an error of it.
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
