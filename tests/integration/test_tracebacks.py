@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from botocore.exceptions import ClientError
 
+import dynattrs
 from dynattrs import (
     ConditionError,
     ConditionFailed,
@@ -34,6 +36,8 @@ from dynattrs import (
 from dynattrs.mapper import default
 from dynattrs.tracebacks import VARIABLE
 from stepped_session import ByHand
+
+PACKAGE = Path(dynattrs.__file__).parent
 
 pytestmark = pytest.mark.threads_only("a test of asyncio is among them")
 
@@ -160,8 +164,9 @@ def raised(call: Callable[[], Any]) -> BaseException:
 
 
 def engine_frames(error: BaseException) -> list[str]:
+    """The functions of the library in a traceback, wherever that is installed."""
     found = traceback.extract_tb(error.__traceback__)
-    return [each.name for each in found if "dynattrs" in each.filename.split("/src/")[-1][:8]]
+    return [each.name for each in found if PACKAGE in Path(each.filename).parents]
 
 
 def chain(error: BaseException | None) -> list[BaseException]:

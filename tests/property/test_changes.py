@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dynattrs import MappingError, path
-from dynattrs.mapper.equality import alike
+from dynattrs.mapper.equality import alike, same
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.streams import Modified, Unreadable, changes
 from dynattrs.streams.reading import _ItemsOfTable
@@ -34,6 +34,14 @@ def without_rows(event: Any, cls: type[Any]) -> Any:
 
 def stored(info: ModelInfo, obj: Any) -> Any:
     return plain(info.mapper.dump(obj))
+
+
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def described(change: Any, info: ModelInfo) -> Any:
@@ -66,7 +74,7 @@ def test_images_are_what_the_mapper_reads(data: st.DataObject, obj: Any, shape: 
         raise
     if new.keys() - set(info.table.key) and data.draw(st.booleans(), label="damaged"):
         name = data.draw(st.sampled_from(sorted(new.keys() - set(info.table.key))))
-        new = {**new, name: data.draw(strategies.attribute_values.map(plain))}
+        new = {**new, name: data.draw(strategies.attribute_values.map(plain).filter(is_json))}
     given = record(old, new, key=info.table.key, table=info.table.name)
     event = SHAPES[shape]([json.loads(json.dumps(given))])
 
@@ -75,7 +83,8 @@ def test_images_are_what_the_mapper_reads(data: st.DataObject, obj: Any, shape: 
     assert described(found, info) == described(without_rows(event, cls), info)
     if new is old:
         assert isinstance(found, Modified)
-        assert stored(info, found.old) == stored(info, found.new) == stored(info, obj)
+        for image in (found.old, found.new):
+            assert same(stored(info, image), stored(info, obj))
 
 
 @given(st.data(), strategies.models())
