@@ -92,7 +92,7 @@ def _dynattrs_world(request: pytest.FixtureRequest) -> Iterator[World]:
     except MissingEngine as error:
         problem = str(error)
     if world is None:  # out here pytest shows nothing of what led to it
-        # Not `pytest.exit`, of which pytest-xdist passes on neither the message nor the status.
+        # Not `pytest.exit`: pytest-xdist passes on neither its message nor its status.
         request.session.shouldfail = "the engine of --dynattrs-engine does not answer"
         pytest.fail(problem, pytrace=False)
     yield world

@@ -203,7 +203,7 @@ class _Batch:
         """What the function returns, or the one that gets what cannot be read: perhaps an awaitable.
 
         Raises:
-            _NothingDone: It returns a generator, of which nothing has run.
+            _NothingDone: It returns a generator, so nothing has run.
             Exception: The record is a failure.
         """
         if not isinstance(change, Unreadable):

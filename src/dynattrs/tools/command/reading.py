@@ -194,7 +194,7 @@ def _stored(session: Session, model: Any, key: Any, *, consistent: bool) -> Attr
     if item is None:
         return None
     if is_other(info, item):
-        session.get(model, key, consistent=consistent)  # which says of which
+        session.get(model, key, consistent=consistent)  # whose error names the model
     return native_map(attribute_map(item))
 
 

@@ -168,7 +168,7 @@ def _with_patterns(
                 if other.by_attribute and not patterns.is_apart_from(other, table.key)
             ]
             # Nothing could tell such items apart; then the keys of all of them are plain fields. Only
-            # where one has nothing in place of a value, as `USER#` has, it is the one that gives way.
+            # where one has nothing where others have a value, as `USER#` has, it is the one that gives way.
             gives_way = False
             for number in alike:
                 former, other = made[number]
