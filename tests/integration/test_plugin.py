@@ -258,7 +258,6 @@ def engine_option(endpoint: Endpoint) -> str:
     return f"--dynattrs-engine={'embedded' if endpoint.engine == 'embedded' else endpoint.url}"
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_a_test_sees_nothing_of_others(
     endpoint: Endpoint,
@@ -474,7 +473,7 @@ def test_nothing_is_imported_until_a_fixture_is_used(
     assert outcomes(done) == {"passed": 1}, done.stdout
 
 
-@pytest.mark.smoke
+@pytest.mark.full
 def test_dynamodb_local_is_started_once_for_all_processes(
     dynamodb_local: str, project: Callable[..., subprocess.CompletedProcess[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -554,6 +553,7 @@ def test_a_run_stops_where_its_engine_does_not_answer(
     assert re.search(r"! .*the engine of --dynattrs-engine does not answer !", done.stdout)
 
 
+@pytest.mark.smoke
 def test_a_table_that_a_test_deletes_is_there_for_the_next(
     endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
 ):

@@ -224,6 +224,7 @@ def test_generated_models_read_and_write_every_item_of_a_table_unchanged(
     assert all(same_item(one, other) for one, other in pairs)
 
 
+@pytest.mark.full
 @pytest.mark.threads_only(reason="it asks no session")
 def test_generated_models_are_typed(tmp_path: Path):
     """All of them in one run of mypy, which takes its time."""
