@@ -37,7 +37,7 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
-MOST_CASES = 8  # of one test on one engine, in a run without `--full`
+MOST_CASES = 6  # of one test on one engine, in a run without `--full`
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.

@@ -37,6 +37,7 @@ def matches(printed: str, expected: str) -> bool:
 
 
 @pytest.mark.usefixtures("aws")
+@pytest.mark.full  # each command is a process
 def test_the_shell_blocks_of_the_page_run(tmp_path: Path):
     shell = shutil.which("bash")
     if shell is None:
