@@ -732,6 +732,9 @@ def in_terminal(command: list[str], answers: bytes = b"", **environment: str) ->
         os.close(theirs)
         seen = b""
         while True:
+            if not select.select([ours], [], [], 60)[0]:
+                process.kill()
+                pytest.fail(f"the command waits, and has shown {seen!r}")
             try:
                 some = os.read(ours, 65536)
             except OSError as error:  # Linux says so when the other side is closed
