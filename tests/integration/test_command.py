@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
