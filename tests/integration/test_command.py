@@ -732,10 +732,18 @@ def in_terminal(command: list[str], answers: bytes = b"", **environment: str) ->
     ) as process:
         os.close(theirs)
         seen = b""
+        interrupted, silent = False, 0
         while True:
-            if not select.select([ours], [], [], 60)[0]:
-                process.kill()
-                pytest.fail(f"the command waits, and has shown {seen!r}")
+            if not select.select([ours], [], [], 10)[0]:
+                silent += 1
+                if silent > 6:
+                    process.kill()
+                    pytest.fail(f"the command waits, and has shown {seen!r}")
+                if interrupted:
+                    # The first signal came before `read`, which then waits all the same: as for any
+                    # Python program, a user presses the keys once more.
+                    process.send_signal(signal.SIGINT)
+                continue
             try:
                 some = os.read(ours, 65536)
             except OSError as error:  # Linux says so when the other side is closed
@@ -746,10 +754,10 @@ def in_terminal(command: list[str], answers: bytes = b"", **environment: str) ->
                 break
             seen += some
             if answers and b"[y/N]" in seen:
-                if (
-                    answers == INTERRUPTION
-                ):  # which a terminal that controls its process makes of it
+                if answers == INTERRUPTION:
+                    # It has no terminal that controls it and makes a signal of the keys.
                     process.send_signal(signal.SIGINT)
+                    interrupted = True
                 else:
                     os.write(ours, answers)
                 answers = b""

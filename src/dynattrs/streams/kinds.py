@@ -157,32 +157,8 @@ def _stored(info: ModelInfo, path: Any, item: AttributeMap) -> Any:
     return None if value is None else data_of(path).form.dump(value)
 
 
-class Inserted(Change[M_co]):
-    """An item that there was none of before."""
-
+class _WithOld(Change[M_co]):
     __slots__ = ()
-    __match_args__ = ("new",)
-
-    @property
-    def new(self) -> M_co:
-        """The item.
-
-        Raises:
-            NoImage: The stream does not carry new images.
-        """
-        return cast("M_co", self._image(1))
-
-    @property
-    def old(self) -> None:
-        """None: there was no item."""
-        return
-
-
-class Modified(Change[M_co]):
-    """An item that is another now."""
-
-    __slots__ = ()
-    __match_args__ = ("old", "new")
 
     @property
     def old(self) -> M_co:
@@ -192,6 +168,10 @@ class Modified(Change[M_co]):
             NoImage: The stream does not carry old images.
         """
         return cast("M_co", self._image(0))
+
+
+class _WithNew(Change[M_co]):
+    __slots__ = ()
 
     @property
     def new(self) -> M_co:
@@ -203,20 +183,30 @@ class Modified(Change[M_co]):
         return cast("M_co", self._image(1))
 
 
-class Removed(Change[M_co]):
+class Inserted(_WithNew[M_co]):
+    """An item that there was none of before."""
+
+    __slots__ = ()
+    __match_args__ = ("new",)
+
+    @property
+    def old(self) -> None:
+        """None: there was no item."""
+        return
+
+
+class Modified(_WithOld[M_co], _WithNew[M_co]):
+    """An item that is another now."""
+
+    __slots__ = ()
+    __match_args__ = ("old", "new")
+
+
+class Removed(_WithOld[M_co]):
     """An item that is gone."""
 
     __slots__ = ()
     __match_args__ = ("old",)
-
-    @property
-    def old(self) -> M_co:
-        """The item.
-
-        Raises:
-            NoImage: The stream does not carry old images.
-        """
-        return cast("M_co", self._image(0))
 
     @property
     def new(self) -> None:

@@ -97,8 +97,8 @@ def throttled(
         code: The service's code of the refusal.
 
     Raises:
-        ModelError: There is no such operation, or a number is out of its range. All functions here
-            raise it.
+        ModelError: DynamoDB has no operation of that name, or a number is out of its range. All
+            functions here raise it.
     """
     _check_code("throttled", code)
     message = "The level of configured provisioned throughput for the table was exceeded."

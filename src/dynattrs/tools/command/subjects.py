@@ -69,7 +69,7 @@ class Subjects:
 
 
 class NotFound(LookupError):
-    """There is no such module or name, or it is neither a model nor a table."""
+    """The module or the name does not exist, or is neither a model nor a table."""
 
 
 if TYPE_CHECKING:
