@@ -258,7 +258,9 @@ def engine_option(endpoint: Endpoint) -> str:
     return f"--dynattrs-engine={'embedded' if endpoint.engine == 'embedded' else endpoint.url}"
 
 
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "spread", [(), pytest.param(("-n", "2"), marks=pytest.mark.full)], ids=["alone", "xdist"]
+)
 def test_a_test_sees_nothing_of_others(
     endpoint: Endpoint,
     project: Callable[..., subprocess.CompletedProcess[str]],

@@ -76,7 +76,9 @@ def on_uvloop(main: Main) -> None:
         loop.close()
 
 
-@pytest.fixture(params=[on_asyncio, on_uvloop], ids=["asyncio", "uvloop"])
+@pytest.fixture(
+    params=[on_asyncio, pytest.param(on_uvloop, marks=pytest.mark.full)], ids=["asyncio", "uvloop"]
+)
 def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Main], None]]:
     """Runs a coroutine on an event loop; what it leaves open is an error, once it is collected."""
     with warnings.catch_warnings():
