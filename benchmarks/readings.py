@@ -27,6 +27,7 @@ from statistics import median
 from typing import Annotated, Any
 
 import attrs
+from typing_extensions import NotRequired, TypedDict
 
 from benchmarks.rivals.dynattrs_sync import declared
 from benchmarks.rivals.plain_attrs import made
@@ -152,6 +153,40 @@ class Payment:
     note: str | int | None = None
 
 
+class Measures(TypedDict):
+    size: int
+    weight: float
+    unit: str
+    note: NotRequired[str]
+
+
+@model("shelves")
+class Shelf:
+    id: str = partition_key()
+    first: Measures
+    second: Measures
+    third: Measures
+
+
+@model("calendars")
+class Calendar:
+    id: str = partition_key()
+    visits: dict[int, int]
+    days: dict[dt.date, str]
+
+
+@attrs.define
+class Branch:
+    name: str
+    parts: list[Branch] = attrs.field(factory=list)
+
+
+@model("trees")
+class Tree:
+    id: str = partition_key()
+    root: Branch
+
+
 @attrs.define
 class Some:
     title: str
@@ -231,6 +266,35 @@ def cases() -> Iterator[Case]:
         for number in range(PAGE)
     ]  # fmt: skip
     yield _whole("many types", Payment, payments, Payment.id == payments[0].id)
+
+    yield from _nested()
+
+
+def _nested() -> Iterator[Case]:
+    """Maps that are no class, and a class that holds itself."""
+
+    def measures(number: int) -> Measures:
+        return {"size": number, "weight": number / 2, "unit": "cm"}
+
+    shelves = [Shelf(str(n), measures(n), measures(n + 1), measures(n + 2)) for n in range(PAGE)]
+    yield _whole("typed dicts", Shelf, shelves, Shelf.id == "1")
+    first = dt.date(2026, 1, 1)
+    calendars = [
+        Calendar(
+            str(number),
+            dict.fromkeys(range(15), number),
+            {first + dt.timedelta(days=each): "open" for each in range(15)},
+        )
+        for number in range(PAGE)
+    ]
+    yield _whole("dicts whose keys are no text", Calendar, calendars, Calendar.id == "1")
+    trees = [
+        Tree(
+            str(number), Branch("root", [Branch(str(each), [Branch("leaf")]) for each in range(7)])
+        )
+        for number in range(PAGE)
+    ]
+    yield _whole("a class that holds itself", Tree, trees, Tree.id == "1")
 
 
 def _whole(name: str, cls: Any, objects: list[Any], condition: Any = None) -> Case:

@@ -95,6 +95,14 @@ print(time.process_time() - began)
 _IMPORTS = {
     "import dynattrs": _IMPORT.format("import dynattrs"),
     "with every public name": _IMPORT.format("from dynattrs import *"),
+    # What `late_classes` puts off: attrs is imported either way.
+    "with classes that attrs finishes at once": _IMPORT.format("""
+import attrs, sys, types
+late = types.ModuleType("dynattrs.late_classes")
+late.define, late.frozen, late.field = attrs.define, attrs.frozen, attrs.field
+sys.modules[late.__name__] = late
+import dynattrs
+"""),
 }
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
+# Measured (benchmarks/second_ways.py): 77 -> 59 ms of CPU for `import dynattrs`.
+# tests/unit/test_late_classes.py holds the classes to those of attrs.
 if TYPE_CHECKING:
     from attrs import define, field, frozen
 else:  # checkers read those of attrs

@@ -165,8 +165,8 @@ class ValueReader(MapReader):
 
         return Tagged("M", _DICT[str, annotation], "", lines=loop)
 
-    # Measured, CPU of a page of 100: 12.2 -> 10.1 us an item with three such dicts of 15 members.
-    # tests/property/test_read_code.py holds it, and what follows, to the codecs.
+    # Measured (benchmarks/readings.py): 22.9 -> 17.6 us an item with two such dicts of 15 members.
+    # tests/property/test_read_maps.py holds it, and what follows, to the codecs.
     def _keyed(self, shape: KeyedMapShape) -> Tagged:
         annotation, value, lines = self._element(shape.element)
         (tag,) = shape.key.tags
@@ -195,7 +195,7 @@ class ValueReader(MapReader):
 
         return Tagged("M", _DICT[str, annotation], "", lines=loop)
 
-    # Measured, CPU of a page of 100: 9.0 -> 5.5 us an item with five typed dicts of three or four members.
+    # Measured (benchmarks/readings.py): 4.2 -> 1.6 us an item with three typed dicts of three members.
     def _typed_dict(self, codec: Codec, shape: TypedDictShape) -> tuple[Tagged, ...]:
         if codec in self._under_way:
             return ()
@@ -394,7 +394,7 @@ class ValueReader(MapReader):
             name = self._functions[codec] = self.bind("nested", source.function(codec.record.cls))
         return name
 
-    # Measured, CPU of a page of 100: 22.0 -> 15.0 us an item with a tree of 23 objects.
+    # Measured (benchmarks/readings.py): 12.2 -> 8.7 us an item with a tree of 15 objects.
     def read_again(self) -> None:
         """Make what reads classes that hold themselves, once all of them are known."""
         done: set[ClassCodec] = set()
