@@ -195,6 +195,7 @@ def imported() -> set[str]:
         "dynattrs.operations.writing.outcomes",
         "dynattrs.operations.writing.leftovers",
         "dynattrs.operations.reading.query",
+        "dynattrs.operations.tables.changes",
         "dynattrs.operations.tables.diff",
         "dynattrs.operations.writing.updates",
         "dynattrs.tools.otel",

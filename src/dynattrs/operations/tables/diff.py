@@ -12,11 +12,18 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.h
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
-
-import attrs
+from typing import Any, Final
 
 from dynattrs.operations.flows import Call
+from dynattrs.operations.tables.changes import (
+    Comparing,
+    Order,
+    Step,
+    StoredTable,
+    TableChange,
+    recovery_call,
+    ttl_call,
+)
 from dynattrs.schema.capacity import (
     STREAM_VIEWS,
     TABLE_CLASSES,
@@ -26,7 +33,6 @@ from dynattrs.schema.capacity import (
     described,
     described_mode,
 )
-from dynattrs.schema.infrastructure import recovery_specification
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import models_in
 from dynattrs.schema.table import (
@@ -44,83 +50,11 @@ from dynattrs.schema.table import (
     stream_specification,
 )
 
-# The order of steps. Indexes are dropped before others are created, because a table has room for 20.
-# Backups begin before anything is dropped, and end after. Deletion protection comes last: DynamoDB
-# Local forgets it with every change that does not repeat it.
-(
-    _BACK_UP, _BILL, _DROP, _CREATE, _SET, _STREAM_OFF, _STREAM_ON, _TTL_OFF, _TTL_ON, _NO_BACK_UP,
-    _PROTECTION,
-) = range(11)  # fmt: skip
-
 _LOCAL_INDEX: Final = (
     "a local index is made with its table, and cannot be added, changed or dropped; declare a "
     "GlobalIndex, or make a new table and copy the items"
 )
 _KEY: Final = "the key of a table cannot be changed; make a new table and copy the items"
-
-
-#: What a change is about.
-Changed: TypeAlias = "TableSetting | Literal['table', 'key']"
-
-
-@attrs.frozen
-class TableChange:
-    """One thing in which a table differs from its declaration.
-
-    Attributes:
-        table: The table's real name.
-        difference: What the service has, and what is declared: a sentence.
-        action: What `session.tables.update` does about it; why nothing can be done, where it is not
-            `possible`.
-        destructive: Whether that loses something that is in use or cannot be had back: an index, the
-            records of a stream, restorable days, items whose time to live has gone by.
-        possible: Whether the service can change it at all.
-        setting: What differs: `"table"`, which does not exist, its `"key"`, or one of the settings
-            that `only=` of `session.tables.update` names.
-    """
-
-    table: str
-    difference: str
-    action: str
-    destructive: bool = False
-    possible: bool = True
-    setting: Changed = "table"
-    _steps: tuple[tuple[int, Call], ...] = attrs.field(default=(), repr=False, alias="steps")
-
-    def __str__(self) -> str:
-        mark = " (destructive)" if self.destructive else "" if self.possible else " (impossible)"
-        return f"{self.difference}: {self.action}{mark}"
-
-
-@attrs.frozen
-class StoredTable:
-    """What the service says of a table.
-
-    Attributes:
-        table: `Table` of DescribeTable.
-        ttl: The attribute of the time to live; None if it is off, or was not asked.
-        recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
-    """
-
-    table: Message
-    ttl: str | None = None
-    recovery: int | None = None
-
-    def is_dynamodb_local(self) -> bool:
-        """Whether it keeps neither table classes nor maxima of on-demand tables."""
-        return ":ddblocal:" in self.table.get("TableArn", "")
-
-
-def missing(name: str) -> TableChange:
-    return TableChange(name, "it does not exist", "create it")
-
-
-def steps_of(changes: Iterable[TableChange]) -> list[Call]:
-    """The requests that make all changes, each once, in the order the service takes them."""
-    ordered: list[tuple[int, Call]] = []
-    for change in changes:
-        ordered += [step for step in change._steps if step not in ordered]
-    return [call for _, call in sorted(ordered, key=lambda step: step[0])]
 
 
 def compare(
@@ -146,15 +80,11 @@ def compare(
     return [each for each in changes if each.setting == "key" or there.concerns(each.setting)]
 
 
-class _Comparison:
+class _Comparison(Comparing):
     def __init__(
         self, table: Table, name: str, found: StoredTable, only: Collection[TableSetting] | None
     ) -> None:
-        self.only = only
-        self.table = table
-        self.name = name
-        self.found = found
-        self.description = found.table
+        super().__init__(table, name, found, only)
         self.globals: dict[str, Message] = {
             each["IndexName"]: each for each in self.description.get("GlobalSecondaryIndexes", ())
         }
@@ -162,16 +92,12 @@ class _Comparison:
             each["IndexName"]: each for each in self.description.get("LocalSecondaryIndexes", ())
         }
 
-    def concerns(self, setting: Changed) -> bool:
-        """Whether a setting is asked for."""
-        return self.only is None or setting in self.only
-
     # --- Keys and indexes ---
 
     def keys(self) -> Iterator[TableChange]:
         stored, declared = self.description["KeySchema"], key_schema(self.table, None)
         if shown_key(stored) != shown_key(declared):
-            yield self._impossible(
+            yield self.impossible(
                 "key", f"its key is {shown_key(stored)}, declared is {shown_key(declared)}", _KEY
             )
         types = {
@@ -188,13 +114,13 @@ class _Comparison:
             )
             fixed = [self.description, *self.locals.values()]
             if any(attribute in _attributes(each["KeySchema"]) for each in fixed):
-                yield self._impossible("key", difference, _KEY)
+                yield self.impossible("key", difference, _KEY)
                 continue
             # An attribute of global indexes only: all of them are dropped, and then created anew.
             users = [n for n, i in self.globals.items() if attribute in _attributes(i["KeySchema"])]
             steps = [self._drop(user) for user in users]
             steps += [self._create(i) for i in self._declared_globals() if i.name in users]
-            yield self._change(
+            yield self.change(
                 "indexes",
                 difference,
                 f"drop the {_listed(users)} and create what is declared of them anew",
@@ -209,7 +135,7 @@ class _Comparison:
             return
         declared = {index.name for index in self.table.indexes}
         for name in self.globals.keys() - declared:
-            yield self._change(
+            yield self.change(
                 "indexes",
                 f"it has the global index {name!r}, not declared",
                 "drop it",
@@ -217,7 +143,7 @@ class _Comparison:
                 destructive=True,
             )
         for name in self.locals.keys() - declared:
-            yield self._impossible(
+            yield self.impossible(
                 "indexes", f"it has the local index {name!r}, not declared", _LOCAL_INDEX
             )
 
@@ -227,21 +153,21 @@ class _Comparison:
         same, others = (self.globals, self.locals) if is_global else (self.locals, self.globals)
         stored = same.get(index.name)
         if stored is None and index.name in others:
-            yield self._impossible(
+            yield self.impossible(
                 "indexes", f"index {index.name!r} is {other}, declared is {kind}", _LOCAL_INDEX
             )
             return
         if stored is None:
             difference = f"it has no {kind} index {index.name!r}, which is declared"
             if isinstance(index, GlobalIndex):
-                yield self._change(
+                yield self.change(
                     "indexes",
                     difference,
                     f"create it, and wait until it is filled{self._to_migrate(index)}",
                     self._create(index),
                 )
             else:
-                yield self._impossible("indexes", difference, _LOCAL_INDEX)
+                yield self.impossible("indexes", difference, _LOCAL_INDEX)
             return
         differences = []
         key, declared_key = shown_key(stored["KeySchema"]), shown_key(key_schema(self.table, index))
@@ -257,7 +183,7 @@ class _Comparison:
             )
         for difference in differences:
             if isinstance(index, GlobalIndex):
-                yield self._change(
+                yield self.change(
                     "indexes",
                     difference,
                     "drop it and create it anew; queries fail meanwhile, so rather declare an "
@@ -267,7 +193,7 @@ class _Comparison:
                     destructive=True,
                 )
             else:
-                yield self._impossible("indexes", difference, _LOCAL_INDEX)
+                yield self.impossible("indexes", difference, _LOCAL_INDEX)
 
     def _to_migrate(self, index: GlobalIndex) -> str:
         """What is to be done besides, where items cannot have the keys of an index yet."""
@@ -284,9 +210,9 @@ class _Comparison:
     def _declared_globals(self) -> list[GlobalIndex]:
         return [index for index in self.table.indexes if isinstance(index, GlobalIndex)]
 
-    def _create(self, index: GlobalIndex) -> tuple[int, Call]:
-        return self._update_table(
-            _CREATE,
+    def _create(self, index: GlobalIndex) -> Step:
+        return self.update_table(
+            Order.CREATE,
             AttributeDefinitions=definitions(self.table, key_attributes_of(self.table, index)),
             GlobalSecondaryIndexUpdates=[{"Create": self._arguments(index)}],
         )
@@ -305,9 +231,9 @@ class _Comparison:
         own = ("IndexName", "KeySchema", "Projection")
         return {name: arguments[name] for name in own} | capacity
 
-    def _drop(self, name: str) -> tuple[int, Call]:
-        return self._update_table(
-            _DROP, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}]
+    def _drop(self, name: str) -> Step:
+        return self.update_table(
+            Order.DROP, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}]
         )
 
     # --- Settings ---
@@ -318,9 +244,9 @@ class _Comparison:
             return
         steps = []
         if stored is not None:
-            steps.append((_TTL_OFF, self._ttl(stored, enabled=False)))
+            steps.append((Order.TTL_OFF, self._ttl(stored, enabled=False)))
         if declared is not None:
-            steps.append((_TTL_ON, self._ttl(declared, enabled=True)))
+            steps.append((Order.TTL_ON, self._ttl(declared, enabled=True)))
         action = {
             (True, True): "switch it off, wait for that, and switch it on for the other attribute",
             (True, False): "switch it off, which keeps what would have been deleted from then on",
@@ -328,7 +254,7 @@ class _Comparison:
         }[stored is not None, declared is not None]
         if declared is not None:
             action += ", which deletes the items whose time has gone by"
-        yield self._change(
+        yield self.change(
             "ttl",
             f"its time to live is {_shown_ttl(stored)}, declared is {_shown_ttl(declared)}",
             action,
@@ -357,19 +283,19 @@ class _Comparison:
             ]
             if updates:
                 changes["GlobalSecondaryIndexUpdates"] = updates
-            yield self._change(
+            yield self.change(
                 "billing",
                 f"it is billed {stored}, declared is {declared}",
                 "change the billing mode, which the service allows a few times a day",
-                self._update_table(_BILL, **changes),
+                self.update_table(Order.BILL, **changes),
             )
             return
         if self.table.billing is not None and stored != wanted:
-            yield self._change(
+            yield self.change(
                 "billing",
                 f"it is billed {stored}, declared is {declared}",
                 "change its capacity",
-                self._update_table(_BILL, **wanted.changes()),
+                self.update_table(Order.BILL, **wanted.changes()),
             )
         for index in self._declared_globals():
             there = self.globals.get(index.name)
@@ -378,11 +304,11 @@ class _Comparison:
             stored, wanted = self._described(mode, there), self._kept(billing_of(self.table, index))
             if stored != wanted:
                 update = {"Update": {"IndexName": index.name, **wanted.changes()}}
-                yield self._change(
+                yield self.change(
                     "billing",
                     f"index {index.name!r} is billed {stored}, declared is {wanted}",
                     "change its capacity",
-                    self._update_table(_BILL, GlobalSecondaryIndexUpdates=[update]),
+                    self.update_table(Order.BILL, GlobalSecondaryIndexUpdates=[update]),
                 )
 
     @property
@@ -413,15 +339,15 @@ class _Comparison:
         steps = []
         if stored:
             off = stream_specification(False)
-            steps.append(self._update_table(_STREAM_OFF, StreamSpecification=off))
+            steps.append(self.update_table(Order.STREAM_OFF, StreamSpecification=off))
         if declared:
             on = stream_specification(declared)
-            steps.append(self._update_table(_STREAM_ON, StreamSpecification=on))
+            steps.append(self.update_table(Order.STREAM_ON, StreamSpecification=on))
         action = "switch it on"
         if stored:
             action = "switch it off" + (", and on again under another ARN" if declared else "")
             action += "; what reads it now misses what is written from then on"
-        yield self._change(
+        yield self.change(
             "stream",
             f"its stream is {_shown_stream(stored)}, declared is {_shown_stream(declared)}",
             action,
@@ -434,22 +360,22 @@ class _Comparison:
         protected = bool(self.description.get("DeletionProtectionEnabled"))
         if table.deletion_protection is not None and table.deletion_protection != protected:
             on = table.deletion_protection
-            yield self._change(
+            yield self.change(
                 "deletion_protection",
                 f"its deletion protection is {_on_off(protected)}, declared is {_on_off(on)}",
                 f"switch it {_on_off(on)}",
-                self._update_table(_PROTECTION, DeletionProtectionEnabled=on),
+                self.update_table(Order.PROTECTION, DeletionProtectionEnabled=on),
             )
         if table.table_class is not None and not self.found.is_dynamodb_local():
             summary = self.description.get("TableClassSummary", {})
             stored = summary.get("TableClass", "STANDARD")
             declared = TABLE_CLASSES[table.table_class]
             if stored != declared:
-                yield self._change(
+                yield self.change(
                     "table_class",
                     f"its class is {stored}, declared is {declared}",
                     "change it, which the service allows twice in 30 days",
-                    self._update_table(_SET, TableClass=declared),
+                    self.update_table(Order.SET, TableClass=declared),
                 )
         yield from self._recovery()
 
@@ -467,46 +393,13 @@ class _Comparison:
         action = (
             f"switch it {_on_off(on)}" if bool(stored) != on else f"make it {declared} days"
         ) + ("; the service forgets what it could restore before" if fewer else "")
-        yield self._change(
+        yield self.change(
             "point_in_time_recovery",
             f"its point-in-time recovery is {_shown_recovery(stored)}, declared is {wanted}",
             action,
-            (_NO_BACK_UP if fewer else _BACK_UP, recovery_call(self.name, declared)),
+            (Order.NO_BACK_UP if fewer else Order.BACK_UP, recovery_call(self.name, declared)),
             destructive=fewer,
         )
-
-    # --- Changes ---
-
-    def _change(
-        self,
-        setting: Changed,
-        difference: str,
-        action: str,
-        *steps: tuple[int, Call],
-        destructive: bool = False,
-    ) -> TableChange:
-        return TableChange(self.name, difference, action, destructive, setting=setting, steps=steps)
-
-    def _impossible(self, setting: Changed, difference: str, reason: str) -> TableChange:
-        return TableChange(self.name, difference, reason, possible=False, setting=setting)
-
-    def _update_table(self, order: int, **parameters: object) -> tuple[int, Call]:
-        return order, Call("update_table", {"TableName": self.name, **parameters})
-
-
-def ttl_call(name: str, attribute: str, *, enabled: bool) -> Call:
-    specification = {"Enabled": enabled, "AttributeName": attribute}
-    return Call(
-        "update_time_to_live", {"TableName": name, "TimeToLiveSpecification": specification}
-    )
-
-
-def recovery_call(name: str, recovery: bool | int) -> Call:
-    specification = recovery_specification(recovery)
-    return Call(
-        "update_continuous_backups",
-        {"TableName": name, "PointInTimeRecoverySpecification": specification},
-    )
 
 
 def _attributes(schema: Iterable[Mapping[str, str]]) -> set[str]:

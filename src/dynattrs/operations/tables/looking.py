@@ -17,9 +17,10 @@ from dynattrs.schema.messages import Message
 from dynattrs.schema.table import Table, TableSetting
 
 if TYPE_CHECKING:
-    from dynattrs.operations.tables import diff
-    from dynattrs.operations.tables.diff import TableChange
+    from dynattrs.operations.tables import changes, diff
+    from dynattrs.operations.tables.changes import TableChange
 else:
+    changes = deferred("dynattrs.operations.tables.changes")
     diff = deferred("dynattrs.operations.tables.diff")
 
 _BETWEEN_LOOKS: Final = 0.1
@@ -60,7 +61,7 @@ def compared(
     declared = table.point_in_time_recovery
     if declared is not None and (only is None or "point_in_time_recovery" in only):
         recovery = yield from recovery_of(name, declared)
-    return diff.compare(table, name, diff.StoredTable(description, ttl, recovery), only)
+    return diff.compare(table, name, changes.StoredTable(description, ttl, recovery), only)
 
 
 def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:

@@ -6,66 +6,28 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.h
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import (
-    InvalidRequest,
-    ModelError,
-    NoSuchTable,
-    ServiceError,
-)
-from dynattrs.expressions.paths import did_you_mean
+from dynattrs.errors import NoSuchTable
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers, TableNotReady
-from dynattrs.operations.tables.looking import (
-    compared,
-    described,
-    find,
-    lacks_backups,
-    pauses,
-    ttl_description,
-)
-from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import info_of, model_info
-from dynattrs.schema.table import Table, TableSetting, says
+from dynattrs.operations.tables.declared import Subject, chosen_settings, merged, table_of
+from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
+from dynattrs.operations.tables.looking import compared, described, find
+from dynattrs.operations.tables.making import all_created, changed, deleted
+from dynattrs.operations.tables.waiting import Watch, is_changing, until_active, until_gone
+from dynattrs.schema.table import Table, TableSetting
 
 if TYPE_CHECKING:
-    from dynattrs.operations.tables import diff, reflecting
-    from dynattrs.operations.tables.diff import TableChange
+    from dynattrs.operations.tables import changes as differences
+    from dynattrs.operations.tables import reflecting
+    from dynattrs.operations.tables.changes import TableChange
 else:
-    diff = deferred("dynattrs.operations.tables.diff")
+    differences = deferred("dynattrs.operations.tables.changes")
     reflecting = deferred("dynattrs.operations.tables.reflecting")
-
-#: A model class, or a `Table`.
-Subject: TypeAlias = "type[object] | Table"
-
-_CHANGING = frozenset(("CREATING", "UPDATING", "DELETING"))
-_TTL_CHANGING = frozenset(("ENABLING", "DISABLING"))
-
-#: The service is at the table, or at too many tables, and will take the request later.
-_BUSY: Final = frozenset(
-    (
-        "ContinuousBackupsUnavailableException",
-        "LimitExceededException",
-        "ResourceInUseException",
-    )
-)
-#: The time to live can be changed again when an hour has gone by. There is no code for it.
-_TTL_TOO_SOON: Final = "fixed interval"
-_SETTINGS: Final[tuple[TableSetting, ...]] = get_args(TableSetting)
-
-_log = logging.getLogger("dynattrs")
-
-
-def table_of(subject: Subject) -> Table:
-    return subject if isinstance(subject, Table) else model_info(subject).table
 
 
 class TableVerbs:
@@ -86,13 +48,13 @@ class TableVerbs:
                 `update` changes what can be changed.
             ModelError: Two models declare the same table differently.
         """
-        tables = _merged(self._core, subjects)
-        watch = _Watch(self._core, None)
-        made = yield from _all_created(tables, watch)
+        tables = merged(self._core, subjects)
+        watch = Watch(self._core, None)
+        made = yield from all_created(tables, watch)
         for name, table in tables.items():
             if name in made:
                 continue
-            description = yield from _until_active(watch, name)
+            description = yield from until_active(watch, name)
             changes = yield from compared(table, name, description, patient=True)
             if changes:
                 raise TableDiffers(name, [change.difference for change in changes])
@@ -119,15 +81,15 @@ class TableVerbs:
             ModelError: Two models declare the same table differently; *only* names no setting, or one
                 that a declaration does not say.
         """
-        tables = _merged(self._core, subjects)
-        chosen = _chosen(tables, only)
+        tables = merged(self._core, subjects)
+        chosen = chosen_settings(tables, only)
         found: list[TableChange] = []
         for name, table in tables.items():
             description = yield from find(name)
             if description is not None:
                 found += yield from compared(table, name, description, only=chosen)
             elif chosen is None:
-                found.append(diff.missing(name))
+                found.append(differences.missing(name))
             else:
                 raise _not_there(name)
         return found
@@ -170,9 +132,9 @@ class TableVerbs:
             ModelError: Two models declare the same table differently; *only* names no setting, or one
                 that a declaration does not say.
         """
-        tables = _merged(self._core, subjects)
-        chosen = _chosen(tables, only)
-        watch = _Watch(self._core, timeout)
+        tables = merged(self._core, subjects)
+        chosen = chosen_settings(tables, only)
+        watch = Watch(self._core, timeout)
         planned: dict[str, list[TableChange]] = {}
         # Nothing is changed before all tables are known to be changeable.
         for name, table in tables.items():
@@ -180,11 +142,11 @@ class TableVerbs:
             if description is None or description["TableStatus"] == "DELETING":
                 if chosen is not None:
                     raise _not_there(name)
-                planned[name] = [diff.missing(name)]
+                planned[name] = [differences.missing(name)]
                 continue
-            changing = _is_changing(description)
+            changing = is_changing(description)
             if changing:
-                description = yield from _until_active(watch, name)
+                description = yield from until_active(watch, name)
             planned[name] = yield from compared(
                 table, name, description, patient=changing, only=chosen
             )
@@ -196,12 +158,14 @@ class TableVerbs:
             if refused:
                 raise ChangeRefused(name, [str(each) for each in refused], refused)
         absent = {
-            name: tables[name] for name, changes in planned.items() if diff.missing(name) in changes
+            name: tables[name]
+            for name, changes in planned.items()
+            if differences.missing(name) in changes
         }
-        yield from _all_created(absent, watch)
+        yield from all_created(absent, watch)
         for name, changes in planned.items():
             if name not in absent:
-                yield from _changed(tables[name], name, changes, watch, chosen)
+                yield from changed(tables[name], name, changes, watch, chosen)
         return [change for changes in planned.values() for change in changes]
 
     @verb
@@ -250,302 +214,14 @@ class TableVerbs:
         Raises:
             NoSuchTable: One does not exist, unless *missing_ok*.
         """
-        names = list(_merged(self._core, subjects))
+        names = list(merged(self._core, subjects))
         for name in names:
-            yield from _deleted(name, missing_ok=missing_ok)
+            yield from deleted(name, missing_ok=missing_ok)
         for name in names:
-            yield from _until_gone(name)
-
-
-def _merged(core: Core, subjects: tuple[Subject, ...]) -> dict[str, Table]:
-    """The tables by real name. Models that share a table may each declare some of its indexes."""
-    if not subjects:
-        raise ModelError("session.tables", "name at least one model or Table")
-    found: dict[str, Table] = {}
-    for subject in subjects:
-        table = table_of(subject)
-        name = core.table_name(table)
-        known = found.get(name)
-        found[name] = table if known is None else _together(known, table)
-    for subject in subjects:
-        _check_ttl_said(subject, found[core.table_name(table_of(subject))])
-    return found
-
-
-def _check_ttl_said(subject: Subject, table: Table) -> None:
-    """Refuse a field that is stored where another model of the table has its time to live."""
-    info, ttl = info_of(subject), table.ttl_attribute
-    if info is None or ttl is None or info.table.ttl_attribute is not None:
-        return
-    for name, stored in info.names.items():
-        if stored == ttl:
-            raise ModelError(
-                info.name,
-                f"it is stored as {ttl!r}, by which DynamoDB deletes the items of table {table.name!r}, "
-                f"as another model says; write field(ttl=True), or field(name=...)",
-                name,
-            )
-
-
-def _chosen(
-    tables: Mapping[str, Table], only: TableSetting | Iterable[TableSetting] | None
-) -> Collection[TableSetting] | None:
-    """The settings that `only=` names, all of them said by all tables."""
-    if only is None:
-        return None
-    given = (only,) if isinstance(only, str) else tuple(only)
-    if not given:
-        raise ModelError("session.tables", "only=[]: name at least one setting, or leave it out")
-    known_settings: dict[str, TableSetting] = {name: name for name in _SETTINGS}
-    chosen: list[TableSetting] = []
-    for each in given:
-        setting = known_settings.get(str(each))
-        if setting is None:
-            known = did_you_mean(str(each), _SETTINGS)
-            raise ModelError("session.tables", f"only={each!r} is no setting of a table{known}")
-        for name, table in tables.items():
-            if not says(table, setting):
-                raise ModelError(
-                    f"table {name!r}",
-                    f"only={setting!r}: its declaration does not say it, so there is nothing to "
-                    f"change; write Table(..., {setting}=...)",
-                )
-        chosen.append(setting)
-    return chosen
+            yield from until_gone(name)
 
 
 def _not_there(name: str) -> NoSuchTable:
     return NoSuchTable(
         "DescribeTable", "ResourceNotFoundException", "only= is about what is there", name
     )
-
-
-def _together(one: Table, other: Table) -> Table:
-    said = says(one, "indexes") == says(other, "indexes")
-    if said and one == other and dict(one.types) == dict(other.types):
-        return one
-    types = {**one.types, **other.types}
-    indexes = {index.name: index for index in one.indexes}
-    conflict = one.key != other.key
-    settings: Message = {}
-    for setting in _SETTINGS:
-        if setting == "indexes":
-            continue
-        mine, theirs = getattr(one, setting), getattr(other, setting)
-        conflict = conflict or (mine is not None and theirs is not None and mine != theirs)
-        settings[setting] = theirs if mine is None else mine
-    for index in other.indexes:
-        conflict = conflict or indexes.setdefault(index.name, index) != index
-    for table in (one, other):
-        conflict = conflict or any(
-            table.type_of(name) != types.get(name, "S") for name in table.key_attributes
-        )
-    if conflict:
-        raise ModelError(
-            f"table {one.name!r}",
-            "two models declare its keys, indexes, time to live or settings differently; "
-            "declare it once as a Table and give that to both",
-        )
-    if says(one, "indexes") or says(other, "indexes"):
-        settings["indexes"] = tuple(indexes.values())
-    return attrs.evolve(one, types=types, **settings)
-
-
-# --- Waiting ------------------------------------------------------------------------------------
-
-
-class _Watch:
-    """How long a step has been waited for."""
-
-    def __init__(self, core: Core, timeout: timedelta | None) -> None:
-        self._core = core
-        self._timeout = timeout
-        self.began = self.now()
-
-    def now(self) -> float:
-        return self._core.environment.monotonic()
-
-    def restart(self) -> None:
-        """Another step begins."""
-        self.began = self.now()
-
-    def appears(self) -> bool:
-        """Whether a new table may still be on its way to the service's description of it."""
-        return self.now() - self.began <= self._core.deadline.total_seconds()
-
-    def check(self, name: str, what: str) -> None:
-        if self._timeout is not None and self.now() - self.began >= self._timeout.total_seconds():
-            raise TableNotReady(name, what, self._timeout)
-
-
-def _until_gone(name: str) -> Flow[None]:
-    for pause in pauses():
-        if (yield from find(name)) is None:
-            return
-        yield pause
-
-
-def _until_active(watch: _Watch, name: str) -> Flow[Message]:
-    watch.restart()
-    for pause in pauses():
-        try:
-            response = yield Call("describe_table", {"TableName": name})
-        except NoSuchTable:
-            # The service may take a moment to know what it has just created.
-            if not watch.appears():
-                raise
-            watch.check(name, "not there yet")
-        else:
-            description = described(response)
-            if not _is_changing(description):
-                return description
-            watch.check(name, _shown_state(description))
-        yield pause
-    raise AssertionError("pauses never end")
-
-
-def _is_changing(description: Message) -> bool:
-    return description["TableStatus"] in _CHANGING or any(
-        index.get("IndexStatus") in _CHANGING
-        for index in description.get("GlobalSecondaryIndexes", ())
-    )
-
-
-def _shown_state(description: Message) -> str:
-    states = [str(description["TableStatus"])]
-    for index in description.get("GlobalSecondaryIndexes", ()):
-        if index.get("IndexStatus") in _CHANGING:
-            filling = ", being filled" if index.get("Backfilling") else ""
-            states.append(f"index {index['IndexName']!r} {index['IndexStatus']}{filling}")
-    return ", ".join(states)
-
-
-def _until_ttl_settled(watch: _Watch, name: str) -> Flow[None]:
-    for pause in pauses():
-        description = yield from ttl_description(name)
-        status = description.get("TimeToLiveStatus")
-        if status not in _TTL_CHANGING:
-            return
-        watch.check(name, f"time to live {status}")
-        yield pause
-
-
-# --- Doing --------------------------------------------------------------------------------------
-
-
-def _all_created(tables: Mapping[str, Table], watch: _Watch) -> Flow[set[str]]:
-    """Create those tables that are missing, and wait for them; which were made here."""
-    made: set[str] = set()
-    # All of them at once, then the waiting.
-    for name, table in tables.items():
-        description = yield from find(name)
-        if description is not None and description["TableStatus"] == "DELETING":
-            yield from _until_gone(name)
-            description = None
-        if description is None and (yield from _created(table, name)):
-            made.add(name)
-    for name in made:
-        yield from _until_active(watch, name)
-        yield from _finished(tables[name], name, watch)
-    return made
-
-
-def _created(table: Table, name: str) -> Flow[bool]:
-    """Ask for a table; whether it was this that made it."""
-    try:
-        yield Call("create_table", table.create_arguments(name))
-    except ServiceError as error:
-        if error.code != "ResourceInUseException":
-            raise
-        # Another process was creating it at the same time.
-        return False
-    return True
-
-
-def _finished(table: Table, name: str, watch: _Watch) -> Flow[None]:
-    """What CreateTable cannot say."""
-    recovery = table.point_in_time_recovery
-    if recovery:
-        try:
-            yield from _patiently(diff.recovery_call(name, recovery), name, watch)
-        except ServiceError as error:
-            if not lacks_backups(error, name):
-                raise
-    if table.ttl_attribute is not None:
-        yield diff.ttl_call(name, table.ttl_attribute, enabled=True)
-
-
-def _patiently(call: Call, name: str, watch: _Watch) -> Flow[None]:
-    watch.restart()
-    for pause in pauses():
-        try:
-            yield call
-        except ServiceError as error:
-            if error.code not in _BUSY:
-                raise
-            watch.check(name, error.message)
-        else:
-            return
-        yield pause
-
-
-def _changed(
-    table: Table,
-    name: str,
-    changes: list[TableChange],
-    watch: _Watch,
-    only: Collection[TableSetting] | None,
-) -> Flow[None]:
-    """Take all steps, each when the table is ready for it."""
-    for change in changes:
-        _log.info("table %s: %s", name, change)
-    for call in diff.steps_of(changes):
-        yield from _stepped(call, table, name, watch, only)
-
-
-def _stepped(
-    call: Call, table: Table, name: str, watch: _Watch, only: Collection[TableSetting] | None
-) -> Flow[None]:
-    """One step: again while the service is busy, unless another process has made it meanwhile."""
-    watch.restart()
-    began = watch.began
-    for pause in pauses():
-        if call.operation == "update_time_to_live":
-            yield from _until_ttl_settled(watch, name)
-        try:
-            yield call
-        except ServiceError as error:
-            too_soon = _TTL_TOO_SOON in error.message
-            description = yield from _until_active(watch, name)
-            left = yield from compared(table, name, description, only=only)
-            if call not in diff.steps_of(left):
-                return
-            if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
-                raise
-            watch.began = began
-            watch.check(name, error.message)
-        else:
-            yield from _until_active(watch, name)
-            return
-        yield pause
-
-
-def _deleted(name: str, *, missing_ok: bool) -> Flow[None]:
-    for pause in pauses():
-        try:
-            yield Call("delete_table", {"TableName": name})
-        except NoSuchTable:
-            if not missing_ok:
-                raise
-        except ServiceError as error:
-            if error.code != "ResourceInUseException":
-                raise
-            # It is being created, changed or deleted.
-            description = yield from find(name)
-            if description is None or description["TableStatus"] == "DELETING":
-                return
-            if description["TableStatus"] == "ACTIVE":
-                raise
-            yield pause
-            continue
-        return

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from dynattrs.operations.tables.diff import TableChange
+from dynattrs.operations.tables.changes import TableChange
 from dynattrs.schema.capacity import described, described_mode
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import model_info

@@ -1,0 +1,160 @@
+"""Differences between tables and their declarations, and the requests that remove them, in order.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import IntEnum, auto
+from typing import Literal, TypeAlias
+
+import attrs
+
+from dynattrs.operations.flows import Call
+from dynattrs.schema.infrastructure import recovery_specification
+from dynattrs.schema.messages import Message
+from dynattrs.schema.table import Table, TableSetting
+
+
+class Order(IntEnum):
+    """The order of steps.
+
+    Indexes are dropped before others are created, because a table has room for 20. Backups begin before
+    anything is dropped, and end after. Deletion protection comes last: DynamoDB Local forgets it with
+    every change that does not repeat it.
+    """
+
+    BACK_UP = auto()
+    BILL = auto()
+    DROP = auto()
+    CREATE = auto()
+    SET = auto()
+    STREAM_OFF = auto()
+    STREAM_ON = auto()
+    TTL_OFF = auto()
+    TTL_ON = auto()
+    NO_BACK_UP = auto()
+    PROTECTION = auto()
+
+
+#: A request, and when it is sent.
+Step: TypeAlias = "tuple[Order, Call]"
+
+#: What a change is about.
+Changed: TypeAlias = "TableSetting | Literal['table', 'key']"
+
+
+@attrs.frozen
+class TableChange:
+    """One thing in which a table differs from its declaration.
+
+    Attributes:
+        table: The table's real name.
+        difference: What the service has, and what is declared: a sentence.
+        action: What `session.tables.update` does about it; why nothing can be done, where it is not
+            `possible`.
+        destructive: Whether that loses something that is in use or cannot be had back: an index, the
+            records of a stream, restorable days, items whose time to live has gone by.
+        possible: Whether the service can change it at all.
+        setting: What differs: `"table"`, which does not exist, its `"key"`, or one of the settings
+            that `only=` of `session.tables.update` names.
+    """
+
+    table: str
+    difference: str
+    action: str
+    destructive: bool = False
+    possible: bool = True
+    setting: Changed = "table"
+    _steps: tuple[Step, ...] = attrs.field(default=(), repr=False, alias="steps")
+
+    def __str__(self) -> str:
+        mark = " (destructive)" if self.destructive else "" if self.possible else " (impossible)"
+        return f"{self.difference}: {self.action}{mark}"
+
+
+@attrs.frozen
+class StoredTable:
+    """What the service says of a table.
+
+    Attributes:
+        table: `Table` of DescribeTable.
+        ttl: The attribute of the time to live; None if it is off, or was not asked.
+        recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
+    """
+
+    table: Message
+    ttl: str | None = None
+    recovery: int | None = None
+
+    def is_dynamodb_local(self) -> bool:
+        """Whether it keeps neither table classes nor maxima of on-demand tables."""
+        return ":ddblocal:" in self.table.get("TableArn", "")
+
+
+def missing(name: str) -> TableChange:
+    return TableChange(name, "it does not exist", "create it")
+
+
+def steps_of(changes: Iterable[TableChange]) -> list[Call]:
+    """The requests that make all changes, each once, in the order the service takes them."""
+    ordered: list[Step] = []
+    for change in changes:
+        ordered += [step for step in change._steps if step not in ordered]
+    return [call for _, call in sorted(ordered, key=lambda step: step[0])]
+
+
+class Comparing:
+    """Makes the differences of one table.
+
+    Args:
+        table: Its declaration.
+        name: Its real name.
+        found: What the service has.
+        only: The settings to compare besides the key; None for all.
+    """
+
+    def __init__(
+        self, table: Table, name: str, found: StoredTable, only: Collection[TableSetting] | None
+    ) -> None:
+        self.table = table
+        self.name = name
+        self.found = found
+        self.only = only
+        self.description = found.table
+
+    def concerns(self, setting: Changed) -> bool:
+        """Whether a setting is asked for."""
+        return self.only is None or setting in self.only
+
+    def change(
+        self,
+        setting: Changed,
+        difference: str,
+        action: str,
+        *steps: Step,
+        destructive: bool = False,
+    ) -> TableChange:
+        return TableChange(self.name, difference, action, destructive, setting=setting, steps=steps)
+
+    def impossible(self, setting: Changed, difference: str, reason: str) -> TableChange:
+        return TableChange(self.name, difference, reason, possible=False, setting=setting)
+
+    def update_table(self, order: Order, **parameters: object) -> Step:
+        return order, Call("update_table", {"TableName": self.name, **parameters})
+
+
+def ttl_call(name: str, attribute: str, *, enabled: bool) -> Call:
+    specification = {"Enabled": enabled, "AttributeName": attribute}
+    return Call(
+        "update_time_to_live", {"TableName": name, "TimeToLiveSpecification": specification}
+    )
+
+
+def recovery_call(name: str, recovery: bool | int) -> Call:
+    specification = recovery_specification(recovery)
+    return Call(
+        "update_continuous_backups",
+        {"TableName": name, "PointInTimeRecoverySpecification": specification},
+    )

@@ -1,0 +1,155 @@
+"""Making tables, taking the steps that change them, and deleting them.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final
+
+from dynattrs.deferral import deferred
+from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
+from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.tables.looking import compared, find, lacks_backups, pauses
+from dynattrs.operations.tables.waiting import Watch, until_active, until_gone, until_ttl_settled
+from dynattrs.schema.table import Table, TableSetting
+
+if TYPE_CHECKING:
+    from dynattrs.operations.tables import changes
+    from dynattrs.operations.tables.changes import TableChange
+else:
+    changes = deferred("dynattrs.operations.tables.changes")
+
+#: The service is at the table, or at too many tables, and will take the request later.
+_BUSY: Final = frozenset(
+    (
+        "ContinuousBackupsUnavailableException",
+        "LimitExceededException",
+        "ResourceInUseException",
+    )
+)
+#: The time to live can be changed again when an hour has gone by. There is no code for it.
+_TTL_TOO_SOON: Final = "fixed interval"
+
+_log = logging.getLogger("dynattrs")
+
+
+def all_created(tables: Mapping[str, Table], watch: Watch) -> Flow[set[str]]:
+    """Create those tables that are missing, and wait for them; which were made here."""
+    made: set[str] = set()
+    # All of them at once, then the waiting.
+    for name, table in tables.items():
+        description = yield from find(name)
+        if description is not None and description["TableStatus"] == "DELETING":
+            yield from until_gone(name)
+            description = None
+        if description is None and (yield from _created(table, name)):
+            made.add(name)
+    for name in made:
+        yield from until_active(watch, name)
+        yield from _finished(tables[name], name, watch)
+    return made
+
+
+def _created(table: Table, name: str) -> Flow[bool]:
+    """Ask for a table; whether it was this that made it."""
+    try:
+        yield Call("create_table", table.create_arguments(name))
+    except ServiceError as error:
+        if error.code != "ResourceInUseException":
+            raise
+        # Another process was creating it at the same time.
+        return False
+    return True
+
+
+def _finished(table: Table, name: str, watch: Watch) -> Flow[None]:
+    """What CreateTable cannot say."""
+    recovery = table.point_in_time_recovery
+    if recovery:
+        try:
+            yield from _patiently(changes.recovery_call(name, recovery), name, watch)
+        except ServiceError as error:
+            if not lacks_backups(error, name):
+                raise
+    if table.ttl_attribute is not None:
+        yield changes.ttl_call(name, table.ttl_attribute, enabled=True)
+
+
+def _patiently(call: Call, name: str, watch: Watch) -> Flow[None]:
+    watch.restart()
+    for pause in pauses():
+        try:
+            yield call
+        except ServiceError as error:
+            if error.code not in _BUSY:
+                raise
+            watch.check(name, error.message)
+        else:
+            return
+        yield pause
+
+
+def changed(
+    table: Table,
+    name: str,
+    made: list[TableChange],
+    watch: Watch,
+    only: Collection[TableSetting] | None,
+) -> Flow[None]:
+    """Take all steps, each when the table is ready for it."""
+    for change in made:
+        _log.info("table %s: %s", name, change)
+    for call in changes.steps_of(made):
+        yield from _stepped(call, table, name, watch, only)
+
+
+def _stepped(
+    call: Call, table: Table, name: str, watch: Watch, only: Collection[TableSetting] | None
+) -> Flow[None]:
+    """One step: again while the service is busy, unless another process has made it meanwhile."""
+    watch.restart()
+    began = watch.began
+    for pause in pauses():
+        if call.operation == "update_time_to_live":
+            yield from until_ttl_settled(watch, name)
+        try:
+            yield call
+        except ServiceError as error:
+            too_soon = _TTL_TOO_SOON in error.message
+            description = yield from until_active(watch, name)
+            left = yield from compared(table, name, description, only=only)
+            if call not in changes.steps_of(left):
+                return
+            if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
+                raise
+            watch.began = began
+            watch.check(name, error.message)
+        else:
+            yield from until_active(watch, name)
+            return
+        yield pause
+
+
+def deleted(name: str, *, missing_ok: bool) -> Flow[None]:
+    for pause in pauses():
+        try:
+            yield Call("delete_table", {"TableName": name})
+        except NoSuchTable:
+            if not missing_ok:
+                raise
+        except ServiceError as error:
+            if error.code != "ResourceInUseException":
+                raise
+            # It is being created, changed or deleted.
+            description = yield from find(name)
+            if description is None or description["TableStatus"] == "DELETING":
+                return
+            if description["TableStatus"] == "ACTIVE":
+                raise
+            yield pause
+            continue
+        return
