@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         delete as delete,
         if_not_exists as if_not_exists,
         list_append as list_append,
+        on_insert as on_insert,
         Put as Put,
         put as put,
         remove as remove,
@@ -146,7 +147,8 @@ else:
                 "size",
             ),
             "dynattrs.expressions.updates": (
-                "Action", "Put", "add", "delete", "if_not_exists", "list_append", "put", "remove", "set_",
+                "Action", "Put", "add", "delete", "if_not_exists", "list_append", "on_insert",
+                "put", "remove", "set_",
             ),
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),

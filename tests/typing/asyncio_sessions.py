@@ -28,9 +28,13 @@ async def writes() -> None:
     assert_type(await session.save(Prize("Polar")), Prize)
     assert_type(await session.insert(song), Song)
     await session.save_all(Song("Nina Simone", title, "jazz") for title in ("Sinnerman", "I"))
-    await session.save("text")  # type: ignore[type-var]
-    await session.save(Song)  # type: ignore[type-var]
-    await session.save(song, wehn=Song.plays < 3)  # type: ignore[call-arg]
+    assert_type(await session.save(song, returning=True), Song | None)
+    assert_type(
+        await session.update(Song, key, set_(Song.plays, 1), returns="changed_old"), dict[str, Any]
+    )
+    await session.save("text")  # type: ignore[call-overload]
+    await session.save(Song)  # type: ignore[call-overload]
+    await session.save(song, wehn=Song.plays < 3)  # type: ignore[call-overload]
     await session.save_all(song)  # type: ignore[arg-type]
 
     await session.delete(song)
@@ -105,7 +109,7 @@ async def batches() -> None:
     async with session.batch() as batch:
         assert_type(batch, AsyncBatch)
         assert_type(await batch.save(song), Song)
-        await batch.save("text")  # type: ignore[type-var]
+        await batch.save("text")  # type: ignore[call-overload]
         assert_type(await batch.flush(), None)
         assert_type(batch.discard(), list[Unsent])
         await batch.close()  # type: ignore[attr-defined]

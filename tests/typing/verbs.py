@@ -8,7 +8,20 @@ from typing import Any
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Batch, GlobalIndex, LocalIndex, Session, Stats, Table, Transaction, Unsent
+from dynattrs import (
+    Batch,
+    GlobalIndex,
+    LocalIndex,
+    Session,
+    Stats,
+    Table,
+    Transaction,
+    Unsent,
+    add,
+    on_insert,
+    put,
+    set_,
+)
 
 session = Session(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
 song = Song("Nina Simone", "Sinnerman", "jazz")
@@ -25,19 +38,31 @@ assert_type(session.save(song), Song)
 assert_type(session.save(song, when=Song.plays < 3), Song)
 assert_type(session.save(Prize("Polar")), Prize)
 assert_type(session.insert(song), Song)
+assert_type(session.save(song, returning=True), Song | None)
+assert_type(session.save(song, when=Song.plays < 3, returning=True), Song | None)
+session.save(song, returning=True).plays  # type: ignore[union-attr]
+session.save(song, returnign=True)  # type: ignore[call-overload]
 session.save_all(Song("Nina Simone", title, "jazz") for title in ("Sinnerman", "Feeling Good"))
 
-session.save("text")  # type: ignore[type-var]
-session.save(Song)  # type: ignore[type-var]
-session.save(None)  # type: ignore[type-var]
-session.save({"artist": "Nina Simone"})  # type: ignore[type-var]
-session.save()  # type: ignore[call-arg]
-session.save(song, wehn=Song.plays < 3)  # type: ignore[call-arg]
-session.save(song, when="plays < 3")  # type: ignore[arg-type]
+session.save("text")  # type: ignore[call-overload]
+session.save(Song)  # type: ignore[call-overload]
+session.save(None)  # type: ignore[call-overload]
+session.save({"artist": "Nina Simone"})  # type: ignore[call-overload]
+session.save()  # type: ignore[call-overload]
+session.save(song, wehn=Song.plays < 3)  # type: ignore[call-overload]
+session.save(song, when="plays < 3")  # type: ignore[call-overload]
 session.save_all(["text"])  # type: ignore[list-item]
 session.save_all(song)  # type: ignore[arg-type]
 session.insert(7)  # type: ignore[type-var]
 session.insert(song, when=Song.plays < 3)  # type: ignore[call-arg]
+
+actions = (add(Song.plays, 1), on_insert(set_(Song.genre, "jazz"), put(Song.year).to(1965)))
+assert_type(session.update(Song, key, *actions, upsert=True), Song)
+assert_type(session.update(Song, key, *actions, returns="changed_old"), dict[str, Any])
+assert_type(session.update(song, *actions, returns="changed_old"), dict[str, Any])
+session.update(song, *actions, returns="changed_new")  # type: ignore[call-overload]
+on_insert(Song.plays > 3)  # type: ignore[arg-type]
+on_insert()  # type: ignore[call-arg]
 
 session.delete(song)
 session.delete(Song, key)
@@ -86,7 +111,7 @@ with session.batch() as batch:
     assert_type(batch, Batch)
     assert_type(batch.save(song), Song)
     assert_type(batch.get(Song, key), Song | None)
-    batch.save("text")  # type: ignore[type-var]
+    batch.save("text")  # type: ignore[call-overload]
     assert_type(batch.flush(), None)
     assert_type(batch.discard(), list[Unsent])
     batch.close()  # type: ignore[attr-defined]

@@ -333,6 +333,35 @@ def test_an_insert_that_reached_nobody_is_a_failed_connection(scripted: Any) -> 
     assert "nothing was sent" in str(failed.value)
 
 
+def test_what_a_save_has_replaced_is_unknown_after_a_lost_reply(scripted: Any) -> None:
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.save(Thing("a"), returning=True)
+
+    assert len(engine.sent) == 1, "a second time it would replace its own item"
+
+
+def test_what_a_versioned_save_has_replaced_is_unknown_where_the_first_one_was_done(
+    scripted: Any,
+) -> None:
+    old = (200, {"Attributes": paper(3, "old")})
+    session, _ = scripted(LOST, old, LOST, condition_false(**paper(4, "mine")))
+
+    assert session.save(Paper("a", "mine", version=3), returning=True).text == "old"
+    with pytest.raises(OutcomeUnknown):
+        session.save(Paper("a", "mine", version=3), returning=True)
+
+
+def test_the_old_values_cannot_be_asked_for_twice(scripted: Any) -> None:
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Thing, "a", set_(Thing.count, 1), returns="changed_old")
+
+    assert len(engine.sent) == 1
+
+
 # --- Versions -------------------------------------------------------------------------------------
 
 

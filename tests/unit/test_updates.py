@@ -594,7 +594,7 @@ def test_a_plain_value_is_no_condition(when: Any):
 
 def test_returns_is_checked_before_anything_is_sent():
     with pytest.raises(
-        ConditionError, match=r"returns='all': write 'new', 'old', 'changed' or None"
+        ConditionError, match=r"returns='all': write 'new', 'old', 'changed', 'changed_old' or None"
     ):
         next(update(Song, ("a", "b"), remove(Song.year), returns="all"))
 

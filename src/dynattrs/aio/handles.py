@@ -73,6 +73,15 @@ class AsyncHandle(AnyHandle, Async):
         return await self._driver.drive(flow)
 
     @overload
+    async def save(self, obj: M, *, when: bool | None = None) -> M: ...
+    @overload
+    async def save(
+        self, obj: M, *, when: bool | None = None, returning: Literal[True]
+    ) -> M | None: ...
+    async def save(self, obj: object, *, when: bool | None = None, returning: bool = False) -> Any:
+        return await self._drive(self._save(obj, when=when, returning=returning))
+
+    @overload
     async def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...
     @overload
     async def delete(
@@ -132,7 +141,7 @@ class AsyncHandle(AnyHandle, Async):
         *actions: Action,
         when: bool | None = None,
         upsert: bool = False,
-        returns: Literal["changed"],
+        returns: Literal["changed", "changed_old"],
     ) -> dict[str, Any]: ...
     @overload
     async def update(
@@ -173,7 +182,7 @@ class AsyncHandle(AnyHandle, Async):
         *actions: Action,
         when: bool | None = None,
         upsert: bool = False,
-        returns: Literal["changed"],
+        returns: Literal["changed", "changed_old"],
     ) -> dict[str, Any]: ...
     @overload
     async def update(

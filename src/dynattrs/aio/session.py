@@ -55,19 +55,21 @@ class AsyncBatch(AsyncHandle, AnyBatch):
         super().__init__(session, on_progress)
         self._driver = Driver(session._driver.wire)
 
-    if not TYPE_CHECKING:  # checkers read the verb
+    if not TYPE_CHECKING:  # checkers read the handle
 
-        async def save(self, obj: M, *, when: bool | None = None) -> M:
+        async def save(
+            self, obj: M, *, when: bool | None = None, returning: bool = False
+        ) -> M | None:
             # As `Batch.save`.
             refused = self._closed or self._session._closed or self._core.transactions
-            if when is None and not refused:
+            if when is None and not returning and not refused:
                 assert self._buffer is not None
                 whole = gathered.hold_packed(self._core, self._buffer, obj)
                 if whole:
                     await self._drive(gathered.send_whole(self._core, self._buffer))
                 if whole is not None:
                     return obj
-            return await super().save(obj, when=when)
+            return await super().save(obj, when=when, returning=returning)
 
     async def __aenter__(self) -> AsyncBatch:
         self._begin()

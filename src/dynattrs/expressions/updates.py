@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -57,16 +57,18 @@ _SETS: Final = frozenset({"SS", "NS", "BS"})
 
 @attrs.frozen(eq=False, repr=False)
 class Action(Expression):
-    """One change of an update: made by `set_`, `put`, `remove`, `add` and `delete`.
+    """One change of an update: made by `set_`, `put`, `remove`, `add`, `delete` and `on_insert`.
 
     Attributes:
         clause: Which clause of the update expression it belongs to.
         path: What is changed.
         value: The operand, or None for a removal.
         written: How it was written, for messages.
-        more: The same for further paths, which `remove(Song.year, Song.genre)` names.
+        more: The same for further paths, which `remove(Song.year, Song.genre)` names, and what else
+            `on_insert` has.
         stated: What is stored in a field as it is written, after its converter.
         again: Makes the action of an object, where the field's converter looks at that.
+        on_insert: Whether it is done to the item that an upsert makes, and not to one that is there.
         steps: Where what is changed is stored.
     """
 
@@ -77,6 +79,7 @@ class Action(Expression):
     more: tuple[Action, ...] = ()
     stated: tuple[Any, ...] = ()
     again: Callable[[Any], Action] | None = None
+    on_insert: bool = False
     steps: tuple[str | int, ...] = attrs.field(
         init=False, default=attrs.Factory(lambda self: data_of(self.path).steps, takes_self=True)
     )
@@ -95,7 +98,7 @@ class Action(Expression):
                 f"{self}: the converter of {label} takes the object (takes_self=True), and only a key is "
                 f"given; give the object, update(obj, set_({label}, ...)), or use edit(...)"
             )
-        return self.again(obj)
+        return attrs.evolve(self.again(obj), on_insert=self.on_insert)
 
     @property
     def computed(self) -> bool:
@@ -111,7 +114,9 @@ class Action(Expression):
         return f"{path} = {value}" if self.clause == "SET" else f"{path} {value}"
 
     def __str__(self) -> str:
-        return self.written
+        if not self.on_insert:
+            return self.written
+        return f"on_insert({', '.join(each.written for each in (self, *self.more))})"
 
 
 if TYPE_CHECKING:
@@ -227,10 +232,32 @@ def one_by_one(actions: Iterable[object]) -> Iterator[object]:
     """The actions, with those of several paths taken apart."""
     for each in actions:
         if isinstance(each, Action) and each.more:
-            yield attrs.evolve(each, written=f"remove({each.path!r})", more=())
+            written = each.written if each.on_insert else f"remove({each.path!r})"
+            yield attrs.evolve(each, written=written, more=())
             yield from each.more
         else:
             yield each
+
+
+def on_insert(action: Action, *more: Action) -> Action:
+    """Actions on the item that an upsert makes: `update(Song, key, add(Song.plays, 1),
+    on_insert(set_(Song.genre, "jazz")), upsert=True)`.
+
+    An item that is there keeps what it has in their places, also where that is nothing.
+
+    Raises:
+        ConditionError: One of them is no action.
+    """
+    for each in (action, *more):
+        if not isinstance(each, Action):
+            raise ConditionError(
+                f"on_insert takes actions, such as on_insert(set_(Song.genre, 'jazz')), found {each!r}"
+            )
+    first, *others = (
+        attrs.evolve(part, on_insert=True)
+        for part in cast("Iterator[Action]", one_by_one((action, *more)))
+    )
+    return attrs.evolve(first, more=tuple(others))
 
 
 if TYPE_CHECKING:
@@ -404,6 +431,7 @@ def check_overlap(actions: Sequence[Action]) -> None:
         for other in actions[position + 1 :]:
             shared = min(len(one.steps), len(other.steps))
             if one.steps[:shared] == other.steps[:shared]:
-                raise ConditionError(
-                    f"{one} and {other} change the same place; DynamoDB takes one action for it"
-                )
+                why = "DynamoDB takes one action for it"
+                if one.on_insert is not other.on_insert:
+                    why = "both are done to the item that an upsert makes; leave one of them out"
+                raise ConditionError(f"{one} and {other} change the same place; {why}")

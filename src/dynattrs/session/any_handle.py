@@ -46,6 +46,34 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             f"Session in each process"
         )
 
+    def save(self, *args: Any, **options: Any) -> Any:
+        """Put an object: store it whole, in place of what is stored under its key.
+
+        Through a batch it is gathered, 25 to a BatchWriteItem, and stored when the batch has ended;
+        its state now is what is stored. With *when* or *returning*, or where the model has a version or
+        unique fields, and through a session, it is written now: by one PutItem, or where a unique value
+        changes by a transaction.
+
+        Args:
+            obj: The object.
+            when: A condition that must be true.
+            returning: Give what was stored under the key before.
+
+        Returns:
+            The object; for a frozen class with a version or time stamps, the one that is stored. With
+            *returning* the item that was replaced, or None where there was none of the model.
+
+        Raises:
+            MappingError: A value has no place in DynamoDB. Nothing is sent. Or, with *returning*, the
+                item that was replaced cannot be read; the object is stored then.
+            ConditionFailed: *when* is false, or another writer has changed the stored version.
+            AlreadyTaken: Another item has the value of a unique field.
+            OutcomeUnknown: A reply was lost, and nothing tells whether the object is stored, or with
+                *returning* what it has replaced.
+            UnsentWrites: Through a batch: earlier writes have failed for good.
+        """
+        raise NotImplementedError
+
     def delete(self, *args: Any, **options: Any) -> Any:
         """Delete an object's item, or the one with a key: `delete(song)`, `delete(Song, key)`.
 
@@ -72,8 +100,8 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             when: A condition that must be true.
             upsert: Make the item if there is none: whole, of the key and the defaults, or of the
                 object, with the actions done to them.
-            returns: The new item, the old one, `"changed"` for a dict of the new values by path,
-                or None.
+            returns: The new item, the old one, `"changed"` or `"changed_old"` for a dict of the new or
+                the old values by path, or None.
 
         Raises:
             NoSuchItem: There is no such item of the model, and *upsert* was not said, or *when* is

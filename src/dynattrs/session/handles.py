@@ -75,6 +75,13 @@ class Handle(AnyHandle, Sync):
         return self._driver.drive(flow)
 
     @overload
+    def save(self, obj: M, *, when: bool | None = None) -> M: ...
+    @overload
+    def save(self, obj: M, *, when: bool | None = None, returning: Literal[True]) -> M | None: ...
+    def save(self, obj: object, *, when: bool | None = None, returning: bool = False) -> Any:
+        return self._drive(self._save(obj, when=when, returning=returning))
+
+    @overload
     def delete(self, subject: type[M], key: Key, /, *, when: bool | None = None) -> None: ...
     @overload
     def delete(
@@ -134,7 +141,7 @@ class Handle(AnyHandle, Sync):
         *actions: Action,
         when: bool | None = None,
         upsert: bool = False,
-        returns: Literal["changed"],
+        returns: Literal["changed", "changed_old"],
     ) -> dict[str, Any]: ...
     @overload
     def update(
@@ -175,7 +182,7 @@ class Handle(AnyHandle, Sync):
         *actions: Action,
         when: bool | None = None,
         upsert: bool = False,
-        returns: Literal["changed"],
+        returns: Literal["changed", "changed_old"],
     ) -> dict[str, Any]: ...
     @overload
     def update(

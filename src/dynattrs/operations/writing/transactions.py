@@ -66,12 +66,14 @@ if TYPE_CHECKING:
         migration,
         spellings,
         unique_items,
+        unique_transactions,
         unique_writes,
         updates,
     )
 else:
     migration = deferred("dynattrs.operations.writing.migration")
     spellings = deferred("dynattrs.operations.writing.spellings")
+    unique_transactions = deferred("dynattrs.operations.writing.unique_transactions")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
     updates = deferred("dynattrs.operations.writing.updates")
 
@@ -96,7 +98,7 @@ class TransactionVerbs:
         self._core = idempotent.core_at(handle._core, token, now)
         self._actions = TransactionActions(self._core, migration.renew)
         #: The actions on items with unique fields, whose guards are known when it is sent.
-        self._planned: list[unique_writes.Planned] = []
+        self._planned: list[unique_transactions.Planned] = []
         self._ended = False
         #: Who has begun the block; None before that.
         self._caller: Hashable = None
@@ -155,7 +157,7 @@ class TransactionVerbs:
         def of_class(own: ModelInfo) -> updates.Prepared:
             return updates.prepare(
                 self._core, own, item_key, actions, version=version, when=when,
-                upsert=upsert and own is info, obj=None if is_class_of(subject) else subject,
+                upsert=upsert, seen=own is not info, obj=None if is_class_of(subject) else subject,
             )  # fmt: skip
 
         with idempotent.telling(self._token, subject):
@@ -340,7 +342,9 @@ class TransactionVerbs:
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(
-                unique_writes.Planned(action, make, new_of, inserting, whole, make_new=make_new)
+                unique_transactions.Planned(
+                    action, make, new_of, inserting, whole, make_new=make_new
+                )
             )
 
     def _begin(self) -> None:
@@ -366,7 +370,7 @@ class TransactionVerbs:
                 yield from handle._settle_written(table, key)
         if self._planned:
             committing = functools.partial(
-                unique_writes.commit, self._core, self._actions, self._planned
+                unique_transactions.commit, self._core, self._actions, self._planned
             )
             yield from migration.as_today(self._core, committing)
             return

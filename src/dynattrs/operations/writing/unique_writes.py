@@ -10,8 +10,6 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from dynattrs.errors import ConditionError, NoSuchItem, OutcomeUnknown
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.keys.kinds import is_other, subclass_of
@@ -37,22 +35,16 @@ from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
-    GuardedWrite,
-    LeftGuard,
     NewOf,
     concerns,
-    guard_actions,
     guards_of,
-    has_guards,
     has_same_guards,
     is_unchanged,
-    left_guard,
     stored_item,
-    taken_of,
-    unchanged,
     watched,
     wholly,
 )
+from dynattrs.operations.writing.unique_transactions import Planned, commit_known
 from dynattrs.operations.writing.updates import Prepared, Returns
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -105,7 +97,7 @@ def act(
     )  # fmt: skip
     actions.add(planned.action)
     try:
-        [before] = yield from _commit(core, actions, [planned], {0: old})
+        [before] = yield from commit_known(core, actions, [planned], {0: old})
     except TransactionFailed as failed:
         raw: Sequence[Mapping[str, Any]] = getattr(failed.__cause__, "reasons", ())
         if raw and raw[0].get("Code") == "ConditionalCheckFailed":
@@ -164,9 +156,10 @@ def put(
     found: Condition | None,
     *,
     inserting: bool = False,
+    returning: bool = False,
     beside: float | None = None,
-) -> Flow[None]:
-    """Put an item whose model has unique fields.
+) -> Flow[AttributeMap | None]:
+    """Put an item whose model has unique fields; what was stored, with *returning*.
 
     Where the stored item is of the model and has the same unique values, it is one PutItem. Where not,
     the refusal of that brings the stored item, and so the old values, and a transaction follows.
@@ -181,33 +174,42 @@ def put(
     elif guarded is not None:
         asked = joined(found, guarded)
         parameters = with_condition({"TableName": table, "Item": sent}, asked)
-        call = Call("put_item", parameters, deadline=beside)
+        if returning:
+            parameters["ReturnValues"] = "ALL_OLD"
+        version = info.version is not None
+        call = Call("put_item", parameters, deadline=beside, repeat=not returning or version)
         try:
+            response: Any
             if beside is not None:  # its sender sees to the conflicts
-                yield call
+                response = yield call
             else:
-                yield from past_conflicts(core, call)
+                response = yield from past_conflicts(core, call)
         except ConditionFalse as error:
             if found is not None and outcomes.put_was_applied(encoded, key, error):
-                return
+                if returning:  # what it was went with the lost reply
+                    raise outcomes.unknown(error, info, key, error.item) from error
+                return None
             old = error.item or None
             if found is not None and old is not None and is_unchanged(info, old, item):
                 raise condition_failed(error, info, key, found) from error
         except FAILURES as error:
-            if found is None or not error.uncertain:
+            if (found is None and not returning) or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, key) from error
         else:
-            return
+            return response.get("Attributes") if returning else None
 
     def make(further: Condition) -> dict[str, Any]:
         return {"Put": with_condition({"TableName": table, "Item": sent}, joined(found, further))}
 
     refused = _refusal("TransactWriteItems", info, key, found, inserting=inserting, replacing=True)
     written = f"{'insert' if inserting else 'save'}({info.name} ...)"
-    yield from act(
-        core, info, key, written, make, lambda _: encoded.item, refused, old, inserting=inserting
-    )
+    return (
+        yield from act(
+            core, info, key, written, make, lambda _: encoded.item, refused, old,
+            inserting=inserting, exact=returning,
+        )
+    )  # fmt: skip
 
 
 def delete(
@@ -249,18 +251,16 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     """An update of an item that has guards.
 
     Raises:
-        ConditionError: The new value is not written out, or the old item is asked for.
+        ConditionError: The new value is not written out.
         NoSuchItem: There is none.
     """
     info, key = prepared.info, prepared.key
     new_of = changes_of(prepared)
-    if new_of is None or returns not in ("new", "old", "changed", None):
+    updates.check_returns(returns)
+    if new_of is None:
         return (yield from updates.update(core, prepared, returns, _make_new))
-    if returns == "old":
-        raise ConditionError(
-            f"update of {info.name}: a unique field changes in a transaction, which does not return "
-            f"the old item; write returns='new' or None"
-        )
+    # A transaction returns nothing: the old item is known where it is asked to be still so.
+    old_one = returns in ("old", "changed_old")
     changes, written = new_of, f"update({info.name} {plain_key(info, key)})"
 
     def change() -> Flow[AttributeMap | None]:
@@ -271,18 +271,21 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
             raise NoSuchItem(info.name, plain_key(info, key))
         if (own := subclass_of(info, old)) is not None:
             raise _unlike("TransactWriteItems", info, key, of_itself(info, own), old)
-        acting = _act_on(core, prepared, written, changes, old, exact=returns is not None)
+        exact = returns is not None
+        acting = _act_on(core, prepared, written, changes, old, exact=exact, old_one=old_one)
         return (yield from acting)
 
-    item = yield from updates.or_new(core, prepared, change, lambda: _make_new(core, prepared))
-    if returns is None:
-        return None
-    if item is None:
+    def new() -> Flow[AttributeMap | None]:
+        made = yield from _make_new(core, prepared)
+        return made if made is None or not old_one else {}
+
+    item = yield from updates.or_new(core, prepared, change, new)
+    if returns is not None and item is None:
         try:
             item = yield from stored_item(core, info, key)
         except FAILURES as error:
             raise outcomes.only_unread(error) from error.__cause__
-    return updates.returned(core, prepared, returns, item) if item else None
+    return updates.returned(core, prepared, returns, item)
 
 
 def _make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
@@ -321,8 +324,11 @@ def _act_on(
     old: AttributeMap | None,
     *,
     exact: bool = False,
+    old_one: bool = False,
 ) -> Flow[AttributeMap | None]:
-    """Do an update with what it means for guards; where *exact*, the item afterwards if that is sure."""
+    """Do an update with what it means for guards; where *exact*, the item afterwards if that is sure, or
+    the *old one*.
+    """
     info, key = prepared.info, prepared.key
 
     def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
@@ -347,7 +353,10 @@ def _act_on(
         )  # fmt: skip
     except _StoredOtherwise as otherwise:
         again, stored = otherwise.again, otherwise.stored
-        return (yield from _act_on(core, again, written, new_of, stored, exact=exact))
+        acting = _act_on(core, again, written, new_of, stored, exact=exact, old_one=old_one)
+        return (yield from acting)
+    if old_one:
+        return before
     if not exact or before is None or not before.keys() - info.table.key <= wholly(info, before):
         return None
     with contextlib.suppress(NotComputed):
@@ -458,143 +467,3 @@ def guard(core: Core, info: ModelInfo, key: AttributeMap) -> Flow[bool]:
         core, info, key, written, make, lambda item: item, refused, stored, whole=False, afresh=True
     )
     return True
-
-
-# --- In transactions ----------------------------------------------------------------------------
-
-
-@attrs.frozen(eq=False)
-class Planned:
-    """An action of a transaction on an item whose model has unique fields.
-
-    Attributes:
-        action: The action, whose request is written anew when what is stored is known.
-        make: Its request under a further condition.
-        new_of: What will be stored, of what is.
-        inserting: Whether nothing may be stored.
-        whole: Whether the new item is known wholly.
-        renews: Whether it writes an item of an older schema as one of today's.
-        afresh: Whether guards are made of values that do not change as well.
-        exact: Whether all that is stored must be as it is known.
-        make_new: Its request where nothing is stored, which then is the whole new item.
-    """
-
-    action: TransactionAction
-    make: Callable[[Condition], dict[str, Any]]
-    new_of: NewOf
-    inserting: bool = False
-    whole: bool = True
-    renews: bool = False
-    afresh: bool = False
-    exact: bool = False
-    make_new: Callable[[Condition], dict[str, Any]] | None = None
-
-    def made_of(self, old: AttributeMap | None) -> Callable[[Condition], dict[str, Any]]:
-        """What makes the request, of what is stored."""
-        return self.make if old is not None or self.make_new is None else self.make_new
-
-
-def commit(core: Core, actions: TransactionActions, planned: Sequence[Planned]) -> Flow[None]:
-    """Send a transaction with the guards of its actions.
-
-    Raises:
-        AlreadyTaken: Another item has a value that one of the items would have.
-        TransactionFailed: It did not happen; it has a reason for each of the caller's actions.
-        TransactionError: With the guards it is larger than a transaction can be.
-        OutcomeUnknown: A reply was lost, and no later one told what became of it.
-    """
-    known: dict[int, AttributeMap | None] = {}
-    for number, each in enumerate(planned):
-        known[number] = None
-        if not each.inserting:
-            known[number] = yield from stored_item(core, each.action.info, each.action.key)
-    own = len(actions)
-    try:
-        yield from _commit(core, actions, planned, known)
-    except TransactionFailed as failed:
-        if any(failed.reasons[:own]):
-            raise TransactionFailed(failed.reasons[:own]) from failed.__cause__
-        raise
-
-
-def _commit(
-    core: Core,
-    actions: TransactionActions,
-    planned: Sequence[Planned],
-    known: dict[int, AttributeMap | None],
-) -> Flow[list[AttributeMap | None]]:
-    """Send a transaction with its guards, again where what is stored is not what was *known*; what
-    was stored before it.
-    """
-    environment = core.environment
-    until = environment.monotonic() + core.deadline.total_seconds()
-    places = {id(action): place for place, action in enumerate(actions)}
-    foreign: frozenset[str] = frozenset()
-    left: dict[str, LeftGuard] = {}
-    attempt = 0
-    while True:
-        changes = []
-        asked: dict[int, frozenset[str]] = {}
-        for number, each in enumerate(planned):
-            info, key, old = each.action.info, each.action.key, known[number]
-            own, aged = info, False
-            if old and not is_other(info, old):
-                own = subclass_of(info, old, stored=True) or info
-                aged = own.has_schema and not each.renews and is_outdated(own, old)
-                if aged and not each.whole:
-                    # Guards are made of values as they are stored today.
-                    raise Outdated(own, old)
-                if aged or each.exact:
-                    asked[number] = wholly(own, old)
-            still = unchanged(info, old, asked.get(number))
-            if aged and old:
-                # What goes wholly need not be brought up to date, which may be impossible.
-                old = own.mapper.current(own, old)
-            each.action.request.clear()
-            each.action.request.update(each.made_of(old)(still))
-            afresh = each.afresh or aged or (old is not None and not has_guards(info, old))
-            whole = each.whole or "Put" in each.action.request
-            changes.append(GuardedWrite(info, key, old, each.new_of(old), whole, afresh))
-        guards = guard_actions(core, changes, foreign, left)
-        sent = actions.copy()
-        for _, _, action in guards:
-            sent.add(action)
-        for each_left in left.values():
-            if not sent.acts_on(each_left.check):  # what acts on it asks what it is
-                sent.add(each_left.check)
-        try:
-            yield from sent.commit(environment.token())
-        except TransactionFailed as failed:
-            raw: Sequence[Mapping[str, Any]] = getattr(failed.__cause__, "reasons", ())
-            false = [each.get("Code") == "ConditionalCheckFailed" for each in raw]
-            if not any(false) or environment.monotonic() >= until:
-                raise
-            count, others = len(actions), range(len(actions), len(false))
-            stale = {}
-            for number, each in enumerate(planned):
-                place = places[id(each.action)]
-                there: AttributeMap | None = raw[place].get("Item") or None
-                moved = not is_unchanged(each.action.info, known[number], there, asked.get(number))
-                if false[place] and moved and not each.inserting:
-                    stale[place], known[number] = number, there
-            if any(false[place] and place not in stale for place in range(count)):
-                raise
-            if not stale:
-                found: dict[str, LeftGuard] = {}
-                for place in others:
-                    if not false[place] or place - len(actions) >= len(guards):
-                        continue  # a check: it is found out again
-                    text, guard, action = guards[place - len(actions)]
-                    if "Put" not in action.request:
-                        foreign |= {text}
-                        continue
-                    leftover = yield from left_guard(core, text, guard, raw[place])
-                    if leftover is None:
-                        raise taken_of(guard, raw[place]) from failed
-                    found[text] = leftover
-                left = found
-            attempt += 1
-            tables = [table for table, _ in sent.items()]
-            yield core.pause_before(attempt, "TransactWriteItems", tables, len(sent), failed, until)
-        else:
-            return [known[number] for number in range(len(planned))]

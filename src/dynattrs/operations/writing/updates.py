@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -66,7 +66,10 @@ from dynattrs.schema.table import AttributeMap
 
 R = TypeVar("R")
 
-Returns: TypeAlias = Literal["new", "old", "changed"] | None
+Returns: TypeAlias = Literal["new", "old", "changed", "changed_old"] | None
+
+#: What the service is asked for; for all others the new item.
+_ASKED_FOR: Final = {"old": "ALL_OLD", "changed_old": "ALL_OLD", None: "NONE"}
 
 
 @attrs.define(eq=False)
@@ -227,9 +230,10 @@ def prepare(
     version: Condition | None,
     when: object,
     upsert: bool,
+    seen: bool = False,
     obj: object = None,
 ) -> Prepared:
-    """The request of an update.
+    """The request of an update. An item that was *seen* is not made, also with *upsert*.
 
     Raises:
         MappingError: A value has no place in DynamoDB, or a validator refuses it. It names the item.
@@ -239,7 +243,8 @@ def prepare(
         ImpossibleKey: An item would be made whose key is another model's.
     """
     try:
-        stated = checked(info, actions, obj)
+        stated, on_new = checked(info, actions, obj, upsert=upsert)
+        upsert = upsert and not seen
         if upsert:
             check_own_key(info, key)
     except MappingError as error:
@@ -255,7 +260,7 @@ def prepare(
     table = core.table_name(info.table)
     # An object that has a version was stored, and what it says is asked of the stored one.
     makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))
-    new = NewItem(core, info, key, stated, obj) if makes else None
+    new = NewItem(core, info, key, [*stated, *on_new], obj) if makes else None
     sent, spelled = as_spelled(info, done, None)
     if spelled is not None and obj is not None:
         sent, spelled = as_spelled(info, done, dumped(info, obj), sure=False)
@@ -401,10 +406,9 @@ def update(
     make: Callable[[Core, Prepared], Flow[AttributeMap | None]] = make_new,
 ) -> Flow[Any]:
     """Send an update; the result is what *returns* asks for. *make* makes the item of an upsert."""
-    if returns not in ("new", "old", "changed", None):
-        raise ConditionError(f"returns={returns!r}: write 'new', 'old', 'changed' or None")
+    check_returns(returns)
     info = prepared.info
-    values = {"old": "ALL_OLD", None: "NONE"}.get(returns, "ALL_NEW")
+    values = _ASKED_FOR.get(returns, "ALL_NEW")
     decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
 
     def change() -> Flow[Any]:
@@ -415,21 +419,29 @@ def update(
         return made if made is None or values != "ALL_OLD" else {}
 
     item: Any = yield from or_new(core, prepared, change, new)
-    if returns is None or not item:
-        return None
     return returned(core, prepared, returns, item)
 
 
-def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMap) -> Any:
-    """What an update gives, of the item that it returns: an object, or the new values at the places that
-    its actions changed, by what the places are called.
+def check_returns(returns: object) -> None:
+    if returns not in ("new", "old", "changed", "changed_old", None):
+        raise ConditionError(
+            f"returns={returns!r}: write 'new', 'old', 'changed', 'changed_old' or None"
+        )
+
+
+def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMap | None) -> Any:
+    """What an update gives, of the item that it returns: an object, or the values at the places that
+    its actions changed, by what the places are called. Before there was an item these were None.
 
     Raises:
         MappingError: They cannot be read.
     """
     info = prepared.info
+    if returns is None or (not item and returns != "changed_old"):
+        return None
+    item = item or {}
     with answering():
-        if returns == "changed":
+        if returns in ("changed", "changed_old"):
             return {
                 data_of(each.path).label: _changed(info, each.path, item)
                 for each in prepared.stated
@@ -438,7 +450,7 @@ def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMa
 
 
 def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:
-    """The new value at the place that an action changed; None where there is nothing now."""
+    """The value of an item at the place that an action changed; None where there is nothing."""
     data = data_of(path)
     value = stored_at(item, located(info, item, data.steps))
     if value is not None:
@@ -448,12 +460,15 @@ def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:
     return data.form.load({"L": []}) if always_set else None
 
 
-def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> list[Action]:
-    """The actions, refused where the service would refuse them.
+def checked(
+    info: ModelInfo, actions: Sequence[object], obj: object, *, upsert: bool
+) -> tuple[list[Action], list[Action]]:
+    """The actions, refused where the service would refuse them: those on an item that is there, and those
+    on a new one only.
 
     Raises:
         ConditionError: There is none; one is no action, of another model, changes a key attribute,
-            or two change the same place.
+            or two change the same place; one is for new items, and none is made.
         MappingError: The validator of a field refuses what would be stored there.
     """
     if not actions:
@@ -492,10 +507,19 @@ def checked(info: ModelInfo, actions: Sequence[object], obj: object = None) -> l
                 f"{each}: {data.label} has no default, so the item could not be read without it; "
                 f"{none}, or give the field a default"
             )
+        if each.on_insert and not upsert:
+            raise ConditionError(f"{each} is for the item that an upsert makes; write upsert=True")
         stated.append(each)
     check_overlap(stated)
+    on_new = [each for each in stated if each.on_insert]
+    stated = [each for each in stated if not each.on_insert]
+    if not stated:
+        raise ConditionError(
+            f"update of {info.name}: {on_new[0]} alone does nothing to an item that is there; add an "
+            f"action for that, or use insert(...), which raises ItemExists then"
+        )
     check_stated(info, stated, obj)
-    return stated
+    return stated, on_new
 
 
 def _check_index_key(info: ModelInfo, action: Action) -> None:

@@ -16,7 +16,7 @@ from dynattrs.errors import (
     QueryError,
 )
 from dynattrs.expressions.conditions import Condition, Constant
-from dynattrs.keys.kinds import otherwise
+from dynattrs.keys.kinds import is_other, otherwise
 from dynattrs.mapper.named import answering, name_object
 from dynattrs.models.model import Instance, M
 from dynattrs.operations.conditions import (
@@ -51,6 +51,7 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.requests import packed_item
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
@@ -99,33 +100,16 @@ _MOST_TURNS: Final = 10
 class WriteVerbs(Owner):
     """What a session, and a batch, does to items."""
 
-    @verb
-    def save(self, obj: M, *, when: bool | None = None) -> Flow[M]:
-        """Put an object: store it whole, in place of what is stored under its key.
-
-        Through a batch it is gathered, 25 to a BatchWriteItem, and stored when the batch has ended;
-        its state now is what is stored. With *when*, or where the model has a version or unique
-        fields, and through a session, it is written now: by one PutItem, or where a unique value
-        changes by a transaction.
-
-        Returns:
-            The object; for a frozen class with a version or time stamps, the one that is stored.
-
-        Raises:
-            MappingError: A value has no place in DynamoDB. Nothing is sent.
-            ConditionFailed: *when* is false, or another writer has changed the stored version.
-            AlreadyTaken: Another item has the value of a unique field.
-            UnsentWrites: Through a batch: earlier writes have failed for good.
-        """
+    def _save(self, obj: object, *, when: object = None, returning: bool = False) -> Flow[Any]:
         self._check_writable()
-        aside = self._is_in_save_all()
-        if self._buffer is not None and when is None and not aside:
+        aside, plain = self._is_in_save_all(), when is None and not returning
+        if self._buffer is not None and plain and not aside:
             whole = batch.hold_packed(self._core, self._buffer, obj)
             if whole:
                 yield from batch.send_whole(self._core, self._buffer)
             if whole is not None:
                 return obj
-        if self._buffer is None and when is None and not aside:
+        if self._buffer is None and plain and not aside:
             packed = packing.packed_put(self._core, obj)
             if packed is not None:
                 yield from self._put_packed(packed)
@@ -134,13 +118,16 @@ class WriteVerbs(Owner):
         if aside:
             encoded = yield from self._encoded_again(encoded)
         found = joined(as_condition(when, encoded.info), encoded.unmoved())
-        if self._buffer is not None and found is None and not encoded.info.guarding:
+        at_once = returning or found is not None or encoded.info.guarding
+        if self._buffer is not None and not at_once:
             write = batch.put_write(self._core, encoded)
             if batch.hold(self._core, self._buffer, write):
                 yield from batch.send_whole(self._core, self._buffer)
         else:
-            yield from self._put_now(encoded, found)
-        return cast("M", encoded.stored())
+            old = yield from self._put_now(encoded, found, returning=returning)
+            if returning:
+                return self._replaced(encoded.info, old)
+        return encoded.stored()
 
     @verb
     def save_all(
@@ -253,7 +240,7 @@ class WriteVerbs(Owner):
 
         def put(until: float) -> Flow[None]:
             act = functools.partial(self._put, encoded, found, beside=until)
-            return self._as_today(encoded.info, act)
+            yield from self._as_today(encoded.info, act)
 
         yield from beside.gather_alone(self._core, own, write, put)
 
@@ -325,19 +312,29 @@ class WriteVerbs(Owner):
             write.acknowledged()
 
     def _put_now(
-        self, encoded: Encoded, found: Condition | None, *, inserting: bool = False
-    ) -> Flow[None]:
+        self,
+        encoded: Encoded,
+        found: Condition | None,
+        *,
+        inserting: bool = False,
+        returning: bool = False,
+    ) -> Flow[AttributeMap | None]:
+        """Put an object; what was stored under its key, with *returning*."""
         info = encoded.info
         table = self._core.table_name(info.table)
         if self._may_hold():
             yield from self._settle_written(table, encoded.key)
-        if found is None and not info.guarding:
+        old: AttributeMap | None = None
+        if found is None and not info.guarding and not returning:
             # Nothing can be false of what is stored, so nothing of that matters.
             yield from past_conflicts(self._core, _plain_put(table, encoded))
         else:
-            putting = functools.partial(self._put, encoded, found, inserting=inserting)
-            yield from self._as_today(info, putting)
+            putting = functools.partial(
+                self._put, encoded, found, inserting=inserting, returning=returning
+            )
+            old = yield from self._as_today(info, putting)
         encoded.settle()
+        return old
 
     def _put(
         self,
@@ -345,28 +342,33 @@ class WriteVerbs(Owner):
         found: Condition | None,
         *,
         inserting: bool = False,
+        returning: bool = False,
         beside: float | None = None,
-    ) -> Flow[None]:
+    ) -> Flow[AttributeMap | None]:
         info = encoded.info
         if isinstance(found, Constant):
             check_constant("PutItem", info, encoded.key, found)
         if info.guarding:
             key = encoded.key
             try:
-                yield from unique_writes.put(
-                    self._core, encoded, key, found, inserting=inserting, beside=beside
-                )
+                return (
+                    yield from unique_writes.put(
+                        self._core, encoded, key, found,
+                        inserting=inserting, returning=returning, beside=beside,
+                    )
+                )  # fmt: skip
             except MappingError as error:
                 name_object(error, info, encoded.source, key)
                 raise
-            return
-        call = _plain_put(self._core.table_name(info.table), encoded, beside)
+        table = self._core.table_name(info.table)
+        call = _plain_put(table, encoded, beside, returning=returning)
         with_condition(call.parameters, found)
+        response: Any
         try:
             if beside is not None:  # its sender sees to conflicts, and to interruptions meanwhile
-                yield call
+                response = yield call
             else:
-                yield from past_conflicts(self._core, call)
+                response = yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
             assert found is not None
             key = encoded.key
@@ -375,10 +377,20 @@ class WriteVerbs(Owner):
                     check_current(info, key, error)
                 explain = item_exists if inserting else condition_failed
                 raise explain(error, info, key, found) from error
+            if returning:  # what it was went with the lost reply
+                raise outcomes.unknown(error, info, key, error.item) from error
+            return None
         except FAILURES as error:
-            if found is None or not error.uncertain:
+            if (found is None and not returning) or not error.uncertain:
                 raise
             raise outcomes.unknown(error, info, encoded.key) from error
+        return response.get("Attributes") if returning else None
+
+    def _replaced(self, info: ModelInfo, item: AttributeMap | None) -> Any:
+        """The object that a save has replaced. An item of another model is none of this one's."""
+        if not item or is_other(info, item):
+            return None
+        return self._deleted(info, item)
 
     def _delete(self, subject: object, key: object, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
@@ -472,7 +484,7 @@ class WriteVerbs(Owner):
         def updating(own: ModelInfo) -> Flow[Any]:
             prepared = updates.prepare(
                 self._core, own, item_key, actions, version=version, when=when,
-                upsert=upsert and own is info, obj=None if is_class_of(subject) else subject,
+                upsert=upsert, seen=own is not info, obj=None if is_class_of(subject) else subject,
             )  # fmt: skip
             done: Flow[Any] = (unique_writes if own.guarding else updates).update(
                 self._core, prepared, returns
@@ -563,6 +575,13 @@ class WriteVerbs(Owner):
         )  # fmt: skip
 
 
-def _plain_put(table: str, encoded: Encoded, deadline: float | None = None) -> Call:
+def _plain_put(
+    table: str, encoded: Encoded, deadline: float | None = None, *, returning: bool = False
+) -> Call:
     """The put of an object, whatever is stored."""
-    return Call("put_item", {"TableName": table, "Item": encoded.sent}, deadline=deadline)
+    parameters: Message = {"TableName": table, "Item": encoded.sent}
+    if returning:
+        parameters["ReturnValues"] = "ALL_OLD"
+    # A second time the old item would be the new one, unless a version says so.
+    repeat = not returning or encoded.info.version is not None
+    return Call("put_item", parameters, repeat=repeat, deadline=deadline)
