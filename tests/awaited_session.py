@@ -23,6 +23,7 @@ from dynattrs.aio import (
     AsyncBatch,
     AsyncEditing,
     AsyncItems,
+    AsyncMeasure,
     AsyncPages,
     AsyncQuery,
     AsyncRows,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 _SHOWN = (
-    AsyncBatch, AsyncEditing, AsyncItems, AsyncPages, AsyncQuery, AsyncRows, AsyncTables,
-    AsyncTransaction,
+    AsyncBatch, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages, AsyncQuery, AsyncRows,
+    AsyncTables, AsyncTransaction,
 )  # fmt: skip
 
 

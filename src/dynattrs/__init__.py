@@ -71,7 +71,8 @@ from dynattrs.schema.table import (
     Table as Table,
 )
 from dynattrs.session.handles import Editing as Editing
-from dynattrs.session.session import Batch as Batch, Session as Session
+from dynattrs.session.any_session import MeasureClosed as MeasureClosed
+from dynattrs.session.session import Batch as Batch, Measure as Measure, Session as Session
 from dynattrs.wire.exchange import Stats as Stats
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     )
     from dynattrs.models.partial import Partial as Partial
     from dynattrs.models.pydantic_types import Accepts as Accepts, ByKind as ByKind
+    from dynattrs.models.sizes import item_size as item_size
     from dynattrs.operations.reading.groups import Groups as Groups
     from dynattrs.operations.reading.pages import Page as Page
     from dynattrs.operations.reading.tabular import Preview as Preview
@@ -124,6 +126,7 @@ if TYPE_CHECKING:
     from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
+    from dynattrs.wire.costs import Usage as Usage
 else:
     # Measured (benchmarks/second_ways.py): 113 -> 85 ms of CPU for `import dynattrs`, because what many
     # programs never use is imported when it is asked for.
@@ -152,6 +155,7 @@ else:
             ),
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
+            "dynattrs.models.sizes": ("item_size",),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
             "dynattrs.operations.writing.ledger": ("Progress",),
             "dynattrs.operations.writing.migration": ("Migrated",),
@@ -167,6 +171,7 @@ else:
             ),
             "dynattrs.session.blocks": ("Tables", "Transaction"),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
+            "dynattrs.wire.costs": ("Usage",),
         },
         modules=("events", "mapper"),
     )  # fmt: skip

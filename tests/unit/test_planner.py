@@ -130,7 +130,8 @@ def test_explain_of_a_query_by_key_and_filter():
 'FilterExpression': '#2 > :2', \
 'ExpressionAttributeNames': {'#0': 'artist', '#1': 'title', '#2': 'play.count'}, \
 'ExpressionAttributeValues': {':0': {'S': 'Nina'}, ':1': {'S': 'S'}, ':2': {'N': '3'}}}
-        cost: reads what the key condition matches; half a unit for each 4 KB, a request for each 1 MB; \
+        cost: reads what the key condition matches; half a unit for each 4 KB, a request for each 1 MB \
+(128 units); \
 the filter does not lower that
         because the table's partition key is bound""")
 
@@ -200,7 +201,7 @@ def test_explain_of_a_query_that_an_index_answers():
 'ExpressionAttributeValues': {':0': {'S': 'jazz'}, ':1': {'N': '3'}}, \
 'ScanIndexForward': False, 'Limit': 5}
         cost: reads what the key condition matches, until 5 items are found; half a unit for each 4 KB, \
-a request for each 1 MB
+a request for each 1 MB (128 units)
         because index 'by-genre' binds most key attributes: Song.genre and Song.plays""")
 
 
@@ -819,10 +820,10 @@ def test_explain_says_what_the_service_will_read():
         return line.removeprefix("cost: ")
 
     assert cost(hand.scan(Song).page_size(7)) == (
-        "reads everything there; half a unit for each 4 KB, a request for each 1 MB or 7 items"
+        "reads everything there; half a unit for each 4 KB, a request for each 1 MB (128 units) or 7 items"
     )
     assert cost(query(Song.artist == "x").consistent()) == (
-        "reads what the key condition matches; a unit for each 4 KB, a request for each 1 MB"
+        "reads what the key condition matches; a unit for each 4 KB, a request for each 1 MB (256 units)"
     )
 
 

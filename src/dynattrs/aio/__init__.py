@@ -9,12 +9,13 @@ from __future__ import annotations
 from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
 from dynattrs.aio.handles import AsyncEditing
 from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
-from dynattrs.aio.session import AsyncBatch, AsyncSession
+from dynattrs.aio.session import AsyncBatch, AsyncMeasure, AsyncSession
 
 __all__ = [
     "AsyncBatch",
     "AsyncEditing",
     "AsyncItems",
+    "AsyncMeasure",
     "AsyncPages",
     "AsyncQuery",
     "AsyncRows",

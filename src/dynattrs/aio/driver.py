@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
 
 from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.operations.flows import (
@@ -26,6 +27,14 @@ __tracebackhide__ = hidden
 R = TypeVar("R")
 
 
+class Line(Protocol):
+    """What calls go over: a wire, or what stands before it."""
+
+    def call(self, call: Call) -> Awaitable[Any]:
+        """The response to a call."""
+        ...
+
+
 class Driver:
     """Does what flows ask for: awaits calls and pauses, and runs tasks.
 
@@ -33,8 +42,10 @@ class Driver:
     for a task and is cancelled does not cancel the task, for which others may wait as well.
     """
 
-    def __init__(self, wire: AsyncWire) -> None:
+    def __init__(self, wire: AsyncWire, line: Line | None = None) -> None:
         self.wire = wire
+        #: What stands before the wire: who counts calls, or holds them up.
+        self.line: Line = wire if line is None else line
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
         forget_at_fork(self)
@@ -79,7 +90,7 @@ class Driver:
 
     async def _perform(self, effect: object) -> Any:
         if isinstance(effect, Call):
-            return await self.wire.call(effect)
+            return await self.line.call(effect)
         if isinstance(effect, Pause):
             instruments = self.wire.instruments
             skipped = instruments is not None and instruments.skip(effect.seconds)
@@ -107,6 +118,10 @@ class Driver:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def beside(self, line: Line) -> Driver:
+        """One with tasks of its own, over the same wire."""
+        return Driver(self.wire, line)
 
     def cancel(self) -> None:
         """Begin no more tasks, and cancel those that run."""

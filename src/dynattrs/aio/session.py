@@ -20,11 +20,13 @@ from dynattrs.models.model import M
 from dynattrs.operations.writing import batch as gathered
 from dynattrs.session.any_session import (
     AnyBatch,
+    AnyMeasure,
     AnySession,
     check_client_options,
     core_of,
     is_awaited,
     limit_of,
+    put_before,
 )
 from dynattrs.tracebacks import hidden
 from dynattrs.wire.async_client import AsyncWire, release
@@ -50,10 +52,14 @@ class AsyncBatch(AsyncHandle, AnyBatch):
     """
 
     def __init__(
-        self, session: AsyncSession, on_progress: Callable[[Progress], object] | None
+        self,
+        session: AsyncSession | AsyncMeasure,
+        on_progress: Callable[[Progress], object] | None,
+        write_units: float | None = None,
     ) -> None:
-        super().__init__(session, on_progress)
-        self._driver = Driver(session._driver.wire)
+        super().__init__(session, on_progress, write_units)
+        if write_units is None:
+            self._driver = session._driver.beside(session._driver.line)
 
     if not TYPE_CHECKING:  # checkers read the handle
 
@@ -125,6 +131,9 @@ class AsyncSession(AsyncHandle, AnySession):
         before_save: As `Session`'s, as are the two that follow. Hooks are not awaited.
         after_load: Called with each object that was read.
         after_flush: Called with a `Flushed` when gathered writes have been sent.
+        slow: As `Session`'s, as are the two that follow.
+        costly: Log a warning for each call that consumes so many capacity units.
+        write_units: Write no faster than so many capacity units a second.
 
     Raises:
         MissingExtra: The extra `dynattrs[aio]` is not installed.
@@ -151,6 +160,9 @@ class AsyncSession(AsyncHandle, AnySession):
         before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+        slow: timedelta | None = None,
+        costly: float | None = None,
+        write_units: float | None = None,
     ) -> None:
         options = {
             "aiobotocore_session": aiobotocore_session, "region_name": region_name,
@@ -184,13 +196,23 @@ class AsyncSession(AsyncHandle, AnySession):
         )  # fmt: skip
         weakref.finalize(self, release, wire).atexit = False
         self._driver = Driver(wire)
+        put_before(self._driver, "AsyncSession", slow, costly, write_units)
         self._buffer = None
         self._closed = None
         self._batches = weakref.WeakSet()
 
-    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> AsyncBatch:
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> AsyncBatch:
         self._check_open()
-        return AsyncBatch(self, on_progress)
+        return AsyncBatch(self, on_progress, write_units)
+
+    def measure(self) -> AsyncMeasure:
+        self._check_open()
+        return AsyncMeasure(self)
 
     @classmethod
     def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
@@ -258,6 +280,45 @@ class AsyncSession(AsyncHandle, AnySession):
     async def aclose(self) -> None:
         """The same as `close`, by the name that `contextlib.aclosing` calls."""
         await self.close()
+
+
+class AsyncMeasure(AsyncHandle, AnyMeasure):
+    """What is done through it is counted: `async with session.measure() as cost:`.
+
+    Any number of tasks may use it. It begins and ends with its `async with` statement, once; the figures
+    stay readable.
+    """
+
+    _session: AsyncSession | AsyncMeasure
+
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> AsyncBatch:
+        self._check_open()
+        return AsyncBatch(self, on_progress, write_units)
+
+    def measure(self) -> AsyncMeasure:
+        self._check_open()
+        return AsyncMeasure(self)
+
+    async def __aenter__(self) -> AsyncMeasure:
+        self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._check_begun(error)
+        self._closed = "ended"
+        self._driver.cancel()
+        if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
+            await self._driver.close()
 
 
 def _caller() -> Hashable:

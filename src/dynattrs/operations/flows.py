@@ -28,6 +28,8 @@ from typing import (
     overload,
 )
 
+import attrs
+
 from dynattrs.late_classes import field, frozen
 from dynattrs.schema.messages import Message
 
@@ -39,6 +41,39 @@ R_co = TypeVar("R_co", covariant=True)
 #: Reads the bytes of a reply whose status and checksum are right (see `decoding`).
 #: It raises `msgspec.DecodeError` where they are no JSON.
 Decode: TypeAlias = Callable[[bytes], Message]
+
+
+@frozen
+class Ended:
+    """A call that has ended, as those see it who count what calls cost.
+
+    Attributes:
+        operation: The service's name of the operation (`PutItem`).
+        parameters: What was asked.
+        response: What was answered; of a refused one what the refusal brought, else empty.
+        reads: Whether it changes nothing.
+        answers: How many answers there were: none where no attempt had one.
+        retries: Attempts beyond the first, and those of earlier answers.
+        seconds: How long it took.
+        error: The service's code, or the class of the error, where it has failed.
+    """
+
+    operation: str
+    parameters: Message
+    response: Message
+    reads: bool
+    answers: int
+    retries: int
+    seconds: float
+    error: str | None
+
+
+class Meter(Protocol):
+    """Who counts calls."""
+
+    def ended(self, call: Ended) -> None:
+        """A call has ended. It is called once for each, in the thread or task that has made it."""
+        ...
 
 
 @frozen
@@ -55,6 +90,7 @@ class Call:
             a parsed reply does not ask it: then items are attribute maps, where they might be rows.
         outlasts: Whether the answer is waited for also after an interruption of who waits for it, which
             is raised then. A second one is raised at once. Under asyncio a task does that.
+        meters: Who counts what it costs.
     """
 
     operation: str
@@ -63,6 +99,16 @@ class Call:
     deadline: float | None = field(default=None, eq=False, repr=False, kw_only=True)
     decode: Decode | None = field(default=None, eq=False, repr=False, kw_only=True)
     outlasts: bool = field(default=False, eq=False, repr=False, kw_only=True)
+    meters: tuple[Meter, ...] = field(default=(), eq=False, repr=False, kw_only=True)
+
+    def metered(self, meter: Meter) -> Call:
+        """The same with one who counts more."""
+        return attrs.evolve(self, meters=(*self.meters, meter))
+
+    def later(self, seconds: float) -> Call:
+        """The same when it has waited for so long: its time begins after that."""
+        deadline = None if self.deadline is None else self.deadline + seconds
+        return attrs.evolve(self, deadline=deadline)
 
 
 @frozen

@@ -9,12 +9,13 @@ import random
 import weakref
 from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
 from dynattrs.deferral import deferred
 from dynattrs.errors import BatchClosed, ModelError, SessionClosed, Unsent
+from dynattrs.late_classes import define
 from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from dynattrs.operations.writing.buffer import Buffer
     from dynattrs.operations.writing.ledger import Progress
     from dynattrs.session import shown
+    from dynattrs.wire import costs
+    from dynattrs.wire.costs import Usage
     from dynattrs.wire.local_engine import Lease
 else:
     # Imported when a batch is made, or something is written.
     gathered = deferred("dynattrs.operations.writing.batch")
     buffers = deferred("dynattrs.operations.writing.buffer")
     reports = deferred("dynattrs.operations.writing.reports")
+    # Imported when something is measured.
+    costs = deferred("dynattrs.wire.costs")
     # Imported when one is looked at.
     shown = deferred("dynattrs.session.shown")
 
@@ -46,11 +51,19 @@ class AnyBatch(AnyHandle):
     """All verbs over a buffer of its own: puts and deletes are gathered in it."""
 
     def __init__(
-        self, session: AnySession, on_progress: Callable[[Progress], object] | None
+        self,
+        session: AnySession | AnyMeasure,
+        on_progress: Callable[[Progress], object] | None,
+        write_units: float | None = None,
     ) -> None:
         self._session = session
         self._core = session._core
         self._driver = session._driver
+        #: A driver of its own, where its writes have a rate of theirs.
+        self._apart: Any = None
+        if write_units is not None:
+            line = rated(self._driver, type(self).__name__, write_units)
+            self._driver = self._apart = self._driver.beside(line)
         self._buffer = buffers.Buffer(on_progress or self._core.on_progress)
         self._closed = "not begun"
         # A batch that is forgotten: `__enter__` called by hand, a generator when Python exits.
@@ -144,7 +157,12 @@ class AnySession(AnyHandle):
     def __repr__(self) -> str:
         return shown.session(self)
 
-    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> Any:
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> Any:
         """A batch: `with session.batch() as batch:`. What is saved and deleted through it is
         gathered, 25 to a BatchWriteItem, and stored when the `with` statement has ended.
 
@@ -154,6 +172,21 @@ class AnySession(AnyHandle):
         Args:
             on_progress: Called with a `Progress` after every answer to the batch's writes, from the
                 thread or task that had it; in place of the session's.
+            write_units: Write no faster than so many capacity units a second, whichever threads or tasks
+                write through the batch; where the session has a rate as well, both hold.
+
+        Raises:
+            SessionClosed: The session is closed.
+            ModelError: *write_units* is no positive number.
+        """
+        raise NotImplementedError
+
+    def measure(self) -> Any:
+        """A handle that counts what is done through it: `with session.measure() as cost:`.
+
+        It has all verbs, as a batch has, and `batch()`. Counted is what goes through the handle, its
+        batches and the pages that its queries fetch ahead, in whichever thread or task; what is done
+        through the session meanwhile is not. The service says what each index has consumed as well.
 
         Raises:
             SessionClosed: The session is closed.
@@ -228,6 +261,172 @@ class AnySession(AnyHandle):
         raise NotImplementedError
 
 
+@define(eq=False, slots=False, repr=False)
+class MeasureClosed(SessionClosed):
+    """A handle of `session.measure()` was used outside of its `with` statement, or was entered twice."""
+
+    what: str = "ended"
+
+    def __str__(self) -> str:
+        if self.what == "open":
+            return "this measure was entered before; session.measure() makes another one"
+        when = "has not begun" if self.what == "not begun" else "has ended"
+        return (
+            f"this measure {when}, and counts what is done inside of `with session.measure() as cost:` "
+            f"(`async with` for an AsyncSession); outside of it use the session itself"
+        )
+
+
+class AnyMeasure(AnyHandle):
+    """What is counted, whichever way it is waited for."""
+
+    _batches: MutableSet[AnyBatch]
+
+    def __init__(self, session: AnySession | AnyMeasure) -> None:
+        self._session = session
+        self._core = session._core
+        self._costs = costs.Costs()
+        self._driver = session._driver.beside(costs.MeteredLine(session._driver.line, self._costs))
+        self._buffer = None
+        self._closed = "not begun"
+        self._batches = weakref.WeakSet()
+
+    def __repr__(self) -> str:
+        return shown.measure(self)
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise MeasureClosed(self._closed)
+        self._session._check_open()
+
+    def _begin(self) -> None:
+        if self._closed != "not begun":
+            raise MeasureClosed(self._closed or "open")
+        self._session._check_open()
+        self._closed = None
+
+    def _check_begun(self, error: BaseException | None) -> None:
+        if self._closed is not None:
+            raise MeasureClosed(self._closed)
+        if error is None and self._batches:
+            raise SessionClosed("session with open batches")
+
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> Any:
+        """A batch whose writes are counted; as `session.batch()`."""
+        raise NotImplementedError
+
+    def measure(self) -> Any:
+        """A handle that counts a part of what this one counts."""
+        raise NotImplementedError
+
+    @property
+    def usage(self) -> Usage:
+        """All that was counted so far, in one."""
+        return self._costs.total
+
+    @property
+    def requests(self) -> int:
+        """Requests that were answered; refused ones too, because the service bills most of them."""
+        return self._costs.total.requests
+
+    @property
+    def items(self) -> int:
+        """Items that were read or written."""
+        return self._costs.total.items
+
+    @property
+    def read_units(self) -> float:
+        """Read capacity units, as far as the engine says."""
+        return self._costs.total.read_units
+
+    @property
+    def write_units(self) -> float:
+        """Write capacity units, as far as the engine says."""
+        return self._costs.total.write_units
+
+    @property
+    def vector_bytes(self) -> float:
+        """What vector indexes were searched or written for, in bytes, as far as the engine says."""
+        return self._costs.total.vector_bytes
+
+    @property
+    def retries(self) -> int:
+        """Attempts beyond the first of each call."""
+        return self._costs.total.retries
+
+    @property
+    def seconds(self) -> float:
+        """How long was waited for answers; of calls that were under way at once each counts in full."""
+        return self._costs.total.seconds
+
+    @property
+    def by_operation(self) -> dict[str, Usage]:
+        """What each of the service's operations has cost: `cost.by_operation["Query"].read_units`."""
+        return self._costs.by_operation()
+
+    @property
+    def by_table(self) -> dict[str, Usage]:
+        """What each table has cost, with its indexes, by its name at the service. A request that names
+        several tables counts for each of them.
+        """
+        return self._costs.by_table()
+
+    @property
+    def by_index(self) -> dict[tuple[str, str | None], Usage]:
+        """What each index has cost, by the table's name and its own; a table itself has None. Writes are
+        requests to a table, and their units are those of all indexes that they change.
+        """
+        return self._costs.by_index()
+
+
+def rated(driver: Any, owner: str, write_units: object) -> Any:
+    """The line of a driver, with turns for writes before it.
+
+    Args:
+        driver: A session's driver, of either kind.
+        owner: Who has the rate, for messages.
+        write_units: As a session's.
+    """
+    from dynattrs.wire import rates
+
+    rate = rates.WriteRate(_units(owner, "write_units", write_units))
+    waiting = rates.RatedLine if hasattr(driver.wire, "begin") else rates.AsyncRatedLine
+    wire = driver.wire
+    return waiting(driver.line, lambda: wire.instruments, rate)
+
+
+def put_before(driver: Any, owner: str, slow: object, costly: object, write_units: object) -> None:
+    """Put before the wire of a session's driver what its options ask for.
+
+    Args:
+        driver: The driver, of either kind.
+        owner: The session's class, for messages.
+        slow: As the session's, as are the two that follow.
+    """
+    if slow is not None or costly is not None:
+        from dynattrs.wire.costs import MeteredLine, Watch
+
+        seconds = _seconds(owner, "slow", slow)
+        units = None if costly is None else _units(owner, "costly", costly)
+        driver.line = MeteredLine(driver.line, Watch(seconds, units))
+    if write_units is not None:
+        driver.line = rated(driver, owner, write_units)
+
+
+def _units(owner: str, name: str, value: object) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < (units := float(cast("float", value))) < float("inf"):
+        raise ModelError(
+            owner, f"{name}={value!r}: a positive number of capacity units is expected"
+        )
+    return units
+
+
 def core_of(
     owner: str,
     *,
@@ -282,12 +481,15 @@ def limit_of(owner: str, call_timeout: object) -> float | None:
         owner: The session's class, for messages.
         call_timeout: As the session's.
     """
-    if call_timeout is None:
+    return _seconds(owner, "call_timeout", call_timeout)
+
+
+def _seconds(owner: str, name: str, value: object) -> float | None:
+    if value is None:
         return None
-    if not isinstance(call_timeout, timedelta) or call_timeout <= timedelta():
-        problem = f"call_timeout={call_timeout!r}: a timedelta longer than nothing is expected"
-        raise ModelError(owner, problem)
-    return call_timeout.total_seconds()
+    if not isinstance(value, timedelta) or value <= timedelta():
+        raise ModelError(owner, f"{name}={value!r}: a timedelta longer than nothing is expected")
+    return value.total_seconds()
 
 
 def check_client_options(owner: str, client: object, options: Mapping[str, object]) -> None:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from dynattrs.clock import monotonic
 from dynattrs.errors import DynattrsError, SessionClosed
@@ -262,11 +262,25 @@ def _beside(
     return done
 
 
+class Line(Protocol):
+    """What calls go over: a wire, or what stands before it."""
+
+    def call(self, call: Call) -> Any:
+        """The response to a call."""
+        ...
+
+    def begin(self, call: Call) -> PendingReply | None:
+        """Send the request of a call, and read the reply later; None if that cannot be."""
+        ...
+
+
 class Driver:
     """Does what flows ask for: calls over the wire, pauses by sleeping, tasks in a thread pool."""
 
-    def __init__(self, wire: Wire, workers: int) -> None:
+    def __init__(self, wire: Wire, workers: int, line: Line | None = None) -> None:
         self.wire = wire
+        #: What stands before the wire: who counts calls, or holds them up.
+        self.line: Line = wire if line is None else line
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = None
         #: For tasks that have a place of the pace, or queue for one. All threads of the other one may
@@ -333,7 +347,7 @@ class Driver:
         if isinstance(effect, Call):
             if effect.outlasts and threading.current_thread() is threading.main_thread():
                 return self._outlast(effect, held)
-            return self.wire.call(effect)
+            return self.line.call(effect)
         if isinstance(effect, Pause):
             instruments = self.wire.instruments
             if instruments is None or not instruments.skip(effect.seconds):
@@ -369,13 +383,13 @@ class Driver:
         the interruption is *held*. It does not wait any longer after a second one.
         """
         finish: Callable[[], Any]
-        begun = self.wire.begin(call)
+        begun = self.line.begin(call)
         if begun is not None:
             ready, finish = begun.ready, begun.finish
         else:
             context = contextvars.copy_context()
             context.run(_acting.set, caller())  # who is calling all the same
-            task = _beside(self._at_once, context.run, self.wire.call, call)
+            task = _beside(self._at_once, context.run, self.line.call, call)
             ready, finish = lambda seconds: bool(futures.wait((task,), seconds).done), task.result
         try:
             while not _is_ready(ready, held):
@@ -420,7 +434,7 @@ class Driver:
         if task.done():
             return task
         try:
-            begun = context.run(self.wire.begin, effect) if isinstance(effect, Call) else None
+            begun = context.run(self.line.begin, effect) if isinstance(effect, Call) else None
             if begun is None:
                 # It has a place, or queues for one: all threads of the pool may be behind it.
                 left = _beside(self._at_once, context.run, self.run, flow, effect)
@@ -433,7 +447,15 @@ class Driver:
             raise
         return task
 
+    def beside(self, line: Line) -> Driver:
+        """One with threads of its own, over the same wire, which it leaves open."""
+        return _Beside(self.wire, self._workers, line)
+
     def close(self) -> None:
+        self._end()
+        self.wire.close()
+
+    def _end(self) -> None:
         with self._lock:
             self.closed = True
             made = (self._pool, self._holders)
@@ -443,4 +465,8 @@ class Driver:
         for pool in made:
             if pool is not None:
                 pool.shutdown(wait=True)
-        self.wire.close()
+
+
+class _Beside(Driver):
+    def close(self) -> None:
+        self._end()

@@ -14,11 +14,13 @@ from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
 from dynattrs.session.any_session import (
     AnyBatch,
+    AnyMeasure,
     AnySession,
     check_client_options,
     core_of,
     is_awaited,
     limit_of,
+    put_before,
 )
 from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
@@ -83,6 +85,8 @@ class Batch(Handle, AnyBatch):
             self._report(failure, error)
             raise
         finally:
+            if self._apart is not None:
+                self._apart.close()
             self._over()
 
 
@@ -120,6 +124,10 @@ class Session(Handle, AnySession):
         after_flush: Called with a `Flushed` when gathered writes have been sent.
         fast: Make requests and read replies without botocore's machinery wherever nobody listens to
             it. False leaves all of that to botocore, which is several times slower.
+        slow: Log a warning for each call that takes so long, its retries included.
+        costly: Log a warning for each call that consumes so many capacity units.
+        write_units: Write no faster than so many capacity units a second, in all threads and batches of
+            the session together. A write waits for its turn; what others write does not count.
 
     Raises:
         ConfigurationError: There is no region, or no such profile.
@@ -146,6 +154,9 @@ class Session(Handle, AnySession):
         before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+        slow: timedelta | None = None,
+        costly: float | None = None,
+        write_units: float | None = None,
     ) -> None:
         options = {
             "boto3_session": boto3_session, "region_name": region_name,
@@ -174,13 +185,23 @@ class Session(Handle, AnySession):
             self._closing.append(cast("Any", client).close)
         wire = Wire(client, fast=fast, events=self._core.events, limit=limit)
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
+        put_before(self._driver, "Session", slow, costly, write_units)
         self._buffer = None
         self._closed = None
         self._batches = weakref.WeakSet()
 
-    def batch(self, *, on_progress: Callable[[Progress], object] | None = None) -> Batch:
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> Batch:
         self._check_open()
-        return Batch(self, on_progress)
+        return Batch(self, on_progress, write_units)
+
+    def measure(self) -> Measure:
+        self._check_open()
+        return Measure(self)
 
     @classmethod
     def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:
@@ -217,3 +238,40 @@ class Session(Handle, AnySession):
         closing, self._closing = self._closing, []
         for close in closing:
             close()
+
+
+class Measure(Handle, AnyMeasure):
+    """What is done through it is counted: `with session.measure() as cost:`.
+
+    Any number of threads may use it. It begins and ends with its `with` statement, once; the figures
+    stay readable.
+    """
+
+    _session: Session | Measure
+
+    def batch(
+        self,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        write_units: float | None = None,
+    ) -> Batch:
+        self._check_open()
+        return Batch(self, on_progress, write_units)
+
+    def measure(self) -> Measure:
+        self._check_open()
+        return Measure(self)
+
+    def __enter__(self) -> Measure:
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._check_begun(error)
+        self._closed = "ended"
+        self._driver.close()

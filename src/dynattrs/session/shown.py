@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.writing.buffer import Buffer
     from dynattrs.operations.writing.transaction_actions import TransactionAction
     from dynattrs.operations.writing.transactions import TransactionVerbs
-    from dynattrs.session.any_session import AnyBatch, AnySession
+    from dynattrs.session.any_session import AnyBatch, AnyMeasure, AnySession
 
 #: The most actions of a transaction that are written out, and the most of each.
 _ACTIONS: Final = 10
@@ -55,6 +55,17 @@ def batch(found: AnyBatch) -> str:
     if found._closed is None and found._session._closed is not None:
         state = "session closed"
     return f"<{type(found).__name__} {', '.join([*_counts(found._buffer), state])}>"
+
+
+def measure(found: AnyMeasure) -> str:
+    """`<Measure 3 requests, 40 items, 1.5 read units, 25 write units, open>`."""
+    usage = found._costs.total
+    said = [f"{usage.requests} requests", f"{usage.items} items"]
+    if usage.read_units:
+        said.append(f"{usage.read_units:g} read units")
+    if usage.write_units:
+        said.append(f"{usage.write_units:g} write units")
+    return f"<{type(found).__name__} {', '.join(said)}, {found._closed or 'open'}>"
 
 
 def _counts(buffer: Buffer) -> list[str]:

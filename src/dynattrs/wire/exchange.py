@@ -34,7 +34,7 @@ from dynattrs.events import (
     tell,
 )
 from dynattrs.late_classes import define, field
-from dynattrs.operations.flows import Call, Decode
+from dynattrs.operations.flows import Call, Decode, Ended
 from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
 from dynattrs.schema.hot_keys import HotKeys
 from dynattrs.schema.messages import Message
@@ -52,8 +52,9 @@ _log = logging.getLogger("dynattrs")
 _ATTEMPTS: Final = 4
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")  # what a CRC32 is sent as
 
+
 # Operations that change items; what others name is read, if it is there.
-_WRITES: Final = frozenset(
+WRITES: Final = frozenset(
     {"BatchWriteItem", "DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"}
 )
 
@@ -128,7 +129,7 @@ class Stats:
             units: Any = float(consumed.get("CapacityUnits", 0.0))
         else:
             units = sum(capacity_in(response).values(), 0.0)
-        items = count_in(parameters) - left if operation in _WRITES else returned_in(response)
+        items = count_in(parameters) - left if operation in WRITES else returned_in(response)
         metadata = None if direct else response.get("ResponseMetadata")
         with self._lock:
             self.requests[operation] += 1
@@ -166,7 +167,8 @@ class Exchange:
         self.packed = call.parameters
         operation = ITEM_OPERATIONS.get(call.operation)
         if operation is not None:
-            self.packed = {**call.parameters, "ReturnConsumedCapacity": "TOTAL"}
+            said = "INDEXES" if call.meters else "TOTAL"
+            self.packed = {**call.parameters, "ReturnConsumedCapacity": said}
         self.operation: str = operation or operation_name(call.operation)
         self.attempts = attempts = Attempts(call.repeat, call.decode)
         attempts.must_say = _must_say(call)
@@ -180,6 +182,9 @@ class Exchange:
         #: What was asked of the service; of `packed` a test may have held something back.
         self._asked = self.packed
         self._held_back: Message | None = None
+        self._meters = call.meters
+        #: For who counts what the call costs.
+        self._answers = self._again = 0
         self._instruments = instruments
         if instruments is not None:
             self._put_on(instruments)
@@ -250,6 +255,7 @@ class Exchange:
                 error.uncertain = not self._reads()
                 raise error
             self._stats.retry()
+            self._again += 1
             self._repeated(_ATTEMPTS - self._left, error_name(error), by="dynattrs")
             return
         translated = translate(error, self.operation, table_in(self.packed))
@@ -257,6 +263,7 @@ class Exchange:
             raise error
         if isinstance(error, ClientError):
             self._stats.refused(self.operation, {**error.response})
+            self._answers = 1
         if isinstance(translated, (ServiceError, ConnectionFailed)):
             translated.uncertain = not self._reads() and self._uncertain(error, translated)
         raise translated from error
@@ -290,6 +297,7 @@ class Exchange:
             self.attempts.line.check_asked()
             response.update(self._held_back or {})
         self._stats.count(self.operation, self._asked, response, direct=direct)
+        self._answers = 1
         if self.attempts.uncertain:
             response.setdefault("ResponseMetadata", {})["Uncertain"] = True
         if _log.isEnabledFor(logging.DEBUG):
@@ -358,6 +366,8 @@ class Exchange:
             lost = 0
         if lost:
             self._stats.lost(lost)
+        if self._meters:
+            self._meter(response, error)
         if self._instruments is not None and self._instruments.recorders:
             self._record(response, error)
         if not self._number or not self._events.after_send:
@@ -378,6 +388,15 @@ class Exchange:
             uncertain=lost,
         )  # fmt: skip
         tell(self._events.after_send, event)
+
+    def _meter(self, response: Message, error: str | None) -> None:
+        retries = self._again + response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        seconds = time.perf_counter() - self._began
+        ended = Ended(
+            self.operation, self._asked, response, self._reads(), self._answers, retries, seconds, error
+        )  # fmt: skip
+        for each in self._meters:
+            each.ended(ended)
 
     def _record(self, response: Message, error: str | None) -> None:
         asked = self._parameters

@@ -73,10 +73,10 @@ def explained(query: QueryVerbs[Any]) -> str:
 
 def _cost(query: QueryVerbs[Any], found: Plan) -> str:
     """What the service will read, in words: how much that is, only the table knows."""
-    units = "a unit" if query._consistent else "half a unit"
+    units, most = ("a unit", 256) if query._consistent else ("half a unit", 128)
     what = "what the key condition matches" if found.key else "everything there"
     stop = f", until {query._limit} items are found" if query._limit is not None else ""
-    text = f"reads {what}{stop}; {units} for each 4 KB, a request for each 1 MB"
+    text = f"reads {what}{stop}; {units} for each 4 KB, a request for each 1 MB ({most} units)"
     if query._page_size is not None:
         text += f" or {query._page_size} items"
     if found.filter is not None:
