@@ -30,6 +30,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from dynattrs.operations.flows import Call
+from dynattrs.wire.exchange import operation_name
 from dynattrs.wire.service_errors import translate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -336,7 +337,8 @@ class StreamsService:
             return self.ask(call.operation, parameters)
         except Refused as refused:
             body: Any = refused.body()
-            return translate(ClientError(body, call.operation), call.operation, None)
+            operation = operation_name(call.operation)
+            return translate(ClientError(body, operation), operation, None)
 
     def ask(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request, as botocore has parsed it.

@@ -147,6 +147,14 @@ ROOM: Final = Way("botocore", "a session keeps as many connections as its config
 STATED_OPTIONS = ROOM.uses("botocore.config.Config", "_user_provided_options")
 MOST_CONNECTIONS = ROOM.uses("botocore.httpsession.URLLib3Session", "_max_pool_connections")
 
+STREAMS: Final = Way(
+    "botocore or aiobotocore",
+    "the client of streams finds its credentials anew, and opens connections of its own",
+)
+LENT_ENDPOINT = STREAMS.uses("botocore.client.BaseClient", "_endpoint")
+LENT_SIGNER = STREAMS.uses("botocore.client.BaseClient", "_request_signer")
+LENT_CREDENTIALS = STREAMS.uses("botocore.signers.RequestSigner", "_credentials")
+
 # --- The end of a process's life, and of a session's ------------------------------------------------
 
 FORK: Final = Way(
@@ -187,4 +195,6 @@ FROZEN_SETATTR: Final = "_frozen_setattrs"
 AND_PARTS: Final = "_validators"
 
 #: All of them.
-WAYS: Final = (COPY, DEADLINE, BODIES, FAST, ASYNC_CONNECTIONS, START, ROOM, FORK, RELEASE, HOOKS)
+WAYS: Final = (
+    COPY, DEADLINE, BODIES, FAST, ASYNC_CONNECTIONS, START, ROOM, STREAMS, FORK, RELEASE, HOOKS,
+)  # fmt: skip

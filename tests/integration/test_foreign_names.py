@@ -27,9 +27,11 @@ from dynattrs.foreign_names import (
     RELEASE,
     ROOM,
     START,
+    STREAMS,
     ForeignName,
     Way,
 )
+from dynattrs.operations.flows import Call
 
 Arguments = dict[str, Any]
 
@@ -40,6 +42,11 @@ class Song:
     title: str = sort_key()
     plays: int = 0
     cover: bytes = b""
+
+
+@model(dynattrs.Table("watched", partition_key="id", stream="keys"))
+class Watched:
+    id: str
 
 
 SONGS = [Song("Nina Simone", title, 7, b"\x00\xff") for title in ("Feeling Good", "Sinnerman")]
@@ -101,6 +108,15 @@ def after_a_fork(client: Any, prefix: str, _: Arguments) -> None:
     session.close()
 
 
+def with_a_stream(client: Any, prefix: str, _: Arguments) -> None:
+    session = dynattrs.Session(client=client, table_prefix=prefix)
+    session.tables.create(Watched)
+    arn = session.tables.describe(Watched)["LatestStreamArn"]
+    response = session._driver.wire.call(Call("describe_stream", {"StreamArn": arn}))
+    assert response["StreamDescription"]["StreamArn"] == arn
+    session.close()
+
+
 def with_a_new_mapper(client: Any, prefix: str, arguments: Arguments) -> None:
     own = mapper.Mapper()
     assert own.load(own.dump(SONGS[0]), Song) == SONGS[0]
@@ -146,6 +162,7 @@ _USED: dict[Way, Callable[[Any, str, Arguments], None]] = {
     BODIES: with_a_listener,
     START: with_a_client_of_its_own,
     ROOM: with_many_connections,
+    STREAMS: with_a_stream,
     FORK: after_a_fork,
     RELEASE: under_asyncio,
     ASYNC_CONNECTIONS: under_asyncio,

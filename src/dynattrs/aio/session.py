@@ -23,6 +23,7 @@ from dynattrs.session.any_session import (
     AnyMeasure,
     AnySession,
     check_client_options,
+    check_streams_client,
     core_of,
     is_awaited,
     limit_of,
@@ -110,7 +111,8 @@ class AsyncSession(AsyncHandle, AnySession):
     `async with AsyncSession() as session:` or `await session.close()` closes it.
 
     Args:
-        client: An aiobotocore client to use as it is. The five that follow are for making one.
+        client: An aiobotocore client to use as it is. Five of those that follow are for making one.
+        streams_client: aiobotocore's client of `dynamodbstreams`, to read streams with; see `Session`.
         aiobotocore_session: An aiobotocore session to make the client from.
         region_name: As boto3's, as are the next two.
         profile_name: A profile of the AWS configuration.
@@ -143,6 +145,7 @@ class AsyncSession(AsyncHandle, AnySession):
         self,
         *,
         client: object = None,
+        streams_client: object = None,
         aiobotocore_session: object = None,
         region_name: str | None = None,
         profile_name: str | None = None,
@@ -171,6 +174,7 @@ class AsyncSession(AsyncHandle, AnySession):
         check_client_options("AsyncSession", client, options)
         if client is not None:
             _check_client(client)
+        check_streams_client("AsyncSession", streams_client, awaited=True)
         self._core = core_of(
             "AsyncSession", caller=_caller, cancellable=True, table_prefix=table_prefix,
             tables=tables, concurrency=concurrency, deadline=deadline,
@@ -192,7 +196,7 @@ class AsyncSession(AsyncHandle, AnySession):
         self._place = region_name, endpoint_url
         wire = AsyncWire(
             client, opening if client is None else None, fast=fast, events=self._core.events,
-            limit=limit,
+            limit=limit, streams=streams_client,
         )  # fmt: skip
         weakref.finalize(self, release, wire).atexit = False
         self._driver = Driver(wire)

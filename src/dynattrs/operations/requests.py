@@ -26,6 +26,13 @@ ITEM_OPERATIONS: Final = {
     "update_item": "UpdateItem",
 }
 
+#: The operations of DynamoDB Streams, which are another client's.
+STREAM_OPERATIONS: Final = {
+    "describe_stream": "DescribeStream",
+    "get_records": "GetRecords",
+    "get_shard_iterator": "GetShardIterator",
+    "list_streams": "ListStreams",
+}
 
 #: What stands before an item in the JSON of a put, and after it.
 _BEFORE, _AFTER = len(b'{"PutRequest":{"Item":'), len(b"}}")

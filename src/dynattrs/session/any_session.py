@@ -508,6 +508,37 @@ def check_client_options(owner: str, client: object, options: Mapping[str, objec
         raise ModelError(owner, f"{maker} is given, so profile_name would be ignored")
 
 
+def check_streams_client(owner: str, client: Any, *, awaited: bool) -> None:
+    """Refuse a client for streams that cannot be used. One that is not botocore's is taken as it is.
+
+    Args:
+        owner: The session's class, for messages.
+        client: The client that was handed in, or None.
+        awaited: Whether it has to be aiobotocore's.
+    """
+    if client is None:
+        return
+    if awaited and not hasattr(client, "meta") and hasattr(client, "__aenter__"):
+        raise ModelError(
+            owner,
+            "streams_client has not been entered; write `async with "
+            "session.create_client('dynamodbstreams') as client`",
+        )
+    from botocore.client import BaseClient
+
+    if not isinstance(client, BaseClient):
+        return
+    service = client.meta.service_model.service_name
+    if service != "dynamodbstreams":
+        raise ModelError(
+            owner, f"streams_client is one of {service!r}, and 'dynamodbstreams' is expected"
+        )
+    if is_awaited(client) is not awaited:
+        ours = "boto3's, for dynattrs.Session"
+        theirs = "aiobotocore's, for dynattrs.aio.AsyncSession"
+        raise ModelError(owner, f"streams_client is {ours if awaited else theirs}")
+
+
 def is_awaited(client: object) -> bool:
     """Whether a client is aiobotocore's, whose methods are awaited."""
     return any(each.__module__.partition(".")[0] == "aiobotocore" for each in type(client).__mro__)

@@ -17,6 +17,7 @@ from dynattrs.session.any_session import (
     AnyMeasure,
     AnySession,
     check_client_options,
+    check_streams_client,
     core_of,
     is_awaited,
     limit_of,
@@ -98,7 +99,11 @@ class Session(Handle, AnySession):
     end; a session that lives as long as the program needs no `with`.
 
     Args:
-        client: A botocore client to use as it is. The five that follow are for making one.
+        client: A botocore client to use as it is. Five of those that follow are for making one.
+        streams_client: botocore's client of `dynamodbstreams`, to read streams with. Without it one is made
+            when the first stream is read, with the region, credentials and config of the other client; its
+            endpoint is the other's too where that is none of AWS's. It is needed where streams have a VPC
+            endpoint of their own.
         boto3_session: A boto3 session to make the client from.
         region_name: As boto3's, as are the next three.
         profile_name: A profile of the AWS configuration.
@@ -137,6 +142,7 @@ class Session(Handle, AnySession):
         self,
         *,
         client: DynamoDBClient | None = None,
+        streams_client: object = None,
         boto3_session: object = None,
         region_name: str | None = None,
         profile_name: str | None = None,
@@ -165,6 +171,7 @@ class Session(Handle, AnySession):
         check_client_options("Session", client, options)
         if is_awaited(client):
             raise ModelError("Session", "client is aiobotocore's, for dynattrs.aio.AsyncSession")
+        check_streams_client("Session", streams_client, awaited=False)
         self._core = core_of(
             "Session", caller=caller, cancellable=False, table_prefix=table_prefix,
             tables=tables, concurrency=concurrency, deadline=deadline,
@@ -183,7 +190,9 @@ class Session(Handle, AnySession):
                 )  # fmt: skip
             keep_all_connections(client, config, needed)
             self._closing.append(cast("Any", client).close)
-        wire = Wire(client, fast=fast, events=self._core.events, limit=limit)
+        wire = Wire(
+            client, fast=fast, events=self._core.events, limit=limit, streams=streams_client
+        )
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
         put_before(self._driver, "Session", slow, costly, write_units)
         self._buffer = None

@@ -1,6 +1,6 @@
 """What happens to the items of a table: stream records as changes with objects, and a Lambda handler."""
 
-from dynattrs.streams.errors import NoImage
+from dynattrs.streams.errors import NoImage, NoStream, StreamGap
 from dynattrs.streams.kinds import AnyChange, Change, Inserted, Modified, Removed, Unreadable
 from dynattrs.streams.lambda_events import handle, handle_async
 from dynattrs.streams.reading import changes
@@ -11,7 +11,9 @@ __all__ = [
     "Inserted",
     "Modified",
     "NoImage",
+    "NoStream",
     "Removed",
+    "StreamGap",
     "Unreadable",
     "changes",
     "handle",

@@ -39,3 +39,71 @@ class NoImage(DynattrsError, LookupError):
             f"{self.change} {self.model}: it has no {self.image} image, because {said}; declare the table "
             f"with stream={wanted!r}, or get the item by change.key"
         )
+
+
+@define(eq=False, slots=False, repr=False)
+class NoStream(DynattrsError, LookupError):
+    """A table whose changes were asked for has no stream, or has none any more.
+
+    Attributes:
+        table: The table's name at the service.
+    """
+
+    table: str
+
+    def __str__(self) -> str:
+        return (
+            f'the table {self.table!r} has no stream: declare Table(..., stream="new and old") and call '
+            f"session.tables.update(...), which switches it on; changes made until then are in no stream"
+        )
+
+
+@define(eq=False, slots=False, repr=False)
+class StreamGap(DynattrsError, LookupError):
+    """Changes may be missing: a stream keeps its records for 24 hours, and what is wanted next is older; or
+    the stream was switched off and on again, which makes another one.
+
+    What was made of the changes so far (an index, a cache) has to be made anew of the table, or compared
+    with it. An iterator of `session.changes` goes on behind the gap when it is asked for the next change.
+
+    Attributes:
+        table: The table's name at the service.
+        arn: The stream's ARN.
+        shard: The shard's ID; None where the stream itself is gone or at its end.
+        after: The sequence number of the last record before the gap; None where none is known.
+        until: The sequence number of the first record behind the gap; None where none is known.
+        new_arn: The ARN of the stream that the table has now, where that is another one.
+    """
+
+    table: str
+    arn: str
+    shard: str | None = None
+    after: str | None = None
+    until: str | None = None
+    new_arn: str | None = None
+
+    def __str__(self) -> str:
+        if self.new_arn is not None:
+            return (
+                f"changes of the table {self.table!r} may be missing: its stream {self.arn} was switched "
+                f"off, and it has another one now, {self.new_arn}; what was changed in between is in "
+                f"neither. "
+                f"{_GO_ON}"
+            )
+        if self.shard is None:
+            return (
+                f"changes of the table {self.table!r} may be missing: its stream {self.arn} is gone. "
+                f"{_GO_ON}"
+            )
+        after = "its beginning" if self.after is None else f"the record {self.after}"
+        until = "what is left of it" if self.until is None else f"the record {self.until}"
+        return (
+            f"changes of the table {self.table!r} may be missing, between {after} and {until} in the shard "
+            f"{self.shard} of {self.arn}: records are kept for 24 hours. {_GO_ON}"
+        )
+
+
+_GO_ON = (
+    "Make anew, from the table, what was made of its changes, or compare; asking the same iterator for the "
+    "next change goes on behind the gap"
+)

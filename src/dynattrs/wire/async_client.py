@@ -7,16 +7,18 @@ import contextlib
 import inspect
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from botocore.exceptions import HTTPClientError
 
 from dynattrs import foreign_names as foreign
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
 from dynattrs.operations.flows import Call
+from dynattrs.operations.requests import STREAM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.async_connections import USUAL_HEADERS, AsyncConnections, Places
 from dynattrs.wire.attempts import Attempts, take_first, under_way
@@ -29,7 +31,11 @@ from dynattrs.wire.service_errors import configured
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 if TYPE_CHECKING:
+    from dynattrs.wire import streams_client
     from dynattrs.wire.instruments import Instruments, Outcome
+else:
+    # Imported when the first stream is read.
+    streams_client = deferred("dynattrs.wire.streams_client")
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -318,6 +324,7 @@ class AsyncWire:
         fast: bool = True,
         events: Events | None = None,
         limit: float | None = None,
+        streams: object = None,
     ) -> None:
         self._given = client
         self._events = events or Events()
@@ -330,6 +337,27 @@ class AsyncWire:
         #: What tests have put on its line.
         self.instruments: Instruments | None = None
         self.stats = Stats()
+        self._streams_given = streams
+        self._streams: AsyncWire | None = None
+
+    def streams(self) -> AsyncWire:
+        """What sends requests about streams; with the first of them its client is made."""
+        found = self._streams
+        if found is None:
+            given = self._streams_given
+            opening = self._opening_streams if given is None else None
+            found = self._streams = AsyncWire(
+                given, opening, fast=False, events=self._events, limit=self._limit
+            )
+            found.closed = self.closed
+        found.stats, found.instruments = self.stats, self.instruments
+        return found
+
+    @contextlib.asynccontextmanager
+    async def _opening_streams(self) -> AsyncGenerator[Any, None]:
+        like = await self.connected()
+        async with streams_client.opening_streams_client(like) as made:
+            yield streams_client.lent_connections(made, like)
 
     async def call(self, call: Call) -> Message:
         """The response to *call*.
@@ -337,6 +365,11 @@ class AsyncWire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
+        if call.operation in STREAM_OPERATIONS:
+            return await self.streams()._perform(call)
+        return await self._perform(call)
+
+    async def _perform(self, call: Call) -> Message:
         ways, opened = self._ways, None
         if ways is None:
             opened = await self._open()
@@ -403,12 +436,16 @@ class AsyncWire:
         _of_parents.append(self.opened)
         self.opened = None
         self.stats = Stats()
+        if self._streams is not None:
+            self._streams.renew()
 
     async def close(self) -> None:
         """Begin no more calls, give those under way some time to end, and close the connections. A
         client that was handed in stays open.
         """
         self.closed = True
+        if self._streams is not None:
+            await self._streams.close()
         opened = self.opened
         if opened is not None and opened.loop is not asyncio.get_running_loop():
             if opened.loop.is_closed():
@@ -426,6 +463,8 @@ def release(wire: AsyncWire) -> None:
     It cannot wait. aiohttp closes without waiting, in a method that is not public, and would warn of
     what is left open; httpx leaves it to the sockets.
     """
+    if wire._streams is not None:
+        release(wire._streams)
     opened, wire.opened = wire.opened, None
     if opened is None or opened.client is None:
         return

@@ -9,7 +9,9 @@ from typing import Any, Final
 from dynattrs import foreign_names as foreign
 
 #: What a session of our own makes clients of: besides DynamoDB itself what credentials come from.
-_SERVICES: Final = frozenset({"dynamodb", "signin", "sso", "sso-oidc", "sts"})
+_SERVICES: Final = frozenset(
+    {"dynamodb", "dynamodb-streams", "signin", "sso", "sso-oidc", "streams.dynamodb", "sts"}
+)
 
 
 def make_client(boto3_session: Any, profile_name: str | None, **options: Any) -> Any:

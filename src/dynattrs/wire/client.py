@@ -10,6 +10,7 @@ no connection or somebody who listens go botocore's way.
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,11 @@ from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
 from dynattrs import foreign_names as foreign
 from dynattrs.clock import monotonic
+from dynattrs.deferral import deferred
 from dynattrs.events import Events
 from dynattrs.late_classes import frozen
 from dynattrs.operations.flows import Call
+from dynattrs.operations.requests import STREAM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, take_first, under_way
 from dynattrs.wire.client_copy import as_botocores, copied, renew_connections
@@ -29,10 +32,15 @@ from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_connections import Connection, Connections
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
+from dynattrs.wire.service_errors import configured
 from dynattrs.wire.time_limits import OutOfTime, within
 
 if TYPE_CHECKING:
+    from dynattrs.wire import streams_client
     from dynattrs.wire.instruments import Instruments, Outcome
+else:
+    # Imported when the first stream is read.
+    streams_client = deferred("dynattrs.wire.streams_client")
 
 
 # Measured (benchmarks/second_ways.py): 722 -> 91 us of CPU a get.
@@ -228,6 +236,7 @@ class Wire:
         fast: bool = True,
         events: Events | None = None,
         limit: float | None = None,
+        streams: object = None,
     ) -> None:
         self.client = client
         self._events = events or Events()
@@ -241,9 +250,36 @@ class Wire:
         #: What tests have put on its line.
         self.instruments: Instruments | None = None
         self.stats = Stats()
+        self._streams = None if streams is None else self._of_streams(streams)
+        self._lock = threading.Lock()
+        #: Closes the client of streams, if it was made here.
+        self._close_streams: Callable[[], object] | None = None
+
+    def _of_streams(self, client: object) -> Wire:
+        return Wire(client, fast=False, events=self._events, limit=self._limit)
+
+    def streams(self) -> Wire:
+        """What sends requests about streams; with the first of them its client is made.
+
+        Raises:
+            ConfigurationError: The client was handed in and is not botocore's.
+        """
+        with self._lock:
+            if self._streams is None:
+                with configured():
+                    client = streams_client.make_streams_client(self._sender)
+                self._streams = self._of_streams(client)
+                self._close_streams = client.close
+            self._streams.stats, self._streams.instruments = self.stats, self.instruments
+            return self._streams
 
     def renew(self) -> None:
         """Use connections of our own from now on: those there are belong to another process."""
+        self._lock = threading.Lock()
+        if self._close_streams is not None:
+            self._streams = self._close_streams = None  # made anew, over our own connections
+        elif self._streams is not None:
+            self._streams.renew()
         if self._sender is not self.client:
             self._renewed = renew_connections(self._sender)
         if self._fast is not None:
@@ -252,6 +288,10 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections that are not the client's."""
+        if self._close_streams is not None:
+            self._close_streams()
+        elif self._streams is not None:
+            self._streams.close()
         if self._renewed is not None:
             self._renewed.close()
 
@@ -261,6 +301,11 @@ class Wire:
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
+        if call.operation in STREAM_OPERATIONS:
+            return self.streams()._perform(call)
+        return self._perform(call)
+
+    def _perform(self, call: Call) -> Message:
         sender, patched = self._sender, self._patched()
         if patched and self._patches is not None:
             sender = self._patches.sender(call.operation, sender)

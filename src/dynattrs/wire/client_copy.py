@@ -46,6 +46,8 @@ _AWAITED_ENDPOINTS: Final = frozenset(
     }
 )
 
+_SERVICES: Final = ("dynamodb", "dynamodbstreams")
+
 _LARGE_BODY: Final = 512 * 1024
 _OK: Final = 200
 
@@ -54,11 +56,14 @@ def copied(client: Any, *, raw: bool = True) -> Any:
     """A client like *client* whose attempts are watched and whose replies are checked and, with
     *raw*, left raw; with *raw* it also writes the bodies of requests faster (see `bodies`).
 
-    What is neither botocore's own DynamoDB client over JSON nor aiobotocore's is returned as it is.
+    What is neither botocore's own client of DynamoDB, or of its streams, over JSON nor aiobotocore's is
+    returned as it is.
     """
     from botocore.client import BaseClient
 
-    if not isinstance(client, BaseClient) or client.meta.service_model.service_name != "dynamodb":
+    if not isinstance(client, BaseClient):
+        return client
+    if client.meta.service_model.service_name not in _SERVICES:
         return client
     made = foreign.COPY.made(lambda: _copy(client, raw=raw))
     if made is None:
@@ -87,6 +92,18 @@ def _copy(client: Any, *, raw: bool) -> Any:
     factory = _ParserFactory(foreign.PARSER_FACTORY.of(own), raw=raw, awaited=awaited)
     foreign.PARSER_FACTORY.replace(own, factory)
     return made
+
+
+def with_connections_of(made: Any, lender: Any) -> Any:
+    """A client like *made* that uses the connections of another one, with its TLS and proxies.
+
+    Closing either client leaves the other's alone.
+    """
+    endpoint = foreign.LENT_ENDPOINT.of(lender)
+    alike, own = _alike(made), _alike(foreign.LENT_ENDPOINT.of(made))
+    own.http_session = endpoint.http_session
+    foreign.LENT_ENDPOINT.replace(alike, own)
+    return alike
 
 
 def renew_connections(sender: Any) -> Any:

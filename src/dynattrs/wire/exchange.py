@@ -16,6 +16,7 @@ from zlib import crc32
 from botocore.exceptions import ClientError
 
 from dynattrs.clock import monotonic
+from dynattrs.deferral import pattern
 from dynattrs.errors import (
     ConnectionFailed,
     CorruptReply,
@@ -536,7 +537,18 @@ def table_in(parameters: Message) -> str | None:
     if name is not None:
         return str(name)
     tables = list(parameters.get("RequestItems", ()))
-    return str(tables[0]) if len(tables) == 1 else None
+    return str(tables[0]) if len(tables) == 1 else _table_of_stream(parameters)
+
+
+#: As it stands in the ARN of a stream, which the iterator of a shard begins with.
+_IN_ARN: Final = pattern(r":table/([^/|]+)/stream/")
+
+
+def _table_of_stream(parameters: Message) -> str | None:
+    """The table of a request about a stream, as far as the request tells it."""
+    said = parameters.get("StreamArn") or parameters.get("ShardIterator")
+    found = None if said is None else _IN_ARN.search(str(said))
+    return None if found is None else found[1]
 
 
 # --- What requests and replies say, without anything of what items hold ---------------------------
@@ -550,6 +562,9 @@ def tables_in(parameters: Message) -> tuple[str, ...]:
     if "RequestItems" in parameters:
         return tuple(map(str, parameters["RequestItems"]))
     actions = parameters.get("TransactItems", ())
+    if not actions:
+        table = _table_of_stream(parameters)
+        return () if table is None else (table,)
     return tuple(dict.fromkeys(str(each["TableName"]) for act in actions for each in act.values()))
 
 
@@ -566,9 +581,11 @@ def count_in(parameters: Message) -> int:
 
 
 def returned_in(response: Message) -> int:
-    """How many items an answer to a read holds."""
+    """How many items, or records of a stream, an answer to a read holds."""
     if "Items" in response:
         return len(response["Items"])
+    if "Records" in response:
+        return len(response["Records"])
     found = response.get("Responses")
     if isinstance(found, Mapping):
         return sum(map(len, found.values()))

@@ -20,6 +20,7 @@ from dynattrs.errors import (
     Throttled,
 )
 from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
+from dynattrs.operations.requests import STREAM_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.tracebacks import shown_of
 
@@ -118,6 +119,9 @@ def _service_error(
     code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     kind = _KINDS.get(code)
+    # Of streams it limits how often they are asked, and not how many there are.
+    if code == "LimitExceededException" and operation in STREAM_OPERATIONS.values():
+        kind = Throttled
     if kind is None:
         kind = ServiceUnavailable if status >= 500 else ServiceError
         if code in ("", str(status)):
