@@ -60,7 +60,7 @@ async def reads() -> None:
     assert_type(await session.refresh(song), Song)
     (await session.get(Song, key)).title  # type: ignore[union-attr]
     session.get(Song, key).title  # type: ignore[attr-defined]
-    await session.get(Song)  # type: ignore[call-arg]
+    await session.get(Song)  # type: ignore[call-overload]
     await session.get(int, 7)  # type: ignore[type-var]
 
     async for found in session.get_many(Song, [key]):

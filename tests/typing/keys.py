@@ -86,16 +86,16 @@ def right(
 
 
 def wrong(maybe: str | None, song: Song, when: dt.datetime | None, key: list[str]) -> None:
-    session.get(Prize, None)  # type: ignore[arg-type]
+    session.get(Prize, None)  # type: ignore[call-overload]
     session.get(Prize, maybe)  # type: ignore[arg-type]
     session.get(Song, ("Nina Simone", None))  # type: ignore[arg-type]
     session.get(Song, ("Nina Simone", maybe))  # type: ignore[arg-type]
-    session.get(Song, ["Nina Simone", "Sinnerman"])  # type: ignore[arg-type]
-    session.get(Song, key)  # type: ignore[arg-type]
-    session.get(Song, {"Nina Simone", "Sinnerman"})  # type: ignore[arg-type]
+    session.get(Song, ["Nina Simone", "Sinnerman"])  # type: ignore[call-overload]
+    session.get(Song, key)  # type: ignore[call-overload]
+    session.get(Song, {"Nina Simone", "Sinnerman"})  # type: ignore[call-overload]
     session.get(Song, {1: "Nina Simone"})  # type: ignore[dict-item]
-    session.get(Song, song)  # type: ignore[arg-type]
-    session.get(Song, Song)  # type: ignore[arg-type]
+    session.get(Song, song)  # type: ignore[call-overload]
+    session.get(Song, Song)  # type: ignore[call-overload]
     session.get(Song, (("Nina Simone", "Sinnerman"), 3))  # type: ignore[arg-type]
     session.get_one(Prize, maybe)  # type: ignore[arg-type]
     session.exists(Prize, maybe)  # type: ignore[arg-type]

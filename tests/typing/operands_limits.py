@@ -85,7 +85,7 @@ class Ulid:
 
 
 def keys(session: Session, ulid: Ulid) -> None:
-    session.get(Counter, ulid)  # type: ignore[arg-type]
+    session.get(Counter, ulid)  # type: ignore[call-overload]
     session.get(Counter, {"id": ulid})
 
 

@@ -84,11 +84,11 @@ assert_type(session.exists(Song, key), bool)
 assert_type(session.refresh(song), Song)
 session.get(Song, key).title  # type: ignore[union-attr]
 
-session.get(Song)  # type: ignore[call-arg]
-session.get(song, key)  # type: ignore[arg-type]
+session.get(Song)  # type: ignore[call-overload]
+session.get(song, key)  # type: ignore[call-overload]
 session.get(int, 7)  # type: ignore[type-var]
-session.get(Song, key, consistant=True)  # type: ignore[call-arg]
-session.get(Song, key, consistent="yes")  # type: ignore[arg-type]
+session.get(Song, key, consistant=True)  # type: ignore[call-overload]
+session.get(Song, key, consistent="yes")  # type: ignore[call-overload]
 session.exists("music", key)  # type: ignore[arg-type]
 session.refresh(Song)  # type: ignore[type-var]
 

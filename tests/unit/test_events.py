@@ -26,7 +26,7 @@ from dynattrs.events import (
 )
 from dynattrs.operations.flows import Call, Pause
 from dynattrs.operations.reading import batch_get, transact_get
-from dynattrs.operations.reading.batch_get import WantedKey
+from dynattrs.operations.reading.batch_get import Subject, WantedKey
 from dynattrs.operations.refusals import ConditionFalse, TransactionCanceled
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer, Write
@@ -399,8 +399,9 @@ def test_a_batch_that_failed_as_a_whole_is_told_with_its_attempts():
 
 def test_unprocessed_keys_are_told():
     handle, heard = listening()
-    keys = [WantedKey(id_, {"id": {"S": id_}}) for id_ in "ab"]
-    flow = batch_get.fetch(handle._core, "notes", keys, False)
+    notes = Subject("Note", "notes")
+    keys = [WantedKey(id_, {"id": {"S": id_}}, notes) for id_ in "ab"]
+    flow = batch_get.fetch(handle._core, keys, False)
     next(flow)
 
     flow.send(
@@ -417,7 +418,10 @@ def test_unprocessed_keys_are_told():
 
 def test_a_conflict_of_transactions_is_told_by_its_reason():
     handle, heard = listening()
-    wanted = [("notes", {"id": {"S": "a"}}), ("tags", {"id": {"S": "b"}})]
+    wanted = [
+        {"TableName": "notes", "Key": {"id": {"S": "a"}}},
+        {"TableName": "tags", "Key": {"id": {"S": "b"}}},
+    ]
     flow = transact_get.transact_get(handle._core, wanted)
     next(flow)
     canceled = TransactionCanceled("TransactGetItems", "TransactionCanceledException", "no", None)

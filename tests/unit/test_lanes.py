@@ -16,7 +16,7 @@ from dynattrs import Throttled, UnsentWrites
 from dynattrs.events import HotPartition, Retry
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.reading.batch_get import BatchGet, WantedKey
+from dynattrs.operations.reading.batch_get import BatchGet, Subject, WantedKey
 from dynattrs.operations.writing import batch, beside, lanes
 from dynattrs.operations.writing.buffer import Buffer, Write
 from virtual_time import VirtualTime
@@ -343,12 +343,13 @@ def test_listeners_and_stats_hear_of_the_partition_and_not_of_its_value():
 
 def getting(core: Core, keys: Iterator[tuple[str, int]], **options: Any) -> Any:
     settings = {"consistent": False, "ordered": False, "none_for_missing": False, **options}
+    subject = Subject("", "t")
     wanted = (
-        WantedKey((part, number), {"part": {"S": part}, "number": {"N": str(number)}})
+        WantedKey((part, number), {"part": {"S": part}, "number": {"N": str(number)}}, subject)
         for part, number in keys
     )
-    nothing: Any = lambda: iter(())  # noqa: E731
-    return BatchGet(core, "t", wanted, lambda item: item, before=nothing, **settings)
+    nothing: Any = lambda table: iter(())  # noqa: E731
+    return BatchGet(core, wanted, before=nothing, **settings)
 
 
 def all_of(source: Any, found: list[Any]) -> Flow[None]:

@@ -7,42 +7,35 @@ for another one (`Query`, `AsyncQuery`), or overloads. `session.handles` has the
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
+from dynattrs.aio.reads import AsyncReadingHandle
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import NO_KEY
-from dynattrs.session.any_handle import AnyEditing, AnyHandle
+from dynattrs.session.any_handle import AnyEditing
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
-    from dynattrs.aio import blocks, results
+    from dynattrs.aio import blocks
     from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
-    from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
     from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
 else:
     blocks = deferred("dynattrs.aio.blocks")
     edits = deferred("dynattrs.operations.writing.edits")
-    query = deferred("dynattrs.operations.reading.query")
-    results = deferred("dynattrs.aio.results")
 
 __tracebackhide__ = hidden
 
 R = TypeVar("R")
 A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
 
 
 class AsyncEditing(AnyEditing["AsyncHandle", A]):
@@ -63,7 +56,7 @@ class AsyncEditing(AnyEditing["AsyncHandle", A]):
             edits.failed(self._edit)
 
 
-class AsyncHandle(AnyHandle, Async):
+class AsyncHandle(AsyncReadingHandle):
     """What a session and a batch have in common."""
 
     _driver: Driver
@@ -208,126 +201,6 @@ class AsyncHandle(AnyHandle, Async):
             self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
         )
 
-    @overload
-    def query(self, one: type[M], /) -> AsyncQuery[M]: ...
-    @overload
-    def query(self, one: type[A], two: type[B], /) -> AsyncQuery[A | B]: ...
-    @overload
-    def query(self, one: type[A], two: type[B], three: type[C], /) -> AsyncQuery[A | B | C]: ...
-    @overload
-    def query(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], /
-    ) -> AsyncQuery[A | B | C | D]: ...
-    @overload
-    def query(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
-    ) -> AsyncQuery[A | B | C | D | E]: ...
-    @overload
-    def query(
-        self,
-        one: type[object],
-        two: type[object],
-        three: type[object],
-        four: type[object],
-        five: type[object],
-        six: type[object],
-        /,
-        *more: type[object],
-    ) -> AsyncQuery[Any]: ...
-    def query(self, *models: type[object]) -> AsyncQuery[Any]:
-        return self._lazy(models, "query")
-
-    @overload
-    def scan(self, one: type[M], /) -> AsyncQuery[M]: ...
-    @overload
-    def scan(self, one: type[A], two: type[B], /) -> AsyncQuery[A | B]: ...
-    @overload
-    def scan(self, one: type[A], two: type[B], three: type[C], /) -> AsyncQuery[A | B | C]: ...
-    @overload
-    def scan(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], /
-    ) -> AsyncQuery[A | B | C | D]: ...
-    @overload
-    def scan(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
-    ) -> AsyncQuery[A | B | C | D | E]: ...
-    @overload
-    def scan(
-        self,
-        one: type[object],
-        two: type[object],
-        three: type[object],
-        four: type[object],
-        five: type[object],
-        six: type[object],
-        /,
-        *more: type[object],
-    ) -> AsyncQuery[Any]: ...
-    def scan(self, *models: type[object]) -> AsyncQuery[Any]:
-        return self._lazy(models, "scan")
-
-    def _lazy(
-        self, models: Sequence[type[object]], operation: Literal["query", "scan"]
-    ) -> AsyncQuery[Any]:
-        return query.begin(results.AsyncQuery[Any], self, models, operation)
-
-    @overload
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["skip"] = "skip",
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> AsyncItems[M]: ...
-    @overload
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["none"],
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> AsyncItems[M | None]: ...
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["skip", "none"] = "skip",
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> AsyncItems[Any]:
-        found = self._batch_get(
-            model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
-            missing=missing,
-        )  # fmt: skip
-        return results.AsyncItems(self, found)
-
-    @overload
-    async def execute(
-        self, statement: str, /, *parameters: object, model: type[M], consistent: bool = False
-    ) -> AsyncRows[M]: ...
-    @overload
-    async def execute(
-        self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
-    ) -> AsyncRows[dict[str, Any]]: ...
-    async def execute(
-        self, statement: str, /, *parameters: object, model: object = None, consistent: bool = False
-    ) -> AsyncRows[Any]:
-        made, first = await self._drive(
-            self._statement(statement, parameters, model, consistent=consistent)
-        )
-        return results.AsyncRows(self, made, first)
-
     def edit(self, obj: M, /, *, guard: bool = False) -> AsyncEditing[M]:
         self._check_writable()
         return AsyncEditing(self, obj, edits.begin(obj, guard=guard))
@@ -337,25 +210,6 @@ class AsyncHandle(AnyHandle, Async):
     ) -> AsyncTransaction:
         self._check_writable()
         return blocks.AsyncTransaction(self, token, now)
-
-    @overload
-    async def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
-    @overload
-    async def transact_get(
-        self, one: tuple[type[A], Key], two: tuple[type[B], Key], /
-    ) -> tuple[A | None, B | None]: ...
-    @overload
-    async def transact_get(
-        self,
-        one: tuple[type[A], Key],
-        two: tuple[type[B], Key],
-        three: tuple[type[C], Key],
-        /,
-    ) -> tuple[A | None, B | None, C | None]: ...
-    @overload
-    async def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]: ...
-    async def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]:
-        return await self._transact_get(wanted)
 
     @property
     def tables(self) -> AsyncTables:

@@ -11,11 +11,11 @@ from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
+from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
-    from dynattrs.aio.handles import AsyncHandle
+    from dynattrs.aio.reads import AsyncReadingHandle
 
 __tracebackhide__ = hidden
 
@@ -32,7 +32,7 @@ class AsyncQuery(AnyQuery[M_co], Async):
     before that.
     """
 
-    _handle: AsyncHandle
+    _handle: AsyncReadingHandle
 
     async def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
@@ -71,20 +71,32 @@ class AsyncQuery(AnyQuery[M_co], Async):
         return self._giving(AsyncQuery[AttributeMap], Raw())
 
 
-class AsyncItems(AnyItems["AsyncHandle", M_co]):
+class AsyncItems(AnyItems["AsyncReadingHandle", M_co], Async):
     """A lazy stream of the items of many keys. It can be iterated once, with `async for`."""
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return await self._handle._drive(flow)
 
     def __aiter__(self) -> AsyncIterator[M_co]:
         return _Each(lambda: self._handle._drive(self._found.next()), self._found.close)
 
 
-class AsyncRows(AnyRows["AsyncHandle", M_co]):
+class AsyncRows(AnyRows["AsyncReadingHandle", M_co], Async):
     """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
     once, with `async for`.
     """
 
+    async def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return await self._handle._drive(flow)
+
     def __aiter__(self) -> AsyncIterator[M_co]:
-        return _Each(lambda: self._handle._drive(self._next()), nothing)
+        return _Each(lambda: self._handle._drive(self._statement.next()), _nothing)
+
+
+def _nothing() -> None:
+    """What is to be done where nothing has begun."""
 
 
 # Not asynchronous generators: one that is left early lives on until the event loop closes it in a

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from dynattrs.expressions.conditions import expressions
 from dynattrs.mapper.anything import native_map
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeMap
@@ -13,10 +14,12 @@ from dynattrs.schema.table import AttributeMap
 #: The operations whose requests or replies carry items: the service's names by the client's methods.
 #: All of them say what they cost when they are asked to.
 ITEM_OPERATIONS: Final = {
+    "batch_execute_statement": "BatchExecuteStatement",
     "batch_get_item": "BatchGetItem",
     "batch_write_item": "BatchWriteItem",
     "delete_item": "DeleteItem",
     "execute_statement": "ExecuteStatement",
+    "execute_transaction": "ExecuteTransaction",
     "get_item": "GetItem",
     "put_item": "PutItem",
     "query": "Query",
@@ -33,6 +36,12 @@ STREAM_OPERATIONS: Final = {
     "get_shard_iterator": "GetShardIterator",
     "list_streams": "ListStreams",
 }
+
+
+def asking_for(attributes: frozenset[str] | None) -> Message:
+    """What a request says of the attributes that are wanted: nothing where all are."""
+    return {} if attributes is None else expressions((), projection=sorted(attributes))
+
 
 #: What stands before an item in the JSON of a put, and after it.
 _BEFORE, _AFTER = len(b'{"PutRequest":{"Item":'), len(b"}}")

@@ -129,20 +129,58 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         """
         raise NotImplementedError
 
+    def get(self, *args: Any, **options: Any) -> Any:
+        """The item with a key, or None: `get(Song, key)`. Of parts of it only these are sent.
+
+        Args:
+            model: The model class.
+            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
+            as_: Another class, which has some of the model's fields: what comes is an object of that.
+            select: Fields, or places inside them, in a tuple, `select=(Song.title, Song.plays)`: what
+                comes is a tuple of their values. None stands where a place is absent.
+            consistent: Read what every earlier acknowledged write left, at twice the capacity.
+            unexpired: None also for an item whose time to live is over and that is not removed yet.
+
+        Raises:
+            OtherKind: An item of another model of the table lies under the key.
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: *as_* or *select* name what the model does not have, or *as_* is a model of the same
+                table; or *unexpired* is said of a model without a time to live.
+        """
+        raise NotImplementedError
+
+    def get_one(self, *args: Any, **options: Any) -> Any:
+        """The item with a key. The arguments are those of `get`.
+
+        Raises:
+            NoSuchItem: There is none.
+            OtherKind: An item of another model of the table lies under the key.
+            MappingError: The key does not fit the model, or the item cannot be read as one.
+            QueryError: As `get`.
+        """
+        raise NotImplementedError
+
     def get_many(self, *args: Any, **options: Any) -> Any:
-        """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight.
+        """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight. The keys
+        are those of one model, `get_many(Song, keys)`, or of several, whose tables may differ:
+        `get_many([(User, key), (Order, key)])`.
 
         Each key is read once, however often it is given, and has one result at most, also with *ordered*
         and *missing*.
 
         Args:
-            model: The model class.
-            keys: Keys as `get` takes them; may be a generator.
+            model: The model class; or, in place of it and the keys, pairs of a model and a key.
+            keys: Keys as `get` takes them; may be a generator, as may the pairs.
+            as_: As in `get`. All models that are asked for must have the fields.
+            select: As in `get`.
             ordered: Keep the order of the keys.
             missing: `"skip"` keys without an item, or give None in their place, in the order of
                 the keys. Either way they are in `.missing` afterwards.
             consistent: Read what every earlier acknowledged write left, at twice the capacity.
             unexpired: Items whose time to live is over, and that are not removed yet, are missing.
+
+        Raises:
+            QueryError: As `get`; or one item is asked for as two models.
         """
         raise NotImplementedError
 
@@ -202,8 +240,18 @@ class AnyHandle(WriteVerbs, ReadVerbs):
     def transact_get(self, *args: Any, **options: Any) -> Any:
         """Items of any models as they were at one moment: `transact_get((Song, key), (User, key))`.
 
+        Args:
+            wanted: Pairs of a model and a key.
+            as_: As in `get`. All models that are asked for must have the fields.
+            select: As in `get`.
+
         Returns:
             The items in the order asked for, None for each that is not there. At most 100.
+
+        Raises:
+            TransactionError: More than 100 are asked for.
+            TransactionFailed: Writes got in the way until the deadline.
+            QueryError: As `get`.
         """
         raise NotImplementedError
 

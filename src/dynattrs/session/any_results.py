@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dynattrs.deferral import deferred
+from dynattrs.errors import QueryError
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.batch_get import BatchGet
+from dynattrs.operations.reading.pages import all_of
 from dynattrs.operations.reading.partiql import Statement
+from dynattrs.operations.reading.projections import OnError, check_on_error
 from dynattrs.operations.reading.query import QueryVerbs, _positive
 from dynattrs.session.any_handle import AnyHandle
 from dynattrs.tracebacks import hidden
@@ -24,6 +27,7 @@ __tracebackhide__ = hidden
 
 M_co = TypeVar("M_co", covariant=True)
 H = TypeVar("H", bound=AnyHandle)
+Self = TypeVar("Self", bound="AnyItems[Any, Any]")
 
 
 class AnyQuery(QueryVerbs[M_co]):
@@ -91,29 +95,43 @@ class AnyItems(Generic[H, M_co]):
     @property
     def missing(self) -> list[Any]:
         """The keys, as they were given, of which there was no item so far; all of them at the
-        end.
+        end. Of several models they are pairs of a model and a key.
         """
         return self._found.missing
+
+    @verb
+    def all(self) -> Flow[list[M_co]]:
+        """All items that are still to come, in a list."""
+        return (yield from all_of(self._found))
+
+    def on_error(self: Self, what: OnError, /) -> Self:
+        """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
+        `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it. With
+        `missing="none"` None stands in its place, and its key is not in `.missing`.
+
+        Returns:
+            This very stream.
+
+        Raises:
+            QueryError: Something else is said, or items have been read already.
+        """
+        if self._found.begun:
+            raise QueryError("on_error(...) has to be said before the first item is read")
+        self._found.on_error = check_on_error(what)
+        return self
 
 
 class AnyRows(Generic[H, M_co]):
     """The rows of a PartiQL statement. It can be iterated once."""
 
-    def __init__(self, handle: H, statement: Statement[M_co], first: list[M_co]) -> None:
+    def __init__(self, handle: H, statement: Statement[M_co]) -> None:
         self._handle = handle
         self._statement = statement
-        self._first: list[M_co] | None = first
 
     def __repr__(self) -> str:
         return shown.rows(self._statement)
 
-    def _next(self) -> Flow[list[M_co] | None]:
-        """The rows of the next page, or None at the end."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return (yield from self._statement.next())
-
-
-def nothing() -> None:
-    """What is to be done where nothing has begun."""
+    @verb
+    def all(self) -> Flow[list[M_co]]:
+        """All rows that are still to come, in a list."""
+        return (yield from all_of(self._statement))

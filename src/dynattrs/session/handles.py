@@ -7,17 +7,17 @@ for another one (`Query`, `AsyncQuery`), or overloads. `aio.handles` has the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import NO_KEY
-from dynattrs.session.any_handle import AnyEditing, AnyHandle
+from dynattrs.session.any_handle import AnyEditing
 from dynattrs.session.driver import Driver
+from dynattrs.session.reads import ReadingHandle
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
@@ -25,26 +25,18 @@ if TYPE_CHECKING:
 
     from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
-    from dynattrs.operations.reading import query
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
-    from dynattrs.session import blocks, results
+    from dynattrs.session import blocks
     from dynattrs.session.blocks import Tables, Transaction
-    from dynattrs.session.results import Items, Query, Rows
 else:
     blocks = deferred("dynattrs.session.blocks")
     edits = deferred("dynattrs.operations.writing.edits")
-    query = deferred("dynattrs.operations.reading.query")
-    results = deferred("dynattrs.session.results")
 
 __tracebackhide__ = hidden
 
 R = TypeVar("R")
 A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
 
 
 class Editing(AnyEditing["Handle", A]):
@@ -65,7 +57,7 @@ class Editing(AnyEditing["Handle", A]):
             edits.failed(self._edit)
 
 
-class Handle(AnyHandle, Sync):
+class Handle(ReadingHandle):
     """What a session and a batch have in common."""
 
     _driver: Driver
@@ -208,126 +200,6 @@ class Handle(AnyHandle, Sync):
             self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
         )
 
-    @overload
-    def query(self, one: type[M], /) -> Query[M]: ...
-    @overload
-    def query(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
-    @overload
-    def query(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
-    @overload
-    def query(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], /
-    ) -> Query[A | B | C | D]: ...
-    @overload
-    def query(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
-    ) -> Query[A | B | C | D | E]: ...
-    @overload
-    def query(
-        self,
-        one: type[object],
-        two: type[object],
-        three: type[object],
-        four: type[object],
-        five: type[object],
-        six: type[object],
-        /,
-        *more: type[object],
-    ) -> Query[Any]: ...
-    def query(self, *models: type[object]) -> Query[Any]:
-        return self._lazy(models, "query")
-
-    @overload
-    def scan(self, one: type[M], /) -> Query[M]: ...
-    @overload
-    def scan(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
-    @overload
-    def scan(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
-    @overload
-    def scan(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], /
-    ) -> Query[A | B | C | D]: ...
-    @overload
-    def scan(
-        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
-    ) -> Query[A | B | C | D | E]: ...
-    @overload
-    def scan(
-        self,
-        one: type[object],
-        two: type[object],
-        three: type[object],
-        four: type[object],
-        five: type[object],
-        six: type[object],
-        /,
-        *more: type[object],
-    ) -> Query[Any]: ...
-    def scan(self, *models: type[object]) -> Query[Any]:
-        return self._lazy(models, "scan")
-
-    def _lazy(
-        self, models: Sequence[type[object]], operation: Literal["query", "scan"]
-    ) -> Query[Any]:
-        return query.begin(results.Query[Any], self, models, operation)
-
-    @overload
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["skip"] = "skip",
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> Items[M]: ...
-    @overload
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["none"],
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> Items[M | None]: ...
-    def get_many(
-        self,
-        model: type[M],
-        keys: Iterable[Key],
-        /,
-        *,
-        ordered: bool = False,
-        missing: Literal["skip", "none"] = "skip",
-        consistent: bool = False,
-        unexpired: bool = False,
-    ) -> Items[Any]:
-        found = self._batch_get(
-            model, keys, consistent=consistent, unexpired=unexpired, ordered=ordered,
-            missing=missing,
-        )  # fmt: skip
-        return results.Items(self, found)
-
-    @overload
-    def execute(
-        self, statement: str, /, *parameters: object, model: type[M], consistent: bool = False
-    ) -> Rows[M]: ...
-    @overload
-    def execute(
-        self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
-    ) -> Rows[dict[str, Any]]: ...
-    def execute(
-        self, statement: str, /, *parameters: object, model: object = None, consistent: bool = False
-    ) -> Rows[Any]:
-        made, first = self._drive(
-            self._statement(statement, parameters, model, consistent=consistent)
-        )
-        return results.Rows(self, made, first)
-
     def edit(self, obj: M, /, *, guard: bool = False) -> Editing[M]:
         self._check_writable()
         self._drive(self._settle_taking())  # with which versions move
@@ -336,25 +208,6 @@ class Handle(AnyHandle, Sync):
     def transaction(self, *, token: str | None = None, now: datetime | None = None) -> Transaction:
         self._check_writable()
         return blocks.Transaction(self, token, now)
-
-    @overload
-    def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
-    @overload
-    def transact_get(
-        self, one: tuple[type[A], Key], two: tuple[type[B], Key], /
-    ) -> tuple[A | None, B | None]: ...
-    @overload
-    def transact_get(
-        self,
-        one: tuple[type[A], Key],
-        two: tuple[type[B], Key],
-        three: tuple[type[C], Key],
-        /,
-    ) -> tuple[A | None, B | None, C | None]: ...
-    @overload
-    def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]: ...
-    def transact_get(self, *wanted: tuple[type[object], Key]) -> tuple[Any, ...]:
-        return self._transact_get(wanted)
 
     @property
     def tables(self) -> Tables:

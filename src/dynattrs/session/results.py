@@ -11,11 +11,11 @@ from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows, nothing
+from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
 from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
-    from dynattrs.session.handles import Handle
+    from dynattrs.session.reads import ReadingHandle
 
 __tracebackhide__ = hidden
 
@@ -30,7 +30,7 @@ D = TypeVar("D")
 class Query(AnyQuery[M_co], Sync):
     """A lazy query or scan: iterate over it, or call one of its ends. No request before that."""
 
-    _handle: Handle
+    _handle: ReadingHandle
 
     def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
@@ -70,20 +70,32 @@ class Query(AnyQuery[M_co], Sync):
         return self._giving(Query[AttributeMap], Raw())
 
 
-class Items(AnyItems["Handle", M_co]):
+class Items(AnyItems["ReadingHandle", M_co], Sync):
     """A lazy stream of the items of many keys. It can be iterated once."""
+
+    def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
         return Each.of(lambda: self._handle._drive(self._found.next()), self._found.close)
 
 
-class Rows(AnyRows["Handle", M_co]):
+class Rows(AnyRows["ReadingHandle", M_co], Sync):
     """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
     once.
     """
 
+    def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return self._handle._drive(flow)
+
     def __iter__(self) -> Iterator[M_co]:
-        return Each.of(lambda: self._handle._drive(self._next()), nothing)
+        return Each.of(lambda: self._handle._drive(self._statement.next()), _nothing)
+
+
+def _nothing() -> None:
+    """What is to be done where nothing has begun."""
 
 
 # Not generators: one that has raised an error says "the end" when it is asked again, as if everything had

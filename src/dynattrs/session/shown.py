@@ -110,8 +110,8 @@ def items(found: BatchGet[Any]) -> str:
         "consistent": found._consistent,
     }
     said = "".join(f", {name}={value!r}" for name, value in options.items() if value)
-    state = f"begun, {len(found.missing)} missing so far" if found._begun else "not begun"
-    return f"<get_many({found.model}{said}), {state}>"
+    state = f"begun, {len(found.missing)} missing so far" if found.begun else "not begun"
+    return f"<get_many({found.what}{said}), {state}>"
 
 
 def rows(found: Statement[Any]) -> str:

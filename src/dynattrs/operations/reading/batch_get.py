@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Final, Generic, TypeVar, cast
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import DynattrsError, Throttled
+from dynattrs.errors import DynattrsError, MappingError, QueryError, Throttled
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Pause, Start, Task, Wait, WaitAny
-from dynattrs.operations.item_keys import identity, key_in
+from dynattrs.operations.item_keys import identity, is_class_of, key_in, key_of
 from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import PASSING
+from dynattrs.operations.requests import asking_for
 from dynattrs.operations.writing.lanes import Lanes
 from dynattrs.operations.writing.partitions import Partition
+from dynattrs.quoting import quoted
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading.projections import OnError
 
 R = TypeVar("R")
 
@@ -32,12 +37,74 @@ R = TypeVar("R")
 _HELD: Final = 1000
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
+class Subject:
+    """What is asked of the items of one model.
+
+    Attributes:
+        name: The model's.
+        table: The real name of its table.
+        read: Makes a result of an item.
+        finish: What the result goes through then: hooks.
+        skip: Whether an item counts as missing.
+        needs: The attributes that are asked for; None is whole items.
+        decode: Reads a reply that has items of this model only.
+    """
+
+    name: str
+    table: str
+    read: Callable[[Any], Any] = lambda item: item
+    finish: Callable[[Any], Any] | None = None
+    skip: Callable[[StoredItem], bool] | None = None
+    needs: frozenset[str] | None = None
+    decode: Decode | None = None
+
+
+@attrs.frozen(eq=False)
 class WantedKey:
-    """A key as the caller gave it, and as it is stored."""
+    """A key as the caller gave it, and as it is stored; and what it is the key of."""
 
     given: Any
     stored: AttributeMap
+    subject: Subject
+
+    @property
+    def identity(self) -> Hashable:
+        return identity(self.subject.table, self.stored)
+
+
+def of_several(
+    wanted: Any, subject_of: Callable[[ModelInfo, object], Subject]
+) -> Iterator[WantedKey]:
+    """The keys of `[(User, key), (Order, key)]`.
+
+    Raises:
+        QueryError: Something else was given.
+        ModelError: (the iterator) Something that is no model stands before a key.
+    """
+    if is_class_of(wanted) or not isinstance(wanted, Iterable):
+        raise QueryError(
+            f"get_many({quoted(wanted)}): keys are missing; write get_many(Song, keys), or "
+            f"get_many([(Song, key), (Album, key)])"
+        )
+    return _of_several(wanted, subject_of)
+
+
+def _of_several(
+    wanted: Iterable[Any], subject_of: Callable[[ModelInfo, object], Subject]
+) -> Iterator[WantedKey]:
+    known: dict[object, tuple[ModelInfo, Subject]] = {}
+    for each in wanted:
+        if not isinstance(each, tuple) or len(each) != 2:
+            raise QueryError(
+                f"get_many([{quoted(each)}, …]): a pair of a model and a key is expected: (Song, key)"
+            )
+        model, key = each
+        found = model_info(model)
+        if model not in known:
+            known[model] = found, subject_of(found, model)
+        info, subject = known[model]
+        yield WantedKey(each, key_of(info, key), subject)
 
 
 @attrs.define(eq=False)
@@ -74,31 +141,27 @@ class BatchGet(Source, Generic[R]):
     def __init__(
         self,
         core: Core,
-        table: str,
         keys: Iterable[WantedKey],
-        read: Callable[[Any], R],
         *,
-        skip: Callable[[StoredItem], bool] | None = None,
         consistent: bool,
         ordered: bool,
         none_for_missing: bool,
-        before: Callable[[], Flow[None]],
-        decode: Decode | None = None,
-        model: str = "",
+        before: Callable[[str], Flow[None]],
+        what: str = "",
     ) -> None:
         self._core = core
-        #: Its name, for those who look at it.
-        self.model = model
-        self._table = table
-        self._chunks = _chunks(table, keys, self._holds)
-        self._read = read
-        self._skip = skip
+        #: What was asked for, for those who look at it.
+        self.what = what
+        self._chunks = _chunks(keys, self._holds)
+        #: What to do with an item that cannot be read.
+        self.on_error: OnError = "raise"
         self._consistent = consistent
         self._ordered = ordered
         self._none_for_missing = none_for_missing
+        #: Stores what is pending for a table; the tables for which that was done.
         self._before = before
-        self._decode = decode
-        self._begun = False
+        self._settled: set[str] = set()
+        self.begun = False
         self._under_way: deque[_Fetching] = deque()
         #: Keys of partitions that take no more for now. Where results keep the order of the keys, the
         #: others wait for them anyway.
@@ -109,11 +172,9 @@ class BatchGet(Source, Generic[R]):
         self.missing: list[Any] = []
 
     @failing_again
-    def next(self) -> Flow[list[R | None] | None]:
+    def next(self) -> Flow[list[R] | None]:
         """The items of the next chunk, or None at the end."""
-        if not self._begun:
-            yield from self._before()
-            self._begun = True
+        self.begun = True
         while True:
             wait = 0.0
             while len(self._under_way) < self._core.concurrency:
@@ -122,6 +183,7 @@ class BatchGet(Source, Generic[R]):
                     chunk = next(self._chunks, None)
                 if not chunk:
                     break
+                yield from self._settle(chunk)
                 if not self._under_way and len(chunk) < limits.BATCH_GET_ITEMS:
                     # The last and only one: no thread, no task.
                     try:
@@ -173,6 +235,17 @@ class BatchGet(Source, Generic[R]):
         self._lanes.take(found)
         return [each.wanted for each in found], max(since, self._heard), 0.0
 
+    def _settle(self, chunk: list[WantedKey]) -> Flow[None]:
+        """Store what is pending for the tables of a chunk, so that it is read."""
+        tables = dict.fromkeys(key.subject.table for key in chunk)
+        try:
+            for table in tables.keys() - self._settled:
+                yield from self._before(table)
+                self._settled.add(table)
+        except BaseException:
+            self._again([chunk])
+            raise
+
     def _holds(self, key: WantedKey, which: Hashable) -> bool:
         """Let a key wait if its partition takes no more for now; whether it does."""
         if not self._lanes:
@@ -185,10 +258,7 @@ class BatchGet(Source, Generic[R]):
         return True
 
     def _fetch(self, chunk: list[WantedKey], since: float | None) -> Flow[Found]:
-        return fetch(
-            self._core, self._table, chunk, self._consistent, self._decode, since=since,
-            late=not self._in_order,
-        )  # fmt: skip
+        return fetch(self._core, chunk, self._consistent, since=since, late=not self._in_order)
 
     def close(self) -> None:
         """Forget what is being fetched, without waiting for it."""
@@ -204,14 +274,12 @@ class BatchGet(Source, Generic[R]):
             each.task.cancel()
         self._under_way.clear()
 
-    def _results(
-        self, chunk: list[WantedKey], answer: Found, since: float | None
-    ) -> list[R | None]:
+    def _results(self, chunk: list[WantedKey], answer: Found, since: float | None) -> list[R]:
         found = answer.items
-        wanted = {identity(self._table, key.stored): key for key in chunk}
+        wanted = {key.identity: key for key in chunk}
         now = self._core.environment.monotonic()
         if since is not None:
-            self._lanes.ended([_late(self._table, key) for key in chunk])
+            self._lanes.ended([_late(key) for key in chunk])
         if found:
             self._heard = now
         for partition, group in answer.late.items():
@@ -220,21 +288,35 @@ class BatchGet(Source, Generic[R]):
             for late in group:
                 self._lanes.put(lane, late)
                 del wanted[late.identity]
-        if self._skip is not None:
-            found = {which: item for which, item in found.items() if not self._skip(item)}
-        absent = [key.given for which, key in wanted.items() if which not in found]
-        self.missing += absent
-        results: list[R | None] = []
-        if self._ordered or self._none_for_missing:
-            for which in wanted:
-                item = found.get(which)
-                if item is not None:
-                    results.append(self._read(item))
-                elif self._none_for_missing:
-                    results.append(None)
-            return results
-        results.extend(self._read(item) for item in found.values())
+        if any(key.subject.skip is not None for key in chunk):
+            found = {
+                which: item
+                for which, item in found.items()
+                if (skip := wanted[which].subject.skip) is None or not skip(item)
+                if which in wanted
+            }
+        self.missing += [key.given for which, key in wanted.items() if which not in found]
+        results: list[Any] = []
+        for which in wanted if self._in_order else found:
+            item, key = found.get(which), wanted.get(which)
+            if item is not None and key is not None:
+                results += self._read(key.subject, item)
+            elif self._none_for_missing:
+                results.append(None)
         return results
+
+    def _read(self, subject: Subject, item: StoredItem) -> tuple[Any, ...]:
+        """What is read of an item; nothing, or None in its place, if that cannot be read."""
+        try:
+            result = subject.read(item)
+        except MappingError as error:
+            if self.on_error == "raise":
+                raise
+            if callable(self.on_error):
+                self.on_error(error)
+            return (None,) if self._none_for_missing else ()
+        # What a hook raises is no item that cannot be read.
+        return (result if subject.finish is None else subject.finish(result),)
 
 
 @attrs.frozen(eq=False)
@@ -246,24 +328,34 @@ class _Fetching:
     task: Task
 
 
-def _late(table: str, key: WantedKey) -> Late:
-    return Late(key, key.stored, identity(table, key.stored))
+def _late(key: WantedKey) -> Late:
+    return Late(key, key.stored, key.identity)
 
 
 def _chunks(
-    table: str, keys: Iterable[WantedKey], holds: Callable[[WantedKey, Hashable], bool]
+    keys: Iterable[WantedKey], holds: Callable[[WantedKey, Hashable], bool]
 ) -> Iterator[list[WantedKey]]:
     """Lists of 100 keys, without those that are held. There is one after a thousand of these at the
     latest, which then is shorter.
+
+    Raises:
+        QueryError: One item is asked for as two models.
     """
-    seen: set[Hashable] = set()
+    seen: dict[Hashable, Subject] = {}
     chunk: list[WantedKey] = []
     held = 0
     for key in keys:
-        which = identity(table, key.stored)
-        if which in seen:
+        which = key.identity
+        earlier = seen.get(which)
+        if earlier is not None:
+            if earlier is not key.subject:
+                raise QueryError(
+                    f"get_many: the item with the key {quoted(key.given[1])} is asked for as "
+                    f"{earlier.name} and as {key.subject.name}; ask for it once, as the model that "
+                    f"it is of"
+                )
             continue
-        seen.add(which)
+        seen[which] = key.subject
         if holds(key, which):
             held += 1
         else:
@@ -277,10 +369,8 @@ def _chunks(
 
 def fetch(
     core: Core,
-    table: str,
     chunk: list[WantedKey],
     consistent: bool,
-    decode: Decode | None = None,
     *,
     since: float | None = None,
     late: bool = False,
@@ -289,10 +379,8 @@ def fetch(
 
     Args:
         core: The session's.
-        table: The real name of the table.
-        chunk: The keys.
+        chunk: The keys, of one table or of several.
         consistent: Whether what was written before is seen for sure.
-        decode: Reads the reply.
         since: When something came last, if the keys have waited for their partitions.
         late: Leave keys of hot partitions for later.
 
@@ -302,38 +390,42 @@ def fetch(
     environment = core.environment
     patience = core.deadline.total_seconds()
     until = (environment.monotonic() if since is None else since) + patience
-    names = list(chunk[0].stored)
     wanted = chunk
     found: dict[Hashable, StoredItem] = {}
     waiting: dict[Partition, list[Late]] = {}
     consumed = 0.0
     attempt = 0
     cause: DynattrsError | None = None
+    decode = chunk[0].subject.decode
+    if any(key.subject.decode is not decode for key in chunk):
+        decode = None
     while wanted:
-        request: Message = {"Keys": [key.stored for key in wanted]}
-        if consistent:
-            request["ConsistentRead"] = True
-        items: list[StoredItem] = []
+        by_table = _by_table(wanted)
+        tables = tuple(by_table)
+        only = tables[0] if len(tables) == 1 else None
+        items = 0
         left = wanted
         try:
-            parameters = {"RequestItems": {table: request}}
+            parameters = {"RequestItems": _request_items(by_table, consistent)}
             response = yield Call("batch_get_item", parameters, deadline=until, decode=decode)
         except PASSING as error:
             cause = error
         else:
-            items = [item for each in response.get("Responses", {}).values() for item in each]
+            for said, some in response.get("Responses", {}).items():
+                table = _table_of(said, tables)
+                names = list(by_table[table][0].stored)
+                for item in some:
+                    found[identity(table, {name: item[name] for name in names})] = item
+                items += len(some)
             costs = response.get("ConsumedCapacity") or ()
             consumed += sum(each.get("CapacityUnits", 0.0) for each in costs)
-            left = _left(table, wanted, response.get("UnprocessedKeys") or {})
-            cause = Throttled(
-                "BatchGetItem", "UnprocessedKeys", f"{len(left)} keys were left unprocessed", table
-            )
-        for item in items:
-            found[identity(table, {name: item[name] for name in names})] = item
+            left = _left(by_table, wanted, response.get("UnprocessedKeys") or {})
+            problem = f"{len(left)} keys were left unprocessed"
+            cause = Throttled("BatchGetItem", "UnprocessedKeys", problem, only)
         now = environment.monotonic()
         if not left:
             if since is not None:
-                asked = [_late(table, key) for key in wanted]
+                asked = [_late(key) for key in wanted]
                 core.hot_reads.took(asked, now, environment.random())
             break
         if items:
@@ -343,42 +435,68 @@ def fetch(
         if now >= until:
             raise cause
         if late and isinstance(cause, Throttled):
-            hot = _hot(core, table, wanted, left, now, again=wanted is not chunk)
+            hot = _hot(core, wanted, left, now, again=wanted is not chunk)
             for partition, group in hot.items():
                 core.tell_hot(partition, len(group), "BatchGetItem", cause)
                 waiting.setdefault(partition, []).extend(group)
             held = {each.identity for group in hot.values() for each in group}
-            left = [key for key in left if identity(table, key.stored) not in held]
+            left = [key for key in left if key.identity not in held]
         wanted = left
         if wanted:
-            yield core.pause_before(attempt, "BatchGetItem", (table,), len(left), cause, until)
+            yield core.pause_before(
+                attempt, "BatchGetItem", _by_table(left), len(left), cause, until
+            )
     return Found(found, consumed, waiting, cause)
 
 
-def _left(table: str, wanted: list[WantedKey], left: Message) -> list[WantedKey]:
+def _by_table(keys: list[WantedKey]) -> dict[str, list[WantedKey]]:
+    found: dict[str, list[WantedKey]] = {}
+    for key in keys:
+        found.setdefault(key.subject.table, []).append(key)
+    return found
+
+
+def _request_items(by_table: dict[str, list[WantedKey]], consistent: bool) -> Message:
+    """What is asked of each table: of all models that share one the same attributes."""
+    made: Message = {}
+    for table, keys in by_table.items():
+        needs = [subject.needs for subject in {key.subject: None for key in keys}]
+        known = [each for each in needs if each is not None]
+        attributes = frozenset().union(*known) if len(known) == len(needs) else None
+        made[table] = {"Keys": [key.stored for key in keys], **asking_for(attributes)}
+        if consistent:
+            made[table]["ConsistentRead"] = True
+    return made
+
+
+def _table_of(said: str, tables: Sequence[str]) -> str:
+    """The table that a reply means, which may call one by its name that was asked by its ARN."""
+    if said in tables or len(tables) == 1:
+        return said if said in tables else tables[0]
+    return next(each for each in tables if each.rpartition("/")[2] == said.rpartition("/")[2])
+
+
+def _left(
+    by_table: dict[str, list[WantedKey]], wanted: list[WantedKey], left: Message
+) -> list[WantedKey]:
     """The keys that an answer has left."""
-    keys = {
-        identity(table, native_map(key)): native_map(key)
-        for each in left.values()
-        for key in each["Keys"]
-    }
+    keys = {}
+    for said, each in left.items():
+        table = _table_of(said, tuple(by_table))
+        for key in each["Keys"]:
+            stored = native_map(key)
+            keys[identity(table, stored)] = WantedKey(None, stored, by_table[table][0].subject)
     if not keys:
         return []
-    known = [key for key in wanted if keys.pop(identity(table, key.stored), None) is not None]
-    return known + [WantedKey(None, key) for key in keys.values()]
+    known = [key for key in wanted if keys.pop(key.identity, None) is not None]
+    return known + list(keys.values())
 
 
 def _hot(
-    core: Core,
-    table: str,
-    wanted: list[WantedKey],
-    left: list[WantedKey],
-    now: float,
-    *,
-    again: bool,
+    core: Core, wanted: list[WantedKey], left: list[WantedKey], now: float, *, again: bool
 ) -> dict[Partition, list[Late]]:
     """Those of the keys that an answer has left that are to wait for their partitions."""
-    asked, missed = ([_late(table, key) for key in keys] for keys in (wanted, left))
+    asked, missed = ([_late(key) for key in keys] for keys in (wanted, left))
     return core.hot_reads.hot(asked, missed, now, core.environment.random(), again=again)
 
 
@@ -392,18 +510,18 @@ def whole_items(
     """The whole items behind what an index has of them, each with that, in its order, and the capacity
     units that they cost. What was deleted since is left out.
     """
-    table = core.table_name(info.table)
+    subject = Subject(info.name, core.table_name(info.table), decode=decode)
     pairs: list[tuple[StoredItem, StoredItem]] = []
     consumed = 0.0
     for start in range(0, len(places), limits.BATCH_GET_ITEMS):
         some = places[start : start + limits.BATCH_GET_ITEMS]
         # No rows are made of what an index lacks attributes of.
         keys = [key_in(info, cast("AttributeMap", place)) for place in some]
-        chunk = [WantedKey(None, key) for key in keys]
-        found = yield from fetch(core, table, chunk, consistent, decode)
+        chunk = [WantedKey(None, key, subject) for key in keys]
+        found = yield from fetch(core, chunk, consistent)
         consumed += found.consumed
-        for key, place in zip(keys, some, strict=True):
-            item = found.items.get(identity(table, key))
+        for key, place in zip(chunk, some, strict=True):
+            item = found.items.get(key.identity)
             if item is not None:
                 pairs.append((item, place))
     return pairs, consumed

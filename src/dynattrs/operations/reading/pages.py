@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, overload
 import attrs
 
 from dynattrs.deferral import deferred
+from dynattrs.errors import QueryError
 from dynattrs.keys.plans import Plan
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
@@ -383,6 +384,37 @@ class Source:
 
 
 S = TypeVar("S", bound=Source)
+
+
+class Bits(Protocol[R]):
+    """What `all_of` takes."""
+
+    failure: Exception | None
+
+    def next(self) -> Flow[list[R] | None]:
+        """The next ones, or None at the end."""
+        ...
+
+    def close(self) -> None:
+        """Forget what is being fetched."""
+        ...
+
+
+def all_of(source: Bits[R]) -> Flow[list[R]]:
+    """All that is still to come. An interruption loses what had come: whoever asks then is told."""
+    found: list[R] = []
+    try:
+        while (some := (yield from source.next())) is not None:
+            found += some
+    except BaseException as error:
+        source.close()
+        if not isinstance(error, Exception):
+            source.failure = QueryError(
+                f"all() was interrupted by {type(error).__name__}, and what had come by then is lost; "
+                f"ask anew"
+            )
+        raise
+    return found
 
 
 def failing_again(following: Callable[[S], Flow[R]]) -> Callable[[S], Flow[R]]:

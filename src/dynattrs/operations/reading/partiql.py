@@ -59,10 +59,24 @@ class Statement(Source, Generic[R]):
         self._left_out = left_out
         self._reads = reads(statement)
         self._done = False
+        #: The first page, which is there before anybody asks for it.
+        self._first: list[R] | None = None
+
+    def begin(self) -> Flow[None]:
+        """Run the statement: what it writes is done then."""
+        self._first = yield from self._page()
 
     @failing_again
     def next(self) -> Flow[list[R] | None]:
         """The rows of the next page, or None at the end."""
+        first, self._first = self._first, None
+        return (yield from self._page()) if first is None else first
+
+    def close(self) -> None:
+        """Give no more rows."""
+        self._first, self._done = None, True
+
+    def _page(self) -> Flow[list[R] | None]:
         if self._done:
             return None
         call = Call(

@@ -7,7 +7,7 @@ Objects of models are `objects`'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_origin
 
 import attrs
 
@@ -22,7 +22,7 @@ from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
 from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm
+from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm, info_of
 from dynattrs.schema.table import AttributeMap
 from dynattrs.tracebacks import hidden
 
@@ -32,6 +32,17 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: What to do with an item that cannot be read.
 OnError: TypeAlias = Literal["raise", "skip"] | Callable[[MappingError], object]
+
+
+def check_on_error(what: OnError) -> OnError:
+    """What was said, if it can be.
+
+    Raises:
+        QueryError: It is something else.
+    """
+    if what not in ("raise", "skip") and not callable(what):
+        raise QueryError(f"on_error({what!r}): write 'raise', 'skip' or a function")
+    return what
 
 
 class Reader(Protocol[R_co]):
@@ -173,8 +184,16 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
 
     Raises:
         ModelError: A field of it cannot be read.
-        QueryError: It is no class with fields, or has one that the model has not.
+        QueryError: It is no class with fields, or has one that the model has not; or it is a model of
+            the same table: an object that was read in part could be saved in place of the whole item.
     """
+    own = info_of(get_origin(cls) or cls)
+    if own is not None and own.table.name == info.table.name:
+        raise QueryError(
+            f"as_({own.name}): {own.name} is a model of table {info.table.name!r}, and saving what was "
+            f"read in part would erase the rest of the item; give a class that is no model, "
+            f"@attrs.define class …, or read whole objects"
+        )
     try:
         codec = info.mapper.codec(cls)
     except Refused as refusal:

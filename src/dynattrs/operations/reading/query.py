@@ -36,7 +36,7 @@ from dynattrs.operations.reading.pages import (
     failing_again,
     pages_of,
 )
-from dynattrs.operations.reading.projections import Keys, OnError, Reader
+from dynattrs.operations.reading.projections import Keys, OnError, Reader, check_on_error
 from dynattrs.operations.reading.shards import merged_pages
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.messages import Message
@@ -152,9 +152,7 @@ class QueryVerbs(Generic[M_co]):
         """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
         `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it.
         """
-        if what not in ("raise", "skip") and not callable(what):
-            raise QueryError(f"on_error({what!r}): write 'raise', 'skip' or a function")
-        return self._with(_on_error=what)
+        return self._with(_on_error=check_on_error(what))
 
     def _with(self: Self, **changes: Any) -> Self:
         # attrs takes the underscore off in __init__ and `evolve`.

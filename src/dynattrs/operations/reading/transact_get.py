@@ -13,11 +13,15 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.refusals import PASSING_REASONS, TransactionCanceled
 from dynattrs.operations.transaction_errors import Reason, TransactionError, TransactionFailed
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.messages import Message
 
 
-def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow[list[Any]]:
+def transact_get(core: Core, wanted: Sequence[Message]) -> Flow[list[Any]]:
     """Up to 100 items at one moment, as they are stored; None for each that is not there.
+
+    Args:
+        core: The session's.
+        wanted: What each `Get` says: a table, a key, perhaps the attributes.
 
     Raises:
         TransactionError: More than 100 are asked for.
@@ -32,7 +36,7 @@ def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow
         return []
     environment = core.environment
     until = environment.monotonic() + core.deadline.total_seconds()
-    items = [{"Get": {"TableName": table, "Key": key}} for table, key in wanted]
+    items = [{"Get": each} for each in wanted]
     attempt = 0
     while True:
         try:
@@ -41,7 +45,7 @@ def transact_get(core: Core, wanted: Sequence[tuple[str, AttributeMap]]) -> Flow
             codes = {reason.get("Code") or "None" for reason in error.reasons} - {"None"}
             if codes <= PASSING_REASONS and environment.monotonic() < until:
                 attempt += 1
-                reason, tables = ", ".join(sorted(codes)), (table for table, _ in wanted)
+                reason, tables = ", ".join(sorted(codes)), (each["TableName"] for each in wanted)
                 yield core.pause_before(
                     attempt, "TransactGetItems", tables, len(wanted), reason or error, until
                 )

@@ -27,53 +27,18 @@ from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
-    from dynattrs.operations.reading import batch_get, partiql, transact_get
+    from dynattrs.operations.reading import batch_get, partiql, parts, transact_get
     from dynattrs.operations.writing import batch
 else:
     batch = deferred("dynattrs.operations.writing.batch")
     batch_get = deferred("dynattrs.operations.reading.batch_get")
     transact_get = deferred("dynattrs.operations.reading.transact_get")
+    parts = deferred("dynattrs.operations.reading.parts")
     partiql = deferred("dynattrs.operations.reading.partiql")
 
 
 class ReadVerbs(Owner):
     """What a session, and a batch, reads."""
-
-    @verb
-    def get(
-        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
-    ) -> Flow[M | None]:
-        """The item with a key, or None.
-
-        Args:
-            model: The model class.
-            key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
-            consistent: Read what every earlier acknowledged write left, at twice the capacity.
-            unexpired: None also for an item whose time to live is over and that is not removed yet.
-
-        Raises:
-            OtherKind: An item of another model of the table lies under the key.
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: *unexpired* is said of a model without a time to live.
-        """
-        return (yield from self._object(model, key, consistent, unexpired))
-
-    @verb
-    def get_one(
-        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
-    ) -> Flow[M]:
-        """The item with a key. The arguments are those of `get`.
-
-        Raises:
-            NoSuchItem: There is none.
-            OtherKind: An item of another model of the table lies under the key.
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: *unexpired* is said of a model without a time to live.
-        """
-        found = yield from self._object(model, key, consistent, unexpired)
-        if found is None:
-            raise NoSuchItem(model_info(model).name, key)
-        return found
 
     @verb
     def exists(self, model: type[M], key: Key, *, consistent: bool = False) -> Flow[bool]:
@@ -132,26 +97,35 @@ class ReadVerbs(Owner):
         )  # fmt: skip
 
     @verb
-    def _transact_get(self, wanted: tuple[tuple[Any, Any], ...]) -> Flow[tuple[Any, ...]]:
+    def _transact_get(
+        self, wanted: tuple[tuple[Any, Any], ...], as_: object = None, select: object = None
+    ) -> Flow[tuple[Any, ...]]:
         self._check_open()
         asked = []
         for model, key in wanted:
             info = model_info(model)
-            asked.append((model, info, self._core.table_name(info.table), key_of(info, key)))
-        for _, _, table, key in asked:
+            part = self._part(info, as_, select)
+            table = self._core.table_name(info.table)
+            asked.append((model, info, part, table, key_of(info, key)))
+        for *_, table, key in asked:
             yield from self._settle_pending(table, key)
-        keys = [(table, key) for _, _, table, key in asked]
-        items = yield from transact_get.transact_get(self._core, keys)
+        gets = [
+            {"TableName": table, "Key": key, **({} if part is None else part.request)}
+            for _, _, part, table, key in asked
+        ]
+        items = yield from transact_get.transact_get(self._core, gets)
         return tuple(
-            self._core.loaded(info, self._made(info, model, item)) if item else None
-            for (model, info, _, _), item in zip(asked, items, strict=True)
+            self._result(info, model, part, item) if item else None
+            for (model, info, part, _, _), item in zip(asked, items, strict=True)
         )
 
     def _batch_get(
         self,
-        model: object,
-        keys: Iterable[Key],
+        wanted: object,
+        keys: Iterable[Key] | None,
         *,
+        as_: object,
+        select: object,
         consistent: bool,
         unexpired: bool,
         ordered: bool,
@@ -160,22 +134,43 @@ class ReadVerbs(Owner):
         if missing not in ("skip", "none"):
             raise QueryError(f"get_many(missing={missing!r}): write 'skip' or 'none'")
         self._check_open()
-        info = model_info(model)
+        subject = functools.partial(self._subject, as_=as_, select=select, unexpired=unexpired)
+        if keys is not None:
+            info = model_info(wanted)
+            of_one = subject(info, wanted)
+            found: Iterable[batch_get.WantedKey] = (
+                batch_get.WantedKey(key, key_of(info, key), of_one) for key in keys
+            )
+            what = info.name
+        else:
+            found, what = batch_get.of_several(wanted, subject), "several models"
+        return batch_get.BatchGet(
+            self._core, found, consistent=consistent, ordered=ordered,
+            none_for_missing=missing == "none", before=self._settle_table, what=what,
+        )  # fmt: skip
+
+    def _subject(
+        self, info: ModelInfo, model: object, *, as_: object, select: object, unexpired: bool
+    ) -> batch_get.Subject:
+        """What `get_many` asks of the items of a model."""
         table = self._core.table_name(info.table)
         skip = None
         if unexpired:
             time_to_live(info)
             skip = functools.partial(is_expired, self._core, info)
-        return batch_get.BatchGet(
-            self._core, table, (batch_get.WantedKey(key, key_of(info, key)) for key in keys),
-            self._reads(info, model), skip=skip, consistent=consistent,
-            ordered=ordered, none_for_missing=missing == "none",
-            before=lambda: self._settle_table(table), decode=decoder(info, model, "Responses"),
-            model=info.name,
+        part = self._part(info, as_, select, unexpired=unexpired)
+        if part is not None:
+            return batch_get.Subject(
+                info.name, table, part.reads(), skip=skip, needs=part.attributes
+            )
+        return batch_get.Subject(
+            info.name, table, self._loads(info, model), self._core.after_load(info), skip,
+            decode=decoder(info, model, "Responses"),
         )  # fmt: skip
 
-    def _reads(self, info: ModelInfo, model: Any, *, sure: bool = True) -> Callable[[Any], Any]:
-        """What makes an object of each of many items, with the hooks of its model.
+    @staticmethod
+    def _loads(info: ModelInfo, model: Any, *, sure: bool = True) -> Callable[[Any], Any]:
+        """What makes an object of each of many items.
 
         Args:
             info: The model.
@@ -184,15 +179,17 @@ class ReadVerbs(Owner):
         """
         # Not the function that makes objects now: rows may learn on the way.
         load: Callable[[Any], Any] = functools.partial(made_of, info, model)
-        if not sure or info.keys is None:
-            load = reading_own(info, model, load)
-        finish = self._core.after_load(info)
+        return load if sure and info.keys is not None else reading_own(info, model, load)
+
+    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
+        """The same for items of whatever keys, with the hooks of their model."""
+        load, finish = self._loads(info, model, sure=False), self._core.after_load(info)
         return load if finish is None else lambda item: finish(load(item))
 
     def _statement(
         self, statement: str, parameters: tuple[object, ...], model: object, *, consistent: bool
-    ) -> Flow[tuple[partiql.Statement[Any], list[Any]]]:
-        """A statement with its first page of rows: what writes is done when this returns."""
+    ) -> Flow[partiql.Statement[Any]]:
+        """A statement that was run."""
         if partiql.reads(statement):
             self._check_open()
         else:
@@ -209,26 +206,59 @@ class ReadVerbs(Owner):
             self._core.table_name(
                 info.table
             )  # the statement names it, and tests may have to make it
-            read = self._reads(info, model, sure=False)
+            read = self._reads(info, model)
             decode = decoder(info, model, "Items")
             if info.table.name in guarded_tables:
                 left_out = functools.partial(is_guard, info.table)
         found: partiql.Statement[Any] = partiql.Statement(
             statement, parameters, read, consistent=consistent, decode=decode, left_out=left_out
         )
-        return found, (yield from found.next()) or []
+        yield from found.begin()
+        return found
 
     def _object(
-        self, model: type[M], key: object, consistent: bool, unexpired: bool
-    ) -> Flow[M | None]:
+        self,
+        model: Any,
+        key: object,
+        *,
+        consistent: bool,
+        unexpired: bool,
+        as_: object = None,
+        select: object = None,
+        there: bool = False,
+    ) -> Flow[Any]:
+        """What a key has: an object, or the part of it that was asked for; None if nothing, unless it must
+        be *there*.
+        """
         self._check_open()
         info = model_info(model)
         stored_key = key_of(info, key)
         if unexpired:
             time_to_live(info)
-        item = yield from self._get(info, stored_key, consistent, model)
-        if item is None or (unexpired and is_expired(self._core, info, item)):
+        part = self._part(info, as_, select, unexpired=unexpired)
+        if part is None:
+            item = yield from self._get(info, stored_key, consistent, model)
+        else:
+            item = yield from self._get(info, stored_key, consistent, extra=part.request)
+        if item is not None and not (unexpired and is_expired(self._core, info, item)):
+            return self._result(info, model, part, item)
+        if there:
+            raise NoSuchItem(info.name, key)
+        return None
+
+    @staticmethod
+    def _part(
+        info: ModelInfo, as_: object, select: object, *, unexpired: bool = False
+    ) -> parts.Part[Any] | None:
+        # Most reads are of whole objects.
+        if as_ is None and select is None:
             return None
+        return parts.part_of(info, as_, select, unexpired=unexpired)
+
+    def _result(self, info: ModelInfo, model: Any, part: parts.Part[Any] | None, item: Any) -> Any:
+        """What comes of an item that was asked for by its key."""
+        if part is not None:
+            return part.reads()(item)
         return self._core.loaded(info, self._made(info, model, item))
 
     @staticmethod

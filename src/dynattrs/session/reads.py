@@ -1,0 +1,407 @@
+"""What a session and a batch read, and run of PartiQL. See `session.handles`; `aio.reads` has the same,
+line for line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from dynattrs.deferral import deferred
+from dynattrs.models.model import Instance, M
+from dynattrs.operations.flows import Sync
+from dynattrs.session.any_handle import AnyHandle
+from dynattrs.tracebacks import hidden
+
+if TYPE_CHECKING:
+    from dynattrs.expressions.operand_types import Key
+    from dynattrs.operations.reading import query
+    from dynattrs.session import results
+    from dynattrs.session.results import Items, Query, Rows
+else:
+    query = deferred("dynattrs.operations.reading.query")
+    results = deferred("dynattrs.session.results")
+
+__tracebackhide__ = hidden
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+Row = TypeVar("Row", bound="tuple[Any, ...]")
+
+
+class ReadingHandle(AnyHandle, Sync):
+    """What a session and a batch read."""
+
+    @overload
+    def query(self, one: type[M], /) -> Query[M]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
+    @overload
+    def query(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> Query[A | B | C | D]: ...
+    @overload
+    def query(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> Query[A | B | C | D | E]: ...
+    @overload
+    def query(
+        self,
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
+        /,
+        *more: type[object],
+    ) -> Query[Any]: ...
+    def query(self, *models: type[object]) -> Query[Any]:
+        return self._lazy(models, "query")
+
+    @overload
+    def scan(self, one: type[M], /) -> Query[M]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], /) -> Query[A | B]: ...
+    @overload
+    def scan(self, one: type[A], two: type[B], three: type[C], /) -> Query[A | B | C]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], /
+    ) -> Query[A | B | C | D]: ...
+    @overload
+    def scan(
+        self, one: type[A], two: type[B], three: type[C], four: type[D], five: type[E], /
+    ) -> Query[A | B | C | D | E]: ...
+    @overload
+    def scan(
+        self,
+        one: type[object],
+        two: type[object],
+        three: type[object],
+        four: type[object],
+        five: type[object],
+        six: type[object],
+        /,
+        *more: type[object],
+    ) -> Query[Any]: ...
+    def scan(self, *models: type[object]) -> Query[Any]:
+        return self._lazy(models, "scan")
+
+    def _lazy(
+        self, models: Sequence[type[object]], operation: Literal["query", "scan"]
+    ) -> Query[Any]:
+        return query.begin(results.Query[Any], self, models, operation)
+
+    @overload
+    def get(
+        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
+    ) -> M | None: ...
+    @overload
+    def get(
+        self,
+        model: type[Instance],
+        key: Key,
+        *,
+        as_: type[A],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> A | None: ...
+    @overload
+    def get(
+        self,
+        model: type[Instance],
+        key: Key,
+        *,
+        select: Row,
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Row | None: ...
+    def get(
+        self,
+        model: type[object],
+        key: Key,
+        *,
+        as_: type[object] | None = None,
+        select: tuple[Any, ...] | None = None,
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Any:
+        return self._drive(
+            self._object(
+                model, key, as_=as_, select=select, consistent=consistent, unexpired=unexpired
+            )
+        )
+
+    @overload
+    def get_one(
+        self, model: type[M], key: Key, *, consistent: bool = False, unexpired: bool = False
+    ) -> M: ...
+    @overload
+    def get_one(
+        self,
+        model: type[Instance],
+        key: Key,
+        *,
+        as_: type[A],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> A: ...
+    @overload
+    def get_one(
+        self,
+        model: type[Instance],
+        key: Key,
+        *,
+        select: Row,
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Row: ...
+    def get_one(
+        self,
+        model: type[object],
+        key: Key,
+        *,
+        as_: type[object] | None = None,
+        select: tuple[Any, ...] | None = None,
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Any:
+        return self._drive(
+            self._object(
+                model,
+                key,
+                as_=as_,
+                select=select,
+                consistent=consistent,
+                unexpired=unexpired,
+                there=True,
+            )
+        )
+
+    @overload
+    def get_many(
+        self,
+        model: type[M],
+        keys: Iterable[Key],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[M]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[M],
+        keys: Iterable[Key],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[M | None]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[Instance],
+        keys: Iterable[Key],
+        /,
+        *,
+        as_: type[A],
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[A]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[Instance],
+        keys: Iterable[Key],
+        /,
+        *,
+        as_: type[A],
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[A | None]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[Instance],
+        keys: Iterable[Key],
+        /,
+        *,
+        select: Row,
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Row]: ...
+    @overload
+    def get_many(
+        self,
+        model: type[Instance],
+        keys: Iterable[Key],
+        /,
+        *,
+        select: Row,
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Row | None]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[M], Key]],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[M]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[M], Key]],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[M | None]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[Instance], object]],
+        /,
+        *,
+        as_: type[A],
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[A]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[Instance], object]],
+        /,
+        *,
+        as_: type[A],
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[A | None]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[Instance], object]],
+        /,
+        *,
+        select: Row,
+        ordered: bool = False,
+        missing: Literal["skip"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Row]: ...
+    @overload
+    def get_many(
+        self,
+        wanted: Iterable[tuple[type[Instance], object]],
+        /,
+        *,
+        select: Row,
+        ordered: bool = False,
+        missing: Literal["none"],
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Row | None]: ...
+    @overload
+    def get_many(  # what a checker finds no common type for
+        self,
+        wanted: Iterable[tuple[type[Instance], object]],
+        /,
+        *,
+        ordered: bool = False,
+        missing: Literal["skip", "none"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Any]: ...
+    def get_many(
+        self,
+        wanted: Any,
+        keys: Iterable[Key] | None = None,
+        /,
+        *,
+        as_: type[object] | None = None,
+        select: tuple[Any, ...] | None = None,
+        ordered: bool = False,
+        missing: Literal["skip", "none"] = "skip",
+        consistent: bool = False,
+        unexpired: bool = False,
+    ) -> Items[Any]:
+        found = self._batch_get(
+            wanted, keys, as_=as_, select=select, consistent=consistent, unexpired=unexpired,
+            ordered=ordered, missing=missing,
+        )  # fmt: skip
+        return results.Items(self, found)
+
+    @overload
+    def execute(
+        self, statement: str, /, *parameters: object, model: type[M], consistent: bool = False
+    ) -> Rows[M]: ...
+    @overload
+    def execute(
+        self, statement: str, /, *parameters: object, model: None = None, consistent: bool = False
+    ) -> Rows[dict[str, Any]]: ...
+    def execute(
+        self, statement: str, /, *parameters: object, model: object = None, consistent: bool = False
+    ) -> Rows[Any]:
+        made = self._drive(self._statement(statement, parameters, model, consistent=consistent))
+        return results.Rows(self, made)
+
+    @overload
+    def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
+    @overload
+    def transact_get(
+        self, one: tuple[type[A], Key], two: tuple[type[B], Key], /
+    ) -> tuple[A | None, B | None]: ...
+    @overload
+    def transact_get(
+        self,
+        one: tuple[type[A], Key],
+        two: tuple[type[B], Key],
+        three: tuple[type[C], Key],
+        /,
+    ) -> tuple[A | None, B | None, C | None]: ...
+    @overload
+    def transact_get(self, *wanted: tuple[type[Instance], Key]) -> tuple[Any, ...]: ...
+    @overload
+    def transact_get(
+        self, *wanted: tuple[type[Instance], Key], as_: type[A]
+    ) -> tuple[A | None, ...]: ...
+    @overload
+    def transact_get(
+        self, *wanted: tuple[type[Instance], Key], select: Row
+    ) -> tuple[Row | None, ...]: ...
+    def transact_get(
+        self,
+        *wanted: tuple[type[object], Key],
+        as_: type[object] | None = None,
+        select: tuple[Any, ...] | None = None,
+    ) -> tuple[Any, ...]:
+        return self._transact_get(wanted, as_, select)
