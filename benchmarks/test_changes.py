@@ -3,9 +3,11 @@
 Timed: an event of AWS Lambda with 100 records, each with two images of eleven attributes, from JSON that
 is parsed already to 200 objects. Left out: parsing the event, Lambda, the function. Compared with reading
 a page of 100 items of the same model: a change should cost at most twice as much as two items; with the
-general way through attribute maps; with boto3's TypeDeserializer, which makes dicts and no objects.
+general way through attribute maps; with boto3's TypeDeserializer and with the DynamoDBStreamEvent of
+Powertools for AWS Lambda, which make dicts and no objects: Decimals, texts of dates and maps are left to the
+program, and with boto3 base64 as well.
 
-    uv run --group bench pytest benchmarks/test_changes.py
+    uv run --group bench --group rivals-lambda pytest benchmarks/test_changes.py
 """
 
 from __future__ import annotations
@@ -121,11 +123,30 @@ def with_boto3() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("way", ["changes", "page of items", "general way", "TypeDeserializer"])
+def with_powertools() -> list[Any]:
+    from aws_lambda_powertools.utilities.data_classes import DynamoDBStreamEvent
+
+    found = []
+    for record in DynamoDBStreamEvent(EVENT).records:
+        assert record.dynamodb is not None
+        found.append([record.dynamodb.old_image, record.dynamodb.new_image])
+    return found
+
+
+WAYS = {
+    "page of items": page,
+    "TypeDeserializer": lambda: with_boto3,
+    "Powertools": lambda: with_powertools,
+}
+
+
+@pytest.mark.parametrize("way", ["changes", "general way", *WAYS])
 def test_changes(way: str, benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch):
     if way == "general way":
         monkeypatch.setattr(_ItemsOfTable, "_rows", lambda self, images: images)
-    work = {"page of items": page(), "TypeDeserializer": with_boto3}.get(way, as_changes)
+    if way == "Powertools":
+        pytest.importorskip("aws_lambda_powertools", reason="uv run --group rivals-lambda")
+    work = WAYS[way]() if way in WAYS else as_changes
 
     found = benchmark(work)
 
@@ -134,3 +155,7 @@ def test_changes(way: str, benchmark: BenchmarkFixture, monkeypatch: pytest.Monk
         assert all(isinstance(each, Modified) for each in found)
         assert found[7].old == song(7)
         assert found[7].new.title == "Sinner Man"
+    elif way != "page of items":
+        before, after = found[7]
+        assert (before["title"], after["title"]) == ("Sinnerman", "Sinner Man")
+        assert after["place"] == {"city": "Montreux", "number": 7}
