@@ -78,6 +78,16 @@ def parsed(value: Any) -> Any:
     return [parsed(each) for each in value] if isinstance(value, list) else value
 
 
+def as_lambda(records: Sequence[dict[str, Any]], arn: str) -> list[dict[str, Any]]:
+    """What botocore has read of a stream, as Lambda's event source mapping hands it over: plain JSON."""
+    found = []
+    for each in records:
+        body = dict(each["dynamodb"])
+        body["ApproximateCreationDateTime"] = body["ApproximateCreationDateTime"].timestamp()
+        found.append({**plain(each), "dynamodb": plain(body), "eventSourceARN": arn})
+    return found
+
+
 def of_lambda(records: Sequence[dict[str, Any]]) -> Any:
     return {"Records": list(records)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -13,7 +14,7 @@ import pytest
 
 from dynattrs import Session, Table, field, model, set_
 from dynattrs.streams import Inserted, Modified, Removed, changes, handle
-from stream_records import of_kinesis, of_lambda, plain
+from stream_records import as_lambda, of_kinesis, of_lambda
 
 app = Table("app", partition_key="pk", sort_key="sk", stream="new and old")
 
@@ -69,16 +70,6 @@ def records_of(client: Any, streams: Any, table: str, count: int) -> list[dict[s
     return found
 
 
-def as_json(records: list[dict[str, Any]], arn: str) -> list[dict[str, Any]]:
-    """The same records as AWS Lambda's event source mapping hands them over."""
-    found = []
-    for each in records:
-        body = dict(each["dynamodb"])
-        body["ApproximateCreationDateTime"] = body["ApproximateCreationDateTime"].timestamp()
-        found.append({**plain(each), "dynamodb": plain(body), "eventSourceARN": arn})
-    return found
-
-
 @pytest.mark.threads_only("the stream is read by botocore's client")
 def test_what_was_written_comes_back_as_changes(session: Session, client: Any, streams: Any):
     before = datetime.now(timezone.utc)
@@ -97,8 +88,8 @@ def test_what_was_written_comes_back_as_changes(session: Session, client: Any, s
     arn = f"arn:aws:dynamodb:ddblocal:000000000000:table/{name}/stream/2026"
     shapes = [
         ({"Records": raw}, {}),
-        (of_lambda(as_json(raw, arn)), {"table_prefix": "changes-"}),
-        (of_kinesis(as_json(raw, arn)), {"table_prefix": "changes-"}),
+        (of_lambda(as_lambda(raw, arn)), {"table_prefix": "changes-"}),
+        (of_kinesis(as_lambda(raw, arn)), {"table_prefix": "changes-"}),
     ]
     for event, names in shapes:
         inserted, new, paid, gone, removed = changes(event, app, **names)
@@ -129,7 +120,7 @@ def test_a_function_that_fails_gets_the_rest_again(session: Session, client: Any
     session.save_all(Order("ann@x", number) for number in range(10))
     raw = records_of(client, streams, "changes-app", 10)
     arn = "arn:aws:dynamodb:us-east-1:000000000000:table/changes-app/stream/2026"
-    left = as_json(raw, arn)
+    left = as_lambda(raw, arn)
     done: list[int] = []
     failing = {3, 7}
 
@@ -152,3 +143,58 @@ def test_a_function_that_fails_gets_the_rest_again(session: Session, client: Any
 
     assert sorted(done) == list(range(10))
     assert deliveries == 3
+
+
+@pytest.mark.threads_only("the stream is read by botocore's client")
+@pytest.mark.parametrize("rounds", [40, pytest.param(1_000, marks=pytest.mark.full)])
+def test_a_copy_keeps_in_step_whatever_fails(
+    session: Session, client: Any, streams: Any, rounds: int
+):
+    """Batches of real records, a function that fails now and then: what Lambda would deliver again."""
+    chance = random.Random(rounds)
+    for _ in range(rounds):
+        order = Order(
+            f"{chance.choice('abc')}@x", chance.randrange(6), total=Decimal(chance.randrange(99))
+        )
+        kind = chance.random()
+        if kind < 0.5:
+            session.save(attrs.evolve(order, version=session_version(session, order)))
+        elif kind < 0.8:
+            session.update(
+                Order, (order.mail, order.number), set_(Order.status, f"{kind}"), upsert=True
+            )
+        else:
+            session.delete(Order, (order.mail, order.number))
+
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/changes-app/stream/2026"
+    left = as_lambda(records_of(client, streams, "changes-app", rounds), arn)
+    copy: dict[Any, Order] = {}
+    acknowledged: list[str] = []
+
+    def follow(change: Any) -> None:
+        key = change.key["mail"], change.key["number"]
+        assert copy.get(key) == change.old
+        if chance.random() < 0.1:
+            raise RuntimeError("down")
+        if change.new is None:
+            del copy[key]
+        else:
+            copy[key] = change.new
+        acknowledged.append(change.sequence_number)
+
+    numbers = [each["dynamodb"]["SequenceNumber"] for each in left]
+    while left:
+        batch = left[: chance.randrange(1, 30)]
+        answer = handle(of_lambda(batch), app, follow, table_prefix="changes-")
+        failed = [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+        done = [each["dynamodb"]["SequenceNumber"] for each in batch]
+        left = left[done.index(failed[0]) if failed else len(batch) :]
+
+    assert acknowledged == numbers
+    stored = {(each.mail, each.number): each for each in session.scan(Order).consistent()}
+    assert copy == stored
+
+
+def session_version(session: Session, order: Order) -> int | None:
+    there = session.get(Order, (order.mail, order.number), consistent=True)
+    return there.version if there else None
