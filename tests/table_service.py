@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
+
+import botocore.session
+from botocore.validate import validate_parameters
 
 from dynattrs import InvalidRequest, NoSuchTable, ServiceError, Table
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Sync
 from dynattrs.operations.tables.verbs import TableVerbs
+
+
+def check_parameters(call: Call) -> None:
+    """As botocore checks them when it is asked to send a request. An older one knows fewer."""
+    if tuple(map(int, botocore.__version__.split(".")[:2])) >= (1, 42):
+        operation = "".join(part.capitalize() for part in call.operation.split("_"))
+        validate_parameters(call.parameters, _model().operation_model(operation).input_shape)
+
+
+@cache
+def _model() -> Any:
+    return botocore.session.get_session().get_service_model("dynamodb")
 
 
 class Service(TableVerbs, Sync):
@@ -27,6 +43,10 @@ class Service(TableVerbs, Sync):
         self.there: dict[str, dict[str, Any]] = {}
         self.ttl: dict[str, tuple[str, str]] = {}
         self.recovery: dict[str, int] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.policies: dict[str, str] = {}
+        self.insights: dict[tuple[str, str | None], tuple[str, str]] = {}
+        self.destinations: dict[str, dict[str, dict[str, str]]] = {}
         self.asked: list[Call] = []
         self.before: Callable[[Call], None] = lambda call: None
         self._looks: dict[str, int] = {}
@@ -39,7 +59,37 @@ class Service(TableVerbs, Sync):
             if table.point_in_time_recovery:
                 days = table.point_in_time_recovery
                 self.recovery[table.name] = 35 if days is True else days
+            self._give_features(table)
         self.asked.clear()
+
+    def _give_features(self, table: Table) -> None:
+        for subject in (None, *table.indexes):
+            said = getattr(table if subject is None else subject, "contributor_insights", None)
+            if said:
+                mode = "THROTTLED_KEYS" if said == "throttled" else "ACCESSED_AND_THROTTLED_KEYS"
+                self.insights[table.name, subject and subject.name] = ("ENABLED", mode)
+        if table.kinesis:
+            precision = (table.kinesis.precision or "millisecond").upper()
+            self.destinations[table.name] = {
+                table.kinesis.arn: {
+                    "StreamArn": table.kinesis.arn,
+                    "DestinationStatus": "ACTIVE",
+                    "ApproximateCreationDateTimePrecision": precision,
+                }
+            }
+        if table.replicas:
+            strong = table.replicas.consistency == "strong"
+            self.there[table.name] |= {
+                "Replicas": [
+                    _replica(each.arguments(), "ACTIVE")
+                    for each in table.replicas.others("eu-west-1").values()
+                ],
+                "MultiRegionConsistency": "STRONG" if strong else "EVENTUAL",
+            }
+            if table.replicas.witness:
+                self.there[table.name]["GlobalTableWitnesses"] = [
+                    {"RegionName": table.replicas.witness, "WitnessStatus": "ACTIVE"}
+                ]
 
     def _drive(self, flow: Flow[Any]) -> Any:
         try:
@@ -59,9 +109,11 @@ class Service(TableVerbs, Sync):
             self._clock += effect.seconds
             return None
         assert isinstance(effect, Call)
+        check_parameters(effect)
         self.before(effect)
         self.asked.append(effect)
-        name = effect.parameters["TableName"]
+        parameters = effect.parameters
+        name = parameters.get("TableName") or parameters["ResourceArn"].rpartition("/")[2]
         if effect.operation == "create_table":
             return self._create(effect.parameters)
         if name not in self.there:
@@ -71,9 +123,13 @@ class Service(TableVerbs, Sync):
     def changes(self) -> list[dict[str, Any]]:
         """What was asked that changes something, without the table's name."""
         return [
-            {key: value for key, value in call.parameters.items() if key != "TableName"}
+            {
+                key: value
+                for key, value in call.parameters.items()
+                if key not in ("TableName", "ResourceArn")
+            }
             for call in self.asked
-            if not call.operation.startswith("describe")
+            if not call.operation.startswith(("describe", "list", "get"))
         ]
 
     def _create(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +139,16 @@ class Service(TableVerbs, Sync):
             **deepcopy(arguments),
             "BillingModeSummary": mode,
             "TableStatus": "CREATING",
+            "TableArn": f"arn:aws:dynamodb:eu-west-1:111111111111:table/{name}",
         }
+        made = self.there[name]
+        self.tags[name] = {each["Key"]: each["Value"] for each in made.pop("Tags", ())}
+        if "ResourcePolicy" in made:
+            self.policies[name] = made.pop("ResourcePolicy")
+        _encrypt(made)
+        for each in (made, *made.get("GlobalSecondaryIndexes", ())):
+            least = {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000}
+            each["WarmThroughput"] = least | each.get("WarmThroughput", {}) | {"Status": "ACTIVE"}
         if "TableClass" in arguments:
             self.there[name]["TableClassSummary"] = {"TableClass": arguments["TableClass"]}
         for index in self.there[name].get("GlobalSecondaryIndexes", ()):
@@ -102,6 +167,12 @@ class Service(TableVerbs, Sync):
         indexes[:] = [each for each in indexes if each["IndexStatus"] != "DELETING"]
         for index in indexes:
             index["IndexStatus"] = "ACTIVE"
+        for part in ("Replicas", "GlobalTableWitnesses"):
+            key = "ReplicaStatus" if part == "Replicas" else "WitnessStatus"
+            if part in table:
+                table[part] = [
+                    each | {key: "ACTIVE"} for each in table[part] if each[key] != "DELETING"
+                ]
         used = {
             each["AttributeName"]
             for part in (table, *indexes, *table.get("LocalSecondaryIndexes", ()))
@@ -190,6 +261,23 @@ class Service(TableVerbs, Sync):
             else:
                 assert stored is not None
                 stored.update(index)
+        self._replicate(name, table, parameters)
+        for part, given in (
+            (table, parameters),
+            *(
+                (next(i for i in indexes if i["IndexName"] == each["IndexName"]), each)
+                for update in updates
+                for each in update.values()
+            ),
+        ):
+            if "WarmThroughput" in given:
+                stored = part.get("WarmThroughput", {})
+                part["WarmThroughput"] = {"Status": "ACTIVE", **stored, **given["WarmThroughput"]}
+                for unit, value in stored.items():
+                    assert unit == "Status" or value <= part["WarmThroughput"][unit], "no less"
+        if "SSESpecification" in parameters:
+            table["SSESpecification"] = parameters["SSESpecification"]
+            _encrypt(table)
         stream = parameters.get("StreamSpecification")
         if stream is not None:
             enabled = table.get("StreamSpecification", {}).get("StreamEnabled", False)
@@ -210,6 +298,154 @@ class Service(TableVerbs, Sync):
         self._looks[name] = self.slow
         return {}
 
+    def _replicate(self, name: str, table: dict[str, Any], parameters: dict[str, Any]) -> None:
+        updates = parameters.get("ReplicaUpdates", [])
+        witnesses = parameters.get("GlobalTableWitnessUpdates", [])
+        strong = parameters.get("MultiRegionConsistency") == "STRONG"
+        if not updates and not witnesses:
+            return
+        was_strong = table.get("MultiRegionConsistency") == "STRONG"
+        assert set(parameters) <= {
+            "ReplicaUpdates", "GlobalTableWitnessUpdates", "MultiRegionConsistency",
+        }, "replicas are changed by themselves"  # fmt: skip
+        if not (strong or was_strong):
+            assert len(updates) == 1, "one replica at a time"
+            if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+                raise self._invalid("UpdateTable", "a stream is needed", name)
+        assert not strong or len(updates) + len(witnesses) == 2, "three regions"
+        if strong:
+            table["MultiRegionConsistency"] = "STRONG"
+        replicas = table.setdefault("Replicas", [])
+        for update in updates:
+            ((what, given),) = update.items()
+            stored = next((r for r in replicas if r["RegionName"] == given["RegionName"]), None)
+            if what == "Create":
+                assert stored is None
+                replicas.append(_replica(given, "CREATING"))
+            elif stored is None:
+                raise self._invalid("UpdateTable", "no such replica", name)
+            elif what == "Delete":
+                stored["ReplicaStatus"] = "DELETING"
+            else:
+                stored |= _replica(given, "UPDATING")
+        kept = table.setdefault("GlobalTableWitnesses", [])
+        for update in witnesses:
+            ((what, given),) = update.items()
+            if what == "Create":
+                kept.append({**given, "WitnessStatus": "CREATING"})
+            else:
+                kept[0]["WitnessStatus"] = "DELETING"
+        if {"Delete"} == {what for update in updates for what in update} and was_strong:
+            del table["MultiRegionConsistency"]
+
+    def _list_tags_of_resource(self, name: str, **_: Any) -> dict[str, Any]:
+        tags = {"aws:cloudformation:stack-name": "shop"} | self.tags.get(name, {})
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def _tag_resource(self, name: str, **parameters: Any) -> dict[str, Any]:
+        self.tags.setdefault(name, {}).update(
+            {each["Key"]: each["Value"] for each in parameters["Tags"]}
+        )
+        return {}
+
+    def _untag_resource(self, name: str, **parameters: Any) -> dict[str, Any]:
+        for each in parameters["TagKeys"]:
+            del self.tags[name][each]
+        return {}
+
+    def _get_resource_policy(self, name: str, **_: Any) -> dict[str, Any]:
+        if name not in self.policies:
+            raise ServiceError("GetResourcePolicy", "PolicyNotFoundException", "no policy", name)
+        return {"Policy": self.policies[name]}
+
+    def _put_resource_policy(self, name: str, **parameters: Any) -> dict[str, Any]:
+        self.policies[name] = parameters["Policy"]
+        return {}
+
+    def _delete_resource_policy(self, name: str, **_: Any) -> dict[str, Any]:
+        del self.policies[name]
+        return {}
+
+    def _list_contributor_insights(self, name: str, **_: Any) -> dict[str, Any]:
+        return {
+            "ContributorInsightsSummaries": [
+                {
+                    "TableName": name,
+                    **({} if index is None else {"IndexName": index}),
+                    "ContributorInsightsStatus": status,
+                    "ContributorInsightsMode": mode,
+                }
+                for (table, index), (status, mode) in self.insights.items()
+                if table == name
+            ]
+        }
+
+    def _describe_contributor_insights(self, name: str, **parameters: Any) -> dict[str, Any]:
+        key = (name, parameters.get("IndexName"))
+        status, mode = self.insights[key]
+        settled = {"ENABLING": "ENABLED", "DISABLING": "DISABLED"}
+        self.insights[key] = (settled.get(status, status), mode)
+        return {"ContributorInsightsStatus": status}
+
+    def _update_contributor_insights(self, name: str, **parameters: Any) -> dict[str, Any]:
+        on = parameters["ContributorInsightsAction"] == "ENABLE"
+        mode = parameters.get("ContributorInsightsMode", "ACCESSED_AND_THROTTLED_KEYS")
+        status = "ENABLING" if on else "DISABLING"
+        self.insights[name, parameters.get("IndexName")] = (status, mode)
+        return {}
+
+    def _describe_kinesis_streaming_destination(self, name: str, **_: Any) -> dict[str, Any]:
+        found = self.destinations.get(name, {})
+        described = deepcopy([*found.values()])
+        settled = {"ENABLING": "ACTIVE", "UPDATING": "ACTIVE", "DISABLING": "DISABLED"}
+        for each in found.values():
+            status = each["DestinationStatus"]
+            each["DestinationStatus"] = settled.get(status, status)
+        return {"KinesisDataStreamDestinations": described}
+
+    def _enable_kinesis_streaming_destination(self, name: str, **parameters: Any) -> dict[str, Any]:
+        there = self.destinations.setdefault(name, {})
+        assert all(each["DestinationStatus"] == "DISABLED" for each in there.values()), "one stream"
+        configuration = parameters.get("EnableKinesisStreamingConfiguration", {})
+        there[parameters["StreamArn"]] = {
+            "StreamArn": parameters["StreamArn"],
+            "DestinationStatus": "ENABLING",
+            "ApproximateCreationDateTimePrecision": "MILLISECOND",
+            **configuration,
+        }
+        return {}
+
+    def _disable_kinesis_streaming_destination(
+        self, name: str, **parameters: Any
+    ) -> dict[str, Any]:
+        self.destinations[name][parameters["StreamArn"]]["DestinationStatus"] = "DISABLING"
+        return {}
+
+    def _update_kinesis_streaming_destination(self, name: str, **parameters: Any) -> dict[str, Any]:
+        self.destinations[name][parameters["StreamArn"]] |= {
+            "DestinationStatus": "UPDATING",
+            **parameters["UpdateKinesisStreamingConfiguration"],
+        }
+        return {}
+
     @staticmethod
     def _invalid(operation: str, message: str, name: str) -> InvalidRequest:
         return InvalidRequest(operation, "ValidationException", message, name)
+
+
+def _encrypt(table: dict[str, Any]) -> None:
+    given = table.pop("SSESpecification", None)
+    if given is None:
+        return
+    table.pop("SSEDescription", None)
+    if given["Enabled"]:
+        key = given.get("KMSMasterKeyId", "11111111-1111-1111-1111-111111111111")
+        arn = key if ":" in key else f"arn:aws:kms:eu-west-1:111111111111:key/{key}"
+        table["SSEDescription"] = {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn}
+
+
+def _replica(given: dict[str, Any], status: str) -> dict[str, Any]:
+    found = {**given, "ReplicaStatus": status}
+    if "TableClassOverride" in found:
+        found["ReplicaTableClassSummary"] = {"TableClass": found.pop("TableClassOverride")}
+    return found

@@ -123,7 +123,16 @@ if TYPE_CHECKING:
     )
     from dynattrs.operations.writing.ledger import Progress as Progress
     from dynattrs.operations.writing.migration import Migrated as Migrated
-    from dynattrs.schema.capacity import OnDemand as OnDemand, Provisioned as Provisioned
+    from dynattrs.schema.capacity import (
+        OnDemand as OnDemand,
+        Provisioned as Provisioned,
+        WarmThroughput as WarmThroughput,
+    )
+    from dynattrs.schema.features import (
+        KinesisStream as KinesisStream,
+        Replica as Replica,
+        Replicas as Replicas,
+    )
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
     from dynattrs.wire.costs import Usage as Usage
@@ -156,7 +165,8 @@ else:
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
             "dynattrs.models.sizes": ("item_size",),
-            "dynattrs.schema.capacity": ("OnDemand", "Provisioned"),
+            "dynattrs.schema.capacity": ("OnDemand", "Provisioned", "WarmThroughput"),
+            "dynattrs.schema.features": ("KinesisStream", "Replica", "Replicas"),
             "dynattrs.operations.writing.ledger": ("Progress",),
             "dynattrs.operations.writing.migration": ("Migrated",),
             "dynattrs.operations.reading.groups": ("Groups",),

@@ -51,6 +51,18 @@ LOCAL_INDEXES: Final = 5
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
 RECOVERY_DAYS: Final = 35
 
+# A global table with strong consistency:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+STRONG_REGIONS: Final = 3
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html
+TAGS: Final = 50
+TAG_NAME: Final = 128
+TAG_VALUE: Final = 256
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutResourcePolicy.html
+POLICY_BYTES: Final = 20 * 1024
+
 # Ours: each is a request of its own when the index is queried.
 WRITE_SHARDS: Final = 100
 

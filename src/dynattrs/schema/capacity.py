@@ -18,7 +18,9 @@ from dynattrs.errors import ModelError
 from dynattrs.schema.messages import Message
 from dynattrs.schema.written import Written
 
-__all__ = ["Billing", "OnDemand", "Provisioned", "StreamView", "TableClass"]
+__all__ = [
+    "Billing", "OnDemand", "Provisioned", "StreamView", "TableClass", "WarmThroughput",
+]  # fmt: skip
 
 StreamView: TypeAlias = Literal["keys", "new", "old", "new and old"]
 TableClass: TypeAlias = Literal["standard", "infrequent access"]
@@ -37,7 +39,8 @@ TABLE_CLASSES: Final[Mapping[str, str]] = {
 _NO_MAXIMUM: Final = -1
 
 
-def _check_units(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def check_units(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """Refuse what is no capacity."""
     if value is None and attribute.default is None:
         return
     if type(value) is not int or value < 1:
@@ -56,8 +59,8 @@ class OnDemand(Written):
         max_write: The most write units a second; None for no maximum.
     """
 
-    max_read: int | None = attrs.field(default=None, validator=_check_units)
-    max_write: int | None = attrs.field(default=None, validator=_check_units)
+    max_read: int | None = attrs.field(default=None, validator=check_units)
+    max_write: int | None = attrs.field(default=None, validator=check_units)
 
     def __str__(self) -> str:
         parts = (("read", self.max_read), ("write", self.max_write))
@@ -89,8 +92,8 @@ class Provisioned(Written):
         write: Write units a second.
     """
 
-    read: int = attrs.field(validator=_check_units)
-    write: int = attrs.field(validator=_check_units)
+    read: int = attrs.field(validator=check_units)
+    write: int = attrs.field(validator=check_units)
 
     def __str__(self) -> str:
         return f"provisioned, {self.read} read and {self.write} write units"
@@ -107,6 +110,77 @@ class Provisioned(Written):
     def changes(self) -> Message:
         """What UpdateTable takes for it."""
         return self.arguments()
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class WarmThroughput(Written):
+    """The traffic that a table or an index takes at once. It can be raised, which is paid for, and never
+    lowered; it also grows with the traffic that there was. So what is declared is the least of it.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
+
+    Args:
+        read: Read units a second.
+        write: Write units a second.
+    """
+
+    read: int | None = attrs.field(default=None, validator=check_units)
+    write: int | None = attrs.field(default=None, validator=check_units)
+
+    def __attrs_post_init__(self) -> None:
+        if self.read is None and self.write is None:
+            raise ModelError("WarmThroughput", "it says neither read nor write units")
+
+    def __str__(self) -> str:
+        parts = (("read", self.read), ("write", self.write))
+        return " and ".join(f"{units} {what} units" for what, units in parts if units is not None)
+
+    def arguments(self) -> Message:
+        """What CreateTable and UpdateTable take for it."""
+        found = {"ReadUnitsPerSecond": self.read, "WriteUnitsPerSecond": self.write}
+        given = {name: units for name, units in found.items() if units is not None}
+        return {"WarmThroughput": given}
+
+    def raised(self, stored: WarmThroughput | None) -> WarmThroughput | None:
+        """What there is to be where so much is stored; None where that is enough."""
+        there = (None, None) if stored is None else (stored.read, stored.write)
+        read, write = (
+            None if mine is None else max(mine, theirs or 0)
+            for mine, theirs in zip((self.read, self.write), there, strict=True)
+        )
+        enough = read in (None, there[0]) and write in (None, there[1])
+        return None if enough else WarmThroughput(read=read, write=write)
+
+
+def described_warmth(description: Message) -> WarmThroughput | None:
+    """The warm throughput that a description has; None where the engine keeps none."""
+    found = description.get("WarmThroughput", {})
+    read, write = found.get("ReadUnitsPerSecond"), found.get("WriteUnitsPerSecond")
+    return WarmThroughput(read=read or None, write=write or None) if read or write else None
+
+
+#: What a table on demand takes at once from the beginning, and an index of it.
+_FIRST_READ, _FIRST_WRITE = 12_000, 4_000
+
+
+def declared_warmth(billing: Billing, description: Message) -> WarmThroughput | None:
+    """The warm throughput that a description has beyond what comes with the billing."""
+    found = described_warmth(description)
+    if found is None:
+        return None
+    if isinstance(billing, Provisioned):
+        first = WarmThroughput(read=billing.read, write=billing.write)
+    else:
+        first = WarmThroughput(read=_FIRST_READ, write=_FIRST_WRITE)
+    return found if found.raised(first) is not None else None
+
+
+def check_warmth(subject: str, value: object) -> None:
+    """Refuse what is no warm throughput."""
+    if not isinstance(value, WarmThroughput):
+        raise ModelError(
+            subject, f"warm_throughput={value!r}: write WarmThroughput(read=..., write=...)"
+        )
 
 
 Billing: TypeAlias = "OnDemand | Provisioned"

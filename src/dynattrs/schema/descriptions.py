@@ -10,7 +10,7 @@ from typing import Any
 
 from dynattrs.errors import ModelError
 from dynattrs.quoting import quoted
-from dynattrs.schema import capacity
+from dynattrs.schema import capacity, features
 from dynattrs.schema.capacity import Billing
 from dynattrs.schema.indexes import GlobalIndex, Index, LocalIndex, Projection
 from dynattrs.schema.messages import Message
@@ -64,6 +64,10 @@ def declared(description: Mapping[str, Any], name: str | None) -> dict[str, Any]
         "stream": stream.get("StreamEnabled", False) and _STREAMS.get(stream["StreamViewType"]),
         "deletion_protection": found.get("DeletionProtectionEnabled"),
         "table_class": _CLASSES.get(table_class or ""),
+        "warm_throughput": capacity.declared_warmth(billing, found),
+        # A table that is encrypted as all are has no word of it.
+        "encryption": (features.described_encryption(found) if "SSEDescription" in found else None),
+        "replicas": features.declared_replicas(found),
     }
 
 
@@ -90,6 +94,7 @@ def _global_index(index: Message, mode: str, billing: Billing) -> GlobalIndex:
         sort_key=sort,
         projection=_projection(index["Projection"]),
         billing=None if own == billing else own,
+        warm_throughput=capacity.declared_warmth(own, index),
     )
 
 

@@ -22,10 +22,12 @@ from dynattrs.schema.option_values import check_names, check_unlike, is_several,
 from dynattrs.schema.written import Written
 
 if TYPE_CHECKING:
-    from dynattrs.schema import capacity
-    from dynattrs.schema.capacity import Billing
+    from dynattrs.schema import capacity, features
+    from dynattrs.schema.capacity import Billing, WarmThroughput
+    from dynattrs.schema.features import Insights
 else:
     capacity = deferred("dynattrs.schema.capacity")
+    features = deferred("dynattrs.schema.features")
 
 __all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection"]
 
@@ -99,6 +101,8 @@ class GlobalIndex(Written):
         billing: Capacity of its own; without it the table's holds for it as well.
         write_shards: Over how many partition keys a key template spreads the items, so that one that
             is written all the time is no hot spot; queries ask all of them, and merge in order.
+        warm_throughput: The traffic that it takes at once; see `WarmThroughput`.
+        contributor_insights: As `Table` has it, for the keys of the index.
 
     Example:
         >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
@@ -117,10 +121,16 @@ class GlobalIndex(Written):
     )
     billing: Billing | None = field(kw_only=True, default=None)
     write_shards: int | None = field(kw_only=True, default=None)
+    warm_throughput: WarmThroughput | None = field(kw_only=True, default=None)
+    contributor_insights: Insights | None = field(kw_only=True, default=None)
 
     def __attrs_post_init__(self) -> None:
         if self.billing is not None:
             capacity.check_billing(f"GlobalIndex({self.name!r})", self.billing)
+        if self.warm_throughput is not None:
+            capacity.check_warmth(f"GlobalIndex({self.name!r})", self.warm_throughput)
+        if self.contributor_insights is not None:
+            features.check_insights(f"GlobalIndex({self.name!r})", self.contributor_insights)
         for role, names in (("partition", self.partition_key), ("sort", self.sort_key)):
             if len(names) > limits.INDEX_KEY_ATTRIBUTES:
                 raise ModelError(

@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.late_classes import field, frozen
+from dynattrs.schema.as_code import TableAsCode
 from dynattrs.schema.declared_models import DeclaredModels
+from dynattrs.schema.facets import (
+    AttributeMap,
+    AttributeValue,
+    Facet,
+    facets_of,
+    sample_items_of,
+)
 from dynattrs.schema.indexes import (
     KEY_TYPES,
     UNSAID,
@@ -29,7 +37,6 @@ from dynattrs.schema.indexes import (
     Unsaid,
     check_resource_name,
     declared_indexes,
-    names_of,
 )
 from dynattrs.schema.option_values import (
     check_each,
@@ -37,30 +44,29 @@ from dynattrs.schema.option_values import (
     check_name,
     check_names,
     check_unlike,
-    several,
 )
-from dynattrs.schema.written import Written, WrittenTable
 
 if TYPE_CHECKING:
-    from dynattrs.schema import capacity, descriptions, infrastructure
-    from dynattrs.schema.capacity import Billing, StreamView, TableClass
+    from dynattrs.schema import capacity, descriptions, features
+    from dynattrs.schema.capacity import Billing, StreamView, TableClass, WarmThroughput
+    from dynattrs.schema.features import Insights, KinesisStream, Policy, Replica, Replicas
 else:
     capacity = deferred("dynattrs.schema.capacity")
     descriptions = deferred("dynattrs.schema.descriptions")
-    infrastructure = deferred("dynattrs.schema.infrastructure")
+    features = deferred("dynattrs.schema.features")
 
 __all__ = [
-    "KEY_TYPES", "UNSAID", "Facet", "GlobalIndex", "Index", "KeySchema", "KeyType", "LocalIndex",
+    "KEY_TYPES", "UNSAID", "AttributeMap", "AttributeValue", "Facet", "GlobalIndex", "Index",
+    "KeySchema", "KeyType", "LocalIndex",
     "Projection", "Table", "declared_indexes",
 ]  # fmt: skip
 
 #: What a table has besides its key.
 TableSetting: TypeAlias = Literal[
     "indexes", "ttl", "billing", "stream", "deletion_protection", "point_in_time_recovery",
-    "table_class",
+    "table_class", "warm_throughput", "tags", "encryption", "resource_policy", "replicas",
+    "contributor_insights", "kinesis",
 ]  # fmt: skip
-AttributeValue: TypeAlias = "dict[str, Any]"
-AttributeMap: TypeAlias = "dict[str, AttributeValue]"
 
 
 class StoredItem(Protocol):
@@ -71,37 +77,28 @@ class StoredItem(Protocol):
     def get(self, name: str, default: AttributeValue, /) -> AttributeValue: ...
 
 
-def _facets(value: Iterable[Facet]) -> tuple[Facet, ...]:
-    return several(value)
+def _tags(value: Mapping[str, str | None] | None) -> Mapping[str, str | None] | None:
+    return None if value is None else features.tags(value)
 
 
-def _items(value: Iterable[Mapping[str, object]]) -> tuple[AttributeMap, ...]:
-    return tuple(dict(each) if isinstance(each, Mapping) else each for each in several(value))
+def _policy(
+    value: Mapping[str, Any] | str | Literal[False] | None,
+) -> Policy | Literal[False] | None:
+    return None if value is None else features.policy(value)
 
 
-@frozen(repr=False)
-class Facet(Written):
-    """One kind of item in a table of a design: an access pattern, as NoSQL Workbench sees it.
+def _replicas(value: Replicas | Iterable[str | Replica] | Literal[False] | None) -> Replicas | None:
+    return None if value is None else features.replicas(value)
 
-    Args:
-        name: Its name.
-        partition_key: What the partition key is in this facet: a name, or a pattern.
-        sort_key: What the sort key is, where the table has one.
-        attributes: The names of the attributes besides the table's key.
-        sample_items: Examples, as attribute maps.
-    """
 
-    name: str
-    partition_key: str = field(kw_only=True, default="")
-    sort_key: str | None = field(kw_only=True, default=None)
-    attributes: tuple[str, ...] = field(kw_only=True, default=(), converter=names_of)
-    sample_items: tuple[AttributeMap, ...] = field(
-        kw_only=True, default=(), converter=_items, hash=False
-    )
+def _kinesis(
+    value: KinesisStream | str | Literal[False] | None,
+) -> KinesisStream | Literal[False] | None:
+    return None if value is None else features.kinesis(value)
 
 
 @frozen(repr=False, slots=False)
-class Table(WrittenTable):
+class Table(TableAsCode):
     """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
 
     A setting that is not said is not created, compared or changed: it belongs to those who run the
@@ -123,6 +120,19 @@ class Table(WrittenTable):
             or of how many.
         table_class: `"standard"` or `"infrequent access"`, where storage costs less and requests
             more.
+        warm_throughput: The traffic that it takes at once, at the least; see `WarmThroughput`.
+        tags: Texts by the names of tags; None for a tag that the table must not have. Tags that are not
+            named are left alone.
+        encryption: Which key the items at rest are encrypted with: `"owned"` by the service, as without
+            it, `"managed"` by AWS for the account, or the ARN or id of a customer's KMS key.
+        resource_policy: Who else may do what with the table: a policy document, as a dict or JSON; False
+            for none.
+        replicas: The other regions of a global table, as names or `Replica` objects, or all of it as
+            `Replicas`; `[]` for none.
+        contributor_insights: Whether CloudWatch tells the keys that are used most: `"accessed and
+            throttled"`, or those `"throttled"` only; True for either, False for neither.
+        kinesis: The Kinesis data stream that is told of changes: its ARN, or a `KinesisStream`; False
+            for none.
         facets: The kinds of items that a design has in the table. They, the attributes and the
             sample items are documentation: two tables that differ only in them are equal.
         attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
@@ -147,12 +157,25 @@ class Table(WrittenTable):
     deletion_protection: bool | None = field(kw_only=True, default=None)
     point_in_time_recovery: bool | int | None = field(kw_only=True, default=None)
     table_class: TableClass | None = field(kw_only=True, default=None)
+    warm_throughput: WarmThroughput | None = field(kw_only=True, default=None)
+    tags: Mapping[str, str | None] | None = field(
+        kw_only=True, default=None, converter=_tags, hash=False
+    )
+    encryption: str | None = field(kw_only=True, default=None)
+    resource_policy: Policy | Literal[False] | None = field(
+        kw_only=True, default=None, converter=_policy, hash=False
+    )
+    replicas: Replicas | None = field(kw_only=True, default=None, converter=_replicas)
+    contributor_insights: Insights | None = field(kw_only=True, default=None)
+    kinesis: KinesisStream | Literal[False] | None = field(
+        kw_only=True, default=None, converter=_kinesis
+    )
     facets: tuple[Facet, ...] = field(
-        kw_only=True, default=(), converter=_facets, eq=False, repr=False
+        kw_only=True, default=(), converter=facets_of, eq=False, repr=False
     )
     attributes: Mapping[str, str] = field(kw_only=True, factory=dict, eq=False, repr=False)
     sample_items: tuple[AttributeMap, ...] = field(
-        kw_only=True, default=(), converter=_items, eq=False, repr=False
+        kw_only=True, default=(), converter=sample_items_of, eq=False, repr=False
     )
     discriminator: str | None = field(kw_only=True, default=None)
     #: The models that were declared on it.
@@ -238,6 +261,21 @@ class Table(WrittenTable):
         if self.billing is not None or any(each is not None for each in settings):
             capacity.check_billing(subject, self.billing)
             capacity.check_settings(subject, *settings)
+        if self.warm_throughput is not None:
+            capacity.check_warmth(subject, self.warm_throughput)
+        said = (self.tags, self.encryption, self.contributor_insights)
+        if any(each is not None for each in said):
+            features.check(
+                subject,
+                tags=self.tags,
+                encryption=self.encryption,
+                insights=self.contributor_insights,
+            )
+        if self._replicates_by_stream and self.stream not in (None, "new and old"):
+            raise ModelError(
+                subject,
+                f"stream={self.stream!r}: its replicas are fed by a stream of 'new and old'",
+            )
         for index in self.indexes:
             own = index.billing if isinstance(index, GlobalIndex) else None
             if own is not None and capacity.billing_mode(own) != capacity.billing_mode(
@@ -248,6 +286,12 @@ class Table(WrittenTable):
                     f"index {index.name!r} is billed as {own}, the table as "
                     f"{self.billing or capacity.OnDemand()}; both are on demand, or both provisioned",
                 )
+
+    @property
+    def _replicates_by_stream(self) -> bool:
+        """Whether it has replicas that come after it, of which streams tell."""
+        there = self.replicas
+        return there is not None and bool(there.regions) and there.consistency != "strong"
 
     def _check_sharded(self, subject: str, index: GlobalIndex) -> None:
         """What is spread over shards is made by templates, and is no other key."""
@@ -270,12 +314,17 @@ class Table(WrittenTable):
         name: str | None = None,
         ttl: str | Literal[False] | None = None,
         point_in_time_recovery: bool | int | None = None,
+        tags: Mapping[str, str] | None = None,
+        resource_policy: Policy | str | Literal[False] | None = None,
+        contributor_insights: Insights | None = None,
+        kinesis: KinesisStream | str | Literal[False] | None = None,
     ) -> Table:
         """The declaration of a table that the service describes: `session.tables.reflect` asks for it.
 
         It has the key, its types, the indexes with keys of one or several attributes, projections and
-        capacities, and the billing; the stream, deletion protection and class as far as the description
-        has them. Indexes that are being deleted are left out.
+        capacities, and the billing; the stream, deletion protection, class, encryption, replicas and warm
+        throughput as far as the description has them. Indexes that are being deleted are left out, as is
+        the warm throughput that every new table has.
 
         Args:
             description: The reply of DescribeTable or CreateTable, or its `Table`.
@@ -283,6 +332,11 @@ class Table(WrittenTable):
             ttl: What DescribeTimeToLive says, because DescribeTable does not: the attribute, or False for
                 none. None leaves it unsaid.
             point_in_time_recovery: What DescribeContinuousBackups says; None leaves it unsaid.
+            tags: What ListTagsOfResource says; None leaves them unsaid.
+            resource_policy: What GetResourcePolicy says; None leaves it unsaid.
+            contributor_insights: What DescribeContributorInsights says of the table; None leaves it
+                unsaid.
+            kinesis: What DescribeKinesisStreamingDestination says; None leaves it unsaid.
 
         Raises:
             ModelError: It is no description of a table.
@@ -299,6 +353,10 @@ class Table(WrittenTable):
         return cls(
             ttl=ttl,
             point_in_time_recovery=point_in_time_recovery,
+            tags=tags,
+            resource_policy=resource_policy,
+            contributor_insights=contributor_insights,
+            kinesis=kinesis,
             **descriptions.declared(description, name),
         )
 
@@ -348,7 +406,8 @@ class Table(WrittenTable):
     def create_arguments(self, name: str | None = None) -> dict[str, Any]:
         """The parameters of CreateTable, which `session.tables.create` sends.
 
-        The time to live and point-in-time recovery have calls of their own.
+        The time to live, point-in-time recovery, replicas, contributor insights and a Kinesis stream
+        have calls of their own.
 
         Args:
             name: The real name, where it is another one: `"prod-app"`.
@@ -360,47 +419,18 @@ class Table(WrittenTable):
         """
         return _create_arguments(self, name or self.name)
 
-    def cloudformation(
-        self, name: str | None = None, *, logical_id: str | None = None
-    ) -> dict[str, Any]:
-        """A CloudFormation template with this table, to be written as JSON or YAML.
 
-        The table is retained when the stack is deleted.
-
-        Args:
-            name: The table's real name, where it is another one.
-            logical_id: The resource's name in the template; `AppTable` for a table `app`.
-        """
-        return infrastructure.cloudformation(
-            self.create_arguments(name),
-            ttl=self.ttl_attribute,
-            recovery=self.point_in_time_recovery,
-            logical_id=logical_id or infrastructure.logical_id(self.name),
-        )
-
-    def terraform(self, name: str | None = None, *, resource: str | None = None) -> dict[str, Any]:
-        """A Terraform configuration with this table, to be written as `*.tf.json`.
-
-        It says `prevent_destroy`: Terraform refuses plans that would delete the table.
-
-        Args:
-            name: The table's real name, where it is another one.
-            resource: The resource's name in the configuration; `app` for a table `app`.
-        """
-        return infrastructure.terraform(
-            self.create_arguments(name),
-            ttl=self.ttl_attribute,
-            recovery=self.point_in_time_recovery,
-            resource=resource or infrastructure.resource_name(self.name),
-        )
+#: What an index may say for itself.
+_OF_INDEXES: Final = frozenset({"billing", "warm_throughput", "contributor_insights"})
 
 
 def says(table: Table, setting: TableSetting) -> bool:
     """Whether a declaration speaks of a setting."""
     if setting == "indexes":
         return not isinstance(table.indexes, Unsaid)
-    own = setting == "billing" and any(
-        isinstance(index, GlobalIndex) and index.billing for index in table.indexes
+    own = setting in _OF_INDEXES and any(
+        isinstance(index, GlobalIndex) and getattr(index, setting) is not None
+        for index in table.indexes
     )
     return own or getattr(table, setting) is not None
 
@@ -442,12 +472,19 @@ def _create_arguments(table: Table, name: str) -> dict[str, Any]:
         indexes = [index_arguments(table, each) for each in table.indexes if isinstance(each, kind)]
         if indexes:
             arguments[parameter] = indexes
-    if table.stream:
-        arguments["StreamSpecification"] = stream_specification(table.stream)
+    stream = "new and old" if table._replicates_by_stream else table.stream
+    if stream:
+        arguments["StreamSpecification"] = stream_specification(stream)
     if table.deletion_protection is not None:
         arguments["DeletionProtectionEnabled"] = table.deletion_protection
     if table.table_class is not None:
         arguments["TableClass"] = capacity.TABLE_CLASSES[table.table_class]
+    if table.warm_throughput is not None:
+        arguments |= table.warm_throughput.arguments()
+    if table.tags or table.encryption is not None or table.resource_policy:
+        arguments |= features.arguments(
+            tags=table.tags, encryption=table.encryption, resource_policy=table.resource_policy
+        )
     return arguments
 
 
@@ -473,6 +510,8 @@ def index_arguments(table: Table, index: Index) -> dict[str, Any]:
     }
     if isinstance(index, GlobalIndex):
         arguments |= billing_of(table, index).arguments()
+        if index.warm_throughput is not None:
+            arguments |= index.warm_throughput.arguments()
     return arguments
 
 

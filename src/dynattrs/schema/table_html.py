@@ -43,6 +43,7 @@ def _models(table: Table) -> Iterator[Sequence[str]]:
 def _settings(table: Table) -> Iterator[str]:
     for name in (
         "ttl", "billing", "stream", "deletion_protection", "point_in_time_recovery", "table_class",
+        "warm_throughput", "tags", "encryption", "replicas", "contributor_insights", "kinesis",
         "discriminator",
     ):  # fmt: skip
         value = getattr(table, name)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from enum import IntEnum, auto
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
 from dynattrs.operations.flows import Call
+from dynattrs.operations.tables.asking import NONE, Features
 from dynattrs.schema.infrastructure import recovery_specification
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import Table, TableSetting
@@ -21,22 +22,38 @@ class Order(IntEnum):
     """The order of steps.
 
     Indexes are dropped before others are created, because a table has room for 20. Backups begin before
-    anything is dropped, and end after. Deletion protection comes last: DynamoDB Local forgets it with
-    every change that does not repeat it.
+    anything is dropped, and end after. Replicas are made when the table is as they have to be. Deletion
+    protection comes last: DynamoDB Local forgets it with every change that does not repeat it.
     """
 
     BACK_UP = auto()
+    TAG = auto()
+    NO_REPLICA = auto()
     BILL = auto()
     DROP = auto()
     CREATE = auto()
     SET = auto()
+    WARM = auto()
     STREAM_OFF = auto()
     STREAM_ON = auto()
+    REPLICA = auto()
+    DESTINATION_OFF = auto()
+    DESTINATION_ON = auto()
+    INSIGHTS = auto()
+    POLICY = auto()
     TTL_OFF = auto()
     TTL_ON = auto()
     NO_BACK_UP = auto()
     PROTECTION = auto()
 
+
+#: What comes after a table was created, by whichever process that was.
+_LAST: Final = frozenset(
+    (
+        Order.BACK_UP, Order.TAG, Order.REPLICA, Order.DESTINATION_ON, Order.INSIGHTS, Order.POLICY,
+        Order.TTL_ON,
+    )
+)  # fmt: skip
 
 #: A request, and when it is sent.
 Step: TypeAlias = "tuple[Order, Call]"
@@ -82,19 +99,41 @@ class StoredTable:
         table: `Table` of DescribeTable.
         ttl: The attribute of the time to live; None if it is off, or was not asked.
         recovery: For how many days the table can be restored; 0 for not, None if that was not asked.
+        features: What else DescribeTable does not say.
     """
 
     table: Message
     ttl: str | None = None
     recovery: int | None = None
+    features: Features = NONE
 
     def is_dynamodb_local(self) -> bool:
-        """Whether it keeps neither table classes nor maxima of on-demand tables."""
+        """Whether it keeps no table classes, maxima of on-demand tables, encryption or replicas."""
         return ":ddblocal:" in self.table.get("TableArn", "")
+
+    def is_emulated(self) -> bool:
+        """Whether it is of no real account, and its engine forgets what it does not do."""
+        return ":000000000000:" in self.table.get("TableArn", "")
 
 
 def missing(name: str) -> TableChange:
     return TableChange(name, "it does not exist", "create it")
+
+
+def comes_last(change: TableChange) -> bool:
+    """Whether another process that creates the table may still be about to make the change."""
+    return bool(change._steps) and all(order in _LAST for order, _ in change._steps)
+
+
+def created_by(changes: Iterable[TableChange]) -> set[str]:
+    """The names of the indexes that changes create."""
+    return {
+        update["Create"]["IndexName"]
+        for change in changes
+        for order, call in change._steps
+        if order is Order.CREATE
+        for update in call.parameters["GlobalSecondaryIndexUpdates"]
+    }
 
 
 def steps_of(changes: Iterable[TableChange]) -> list[Call]:

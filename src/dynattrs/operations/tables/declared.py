@@ -96,6 +96,8 @@ def _together(one: Table, other: Table) -> Table:
         if setting == "indexes":
             continue
         mine, theirs = getattr(one, setting), getattr(other, setting)
+        if setting == "tags" and mine is not None and theirs is not None:
+            mine, theirs = {**theirs, **mine}, {**mine, **theirs}
         conflict = conflict or (mine is not None and theirs is not None and mine != theirs)
         settings[setting] = theirs if mine is None else mine
     for index in other.indexes:

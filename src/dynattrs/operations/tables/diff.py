@@ -15,12 +15,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dynattrs.operations.flows import Call
+from dynattrs.operations.tables import features
 from dynattrs.operations.tables.changes import (
     Comparing,
     Order,
     Step,
     StoredTable,
     TableChange,
+    created_by,
     recovery_call,
     ttl_call,
 )
@@ -77,6 +79,7 @@ def compare(
         *there.stream(),
         *there.settings(),
     ]
+    changes += features.differences(there, created_by(changes))
     return [each for each in changes if each.setting == "key" or there.concerns(each.setting)]
 
 
@@ -228,8 +231,8 @@ class _Comparison(Comparing):
         # no index without a capacity: it is given what it had before, or else what the table has.
         there = self.globals.get(index.name, self.description)
         capacity = described(mode, there).arguments() if mode == "PROVISIONED" else {}
-        own = ("IndexName", "KeySchema", "Projection")
-        return {name: arguments[name] for name in own} | capacity
+        own = ("IndexName", "KeySchema", "Projection", "WarmThroughput")
+        return {name: arguments[name] for name in own if name in arguments} | capacity
 
     def _drop(self, name: str) -> Step:
         return self.update_table(

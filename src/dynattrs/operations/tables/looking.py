@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,20 +13,23 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchTable, ServiceError
 from dynattrs.operations.flows import Call, Flow, Pause
 from dynattrs.schema.messages import Message
-from dynattrs.schema.table import Table, TableSetting
+from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
-    from dynattrs.operations.tables import changes, diff
+    from dynattrs.operations.tables import asking, changes, diff
     from dynattrs.operations.tables.changes import TableChange
 else:
+    asking = deferred("dynattrs.operations.tables.asking")
     changes = deferred("dynattrs.operations.tables.changes")
     diff = deferred("dynattrs.operations.tables.diff")
 
 _BETWEEN_LOOKS: Final = 0.1
 _MOST_BETWEEN_LOOKS: Final = 5.0
-_LOOKS_AT_A_MISSING_TTL: Final = 8
-
-_log = logging.getLogger("dynattrs")
+_LOOKS_AT_WHAT_COMES_LAST: Final = 8
+#: What DescribeTable does not say.
+_ASKED: Final[tuple[TableSetting, ...]] = (
+    "ttl", "point_in_time_recovery", "tags", "resource_policy", "contributor_insights", "kinesis",
+)  # fmt: skip
 
 
 def pauses() -> Iterator[Pause]:
@@ -55,24 +57,34 @@ def compared(
     only: Collection[TableSetting] | None = None,
 ) -> Flow[list[TableChange]]:
     """The differences; *patient* where another process may just be switching on what comes last."""
-    ttl, recovery = None, None
-    if table.ttl is not None and (only is None or "ttl" in only):
-        ttl = yield from _ttl_now(table, name, patient=patient)
-    declared = table.point_in_time_recovery
-    if declared is not None and (only is None or "point_in_time_recovery" in only):
-        recovery = yield from recovery_of(name, declared)
-    return diff.compare(table, name, changes.StoredTable(description, ttl, recovery), only)
-
-
-def _ttl_now(table: Table, name: str, *, patient: bool) -> Flow[str | None]:
-    ttl = yield from ttl_of(name)
-    for _, pause in zip(range(_LOOKS_AT_A_MISSING_TTL), pauses(), strict=False):
-        if ttl is not None or not table.ttl or not patient:
+    found = yield from _compared_now(table, name, description, only)
+    for _, pause in zip(range(_LOOKS_AT_WHAT_COMES_LAST), pauses(), strict=False):
+        if not patient or not found or not all(map(changes.comes_last, found)):
             break
-        # Another process may be creating the table just now: the time to live comes last.
         yield pause
+        again = yield from find(name)
+        if again is None:
+            break
+        found = yield from _compared_now(table, name, again, only)
+    return found
+
+
+def _compared_now(
+    table: Table, name: str, description: Message, only: Collection[TableSetting] | None
+) -> Flow[list[TableChange]]:
+    asked = [each for each in _ASKED if says(table, each) and (only is None or each in only)]
+    ttl, recovery = None, None
+    if "ttl" in asked:
         ttl = yield from ttl_of(name)
-    return ttl
+    declared = table.point_in_time_recovery
+    if "point_in_time_recovery" in asked:
+        recovery = yield from recovery_of(name, declared)
+    features = yield from asking.features_of(
+        name, description.get("TableArn", ""), asked, declared=True
+    )
+    return diff.compare(
+        table, name, changes.StoredTable(description, ttl, recovery, features), only
+    )
 
 
 def described(response: Any) -> Message:
@@ -117,7 +129,4 @@ def lacks_backups(error: ServiceError, name: str | None) -> bool:
     """Whether an engine, such as DynamoDB Local, has no such operation. With a table's *name* that is
     logged.
     """
-    lacking = error.code == "UnknownOperationException"
-    if lacking and name is not None:
-        _log.warning("%s: this engine has no point-in-time recovery, it is left out", name)
-    return lacking
+    return asking.lacks(error, "point-in-time recovery", name)

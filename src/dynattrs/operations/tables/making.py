@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Final
 from dynattrs.deferral import deferred
 from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
 from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.tables.errors import ChangeRefused
 from dynattrs.operations.tables.looking import compared, find, lacks_backups, pauses
-from dynattrs.operations.tables.waiting import Watch, until_active, until_gone, until_ttl_settled
-from dynattrs.schema.table import Table, TableSetting
+from dynattrs.operations.tables.waiting import (
+    Watch,
+    until_active,
+    until_gone,
+    until_insights_settled,
+    until_kinesis_settled,
+    until_ttl_settled,
+)
+from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
     from dynattrs.operations.tables import changes
@@ -33,6 +41,15 @@ _BUSY: Final = frozenset(
 )
 #: The time to live can be changed again when an hour has gone by. There is no code for it.
 _TTL_TOO_SOON: Final = "fixed interval"
+
+#: What a new table gets when it is there, besides its time to live and backups. CreateTable takes a
+#: policy, and engines forget it.
+_AFTERWARDS: Final[tuple[TableSetting, ...]] = (
+    "resource_policy", "replicas", "contributor_insights", "kinesis",
+)  # fmt: skip
+_DONE_AT_ONCE: Final = frozenset(
+    ("tag_resource", "untag_resource", "put_resource_policy", "delete_resource_policy")
+)
 
 _log = logging.getLogger("dynattrs")
 
@@ -77,6 +94,14 @@ def _finished(table: Table, name: str, watch: Watch) -> Flow[None]:
                 raise
     if table.ttl_attribute is not None:
         yield changes.ttl_call(name, table.ttl_attribute, enabled=True)
+    said = [each for each in _AFTERWARDS if says(table, each)]
+    if said:
+        description = yield from until_active(watch, name)
+        left = yield from compared(table, name, description, only=said)
+        refused = [each for each in left if not each.possible]
+        if refused:
+            raise ChangeRefused(name, [str(each) for each in refused], refused)
+        yield from changed(table, name, left, watch, said)
 
 
 def _patiently(call: Call, name: str, watch: Watch) -> Flow[None]:
@@ -129,9 +154,32 @@ def _stepped(
             watch.began = began
             watch.check(name, error.message)
         else:
-            yield from until_active(watch, name)
+            yield from _settled(call, name, watch)
             return
         yield pause
+
+
+def _settled(call: Call, name: str, watch: Watch) -> Flow[None]:
+    """Wait until what a step has begun is done.
+
+    Raises:
+        ServiceError: It has failed.
+    """
+    if call.operation.endswith("kinesis_streaming_destination"):
+        yield from until_kinesis_settled(watch, name, call.parameters["StreamArn"])
+    elif call.operation == "update_contributor_insights":
+        yield from until_insights_settled(watch, name, call.parameters.get("IndexName"))
+    elif call.operation not in _DONE_AT_ONCE:
+        description = yield from until_active(watch, name)
+        created = [
+            each["Create"] for each in call.parameters.get("ReplicaUpdates", ()) if "Create" in each
+        ]
+        regions = {each["RegionName"] for each in created}
+        for replica in description.get("Replicas", ()):
+            failed = replica.get("ReplicaStatus") == "CREATION_FAILED"
+            if failed and replica["RegionName"] in regions:
+                why = str(replica.get("ReplicaStatusDescription") or "it does not say why")
+                raise ServiceError("UpdateTable", "CREATION_FAILED", why, name)
 
 
 def deleted(name: str, *, missing_ok: bool) -> Flow[None]:

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -15,10 +16,16 @@ from dynattrs.errors import ModelError
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.tables.asking import features_of
 from dynattrs.operations.tables.looking import described, recovery_of, ttl_of
+from dynattrs.schema.features import INSIGHTS_MODES, PRECISIONS, Insights, KinesisStream
+from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE
-from dynattrs.schema.table import AttributeMap, Table
+from dynattrs.schema.table import AttributeMap, GlobalIndex, Index, Table, TableSetting
 
+_ASKED: Final[tuple[TableSetting, ...]] = (
+    "tags", "resource_policy", "contributor_insights", "kinesis",
+)  # fmt: skip
 #: How many places of a table samples are read from: a partition may fill many pages of a scan.
 _PLACES: Final = 8
 
@@ -33,11 +40,21 @@ def reflected(core: Core, name: object, samples: object) -> Flow[Table]:
     description = described((yield Call("describe_table", {"TableName": real})))
     ttl = yield from ttl_of(real)
     days = yield from recovery_of(real, None)
+    arn = description.get("TableArn", "")
+    found = yield from features_of(real, arn, _ASKED if arn else (), declared=False)
+    insights = found.contributor_insights
     table = Table.from_description(
         description,
         name=name,
         ttl=ttl or False,
         point_in_time_recovery=_declared_recovery(days),
+        tags=found.tags or None,
+        resource_policy=found.resource_policy,
+        contributor_insights=None if insights is None else _declared_insights(insights.get(None)),
+        kinesis=_declared_kinesis(found.kinesis),
+    )
+    table = attrs.evolve(
+        table, indexes=[_with_insights(each, insights or {}) for each in table.indexes]
     )
     if not samples:
         return table
@@ -48,6 +65,33 @@ def reflected(core: Core, name: object, samples: object) -> Flow[Table]:
 def _declared_recovery(days: int | None) -> bool | int | None:
     """What a declaration says of so many days: all that the service keeps is simply "on"."""
     return bool(days) if days in (0, limits.RECOVERY_DAYS) else days
+
+
+_MODES: Final[Mapping[str, Insights]] = {
+    stored: "throttled" if name == "throttled" else "accessed and throttled"
+    for name, stored in INSIGHTS_MODES.items()
+}
+
+
+def _declared_insights(mode: str | None) -> Insights:
+    return False if mode is None else _MODES.get(mode, True)
+
+
+def _with_insights(index: Index, insights: Mapping[str | None, str]) -> Index:
+    if not isinstance(index, GlobalIndex) or index.name not in insights:
+        return index
+    return attrs.evolve(index, contributor_insights=_declared_insights(insights[index.name]))
+
+
+def _declared_kinesis(
+    destinations: Collection[Message] | None,
+) -> KinesisStream | Literal[False] | None:
+    if destinations is None:
+        return None
+    for each in destinations:
+        fine = each.get("ApproximateCreationDateTimePrecision") == PRECISIONS["microsecond"]
+        return KinesisStream(each["StreamArn"], precision="microsecond" if fine else None)
+    return False
 
 
 def _sampled(name: str, count: int) -> Flow[list[AttributeMap]]:

@@ -40,8 +40,8 @@ class TableVerbs:
         """Create the tables of models as declared, and wait until they are active.
 
         A table that is there as declared is left alone; settings that a declaration does not say
-        are not compared. A time to live is enabled on new tables, and point-in-time recovery where
-        that is declared.
+        are not compared. What CreateTable does not take comes after it: the time to live, point-in-time
+        recovery, replicas, contributor insights, a Kinesis stream.
 
         Raises:
             TableDiffers: A table is there and is not as declared; it says exactly what differs.
@@ -65,9 +65,9 @@ class TableVerbs:
     ) -> Flow[list[TableChange]]:
         """What differs between the declarations of tables and what the service has.
 
-        It reads only: DescribeTable, DescribeTimeToLive and DescribeContinuousBackups where a time to
-        live and point-in-time recovery are declared. Settings that a declaration does not say are
-        not compared.
+        It reads only: DescribeTable, and for what DescribeTable does not say, the time to live,
+        point-in-time recovery, tags, the policy, contributor insights, the Kinesis stream, one request
+        each, where they are declared. Settings that a declaration does not say are not compared.
 
         Args:
             subjects: Models and `Table` objects.
@@ -115,7 +115,7 @@ class TableVerbs:
             destructive: Allow what loses something: dropping an index, or its key or projection
                 changed, which means to drop and create it; ending a stream; fewer days of
                 point-in-time recovery; a time to live switched on, which deletes what has expired,
-                or off.
+                or off; a replica dropped; a resource policy replaced or deleted; a Kinesis stream left.
             only: The names of the settings to change, of tables that exist, such as `"ttl"` or
                 `["stream", "billing"]`; the others are not compared either. None for all.
             timeout: How long to wait for each step; None for as long as it takes. An index of a
@@ -195,7 +195,9 @@ class TableVerbs:
         other settings, as `diff` would find them equal.
 
         `workbench.models([table])` writes the source of models for it, better ones with samples. It asks
-        DescribeTable, DescribeTimeToLive and DescribeContinuousBackups.
+        DescribeTable, DescribeTimeToLive, DescribeContinuousBackups, ListTagsOfResource,
+        GetResourcePolicy, ListContributorInsights and DescribeKinesisStreamingDestination. What the
+        last four may not be asked is left unsaid, and logged.
 
         Args:
             name: The table's name before the session's `table_prefix` and `tables`.

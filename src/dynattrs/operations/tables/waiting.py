@@ -5,10 +5,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from dynattrs.errors import NoSuchTable
+from dynattrs.errors import NoSuchTable, ServiceError
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.tables.errors import TableNotReady
@@ -16,7 +17,7 @@ from dynattrs.operations.tables.looking import described, find, pauses, ttl_desc
 from dynattrs.schema.messages import Message
 
 _CHANGING: Final = frozenset(("CREATING", "UPDATING", "DELETING"))
-_TTL_CHANGING: Final = frozenset(("ENABLING", "DISABLING"))
+_SWITCHING: Final = frozenset(("ENABLING", "DISABLING", "UPDATING"))
 
 
 class Watch:
@@ -64,32 +65,98 @@ def until_active(watch: Watch, name: str) -> Flow[Message]:
             description = described(response)
             if not is_changing(description):
                 return description
-            watch.check(name, _shown_state(description))
+            watch.check(name, shown_state(description))
         yield pause
     raise AssertionError("pauses never end")
 
 
 def is_changing(description: Message) -> bool:
-    return description["TableStatus"] in _CHANGING or any(
-        index.get("IndexStatus") in _CHANGING
-        for index in description.get("GlobalSecondaryIndexes", ())
-    )
+    return description["TableStatus"] in _CHANGING or any(_parts_changing(description))
 
 
-def _shown_state(description: Message) -> str:
-    states = [str(description["TableStatus"])]
+def shown_state(description: Message) -> str:
+    """What a table is at."""
+    status = str(description["TableStatus"])
+    # Engines say so of a table for ever; the service's is not active meanwhile.
+    if description.get("RestoreSummary", {}).get("RestoreInProgress"):
+        status += ", being restored"
+    return ", ".join((status, *_parts_changing(description)))
+
+
+def _parts_changing(description: Message) -> Iterator[str]:
+    """What of a table is not ready, each with what it is at."""
     for index in description.get("GlobalSecondaryIndexes", ()):
-        if index.get("IndexStatus") in _CHANGING:
+        warming = _warming(index)
+        if index.get("IndexStatus") in _CHANGING or warming:
             filling = ", being filled" if index.get("Backfilling") else ""
-            states.append(f"index {index['IndexName']!r} {index['IndexStatus']}{filling}")
-    return ", ".join(states)
+            yield f"index {index['IndexName']!r} {index.get('IndexStatus')}{filling}{warming}"
+    for replica in description.get("Replicas", ()):
+        if replica.get("ReplicaStatus") in _CHANGING:
+            done = replica.get("ReplicaStatusPercentProgress")
+            share = f", {done}%" if done else ""
+            yield f"replica in {replica['RegionName']} {replica['ReplicaStatus']}{share}"
+    for witness in description.get("GlobalTableWitnesses", ()):
+        if witness.get("WitnessStatus") in _CHANGING:
+            yield f"witness in {witness['RegionName']} {witness['WitnessStatus']}"
+    if description.get("SSEDescription", {}).get("Status") in _SWITCHING:
+        yield f"encryption {description['SSEDescription']['Status']}"
+    if _warming(description):
+        yield "warm throughput UPDATING"
+
+
+def _warming(description: Message) -> str:
+    changing = description.get("WarmThroughput", {}).get("Status") in _CHANGING
+    return ", warm throughput UPDATING" if changing else ""
+
+
+def until_kinesis_settled(watch: Watch, name: str, arn: str) -> Flow[None]:
+    """Wait until a Kinesis stream is told of changes, or is not any more.
+
+    Raises:
+        ServiceError: It could not be.
+    """
+    for pause in pauses():
+        response = yield Call("describe_kinesis_streaming_destination", {"TableName": name})
+        states = [
+            each
+            for each in response.get("KinesisDataStreamDestinations", ())
+            if each.get("StreamArn") == arn
+        ]
+        status = states[0].get("DestinationStatus") if states else None
+        if status == "ENABLE_FAILED":
+            why = str(states[0].get("DestinationStatusDescription") or "it does not say why")
+            raise ServiceError("EnableKinesisStreamingDestination", status, why, name)
+        if status not in _SWITCHING:
+            return
+        watch.check(name, f"Kinesis stream {arn} {status}")
+        yield pause
+
+
+def until_insights_settled(watch: Watch, name: str, index: str | None) -> Flow[None]:
+    """Wait until contributor insights are on, or off.
+
+    Raises:
+        ServiceError: They could not be switched on.
+    """
+    parameters = {"TableName": name} | ({} if index is None else {"IndexName": index})
+    for pause in pauses():
+        found = yield Call("describe_contributor_insights", parameters)
+        status = found.get("ContributorInsightsStatus")
+        if status == "FAILED":
+            failure = found.get("FailureException", {})
+            why = str(failure.get("ExceptionDescription") or "it does not say why")
+            raise ServiceError("UpdateContributorInsights", status, why, name)
+        if status not in _SWITCHING:
+            return
+        watch.check(name, f"contributor insights {status}")
+        yield pause
 
 
 def until_ttl_settled(watch: Watch, name: str) -> Flow[None]:
     for pause in pauses():
         description = yield from ttl_description(name)
         status = description.get("TimeToLiveStatus")
-        if status not in _TTL_CHANGING:
+        if status not in _SWITCHING:
             return
         watch.check(name, f"time to live {status}")
         yield pause

@@ -9,6 +9,7 @@ No program imports this: `dynattrs generate` prints what it makes.
 from __future__ import annotations
 
 import inspect
+import json
 import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,7 +83,10 @@ def _imports(body: Sequence[str]) -> Iterator[str]:
     yield from written
     if written:
         yield ""
-    ours = ("GlobalIndex", "LocalIndex", "OnDemand", "Provisioned", "Table", "field", "model")
+    ours = (
+        "GlobalIndex", "KinesisStream", "LocalIndex", "OnDemand", "Provisioned", "Replica", "Replicas",
+        "Table", "WarmThroughput", "field", "model",
+    )  # fmt: skip
     names = [name for name in ours if f"{name}(" in text]
     # A formatter breaks an import line at the same width as any other.
     line = f"from dynattrs import {', '.join(names)}"
@@ -274,9 +278,30 @@ def _table_call(table: Table, variable: str, discriminator: str | None) -> Code:
         args.append(f"point_in_time_recovery={table.point_in_time_recovery}")
     if table.table_class == "infrequent access":
         args.append(f"table_class={literal(table.table_class)}")
+    # A written declaration of these is what a program would write.
+    if table.warm_throughput is not None:
+        args.append(f"warm_throughput={table.warm_throughput!r}")
+    if table.tags:
+        tags = [f"{literal(name)}: {literal(text or '')}" for name, text in table.tags.items()]
+        args.append(Bracketed("tags=", tags, "{}"))
+    if table.encryption not in (None, "owned"):
+        args.append(f"encryption={literal(str(table.encryption))}")
+    if table.resource_policy:
+        args.append(f"resource_policy={literal(json.dumps(table.resource_policy))}")
+    if table.replicas is not None and table.replicas.regions:
+        args.append(f"replicas={_written(table.replicas)}")
+    if table.contributor_insights:
+        args.append(f"contributor_insights={_written(table.contributor_insights)}")
+    if table.kinesis:
+        args.append(f"kinesis={_written(table.kinesis)}")
     if discriminator is not None:
         args.append(f"discriminator={literal(discriminator)}")
     return Bracketed(f"{variable} = Table", args)
+
+
+def _written(value: object) -> str:
+    """A declaration of ours, with the quotes of a formatter. Regions and ARNs have none of their own."""
+    return repr(value).replace("'", '"')
 
 
 def _billing(billing: Billing) -> str:
@@ -298,6 +323,10 @@ def _index_call(index: Index) -> Code:
         args.append(Bracketed("projection=", [literal(name) for name in index.projection], "[]"))
     if isinstance(index, GlobalIndex) and index.billing is not None:
         args.append(f"billing={_billing(index.billing)}")
+    if isinstance(index, GlobalIndex) and index.warm_throughput is not None:
+        args.append(f"warm_throughput={index.warm_throughput!r}")
+    if isinstance(index, GlobalIndex) and index.contributor_insights:
+        args.append(f"contributor_insights={_written(index.contributor_insights)}")
     return Bracketed("GlobalIndex" if isinstance(index, GlobalIndex) else "LocalIndex", args)
 
 

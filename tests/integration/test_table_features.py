@@ -1,0 +1,132 @@
+"""Tags, encryption, policies, replicas, insights, Kinesis and warm throughput on each engine.
+
+The embedded engine has them, but for the modes of insights, strong consistency, and what is warm of a
+table. DynamoDB Local has none, and a declaration that has them works there without. What no engine
+has is in tests/unit/test_table_features.py, where botocore checks what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from dynattrs import (
+    ChangeRefused,
+    GlobalIndex,
+    KinesisStream,
+    Replicas,
+    Session,
+    Table,
+    WarmThroughput,
+    model,
+    partition_key,
+)
+
+KEY = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/"
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+            "Action": ["dynamodb:GetItem", "dynamodb:Query"],
+            "Resource": "*",
+        }
+    ],
+}
+FULL = Table(
+    "full",
+    partition_key="id",
+    indexes=[GlobalIndex("by-a", partition_key="a", contributor_insights=True)],
+    ttl="expires",
+    point_in_time_recovery=True,
+    warm_throughput=WarmThroughput(read=20_000),
+    tags={"team": "shop", "old": None},
+    encryption=KEY,
+    resource_policy=POLICY,
+    replicas=["eu-central-1"],
+    contributor_insights="throttled",
+    kinesis=KinesisStream(STREAM + "a", precision="microsecond"),
+)
+OTHER = attrs.evolve(
+    FULL,
+    indexes=[GlobalIndex("by-a", partition_key="a", contributor_insights=False)],
+    tags={"team": "house", "old": "x"},
+    encryption="owned",
+    resource_policy=False,
+    replicas=[],
+    contributor_insights=False,
+    kinesis=STREAM + "b",
+)
+
+
+@pytest.fixture
+def session(client: Any, table_prefix: str) -> Iterator[Session]:
+    with Session(client=client, table_prefix=table_prefix) as session:
+        yield session
+        if session.tables.exists(FULL):
+            session.tables.update(Table("full", partition_key="id", replicas=[]), destructive=True)
+
+
+@pytest.mark.smoke
+def test_a_table_with_features_is_created_and_changed(session: Session, endpoint: Any):
+    session.tables.create(FULL)
+
+    session.tables.create(FULL)
+    assert session.tables.diff(FULL) == []
+    found = {change.setting for change in session.tables.diff(OTHER)}
+    if endpoint.engine == "dynamodb-local":
+        assert found == set()
+        return
+    assert found == {
+        "tags", "encryption", "resource_policy", "replicas", "contributor_insights", "kinesis",
+    }  # fmt: skip
+    with pytest.raises(ChangeRefused):
+        session.tables.update(OTHER)
+    session.tables.update(OTHER, destructive=True)
+    assert session.tables.update(OTHER) == []
+    session.tables.update(FULL, destructive=True)
+    assert session.tables.diff(FULL) == []
+
+
+def test_features_are_reflected(session: Session, endpoint: Any):
+    session.tables.create(FULL)
+
+    found = session.tables.reflect("full")
+
+    assert session.tables.diff(found) == []
+    if endpoint.engine == "embedded":
+        assert found.tags == {"team": "shop"}
+        assert found.encryption == KEY
+        assert found.resource_policy == POLICY
+        assert found.replicas == Replicas(["eu-central-1"])
+        assert found.contributor_insights is True  # it keeps no mode
+        assert found.indexes[0].contributor_insights is True
+        assert found.kinesis == FULL.kinesis
+
+
+def test_a_replica_has_the_items(session: Session, client: Any, endpoint: Any, table_prefix: str):
+    if endpoint.engine == "dynamodb-local":
+        pytest.skip("it has no replicas")
+
+    @model(FULL)
+    class Thing:
+        id: str = partition_key()
+
+    session.tables.create(Thing)
+    session.save(Thing("x"))
+
+    import boto3
+
+    credentials = endpoint.credentials | {"region_name": "eu-central-1"}
+    other = boto3.client("dynamodb", endpoint_url=endpoint.url, **credentials)
+    with Session(client=other, table_prefix=table_prefix) as there:
+        assert there.get(Thing, "x") == Thing("x")
+        # One declaration serves both regions.
+        both = attrs.evolve(FULL, replicas=["us-east-1", "eu-central-1"])
+        assert there.tables.diff(both, only="replicas") == []
+        assert session.tables.diff(both, only="replicas") == []
