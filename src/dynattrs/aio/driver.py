@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.operations.flows import (
+    Await,
     Call,
     Flow,
     Pause,
@@ -103,6 +104,8 @@ class Driver:
             tasks: Any = effect.tasks
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return done.pop()
+        if isinstance(effect, Await):
+            return await effect.awaitable
         assert isinstance(effect, Wait)
         task: Any = effect.task
         if not task.done():

@@ -13,7 +13,7 @@ import threading
 import types
 import uuid
 import weakref
-from collections.abc import Callable, Coroutine, Generator, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from datetime import datetime
 from operator import attrgetter
 from typing import (
@@ -192,7 +192,14 @@ class WaitFor:
     seconds: float = 0.25
 
 
-Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny | WaitFor"
+@frozen(eq=False, repr=False)
+class Await:
+    """Await what a function of the program has given; the outcome is its result. Only under asyncio."""
+
+    awaitable: Awaitable[Any]
+
+
+Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny | WaitFor | Await"
 Flow: TypeAlias = Generator[Effect, Any, R]
 
 #: The frame of a flow; None when it is over.
@@ -235,6 +242,13 @@ class Async:
         raise NotImplementedError
 
 
+class Stepped:
+    """An owner of verbs whose flows are parts of other flows: its verbs give flows."""
+
+    def _drive(self, flow: Flow[R]) -> Flow[R]:
+        return flow
+
+
 class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
     """A method written once as a flow: a plain method on a `Sync` owner, a coroutine on `Async`."""
 
@@ -263,6 +277,8 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
     def __get__(self, owner: Sync, cls: object = None) -> Callable[P, R]: ...
     @overload
     def __get__(self, owner: Async, cls: object = None) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __get__(self, owner: Stepped, cls: object = None) -> Callable[P, Flow[R]]: ...
     def __get__(self, owner: object, cls: object = None) -> Any:
         return self._method if owner is None else types.MethodType(self._method, owner)
 

@@ -107,3 +107,32 @@ _GO_ON = (
     "Make anew, from the table, what was made of its changes, or compare; asking the same iterator for the "
     "next change goes on behind the gap"
 )
+
+
+@define(eq=False, slots=False, repr=False)
+class ConsumerStopped(DynattrsError):
+    """A consumer has stopped because a change could not be handled. The cause is what the handler raised.
+
+    What was handled before it is written down. The next consumer begins with this change.
+
+    Attributes:
+        consumer: The consumers' name.
+        table: The table's name at the service.
+        shard: The shard's ID.
+        sequence_number: The record's.
+        tries: How often the handler was called with it; 0 where the record could not be read.
+    """
+
+    consumer: str
+    table: str
+    shard: str
+    sequence_number: str
+    tries: int
+
+    def __str__(self) -> str:
+        why = f"its handler failed {self.tries} times with" if self.tries else "it cannot read"
+        return (
+            f"the consumer {self.consumer!r} of the table {self.table!r} stopped: {why} the record "
+            f"{self.sequence_number} of shard {self.shard}: {self.__cause__!r}; mend the handler and run it "
+            f'again, or say Consumer(on_error="skip") or on_error=FailedChanges()'
+        )

@@ -412,7 +412,7 @@ def source_of(
         QueryError: No model is given; or `table` is none of theirs, or needed.
         ModelError: Something that was given is no model.
     """
-    infos = _infos(models_or_tables)
+    infos = models_of(models_or_tables)
     given = {id(info.table): info.table for info in infos}
     declared = tuple(each.members.declared for each in given.values())
     asked = tuple(map(id, infos)), declared, id(table) if isinstance(table, Table) else table
@@ -429,7 +429,13 @@ def source_of(
     return source
 
 
-def _infos(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
+def models_of(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
+    """The models that were given, and those of the tables.
+
+    Raises:
+        QueryError: None is given.
+        ModelError: Something that was given is no model.
+    """
     if not models_or_tables:
         raise QueryError(
             "changes(...) needs at least one model, or a Table, whose items are wanted"

@@ -1,0 +1,371 @@
+"""`Consumer`: changes of tables for a handler, shared by any number of machines."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+
+from dynattrs.errors import ModelError
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.leases import LEASES, FlowVerbs, Leasing, owner_name, seconds_of
+from dynattrs.schema.table import Table
+from dynattrs.streams.consumed_tables import ConsumedTable
+from dynattrs.streams.consumer_events import ConsumerEvent
+from dynattrs.streams.consumer_options import OnError, OnGap, Options
+from dynattrs.streams.consuming import Consuming
+from dynattrs.streams.failed_changes import FailedChanges
+from dynattrs.streams.held_shards import HeldShards
+from dynattrs.streams.kinds import AnyChange
+from dynattrs.streams.positions import HORIZON, Position
+from dynattrs.streams.reading import Others, Source, models_of
+from dynattrs.streams.service import StreamService
+from dynattrs.streams.shard_leases import scope_of
+from dynattrs.streams.turns import lag_of
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from dynattrs.aio.session import AsyncSession
+    from dynattrs.session.session import Session
+
+M = TypeVar("M")
+S = TypeVar("S", "Session", "AsyncSession")
+
+Start: TypeAlias = 'Literal["latest", "horizon"] | datetime'
+
+#: A partition key has room for more; an item of a lease is read and written often.
+_LONGEST_NAME: Final = 200
+
+
+class Consumer(Generic[S]):
+    """Reads the changes of tables, and calls a handler with each, together with other consumers of its name
+    in other processes and on other machines.
+
+    Each shard of a stream is read by one consumer at a time, which has its lease: an item of a table that is
+    made on first use. Leases are shared evenly as consumers come and go. The changes of one item come in
+    order; each comes at least once, and may come again after a consumer was killed, was stalled, or lost its
+    connection: the handler should do the same when it is called twice.
+
+        Consumer(session, app, name="search", handler=index).run()
+
+    Args:
+        session: With an `AsyncSession` the handler may be `async def`, and `run` is awaited.
+        app: The model whose changes are wanted, a `Table` for all of its models, or a sequence of either.
+        name: What the consumers share: those of one name divide the shards among them, those of another
+            name get everything as well. AWS advises at most two readers of a shard, Lambda's included.
+        handler: Called with an `Inserted`, `Modified` or `Removed`. Several threads call it at once, each
+            with changes of another shard; under asyncio one thread does, and what is not `async def` keeps
+            the event loop waiting.
+        leases: The name of the table with the leases, before the session's `table_prefix` and `tables`.
+        start: Where the first consumer of the name begins: `"latest"`, with what changes from now on;
+            `"horizon"`, with all that the streams still have, which is 24 hours; or an aware `datetime`. It
+            is written down; afterwards consumers go on where they were, and *start* says nothing any more.
+        tries: How often the handler is called with a change that it fails with, with growing pauses.
+            Meanwhile nothing behind it in its shard is handled.
+        on_error: What becomes of a change that has failed so often, or cannot be read: `"stop"`, `run`
+            raises `ConsumerStopped`; `"skip"`, with an error in the log; `FailedChanges()`, it is put into
+            a table; or a function that gets a `Failure`, and stops the consumer by raising.
+        on_gap: What is done where records were removed, after 24 hours, before they were read, or the
+            stream was switched off and on: `"stop"`, `run` raises `StreamGap`; `"go on"` behind the gap,
+            with an error in the log; or a function that gets the `StreamGap`, and stops by raising.
+        others: What becomes of items of other models of the table: `"skip"`, or `"error"`.
+        workers: How many shards may be read at the same time, in threads or tasks.
+        checkpoint_every: After how many handled records a shard's position is written down.
+        checkpoint_after: After how long at the latest, if anything was handled. A short time costs a write
+            unit each, a long one means that more is handled twice.
+        poll: How long to wait before a shard without new records is read again.
+        lease: How long a lease holds after it was renewed. A consumer that is killed is replaced after
+            that time. One that stops in order is replaced within a fifth of it.
+        on_event: A plain function, called with a `ConsumerEvent`, for metrics: see
+            `dynattrs.streams.consumer_events`.
+        tracer_provider: Where spans of handled pages go, if the program traces with OpenTelemetry; without
+            it the program's own provider.
+
+    Raises:
+        ModelError: An option is none that can be.
+        QueryError: No model is given.
+    """
+
+    @overload
+    def __init__(
+        self,
+        session: S,
+        app: type[M],
+        /,
+        *,
+        name: str,
+        handler: Callable[[AnyChange[M]], object],
+        leases: str = ...,
+        start: Start = ...,
+        tries: int = ...,
+        on_error: OnError = ...,
+        on_gap: OnGap = ...,
+        others: Others = ...,
+        workers: int = ...,
+        checkpoint_every: int = ...,
+        checkpoint_after: timedelta = ...,
+        poll: timedelta = ...,
+        lease: timedelta = ...,
+        on_event: Callable[[ConsumerEvent], object] | None = ...,
+        tracer_provider: TracerProvider | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        session: S,
+        app: Table | Sequence[type[Any] | Table],
+        /,
+        *,
+        name: str,
+        handler: Callable[[AnyChange[Any]], object],
+        leases: str = ...,
+        start: Start = ...,
+        tries: int = ...,
+        on_error: OnError = ...,
+        on_gap: OnGap = ...,
+        others: Others = ...,
+        workers: int = ...,
+        checkpoint_every: int = ...,
+        checkpoint_after: timedelta = ...,
+        poll: timedelta = ...,
+        lease: timedelta = ...,
+        on_event: Callable[[ConsumerEvent], object] | None = ...,
+        tracer_provider: TracerProvider | None = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        session: S,
+        app: Any,
+        /,
+        *,
+        name: str,
+        handler: Callable[[Any], object],
+        leases: str = LEASES.name,
+        start: Start = "latest",
+        tries: int = 5,
+        on_error: OnError = "stop",
+        on_gap: OnGap = "stop",
+        others: Others = "skip",
+        workers: int = 8,
+        checkpoint_every: int = 100,
+        checkpoint_after: timedelta = timedelta(seconds=5),
+        poll: timedelta = timedelta(seconds=1),
+        lease: timedelta = timedelta(seconds=15),
+        on_event: Callable[[ConsumerEvent], object] | None = None,
+        tracer_provider: TracerProvider | None = None,
+    ) -> None:
+        core = session._core
+        self._session: S = session
+        self._awaits = core.environment.cancellable
+        self.name = name
+        #: What this consumer calls itself, as owner of leases.
+        self.id = owner_name(core.environment)
+        self._leases = leases
+        self._start = start
+        self._check(name, handler, start, leases)
+        self._infos = models_of(app if isinstance(app, Sequence) else (app,))
+        self._options = Options(
+            name=name, handler=handler, tries=_count("tries", tries), on_error=_on_error(on_error),
+            on_gap=_on_gap(on_gap), others=_others(others), workers=_count("workers", workers),
+            every=_count("checkpoint_every", checkpoint_every),
+            after=seconds_of("Consumer", "checkpoint_after", checkpoint_after, least=0.0),
+            poll=seconds_of("Consumer", "poll", poll, least=0.0),
+            lease=seconds_of("Consumer", "lease", lease, least=0.5),
+            listener=on_event, tracers=tracer_provider, awaits=self._awaits,
+        )  # fmt: skip
+        self._shards = HeldShards()
+        self._begun = False
+
+    def _check(self, name: object, handler: object, start: object, leases: object) -> None:
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+            problem = f"name={name!r}: 1 to {_LONGEST_NAME} characters are expected"
+            raise ModelError("Consumer", problem)
+        if not isinstance(leases, str):
+            raise ModelError("Consumer", f"leases={leases!r}: the name of a table is expected")
+        if not callable(handler):
+            raise ModelError("Consumer", f"handler={handler!r}: a function is expected")
+        called = getattr(type(handler), "__call__", None)  # noqa: B004 - an object's own, if async
+        if not self._awaits and any(map(inspect.iscoroutinefunction, (handler, called))):
+            raise ModelError(
+                "Consumer", f"handler={handler!r} is async: give the consumer an AsyncSession"
+            )
+        if start in ("latest", "horizon"):
+            return
+        if not isinstance(start, datetime) or start.utcoffset() is None:
+            problem = f'start={start!r}: "latest", "horizon" or an aware datetime is expected'
+            raise ModelError("Consumer", problem)
+
+    def __repr__(self) -> str:
+        return f"<Consumer {self.name!r} with {len(self._shards)} shards>"
+
+    # --- Its life -----------------------------------------------------------------------------
+
+    @overload
+    def run(self: Consumer[Session], *, signals: bool | None = None) -> None: ...
+    @overload
+    def run(
+        self: Consumer[AsyncSession], *, signals: bool | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+    def run(self, *, signals: bool | None = None) -> Any:
+        """Read and handle changes until `stop` is called. With an `AsyncSession` it is awaited.
+
+        When it is told to stop it finishes the changes that are being handled, writes down how far it is, and
+        frees its leases. So does an interruption (Ctrl-C), which is raised afterwards; a second one is
+        raised at once. Under asyncio a cancellation also cancels the handlers that are awaited.
+
+        Args:
+            signals: Whether SIGTERM stops it, as `stop` does. By itself it does where `run` is called in the
+                main thread, and the program has no handler of its own.
+
+        Raises:
+            ConsumerStopped: A change could not be handled.
+            StreamGap: Records are lost.
+            NoStream: A table has no stream, or none any more, and all of it was read.
+            ModelError: It has run before; or signals are asked for in another thread.
+            DynattrsError: As the service refused something that does not pass.
+        """
+        if self._begun:
+            raise ModelError("Consumer", "a consumer runs once; make another one")
+        stopped = _stopped_by(self, signals)
+        if self._awaits:
+            return self._run_async(stopped)
+        self._begun = True
+        with stopped:
+            session: Any = self._session
+            session._check_open()
+            return session._drive(self._flow())
+
+    async def _run_async(self, stopped: contextlib.AbstractContextManager[None]) -> None:
+        self._begun = True
+        with stopped:
+            session: Any = self._session
+            session._check_open()
+            await session._drive(self._flow())
+
+    def stop(self) -> None:
+        """Tell it to stop, from any thread, or from its handler. It does not wait for that; `run` returns
+        then. Before `run` it has the effect that nothing is read.
+        """
+        self._shards.leave_all()
+
+    def lag(self) -> timedelta:
+        """How far this consumer is behind: now less the last handled change's `at`, of the shard where that
+        is most. Nothing for a shard that had nothing more to read the last time. Times of changes are
+        whole seconds.
+
+        What all consumers of the name are behind, the greatest of theirs says: each has other shards.
+        """
+        environment = self._session._core.environment
+        return max((lag_of(each, environment) for each in self._shards), default=timedelta())
+
+    @property
+    def shards(self) -> tuple[str, ...]:
+        """The ids of the shards that this consumer reads now."""
+        return tuple(each.shard for each in self._shards)
+
+    def _flow(self) -> Flow[None]:
+        core, options = self._session._core, self._options
+        verbs = FlowVerbs(core, LEASES, self._leases)
+        service = StreamService(core)
+        tables: list[ConsumedTable] = []
+        by_table: dict[str, list[Any]] = {}
+        for info in self._infos:
+            by_table.setdefault(core.table_name(info.table), []).append(info)
+        for name, infos in by_table.items():
+            source = Source(infos, infos[0].table, core.table_names.__getitem__)
+            scope = scope_of(self.name, name)
+            # What changes from now on: before anything else takes its time.
+            start = HORIZON
+            if isinstance(self._start, datetime):
+                start = Position.at(self._start)
+            elif self._start == "latest":
+                yield from service.stream_of(name)
+                start = Position.at(service.now())
+            tables.append(ConsumedTable(verbs, service, name, scope, source, options, start))
+        leasing = Leasing(verbs, self.id, options.lease)
+        running = Consuming(core, options, verbs, leasing, self._shards, service, tables)
+        yield from running.run()
+
+
+# --- Options ------------------------------------------------------------------------------------
+
+
+def _count(name: str, value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ModelError("Consumer", f"{name}={value!r}: a positive int is expected")
+    return value
+
+
+def _on_error(value: Any) -> OnError:
+    if (
+        value not in ("stop", "skip")
+        and not callable(value)
+        and not isinstance(value, FailedChanges)
+    ):
+        raise ModelError(
+            "Consumer",
+            f'on_error={value!r}: write "stop", "skip", FailedChanges() or a function',
+        )
+    if value is FailedChanges:
+        raise ModelError("Consumer", "on_error=FailedChanges: write FailedChanges()")
+    chosen: OnError = value
+    return chosen
+
+
+def _on_gap(value: Any) -> OnGap:
+    if value not in ("stop", "go on") and not callable(value):
+        raise ModelError("Consumer", f'on_gap={value!r}: write "stop", "go on" or a function')
+    chosen: OnGap = value
+    return chosen
+
+
+def _others(value: Any) -> Others:
+    if value not in ("skip", "error"):
+        raise ModelError("Consumer", f'others={value!r}: write "skip" or "error"')
+    chosen: Others = value
+    return chosen
+
+
+# --- Signals ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _nothing() -> Generator[None]:
+    yield
+
+
+def _stopped_by(
+    consumer: Consumer[Any], signals: bool | None
+) -> contextlib.AbstractContextManager[None]:
+    """A block in which SIGTERM stops a consumer, if that is wanted and can be."""
+    if signals is False:
+        return _nothing()
+    if threading.current_thread() is not threading.main_thread():
+        if signals:
+            raise ModelError(
+                "Consumer",
+                "run(signals=True) is for the main thread; elsewhere let the program's own handler call "
+                "consumer.stop()",
+            )
+        return _nothing()
+    if signals is None and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return _nothing()
+    return _by_sigterm(consumer)
+
+
+@contextlib.contextmanager
+def _by_sigterm(consumer: Consumer[Any]) -> Generator[None]:
+    def stop(*_: object) -> None:
+        # A handler runs between any two steps of the main thread, which may have the lock that is needed.
+        threading.Thread(target=consumer.stop, name="dynattrs-stop", daemon=True).start()
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
