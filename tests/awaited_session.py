@@ -31,12 +31,13 @@ from dynattrs.aio import (
     AsyncTables,
     AsyncTransaction,
 )
+from dynattrs.streams.iterators import AsyncChanges
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 _SHOWN = (
-    AsyncBatch, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages, AsyncQuery, AsyncRows,
+    AsyncBatch, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages, AsyncQuery, AsyncRows,
     AsyncTables, AsyncTransaction,
 )  # fmt: skip
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import assert_never, assert_type
 
-from dynattrs import Table, model, partition_key
+from dynattrs import Session, Table, model, partition_key
+from dynattrs.aio import AsyncSession
 from dynattrs.streams import (
     AnyChange,
+    AsyncChanges,
+    Changes,
     Inserted,
     Modified,
     Removed,
@@ -94,3 +98,28 @@ async def awaited(event: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 
 changes({}, Order, others="both")  # type: ignore[call-overload]
+
+
+def followed(session: Session, at: datetime) -> str:
+    found = session.changes(Order)
+    assert_type(found, Changes[Order])
+    for change in found:
+        assert_type(change, Inserted[Order] | Modified[Order] | Removed[Order] | Unreadable)
+        if isinstance(change, Inserted):
+            assert_type(change.new, Order)
+    assert_type(session.changes(User, Order, start=at), Changes[User | Order])
+    assert_type(session.changes(app, start="horizon", follow=False, until=at), Changes[Any])
+    session.changes(Order, start=5)  # type: ignore[call-overload]
+    with session.changes(Order, others="error") as changing:
+        assert_type(changing, Changes[Order])
+        assert_type(next(changing), Inserted[Order] | Modified[Order] | Removed[Order] | Unreadable)
+    return found.token()
+
+
+async def followed_awaited(session: AsyncSession) -> str:
+    async with session.changes(User, Order) as found:
+        assert_type(found, AsyncChanges[User | Order])
+        async for change in found:
+            if isinstance(change, Modified):
+                assert_type(change.new, User | Order)
+    return found.token()

@@ -10,10 +10,11 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dynattrs.aio.driver import Driver
 from dynattrs.aio.handles import AsyncHandle
+from dynattrs.deferral import deferred
 from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.models.hooks import Flushed
 from dynattrs.models.model import M
@@ -35,10 +36,21 @@ from dynattrs.wire.boto_client import with_room
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing.ledger import Progress
+    from dynattrs.schema.table import Table
+    from dynattrs.streams import iterators
+    from dynattrs.streams.iterators import AsyncChanges
+    from dynattrs.streams.reading import Others
     from dynattrs.wire.local_engine import Lease
+else:
+    # Imported when changes are asked for.
+    iterators = deferred("dynattrs.streams.iterators")
 
 __tracebackhide__ = hidden
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Self = TypeVar("Self", bound="AsyncSession")
 
 #: Connections that a session keeps for callers besides its own batches.
@@ -217,6 +229,84 @@ class AsyncSession(AsyncHandle, AnySession):
     def measure(self) -> AsyncMeasure:
         self._check_open()
         return AsyncMeasure(self)
+
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> AsyncChanges[A]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> AsyncChanges[A | B]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> AsyncChanges[A | B | C]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        d: type[D],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> AsyncChanges[A | B | C | D]: ...
+    @overload
+    def changes(
+        self,
+        *models_or_tables: type[Any] | Table,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> AsyncChanges[Any]: ...
+    def changes(
+        self,
+        *models_or_tables: Any,
+        start: datetime | str = "latest",
+        follow: bool = True,
+        until: datetime | None = None,
+        others: Others = "skip",
+    ) -> Any:
+        self._check_open()
+        return iterators.AsyncChanges(
+            self,
+            self._core,
+            models_or_tables,
+            start=start,
+            follow=follow,
+            until=until,
+            others=others,
+        )
 
     @classmethod
     def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:

@@ -9,7 +9,7 @@ import random
 import weakref
 from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
@@ -190,6 +190,48 @@ class AnySession(AnyHandle):
 
         Raises:
             SessionClosed: The session is closed.
+        """
+        raise NotImplementedError
+
+    def changes(
+        self,
+        *models_or_tables: Any,
+        start: datetime | str = "latest",
+        follow: bool = True,
+        until: datetime | None = None,
+        others: Literal["skip", "error"] = "skip",
+    ) -> Any:
+        """What happens to the items of some models, as it happens: an iterator over the streams of their
+        tables, with all of their shards, in this process.
+
+        The changes of one key come in their order. Nothing is asked before the first one is wanted. The
+        iterator's `token()` stands behind the change that it gave last, and `start=token` goes on from
+        there; on several machines, `dynattrs.streams.Consumer` does that.
+
+        Args:
+            models_or_tables: The models whose items are wanted. A `Table` stands for all of its models.
+            start: Where to begin. `"latest"`: with what happens from now on, which is the time of this call;
+                `"horizon"`: with the oldest changes that there are, of the last 24 hours; an aware
+                datetime: with what has happened since; or what `token()` gave. The times of records are
+                rounded, so `"latest"` and datetimes may give some changes from just before, and miss none.
+            follow: Whether to wait for more at the end of what there is. False ends there: where each shard
+                has had nothing more for a while.
+            until: An aware datetime: ends when all from before has come, which may be in the future.
+            others: What becomes of items of other models of the tables: `"skip"`, or `"error"`, which makes
+                them `Unreadable`.
+
+        Yields:
+            An `Inserted`, `Modified` or `Removed` for each change, or an `Unreadable`.
+
+        Raises:
+            QueryError: The arguments make no sense, or *start* is no token, or one of other tables.
+            NoStream: While iterating: a table has no stream, or none any more.
+            StreamGap: While iterating: changes may be missing. It goes on behind that when the next one
+                is asked for.
+            Throttled: While iterating: the service wants fewer requests, still after pauses for as long as
+                the session's deadline.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
         """
         raise NotImplementedError
 

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
@@ -35,12 +35,22 @@ if TYPE_CHECKING:
 
     from dynattrs.operations.writing import batch as gathered
     from dynattrs.operations.writing.ledger import Progress
+    from dynattrs.schema.table import Table
+    from dynattrs.streams import iterators
+    from dynattrs.streams.iterators import Changes
+    from dynattrs.streams.reading import Others
     from dynattrs.wire.local_engine import Lease
 else:
     gathered = deferred("dynattrs.operations.writing.batch")
+    # Imported when changes are asked for.
+    iterators = deferred("dynattrs.streams.iterators")
 
 __tracebackhide__ = hidden
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Self = TypeVar("Self", bound="Session")
 
 #: Requests in flight besides batches: queries fetch one page ahead.
@@ -211,6 +221,84 @@ class Session(Handle, AnySession):
     def measure(self) -> Measure:
         self._check_open()
         return Measure(self)
+
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> Changes[A]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> Changes[A | B]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> Changes[A | B | C]: ...
+    @overload
+    def changes(
+        self,
+        a: type[A],
+        b: type[B],
+        c: type[C],
+        d: type[D],
+        /,
+        *,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> Changes[A | B | C | D]: ...
+    @overload
+    def changes(
+        self,
+        *models_or_tables: type[Any] | Table,
+        start: datetime | str = ...,
+        follow: bool = ...,
+        until: datetime | None = ...,
+        others: Others = ...,
+    ) -> Changes[Any]: ...
+    def changes(
+        self,
+        *models_or_tables: Any,
+        start: datetime | str = "latest",
+        follow: bool = True,
+        until: datetime | None = None,
+        others: Others = "skip",
+    ) -> Any:
+        self._check_open()
+        return iterators.Changes(
+            self,
+            self._core,
+            models_or_tables,
+            start=start,
+            follow=follow,
+            until=until,
+            others=others,
+        )
 
     @classmethod
     def _on(cls: type[Self], engine: Lease, **options: Any) -> Self:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         FailedChange as FailedChange,
         FailedChanges as FailedChanges,
     )
+    from dynattrs.streams.iterators import AsyncChanges as AsyncChanges, Changes as Changes
     from dynattrs.streams.shard_leases import ShardLease as ShardLease
 else:
     # A Lambda function needs none of these.
@@ -54,6 +55,7 @@ else:
             ),
             "dynattrs.streams.consumer_options": ("Failure",),
             "dynattrs.streams.failed_changes": ("FailedChange", "FailedChanges"),
+            "dynattrs.streams.iterators": ("AsyncChanges", "Changes"),
             "dynattrs.streams.shard_leases": ("ShardLease",),
         },
         modules=(),

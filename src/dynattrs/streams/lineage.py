@@ -91,11 +91,14 @@ class Lineage:
         ]
 
     @property
+    def is_off(self) -> bool:
+        """Whether the stream is switched off."""
+        return self.status in _OVER
+
+    @property
     def ended(self) -> bool:
         """Whether the stream is switched off, and all of its shards are closed: no record comes any more."""
-        return self.status in _OVER and all(
-            shard.last is not None for shard in self.shards.values()
-        )
+        return self.is_off and all(shard.last is not None for shard in self.shards.values())
 
 
 def table_of(arn: str) -> str:

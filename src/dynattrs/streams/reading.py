@@ -136,11 +136,15 @@ def changes(
         ModelError: Something that was given is no model.
         TypeError: The first argument holds no records.
     """
-    if others not in ("skip", "error"):
-        raise QueryError(f'changes(others={others!r}): write "skip" or "error"')
+    check_others(others)
     records, bare = records_in(event_or_records)
     source = source_of(models_or_tables, table, table_prefix, tables or {})
     return source.changes([read_record(each, bare=bare) for each in records], others)
+
+
+def check_others(others: object) -> None:
+    if others not in ("skip", "error"):
+        raise QueryError(f'changes(others={others!r}): write "skip" or "error"')
 
 
 def read_record(given: Any, *, bare: bool) -> Record | Unreadable:
@@ -163,15 +167,20 @@ class Source:
         infos: The models, of one table or of several.
         table: The table that all records are of; None where each says it.
         named: Gives the table's name at the service for its declared name.
+        after_load: What is called with each object that was read, after the hooks of its model.
     """
 
     def __init__(
-        self, infos: Sequence[ModelInfo], table: Table | None, named: Callable[[str], str]
+        self,
+        infos: Sequence[ModelInfo],
+        table: Table | None,
+        named: Callable[[str], str],
+        after_load: Sequence[Callable[[Any], Any]] = (),
     ) -> None:
         by_table: dict[int, list[ModelInfo]] = {}
         for info in infos:
             by_table.setdefault(id(info.table), []).append(info)
-        readers = [_ItemsOfTable(those) for those in by_table.values()]
+        readers = [_ItemsOfTable(those, after_load) for those in by_table.values()]
         self._by_name: dict[str, _ItemsOfTable] = {}
         for each in readers:
             name = named(each.table.name)
@@ -247,8 +256,11 @@ class Source:
 class _ItemsOfTable:
     """Reads the images of one table's items."""
 
-    def __init__(self, infos: Sequence[ModelInfo]) -> None:
+    def __init__(
+        self, infos: Sequence[ModelInfo], after_load: Sequence[Callable[[Any], Any]]
+    ) -> None:
         self.table = infos[0].table
+        self._hooks = after_load
         self._sieve = Sieve(infos)
         only = infos[0] if len(models_in(self.table)) == 1 else None
         #: The model that all items are of, where nothing has to be told apart.
@@ -297,7 +309,7 @@ class _ItemsOfTable:
 
     def _after_load(self, info: ModelInfo) -> Callable[[Any], Any] | None:
         if info not in self._finish:
-            self._finish[info] = _after_load(info)
+            self._finish[info] = _after_load(info, self._hooks)
         return self._finish[info]
 
     def change(
@@ -384,8 +396,10 @@ class _ItemsOfTable:
         )  # fmt: skip
 
 
-def _after_load(info: ModelInfo) -> Callable[[Any], Any] | None:
-    hooks = info.after_load
+def _after_load(
+    info: ModelInfo, of_session: Sequence[Callable[[Any], Any]]
+) -> Callable[[Any], Any] | None:
+    hooks = (*info.after_load, *of_session)
     if not hooks:
         return None
     run = functools.partial(through, hooks, "after_load", carries=info.carries)

@@ -103,7 +103,7 @@ class ShardReader:
         if instant is not None:
             records = _since(records, instant)
         if records:
-            self.position = Position.after(_number(records[-1]))
+            self.position = Position.after(number_of(records[-1]))
         if self._iterator is None:
             self.position = END
         return Page(records, closed=self._iterator is None)
@@ -161,7 +161,7 @@ class ShardReader:
             left = (yield from self._asked(reply["ShardIterator"], 1)).get("Records", ())
         except ServiceError:
             left = ()
-        return self._gap(_number(left[0]) if left else None)
+        return self._gap(number_of(left[0]) if left else None)
 
     def _gap(self, until: str | None = None) -> StreamGap:
         return StreamGap(self._table, self._arn, self.shard_id, self.position.last, until)
@@ -175,15 +175,22 @@ class ShardReader:
         return made.replace(tzinfo=made.tzinfo or timezone.utc) >= instant
 
 
-def _number(record: Any) -> str:
+def number_of(record: Any) -> str:
+    """The sequence number of a record."""
     return str(record["dynamodb"]["SequenceNumber"])
+
+
+def time_of(record: Any) -> datetime | None:
+    """When it was written, as far as the record says it."""
+    at = record["dynamodb"].get("ApproximateCreationDateTime")
+    return at if isinstance(at, datetime) and at.tzinfo is not None else None
 
 
 def _since(records: Sequence[Any], instant: datetime) -> Sequence[Any]:
     """Those records that are not surely older than an instant, and all behind the first of them."""
     for index, record in enumerate(records):
-        at = record["dynamodb"].get("ApproximateCreationDateTime")
-        if not isinstance(at, datetime) or at.tzinfo is None:
+        at = time_of(record)
+        if at is None:
             return records[index:]
         rounded = _SECOND if at.second or at.microsecond else _MINUTE
         if at + rounded > instant:

@@ -178,6 +178,8 @@ class TableVerbs:
         """The service's description of a model's table (`Table` of DescribeTable), or of the one of a
         name, which is as declared: without the session's prefix.
 
+        `LatestStreamArn` is the ARN of the table's stream, or of its last one where that is switched off.
+
         Raises:
             NoSuchTable: It does not exist.
         """

@@ -1,0 +1,499 @@
+"""All shards of some tables' streams, read in one process: pages in the order of each key.
+
+A shard's children are begun when all of its records were handed out. What was read ahead, and was not handed
+out, counts for nothing: a token stands behind what was.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from dynattrs.late_classes import define, field
+from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait, WaitAny
+from dynattrs.streams.errors import NoStream, StreamGap
+from dynattrs.streams.lineage import Lineage, Shard
+from dynattrs.streams.positions import END, HORIZON, Position
+from dynattrs.streams.service import StreamService
+from dynattrs.streams.shard_reader import KEPT, Page, ShardReader, number_of, time_of
+from dynattrs.streams.tokens import Place, Token
+
+#: So many empty pages in a row are the end of what an open shard has by now. The service walks over stretches
+#: of time that hold nothing page by page; all the four hours of a shard take about half as many.
+_TIP: Final = 8
+
+#: Seconds between two looks at a shard that has nothing new: at first, and at the most.
+_QUIET, _MOST_QUIET = 0.2, 1.0
+
+#: Seconds from one description of a stream to the next, while nothing asks for one.
+_BETWEEN_LOOKS: Final = 15.0
+#: The same where a shard was read to its end and its children are not described yet, doubled each time.
+_FOR_CHILDREN, _MOST_FOR_CHILDREN = 0.25, 10.0
+#: After so many of these who does not follow stops waiting for them.
+_LOOKS: Final = 4
+
+#: How long records take into a stream, generously: an instant has come when it was so long ago.
+_DELAY: Final = timedelta(seconds=5)
+
+
+@define(eq=False)
+class Reading:
+    """A shard that is being read.
+
+    Attributes:
+        stream: The stream that it is of.
+        reader: Its reader, which may be ahead.
+        given: Where it stands by what was handed out.
+        task: What is reading a page.
+        due: When the next page is asked for at the earliest.
+        empties: How many pages in a row were empty.
+        over: Whether no more of it is wanted: it has come to the instant that is the end.
+    """
+
+    stream: Following
+    reader: ShardReader
+    given: Position
+    task: Task | None = None
+    due: float = 0.0
+    empties: int = 0
+    over: bool = False
+    waits: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.reader.shard_id
+
+
+@define(eq=False)
+class Given:
+    """A page that is handed out.
+
+    Attributes:
+        reading: The shard that it is of.
+        records: Its records.
+        closed: Whether the shard has no more.
+    """
+
+    reading: Reading
+    records: list[Any]
+    closed: bool
+
+    @property
+    def table(self) -> str:
+        return self.reading.stream.table
+
+    def handed(self, number: str) -> None:
+        """The record with a sequence number was handed out."""
+        if number:
+            self.reading.given = Position.after(number)
+
+    def done(self) -> None:
+        """All of them were."""
+        if self.records:
+            self.handed(number_of(self.records[-1]))
+
+
+@define(eq=False)
+class Following:
+    """The stream of one table, as far as it was read.
+
+    Attributes:
+        table: The table's name at the service.
+        start: Where shards begin that were there when it was opened.
+        arn: Its ARN; None before it was opened.
+        known: Where shards begin that are not begun yet, as far as that is not their horizon.
+        readings: The shards that are being read.
+        finished: Those that were read to their end.
+        stale: Whether it goes on from a token older than what is kept.
+    """
+
+    table: str
+    start: Position
+    arn: str | None = None
+    known: dict[str, Position] = field(factory=dict)
+    readings: dict[str, Reading] = field(factory=dict)
+    finished: set[str] = field(factory=set)
+    lineage: Lineage | None = None
+    fresh: bool = True
+    stale: bool = False
+    look_at: float = 0.0
+    looks: int = 0
+    over: bool = False
+
+    def begins(self, place: Place, *, stale: bool) -> None:
+        """Go on from a token."""
+        self.start = place.start
+        if place.arn is None:
+            return
+        self.arn, self.fresh, self.stale = place.arn, False, stale
+        self.finished = {shard for shard, position in place.shards.items() if position == END}
+        self.known = {
+            shard: position for shard, position in place.shards.items() if position != END
+        }
+
+    def anew(self, arn: str | None) -> None:
+        """Go on with another stream of the same table, from its beginning."""
+        self.arn, self.start, self.lineage = arn, HORIZON, None
+        self.known, self.readings, self.finished = {}, {}, set()
+        self.fresh, self.stale, self.look_at, self.looks = True, False, 0.0, 0
+
+    def place(self) -> Place:
+        """Where it stands."""
+        if self.fresh:
+            return Place(None, {}, self.start)
+        shards = dict.fromkeys(self.finished, END)
+        shards.update(self.known)
+        shards.update((reading.id, reading.given) for reading in self.readings.values())
+        return Place(self.arn, shards, self.start)
+
+    def finish(self, shard: str) -> None:
+        self.readings.pop(shard, None)
+        self.finished.add(shard)
+        self.look_at, self.looks = 0.0, 0
+
+    def forget_trimmed(self) -> None:
+        """Forget finished shards that are gone and that none follows any more."""
+        assert self.lineage is not None
+        shards = self.lineage.shards
+        parents = {shard.parent for shard in shards.values()}
+        self.finished = {each for each in self.finished if each in shards or each in parents}
+
+    def lacks_children(self) -> bool:
+        """Whether a shard was read to its end, and what follows it is not described yet."""
+        assert self.lineage is not None
+        shards = self.lineage.shards
+        parents = {shard.parent for shard in shards.values()}
+        return any(each in shards and each not in parents for each in self.finished)
+
+
+class Follower:
+    """Reads the streams of some tables.
+
+    Args:
+        service: Whom it asks.
+        tables: The tables' names at the service.
+        start: Where it begins: a position, or a token; None for now.
+        follow: Whether it waits for more when it has come to the end.
+        until: The instant that is the end; None for none.
+    """
+
+    def __init__(
+        self,
+        service: StreamService,
+        tables: list[str],
+        start: Position | Token | None,
+        *,
+        follow: bool,
+        until: datetime | None,
+    ) -> None:
+        self._service = service
+        self._follow, self._until = follow, until
+        # By the clock here, which may be ahead of the service's; it is asked with the first request.
+        self._called = service.environment.monotonic()
+        self._latest = start is None
+        begin = start if isinstance(start, Position) else HORIZON
+        if start is None:
+            begin = Position.at(service.environment.now() - timedelta(minutes=1))
+        self._streams = [Following(table, begin) for table in tables]
+        if isinstance(start, Token):
+            stale = service.environment.now() - start.at > KEPT
+            for stream in self._streams:
+                stream.begins(start.places[stream.table], stale=stale)
+        #: Pages that were read, and are to be handed out.
+        self._arrived: deque[tuple[Reading, Page]] = deque()
+        self._given: Given | None = None
+        #: Goes on behind the gap that was told last.
+        self._behind: Callable[[], None] | None = None
+
+    # --- Where it stands ------------------------------------------------------------------------
+
+    def token(self) -> Token:
+        places = {stream.table: stream.place() for stream in self._streams}
+        return Token(self._service.environment.now(), places)
+
+    def close(self) -> None:
+        """Forget what is being read ahead."""
+        for reading in self._readings():
+            if reading.task is not None:
+                reading.task.cancel()
+                reading.task = None
+        self._arrived.clear()
+
+    def _readings(self) -> Iterator[Reading]:
+        for stream in self._streams:
+            yield from stream.readings.values()
+
+    # --- What comes next ------------------------------------------------------------------------
+
+    def next(self) -> Flow[Given | None]:
+        """The next page with records; None at the end. The one before counts as handed out.
+
+        Raises:
+            StreamGap: Records may be missing. Asked again, it goes on behind that.
+            NoStream: A table has no stream, or none any more.
+            DynattrsError: As the service refused a request. Asked again, it goes on where it was.
+        """
+        self._settle()
+        while True:
+            for stream in self._streams:
+                if not self._arrived:
+                    yield from self._look(stream)
+            while self._arrived:
+                # Before it is handed out: what is handed out must not be lost to an error.
+                yield from self._begin_due(self._arrived[0][0])
+                given = self._hand_out(*self._arrived.popleft())
+                if given is not None:
+                    return given
+            if self._is_over():
+                return None
+            yield from self._begin_due()
+            tasks = tuple(each.task for each in self._readings() if each.task is not None)
+            if tasks:
+                task: Task = yield WaitAny(tasks)
+                yield from self._arrive(task)
+            else:
+                yield Pause(self._seconds_to_wait())
+
+    def _settle(self) -> None:
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            behind()
+        given, self._given = self._given, None
+        if given is not None:
+            given.done()
+            if given.closed:
+                given.reading.stream.finish(given.reading.id)
+
+    def _hand_out(self, reading: Reading, page: Page) -> Given | None:
+        reading.waits = False
+        records, closed = list(page.records), page.closed
+        if self._until is not None:
+            wanted = _before(records, self._until)
+            if len(wanted) < len(records):
+                records, closed, reading.over = wanted, False, True
+        if records:
+            self._given = Given(reading, records, closed)
+        elif closed:
+            reading.stream.finish(reading.id)
+        return self._given
+
+    def _begin_due(self, ahead: Reading | None = None) -> Flow[None]:
+        """Ask for the next pages of shards whose turn it is, some at a time; of one of them *ahead* of its
+        page that waits.
+        """
+        now = self._service.environment.monotonic()
+        room = self._service.core.concurrency - len(self._arrived)
+        room -= sum(1 for each in self._readings() if each.task is not None)
+        due = [
+            each
+            for each in self._readings()
+            if each.task is None
+            and not each.over
+            and (each is ahead or not each.waits)
+            and each.reader.position != END
+            and each.due <= now
+        ]
+        due.sort(key=lambda each: each.due)
+        for reading in due[: max(0, room)]:
+            reading.task = yield Start(_outcome(reading.reader.read()))
+
+    def _arrive(self, task: Task) -> Flow[None]:
+        outcome: Page | Exception = yield Wait(task)
+        reading = next((each for each in self._readings() if each.task is task), None)
+        if reading is None:  # it was closed meanwhile
+            return
+        reading.task = None
+        if isinstance(outcome, StreamGap):
+            lineage = reading.stream.lineage
+            assert lineage is not None
+            yield from self._refreshed(reading.stream, lineage)
+            raise self._gap(outcome, lambda: self._behind_shard(reading))
+        if isinstance(outcome, Exception):
+            raise outcome
+        now = self._service.environment.monotonic()
+        if outcome.records:
+            reading.empties, reading.due = 0, now
+        elif not outcome.closed:
+            reading.empties += 1
+            beyond = min(reading.empties - _TIP, 8)
+            reading.due = now
+            if beyond >= 0:
+                reading.due += min(_QUIET * 2.0**beyond, _MOST_QUIET)
+                reading.over = self._is_tip_the_end()
+        if outcome.records or outcome.closed:
+            reading.waits = True
+            self._arrived.append((reading, outcome))
+
+    def _is_tip_the_end(self) -> bool:
+        if not self._follow:
+            return True
+        return self._until is not None and self._service.now() >= self._until + _DELAY
+
+    def _seconds_to_wait(self) -> float:
+        now = self._service.environment.monotonic()
+        dues = [each.due for each in self._readings() if not each.over]
+        dues += [stream.look_at for stream in self._streams if not stream.over]
+        return max(0.01, min(min(dues, default=now) - now, _MOST_QUIET))
+
+    def _is_over(self) -> bool:
+        """Whether there is nothing more to come."""
+        if self._follow and self._until is None:
+            return False
+        now = self._service.environment.monotonic()
+        for stream in self._streams:
+            if stream.over:
+                continue
+            if any(not each.over for each in stream.readings.values()):
+                return False
+            waits = stream.looks < _LOOKS if not self._follow else not self._is_tip_the_end()
+            if stream.look_at <= now or (not stream.readings and waits):
+                return False
+        return True
+
+    # --- Shards ---------------------------------------------------------------------------------
+
+    def _look(self, stream: Following) -> Flow[None]:
+        """See which shards there are, where it is time to."""
+        now = self._service.environment.monotonic()
+        if stream.over or now < stream.look_at:
+            return
+        if stream.arn is None:
+            yield from self._open(stream)
+        assert stream.arn is not None
+        lineage = stream.lineage or Lineage(self._service, stream.arn)
+        yield from self._refreshed(stream, lineage)
+        stream.lineage = lineage
+        if stream.fresh:
+            stream.fresh = False
+            if stream.start != HORIZON:
+                stream.known = dict.fromkeys(lineage.shards, stream.start)
+        elif (gap_before := self._gap_before(stream, lineage)) is not None:
+            raise gap_before
+        self._begin(stream, lineage)
+        stream.forget_trimmed()
+        now = self._service.environment.monotonic()
+        if stream.lacks_children() and not lineage.is_off:
+            pause = min(_FOR_CHILDREN * 2.0 ** min(stream.looks, 10), _MOST_FOR_CHILDREN)
+            stream.looks += 1
+            stream.look_at = now + pause
+        else:
+            stream.looks = _LOOKS
+            stream.look_at = now + _BETWEEN_LOOKS
+        if lineage.is_off and not stream.readings:
+            yield from self._end(stream)
+
+    def _refreshed(self, stream: Following, lineage: Lineage) -> Flow[None]:
+        try:
+            yield from lineage.refreshed()
+        except StreamGap as gap:
+            raise self._gap(gap, lambda: stream.anew(None)) from gap.__cause__
+
+    def _open(self, stream: Following) -> Flow[None]:
+        found = yield from self._service.stream_of(stream.table)
+        if not found.enabled:
+            raise NoStream(stream.table)
+        if self._latest and stream.start.instant is not None:
+            gone = self._service.environment.monotonic() - self._called
+            # Its time is told in whole seconds.
+            stream.start = Position.at(self._service.now() - timedelta(seconds=gone + 1))
+        stream.arn = found.arn
+
+    def _begin(self, stream: Following, lineage: Lineage) -> None:
+        """Begin to read the shards whose turn it is."""
+        ready = {shard.id for shard in lineage.ready(stream.finished)}
+        # Those of a token that are gone are a gap, which their readers find.
+        ready.update(shard for shard in stream.known if shard not in lineage.shards)
+        for shard in sorted(ready - stream.readings.keys()):
+            parent = lineage.shards[shard].parent if shard in lineage.shards else None
+            # A parent that is gone, and was not read to its end, comes first, which is a gap.
+            if parent not in stream.readings and parent not in stream.known:
+                self._read(stream, shard, stream.known.pop(shard, HORIZON))
+
+    def _read(self, stream: Following, shard: str, position: Position) -> None:
+        assert stream.arn is not None
+        reader = ShardReader(self._service, stream.arn, shard, position)
+        stream.readings[shard] = Reading(stream, reader, position)
+
+    def _gap_before(self, stream: Following, lineage: Lineage) -> StreamGap | None:
+        """A shard that was trimmed before it was read, as one shows that follows it; or the beginning of one
+        that may have been.
+        """
+        for shard in lineage.shards.values():
+            if (
+                shard.id in stream.readings
+                or shard.id in stream.known
+                or shard.id in stream.finished
+            ):
+                continue
+            parent = shard.parent
+            if parent is None or self._is_known(stream, lineage, parent):
+                if not (stream.stale and parent in stream.finished):
+                    continue
+                lost = shard.id
+            else:
+                lost = parent
+            behind = functools.partial(self._behind_lost, stream, shard, lost)
+            return self._gap(StreamGap(stream.table, lineage.arn, lost), behind)
+        stream.stale = False
+        return None
+
+    def _is_known(self, stream: Following, lineage: Lineage, shard: str) -> bool:
+        return (
+            shard in lineage.shards
+            or shard in stream.finished
+            or shard in stream.readings
+            or shard in stream.known
+        )
+
+    def _end(self, stream: Following) -> Flow[None]:
+        """The stream is switched off, and all of it was read."""
+        found = yield from self._service.stream_of(stream.table)
+        if found.enabled and found.arn != stream.arn:
+            assert stream.arn is not None
+            gap = StreamGap(stream.table, stream.arn, new_arn=found.arn)
+            raise self._gap(gap, lambda: stream.anew(found.arn))
+        if self._follow and self._until is None:
+            raise NoStream(stream.table)
+        stream.over = True
+
+    # --- Gaps -----------------------------------------------------------------------------------
+
+    def _gap(self, gap: StreamGap, behind: Callable[[], None]) -> StreamGap:
+        """The gap to tell. When the next page is asked for, it goes on behind it."""
+        self._behind = behind
+        return gap
+
+    def _behind_shard(self, reading: Reading) -> None:
+        stream = reading.stream
+        if stream.lineage is not None and reading.id in stream.lineage.shards:
+            reading.given = reading.reader.position = HORIZON
+            stream.look_at = 0.0
+        else:
+            stream.finish(reading.id)
+
+    def _behind_lost(self, stream: Following, shard: Shard, lost: str) -> None:
+        if lost == shard.id:
+            stream.known[lost] = HORIZON
+        else:
+            stream.finished.add(lost)
+        stream.look_at = 0.0
+
+
+def _outcome(flow: Flow[Page]) -> Flow[Page | Exception]:
+    # What is raised in a task, and nobody waits for, would be told to the event loop.
+    try:
+        return (yield from flow)
+    except Exception as error:
+        return error
+
+
+def _before(records: list[Any], until: datetime) -> list[Any]:
+    """The records from before an instant; their times are rounded down, so some others are among them."""
+    for index, record in enumerate(records):
+        at = time_of(record)
+        if at is not None and at >= until:
+            return records[:index]
+    return records
