@@ -16,7 +16,7 @@ from dynattrs.expressions.conditions import PathOperand, Value, encode_at, uncon
 from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written
-from dynattrs.schema.model_info import StoredForm
+from dynattrs.schema.model_info import ENCRYPTED, StoredForm
 from dynattrs.tracebacks import hidden
 
 __tracebackhide__ = hidden
@@ -96,6 +96,11 @@ class Whole:
 
 
 def bound_to(value: object, form: StoredForm, target: str, whole: Whole | None = None) -> Any:
+    if form.packed == ENCRYPTED and (isinstance(value, Computed) or is_path(value)):
+        raise ConditionError(
+            f"{target} is encrypted for its place in its item: DynamoDB can neither compute it nor copy it; "
+            f"read the item, and set the value"
+        )
     if isinstance(value, Computed):
         return value.bind(form, target, whole)
     if is_path(value):

@@ -34,7 +34,7 @@ from dynattrs.quoting import quoted, written
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, raised, shown
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import StoredForm
+from dynattrs.schema.model_info import ENCRYPTED, StoredForm
 from dynattrs.schema.table import AttributeValue
 from dynattrs.tracebacks import hidden
 
@@ -129,6 +129,16 @@ class Size(Expression):
 Operand: TypeAlias = "Value | PathOperand | Size"
 
 
+class _Hidden:
+    """Stands for a value that is not shown, because its field is encrypted."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+HIDDEN: Final = _Hidden()
+
+
 def encode_at(label: str, form: StoredForm, value: object) -> Value:
     """*value* as it is stored in a place, whose *label* is for the message.
 
@@ -136,7 +146,8 @@ def encode_at(label: str, form: StoredForm, value: object) -> Value:
         ConditionError: It has another type.
     """
     try:
-        return Value(form.dump(value), value)
+        stored = form.dump(value)
+        return Value(stored, value if form.packed != ENCRYPTED else HIDDEN)
     except Exception as error:
         expected = getattr(error, "expected", form.expected)
         found = getattr(error, "found", None) or f"{type(value).__name__} {quoted(value)}"

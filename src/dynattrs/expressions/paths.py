@@ -18,7 +18,7 @@ from dynattrs.errors import ConditionError
 from dynattrs.late_classes import define
 from dynattrs.quoting import quoted, written
 from dynattrs.schema.field_rules import FieldRules
-from dynattrs.schema.model_info import COMPRESSED, StoredForm
+from dynattrs.schema.model_info import OPAQUE, StoredForm
 from dynattrs.schema.table import AttributeValue
 from dynattrs.tracebacks import hidden
 
@@ -264,11 +264,11 @@ def path_of(value: object, function: str) -> Path:
 def check_unpacked(path: Path, asked: str, form: StoredForm | None = None) -> None:
     """Refuse what DynamoDB would ask of the text or the bytes that a value is packed into.
 
-    Equality is asked of JSON text, which is written in one way, and never of compressed bytes.
+    Equality is asked of JSON text, which is written in one way, and never of compressed or encrypted bytes.
     """
     data = path.__dynattrs_path__
     packed = (form or data.form).packed
-    if packed and (asked != "equality" or packed == COMPRESSED):
+    if packed and (asked != "equality" or packed in OPAQUE):
         raise ConditionError(
             f"{data.label} is stored as {packed}: DynamoDB knows nothing of the {asked} of the value "
             f"inside; ask it of what you read, or store it in a field of its own"

@@ -33,7 +33,7 @@ from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_tr
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject
-from dynattrs.schema.model_info import StoredForm
+from dynattrs.schema.model_info import ENCRYPTED, StoredForm
 from dynattrs.tracebacks import hidden
 
 __tracebackhide__ = hidden
@@ -190,7 +190,8 @@ def _action(path: Path, value: object, form: str) -> Action:
 
 def _set(path: Path, value: object, form: str, obj: object) -> Action:
     data = data_of(path)
-    written = form.format(data.label, shown(value))
+    secret = data.form.packed == ENCRYPTED
+    written = form.format(data.label, "..." if secret else shown(value))
     whole = Whole(path, obj)
     if not isinstance(value, Expression):
         value = whole.take(value)

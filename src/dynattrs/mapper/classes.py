@@ -34,7 +34,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.key_rules import restore_key
 from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import ReadsObject, raised
-from dynattrs.schema.model_info import ComputedKeys, ModelInfo, Unknown
+from dynattrs.schema.model_info import ENCRYPTED, ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 DumpMap: TypeAlias = Callable[[Any], AttributeMap]
@@ -176,6 +176,9 @@ class ClassCodec(Codec):
     def fill(self, members: tuple[FieldCodec, ...]) -> None:
         self.members = members
         self._fields.update({member.name: member.codec for member in members})
+        self.sealed = {
+            each.stored: each.codec.mark for each in members if each.codec.packed == ENCRYPTED
+        }
 
     def _first_dump(self, value: object) -> AttributeMap:
         self.dump_map = self._generators.dump(self)

@@ -269,9 +269,14 @@ class Codec:
         shape: How it is made, where that is one of a few simple ways.
         compared: How values are stored that are compared with such ones: itself, unless storing
             rounds them.
-        packed: What the service sees of a value that is packed into one attribute: `JSON text` or
-            `compressed bytes`.
+        packed: What the service sees of a value that is packed into one attribute: `JSON text`,
+            `compressed bytes` or `encrypted bytes`.
+        mark: Of encrypted values, what `Encrypted` was told.
     """
+
+    mark: Any = None
+    #: The encrypted attributes of a class, with what `Encrypted` was told of each.
+    sealed: Mapping[str, Any] = {}
 
     def __init__(
         self,

@@ -329,7 +329,7 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
     def plain(value: object) -> AttributeValue:
         return {"NULL": True} if value is None else from_plain(value, inner)
 
-    return Codec(
+    made = Codec(
         type_, inner.tags, dump, load, expected=f"{inner.expected} or None",
         dump_at=dump_at, load_at=load_at, element=inner.element, key=inner.key, fields=inner.fields,
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
@@ -337,3 +337,5 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
         packed=inner.packed,
     )  # fmt: skip
+    made.mark = inner.mark
+    return made

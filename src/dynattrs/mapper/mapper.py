@@ -9,6 +9,7 @@ else through generated codecs.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import UnionType
@@ -23,7 +24,6 @@ from dynattrs.mapper.annotations import (
     Json,
     show_type,
 )
-from dynattrs.mapper.carried import NOTHING_CARRIED, Carried, carried_by, carry
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import (
     Codec,
@@ -36,6 +36,7 @@ from dynattrs.mapper.codec import (
     show,
 )
 from dynattrs.mapper.codecs import Codecs
+from dynattrs.mapper.hooked_classes import dump_hooked, load_hooked
 from dynattrs.mapper.key_rules import check_keys, key_of_item, restore_key
 from dynattrs.mapper.named import name_object
 from dynattrs.mapper.size import item_size
@@ -51,6 +52,7 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
     from dynattrs.mapper import (
+        encrypted,
         noticed,
         plain_items,
         request_code,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from dynattrs.mapper.rows import RowReader
     from dynattrs.mapper.write_code import DumpWithSize
 else:
+    encrypted = deferred("dynattrs.mapper.encrypted")
     noticed = deferred("dynattrs.mapper.noticed")
     plain_items = deferred("dynattrs.mapper.plain_items")
     request_code = deferred("dynattrs.mapper.request_code")
@@ -148,13 +151,13 @@ class Mapper(Codecs):
             check_keys(info, item)
             if info.keys is not None:
                 restore_key(obj, item)
+            if codec.sealed:
+                encrypted.seal(info, item)
         return item
 
     def _dump_map(self, codec: Codec, obj: Any) -> AttributeMap:
         try:
-            return (
-                codec.dump_map(obj) if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
-            )
+            return codec.dump_map(obj) if isinstance(codec, ClassCodec) else dump_hooked(codec, obj)
         except MappingError:
             raise
         except Exception as error:
@@ -201,7 +204,7 @@ class Mapper(Codecs):
             # If hooks are registered meanwhile, this goes with what they make stale.
             known = self._with_size
             codec = self.model_codec(cls)
-            if isinstance(codec, ClassCodec):
+            if isinstance(codec, ClassCodec) and not codec.sealed:
                 made = write_code.generate_dump_with_size(codec)
             else:
                 made = stored_json.leave_to_dump
@@ -225,7 +228,7 @@ class Mapper(Codecs):
         with self._lock:
             known = self.request_dumps
             codec = self.model_codec(cls)
-            if isinstance(codec, ClassCodec):
+            if isinstance(codec, ClassCodec) and not codec.sealed:
                 made = request_code.generate_dump_as_request(codec, info_of(cls))
                 if codec.validates:
                     made = _validating(codec, made)
@@ -266,8 +269,10 @@ class Mapper(Codecs):
         # What is not a mapping gets its error below.
         there: object = item
         try:
-            if info.has_schema or (
-                isinstance(there, (dict, Mapping)) and info.schema_attribute in there
+            if (
+                info.has_schema
+                or codec.sealed
+                or (isinstance(there, (dict, Mapping)) and info.schema_attribute in there)
             ):
                 return self._load_evolving(codec, info, item, model)
             if info.keys is not None:
@@ -282,7 +287,7 @@ class Mapper(Codecs):
         found: T
         try:
             found = (
-                codec.load_map(item) if isinstance(codec, ClassCodec) else _load_custom(codec, item)
+                codec.load_map(item) if isinstance(codec, ClassCodec) else load_hooked(codec, item)
             )
         except Exception:
             found = _REFUSED
@@ -331,6 +336,8 @@ class Mapper(Codecs):
         """
         if not info.versioned and info.schema_attribute in item:
             check_first(info, item)
+        if sealed := self.model_codec(info.cls).sealed:
+            item = encrypted.unsealed(info, item, sealed)
         if not info.has_schema:
             return cast("AttributeMap", item)
         # Imported when the first item may be an old one.
@@ -394,7 +401,7 @@ class Mapper(Codecs):
                 return rows[key]  # another thread was faster
             codec = self.model_codec(cls)
             made = None
-            if isinstance(codec, ClassCodec):
+            if isinstance(codec, ClassCodec) and not codec.sealed:
                 # Generated, and msgspec imported, when a model is read and not before.
                 from dynattrs.mapper.rows import RowReader
 
@@ -408,7 +415,7 @@ class Mapper(Codecs):
         trail = Trail(type(obj).__name__)
         try:
             value = explain_dump(codec, obj, trail)
-            return value["M"] if isinstance(codec, ClassCodec) else _dump_custom(codec, obj)
+            return value["M"] if isinstance(codec, ClassCodec) else dump_hooked(codec, obj)
         except Exception as again:
             explained = again if isinstance(again, MappingError) else trail.error(again)
             raise explained from (cause_of(again) or cause_of(error))
@@ -520,9 +527,11 @@ class Mapper(Codecs):
             # It was used before it was mapped: what was made then knows nothing of it.
             self._forget()
         try:
-            self.codec(info.cls)
+            codec = self.codec(info.cls)
         except Refused as refusal:
             raise as_model_error(info.cls, refusal) from None
+        if "dynattrs.mapper.encrypted" in sys.modules:
+            encrypted.check_places(info, codec)
 
 
 def _types(info: ModelInfo | None) -> dict[str, str]:
@@ -541,30 +550,6 @@ def _validating(codec: ClassCodec, dump: DumpAsRequest) -> DumpAsRequest:
         return dump(obj, table, *moves)
 
     return validate_and_dump
-
-
-def _dump_custom(codec: Codec, obj: Any) -> AttributeMap:
-    """A class with hooks of its own: what they make, and what the instance carries."""
-    value = codec.dump(obj)
-    if "M" not in value:
-        raise Refused("hooks that make a dict", f"hooks that make {show(anything.load_any(value))}")
-    item: AttributeMap = value["M"]
-    carried = carried_by(obj)
-    return item if carried is NOTHING_CARRIED else {**carried.attributes, **item}
-
-
-def _load_custom(codec: Codec, item: Mapping[str, AttributeValue]) -> Any:
-    instance = codec.load({"M": item})
-    info = info_of(type(instance))
-    if info is not None and info.carries and info.unknown == "keep":
-        known = set((codec.names or info.names).values())
-        if info.keys is not None:
-            known.update(info.keys.attributes)
-        known.update(info.formerly)
-        extra = {name: value for name, value in item.items() if name not in known}
-        if extra:
-            carry(instance, Carried(anything.native_map(extra)))
-    return instance
 
 
 def _object(value: Any) -> dict[str, Any]:

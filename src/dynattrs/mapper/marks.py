@@ -6,7 +6,7 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, get_args
 
 from dynattrs.deferral import deferred
 from dynattrs.mapper import containers, scalars, wrappers
@@ -22,11 +22,16 @@ from dynattrs.mapper.annotations import (
 from dynattrs.mapper.codec import Codec, Refused
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import arrays, packed, pydantic_classes
+    from dynattrs.mapper import arrays, encrypted, packed, pydantic_classes
 else:
+    encrypted = deferred("dynattrs.mapper.encrypted")
     arrays = deferred("dynattrs.mapper.arrays")
     packed = deferred("dynattrs.mapper.packed")
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
+
+
+#: Where `Encrypted` is, which programs without it do not load.
+_ENCRYPTION: Final = "dynattrs.mapper.encrypted"
 
 
 class CodecsOf(Protocol):
@@ -53,7 +58,11 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     # Inside of JSON, as long as no mark has made text or bytes of it.
     inside: Codec | None = None
     for position, mark in enumerate(marks):
-        if mark is Json or isinstance(mark, CompressedMark):
+        if type(mark).__module__ == _ENCRYPTION:
+            if position < len(marks) - 1:
+                raise Refused("Encrypted as the last mark", f"{show_type(type_)}")
+            inner = encrypted.encrypted_codec(type_, inner, mark)
+        elif mark is Json or isinstance(mark, CompressedMark):
             if inside is None:
                 inside = _marked(codecs.in_json.codec(inner_type), type_, marks[:position])
             else:

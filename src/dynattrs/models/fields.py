@@ -23,13 +23,13 @@ from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import (
-    COMPRESSED,
     METADATA_KEY,
-    NO_IDENTITY,
+    OPAQUE,
     FieldOptions,
     ModelInfo,
     info_of,
     options_of,
+    why_not_compared,
 )
 from dynattrs.schema.option_values import kinds_said
 from dynattrs.schema.table import (
@@ -162,8 +162,9 @@ class DeclaredFields:
             raise self.error(
                 f"{role} is stored as text, a number or bytes; this is {codec.expected}", name
             )
-        if codec.packed == COMPRESSED:
-            raise self.error(f"{role} is not compressed: {NO_IDENTITY}", name)
+        if codec.packed in OPAQUE:
+            why = why_not_compared(codec.packed)
+            raise self.error(f"{role} is not stored as {codec.packed}: {why}", name)
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:

@@ -209,7 +209,11 @@ def _annotate(type_: Any, *marks: Any) -> Any:
 def _foreign(marks: list[Any]) -> list[Any]:
     """Marks that are not dynattrs' own: these are about what is stored."""
     return [
-        mark for mark in marks if mark not in (Epoch, Json) and not isinstance(mark, CompressedMark)
+        mark
+        for mark in marks
+        if mark not in (Epoch, Json)
+        and not isinstance(mark, CompressedMark)
+        and type(mark).__module__ != "dynattrs.mapper.encrypted"
     ]
 
 

@@ -11,10 +11,10 @@ from dynattrs.mapper.codec import ANY
 from dynattrs.models.fields import models_above
 from dynattrs.schema.definitions import have_one_name
 from dynattrs.schema.model_info import (
-    COMPRESSED,
-    NO_IDENTITY,
+    OPAQUE,
     ModelInfo,
     guarded_tables,
+    why_not_compared,
 )
 from dynattrs.schema.option_values import several
 
@@ -98,8 +98,9 @@ def _check(info: ModelInfo, name: str) -> None:
     except Exception:
         # A forward reference, or a class that is refused for what it is a moment later.
         return
-    if codec.packed == COMPRESSED:
-        raise ModelError(info.name, f"a unique field is not compressed: {NO_IDENTITY}", name)
+    if codec.packed in OPAQUE:
+        why = why_not_compared(codec.packed)
+        raise ModelError(info.name, f"a unique field is not stored as {codec.packed}: {why}", name)
     if codec.tags != ANY and codec.tag not in _SCALARS:
         raise ModelError(
             info.name,

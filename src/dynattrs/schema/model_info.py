@@ -49,7 +49,16 @@ DumpAsRequest: TypeAlias = Callable[..., PutRequest | None]
 
 #: What the service sees of a compressed value. Equal values need not have equal bytes.
 COMPRESSED: Final = "compressed bytes"
+#: What it sees of an encrypted one.
+ENCRYPTED: Final = "encrypted bytes"
+#: Of these it can compare nothing.
+OPAQUE: Final = frozenset({COMPRESSED, ENCRYPTED})
 NO_IDENTITY: Final = "another version of Python may compress an equal value to other bytes"
+
+
+def why_not_compared(packed: str) -> str:
+    """Why equal values that are packed so need not be stored as equal bytes."""
+    return NO_IDENTITY if packed == COMPRESSED else "its bytes belong to one item alone"
 
 
 class StoredForm(Protocol):

@@ -13,7 +13,7 @@ from dynattrs.expressions.paths import data_of, is_path
 from dynattrs.mapper.equality import alike
 from dynattrs.operations.reading.projections import Keys, selected
 from dynattrs.quoting import quoted
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.model_info import ENCRYPTED, ModelInfo
 from dynattrs.schema.table import AttributeMap
 from dynattrs.streams.errors import NoImage
 
@@ -125,7 +125,8 @@ class Change(_OfRecord, Generic[M_co]):
             None if image is None or item is None else _stored(image[0], path, item)
             for image, item in zip(self._images, items, strict=True)
         )
-        return not alike(before, after, data.form)
+        form = None if data.form.packed == ENCRYPTED else data.form
+        return not alike(before, after, form)
 
     def _image(self, which: int) -> object:
         found = self._images[which]
@@ -154,7 +155,11 @@ def _stored(info: ModelInfo, path: Any, item: AttributeMap) -> Any:
     if not issubclass(info.cls, data_of(path).model):
         return None
     (value,) = selected(info, (path,)).read(item)
-    return None if value is None else data_of(path).form.dump(value)
+    form = data_of(path).form
+    if value is None or form.packed != ENCRYPTED:
+        return None if value is None else form.dump(value)
+    # What is encrypted is compared as it is inside.
+    return form.dump(value)["B"].plain
 
 
 class _WithOld(Change[M_co]):

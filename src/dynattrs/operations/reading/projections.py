@@ -276,6 +276,9 @@ def _stored_somewhere(info: ModelInfo, attributes: Iterable[str]) -> frozenset[s
         attributes.append(info.schema_attribute)
     attributes += [old for old, name in info.formerly.items() if name in attributes]
     wanted = frozenset(attributes)
+    codec = info.mapper.model_codec(info.cls)
+    if isinstance(codec, ClassCodec) and not wanted.isdisjoint(codec.sealed):
+        wanted |= frozenset(info.table.key)  # with which they are encrypted
     if info.keys is None:
         return wanted
     hidden = {info.names[name] for name in info.keys.key_only}

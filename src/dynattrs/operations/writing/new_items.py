@@ -226,6 +226,11 @@ class NewItem:
         if info.keys is not None:
             info.keys.refresh(item, changed)
         check_keys(info, item)
+        codec = info.mapper.model_codec(info.cls)
+        if isinstance(codec, ClassCodec) and codec.sealed:
+            from dynattrs.mapper.encrypted import seal
+
+            seal(info, item)
         return item
 
 

@@ -17,6 +17,7 @@ from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import Action, Put, check_overlap, one_by_one, render_update
 from dynattrs.keys.kinds import check_own_key, is_other, subclass_of
+from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.named import answering, name_object
@@ -114,7 +115,7 @@ class Prepared:
     @property
     def acts(self) -> Sequence[Action]:
         """All that the update does, by the names that are stored."""
-        return self.sent or self.done
+        return encrypting(self.info, self.key, self.sent or self.done)
 
     def as_stored(self, core: Core, item: AttributeMap | None) -> Prepared | None:
         """The same, whose conditions and actions speak of what was read in the form that *item* has it in,
@@ -562,3 +563,20 @@ def stamps(core: Core, info: ModelInfo) -> list[Action]:
             written = CREATED if keep else f"the time stamp {name}"
             actions.append(Action("SET", path, operand, written))
     return actions
+
+
+def encrypting(info: ModelInfo, key: AttributeMap, acts: Sequence[Action]) -> Sequence[Action]:
+    """The actions with the values of encrypted fields as they are stored in the item with a key."""
+    codec = info.mapper.model_codec(info.cls)
+    if not isinstance(codec, ClassCodec) or not codec.sealed:
+        return acts
+    from dynattrs.mapper.encrypted import sealed_value
+
+    def encrypted(act: Action) -> Action:
+        value = act.value
+        if not isinstance(value, Value):
+            return act
+        stored = sealed_value(info, key, str(act.steps[0]), value.stored)
+        return attrs.evolve(act, value=Value(stored, value.written))
+
+    return [encrypted(act) for act in acts]
