@@ -12,11 +12,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from dynattrs.aio.driver import Driver
 from dynattrs.aio.reads import AsyncReadingHandle
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing
 from dynattrs.tracebacks import hidden
@@ -58,12 +56,6 @@ class AsyncEditing(AnyEditing["AsyncHandle", A]):
 
 class AsyncHandle(AsyncReadingHandle):
     """What a session and a batch have in common."""
-
-    _driver: Driver
-
-    async def _drive(self, flow: Flow[R]) -> R:
-        __tracebackhide__ = True
-        return await self._driver.drive(flow)
 
     @overload
     async def save(self, obj: M, *, when: bool | None = None) -> M: ...

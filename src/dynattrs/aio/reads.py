@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Async
+from dynattrs.operations.flows import Async, Flow
 from dynattrs.session.any_handle import AnyHandle
 from dynattrs.tracebacks import hidden
 
@@ -24,6 +25,7 @@ else:
 
 __tracebackhide__ = hidden
 
+R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -34,6 +36,12 @@ Row = TypeVar("Row", bound="tuple[Any, ...]")
 
 class AsyncReadingHandle(AnyHandle, Async):
     """What a session and a batch read."""
+
+    _driver: Driver
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return await self._driver.drive(flow)
 
     @overload
     def query(self, one: type[M], /) -> AsyncQuery[M]: ...

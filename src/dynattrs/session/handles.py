@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing
-from dynattrs.session.driver import Driver
 from dynattrs.session.reads import ReadingHandle
 from dynattrs.tracebacks import hidden
 
@@ -59,12 +57,6 @@ class Editing(AnyEditing["Handle", A]):
 
 class Handle(ReadingHandle):
     """What a session and a batch have in common."""
-
-    _driver: Driver
-
-    def _drive(self, flow: Flow[R]) -> R:
-        __tracebackhide__ = True
-        return self._driver.drive(flow)
 
     @overload
     def save(self, obj: M, *, when: bool | None = None) -> M: ...

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Sync
+from dynattrs.operations.flows import Flow, Sync
 from dynattrs.session.any_handle import AnyHandle
+from dynattrs.session.driver import Driver
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ else:
 
 __tracebackhide__ = hidden
 
+R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -34,6 +36,12 @@ Row = TypeVar("Row", bound="tuple[Any, ...]")
 
 class ReadingHandle(AnyHandle, Sync):
     """What a session and a batch read."""
+
+    _driver: Driver
+
+    def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return self._driver.drive(flow)
 
     @overload
     def query(self, one: type[M], /) -> Query[M]: ...
