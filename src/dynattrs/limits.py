@@ -66,6 +66,9 @@ POLICY_BYTES: Final = 20 * 1024
 # Ours: each is a request of its own when the index is queried.
 WRITE_SHARDS: Final = 100
 
+# Ours: so many requests are begun where the conditions of one query take several, unless more are allowed.
+FAN_OUT: Final = 25
+
 # Ours: what compressed bytes may become when they are read, forty times what an item holds. A few
 # bytes can stand for very many (gzip: a thousand for one).
 UNPACKED_BYTES: Final = 16 * 1024 * 1024

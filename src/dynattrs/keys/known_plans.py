@@ -8,13 +8,20 @@ once for each model, and the conditions are put in their places.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dynattrs.expressions.conditions import Comparison, PathOperand, Value
+from dynattrs.deferral import deferred
+from dynattrs.expressions.conditions import Comparison, Condition, Function, PathOperand, Value
 from dynattrs.keys import planner
 from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.schema.model_info import guarded_tables
 from dynattrs.tracebacks import hidden
+
+if TYPE_CHECKING:
+    from dynattrs.keys import fan_out
+else:
+    # Most queries take one request.
+    fan_out = deferred("dynattrs.keys.fan_out")
 
 __tracebackhide__ = hidden
 
@@ -25,11 +32,12 @@ _SHORT: Final = 256
 # Measured (benchmarks/second_ways.py): 10.3 -> 1.3 us a plan.
 # tests/property/test_known_plans.py holds it to the planner.
 def plan(wanted: Wanted) -> Plan:
-    """As `planner.plan`."""
+    """As `planner.plan`, or of several requests where the conditions take these."""
     info = wanted.info
     shape = _shape(wanted)
     if shape is None:
-        return planner.plan(wanted)
+        plain = wanted.scan or all(map(_is_plain, wanted.where))
+        return planner.plan(wanted) if plain else fan_out.plan(wanted)
     known = info.plans.get(shape)
     if known is None:
         found = planner.plan(wanted)
@@ -42,6 +50,11 @@ def plan(wanted: Wanted) -> Plan:
     found, order = known
     key = tuple([wanted.where[place] for place in order])
     return Plan("query", found.index, key, None, None, found.partial, found.why, found.shards)
+
+
+def _is_plain(part: Condition) -> bool:
+    """Whether a condition surely has no alternatives."""
+    return isinstance(part, Function) or (isinstance(part, Comparison) and part.operator != "<>")
 
 
 def _shape(wanted: Wanted) -> Hashable:

@@ -25,9 +25,11 @@ from dynattrs.expressions.conditions import (
     Condition,
     Constant,
     Function,
+    In,
     IsNone,
     Joined,
     Not,
+    PathOperand,
     Value,
     all_conditions,
     conjunctions,
@@ -73,7 +75,7 @@ def plan(wanted: Wanted) -> Plan:
         found = _scan(wanted, _named(wanted), [*parts, *also])
     else:
         bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, parts))
-        found = _query(wanted, _choose(wanted, parts, bounds), parts, also, bounds)
+        found = query_plan(wanted, choose(wanted, parts, bounds), parts, also, bounds)
     guarded = wanted.info.table.name in guarded_tables
     return without_guards(found, wanted.info) if guarded else found
 
@@ -83,7 +85,7 @@ def _scan(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> Plan:
     why = [f"a scan was asked for: it reads the whole {keys}"]
     lacking = _may_lack(wanted, keys, parts)
     if lacking:
-        why.append(f"items without {_fields(wanted, lacking)} are not in the index")
+        why.append(f"items without {fields_written(wanted, lacking)} are not in the index")
     return Plan(
         "scan",
         keys.index,
@@ -97,31 +99,32 @@ def _scan(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> Plan:
 
 
 @attrs.frozen
-class _Choice:
+class Choice:
     keys: KeySchema
     #: Sort key attributes that are bound, from the left.
     sort: tuple[str, ...]
     why: tuple[str, ...]
 
 
-def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) -> _Choice:
+def choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) -> Choice:
     table, *indexes = wanted.info.table.key_schemas
     if wanted.using is not None:
         keys = _named(wanted)
-        used = _usable(wanted, keys, bounds)
+        used = usable(wanted, keys, bounds)
         if used is None:
-            missing = [name for name in keys.partition if not _binds(bounds, name)]
+            unsaid = [name for name in keys.partition if not _binds(bounds, name)]
+            missing = fields_written(wanted, unsaid)
             raise NoIndex(
                 f"a query on {keys} needs an equality on its partition key: state "
-                f"{_fields(wanted, missing)} == ..., or scan({wanted.info.name}).using({wanted.using!r})"
+                f"{missing} == ..., or scan({wanted.info.name}).using({wanted.using!r})"
             )
-        return _Choice(keys, used, (f"{keys} is pinned by using()",))
-    on_table = _usable(wanted, table, bounds)
-    usable = {each: used for each in indexes if (used := _usable(wanted, each, bounds)) is not None}
+        return Choice(keys, used, (f"{keys} is pinned by using()",))
+    on_table = usable(wanted, table, bounds)
+    serve = {each: used for each in indexes if (used := usable(wanted, each, bounds)) is not None}
     #: By how many fields their keys are bound. A local index is never better than the table.
     strength = {
         each: _strength(bounds, (*each.partition, *used))
-        for each, used in usable.items()
+        for each, used in serve.items()
         if isinstance(each.index, GlobalIndex)
     }
     most = max(strength.values(), default=0)
@@ -133,14 +136,14 @@ def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound])
             if wanted.info.keys is not None and not stated:
                 why = ["the table's partition key is the same for every item of the model"]
             why += [
-                f"{each} binds {_fields(wanted, used)} as well and would read less; pin it with "
+                f"{each} binds {fields_written(wanted, used)} as well and would read less; pin it with "
                 f"using({each.index.name!r})"
-                for each, used in usable.items()
+                for each, used in serve.items()
                 if strength.get(each, 0) > own
                 or _strength(bounds, used) > _strength(bounds, on_table)
                 if each.index is not None
             ]
-            return _Choice(table, on_table, tuple(why))
+            return Choice(table, on_table, tuple(why))
     if not strength:
         raise NoIndex(_no_index(wanted))
     best, *others = [each for each in strength if strength[each] == most]
@@ -155,14 +158,14 @@ def _choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound])
         name = cast("Index", best.index).name
         raise SparseIndex(
             f"{best} would serve, but it holds only items that have all its key "
-            f"attributes, and {_fields(wanted, lacking)} may be absent: the answer could lack items "
+            f"attributes, and {fields_written(wanted, lacking)} may be absent: the answer could lack items "
             f"that match; state a condition that implies it, such as "
-            f"exists({_fields(wanted, lacking[:1])}), or pin the index with using({name!r})"
+            f"exists({fields_written(wanted, lacking[:1])}), or pin the index with using({name!r})"
         )
-    bound = (*best.partition, *usable[best])
-    why = [f"{best} binds most key attributes: {_fields(wanted, bound)}"]
+    bound = (*best.partition, *serve[best])
+    why = [f"{best} binds most key attributes: {fields_written(wanted, bound)}"]
     why += [f"{each} binds fewer" for each in strength if each is not best]
-    return _Choice(best, usable[best], tuple(why))
+    return Choice(best, serve[best], tuple(why))
 
 
 def _strength(bounds: Mapping[str, Bound], names: Iterable[str]) -> int:
@@ -175,7 +178,7 @@ def _binds(bounds: Mapping[str, Bound], name: str) -> bool:
     return bound is not None and (bool(bound.equal) or bound.never is not None)
 
 
-def _usable(wanted: Wanted, keys: KeySchema, bounds: Mapping[str, Bound]) -> tuple[str, ...] | None:
+def usable(wanted: Wanted, keys: KeySchema, bounds: Mapping[str, Bound]) -> tuple[str, ...] | None:
     """The sort key attributes that are bound if the whole partition key is, else None."""
     if not all(_binds(bounds, name) for name in keys.partition):
         return None
@@ -224,9 +227,9 @@ def _named(wanted: Wanted) -> KeySchema:
 
 def _no_index(wanted: Wanted) -> str:
     table, *indexes = wanted.info.table.key_schemas
-    ways = [f"{_fields(wanted, table.partition)} (the table)"]
+    ways = [f"{fields_written(wanted, table.partition)} (the table)"]
     ways += [
-        f"{_fields(wanted, each.partition)} ({each})"
+        f"{fields_written(wanted, each.partition)} ({each})"
         for each in indexes
         if isinstance(each.index, GlobalIndex) and _may_hold(wanted, each)
     ]
@@ -286,6 +289,8 @@ def _implies(part: Condition) -> set[Place]:
     place = key_place(part)
     if place is not None:
         return {place}
+    if isinstance(part, In) and isinstance(part.operand, PathOperand):
+        return {part.operand.steps}
     if isinstance(part, Function) and part.service_name in (
         "attribute_exists", "contains", "attribute_type"
     ):  # fmt: skip
@@ -354,7 +359,7 @@ def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
         return False
     if wanted.hydrate:
         return True
-    what = _fields(wanted, lacking) if lacking else "attributes that the class does not know"
+    what = fields_written(wanted, lacking) if lacking else "attributes that the class does not know"
     parts = "for the fields it holds with as_(...) or select(...), "
     if any(each.upgrades for each in wanted.infos):
         what = what if lacking else "all that upgrades may read"
@@ -387,7 +392,7 @@ def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) 
     for info in wanted.infos:
         only = {info.names[name] for name in info.keys.key_only} if info.keys is not None else ()
         for part in parts:
-            hidden = tuple(sorted(_touches(part) & set(only)))
+            hidden = tuple(sorted(touches(part) & set(only)))
             if hidden:
                 raise QueryError(
                     f"the condition {part} cannot be a filter: {_stored_only(info, hidden)} is stored in "
@@ -396,10 +401,10 @@ def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) 
                 )
     held = _held(wanted, keys)
     for part in parts if held is not None else ():
-        lacking = tuple(sorted(_touches(part) - (held or set())))
+        lacking = tuple(sorted(touches(part) - (held or set())))
         if lacking:
             raise PartialIndex(
-                f"the condition {part} speaks of {_fields(wanted, lacking)}, which {keys} "
+                f"the condition {part} speaks of {fields_written(wanted, lacking)}, which {keys} "
                 f"does not hold: it would find them absent everywhere; query the "
                 f"table, or give the index a projection with them"
             )
@@ -408,9 +413,9 @@ def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) 
 # --- The key condition and the filter -------------------------------------------------------------
 
 
-def _query(
+def query_plan(
     wanted: Wanted,
-    choice: _Choice,
+    choice: Choice,
     parts: list[Condition],
     also: list[Condition],
     bounds: Mapping[str, Bound],
@@ -420,7 +425,7 @@ def _query(
         table = info.table.key_schemas[0]
         raise QueryError(
             f"only {keys} would serve, and a global index cannot be read consistently; "
-            f"remove consistent(), or state {_fields(wanted, table.partition)} == ..."
+            f"remove consistent(), or state {fields_written(wanted, table.partition)} == ..."
         )
     partial = _check_holds(wanted, keys)
     own = (*keys.partition, *keys.sort)
@@ -438,12 +443,12 @@ def _query(
         most = limits.PARTITION_KEY_BYTES if partition else limits.SORT_KEY_BYTES
         folded = fold(bound.equal, bound.ranges, most)
         if folded is None:
-            reason = f"the conditions on {_fields(wanted, (name,))} contradict each other"
+            reason = f"the conditions on {fields_written(wanted, (name,))} contradict each other"
             return Plan("nothing", index, why=(reason,))
         condition, left_out = folded
         if condition is not None:
             key.append(condition)
-        if left_out is not None and _may_be_key(wanted, name, left_out):
+        if left_out is not None and may_be_key(wanted, name, left_out):
             excluded = (name, left_out)
         covered |= bound.covered
         if name not in info.table.key and template_of(info, name) is not None:
@@ -457,11 +462,11 @@ def _query(
         if present is None:
             rest.append(part)
     for part in rest:
-        touched = {name for name in _touches(part) if name in own}
+        touched = {name for name in touches(part) if name in own}
         if touched:
             raise QueryError(
                 f"the condition {part} cannot be sent: DynamoDB takes no filter on the attributes of "
-                f"the key that it queries ({_fields(wanted, tuple(sorted(touched)))} of "
+                f"the key that it queries ({fields_written(wanted, tuple(sorted(touched)))} of "
                 f"{keys}); state an equality or a range there, filter in Python, or use "
                 f"scan({info.name})"
             )
@@ -496,7 +501,7 @@ def _asked_again(
     for info in wanted.infos:
         if info.keys is not None:
             hidden.update(info.names[name] for name in info.keys.key_only)
-    return tuple(part for part in said if not _touches(part) & hidden)
+    return tuple(part for part in said if not touches(part) & hidden)
 
 
 def _says_present(part: Condition, own: Sequence[str]) -> bool | None:
@@ -513,7 +518,7 @@ def _says_present(part: Condition, own: Sequence[str]) -> bool | None:
     return present if len(steps) == 1 and steps[0] in own else None
 
 
-def _may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
+def may_be_key(wanted: Wanted, attribute: str, value: AttributeValue) -> bool:
     """Whether an item of the models may have this value as a key attribute."""
     templates = [template_of(info, attribute) for info in wanted.infos]
     return any(
@@ -531,7 +536,7 @@ def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
     return f"the whole key is bound: get({info.name}, key) reads the same item with one GetItem"
 
 
-def _touches(part: Condition) -> set[str]:
+def touches(part: Condition) -> set[str]:
     """The top-level attributes that a condition speaks of."""
     return {str(data_of(path).steps[0]) for path in paths_in(part)}
 
@@ -545,7 +550,7 @@ def _stored_only(info: ModelInfo, attributes: Sequence[str]) -> str:
 # --- Words --------------------------------------------------------------------------------------
 
 
-def _fields(wanted: Wanted, attributes: Sequence[str]) -> str:
+def fields_written(wanted: Wanted, attributes: Sequence[str]) -> str:
     found: dict[str, None] = {}
     for each in attributes:
         found.update(dict.fromkeys(_field_names(wanted, each)))

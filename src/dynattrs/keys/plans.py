@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from dynattrs import limits
 from dynattrs.expressions.conditions import Condition
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeValue, Index, Table, key_attributes_of
@@ -27,6 +28,10 @@ class Wanted:
     hydrate: bool = False
     #: Further models of the same table, whose items are wanted as well.
     others: tuple[ModelInfo, ...] = ()
+    #: How many requests may be begun where the conditions take several.
+    fan_out: int = limits.FAN_OUT
+    #: Whether items of several partitions are wanted in one order.
+    merged: bool = False
 
     @property
     def infos(self) -> tuple[ModelInfo, ...]:
@@ -51,9 +56,13 @@ class Plan:
         kinds: The kinds that are asked instead, each by itself.
         again: What the index key says of the fields that it is made of, and is asked of these as well:
             another template, or a program that knows no keys, may have left an older key.
+        partitions: Where it takes several requests, the plans of these: for each partition, in the order in
+            which they were named, those of its parts that are asked for, ascending. No two of them
+            find the same item. Of `"batch_get"` each is one whole key.
+        merged: Whether the partitions' items are to come in one order, that of the sort key.
     """
 
-    operation: Literal["query", "scan", "nothing"]
+    operation: Literal["query", "scan", "batch_get", "nothing"]
     index: Index | None = None
     key: tuple[Condition, ...] = ()
     filter: Condition | None = None
@@ -63,6 +72,19 @@ class Plan:
     shards: int | None = None
     kinds: tuple[str, ...] = ()
     again: tuple[Condition, ...] = ()
+    partitions: tuple[tuple[Plan, ...], ...] = ()
+    merged: bool = False
+
+    @property
+    def parts(self) -> int | None:
+        """How many parts a cursor tells apart by number; None where a key says which one it is in."""
+        numbered = bool(self.partitions) and not self.merged and self.operation != "batch_get"
+        return len(self.requests) if numbered else None
+
+    @property
+    def requests(self) -> tuple[Plan, ...]:
+        """The plans of its requests."""
+        return tuple([each for parts in self.partitions for each in parts]) or (self,)
 
 
 def held_by(table: Table, index: Index | None) -> set[str] | None:

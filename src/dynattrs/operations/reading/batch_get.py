@@ -506,11 +506,12 @@ def whole_items(
     decode: Decode | None,
     consistent: bool,
     places: list[StoredItem],
+    needs: frozenset[str] | None = None,
 ) -> Flow[tuple[list[tuple[StoredItem, StoredItem]], float]]:
-    """The whole items behind what an index has of them, each with that, in its order, and the capacity
-    units that they cost. What was deleted since is left out.
+    """The whole items, or the attributes of them that are needed, behind what an index has of them, each
+    with that, in its order, and the capacity units that they cost. What was deleted since is left out.
     """
-    subject = Subject(info.name, core.table_name(info.table), decode=decode)
+    subject = Subject(info.name, core.table_name(info.table), needs=needs, decode=decode)
     pairs: list[tuple[StoredItem, StoredItem]] = []
     consumed = 0.0
     for start in range(0, len(places), limits.BATCH_GET_ITEMS):

@@ -2,8 +2,9 @@
 
 A cursor holds the key attributes of the last item returned, of the table and of the index. It is
 bound by a checksum to what gives it meaning: the table, the index, the key condition and the
-direction. Filter values are left out of that, because they may hold the clock. With a secret the
-checksum is a signature; without one a cursor can be read and made by anybody.
+direction. Filter values are left out of that, because they may hold the clock. Where a query asks for
+several parts of partitions, it holds the number of the part as well, and is bound to all of them. With
+a secret the checksum is a signature; without one a cursor can be read and made by anybody.
 """
 
 from __future__ import annotations
@@ -13,22 +14,32 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from dynattrs import utf8
 from dynattrs.errors import CursorError
+from dynattrs.expressions.conditions import expressions
+from dynattrs.keys.plans import Plan
 from dynattrs.mapper.scalars import binary
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import KEY_TYPES, AttributeMap
+
+R = TypeVar("R")
 
 _VERSION: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
 
 
-def encode(key: AttributeMap, context: object, secret: bytes | None) -> str:
-    """The cursor for going on after the item with these key attributes."""
-    text = json.dumps(_plain(key), separators=(",", ":"), ensure_ascii=False)
+def encode(
+    key: AttributeMap, context: object, secret: bytes | None, part: int | None = None
+) -> str:
+    """The cursor for going on after the item with these key attributes; in a *part* of what is asked, where
+    there are several, from its beginning without a key.
+    """
+    plain = _plain(key)
+    where = plain if part is None else [part, plain]
+    text = json.dumps(where, separators=(",", ":"), ensure_ascii=False)
     payload = utf8.as_bytes(text)
     return _text(_VERSION + _digest(payload, context, secret) + payload)
 
@@ -45,6 +56,25 @@ def decode(
     Raises:
         CursorError: It is no cursor, is damaged, has a wrong signature, or is another query's.
     """
+    key = _read(_payload(cursor, context, secret), _typed)
+    _check_names(key, names)
+    return key
+
+
+def decode_part(
+    cursor: object, names: Iterable[str], context: object, secret: bytes | None, parts: int
+) -> tuple[int, AttributeMap]:
+    """As `decode`, in one of *parts*: its number, and the key, which is empty at the beginning."""
+    part, key = _read(_payload(cursor, context, secret), lambda found: (found[0], _typed(found[1])))
+    if type(part) is not int or not 0 <= part < parts:
+        raise CursorError("this is no cursor; start from the beginning")
+    if key:
+        _check_names(key, names)
+    return part, key
+
+
+def _payload(cursor: object, context: object, secret: bytes | None) -> bytes:
+    """What a cursor says, once it is known to be this query's."""
     if not isinstance(cursor, str):
         raise CursorError(f"a cursor is a str, as a page has it, not {type(cursor).__name__}")
     try:
@@ -64,14 +94,20 @@ def decode(
             "this cursor is damaged, or belongs to a query with another table, index, key condition "
             "or direction" + (", or has a wrong signature" if secret else "")
         )
+    return payload
+
+
+def _read(payload: bytes, typed: Callable[[Any], R]) -> R:
     try:
-        key = _typed(json.loads(payload))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        return typed(json.loads(payload))
+    except (ValueError, TypeError, AttributeError, RecursionError, LookupError):
         # Without a secret anybody can make the checksum of anything.
         raise CursorError("this is no cursor; start from the beginning") from None
+
+
+def _check_names(key: AttributeMap, names: Iterable[str]) -> None:
     if key.keys() != set(names):
         raise CursorError("this cursor is of a table whose keys have changed since")
-    return key
 
 
 def _digest(payload: bytes, context: object, secret: bytes | None) -> bytes:
@@ -101,11 +137,25 @@ def _typed(plain: dict[str, list[str]]) -> AttributeMap:
     return key
 
 
-def plain_condition(expressions: Message) -> Any:
-    """A rendered key condition as JSON-able data."""
-    values = expressions.get("ExpressionAttributeValues", {})
+def context_of(table: str, plan: Plan, *, reverse: bool) -> Any:
+    """What gives a query's cursors their meaning, as JSON-able data."""
+    asked = [_plain_condition(expressions(each.key)) for each in plan.requests]
     return [
-        expressions.get("KeyConditionExpression"),
-        expressions.get("ExpressionAttributeNames"),
+        table,
+        plan.index.name if plan.index else None,
+        plan.operation,
+        asked if plan.partitions else asked[0],
+        reverse,
+        *plan.kinds,
+        *(["merged"] if plan.merged else ()),
+    ]
+
+
+def _plain_condition(rendered: Message) -> Any:
+    """A rendered key condition as JSON-able data."""
+    values = rendered.get("ExpressionAttributeValues", {})
+    return [
+        rendered.get("KeyConditionExpression"),
+        rendered.get("ExpressionAttributeNames"),
         _plain(values),
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
+from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.discriminator import ask_again
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.model_info import ModelInfo, model_info
@@ -99,3 +100,12 @@ def models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple
     for info in infos.values():
         ask_again(info)
     return (first, *rest)
+
+
+def of_another(said: Condition, model: type[object], infos: Iterable[ModelInfo]) -> QueryError:
+    """The error for a condition that speaks of a model of which a query asks for no items."""
+    spoken, asked = model.__name__, ", ".join(info.name for info in infos)
+    for info in infos:
+        if have_one_name(model, info.cls):
+            spoken, asked = two_names(model, info.cls)
+    return QueryError(f"the condition {said} speaks of {spoken}, the query of {asked}")

@@ -82,10 +82,12 @@ class RawPage:
         count: How many items match.
         scanned: How many were read.
         consumed: Read capacity units, 0 where the service does not say.
-        last_key: Where to go on, or None at the end.
+        last_key: Where to go on, or None at the end. It is empty where that is the beginning of the next
+            of several requests.
         places: For each of the items the one that was read in its place, which cursors are made of:
             the index's, where whole items were fetched after it.
         cut: Whether matching items were left out at the end, for a limit.
+        part: Of a plan of several requests, the number of the one to go on with.
     """
 
     items: list[StoredItem]
@@ -95,6 +97,7 @@ class RawPage:
     last_key: AttributeMap | None
     places: list[StoredItem]
     cut: bool = False
+    part: int = 0
 
     def followed_by(self, page: RawPage) -> RawPage:
         """Both as one page."""
@@ -106,11 +109,20 @@ class RawPage:
             page.last_key,
             [*self.places, *page.places],
             page.cut,
+            page.part,
         )
 
 
 #: Whole items with what an index has of each, and what fetching them has cost.
 Whole: TypeAlias = "tuple[list[tuple[StoredItem, StoredItem]], float]"
+
+
+@attrs.define(eq=False)
+class Rate:
+    """How many read capacity units a second the requests of one query stay below, all together."""
+
+    units: float
+    free_at: float = float("-inf")
 
 
 @attrs.frozen
@@ -124,7 +136,7 @@ class Reading:
         page_size: The most items that one request reads.
         start: Where to begin.
         eager: Whether the next page may be fetched beside the caller.
-        rate: Read capacity units to stay below, each second.
+        rate: What the requests stay below.
         segments: How many parts of a scan are read at once.
         hydrate: Fetches the whole items behind an index's page; those that are gone since are left
             out.
@@ -140,7 +152,7 @@ class Reading:
     page_size: int | None = None
     start: AttributeMap | None = None
     eager: bool = True
-    rate: float | None = None
+    rate: Rate | None = None
     segments: int | None = None
     hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
     accepts: Callable[[StoredItem], object] | None = None
@@ -169,22 +181,30 @@ class Pages(Protocol):
         ...
 
 
+class Requests(Protocol):
+    """What sends the requests of one query."""
+
+    def page(self, start: AttributeMap | None, left: int | None) -> Flow[RawPage]:
+        """The page that begins at *start*, of which *left* items at most are still to be returned."""
+        ...
+
+
 def pages_of(reading: Reading) -> Pages:
     if reading.segments is not None and reading.plan.operation != "nothing":
         return _Segments(reading)
-    return _Sequence(reading)
+    return Following(reading, _Requests(reading))
 
 
-class _Sequence:
+class Following:
     """Pages one after the other. Memory holds about two.
 
     The first two are fetched when they are asked for. From the second on the next one is fetched
     beside the caller, one ahead and never more.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, requests: Requests) -> None:
         self._eager = reading.eager
-        self._requests = _Requests(reading)
+        self._requests = requests
         self._limit = Limit(reading)
         self._start = reading.start
         self._ahead: Task | None = None
@@ -313,7 +333,6 @@ class _Requests:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._now = reading.environment.monotonic
-        self._free_at = float("-inf")
 
     def page(self, start: AttributeMap | None, left: int | None, **segment: int) -> Flow[RawPage]:
         """Send one request, and take its response apart.
@@ -324,7 +343,7 @@ class _Requests:
             segment: Which one of a scan.
         """
         reading = self._reading
-        if reading.rate is not None and (ahead := self._free_at - self._now()) > 0:
+        if reading.rate is not None and (ahead := reading.rate.free_at - self._now()) > 0:
             yield Pause(ahead)
         parameters = {**reading.parameters, **segment}
         if start is not None:
@@ -335,8 +354,13 @@ class _Requests:
         response = yield Call(reading.plan.operation, parameters, decode=reading.decode)
         page = yield from _page_of(reading, response)
         if reading.rate is not None:
-            self._free_at = max(self._free_at, self._now()) + _units(page) / reading.rate
+            paid(reading.rate, page, self._now())
         return page
+
+
+def paid(rate: Rate, page: RawPage, now: float) -> None:
+    """Let the next request wait until what a page has cost is paid for."""
+    rate.free_at = max(rate.free_at, now) + _units(page) / rate.units
 
 
 def _units(page: RawPage) -> float:

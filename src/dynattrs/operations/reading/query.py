@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
+from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.errors import DynattrsError, MappingError, MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
 from dynattrs.keys.discriminator import Sieve, subclasses
-from dynattrs.keys.kinds import are_told_apart, concerns, evolving, keys_tell_subclasses
+from dynattrs.keys.kinds import are_told_apart, concerns, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.operations.conditions import asked_again, joined
@@ -25,11 +28,12 @@ from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.belonging import belonging, satisfying
 from dynattrs.operations.reading.expiry import alive, time_to_live
-from dynattrs.operations.reading.groups import Groups, models_of_one_table
+from dynattrs.operations.reading.groups import Groups, models_of_one_table, of_another
 from dynattrs.operations.reading.objects import MixedObjects, Objects
 from dynattrs.operations.reading.pages import (
     Page,
     Pages,
+    Rate,
     RawPage,
     Reading,
     Source,
@@ -37,12 +41,16 @@ from dynattrs.operations.reading.pages import (
     pages_of,
 )
 from dynattrs.operations.reading.projections import Keys, OnError, Reader, check_on_error
-from dynattrs.operations.reading.shards import merged_pages
-from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 from dynattrs.tracebacks import hidden, shown_of
+
+if TYPE_CHECKING:
+    from dynattrs.operations.reading import several
+else:
+    # Most queries take one request.
+    several = deferred("dynattrs.operations.reading.several")
 
 __tracebackhide__ = hidden
 
@@ -74,17 +82,22 @@ class QueryVerbs(Generic[M_co]):
     _on_error: OnError = "raise"
     #: Further models, whose items are wanted as well.
     _others: tuple[ModelInfo, ...] = ()
+    _fan_out: int = limits.FAN_OUT
+    _merged: bool = False
 
     # --- Saying what is wanted ---
 
-    def where(self: Self, *conditions: bool) -> Self:
-        """Only items for which all *conditions* are true. The planner makes keys of them if it can.
+    def where(self: Self, *conditions: bool, fan_out: int | None = None) -> Self:
+        """Only items for which all *conditions* are true. The planner makes keys of them if it can: of
+        `in_`, `|` and `!=` several, asked one after the other, *fan_out* of them at most (if not
+        said, 25); further pages do not count.
 
         Raises:
             ConditionError: One is no condition (`is None`, `in` and `not` are decided by Python),
-            QueryError: One speaks of another model.
+            QueryError: One speaks of another model, or (at the ends) more are to be begun.
         """
-        return self._with(_where=(*self._where, *self._checked(conditions)))
+        most = self._fan_out if fan_out is None else _positive("fan_out", fan_out)
+        return self._with(_where=(*self._where, *self._checked(conditions)), _fan_out=most)
 
     def filter(self: Self, *conditions: bool) -> Self:
         """Only items for which all *conditions* are true, never used as a key: the service reads
@@ -104,20 +117,22 @@ class QueryVerbs(Generic[M_co]):
             raise QueryError("a scan has no order to reverse; query a partition")
         return self._with(_reverse=not self._reverse)
 
+    def merged(self: Self) -> Self:
+        """Items of several partitions in the order of the sort key. Memory holds a page of each."""
+        if self._operation == "scan":
+            raise QueryError("a scan has no order to merge by; query partitions")
+        return self._with(_merged=True)
+
     def limit(self: Self, count: int) -> Self:
         """At most *count* items, counted as they are returned, after the filter."""
         return self._with(_limit=_positive("limit", count))
 
     def page_size(self: Self, count: int) -> Self:
-        """At most *count* items read by one request, before the filter. The service reads at most
-        1 MB anyway.
-        """
+        """At most *count* items read by one request, before the filter, and at most 1 MB anyway."""
         return self._with(_page_size=_positive("page_size", count))
 
     def consistent(self: Self) -> Self:
-        """Read what every earlier acknowledged write left, at twice the capacity. Not on global
-        indexes.
-        """
+        """Read what every earlier acknowledged write left, at twice the cost; no global index."""
         return self._with(_consistent=True)
 
     def after(self: Self, cursor: str | None) -> Self:
@@ -155,26 +170,26 @@ class QueryVerbs(Generic[M_co]):
         return self._with(_on_error=check_on_error(what))
 
     def _with(self: Self, **changes: Any) -> Self:
-        # attrs takes the underscore off in __init__ and `evolve`.
-        return attrs.evolve(self, **{name.lstrip("_"): value for name, value in changes.items()})
+        return self._made(type(self), changes)
 
     def _giving(self, kind: Callable[..., Q], reader: Reader[Any]) -> Q:
         """The same query of another *kind*, whose results the *reader* makes."""
-        fields = {each.alias: getattr(self, each.name) for each in attrs.fields(type(self))}
-        return kind(**{**fields, "reader": reader})
+        return self._made(kind, {"_reader": reader})
+
+    def _made(self, kind: Callable[..., Q], changes: dict[str, Any]) -> Q:
+        own: Any = type(self)
+        places, values_of = _fields_of(own)
+        values = [*values_of(self)]
+        for name, value in changes.items():
+            values[places[name]] = value
+        return kind(*values)
 
     def _checked(self, conditions: tuple[object, ...]) -> tuple[Condition, ...]:
         checked = tuple(map(condition, conditions))
         for each in checked:
             for model in models_of(each):
                 if not any(model is info.cls or concerns(info, model) for info in self._infos):
-                    spoken, asked = model.__name__, self._names
-                    for info in self._infos:
-                        if have_one_name(model, info.cls):
-                            spoken, asked = two_names(model, info.cls)
-                    raise QueryError(
-                        f"the condition {each} speaks of {spoken}, the query of {asked}"
-                    )
+                    raise of_another(each, model, self._infos)
         return checked
 
     @property
@@ -211,6 +226,7 @@ class QueryVerbs(Generic[M_co]):
             Wanted(
                 self._info, self._where, filters, self._using, self._consistent,
                 self._operation == "scan", self._reader.needs, self._hydrate, self._others,
+                self._fan_out, self._merged,
             )
         )  # fmt: skip
 
@@ -281,10 +297,14 @@ class QueryVerbs(Generic[M_co]):
     ) -> Reading:
         if self._segments is not None and self._after is not None:
             raise QueryError("a parallel scan has no one place to go on from; remove after(...)")
-        core, nothing, hydrate = self._handle._core, found.operation == "nothing", None
-        if found.partial:
-            decode = self._reader.decoder("Responses")
-            hydrate = functools.partial(whole_items, core, self._info, decode, self._consistent)
+        core, hydrate = self._handle._core, None
+        nothing = found.operation == "nothing" or found.partitions
+        known = found.operation == "batch_get"
+        if found.partial or known:
+            decode = None if counting else self._reader.decoder("Responses")
+            needs = frozenset(self._projection(found)) or None if known else None
+            model, consistent = self._info, self._consistent
+            hydrate = functools.partial(whole_items, core, model, decode, consistent, needs=needs)
         skips = self._on_error != "raise" and not counting
         belongs = None
         if self._told_apart:
@@ -297,9 +317,8 @@ class QueryVerbs(Generic[M_co]):
             core.environment,
             limit=self._limit if limit is None else limit,
             page_size=self._page_size,
-            start=None if nothing or self._after is None else self._start(found),
             eager=eager,
-            rate=self._rate,
+            rate=None if self._rate is None else Rate(self._rate),
             segments=self._segments,
             hydrate=hydrate,
             accepts=self._tried if skips else None,
@@ -310,13 +329,13 @@ class QueryVerbs(Generic[M_co]):
     def _pages(
         self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
     ) -> Pages:
-        """The pages of a plan; those of its shards, where its index has any, as one sequence."""
+        """The pages of a plan; those of several requests, where it takes these, as one sequence."""
         whole = self._reading(found, counting=counting, eager=eager, limit=limit)
-        if found.shards is None or found.operation != "query":
-            return pages_of(whole)
-        parameters = functools.partial(self._parameters, counting=counting)
-        names = self._cursor_names(found)
-        return merged_pages(self._info, whole, parameters, names, reverse=self._reverse)
+        goes_on = self._after is not None and found.operation != "nothing"
+        start = self._start(found) if goes_on else None
+        if found.shards is None and not found.partitions:
+            return pages_of(whole if start is None else attrs.evolve(whole, start=start[1]))
+        return several.pages_of_several(self, found, whole, start, counting=counting)
 
     @property
     def _keys(self) -> Keys:
@@ -330,27 +349,25 @@ class QueryVerbs(Generic[M_co]):
         return tuple(dict.fromkeys(own))
 
     def _cursor_context(self, found: Plan) -> Any:
-        return [
-            self._table,
-            found.index.name if found.index else None,
-            found.operation,
-            cursors.plain_condition(expressions(found.key)),
-            self._reverse,
-            *found.kinds,
-        ]
+        return cursors.context_of(self._table, found, reverse=self._reverse)
 
-    def _start(self, found: Plan) -> AttributeMap:
+    def _start(self, found: Plan) -> tuple[int, AttributeMap]:
+        """Where a cursor says to go on: the number of a part, where there are several, and a key."""
         secret = self._handle._core.cursor_secret
         names, context = self._cursor_names(found), self._cursor_context(found)
-        return cursors.decode(self._after, names, context, secret)
+        if found.parts is None:
+            return 0, cursors.decode(self._after, names, context, secret)
+        return cursors.decode_part(self._after, names, context, secret, found.parts)
 
     def _cursor(self, found: Plan, raw: RawPage) -> str | None:
         """Where to go on after a page; None at the end."""
         item = raw.places[-1] if raw.cut else raw.last_key
         if item is None:
             return None
-        key = {name: item[name] for name in self._cursor_names(found)}
-        return cursors.encode(key, self._cursor_context(found), self._handle._core.cursor_secret)
+        names, context = self._cursor_names(found), self._cursor_context(found)
+        key = {name: item[name] for name in names if raw.cut or raw.last_key}
+        part = None if found.parts is None else raw.part
+        return cursors.encode(key, context, self._handle._core.cursor_secret, part)
 
     # --- Reading ---
 
@@ -500,20 +517,9 @@ class QueryVerbs(Generic[M_co]):
             UnsentWrites: Some deletes were not done.
         """
         # Loaded for those who delete: it brings all that it takes to write.
-        from dynattrs.operations.writing.found_deletes import check_deletes, delete_found
+        from dynattrs.operations.writing.found_deletes import delete_all
 
-        self._handle._check_writable()
-        reader = self._keys
-        if old := evolving(self._infos):
-            reader = Keys(self._info, Sieve(self._infos) if self._told_apart else None, old)
-        keys = self._with(_reader=reader)
-        found = keys._plan()
-        accepts = None
-        if old:
-            check_deletes(found, old)
-            accepts = reader.check if self._on_error == "raise" else keys._tried
-        pages = keys._pages(found)
-        return (yield from delete_found(self._handle, self._infos, found, pages, accepts))
+        return (yield from delete_all(self))
 
 
 def begin(
@@ -576,6 +582,13 @@ class Stream(Source, Generic[M_co]):
     def close(self) -> None:
         """Forget a page that is being fetched, without waiting for it."""
         self._pages.close()
+
+
+@functools.cache
+def _fields_of(cls: Any) -> tuple[dict[str, int], Callable[[Any], tuple[Any, ...]]]:
+    """The place of each field of a query, and what gives them all."""
+    names = [field.name for field in attrs.fields(cls)]
+    return {name: place for place, name in enumerate(names)}, operator.attrgetter(*names)
 
 
 def _positive(name: str, count: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 import attrs
 
+from dynattrs import limits
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.operations.reading.objects import Objects
 from dynattrs.operations.reading.projections import Keys, Projected, Raw, Selected
@@ -25,10 +26,11 @@ _MOST_CURSOR: Final = 12
 def written_query(query: QueryVerbs[Any]) -> str:
     """`query(Song).where(Song.artist == 'Nina Simone').reverse().limit(20)`: all that was said."""
     said = [
-        _call("where", *map(_condition, query._where)) * bool(query._where),
+        _where(query),
         _call("filter", *map(_condition, query._filters)) * bool(query._filters),
         _said("using", query._using),
         ".reverse()" * query._reverse,
+        ".merged()" * query._merged,
         _said("limit", query._limit),
         _said("page_size", query._page_size),
         ".consistent()" * query._consistent,
@@ -41,6 +43,13 @@ def written_query(query: QueryVerbs[Any]) -> str:
         _results(query._reader),
     ]
     return _call(query._operation, *_models(query))[1:] + "".join(said)
+
+
+def _where(query: QueryVerbs[Any]) -> str:
+    said = [_condition(each) for each in query._where]
+    if query._fan_out != limits.FAN_OUT:
+        said.append(f"fan_out={query._fan_out}")
+    return _call("where", *said) * bool(said)
 
 
 def _call(name: str, *arguments: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from dynattrs.errors import ConditionFailed, MappingError, QueryError
 from dynattrs.expressions.conditions import Condition, any_conditions, paths_in
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.discriminator import Sieve
+from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again, joined, no_item, of_kind
 from dynattrs.operations.flows import Flow
@@ -23,8 +24,28 @@ from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
+if TYPE_CHECKING:
+    from dynattrs.operations.reading.query import QueryVerbs
+
 #: Says of what was read of an item whether it is to be deleted.
 Accepts: TypeAlias = Callable[[Any], object]
+
+
+def delete_all(query: QueryVerbs[Any]) -> Flow[int]:
+    """As `query.delete()`."""
+    query._handle._check_writable()
+    infos = query._infos
+    reader = query._keys
+    if old := evolving(infos):
+        reader = Keys(query._info, Sieve(infos) if query._told_apart else None, old)
+    keys = query._with(_reader=reader)
+    found = keys._plan()
+    accepts: Accepts | None = None
+    if old:
+        check_deletes(found, old)
+        accepts = reader.check if query._on_error == "raise" else keys._tried
+    pages = keys._pages(found)
+    return (yield from delete_found(query._handle, infos, found, pages, accepts))
 
 
 def check_deletes(found: Plan, infos: Sequence[ModelInfo]) -> None:
@@ -37,9 +58,15 @@ def check_deletes(found: Plan, infos: Sequence[ModelInfo]) -> None:
     if info is None:
         return
     plain = {*info.table.key, info.table.ttl_attribute, GUARD_ATTRIBUTE}
-    if any(data_of(path).steps[0] not in plain for path in paths_in(found.filter)):
+    filters = [each.filter for each in found.requests]
+    unsure = [
+        each
+        for each in filters
+        if any(data_of(path).steps[0] not in plain for path in paths_in(each))
+    ]
+    if unsure:
         raise QueryError(
-            f"delete() with the filter {found.filter}: it is asked of items as they are stored, and "
+            f"delete() with the filter {unsure[0]}: it is asked of items as they are stored, and "
             f"those of older schemas of {info.name} may have other attributes; read the items and "
             f"delete those that are meant: session.delete(obj, when=...)"
         )

@@ -1,0 +1,344 @@
+"""Plans of several requests, where conditions on keys are more than one key condition can say.
+
+`in_`, `|` and `!=` have alternatives (`dynattrs.keys.alternatives`). Each is planned as any query is, on
+one index for all; of one partition's plans disjoint ones are made (`dynattrs.keys.intervals`). Where a
+query can be answered with one request it is, unless a template's key would narrow it otherwise.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from dynattrs import limits
+from dynattrs.errors import NoIndex, QueryError
+from dynattrs.expressions.conditions import (
+    Condition,
+    Constant,
+    In,
+    Joined,
+    all_conditions,
+    any_conditions,
+    conjunctions,
+)
+from dynattrs.keys import planner
+from dynattrs.keys.alternatives import (
+    Alternatives,
+    Place,
+    TooMany,
+    may_fork,
+    speaks_of,
+)
+from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, is_equality
+from dynattrs.keys.discriminator import template_of
+from dynattrs.keys.intervals import Operands, disjoint
+from dynattrs.keys.kind_bounds import with_kinds
+from dynattrs.keys.planner import Choice
+from dynattrs.keys.plans import Plan, Wanted
+from dynattrs.keys.ranges import operand_of, stored_in
+from dynattrs.quoting import shortened
+from dynattrs.schema.indexes import KeySchema
+from dynattrs.schema.model_info import ModelInfo, guarded_tables
+from dynattrs.schema.ordering import order_of
+from dynattrs.tracebacks import hidden
+
+__tracebackhide__ = hidden
+
+#: The most characters of conditions in a message.
+_MOST: Final = 200
+
+
+def plan(wanted: Wanted) -> Plan:
+    """As `planner.plan`, of conditions some of which may have alternatives.
+
+    Raises:
+        NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: As `planner.plan` does; and where it
+            takes more requests than are allowed.
+    """
+    where = conjunctions(wanted.where)
+    forks = [part for part in where if may_fork(part)]
+    if wanted.scan or not forks or any(isinstance(each, Constant) for each in where):
+        return planner.plan(wanted)
+    plain = [part for part in where if not may_fork(part)]
+    bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, plain))
+    choice, refused = None, None
+    try:
+        choice = planner.choose(wanted, where, bounds)
+        stated = any(bounds[name].fields for name in choice.keys.partition)
+        if stated or wanted.using is not None:
+            return _plan_of(wanted, choice, plain, forks)
+    except QueryError as error:
+        refused = error
+    # No field names one partition, or the index that it is of does not serve; several may be named.
+    try:
+        other = planner.choose(wanted, where, _bounds_of_all(wanted, plain, forks))
+        if choice is None or other.keys != choice.keys:
+            return _plan_of(wanted, other, plain, forks, forked=True)
+    except QueryError as error:
+        if refused is not None and isinstance(error, NoIndex):
+            raise refused from None
+        if choice is None or refused is not None:
+            raise
+    if refused is not None:
+        raise refused
+    assert choice is not None
+    return _plan_of(wanted, choice, plain, forks)
+
+
+def _plan_of(
+    wanted: Wanted,
+    choice: Choice,
+    plain: Sequence[Condition],
+    forks: Sequence[Condition],
+    *,
+    forked: bool = False,
+) -> Plan:
+    found = _Forked(wanted, choice, plain, forks, forked=forked).plan()
+    return planner.plan(wanted) if found is None else found
+
+
+def _bounds_of_all(
+    wanted: Wanted, plain: Sequence[Condition], forks: Sequence[Condition]
+) -> Mapping[str, Bound]:
+    """What every alternative says of key attributes, as far as the choice of an index depends on it."""
+    table = wanted.info.table
+    own = {(name,) for name in table.key_attributes}
+    places = own | {place for info in wanted.infos for place in _slots(info, table.key_attributes)}
+    # Alternatives that bind the same places are one.
+    cases = Alternatives(places, own, limits.FAN_OUT, alike=True).of_all(forks)
+    each = [bounds_of(wanted.infos, [*plain, *case]) for case in cases]
+    if not each:
+        return with_kinds(wanted.infos, bounds_of(wanted.infos, plain))
+    shared = [name for name in each[0] if all(name in bounds for bounds in each)]
+    return with_kinds(
+        wanted.infos, {name: _weakest([bounds[name] for bounds in each]) for name in shared}
+    )
+
+
+def _weakest(bounds: Sequence[Bound]) -> Bound:
+    fields = min(bound.fields for bound in bounds)
+    equal = [bound for bound in bounds if bound.equal]
+    if all(bound.equal or bound.never is not None for bound in bounds):
+        return attrs.evolve(equal[0] if equal else bounds[0], fields=fields)
+    return Bound((), next(bound.ranges for bound in bounds if bound.ranges), fields=fields)
+
+
+def _slots(info: ModelInfo, attributes: Iterable[str]) -> Iterable[Place]:
+    """Where the fields are that some key attributes are made of."""
+    made = (template_of(info, attribute) for attribute in attributes)
+    return (slot.steps for template in made if template is not None for slot in template.slots)
+
+
+class _Forked:
+    """A query of one index, some of whose conditions have alternatives."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        choice: Choice,
+        plain: Sequence[Condition],
+        forks: Sequence[Condition],
+        *,
+        forked: bool,
+    ) -> None:
+        self._wanted = wanted
+        self._choice = choice
+        self._keys: KeySchema = choice.keys
+        self._plain = plain
+        self._forks = forks
+        self._own = {(name,) for name in (*self._keys.partition, *self._keys.sort)}
+        partition = self._of_templates(self._keys.partition) if forked else set()
+        only = {
+            (info.names[name],)
+            for info in wanted.infos
+            if info.keys is not None
+            for name in info.keys.key_only
+        }
+        #: What no filter can be on, or what must be known to find the partition.
+        self._must = self._own | partition | only
+        #: What narrows where it is known.
+        self._may = self._of_templates(self._keys.sort)
+
+    def _of_templates(self, attributes: Iterable[str]) -> set[Place]:
+        return {place for info in self._wanted.infos for place in _slots(info, attributes)}
+
+    def plan(self) -> Plan | None:
+        """The plan; None where one request finds as little.
+
+        Raises:
+            QueryError: It takes more requests than are allowed.
+        """
+        must = [part for part in self._forks if speaks_of(part, self._must)]
+        more = [
+            part
+            for part in self._forks
+            if isinstance(part, (In, Joined))
+            and speaks_of(part, self._may)
+            and not speaks_of(part, self._must)
+        ]
+        if more:
+            try:
+                found = self._asking([*must, *more])
+            except (TooMany, _Beyond):
+                found = None
+            if found is not None and (must or len(_requests(found)) > 1):
+                return found
+        if not must:
+            return None
+        try:
+            return self._asking(must)
+        except TooMany:
+            raise QueryError(
+                f"the conditions {self._written(must)} have more alternatives than {self._most:,}: a query "
+                f"asks for so many at most with fan_out={self._wanted.fan_out}; {self._ways()}"
+            ) from None
+        except _Beyond as beyond:
+            raise QueryError(
+                f"the conditions {self._written(must)} take {beyond.count:,} requests, one for each part "
+                f"of {self._keys} that they name, and fan_out={self._wanted.fan_out} allows "
+                f"{self._wanted.fan_out}; {self._ways(beyond.count)}"
+            ) from None
+
+    def _written(self, parts: Iterable[Condition]) -> str:
+        return shortened(" and ".join(map(str, parts)), _MOST)
+
+    def _ways(self, count: int | None = None) -> str:
+        more = "a larger fan_out" if count is None else f"where(..., fan_out={count})"
+        return f"ask for fewer at once, or allow more with {more}"
+
+    @property
+    def _most(self) -> int:
+        return self._wanted.fan_out * limits.BATCH_GET_ITEMS
+
+    def _asking(self, forks: Sequence[Condition]) -> Plan:
+        """The plan in which some conditions are taken apart."""
+        taken = set(map(id, forks))
+        rest = [part for part in self._forks if id(part) not in taken]
+        places = self._must | self._may
+        cases = Alternatives(places, self._own, self._most).of_all(forks)
+        plans = [self._of_case([*self._plain, *rest, *case]) for case in cases]
+        possible = [each for each in plans if each.operation != "nothing"]
+        if not possible:
+            said = plans[0].why if plans else (f"{self._written(forks)} matches nothing",)
+            return Plan("nothing", self._keys.index, why=said)
+        return self._together(possible)
+
+    def _of_case(self, parts: list[Condition]) -> Plan:
+        wanted, keys = self._wanted, self._keys
+        bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, parts))
+        used = planner.usable(wanted, keys, bounds)
+        if used is None:  # a range binds a period, such as a month, where it lies in one
+            raise NoIndex(
+                f"{self._written(parts)} does not say which partition of the {keys} is asked for: state "
+                f"{planner.fields_written(wanted, keys.partition)} == ... in every alternative"
+            )
+        also = [part for part in conjunctions(wanted.filters) if not isinstance(part, Constant)]
+        choice = attrs.evolve(self._choice, sort=used)
+        found = planner.query_plan(wanted, choice, parts, also, bounds)
+        guarded = wanted.info.table.name in guarded_tables
+        return planner.without_guards(found, wanted.info) if guarded else found
+
+    def _together(self, plans: Sequence[Plan]) -> Plan:
+        """One plan for several of one index."""
+        wanted, keys, width = self._wanted, self._keys, len(self._keys.partition)
+        by_partition: dict[Any, list[Plan]] = {}
+        for each in plans:
+            values = tuple([order_of(stored_in(_right(part))) for part in each.key[:width]])
+            by_partition.setdefault(values, []).append(each)
+        operands = self._operands(plans)
+        partitions = tuple([tuple(disjoint(some, operands)) for some in by_partition.values()])
+        partitions = tuple([each for each in partitions if each])
+        every = [*itertools.chain.from_iterable(partitions)]
+        first = every[0]
+        if len(every) == 1:
+            return first
+        merged = wanted.merged and len(partitions) > 1
+        if merged and not keys.sort:
+            raise QueryError(
+                f"merged() sorts the items of several partitions by the sort key, and the {keys} has none; "
+                f"without merged() partitions come in the order in which they are named"
+            )
+        whole = not merged and self._are_whole_keys(every)
+        requests = sum(each.shards or 1 for each in every)
+        if whole:
+            requests = -(-len(every) // limits.BATCH_GET_ITEMS)
+        if requests > wanted.fan_out:
+            raise _Beyond(requests)
+        reason = (
+            f"all {len(every)} keys are known: their items are got, {limits.BATCH_GET_ITEMS} at a time"
+            if whole
+            else f"no one key condition says all of it: {requests} are asked, "
+            f"{_counted(partitions, merged=merged)}"
+        )
+        return attrs.evolve(
+            first,
+            operation="batch_get" if whole else "query",
+            key=(),
+            filter=None,
+            excluded=None,
+            why=(*self._choice.why, reason),
+            again=_any_again(every),
+            partitions=partitions,
+            merged=merged,
+        )
+
+    def _operands(self, plans: Sequence[Plan]) -> Operands:
+        """The sort key's operands, which messages call as the conditions did."""
+        wanted, made = self._wanted, operands_of(self._wanted.info, self._keys)
+        stated = {operand.steps: operand for each in plans for operand in map(operand_of, each.key)}
+        sort = tuple([stated.get(each.steps, each) for each in made.sort])
+        return attrs.evolve(made, sort=sort, may_be=functools.partial(planner.may_be_key, wanted))
+
+    def _are_whole_keys(self, plans: Iterable[Plan]) -> bool:
+        """Whether each plan names the whole key of one item of the table, and asks no more of it."""
+        length = len(self._own)
+        return self._keys.index is None and all(
+            len(each.key) == length
+            and all(map(is_equality, each.key))
+            and each.filter is None
+            and not each.kinds
+            for each in plans
+        )
+
+
+class _Beyond(Exception):
+    """There are more requests than are allowed."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+def _requests(plan: Plan) -> list[Plan]:
+    return [*itertools.chain.from_iterable(plan.partitions)] or [plan]
+
+
+def _any_again(plans: Sequence[Plan]) -> tuple[Condition, ...]:
+    """What is asked of the fields of an item that any of some plans has found."""
+    if not all(each.again for each in plans):
+        return ()
+    return (any_conditions([all_conditions(each.again) for each in plans]),)
+
+
+def _right(part: Condition) -> Any:
+    assert is_equality(part)
+    return part.right
+
+
+def _counted(partitions: Sequence[Sequence[Plan]], *, merged: bool) -> str:
+    if len(partitions) == 1:
+        return "for ranges of one partition, one after the other in its order"
+    order = (
+        "merged in the order of the sort key" if merged else "in the order in which they are named"
+    )
+    return f"in {len(partitions)} partitions, {order}"
+
+
+def operands_of(info: ModelInfo, keys: KeySchema) -> Operands:
+    """The sort key of an index, as operands of its conditions."""
+    sort = tuple([attribute_operand(info, attribute) for attribute in keys.sort])
+    return Operands(len(keys.partition), sort, lambda _, __: True)
