@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.reading.groups import Groups as Groups
     from dynattrs.operations.reading.pages import Page as Page
     from dynattrs.operations.reading.tabular import Preview as Preview
+    from dynattrs.operations.tables.backups import Backup as Backup, Limits as Limits
     from dynattrs.operations.tables.changes import TableChange as TableChange
     from dynattrs.operations.tables.errors import (
         ChangeRefused as ChangeRefused,
@@ -172,6 +173,7 @@ else:
             "dynattrs.operations.reading.groups": ("Groups",),
             "dynattrs.operations.reading.pages": ("Page",),
             "dynattrs.operations.reading.tabular": ("Preview",),
+            "dynattrs.operations.tables.backups": ("Backup", "Limits"),
             "dynattrs.operations.tables.changes": ("TableChange",),
             "dynattrs.operations.tables.errors": (
                 "ChangeRefused", "TableDiffers", "TableNotReady",

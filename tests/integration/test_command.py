@@ -22,7 +22,7 @@ import attrs
 import boto3
 import pytest
 
-from dynattrs import Session, Table, __version__
+from dynattrs import Replicas, Session, Table, __version__
 from dynattrs.tools import guide, workbench
 
 pytest.importorskip("click", reason="pip install 'dynattrs[cli]'")
@@ -30,6 +30,7 @@ pytest.importorskip("rich", reason="pip install 'dynattrs[cli]'")
 
 from dynattrs.tools.command import main
 from dynattrs.tools.command.options import is_local
+from dynattrs.tools.command.policies import policy
 
 pytestmark = pytest.mark.threads_only(reason="the command has a session of its own")
 
@@ -643,6 +644,40 @@ def test_a_policy_allows_what_the_models_need_and_no_more(
     assert items["Resource"] == [f"arn:aws-cn:dynamodb:cn-north-1:*:table/{table_prefix}app"]
     assert "dynamodb:CreateTable" in tables["Action"]
     assert "dynamodb:DeleteTable" not in tables["Action"]
+
+
+def test_a_policy_has_what_declared_features_need():
+    """What `session.tables` asks of AWS; DynamoDB Local has none of it."""
+    stream = "arn:aws:kinesis:eu-west-1:111111111111:stream/shop"
+    full = Table(
+        "full",
+        partition_key="id",
+        tags={"a": "b"},
+        resource_policy=False,
+        kinesis=stream,
+        contributor_insights=True,
+        replicas=Replicas(["us-east-1"], consistency="strong", witness="us-east-2"),
+    )
+    arn = "arn:aws:dynamodb:eu-west-1:1:table/"
+    looked = policy([full], where=arn, read_only=True, tables=True)["Statement"]
+    managed = policy([full], where=arn, tables=True)["Statement"]
+
+    assert [each["Sid"] for each in looked] == ["Items", "Tables", "ListInsights"]
+    assert set(looked[1]["Action"]) == {
+        f"dynamodb:{each}"
+        for each in (
+            "DescribeContinuousBackups", "DescribeKinesisStreamingDestination", "DescribeTable",
+            "DescribeTimeToLive", "GetResourcePolicy", "ListTagsOfResource",
+        )
+    }  # fmt: skip
+    by_sid = {each["Sid"]: each for each in managed}
+    assert "dynamodb:UntagResource" in by_sid["Tables"]["Action"]
+    assert by_sid["Insights"]["Resource"] == [f"{arn}full", f"{arn}full/index/*"]
+    assert by_sid["Replicas"]["Resource"] == [
+        f"arn:aws:dynamodb:{region}:1:table/full"
+        for region in ("eu-west-1", "us-east-1", "us-east-2")
+    ]
+    assert "dynamodb:CreateGlobalTableWitness" in by_sid["Replicas"]["Action"]
 
 
 # --- Safety ---------------------------------------------------------------------------------------

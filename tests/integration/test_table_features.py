@@ -109,10 +109,8 @@ def test_features_are_reflected(session: Session, endpoint: Any):
         assert found.kinesis == FULL.kinesis
 
 
+@pytest.mark.parametrize("endpoint", ["embedded"], indirect=True)
 def test_a_replica_has_the_items(session: Session, client: Any, endpoint: Any, table_prefix: str):
-    if endpoint.engine == "dynamodb-local":
-        pytest.skip("it has no replicas")
-
     @model(FULL)
     class Thing:
         id: str = partition_key()

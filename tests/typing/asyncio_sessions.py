@@ -9,7 +9,7 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Page, Preview, Stats, Table, Unsent, path, set_
+from dynattrs import Backup, Page, Preview, Stats, Table, Unsent, path, set_
 from dynattrs.aio import AsyncBatch, AsyncQuery, AsyncSession, AsyncTransaction
 
 session = AsyncSession(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
@@ -134,5 +134,7 @@ async def rest() -> None:
     assert_type(await session.tables.exists(Song), bool)
     assert_type(await session.tables.describe(Song), dict[str, Any])
     assert_type(await session.tables.reflect("music", samples=3), Table)
+    assert_type(await session.tables.list(), list[str])
+    assert_type(await session.tables.backup("music"), Backup)
     await session.tables.create("music")  # type: ignore[arg-type]
     (await session.client).list_tables(Limit=3)

@@ -298,6 +298,31 @@ def test_the_checksum_is_checked_without_the_fast_way_too(canned: Canned) -> Non
     assert canned.sent == 2
 
 
+@pytest.mark.parametrize("raw", [True, False])
+def test_members_of_a_description_that_botocore_does_not_know_are_kept(raw: bool) -> None:
+    """An older botocore has no word for what the service has learned since."""
+    canned = Canned()
+    index = {"IndexName": "by-genre", "IndexStatus": "ACTIVE", "IndexMood": {"Calm": True}}
+    table = {
+        "TableName": "music",
+        "CreationDateTime": 1.5,
+        "GlobalSecondaryIndexes": [index],
+        "Moods": [{"Since": 2.5}],
+        "Nothing": None,
+    }
+    canned.add({"Table": table, "Advice": "none"})
+    wire = Wire(canned.client, fast=raw)
+
+    response = wire.call(Call("describe_table", {"TableName": "music"}))
+
+    assert response["Advice"] == "none"
+    assert response["Table"]["GlobalSecondaryIndexes"] == [index]
+    assert response["Table"]["Moods"] == [{"Since": 2.5}]
+    assert response["Table"]["CreationDateTime"].timestamp() == 1.5
+    assert "Nothing" not in response["Table"]
+    canned.client.close()
+
+
 def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -30,7 +30,7 @@ from dynattrs.wire.bodies import faster_serializer
 from dynattrs.wire.exchange import check, read
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import hiding
-from dynattrs.wire.replies import FAILED, MEMBERS, judge, no_reply, refusal
+from dynattrs.wire.replies import FAILED, MEMBERS, judge, keep_unknown, no_reply, refusal
 
 if TYPE_CHECKING:
     from dynattrs.wire.instruments import Outcome
@@ -261,7 +261,7 @@ class _Parser:
         if reply is not None:
             return reply
         try:
-            return self._ordinary.parse(response, shape)
+            return _whole(self._ordinary.parse(response, shape), response, shape)
         except Exception as error:  # whatever its code meets in a reply that makes no sense
             raise _senseless(response, shape, error) from error
 
@@ -292,9 +292,16 @@ class _AwaitedParser(_Parser):
         if reply is not None:
             return reply
         try:
-            return await self._ordinary.parse(response, shape)
+            return _whole(await self._ordinary.parse(response, shape), response, shape)
         except Exception as error:
             raise _senseless(response, shape, error) from error
+
+
+def _whole(parsed: Any, response: Message, shape: Any) -> Any:
+    """A reply that holds no items, with what botocore's parser has dropped."""
+    if response["status_code"] == _OK and getattr(shape, "name", None) not in _ITEM_BEARING:
+        keep_unknown(parsed, response["body"])
+    return parsed
 
 
 def _senseless(response: Message, shape: Any, error: Exception) -> CorruptReply:

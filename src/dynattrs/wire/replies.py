@@ -127,6 +127,26 @@ def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes
     }
 
 
+def keep_unknown(parsed: Message, body: bytes) -> None:
+    """Put into a parsed reply what its body has beyond it. botocore's parser drops the members that its
+    service model does not know; they stay as JSON has them, where a number may be a time.
+    """
+    if body:
+        _add_unknown(parsed, json.loads(body))
+
+
+def _add_unknown(parsed: Any, found: Any) -> None:
+    if isinstance(parsed, dict) and isinstance(found, dict):
+        for name, value in found.items():
+            if name not in parsed and value is not None:
+                parsed[name] = value
+            else:
+                _add_unknown(parsed.get(name), value)
+    elif isinstance(parsed, list) and isinstance(found, list) and len(parsed) == len(found):
+        for member, value in zip(parsed, found, strict=True):
+            _add_unknown(member, value)
+
+
 #: Of a reply that is another program's so much is shown.
 _SHOWN: Final = 40
 

@@ -26,6 +26,7 @@ from dynattrs.tracebacks import shown_of
 
 _KINDS: Final[dict[str, type[ServiceError]]] = {
     "ResourceNotFoundException": NoSuchTable,
+    "TableNotFoundException": NoSuchTable,
     "ConditionalCheckFailedException": ConditionFalse,
     "TransactionCanceledException": TransactionCanceled,
     "ValidationException": InvalidRequest,

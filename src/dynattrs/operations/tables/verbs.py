@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchTable
-from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.tables.declared import Subject, chosen_settings, merged, table_of
+from dynattrs.operations.tables.backups import BackupVerbs, real_name
+from dynattrs.operations.tables.declared import Subject, chosen_settings, merged
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
 from dynattrs.operations.tables.looking import compared, described, find
 from dynattrs.operations.tables.making import all_created, changed, deleted
@@ -30,26 +30,29 @@ else:
     reflecting = deferred("dynattrs.operations.tables.reflecting")
 
 
-class TableVerbs:
+class TableVerbs(BackupVerbs):
     """What can be done with whole tables."""
 
-    _core: Core
-
     @verb
-    def create(self, *subjects: Subject) -> Flow[None]:
+    def create(self, *subjects: Subject, timeout: timedelta | None = None) -> Flow[None]:
         """Create the tables of models as declared, and wait until they are active.
 
         A table that is there as declared is left alone; settings that a declaration does not say
         are not compared. What CreateTable does not take comes after it: the time to live, point-in-time
         recovery, replicas, contributor insights, a Kinesis stream.
 
+        Args:
+            subjects: Models and `Table` objects.
+            timeout: How long to wait for each step; None for as long as it takes.
+
         Raises:
+            TableNotReady: *timeout* has gone by. The service goes on by itself.
             TableDiffers: A table is there and is not as declared; it says exactly what differs.
                 `update` changes what can be changed.
             ModelError: Two models declare the same table differently.
         """
         tables = merged(self._core, subjects)
-        watch = Watch(self._core, None)
+        watch = Watch(self._core, timeout)
         made = yield from all_created(tables, watch)
         for name, table in tables.items():
             if name in made:
@@ -171,7 +174,7 @@ class TableVerbs:
     @verb
     def exists(self, subject: Subject | str) -> Flow[bool]:
         """Whether a model's table exists, or the one of a name."""
-        return (yield from find(self._real_name(subject))) is not None
+        return (yield from find(real_name(self._core, subject))) is not None
 
     @verb
     def describe(self, subject: Subject | str) -> Flow[dict[str, Any]]:
@@ -183,13 +186,8 @@ class TableVerbs:
         Raises:
             NoSuchTable: It does not exist.
         """
-        response = yield Call("describe_table", {"TableName": self._real_name(subject)})
+        response = yield Call("describe_table", {"TableName": real_name(self._core, subject)})
         return described(response)
-
-    def _real_name(self, subject: Subject | str) -> str:
-        if isinstance(subject, str):
-            return self._core.table_names[subject]
-        return self._core.table_name(table_of(subject))
 
     @verb
     def reflect(self, name: str, *, samples: int = 0) -> Flow[Table]:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -16,6 +17,8 @@ from dynattrs.operations.tables.errors import TableNotReady
 from dynattrs.operations.tables.looking import described, find, pauses, ttl_description
 from dynattrs.schema.messages import Message
 
+_log = logging.getLogger("dynattrs")
+
 _CHANGING: Final = frozenset(("CREATING", "UPDATING", "DELETING"))
 _SWITCHING: Final = frozenset(("ENABLING", "DISABLING", "UPDATING"))
 
@@ -26,6 +29,7 @@ class Watch:
     def __init__(self, core: Core, timeout: timedelta | None) -> None:
         self._core = core
         self._timeout = timeout
+        self._told = ""
         self.began = self.now()
 
     def now(self) -> float:
@@ -40,6 +44,15 @@ class Watch:
         return self.now() - self.began <= self._core.deadline.total_seconds()
 
     def check(self, name: str, what: str) -> None:
+        """Go on waiting. The log says for what, whenever that changes.
+
+        Raises:
+            TableNotReady: The time for it has gone by.
+        """
+        told = f"{name}: {what}"
+        if told != self._told:
+            self._told = told
+            _log.info("table %s", told)
         if self._timeout is not None and self.now() - self.began >= self._timeout.total_seconds():
             raise TableNotReady(name, what, self._timeout)
 

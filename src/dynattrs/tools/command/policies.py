@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
 from dynattrs.schema.model_info import ModelInfo, model_info
-from dynattrs.schema.table import Table
+from dynattrs.schema.table import Table, TableSetting, says
 from dynattrs.tools.command.options import TABLE_PREFIX, debugged
 from dynattrs.tools.command.outcomes import OK
 from dynattrs.tools.command.output import print_json
@@ -31,6 +31,30 @@ _MANAGE: Final = (
     "UpdateTable",
     "UpdateTimeToLive",
 )
+#: What else they ask and change, by the settings that a table declares.
+_LOOK_AT: Final[Mapping[TableSetting, Sequence[str]]] = {
+    "tags": ("ListTagsOfResource",),
+    "resource_policy": ("GetResourcePolicy",),
+    "kinesis": ("DescribeKinesisStreamingDestination",),
+}
+_CHANGE: Final[Mapping[TableSetting, Sequence[str]]] = {
+    "tags": ("TagResource", "UntagResource"),
+    "resource_policy": ("DeleteResourcePolicy", "PutResourcePolicy"),
+    "kinesis": (
+        "DisableKinesisStreamingDestination",
+        "EnableKinesisStreamingDestination",
+        "UpdateKinesisStreamingDestination",
+    ),
+}
+#: Of indexes too.
+_INSIGHTS: Final = ("DescribeContributorInsights", "UpdateContributorInsights")
+#: In all regions: the service fills a replica with the rights of who makes it.
+_REPLICATE: Final = (
+    "BatchWriteItem", "CreateTable", "CreateTableReplica", "DeleteItem", "DeleteTable",
+    "DeleteTableReplica", "DescribeTable", "GetItem", "PutItem", "Query", "Scan", "UpdateItem",
+    "UpdateTable",
+)  # fmt: skip
+_WITNESS: Final = ("CreateGlobalTableWitness", "DeleteGlobalTableWitness")
 
 
 @click.command()
@@ -93,7 +117,8 @@ def policy(
     """
     names: list[str] = []
     indexes: list[str] = []
-    for table in tables_:
+    declared = [*tables_]
+    for table in declared:
         names.append(f"{where}{table.name}")
         every = dict.fromkeys(index.name for index in table.indexes)
         every |= dict.fromkeys(
@@ -110,8 +135,45 @@ def policy(
         # Nothing else is done through an index.
         statements.append(_statement("Indexes", ["Query", *reads[len(_READ) :]], indexes))
     if tables:
-        statements.append(_statement("Tables", sorted(_LOOK if read_only else _MANAGE), names))
+        statements += _of_tables(declared, names, where, read_only=read_only)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _of_tables(
+    tables: Sequence[Table], names: Sequence[str], where: str, *, read_only: bool
+) -> Iterator[dict[str, Any]]:
+    """What is needed to see, make and change tables with all that they declare."""
+    actions = {*(_LOOK if read_only else _MANAGE)}
+    for setting in _LOOK_AT:
+        if any(says(table, setting) for table in tables):
+            actions |= {*_LOOK_AT[setting], *(() if read_only else _CHANGE[setting])}
+    yield _statement("Tables", sorted(actions), names)
+    insights = [f"{where}{each.name}" for each in tables if says(each, "contributor_insights")]
+    if insights:
+        # It takes no resource.
+        yield _statement("ListInsights", ["ListContributorInsights"], ["*"])
+    if insights and not read_only:
+        every = [arn for name in insights for arn in (name, f"{name}/index/*")]
+        yield _statement("Insights", _INSIGHTS, every)
+    if read_only:
+        return
+    replicated: list[str] = []
+    for table in tables:
+        if table.replicas is not None:
+            regions = [*table.replicas.others(None), *filter(None, [table.replicas.witness])]
+            replicated += [f"{_in_region(where, each)}{table.name}" for each in ("", *regions)]
+    if replicated:
+        witnesses = any(table.replicas and table.replicas.witness for table in tables)
+        actions = {*_REPLICATE, *(_WITNESS if witnesses else ())}
+        yield _statement("Replicas", sorted(actions), list(dict.fromkeys(replicated)))
+
+
+def _in_region(where: str, region: str) -> str:
+    """The beginning of ARNs in another region; of all regions where *where* is."""
+    parts = where.split(":")
+    if region and parts[3] != "*":
+        parts[3] = region
+    return ":".join(parts)
 
 
 def _statement(sid: str, actions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:

@@ -32,7 +32,8 @@ _INDEX_COLUMNS: Final = (
     "table", "index", "kind", "key", "projection", "billing", "status", "items"
 )  # fmt: skip
 _TABLE_COLUMNS: Final = (
-    "table", "status", "key", "billing", "items", "bytes", "ttl", "stream", "indexes"
+    "table", "status", "key", "billing", "items", "bytes", "ttl", "stream", "indexes",
+    "features",
 )  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def describe(names: tuple[str, ...], connection: Connection, output: Format) -> 
     Without a name it lists all tables of the region, without their time to live. JSON is DescribeTable's.
     """
     with connection.session() as session:
-        wanted = _named(session, names) if names else _all_names(session, connection.table_prefix)
+        wanted = _named(session, names) if names else session.tables.list()
         descriptions = [session.tables.describe(name) for name in wanted]
         if output == "json":
             print_json(descriptions)
@@ -198,12 +199,6 @@ def _named(session: Session, names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _all_names(session: Session, prefix: str) -> list[str]:
-    pages = session.client.get_paginator("list_tables").paginate()
-    names = [name for page in pages for name in page["TableNames"]]
-    return [name[len(prefix) :] for name in names if name.startswith(prefix)]
-
-
 def _table_row(description: Message, table: Table) -> Row:
     return plain(
         table=description["TableName"],
@@ -215,7 +210,17 @@ def _table_row(description: Message, table: Table) -> Row:
         ttl=table.ttl_attribute,
         stream=table.stream or None,
         indexes=", ".join(index.name for index in table.indexes) or None,
+        features=", ".join(_features_on(table)) or None,
     )
+
+
+def _features_on(table: Table) -> Iterator[str]:
+    """What else is on, by the names of settings. A list of all tables knows what DescribeTable says."""
+    for setting in get_args(TableSetting):
+        if setting not in ("indexes", "ttl", "billing", "stream"):
+            value = getattr(table, setting)
+            if value and value not in ("standard", "owned"):
+                yield setting
 
 
 def _typed_key(table: Table, index: Any = None) -> str:
