@@ -117,6 +117,10 @@ if TYPE_CHECKING:
         TableDiffers as TableDiffers,
         TableNotReady as TableNotReady,
     )
+    from dynattrs.operations.statement_errors import (
+        FailedStatement as FailedStatement,
+        StatementsFailed as StatementsFailed,
+    )
     from dynattrs.operations.transaction_errors import (
         Reason as Reason,
         TransactionError as TransactionError,
@@ -134,6 +138,7 @@ if TYPE_CHECKING:
         Replica as Replica,
         Replicas as Replicas,
     )
+    from dynattrs.operations.writing.statement_transactions import TransactionRow as TransactionRow
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
     from dynattrs.wire.costs import Usage as Usage
@@ -178,6 +183,8 @@ else:
             "dynattrs.operations.tables.errors": (
                 "ChangeRefused", "TableDiffers", "TableNotReady",
             ),
+            "dynattrs.operations.statement_errors": ("FailedStatement", "StatementsFailed"),
+            "dynattrs.operations.writing.statement_transactions": ("TransactionRow",),
             "dynattrs.operations.transaction_errors": (
                 "Reason", "TransactionError", "TransactionFailed",
             ),

@@ -252,7 +252,10 @@ class ConfigurationError(DynattrsError):
         return f"{self.problem}; {self.remedy}"
 
 
-_READS = ("Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "ExecuteStatement")
+_READS = (
+    "Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "ExecuteStatement",
+    "BatchExecuteStatement", "ExecuteTransaction",
+)  # fmt: skip
 
 
 def may_read(operation: str) -> bool:

@@ -15,6 +15,11 @@ BATCH_WRITE_BYTES: Final = 16 * 1024 * 1024
 # One BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 BATCH_GET_ITEMS: Final = 100
 
+# One BatchExecuteStatement:
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html
+BATCH_STATEMENTS: Final = 25
+
+# One ExecuteTransaction has at most as many as these:
 # One TransactWriteItems or TransactGetItems:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION_ACTIONS: Final = 100

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Items, Session, model, partition_key, path
+from dynattrs import Items, Session, TransactionRow, model, partition_key, path
 from dynattrs.aio import AsyncItems, AsyncSession
 
 session = Session(region_name="eu-central-1")
@@ -92,7 +94,31 @@ assert_type(
 )
 
 
+# --- PartiQL ------------------------------------------------------------------------------------
+
+text = "SELECT * FROM music WHERE artist = ? AND title = ?"
+assert_type(session.execute(text, *key, model=Song).all(), list[Song])
+assert_type(session.execute_many([(text, *key)], model=Song), list[Song | None])
+assert_type(session.execute_many([(text, *key), text]), list[dict[str, Any] | None])
+assert_type(session.execute_many(text, [key, ["Nina Simone", "x"]], model=Song), list[Song | None])
+assert_type(session.execute_many(text, (each for each in [key])), list[dict[str, Any] | None])
+session.execute_many([7])  # type: ignore[list-item]
+session.execute_many(text, [7])  # type: ignore[list-item]
+with session.transaction() as t:
+    typed = t.execute(text, *key, model=Song)
+    plain = t.execute(text, *key)
+    t.execute(7)  # type: ignore[call-overload]
+assert_type(typed, TransactionRow[Song])
+assert_type(typed.row, Song | None)
+assert_type(plain.row, dict[str, Any] | None)
+
+
 async def reads() -> None:
+    assert_type(await awaited.execute_many([(text, *key)], model=Song), list[Song | None])
+    assert_type(await (await awaited.execute(text, *key, model=Song)).all(), list[Song])
+    async with awaited.transaction() as transaction:
+        row = transaction.execute(text, *key, model=Song)
+    assert_type(row.row, Song | None)
     assert_type(await awaited.get(Song, key, as_=Title), Title | None)
     assert_type(await awaited.get_one(Song, key, select=(Song.title, Song.plays)), tuple[str, int])
     assert_type(awaited.get_many(mixed), AsyncItems[Song | Box])

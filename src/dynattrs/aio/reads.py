@@ -385,6 +385,55 @@ class AsyncReadingHandle(AnyHandle, Async):
         return results.AsyncRows(self, made)
 
     @overload
+    async def execute_many(
+        self,
+        statements: Iterable[str | tuple[Any, ...]],
+        /,
+        *,
+        model: type[M],
+        consistent: bool = False,
+    ) -> list[M | None]: ...
+    @overload
+    async def execute_many(
+        self,
+        statements: Iterable[str | tuple[Any, ...]],
+        /,
+        *,
+        model: None = None,
+        consistent: bool = False,
+    ) -> list[dict[str, Any] | None]: ...
+    @overload
+    async def execute_many(
+        self,
+        statement: str,
+        rows: Iterable[Sequence[object]],
+        /,
+        *,
+        model: type[M],
+        consistent: bool = False,
+    ) -> list[M | None]: ...
+    @overload
+    async def execute_many(
+        self,
+        statement: str,
+        rows: Iterable[Sequence[object]],
+        /,
+        *,
+        model: None = None,
+        consistent: bool = False,
+    ) -> list[dict[str, Any] | None]: ...
+    async def execute_many(
+        self,
+        statements: object,
+        rows: Iterable[Sequence[object]] | None = None,
+        /,
+        *,
+        model: object = None,
+        consistent: bool = False,
+    ) -> list[Any]:
+        return await self._execute_many(statements, rows, model, consistent=consistent)
+
+    @overload
     async def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
     @overload
     async def transact_get(

@@ -119,6 +119,15 @@ class Owner:
         taking = self._core.taking
         return bool(taking) and self._core.environment.caller() in taking.values()
 
+    def _settle_everything(self, *, others: bool) -> Flow[None]:
+        """Store all that is pending here, and what the caller's *others* have: open batches, and each
+        `save_all` that it is in.
+        """
+        if self._buffer is not None:
+            yield from batch.flush(self._core, self._buffer)
+        if others:
+            yield from self._settle_open()
+
     def _settle_table(self, table: str) -> Flow[None]:
         if self._buffer is not None and self._buffer.holds_table(table):
             yield from batch.flush(self._core, self._buffer)

@@ -200,6 +200,33 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         """
         raise NotImplementedError
 
+    def execute_many(self, *args: Any, **options: Any) -> Any:
+        """Run many PartiQL statements now, 25 to a BatchExecuteStatement: `execute_many([(statement,
+        *parameters), …])`, or one with many parameters, `execute_many(statement, rows)`.
+
+        Each statement is of one item, which its WHERE names by the whole key, and is done or not by
+        itself. What is throttled is sent again until the deadline. Requests that read run several at
+        once. Of those that write DynamoDB refuses one with two statements on the same item, and all that
+        are in it: what is to be done twice to an item goes in two calls.
+
+        Args:
+            statements: Statements; one with parameters is a tuple.
+            rows: Tuples of parameters, where there is one statement.
+            model: The class of the rows, as `execute` takes it.
+            consistent: Read what every earlier acknowledged write left.
+
+        Returns:
+            The row of each statement, in their order: of a SELECT, or of RETURNING; None where there is
+            none.
+
+        Raises:
+            StatementsFailed: Some were not done, or may not be; it names each with its cause, and has the
+                rows of the others.
+            QueryError: Some read and others write, or one gives a part of an item as an object. Nothing
+                was sent.
+        """
+        raise NotImplementedError
+
     def edit(self, *args: Any, **options: Any) -> Any:
         """A block that changes an object, and on leaving writes only what has changed.
 

@@ -383,6 +383,55 @@ class ReadingHandle(AnyHandle, Sync):
         return results.Rows(self, made)
 
     @overload
+    def execute_many(
+        self,
+        statements: Iterable[str | tuple[Any, ...]],
+        /,
+        *,
+        model: type[M],
+        consistent: bool = False,
+    ) -> list[M | None]: ...
+    @overload
+    def execute_many(
+        self,
+        statements: Iterable[str | tuple[Any, ...]],
+        /,
+        *,
+        model: None = None,
+        consistent: bool = False,
+    ) -> list[dict[str, Any] | None]: ...
+    @overload
+    def execute_many(
+        self,
+        statement: str,
+        rows: Iterable[Sequence[object]],
+        /,
+        *,
+        model: type[M],
+        consistent: bool = False,
+    ) -> list[M | None]: ...
+    @overload
+    def execute_many(
+        self,
+        statement: str,
+        rows: Iterable[Sequence[object]],
+        /,
+        *,
+        model: None = None,
+        consistent: bool = False,
+    ) -> list[dict[str, Any] | None]: ...
+    def execute_many(
+        self,
+        statements: object,
+        rows: Iterable[Sequence[object]] | None = None,
+        /,
+        *,
+        model: object = None,
+        consistent: bool = False,
+    ) -> list[Any]:
+        return self._execute_many(statements, rows, model, consistent=consistent)
+
+    @overload
     def transact_get(self, one: tuple[type[A], Key], /) -> tuple[A | None]: ...
     @overload
     def transact_get(

@@ -83,10 +83,11 @@ def _counts(buffer: Buffer) -> list[str]:
 
 def transaction(found: TransactionVerbs) -> str:
     """`<Transaction of 2 actions: insert(Song {…}), update(Song {…}, …); open>`."""
-    actions = list(found._actions)
+    statements = [] if found._statements is None else found._statements.rows
+    actions = [*map(_action, found._actions), *(f"execute({each._said})" for each in statements)]
     state = "ended" if found._ended else "not begun" if found._caller is None else "open"
     count = f"{len(actions)} action{'s' * (len(actions) != 1)}"
-    shown = ", ".join(map(_action, actions[:_ACTIONS]))
+    shown = ", ".join(actions[:_ACTIONS])
     more = ", …" * (len(actions) > _ACTIONS)
     return f"<{type(found).__name__} of {count}{': ' * bool(shown)}{shown}{more}; {state}>"
 
@@ -116,6 +117,6 @@ def items(found: BatchGet[Any]) -> str:
 
 def rows(found: Statement[Any]) -> str:
     """`<execute('SELECT * FROM "songs"'), 1 parameter>`."""
-    parameters = len(found._parameters.get("Parameters", ()))
+    parameters = len(found.said.parameters)
     given = f", {parameters} parameter{'s' * (parameters != 1)}" if parameters else ""
-    return f"<execute({quoted(found._parameters['Statement'], _MOST)}){given}>"
+    return f"<execute({quoted(found.said.statement, _MOST)}){given}>"

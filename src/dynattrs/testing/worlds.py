@@ -181,7 +181,7 @@ class World:
         """
 
         def called(operation: str, parameters: Message) -> None:
-            names = tables_in(parameters) or _named(parameters.get("Statement"), declared)
+            names = tables_in(parameters) or _named(_statements(parameters), declared)
             if self._seen.issuperset(names) and operation in ITEM_OPERATIONS:
                 return
             with self._lock:
@@ -202,12 +202,18 @@ class World:
             self._seen.add(name)
 
 
-def _named(statement: str | None, declared: Mapping[str, Table]) -> tuple[str, ...]:
-    """The tables that a statement of PartiQL may mean."""
-    if statement is None:
+def _statements(parameters: Message) -> str:
+    """The statements of PartiQL that a request has."""
+    several = (*parameters.get("Statements", ()), *parameters.get("TransactStatements", ()))
+    return "\n".join(each["Statement"] for each in (parameters, *several) if "Statement" in each)
+
+
+def _named(statements: str, declared: Mapping[str, Table]) -> tuple[str, ...]:
+    """The tables that statements of PartiQL may mean."""
+    if not statements:
         return ()
     whole = "(?<![a-zA-Z0-9_.-]){}(?![a-zA-Z0-9_.-])".format
-    return tuple(name for name in declared if re.search(whole(re.escape(name)), statement))
+    return tuple(name for name in declared if re.search(whole(re.escape(name)), statements))
 
 
 def _create(clients: Clients, name: str, table: Table) -> None:

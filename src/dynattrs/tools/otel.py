@@ -34,10 +34,26 @@ _SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 _ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 #: What many items go through at once has a size by them. A batch of one is none.
 _BATCHES: Final = frozenset(
-    {"BatchGetItem", "BatchWriteItem", "TransactGetItems", "TransactWriteItems"}
+    {
+        "BatchExecuteStatement",
+        "BatchGetItem",
+        "BatchWriteItem",
+        "ExecuteTransaction",
+        "TransactGetItems",
+        "TransactWriteItems",
+    }
 )
 _READS: Final = frozenset(
-    {"BatchGetItem", "ExecuteStatement", "GetItem", "Query", "Scan", "TransactGetItems"}
+    {
+        "BatchExecuteStatement",
+        "BatchGetItem",
+        "ExecuteStatement",
+        "ExecuteTransaction",
+        "GetItem",
+        "Query",
+        "Scan",
+        "TransactGetItems",
+    }
 )
 _PORTS: Final = {"http": 80, "https": 443}
 

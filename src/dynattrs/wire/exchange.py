@@ -271,8 +271,10 @@ class Exchange:
 
     def _reads(self) -> bool:
         """Whether it changes nothing, however often it is applied."""
-        # Of PartiQL's statements only those that read may be sent again.
-        return may_read(self.operation) and self.attempts.repeat
+        # Of PartiQL's statements only those that read may be sent again; in a transaction those that
+        # write have a token, which makes that safe.
+        repeats = self.attempts.repeat and "ClientRequestToken" not in self._parameters
+        return may_read(self.operation) and repeats
 
     def _uncertain(self, error: Exception, translated: DynattrsError) -> bool:
         if self.attempts.watched:
@@ -575,8 +577,9 @@ def count_in(parameters: Message) -> int:
             len(each["Keys"]) if isinstance(each, Mapping) else len(each)
             for each in parameters["RequestItems"].values()
         )
-    if "TransactItems" in parameters:
-        return len(parameters["TransactItems"])
+    for name in ("TransactItems", "Statements", "TransactStatements"):
+        if name in parameters:
+            return len(parameters[name])
     return int("Item" in parameters or "Key" in parameters)
 
 

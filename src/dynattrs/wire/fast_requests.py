@@ -388,7 +388,9 @@ def _plain_names(method: str, parameters: Message) -> bool:
         return not any(":" in each for each in tables)
     parts = parameters.get("TransactItems")
     if parts is None:
-        return method == "execute_statement"
+        if method == "execute_transaction":
+            return bool(parameters.get("ClientRequestToken"))
+        return method in ("execute_statement", "batch_execute_statement")
     if method == "transact_write_items" and not parameters.get("ClientRequestToken"):
         return False  # botocore makes one, and must send the same again
     return all(":" not in each["TableName"] for part in parts for each in part.values())

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchItem, OtherKind, QueryError
 from dynattrs.expressions.conditions import expressions
-from dynattrs.keys.discriminator import is_guard
 from dynattrs.keys.kinds import is_other, kinds_of
-from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.carried import assign, carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
@@ -22,19 +20,24 @@ from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
 from dynattrs.operations.reading.objects import decoder, made_of, reading_own
 from dynattrs.schema.messages import Message
-from dynattrs.schema.model_info import ModelInfo, guarded_tables, model_info
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
-    from dynattrs.operations.reading import batch_get, partiql, parts, transact_get
-    from dynattrs.operations.writing import batch
+    from dynattrs.operations.reading import (
+        batch_get,
+        partiql,
+        parts,
+        statement_batches,
+        transact_get,
+    )
 else:
-    batch = deferred("dynattrs.operations.writing.batch")
     batch_get = deferred("dynattrs.operations.reading.batch_get")
     transact_get = deferred("dynattrs.operations.reading.transact_get")
     parts = deferred("dynattrs.operations.reading.parts")
     partiql = deferred("dynattrs.operations.reading.partiql")
+    statement_batches = deferred("dynattrs.operations.reading.statement_batches")
 
 
 class ReadVerbs(Owner):
@@ -181,40 +184,42 @@ class ReadVerbs(Owner):
         load: Callable[[Any], Any] = functools.partial(made_of, info, model)
         return load if sure and info.keys is not None else reading_own(info, model, load)
 
-    def _reads(self, info: ModelInfo, model: Any) -> Callable[[Any], Any]:
-        """The same for items of whatever keys, with the hooks of their model."""
-        load, finish = self._loads(info, model, sure=False), self._core.after_load(info)
-        return load if finish is None else lambda item: finish(load(item))
-
     def _statement(
         self, statement: str, parameters: tuple[object, ...], model: object, *, consistent: bool
     ) -> Flow[partiql.Statement[Any]]:
         """A statement that was run."""
-        if partiql.reads(statement):
+        said = partiql.said(statement, parameters, consistent=consistent)
+        reader = partiql.rows_of(self._core, model)
+        reader.check(said)
+        yield from self._settle_all(reads=said.reads)
+        found: partiql.Statement[Any] = partiql.Statement(said, reader)
+        yield from found.begin()
+        return found
+
+    @verb
+    def _execute_many(
+        self,
+        statements: object,
+        rows: Iterable[Sequence[object]] | None,
+        model: object,
+        *,
+        consistent: bool,
+    ) -> Flow[list[Any]]:
+        self._check_open()
+        given = statement_batches.statements(statements, rows, consistent=consistent)
+        if not given:
+            return []
+        reader = partiql.rows_of(self._core, model)
+        yield from self._settle_all(reads=given[0].reads)
+        return (yield from statement_batches.executed(self._core, given, reader))
+
+    def _settle_all(self, *, reads: bool) -> Flow[None]:
+        """Store all that is pending: of what a statement reads or writes its text only tells."""
+        if reads:
             self._check_open()
         else:
             self._check_writable()
-        if self._buffer is not None:
-            yield from batch.flush(self._core, self._buffer)
-        if not partiql.reads(statement):
-            yield from self._settle_open()
-        read: Callable[[Any], Any] = _plain_row
-        decode = left_out = None
-        if model is not None:
-            info = model_info(model)
-            partiql.check_whole(statement, info.name)
-            self._core.table_name(
-                info.table
-            )  # the statement names it, and tests may have to make it
-            read = self._reads(info, model)
-            decode = decoder(info, model, "Items")
-            if info.table.name in guarded_tables:
-                left_out = functools.partial(is_guard, info.table)
-        found: partiql.Statement[Any] = partiql.Statement(
-            statement, parameters, read, consistent=consistent, decode=decode, left_out=left_out
-        )
-        yield from found.begin()
-        return found
+        yield from self._settle_everything(others=not reads)
 
     def _object(
         self,
@@ -286,10 +291,6 @@ class ReadVerbs(Owner):
         decode = None if model is None else decoder(info, model, "Item")
         response = yield Call("get_item", parameters, decode=decode)
         return cast("StoredItem | None", response.get("Item"))
-
-
-def _plain_row(item: AttributeMap) -> dict[str, Any]:
-    return {name: load_any(value) for name, value in item.items()}
 
 
 def take_over(info: ModelInfo, source: object, target: object) -> None:

@@ -13,22 +13,20 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import MappingError, OutcomeUnknown
+from dynattrs.errors import MappingError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import is_other, kinds_of, subclass_of
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.refusals import (
-    FAILURES,
-    PASSING,
     PASSING_REASONS,
     TransactionCanceled,
     found_object,
-    is_conflict,
     quietly,
 )
 from dynattrs.operations.transaction_errors import Reason, TransactionError, TransactionFailed
+from dynattrs.operations.writing.transaction_sending import sent
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -156,58 +154,32 @@ class TransactionActions:
         """
         if not self._actions:
             return
-        environment = self.core.environment
-        patience = min(self.core.deadline.total_seconds(), limits.TRANSACTION_TOKEN_SECONDS)
-        until = environment.monotonic() + patience
-        uncertain = False
         parameters = {
             "TransactItems": [action.request for action in self._actions],
             "ClientRequestToken": token,
         }
-        attempt = 0
-        while True:
-            try:
-                yield Call("transact_write_items", parameters, deadline=until)
-            except TransactionCanceled as error:
-                if len(error.reasons) != len(self._actions):
-                    raise  # an engine that gives none: what it says instead is all there is
-                if environment.monotonic() < until:
-                    if (yield from self._renewed(error)):
-                        continue
-                    if self._otherwise(error):  # and so it is another transaction
-                        parameters["ClientRequestToken"] = token = environment.token()
-                        continue
-                reasons = [
-                    self._reason(action, reason)
-                    for action, reason in zip(self._actions, error.reasons, strict=True)
-                ]
-                at_fault = {reason.code for reason in reasons if reason is not None}
-                if not at_fault <= PASSING_REASONS or environment.monotonic() >= until:
-                    raise TransactionFailed(reasons) from error
-                why: BaseException | str = ", ".join(sorted(at_fault)) or error
-            except FAILURES as error:
-                uncertain = uncertain or error.uncertain
-                if getattr(error, "code", "") == "IdempotentParameterMismatchException":
-                    raise TransactionError(
-                        f"the token {token!r} was used within the last ten minutes for a transaction "
-                        f"that does something else, and this one did not happen. If it is meant to "
-                        f"repeat that one, that one has happened, or may have: read what is stored, "
-                        f"and do not send it under a new token. Versions, defaults and hooks count "
-                        f"too: an object that it saved has the next version since"
-                    ) from error
-                passing = isinstance(error, PASSING) or is_conflict(error)
-                if not passing or environment.monotonic() >= until:
-                    if not uncertain:
-                        raise
-                    raise OutcomeUnknown("TransactWriteItems", "the transaction") from error
-                why = error
-            else:
-                break
-            attempt += 1
-            tables = (table for table, _ in self.items())
-            yield self.core.pause_before(
-                attempt, "TransactWriteItems", tables, len(self._actions), why, until
-            )
+
+        def canceled(error: TransactionCanceled, in_time: bool) -> Flow[BaseException | str | None]:
+            if len(error.reasons) != len(self._actions):
+                raise error  # an engine that gives none: what it says instead is all there is
+            if in_time:
+                if (yield from self._renewed(error)):
+                    return None
+                if self._otherwise(error):  # and so it is another transaction
+                    parameters["ClientRequestToken"] = self.core.environment.token()
+                    return None
+            reasons = [
+                self._reason(action, reason)
+                for action, reason in zip(self._actions, error.reasons, strict=True)
+            ]
+            at_fault = {reason.code for reason in reasons if reason is not None}
+            if not at_fault <= PASSING_REASONS or not in_time:
+                raise TransactionFailed(reasons) from error
+            return ", ".join(sorted(at_fault)) or error
+
+        tables = [table for table, _ in self.items()]
+        count = len(self._actions)
+        yield from sent(self.core, "transact_write_items", parameters, tables, count, canceled)
         for action in self._actions:
             action.settle()
 

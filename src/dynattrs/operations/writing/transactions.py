@@ -62,15 +62,20 @@ from dynattrs.schema.table import AttributeMap
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
+    from dynattrs.operations.reading import partiql
     from dynattrs.operations.writing import (
         migration,
         spellings,
+        statement_transactions,
         unique_items,
         unique_transactions,
         unique_writes,
         updates,
     )
+    from dynattrs.operations.writing.statement_transactions import TransactionRow
 else:
+    partiql = deferred("dynattrs.operations.reading.partiql")
+    statement_transactions = deferred("dynattrs.operations.writing.statement_transactions")
     migration = deferred("dynattrs.operations.writing.migration")
     spellings = deferred("dynattrs.operations.writing.spellings")
     unique_transactions = deferred("dynattrs.operations.writing.unique_transactions")
@@ -99,6 +104,8 @@ class TransactionVerbs:
         self._actions = TransactionActions(self._core, migration.renew)
         #: The actions on items with unique fields, whose guards are known when it is sent.
         self._planned: list[unique_transactions.Planned] = []
+        #: Those of PartiQL, in place of the others.
+        self._statements: statement_transactions.TransactionStatements | None = None
         self._ended = False
         #: Who has begun the block; None before that.
         self._caller: Hashable = None
@@ -238,6 +245,47 @@ class TransactionVerbs:
             "ConditionCheck", "check", subject, key, lambda info: as_condition(given, info)
         )
 
+    @overload
+    def execute(
+        self, statement: str, /, *parameters: object, model: type[M]
+    ) -> TransactionRow[M]: ...
+    @overload
+    def execute(
+        self, statement: str, /, *parameters: object, model: None = None
+    ) -> TransactionRow[dict[str, Any]]: ...
+    def execute(
+        self, statement: str, /, *parameters: object, model: object = None
+    ) -> TransactionRow[Any]:
+        """Run a PartiQL statement with the others of the transaction: all of them write, or all read, and
+        none of them is `save`, `update` or another verb. Each is of one item, which its WHERE names by the
+        whole key.
+
+        Args:
+            statement: The statement, with the table's real name, and `?` for parameters.
+            parameters: Values for the `?`, any that a field of type `Any` can have.
+            model: The class of the row; without it that is a dict of plain values.
+
+        Returns:
+            What has the row, `.row`, when the block has ended.
+
+        Raises:
+            TransactionError: It cannot be part of this transaction.
+            QueryError: It gives a part of an item as an object.
+        """
+        said = partiql.said(statement, parameters)
+        self._check_taking(f"execute({said})")
+        if len(self._actions):
+            raise TransactionError(
+                f"execute({said}): the transaction has {next(iter(self._actions)).written} already, and "
+                f"DynamoDB takes statements or other actions, not both"
+            )
+        statements = self._statements
+        if statements is None:
+            statements = statement_transactions.TransactionStatements(self._core, self._token)
+        row = statements.add(said, partiql.rows_of(self._core, model))
+        self._statements = statements
+        return row
+
     def _on_key(
         self,
         kind: str,
@@ -322,12 +370,11 @@ class TransactionVerbs:
         measure: Callable[[], int] | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
-        if self._ended:
-            raise SessionClosed("transaction")
-        if self._caller is None:
+        self._check_taking(written)
+        if self._statements is not None:
             raise TransactionError(
-                f"{written}: the block of this transaction has not begun, and without one nothing is "
-                f"ever sent; write `with session.transaction() as t:`"
+                f"{written}: the transaction has statements of PartiQL already, and DynamoDB takes "
+                f"these or other actions, not both"
             )
         if new_of is not None and self._token is not None:
             raise TransactionError(
@@ -345,6 +392,16 @@ class TransactionVerbs:
                 unique_transactions.Planned(
                     action, make, new_of, inserting, whole, make_new=make_new
                 )
+            )
+
+    def _check_taking(self, written: str) -> None:
+        """Refuse an action where none is taken any more, or yet."""
+        if self._ended:
+            raise SessionClosed("transaction")
+        if self._caller is None:
+            raise TransactionError(
+                f"{written}: the block of this transaction has not begun, and without one nothing is "
+                f"ever sent; write `with session.transaction() as t:`"
             )
 
     def _begin(self) -> None:
@@ -365,6 +422,10 @@ class TransactionVerbs:
 
     def _commit(self) -> Flow[None]:
         handle = self._handle
+        if self._statements is not None:
+            yield from handle._settle_everything(others=not self._statements.reads)
+            yield from self._statements.commit()
+            return
         if handle._may_hold():
             for table, key in self._actions.items():
                 yield from handle._settle_written(table, key)
