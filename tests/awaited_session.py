@@ -27,6 +27,7 @@ from dynattrs.aio import (
     AsyncPages,
     AsyncQuery,
     AsyncRows,
+    AsyncSearch,
     AsyncSession,
     AsyncTables,
     AsyncTransaction,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 _SHOWN = (
     AsyncBatch, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages, AsyncQuery, AsyncRows,
-    AsyncTables, AsyncTransaction,
+    AsyncSearch, AsyncTables, AsyncTransaction,
 )  # fmt: skip
 
 

@@ -50,6 +50,8 @@ class Service(TableVerbs, Sync):
         self.asked: list[Call] = []
         self.before: Callable[[Call], None] = lambda call: None
         self._looks: dict[str, int] = {}
+        #: Whether it takes vector indexes without making them, as DynamoDB Local does.
+        self.ignores_vectors = False
         for table in declared:
             self._create(table.create_arguments())
             self._looks[table.name] = 0
@@ -153,16 +155,30 @@ class Service(TableVerbs, Sync):
             self.there[name]["TableClassSummary"] = {"TableClass": arguments["TableClass"]}
         for index in self.there[name].get("GlobalSecondaryIndexes", ()):
             index["IndexStatus"] = "CREATING"
+        if self.ignores_vectors:
+            self.there[name].pop("VectorIndexes", None)
+        for index in self.there[name].get("VectorIndexes", ()):
+            index["IndexStatus"] = "CREATING"
         self._looks[name] = self.slow
         return {}
 
     def _settle(self, name: str) -> None:
         """A look: what is changing becomes ready after some of them."""
         self._looks[name] -= 1
-        if self._looks[name] > 0:
-            return
         table = self.there[name]
+        vectors = table.get("VectorIndexes", [])
+        if self._looks[name] > 0:
+            for index in vectors:
+                if index.get("Backfilling") is False and index["IndexStatus"] == "CREATING":
+                    # Allocated: the table is active while the index is filled.
+                    index["Backfilling"], table["TableStatus"] = True, "ACTIVE"
+            return
         table["TableStatus"] = "ACTIVE"
+        vectors[:] = [each for each in vectors if each["IndexStatus"] != "DELETING"]
+        for index in vectors:
+            index["IndexStatus"] = "ACTIVE"
+            if "Backfilling" in index:
+                index["Backfilling"] = False
         indexes = table.get("GlobalSecondaryIndexes", [])
         indexes[:] = [each for each in indexes if each["IndexStatus"] != "DELETING"]
         for index in indexes:
@@ -178,6 +194,7 @@ class Service(TableVerbs, Sync):
             for part in (table, *indexes, *table.get("LocalSecondaryIndexes", ()))
             for each in part["KeySchema"]
         }
+        used |= {e["AttributeName"] for each in vectors for e in each.get("SearchSchema", ())}
         table["AttributeDefinitions"] = [
             each for each in table["AttributeDefinitions"] if each["AttributeName"] in used
         ]
@@ -278,6 +295,7 @@ class Service(TableVerbs, Sync):
         if "SSESpecification" in parameters:
             table["SSESpecification"] = parameters["SSESpecification"]
             _encrypt(table)
+        self._update_vectors(table, parameters)
         stream = parameters.get("StreamSpecification")
         if stream is not None:
             enabled = table.get("StreamSpecification", {}).get("StreamEnabled", False)
@@ -337,6 +355,26 @@ class Service(TableVerbs, Sync):
                 kept[0]["WitnessStatus"] = "DELETING"
         if {"Delete"} == {what for update in updates for what in update} and was_strong:
             del table["MultiRegionConsistency"]
+
+    def _update_vectors(self, table: dict[str, Any], parameters: dict[str, Any]) -> None:
+        updates = parameters.get("VectorIndexUpdates", [])
+        if not updates or self.ignores_vectors:
+            return
+        assert len(updates) == 1, "one index at a time"
+        assert set(parameters) <= {"VectorIndexUpdates", "AttributeDefinitions"}
+        indexes = table.setdefault("VectorIndexes", [])
+        assert all(each["IndexStatus"] == "ACTIVE" for each in indexes), "one after the other"
+        assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        ((what, index),) = updates[0].items()
+        if what == "Delete":
+            [stored] = [each for each in indexes if each["IndexName"] == index["IndexName"]]
+            stored["IndexStatus"] = "DELETING"
+            return
+        defined = {each["AttributeName"]: each for each in parameters["AttributeDefinitions"]}
+        assert {e["AttributeName"] for e in index.get("SearchSchema", ())} == set(defined)
+        known = {each["AttributeName"]: each for each in table["AttributeDefinitions"]}
+        table["AttributeDefinitions"] = [*{**defined, **known}.values()]
+        indexes.append({**index, "IndexStatus": "CREATING", "Backfilling": False})
 
     def _list_tags_of_resource(self, name: str, **_: Any) -> dict[str, Any]:
         tags = {"aws:cloudformation:stack-name": "shop"} | self.tags.get(name, {})

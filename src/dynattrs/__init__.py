@@ -108,7 +108,9 @@ if TYPE_CHECKING:
     from dynattrs.models.pydantic_types import Accepts as Accepts, ByKind as ByKind
     from dynattrs.models.sizes import item_size as item_size
     from dynattrs.operations.reading.groups import Groups as Groups
+    from dynattrs.operations.reading.hits import Hit as Hit, IndexNotReady as IndexNotReady
     from dynattrs.operations.reading.pages import Page as Page
+    from dynattrs.operations.reading.search_vectors import Vector as Vector
     from dynattrs.operations.reading.tabular import Preview as Preview
     from dynattrs.operations.tables.backups import Backup as Backup, Limits as Limits
     from dynattrs.operations.tables.changes import TableChange as TableChange
@@ -140,7 +142,9 @@ if TYPE_CHECKING:
     )
     from dynattrs.operations.writing.statement_transactions import TransactionRow as TransactionRow
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
+    from dynattrs.schema.vectors import VectorIndex as VectorIndex
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
+    from dynattrs.session.searches import Search as Search
     from dynattrs.wire.costs import Usage as Usage
 else:
     # Measured (benchmarks/second_ways.py): 113 -> 85 ms of CPU for `import dynattrs`, because what many
@@ -176,7 +180,9 @@ else:
             "dynattrs.operations.writing.ledger": ("Progress",),
             "dynattrs.operations.writing.migration": ("Migrated",),
             "dynattrs.operations.reading.groups": ("Groups",),
+            "dynattrs.operations.reading.hits": ("Hit", "IndexNotReady"),
             "dynattrs.operations.reading.pages": ("Page",),
+            "dynattrs.operations.reading.search_vectors": ("Vector",),
             "dynattrs.operations.reading.tabular": ("Preview",),
             "dynattrs.operations.tables.backups": ("Backup", "Limits"),
             "dynattrs.operations.tables.changes": ("TableChange",),
@@ -189,7 +195,9 @@ else:
                 "Reason", "TransactionError", "TransactionFailed",
             ),
             "dynattrs.session.blocks": ("Tables", "Transaction"),
+            "dynattrs.schema.vectors": ("VectorIndex",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
+            "dynattrs.session.searches": ("Search",),
             "dynattrs.wire.costs": ("Usage",),
         },
         modules=("events", "mapper"),

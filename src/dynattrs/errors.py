@@ -253,8 +253,8 @@ class ConfigurationError(DynattrsError):
 
 
 _READS = (
-    "Get", "BatchGet", "TransactGet", "Query", "Scan", "Describe", "List", "ExecuteStatement",
-    "BatchExecuteStatement", "ExecuteTransaction",
+    "Get", "BatchGet", "TransactGet", "Query", "Scan", "SearchVectors", "Describe", "List",
+    "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction",
 )  # fmt: skip
 
 

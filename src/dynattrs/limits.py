@@ -52,6 +52,12 @@ INDEX_KEY_ATTRIBUTES: Final = 4
 GLOBAL_INDEXES: Final = 20
 LOCAL_INDEXES: Final = 5
 
+# Vectors: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+VECTOR_INDEXES: Final = 5
+VECTOR_DIMENSIONS: Final = 4096
+VECTOR_FILTERS: Final = 18
+SEARCH_RESULTS: Final = 100
+
 # For how long a table can be restored to a point in time:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
 RECOVERY_DAYS: Final = 35

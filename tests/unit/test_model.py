@@ -699,7 +699,7 @@ def test_five_attributes_in_an_index_key_are_refused() -> None:
 
 def test_what_is_no_index_is_refused() -> None:
     assert refused({"id": str}, body=KEY, indexes=["genre"]) == (
-        "Thing: indexes holds 'genre'; write GlobalIndex(...) or LocalIndex(...)"
+        "Thing: indexes holds 'genre'; write GlobalIndex(...), LocalIndex(...) or VectorIndex(...)"
     )
 
 

@@ -6,10 +6,15 @@ This is the other one of the two places that wait, sleep or open a connection. W
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
 from dynattrs.aio.handles import AsyncEditing
 from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
 from dynattrs.aio.session import AsyncBatch, AsyncMeasure, AsyncSession
+
+if TYPE_CHECKING:
+    from dynattrs.aio.searches import AsyncSearch
 
 __all__ = [
     "AsyncBatch",
@@ -19,10 +24,20 @@ __all__ = [
     "AsyncPages",
     "AsyncQuery",
     "AsyncRows",
+    "AsyncSearch",
     "AsyncSession",
     "AsyncTables",
     "AsyncTransaction",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when it is asked for: most programs search for nothing.
+    if name == "AsyncSearch":
+        from dynattrs.aio.searches import AsyncSearch
+
+        return AsyncSearch
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

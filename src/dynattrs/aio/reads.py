@@ -15,13 +15,17 @@ from dynattrs.session.any_handle import AnyHandle
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
-    from dynattrs.aio import results
+    from dynattrs.aio import results, searches
     from dynattrs.aio.results import AsyncItems, AsyncQuery, AsyncRows
+    from dynattrs.aio.searches import AsyncSearch
     from dynattrs.expressions.operand_types import Key
-    from dynattrs.operations.reading import query
+    from dynattrs.operations.reading import query, search
+    from dynattrs.operations.reading.search_vectors import Vector
 else:
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.aio.results")
+    search = deferred("dynattrs.operations.reading.search")
+    searches = deferred("dynattrs.aio.searches")
 
 __tracebackhide__ = hidden
 
@@ -191,6 +195,19 @@ class AsyncReadingHandle(AnyHandle, Async):
                 there=True,
             )
         )
+
+    @overload
+    def search(self, model: type[M], vector: Vector, /, *, top_k: int = 10) -> AsyncSearch[M]: ...
+    @overload
+    def search(
+        self, field: object, vector: Vector, /, *, top_k: int = 10, model: type[M]
+    ) -> AsyncSearch[M]: ...
+    @overload
+    def search(self, field: object, vector: Vector, /, *, top_k: int = 10) -> AsyncSearch[Any]: ...
+    def search(
+        self, subject: object, vector: Vector, /, *, top_k: int = 10, model: Any = None
+    ) -> AsyncSearch[Any]:
+        return search.begin(searches.AsyncSearch[Any], self, subject, vector, top_k, model)
 
     @overload
     def get_many(

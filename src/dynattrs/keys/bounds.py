@@ -211,7 +211,10 @@ def impossible_size(info: ModelInfo, attribute: str, value: AttributeValue) -> I
         return ImpossibleKey(
             where, f"{utf8.EXPECTED}, it is a key", utf8.found(text), hint=utf8.HINT
         )
-    sorts = {*table.key[1:], *(name for index in table.indexes for name in index.sort_key)}
+    sorts = {
+        *table.key[1:],
+        *(name for index in table.secondary_indexes for name in index.sort_key),
+    }
     most = limits.SORT_KEY_BYTES if attribute in sorts else limits.PARTITION_KEY_BYTES
     if 0 < size <= most:
         return None

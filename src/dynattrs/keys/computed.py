@@ -155,7 +155,10 @@ class ModelKeys:
 
     def most(self, attribute: str) -> int:
         """How many bytes a key attribute has at most."""
-        sorts = {*self.table.key[1:], *(n for index in self.table.indexes for n in index.sort_key)}
+        sorts = {
+            *self.table.key[1:],
+            *(n for index in self.table.secondary_indexes for n in index.sort_key),
+        }
         return limits.SORT_KEY_BYTES if attribute in sorts else limits.PARTITION_KEY_BYTES
 
     def _check_size(self, template: Template) -> None:
@@ -306,8 +309,17 @@ class ModelKeys:
                 continue
             lacking = {
                 index.name: [each for each in key if each not in found and each not in own]
-                for index in self.table.indexes
+                for index in self.table.secondary_indexes
                 if attribute in (key := key_attributes_of(self.table, index))
+            } | {
+                # An item without a filter is in the index, one without the others is not.
+                index.name: [
+                    each
+                    for each in (index.partition_key, index.vector)
+                    if each is not None and each not in found and each not in own
+                ]
+                for index in self.table.vector_indexes
+                if attribute in index.search_attributes
             }
             if all(lacking.values()):
                 names = " and ".join(each for several in lacking.values() for each in several)

@@ -216,6 +216,8 @@ def _named(wanted: Wanted) -> KeySchema:
     found = named.get(wanted.using)
     if found is None:
         hint = did_you_mean(wanted.using, named)
+        if wanted.using in [each.name for each in wanted.info.table.vector_indexes]:
+            hint = " to query: it is a vector index, which session.search(...) searches"
         raise QueryError(f"{wanted.info.name} has no index {wanted.using!r}{hint}")
     if wanted.consistent and isinstance(found.index, GlobalIndex):
         raise QueryError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs import limits, utf8
+from dynattrs.deferral import deferred
 from dynattrs.errors import ImpossibleKey, MappingError
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.carried import carried_by
@@ -16,6 +17,11 @@ from dynattrs.mapper.size import item_size
 from dynattrs.schema.model_info import KeyRule, ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
+if TYPE_CHECKING:
+    from dynattrs.mapper import vector_rules
+else:
+    vector_rules = deferred("dynattrs.mapper.vector_rules")
+
 _NAMES: Final = {"S": "a string (S)", "N": "a number (N)", "B": "bytes (B)"}
 
 
@@ -25,6 +31,8 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
     Raises:
         MappingError: A key attribute is missing, empty, too long, or of another type than the key.
     """
+    if info.table.vector_indexes:
+        vector_rules.check_vectors(info, item)
     for attribute, kind, most, optional in info.key_rules or rules_of(info):
         value = item.get(attribute)
         if value is None and optional:
@@ -38,7 +46,13 @@ def check_keys(info: ModelInfo, item: AttributeMap) -> None:
         return
     check_key(info, item)
     plain_numbers(item, info.table.key_attributes)
-    for index in info.table.indexes:
+    for each in info.table.vector_indexes:
+        for attribute in each.search_attributes:
+            if attribute in item:
+                role = "partition key" if attribute == each.partition_key else "filter"
+                most = limits.PARTITION_KEY_BYTES if role != "filter" else limits.ITEM_BYTES
+                _check(info, item, attribute, f"{role} of index {each.name!r}", most)
+    for index in info.table.secondary_indexes:
         roles = (
             (getattr(index, "partition_key", ()), "partition", limits.PARTITION_KEY_BYTES),
             (index.sort_key, "sort", limits.SORT_KEY_BYTES),

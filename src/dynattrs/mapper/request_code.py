@@ -106,6 +106,11 @@ class RequestWriter(JsonWriter):
         source.add(f"if type(value) is not {cls}: {check}(value)")
         for field in codec.members:
             source.add(*self._read(field))
+        for index in info.table.vector_indexes:
+            if index.vector in self.values:
+                vector = self.values[index.vector]
+                unlike = f"len({vector}) != {index.dimensions}"
+                source.add(f"if {vector} is not None and {unlike}: raise Unusual")
         keys = [form for rule in rules_of(info) if (form := self._key(source, rule)) is not None]
         extra = self._carried(source) if codec.carries else None
         fields = [self.field(field, self.values[field.stored], "1") for field in self._others()]
@@ -387,9 +392,13 @@ def most_bytes(info: ModelInfo, attribute: str) -> int:
     if attribute in info.table.key:
         is_sort = info.table.key.index(attribute)
         found.append(limits.SORT_KEY_BYTES if is_sort else limits.PARTITION_KEY_BYTES)
-    for index in info.table.indexes:
+    for index in info.table.secondary_indexes:
         if attribute in getattr(index, "partition_key", ()):
             found.append(limits.PARTITION_KEY_BYTES)
         if attribute in index.sort_key:
             found.append(limits.SORT_KEY_BYTES)
+    for each in info.table.vector_indexes:
+        if attribute in each.search_attributes:
+            is_key = attribute == each.partition_key
+            found.append(limits.PARTITION_KEY_BYTES if is_key else limits.ITEM_BYTES)
     return min(found)

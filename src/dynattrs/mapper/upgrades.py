@@ -136,7 +136,10 @@ def renewed(
     """
     codec: StoredForm = info.mapper.model_codec(info.cls)
     moved = [value for name, value in item.items() if name not in made]
-    indexed = {name for each in info.table.indexes for name in key_attributes_of(info.table, each)}
+    table = info.table
+    indexed = {name for each in table.secondary_indexes for name in key_attributes_of(table, each)}
+    for index in table.vector_indexes:
+        indexed.update((index.vector, *index.search_attributes))
     found: AttributeMap = {}
     for name, value in made.items():
         if value is item.get(name) and name not in info.index_keys:

@@ -33,8 +33,8 @@ from dynattrs.schema.model_info import (
 )
 from dynattrs.schema.option_values import kinds_said
 from dynattrs.schema.table import (
+    AnyIndex,
     GlobalIndex,
-    Index,
     KeyType,
     LocalIndex,
     Projection,
@@ -46,9 +46,13 @@ if TYPE_CHECKING:
     from dynattrs.keys import computed
     from dynattrs.keys.computed import ModelKeys
     from dynattrs.mapper import pydantic_classes
+    from dynattrs.models import vector_fields
+    from dynattrs.schema import vectors
 else:
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
     computed = deferred("dynattrs.keys.computed")
+    vector_fields = deferred("dynattrs.models.vector_fields")
+    vectors = deferred("dynattrs.schema.vectors")
 
 KeyRole: TypeAlias = Literal["partition", "sort"]
 
@@ -199,7 +203,7 @@ class DeclaredFields:
 
     # --- The table ---
 
-    def new_table(self, name: str, indexes: tuple[Index, ...]) -> Table:
+    def new_table(self, name: str, indexes: tuple[AnyIndex, ...]) -> Table:
         """The table of a model that names it: keys from the fields, names translated."""
         partition, sort = self.one("partition"), self.one("sort")
         if partition is None:
@@ -226,9 +230,13 @@ class DeclaredFields:
         except ModelError as error:
             raise self.error(error.problem) from None
 
-    def _translate(self, table: str, index: Index, types: dict[str, KeyType]) -> Index:
+    def _translate(self, table: str, index: AnyIndex, types: dict[str, KeyType]) -> AnyIndex:
         if not isinstance(index, (GlobalIndex, LocalIndex)):
-            raise self.error(f"indexes holds {index!r}; write GlobalIndex(...) or LocalIndex(...)")
+            if isinstance(index, vectors.VectorIndex):
+                return vector_fields.translated(self, index, types)
+            raise self.error(
+                f"indexes holds {index!r}; write GlobalIndex(...), LocalIndex(...) or VectorIndex(...)"
+            )
         where = f"index {index.name!r}"
 
         def attributes(names: Sequence[str], role: str) -> tuple[str, ...]:
@@ -311,7 +319,7 @@ class DeclaredFields:
                 )
             if attribute not in table.key:
                 self.check_index_field(name, "the key of an index")
-            for index in table.indexes:
+            for index in table.secondary_indexes:
                 sharded = isinstance(index, GlobalIndex) and index.write_shards is not None
                 if sharded and attribute in partition_of(table, index):
                     raise self.error(
@@ -319,6 +327,8 @@ class DeclaredFields:
                         f"make that key by a template: @model(..., {attribute}='{{...}}')",
                         name,
                     )
+        if table.vector_indexes:
+            vector_fields.check_on_table(self, table, computed)
         ttl = self.one("ttl")
         if ttl is not None and self.names[ttl] != table.ttl:
             raise self.error(

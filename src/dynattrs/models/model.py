@@ -47,7 +47,7 @@ from dynattrs.schema.model_info import (
     register,
 )
 from dynattrs.schema.option_values import check_mapping
-from dynattrs.schema.table import UNSAID, Index, Table, declared_indexes
+from dynattrs.schema.table import UNSAID, AnyIndex, Table, declared_indexes
 from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def model(
     table: str | Table,
     /,
     *,
-    indexes: Iterable[Index] = UNSAID,
+    indexes: Iterable[AnyIndex] = UNSAID,
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
     before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
@@ -188,7 +188,7 @@ class _Declaration:
     """What `model` or `map_class` says besides the class."""
 
     table: str | Table
-    indexes: tuple[Index, ...]
+    indexes: tuple[AnyIndex, ...]
     unknown: Unknown
     mapper: Mapper
     keys: dict[str, KeyTemplate]
@@ -326,7 +326,7 @@ def map_class(
     *,
     partition_key: str | None = None,
     sort_key: str | None = None,
-    indexes: Iterable[Index] = UNSAID,
+    indexes: Iterable[AnyIndex] = UNSAID,
     unknown: Unknown = "keep",
     mapper: Mapper | None = None,
     before_save: Callable[[T], T | None] | Sequence[Callable[[T], T | None]] = (),

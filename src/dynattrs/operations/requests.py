@@ -24,6 +24,7 @@ ITEM_OPERATIONS: Final = {
     "put_item": "PutItem",
     "query": "Query",
     "scan": "Scan",
+    "search_vectors": "SearchVectors",
     "transact_get_items": "TransactGetItems",
     "transact_write_items": "TransactWriteItems",
     "update_item": "UpdateItem",

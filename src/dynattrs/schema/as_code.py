@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dynattrs.deferral import deferred
-from dynattrs.schema.indexes import GlobalIndex, Index
+from dynattrs.schema.indexes import AnyIndex, GlobalIndex
 from dynattrs.schema.written import WrittenTable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class _Declaration(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def indexes(self) -> Sequence[Index]: ...
+    def indexes(self) -> Sequence[AnyIndex]: ...
     @property
     def ttl_attribute(self) -> str | None: ...
     @property

@@ -38,6 +38,7 @@ _SAME: Final = (
     "ProvisionedThroughput",
     "TableClass",
     "TableName",
+    "VectorIndexes",
     "WarmThroughput",
 )
 

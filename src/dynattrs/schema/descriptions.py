@@ -12,7 +12,7 @@ from dynattrs.errors import ModelError
 from dynattrs.quoting import quoted
 from dynattrs.schema import capacity, features
 from dynattrs.schema.capacity import Billing
-from dynattrs.schema.indexes import GlobalIndex, Index, LocalIndex, Projection
+from dynattrs.schema.indexes import AnyIndex, GlobalIndex, LocalIndex, Projection
 from dynattrs.schema.messages import Message
 
 _STREAMS = {stored: name for name, stored in capacity.STREAM_VIEWS.items()}
@@ -29,7 +29,7 @@ def declared(description: Mapping[str, Any], name: str | None) -> dict[str, Any]
     partition, sort = _key(found["KeySchema"])
     mode = capacity.described_mode(found)
     billing = capacity.described(mode, found)
-    indexes: list[Index] = [
+    indexes: list[AnyIndex] = [
         _global_index(each, mode, billing)
         for each in found.get("GlobalSecondaryIndexes", ())
         if each.get("IndexStatus") != "DELETING"
@@ -42,9 +42,20 @@ def declared(description: Mapping[str, Any], name: str | None) -> dict[str, Any]
         )
         for each in found.get("LocalSecondaryIndexes", ())
     ]
+    if "VectorIndexes" in found:
+        from dynattrs.schema import vectors
+
+        indexes += [
+            vectors.described(each, _projection(each["Projection"]))
+            for each in found["VectorIndexes"]
+            if each.get("IndexStatus") != "DELETING"
+        ]
     in_keys = {*partition, *sort}
     for index in indexes:
-        in_keys.update(index.sort_key)
+        if isinstance(index, (GlobalIndex, LocalIndex)):
+            in_keys.update(index.sort_key)
+        else:
+            in_keys.update(index.search_attributes)
         if isinstance(index, GlobalIndex):
             in_keys.update(index.partition_key)
     types = {

@@ -28,6 +28,7 @@ _SAME: Final = (
     "KeySchema",
     "LocalSecondaryIndexes",
     "TableName",
+    "VectorIndexes",
     "WarmThroughput",
 )
 #: What belongs to the table's own region.

@@ -8,37 +8,42 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/SecondaryIndexe
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-
-import attrs
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import ModelError
 from dynattrs.late_classes import field, frozen
-from dynattrs.schema.option_values import check_names, check_unlike, is_several, several
+from dynattrs.schema.index_options import (
+    KEY_TYPES,
+    KeyType,
+    Projection,
+    as_projection,
+    check_key_names,
+    check_projection,
+    check_resource_name,
+    names_of,
+)
+from dynattrs.schema.option_values import check_unlike, several
 from dynattrs.schema.written import Written
 
 if TYPE_CHECKING:
     from dynattrs.schema import capacity, features
     from dynattrs.schema.capacity import Billing, WarmThroughput
     from dynattrs.schema.features import Insights
+    from dynattrs.schema.vectors import VectorIndex
 else:
     capacity = deferred("dynattrs.schema.capacity")
     features = deferred("dynattrs.schema.features")
 
-__all__ = ["GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection"]
-
-KeyType: TypeAlias = Literal["S", "N", "B"]
-Projection: TypeAlias = "Literal['all', 'keys'] | Sequence[str]"
-KEY_TYPES: Final = ("S", "N", "B")
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+__all__ = [
+    "KEY_TYPES", "AnyIndex", "GlobalIndex", "Index", "KeyType", "LocalIndex", "Projection",
+    "check_resource_name", "names_of",
+]  # fmt: skip
 
 
-class Unsaid(tuple["Index", ...]):
+class Unsaid(tuple["AnyIndex", ...]):
     """No indexes, because a declaration does not speak of any: they are left as they are."""
 
     __slots__ = ()
@@ -47,45 +52,11 @@ class Unsaid(tuple["Index", ...]):
         return "UNSAID"
 
 
-UNSAID: Final[tuple[Index, ...]] = Unsaid()
+UNSAID: Final[tuple[AnyIndex, ...]] = Unsaid()
 
 
-def names_of(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return several(value)
-
-
-def declared_indexes(value: Iterable[Index]) -> tuple[Index, ...]:
+def declared_indexes(value: Iterable[AnyIndex]) -> tuple[AnyIndex, ...]:
     return value if isinstance(value, Unsaid) else several(value)
-
-
-def _projection(value: Projection) -> Projection:
-    given: object = value
-    return tuple(value) if is_several(given) else value
-
-
-def _check_key_names(
-    instance: Any, attribute: attrs.Attribute[tuple[str, ...]], value: Iterable[object]
-) -> None:
-    check_names(f"{type(instance).__name__}({instance.name!r})", attribute.name, value)
-
-
-def check_resource_name(instance: object, _: attrs.Attribute[str] | None, value: str) -> None:
-    if not _NAME.fullmatch(str(value)):
-        what = "an index" if isinstance(instance, (GlobalIndex, LocalIndex)) else "a table"
-        raise ModelError(
-            f"{type(instance).__name__}({value!r})",
-            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
-        )
-
-
-def _check_projection(instance: Any, attribute: attrs.Attribute[Projection], value: Any) -> None:
-    if not isinstance(value, tuple) and value not in ("all", "keys"):
-        raise ModelError(
-            f"{type(instance).__name__}({instance.name!r})",
-            f"projection={value!r}: write 'all', 'keys' or a list of names",
-        )
-    if isinstance(value, tuple):
-        check_names(f"{type(instance).__name__}({instance.name!r})", "projection", value)
 
 
 @frozen(repr=False)
@@ -111,13 +82,13 @@ class GlobalIndex(Written):
 
     name: str = field(validator=check_resource_name)
     partition_key: tuple[str, ...] = field(
-        kw_only=True, converter=names_of, validator=_check_key_names
+        kw_only=True, converter=names_of, validator=check_key_names
     )
     sort_key: tuple[str, ...] = field(
-        kw_only=True, default=(), converter=names_of, validator=_check_key_names
+        kw_only=True, default=(), converter=names_of, validator=check_key_names
     )
     projection: Projection = field(
-        kw_only=True, default="all", converter=_projection, validator=_check_projection
+        kw_only=True, default="all", converter=as_projection, validator=check_projection
     )
     billing: Billing | None = field(kw_only=True, default=None)
     write_shards: int | None = field(kw_only=True, default=None)
@@ -167,9 +138,9 @@ class LocalIndex(Written):
     """
 
     name: str = field(validator=check_resource_name)
-    sort_key: tuple[str, ...] = field(kw_only=True, converter=names_of, validator=_check_key_names)
+    sort_key: tuple[str, ...] = field(kw_only=True, converter=names_of, validator=check_key_names)
     projection: Projection = field(
-        kw_only=True, default="all", converter=_projection, validator=_check_projection
+        kw_only=True, default="all", converter=as_projection, validator=check_projection
     )
 
     def __attrs_post_init__(self) -> None:
@@ -181,7 +152,9 @@ class LocalIndex(Written):
             )
 
 
+#: A secondary index.
 Index: TypeAlias = "GlobalIndex | LocalIndex"
+AnyIndex: TypeAlias = "GlobalIndex | LocalIndex | VectorIndex"
 
 
 @frozen(eq=False, repr=False)

@@ -28,6 +28,7 @@ from dynattrs.schema.facets import (
 from dynattrs.schema.indexes import (
     KEY_TYPES,
     UNSAID,
+    AnyIndex,
     GlobalIndex,
     Index,
     KeySchema,
@@ -47,16 +48,18 @@ from dynattrs.schema.option_values import (
 )
 
 if TYPE_CHECKING:
-    from dynattrs.schema import capacity, descriptions, features
+    from dynattrs.schema import capacity, descriptions, features, vectors
     from dynattrs.schema.capacity import Billing, StreamView, TableClass, WarmThroughput
     from dynattrs.schema.features import Insights, KinesisStream, Policy, Replica, Replicas
+    from dynattrs.schema.vectors import VectorIndex
 else:
     capacity = deferred("dynattrs.schema.capacity")
     descriptions = deferred("dynattrs.schema.descriptions")
     features = deferred("dynattrs.schema.features")
+    vectors = deferred("dynattrs.schema.vectors")
 
 __all__ = [
-    "KEY_TYPES", "UNSAID", "AttributeMap", "AttributeValue", "Facet", "GlobalIndex", "Index",
+    "KEY_TYPES", "UNSAID", "AnyIndex", "AttributeMap", "AttributeValue", "Facet", "GlobalIndex", "Index",
     "KeySchema", "KeyType", "LocalIndex",
     "Projection", "Table", "declared_indexes",
 ]  # fmt: skip
@@ -108,7 +111,7 @@ class Table(TableAsCode):
         name: The table's name, before the session's `table_prefix` and `tables`.
         partition_key: The attribute that is the partition key.
         sort_key: The attribute that is the sort key, if there is one.
-        indexes: All its global and local indexes; their names are attribute names. `[]` says that it
+        indexes: All its global, local and vector indexes; their names are attribute names. `[]` says that it
             has none.
         ttl: The attribute with the time to live (epoch seconds); False for none.
         types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
@@ -149,7 +152,7 @@ class Table(TableAsCode):
     name: str
     partition_key: str = field(kw_only=True)
     sort_key: str | None = field(kw_only=True, default=None)
-    indexes: tuple[Index, ...] = field(kw_only=True, default=UNSAID, converter=declared_indexes)
+    indexes: tuple[AnyIndex, ...] = field(kw_only=True, default=UNSAID, converter=declared_indexes)
     ttl: str | Literal[False] | None = field(kw_only=True, default=None)
     types: Mapping[str, KeyType] = field(kw_only=True, factory=dict, hash=False)
     billing: Billing | None = field(kw_only=True, default=None)
@@ -192,8 +195,10 @@ class Table(TableAsCode):
         check_unlike(subject, self.key)
         check_mapping(subject, "types", self.types)
         check_mapping(subject, "attributes", self.attributes)
-        kinds = (GlobalIndex, LocalIndex)
-        check_each(subject, "indexes", self.indexes, kinds, "a GlobalIndex or LocalIndex")
+        if self.vector_indexes:  # or something else
+            kinds = (GlobalIndex, LocalIndex, vectors.VectorIndex)
+            what = "a GlobalIndex, LocalIndex or VectorIndex"
+            check_each(subject, "indexes", self.indexes, kinds, what)
         check_each(subject, "facets", self.facets, Facet, "a Facet")
         check_each(subject, "sample_items", self.sample_items, Mapping, "an attribute map")
         self._check_discriminator(subject)
@@ -217,8 +222,18 @@ class Table(TableAsCode):
         for index in self.indexes:
             if isinstance(index, GlobalIndex) and index.write_shards is not None:
                 self._check_sharded(subject, index)
+        if self.vector_indexes:
+            keys = [name for each in self.key_schemas for name in (*each.partition, *each.sort)]
+            provisioned = capacity.billing_mode(self.billing) != "PAY_PER_REQUEST"
+            vectors.check_vector_indexes(
+                subject, self.vector_indexes, keys, provisioned=provisioned
+            )
         counts = (
-            (len(self.indexes) - len(self.local_indexes), limits.GLOBAL_INDEXES, "global"),
+            (
+                len(self.secondary_indexes) - len(self.local_indexes),
+                limits.GLOBAL_INDEXES,
+                "global",
+            ),
             (len(self.local_indexes), limits.LOCAL_INDEXES, "local"),
         )
         for count, most, kind_of_index in counts:
@@ -296,9 +311,11 @@ class Table(TableAsCode):
     def _check_sharded(self, subject: str, index: GlobalIndex) -> None:
         """What is spread over shards is made by templates, and is no other key."""
         [attribute] = index.partition_key
-        others = [each for each in self.indexes if each is not index]
+        others = [each for each in self.secondary_indexes if each is not index]
+        searched = [name for each in self.vector_indexes for name in each.search_attributes]
         if self.type_of(attribute) != "S" or attribute in (
-            *self.key, *(name for each in others for name in key_attributes_of(self, each)), *index.sort_key
+            *self.key, *(name for each in others for name in key_attributes_of(self, each)), *index.sort_key,
+            *searched,
         ):  # fmt: skip
             raise ModelError(
                 subject,
@@ -369,11 +386,22 @@ class Table(TableAsCode):
 
     @cached_property
     def key_schemas(self) -> tuple[KeySchema, ...]:
-        """The keys of the table itself, and of each of its indexes, in this order."""
-        every: tuple[Index | None, ...] = (None, *self.indexes)
+        """The keys of the table itself, and of each of its secondary indexes, in this order."""
+        every: tuple[Index | None, ...] = (None, *self.secondary_indexes)
         return tuple(
             KeySchema(each, partition_of(self, each), sort_of(self, each)) for each in every
         )
+
+    @cached_property
+    def secondary_indexes(self) -> tuple[Index, ...]:
+        """Those of its indexes that can be queried: global and local ones."""
+        return tuple(each for each in self.indexes if isinstance(each, (GlobalIndex, LocalIndex)))
+
+    @cached_property
+    def vector_indexes(self) -> tuple[VectorIndex, ...]:
+        """Those of its indexes that can be searched."""
+        kinds = (GlobalIndex, LocalIndex)
+        return tuple(each for each in self.indexes if not isinstance(each, kinds))
 
     @property
     def local_indexes(self) -> tuple[LocalIndex, ...]:
@@ -382,10 +410,14 @@ class Table(TableAsCode):
 
     @cached_property
     def key_attributes(self) -> tuple[str, ...]:
-        """Every attribute that is part of a key, of the table first, then of the indexes."""
+        """Every attribute that is part of a key, of the table first, then of the indexes, and that
+        searches may state.
+        """
         names = dict.fromkeys(self.key)
-        for index in self.indexes:
+        for index in self.secondary_indexes:
             names.update(dict.fromkeys(key_attributes_of(self, index)))
+        for each in self.vector_indexes:
+            names.update(dict.fromkeys(each.search_attributes))
         return tuple(names)
 
     @property
@@ -472,6 +504,10 @@ def _create_arguments(table: Table, name: str) -> dict[str, Any]:
         indexes = [index_arguments(table, each) for each in table.indexes if isinstance(each, kind)]
         if indexes:
             arguments[parameter] = indexes
+    if table.vector_indexes:
+        arguments["VectorIndexes"] = [
+            vectors.arguments(each, table.key) for each in table.vector_indexes
+        ]
     stream = "new and old" if table._replicates_by_stream else table.stream
     if stream:
         arguments["StreamSpecification"] = stream_specification(stream)

@@ -28,7 +28,14 @@ def _keys(table: Table) -> Iterator[Sequence[str]]:
         return ", ".join(f"{name} ({table.type_of(name)})" for name in names)
 
     yield "the table", typed(table.key[:1]), typed(table.key[1:]), ""
-    for index in table.indexes:
+    for each in table.vector_indexes:
+        keys = () if each.partition_key is None else (each.partition_key,)
+        what = f"vectors {each.vector}, {each.dimensions} dimensions, {each.distance}"
+        projection = (
+            each.projection if isinstance(each.projection, str) else ", ".join(each.projection)
+        )
+        yield f"index {each.name}: {what}", typed(keys), "", projection
+    for index in table.secondary_indexes:
         partition = getattr(index, "partition_key", table.key[:1])
         held = index.projection
         projection = held if isinstance(held, str) else ", ".join(held)

@@ -29,6 +29,14 @@ def terraform(arguments: Message, beside: Beside, *, resource: str, region: str 
     Raises:
         ModelError: Terraform has no word for something.
     """
+    for each in arguments.get("VectorIndexes", ()):
+        # https://github.com/hashicorp/terraform-provider-aws/issues/49350
+        raise ModelError(
+            f"Table({arguments['TableName']!r})",
+            f"index {each['IndexName']!r} is a vector index, which Terraform's provider does not have; "
+            f"write the configuration of a copy without it, attrs.evolve(table, indexes=...), and let "
+            f"session.tables.update(..., only='indexes') create it",
+        )
     partition, sort = _keys(arguments["KeySchema"])
     table: Message = {
         "name": arguments["TableName"],

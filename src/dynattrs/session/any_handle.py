@@ -160,6 +160,29 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         """
         raise NotImplementedError
 
+    def search(self, *args: Any, **options: Any) -> Any:
+        """A lazy search for the items whose vectors are nearest to one, the nearest first:
+        `search(Doc.embedding, vector, top_k=5).where(Doc.tenant == "a").hydrate()`.
+
+        It needs a `VectorIndex` over the field. Each `Hit` has the item, its score and what that means.
+        One request finds them, and there are no further pages; on the service the answer is
+        approximate, and a moment behind what was written.
+
+        Args:
+            subject: A field of a model, or a model that has one vector only. To checkers a field says
+                nothing of its model: `search(Doc, vector)` and *model* do.
+            vector: The numbers: a list, an `array.array`, a numpy array of one dimension. They are
+                rounded to 32-bit floats.
+            top_k: How many hits there are at most, 1 to 100.
+            model: The model, for checkers, or where it has inherited the field.
+
+        Raises:
+            NoIndex: The model declares no vector index over the field.
+            QueryError: The vector has another length than the index has dimensions, or a member that is
+                no number that a 32-bit float holds.
+        """
+        raise NotImplementedError
+
     def get_many(self, *args: Any, **options: Any) -> Any:
         """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight. The keys
         are those of one model, `get_many(Song, keys)`, or of several, whose tables may differ:

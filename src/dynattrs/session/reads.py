@@ -16,12 +16,16 @@ from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
-    from dynattrs.operations.reading import query
-    from dynattrs.session import results
+    from dynattrs.operations.reading import query, search
+    from dynattrs.operations.reading.search_vectors import Vector
+    from dynattrs.session import results, searches
     from dynattrs.session.results import Items, Query, Rows
+    from dynattrs.session.searches import Search
 else:
     query = deferred("dynattrs.operations.reading.query")
     results = deferred("dynattrs.session.results")
+    search = deferred("dynattrs.operations.reading.search")
+    searches = deferred("dynattrs.session.searches")
 
 __tracebackhide__ = hidden
 
@@ -191,6 +195,19 @@ class ReadingHandle(AnyHandle, Sync):
                 there=True,
             )
         )
+
+    @overload
+    def search(self, model: type[M], vector: Vector, /, *, top_k: int = 10) -> Search[M]: ...
+    @overload
+    def search(
+        self, field: object, vector: Vector, /, *, top_k: int = 10, model: type[M]
+    ) -> Search[M]: ...
+    @overload
+    def search(self, field: object, vector: Vector, /, *, top_k: int = 10) -> Search[Any]: ...
+    def search(
+        self, subject: object, vector: Vector, /, *, top_k: int = 10, model: Any = None
+    ) -> Search[Any]:
+        return search.begin(searches.Search[Any], self, subject, vector, top_k, model)
 
     @overload
     def get_many(

@@ -52,6 +52,7 @@ _READS: Final = frozenset(
         "GetItem",
         "Query",
         "Scan",
+        "SearchVectors",
         "TransactGetItems",
     }
 )

@@ -298,7 +298,9 @@ def _table_document(table: Table) -> Document:
     rest = [item for item in table.sample_items if item not in in_facets]
     if rest:
         document["TableData"] = [_plain_item(item) for item in rest]
-    indexes = [_index_document(table, index) for index in table.indexes]
+    for each in table.vector_indexes:
+        raise _not_there(table, each.name, "of vectors")
+    indexes = [_index_document(table, index) for index in table.secondary_indexes]
     if indexes:
         document["GlobalSecondaryIndexes"] = indexes
     document["DataAccess"] = {"MySql": {}}
@@ -317,11 +319,7 @@ def _key_attributes(table: Table, index: Index | None) -> Document:
 def _index_document(table: Table, index: Index) -> Document:
     if isinstance(index, LocalIndex) or len(index.partition_key) > 1 or len(index.sort_key) > 1:
         what = "local" if isinstance(index, LocalIndex) else "with a key of several attributes"
-        raise ModelError(
-            f"Table({table.name!r})",
-            f"index {index.name!r} is {what}, which NoSQL Workbench's data models do not have; "
-            f"write a copy without it: attrs.evolve(table, indexes=...)",
-        )
+        raise _not_there(table, index.name, what)
     projection: Document = {"ProjectionType": "ALL"}
     if index.projection == "keys":
         projection = {"ProjectionType": "KEYS_ONLY"}
@@ -332,6 +330,14 @@ def _index_document(table: Table, index: Index) -> Document:
         "KeyAttributes": _key_attributes(table, index),
         "Projection": projection,
     }
+
+
+def _not_there(table: Table, index: str, what: str) -> ModelError:
+    return ModelError(
+        f"Table({table.name!r})",
+        f"index {index!r} is {what}, which NoSQL Workbench's data models do not have; "
+        f"write a copy without it: attrs.evolve(table, indexes=...)",
+    )
 
 
 def _facet_document(table: Table, facet: Facet) -> Document:

@@ -585,10 +585,9 @@ def count_in(parameters: Message) -> int:
 
 def returned_in(response: Message) -> int:
     """How many items, or records of a stream, an answer to a read holds."""
-    if "Items" in response:
-        return len(response["Items"])
-    if "Records" in response:
-        return len(response["Records"])
+    for place in ("Items", "Records", "SearchResults"):
+        if place in response:
+            return len(response[place])
     found = response.get("Responses")
     if isinstance(found, Mapping):
         return sum(map(len, found.values()))

@@ -40,6 +40,7 @@ MEMBERS: Final = frozenset(
         "NextToken",
         "Responses",
         "ScannedCount",
+        "SearchResults",
         "UnprocessedItems",
         "UnprocessedKeys",
     }

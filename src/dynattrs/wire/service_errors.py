@@ -96,6 +96,27 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
 )
 
 
+def method_of(client: object, method: str) -> Any:
+    """The method of a client that an operation is called by.
+
+    Raises:
+        ConfigurationError: This botocore is older than the operation.
+    """
+    found = getattr(client, method, None)
+    if found is None:
+        raise _too_old(f"it has no {method}")
+    return found
+
+
+def _too_old(problem: str) -> ConfigurationError:
+    import botocore
+
+    return ConfigurationError(
+        f"botocore {botocore.__version__} is too old: {problem}",
+        "install boto3 1.43.64 or newer; aiobotocore and dynattrs[local] each pin a version of botocore",
+    )
+
+
 def translate(error: Exception, operation: str, table: str | None) -> DynattrsError | None:
     """A botocore error as one of ours, or None if it is none of botocore's."""
     if isinstance(error, botocore_errors.ClientError):
@@ -104,6 +125,8 @@ def translate(error: Exception, operation: str, table: str | None) -> DynattrsEr
     if configuration is not None:
         return configuration
     if isinstance(error, botocore_errors.ParamValidationError):
+        if "VectorIndex" in (said := str(error)) and "Unknown parameter" in said:
+            return _too_old("it does not know vector indexes")
         return InvalidRequest(operation, "ParamValidation", str(error), table)
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return ConnectionFailed(operation, str(error), table)

@@ -132,7 +132,7 @@ def created_by(changes: Iterable[TableChange]) -> set[str]:
         for change in changes
         for order, call in change._steps
         if order is Order.CREATE
-        for update in call.parameters["GlobalSecondaryIndexUpdates"]
+        for update in call.parameters.get("GlobalSecondaryIndexUpdates", ())
     }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from dynattrs.operations.flows import Call
-from dynattrs.operations.tables import features
+from dynattrs.operations.tables import features, vector_changes
 from dynattrs.operations.tables.changes import (
     Comparing,
     Order,
@@ -51,6 +51,7 @@ from dynattrs.schema.table import (
     says,
     stream_specification,
 )
+from dynattrs.schema.vectors import VectorIndex
 
 _LOCAL_INDEX: Final = (
     "a local index is made with its table, and cannot be added, changed or dropped; declare a "
@@ -74,6 +75,7 @@ def compare(
     changes = [
         *there.keys(),
         *there.indexes(),
+        *vector_changes.differences(there, there.to_migrate),
         *there.time_to_live(),
         *there.billing(),
         *there.stream(),
@@ -121,22 +123,24 @@ class _Comparison(Comparing):
                 continue
             # An attribute of global indexes only: all of them are dropped, and then created anew.
             users = [n for n, i in self.globals.items() if attribute in _attributes(i["KeySchema"])]
+            searched, again = vector_changes.made_anew(self, attribute)
             steps = [self._drop(user) for user in users]
             steps += [self._create(i) for i in self._declared_globals() if i.name in users]
+            steps += again
             yield self.change(
                 "indexes",
                 difference,
-                f"drop the {_listed(users)} and create what is declared of them anew",
+                f"drop the {_listed([*users, *searched])} and create what is declared of them anew",
                 *steps,
                 destructive=True,
             )
 
     def indexes(self) -> Iterator[TableChange]:
-        for index in self.table.indexes:
+        for index in self.table.secondary_indexes:
             yield from self._index(index)
         if not says(self.table, "indexes"):
             return
-        declared = {index.name for index in self.table.indexes}
+        declared = {index.name for index in self.table.secondary_indexes}
         for name in self.globals.keys() - declared:
             yield self.change(
                 "indexes",
@@ -166,7 +170,7 @@ class _Comparison(Comparing):
                 yield self.change(
                     "indexes",
                     difference,
-                    f"create it, and wait until it is filled{self._to_migrate(index)}",
+                    f"create it, and wait until it is filled{self.to_migrate(index)}",
                     self._create(index),
                 )
             else:
@@ -190,7 +194,7 @@ class _Comparison(Comparing):
                     "indexes",
                     difference,
                     "drop it and create it anew; queries fail meanwhile, so rather declare an "
-                    f"index of another name{self._to_migrate(index)}",
+                    f"index of another name{self.to_migrate(index)}",
                     self._drop(index.name),
                     self._create(index),
                     destructive=True,
@@ -198,10 +202,15 @@ class _Comparison(Comparing):
             else:
                 yield self.impossible("indexes", difference, _LOCAL_INDEX)
 
-    def _to_migrate(self, index: GlobalIndex) -> str:
+    def to_migrate(self, index: GlobalIndex | VectorIndex) -> str:
         """What is to be done besides, where items cannot have the keys of an index yet."""
         known = _attributes(self.description["AttributeDefinitions"])
-        new = {each for each in key_attributes_of(self.table, index) if each not in known}
+        own = (
+            key_attributes_of(self.table, index)
+            if isinstance(index, GlobalIndex)
+            else index.search_attributes
+        )
+        new = {each for each in own if each not in known}
         models = [
             info.name for info in models_in(self.table) if not new.isdisjoint(info.index_keys)
         ]

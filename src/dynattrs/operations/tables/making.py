@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from dynattrs.deferral import deferred
 from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
 from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.tables.errors import ChangeRefused
+from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
 from dynattrs.operations.tables.looking import compared, find, lacks_backups, pauses
 from dynattrs.operations.tables.waiting import (
     Watch,
+    is_changing,
     until_active,
     until_gone,
     until_insights_settled,
@@ -26,10 +27,11 @@ from dynattrs.operations.tables.waiting import (
 from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
-    from dynattrs.operations.tables import changes
+    from dynattrs.operations.tables import changes, vector_changes
     from dynattrs.operations.tables.changes import TableChange
 else:
     changes = deferred("dynattrs.operations.tables.changes")
+    vector_changes = deferred("dynattrs.operations.tables.vector_changes")
 
 #: The service is at the table, or at too many tables, and will take the request later.
 _BUSY: Final = frozenset(
@@ -41,6 +43,9 @@ _BUSY: Final = frozenset(
 )
 #: The time to live can be changed again when an hour has gone by. There is no code for it.
 _TTL_TOO_SOON: Final = "fixed interval"
+
+#: What an engine says of a change all of which it ignores.
+_NOTHING: Final = "Nothing to update"
 
 #: What a new table gets when it is there, besides its time to live and backups. CreateTable takes a
 #: policy, and engines forget it.
@@ -65,9 +70,15 @@ def all_created(tables: Mapping[str, Table], watch: Watch) -> Flow[set[str]]:
             description = None
         if description is None and (yield from _created(table, name)):
             made.add(name)
+    ignored: dict[str, list[str]] = {}
     for name in made:
-        yield from until_active(watch, name)
+        description = yield from until_active(watch, name)
         yield from _finished(tables[name], name, watch)
+        if tables[name].vector_indexes:
+            ignored[name] = vector_changes.ignored(tables[name], description)
+    for name, differences in ignored.items():
+        if differences:
+            raise TableDiffers(name, differences)
     return made
 
 
@@ -149,14 +160,26 @@ def _stepped(
             left = yield from compared(table, name, description, only=only)
             if call not in changes.steps_of(left):
                 return
+            if _NOTHING in error.message and vector_changes.created_by(call) is not None:
+                raise TableDiffers(name, vector_changes.ignored(table, description)) from error
             if not (error.code in _BUSY or (isinstance(error, InvalidRequest) and too_soon)):
                 raise
             watch.began = began
             watch.check(name, error.message)
         else:
             yield from _settled(call, name, watch)
+            if "VectorIndexUpdates" in call.parameters:
+                yield from _check_created(table, name, call)
             return
         yield pause
+
+
+def _check_created(table: Table, name: str, call: Call) -> Flow[None]:
+    """Refuse to go on where an engine has taken a vector index and has not made it."""
+    created, description = vector_changes.created_by(call), (yield from find(name)) or {}
+    found = [i for i in description.get("VectorIndexes", ()) if i["IndexName"] == created]
+    if created is not None and not found:
+        raise TableDiffers(name, vector_changes.ignored(table, description))
 
 
 def _settled(call: Call, name: str, watch: Watch) -> Flow[None]:
@@ -196,7 +219,7 @@ def deleted(name: str, *, missing_ok: bool) -> Flow[None]:
             description = yield from find(name)
             if description is None or description["TableStatus"] == "DELETING":
                 return
-            if description["TableStatus"] == "ACTIVE":
+            if not is_changing(description):
                 raise
             yield pause
             continue

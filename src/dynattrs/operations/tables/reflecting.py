@@ -21,7 +21,7 @@ from dynattrs.operations.tables.looking import described, recovery_of, ttl_of
 from dynattrs.schema.features import INSIGHTS_MODES, PRECISIONS, Insights, KinesisStream
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE
-from dynattrs.schema.table import AttributeMap, GlobalIndex, Index, Table, TableSetting
+from dynattrs.schema.table import AnyIndex, AttributeMap, GlobalIndex, Table, TableSetting
 
 _ASKED: Final[tuple[TableSetting, ...]] = (
     "tags", "resource_policy", "contributor_insights", "kinesis",
@@ -77,7 +77,7 @@ def _declared_insights(mode: str | None) -> Insights:
     return False if mode is None else _MODES.get(mode, True)
 
 
-def _with_insights(index: Index, insights: Mapping[str | None, str]) -> Index:
+def _with_insights(index: AnyIndex, insights: Mapping[str | None, str]) -> AnyIndex:
     if not isinstance(index, GlobalIndex) or index.name not in insights:
         return index
     return attrs.evolve(index, contributor_insights=_declared_insights(insights[index.name]))

@@ -8,14 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchTable, ServiceError
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.tables.errors import TableNotReady
 from dynattrs.operations.tables.looking import described, find, pauses, ttl_description
 from dynattrs.schema.messages import Message
+
+if TYPE_CHECKING:
+    from dynattrs.schema import vectors
+else:
+    vectors = deferred("dynattrs.schema.vectors")
 
 _log = logging.getLogger("dynattrs")
 
@@ -103,6 +109,10 @@ def _parts_changing(description: Message) -> Iterator[str]:
         if index.get("IndexStatus") in _CHANGING or warming:
             filling = ", being filled" if index.get("Backfilling") else ""
             yield f"index {index['IndexName']!r} {index.get('IndexStatus')}{filling}{warming}"
+    for index in description.get("VectorIndexes", ()):
+        if vectors.is_changing(index):
+            filling = ", being filled" if index.get("Backfilling") else ""
+            yield f"vector index {index['IndexName']!r} {index.get('IndexStatus')}{filling}"
     for replica in description.get("Replicas", ()):
         if replica.get("ReplicaStatus") in _CHANGING:
             done = replica.get("ReplicaStatusPercentProgress")

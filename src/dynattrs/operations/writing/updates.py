@@ -6,10 +6,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, ConditionFailed, MappingError, NoSuchItem
 from dynattrs.expressions.computed import Arithmetic, IfNotExists, operands
 from dynattrs.expressions.conditions import Condition, Value
@@ -64,6 +65,11 @@ from dynattrs.operations.writing.spellings import as_spelled, located
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
+
+if TYPE_CHECKING:
+    from dynattrs.mapper import vector_rules
+else:
+    vector_rules = deferred("dynattrs.mapper.vector_rules")
 
 R = TypeVar("R")
 
@@ -527,6 +533,8 @@ def _check_index_key(info: ModelInfo, action: Action) -> None:
     """An index key that is empty is refused by the service, with a message that names no field."""
     data = data_of(action.path)
     attribute = str(data.steps[0])
+    if info.table.vector_indexes and (problem := vector_rules.refused(info, action)) is not None:
+        raise ConditionError(f"{action}: {data.label} {problem}")
     if len(data.steps) != 1 or attribute not in info.table.key_attributes:
         return
     value = action.value

@@ -117,23 +117,23 @@ def policy(
     """
     names: list[str] = []
     indexes: list[str] = []
+    searched: list[str] = []
     declared = [*tables_]
     for table in declared:
         names.append(f"{where}{table.name}")
-        every = dict.fromkeys(index.name for index in table.indexes)
-        every |= dict.fromkeys(
-            index.name
-            for info in infos
-            if info.table.name == table.name
-            for index in info.table.indexes
-        )
-        indexes += [f"{where}{table.name}/index/{index}" for index in every]
+        every = [table, *(info.table for info in infos if info.table.name == table.name)]
+        before = f"{where}{table.name}/index/"
+        indexes += dict.fromkeys(before + i.name for each in every for i in each.secondary_indexes)
+        searched += dict.fromkeys(before + i.name for each in every for i in each.vector_indexes)
     reads = [*_READ, *(["Scan"] if scan else [])]
     items = sorted([*reads, *(() if read_only else _WRITE)])
     statements = [_statement("Items", items, names)]
     if indexes:
         # Nothing else is done through an index.
         statements.append(_statement("Indexes", ["Query", *reads[len(_READ) :]], indexes))
+    if searched:
+        # By itself: conditions on keys and attributes, added to a statement later, would deny it.
+        statements.append(_statement("Searches", ["SearchVectors"], searched))
     if tables:
         statements += _of_tables(declared, names, where, read_only=read_only)
     return {"Version": "2012-10-17", "Statement": statements}

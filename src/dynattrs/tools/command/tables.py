@@ -14,7 +14,7 @@ from dynattrs.operations.tables.changes import TableChange
 from dynattrs.schema.capacity import described, described_mode
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import model_info
-from dynattrs.schema.table import GlobalIndex, Table, TableSetting, key_schema
+from dynattrs.schema.table import GlobalIndex, LocalIndex, Table, TableSetting, key_schema
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import (
     Connection,
@@ -234,24 +234,32 @@ def _typed_key(table: Table, index: Any = None) -> str:
 def _index_rows(description: Message, table: Table) -> Iterator[Row]:
     found = {
         each["IndexName"]: each
-        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes", "VectorIndexes")
         for each in description.get(kind, ())
     }
     mode = described_mode(description)
     for index in table.indexes:
         there = found[index.name]
-        is_global = isinstance(index, GlobalIndex)
+        is_global, is_local = isinstance(index, GlobalIndex), isinstance(index, LocalIndex)
         projection = index.projection
         yield plain(
             table=description["TableName"],
             index=index.name,
-            kind="global" if is_global else "local",
-            key=_typed_key(table, index),
+            kind="global" if is_global else "local" if is_local else "vector",
+            key=_typed_key(table, index) if is_global or is_local else _shown_vector(table, index),
             projection=projection if isinstance(projection, str) else ", ".join(projection),
             billing=described(mode, there) if is_global else None,
             status=there.get("IndexStatus"),
             items=there.get("ItemCount"),
         )
+
+
+def _shown_vector(table: Table, index: Any) -> str:
+    stated = [f"{name} {table.type_of(name)}" for name in index.search_attributes]
+    if index.partition_key is None:
+        stated.insert(0, "")
+    size = f"{index.vector} ({index.dimensions} dimensions, {index.distance})"
+    return ", ".join(filter(None, (size, *stated)))
 
 
 def _print_changes(output: Format, changes: Iterable[TableChange]) -> None:

@@ -20,7 +20,8 @@ import attrs
 from dynattrs.errors import ModelError
 from dynattrs.models.model import model
 from dynattrs.schema.capacity import Billing, OnDemand
-from dynattrs.schema.table import AttributeValue, GlobalIndex, Index, Table
+from dynattrs.schema.table import AnyIndex, AttributeValue, GlobalIndex, LocalIndex, Table
+from dynattrs.schema.vectors import VectorIndex
 from dynattrs.tools.generation.class_fields import Field, fields_of
 from dynattrs.tools.generation.item_kinds import Kind, Shapes, kinds_of, samples_of
 from dynattrs.tools.generation.key_patterns import KeyPatterns, patterns_of
@@ -85,7 +86,7 @@ def _imports(body: Sequence[str]) -> Iterator[str]:
         yield ""
     ours = (
         "GlobalIndex", "KinesisStream", "LocalIndex", "OnDemand", "Provisioned", "Replica", "Replicas",
-        "Table", "WarmThroughput", "field", "model",
+        "Table", "VectorIndex", "WarmThroughput", "field", "model",
     )  # fmt: skip
     names = [name for name in ours if f"{name}(" in text]
     # A formatter breaks an import line at the same width as any other.
@@ -310,17 +311,15 @@ def _billing(billing: Billing) -> str:
     return f"{'OnDemand' if isinstance(billing, OnDemand) else 'Provisioned'}({options})"
 
 
-def _index_call(index: Index) -> Code:
+def _index_call(index: AnyIndex) -> Code:
     args: list[Code] = [literal(index.name)]
+    if not isinstance(index, (GlobalIndex, LocalIndex)):
+        return _vector_index_call(index)
     if isinstance(index, GlobalIndex):
         args.append(f"partition_key={_names(index.partition_key)}")
     if index.sort_key:
         args.append(f"sort_key={_names(index.sort_key)}")
-    if isinstance(index.projection, str):
-        if index.projection != "all":
-            args.append(f"projection={literal(index.projection)}")
-    else:
-        args.append(Bracketed("projection=", [literal(name) for name in index.projection], "[]"))
+    args += _projection(index)
     if isinstance(index, GlobalIndex) and index.billing is not None:
         args.append(f"billing={_billing(index.billing)}")
     if isinstance(index, GlobalIndex) and index.warm_throughput is not None:
@@ -328,6 +327,27 @@ def _index_call(index: Index) -> Code:
     if isinstance(index, GlobalIndex) and index.contributor_insights:
         args.append(f"contributor_insights={_written(index.contributor_insights)}")
     return Bracketed("GlobalIndex" if isinstance(index, GlobalIndex) else "LocalIndex", args)
+
+
+def _vector_index_call(index: VectorIndex) -> Code:
+    args: list[Code] = [
+        literal(index.name), f"vector={literal(index.vector)}", f"dimensions={index.dimensions}"
+    ]  # fmt: skip
+    if index.distance != "cosine":
+        args.append(f"distance={literal(index.distance)}")
+    if index.partition_key is not None:
+        args.append(f"partition_key={literal(index.partition_key)}")
+    if index.filters:
+        args.append(Bracketed("filters=", [literal(name) for name in index.filters], "[]"))
+    return Bracketed("VectorIndex", [*args, *_projection(index)])
+
+
+def _projection(index: AnyIndex) -> list[Code]:
+    if index.projection == "all":
+        return []
+    if isinstance(index.projection, str):
+        return [f"projection={literal(index.projection)}"]
+    return [Bracketed("projection=", [literal(name) for name in index.projection], "[]")]
 
 
 def _names(names: Sequence[str]) -> str:

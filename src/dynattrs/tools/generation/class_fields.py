@@ -93,6 +93,7 @@ def fields_of(
     skip = {discriminator, *patterns.by_attribute}
     made_of = {part.attribute for each in patterns.by_attribute.values() for part in each.values}
     in_keys = {*table.key_attributes, *made_of}
+    vectors = {index.vector for index in table.vector_indexes}
     for attribute in dict.fromkeys(name for item in kind.items for name in item):
         if attribute in skip:
             continue
@@ -104,11 +105,14 @@ def fields_of(
             continue
         ttl = attribute == table.ttl_attribute
         inferred = "Any" if plain else type_of(present)
+        if attribute in vectors:
+            inferred = _VECTOR
         type_ = _plain_type(present) if attribute in in_keys or ttl else inferred
         name = names.take(snake(attribute))
         found.append(Field(name, attribute, type_, optional=optional, nullable=nullable, ttl=ttl))
     if not kind.items:
         declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
+        declared |= dict.fromkeys(vectors, _VECTOR)
         for attribute, tag in declared.items():
             if attribute not in skip:
                 type_ = _BY_TAG.get(tag, "Any")
@@ -131,7 +135,11 @@ def _key_order(table: Table, patterns: KeyPatterns) -> list[str]:
     return list(order)
 
 
+#: What a vector is, whatever the samples have.
+_VECTOR: Final = "list[float]"
+
 _BY_TAG: Final = {
+    _VECTOR: _VECTOR,
     "S": "str",
     "N": "int",
     "B": "bytes",

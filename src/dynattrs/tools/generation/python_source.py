@@ -45,7 +45,17 @@ _TAKEN: Final = frozenset(
     )
 )  # fmt: skip
 _CLASSES_TAKEN: Final = frozenset(
-    ("Any", "Decimal", "GlobalIndex", "LocalIndex", "OnDemand", "Provisioned", "Table", "UUID")
+    (
+        "Any",
+        "Decimal",
+        "GlobalIndex",
+        "LocalIndex",
+        "OnDemand",
+        "Provisioned",
+        "Table",
+        "UUID",
+        "VectorIndex",
+    )
 )
 
 
