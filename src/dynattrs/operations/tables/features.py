@@ -38,6 +38,10 @@ _FIXED_CONSISTENCY: Final = (
     "table, which has to be empty for strong consistency"
 )
 
+_DISABLE: Final = "disable_kinesis_streaming_destination"
+_ENABLE: Final = "enable_kinesis_streaming_destination"
+_UPDATE: Final = "update_kinesis_streaming_destination"
+
 
 def differences(there: Comparing, created: Collection[str]) -> Iterator[TableChange]:
     """Every difference in these.
@@ -343,7 +347,7 @@ class _Features(Comparing):
                 "kinesis",
                 f"its changes go to {arn}, declared is {wanted.arn if wanted else 'no stream'}",
                 "leave it; what reads it now misses what is written from then on",
-                self._destination(Order.DESTINATION_OFF, "disable", {"StreamArn": arn}),
+                self._destination(Order.DESTINATION_OFF, _DISABLE, {"StreamArn": arn}),
                 destructive=True,
             )
         if wanted is not None and there is None:
@@ -351,7 +355,11 @@ class _Features(Comparing):
                 "kinesis",
                 f"its changes do not go to {wanted.arn}, which is declared",
                 "send them there",
-                self._destination(Order.DESTINATION_ON, "enable", _destination_of(wanted)),
+                self._destination(
+                    Order.DESTINATION_ON,
+                    _ENABLE,
+                    _destination_of(wanted, "EnableKinesisStreamingConfiguration"),
+                ),
             )
         elif wanted is not None and wanted.precision is not None:
             precision = PRECISIONS[wanted.precision]
@@ -362,22 +370,22 @@ class _Features(Comparing):
                     f"the times of its changes in Kinesis are of a {kept.lower()}, declared is a "
                     f"{wanted.precision}",
                     "change it",
-                    self._destination(Order.DESTINATION_ON, "update", _destination_of(wanted)),
+                    self._destination(
+                        Order.DESTINATION_ON,
+                        _UPDATE,
+                        _destination_of(wanted, "UpdateKinesisStreamingConfiguration"),
+                    ),
                 )
 
-    def _destination(self, order: Order, what: str, arguments: Message) -> Step:
-        parameters = {"TableName": self.name, "StreamArn": arguments["StreamArn"]}
-        configuration = arguments.get("Configuration")
-        if configuration is not None:
-            parameters[f"{what.capitalize()}KinesisStreamingConfiguration"] = configuration
-        return order, Call(f"{what}_kinesis_streaming_destination", parameters)
+    def _destination(self, order: Order, operation: str, parameters: Message) -> Step:
+        return order, Call(operation, {"TableName": self.name, **parameters})
 
 
-def _destination_of(stream: KinesisStream) -> Message:
+def _destination_of(stream: KinesisStream, configuration: str) -> Message:
     found: Message = {"StreamArn": stream.arn}
     if stream.precision is not None:
         precision = PRECISIONS[stream.precision]
-        found["Configuration"] = {"ApproximateCreationDateTimePrecision": precision}
+        found[configuration] = {"ApproximateCreationDateTimePrecision": precision}
     return found
 
 
