@@ -13,6 +13,7 @@ An operand is ``("value", v)``, ``("path", *steps)`` or ``("size", *steps)``. A 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -190,6 +191,55 @@ def update(actions: list[tuple[Any, ...]], item: dict[str, Any]) -> dict[str, An
     for steps, _, value in sorted(appended, key=lambda each: each[1]):
         _container(new, (*steps, 0)).append(value)
     return _without_gaps({"M": new})["M"]  # type: ignore[no-any-return]
+
+
+def with_parents(
+    actions: list[tuple[Any, ...]],
+    item: dict[str, Any],
+    whole: Callable[[tuple[Any, ...], Any], Any] = lambda place, value: value,
+    defaults: Mapping[tuple[Any, ...], Any] | None = None,
+) -> dict[str, Any]:
+    """The item after an update where some of what its places are in is missing: that is made whole, of its
+    defaults, as `dynattrs` does it. A removal makes nothing.
+
+    Args:
+        actions: As of `update`.
+        item: The item.
+        whole: What a save would store of a value at a place.
+        defaults: What places read as where nothing is stored; others as an empty list or map.
+
+    Raises:
+        Refused: As `update`; or an element of a list is missing.
+    """
+    left, defaults = list(actions), defaults or {}
+    places = {place for action in left if (place := _missing(action[1], item)) is not None}
+    for place in sorted(places, key=str):
+        inside = [action for action in left if action[1][: len(place)] == place]
+        left = [action for action in left if action not in inside]
+        begun = fresh({"M": item})["M"]
+        holder, last = _container(begun, place), place[-1]
+        empty: dict[str, Any] = (
+            {"L": []} if isinstance(inside[0][1][len(place)], int) else {"M": {}}
+        )
+        base = holder[last] = fresh(defaults.get(place, empty))
+        made = at(with_parents(inside, begun, whole, defaults), place)
+        removing = all(action[0] in ("REMOVE", "DELETE") for action in inside)
+        if not removing or made != base:
+            left.append(("SET", place, ("value", whole(place, made))))
+    return update(left, item)
+
+
+def _missing(steps: tuple[Any, ...], item: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The outermost place around another one where there is nothing, or NULL."""
+    for depth in range(1, len(steps)):
+        value = at(item, steps[:depth])
+        if value is None or "NULL" in value:
+            if value is None and isinstance(steps[depth - 1], int):
+                raise Refused(steps)
+            return steps[:depth]
+        if ("L" if isinstance(steps[depth], int) else "M") not in value:
+            raise Refused(steps)
+    return None
 
 
 def fresh(value: dict[str, Any]) -> dict[str, Any]:

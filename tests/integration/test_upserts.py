@@ -44,6 +44,12 @@ STATUS = GlobalIndex("by-status", partition_key="g1pk", sort_key="g1sk")
 TABLE = Table("app", partition_key="pk", sort_key="sk", indexes=[STATUS], discriminator="kind")
 
 
+@attrs.define
+class Sender:
+    name: str
+    town: str = ""
+
+
 def positive(obj: Any, attribute: Any, value: int) -> None:
     if value < 0:
         raise ValueError("negative")
@@ -64,6 +70,7 @@ class Order:
     tags: set[str] = field(factory=set)
     address: Address = field(factory=Address)
     other: Address | None = None
+    sender: Sender | None = None
     version: int = field(version=True)
     created: datetime | None = field(created=True)
     updated: datetime | None = field(updated=True)
@@ -333,8 +340,8 @@ REFUSED: dict[str, tuple[Callable[[], tuple[Any, ...]], type[DynattrsError], str
         ConditionError, r"set_\(Receipt\.copies, Receipt\.copies \+ 1\): .*there is no Receipt\.copies",
     ),
     "nothing that it is in": (
-        lambda: (Order, "1", set_(path(Order.other).town, "Ulm")), ConditionError,
-        r"there is nothing that Order\.other\.town is in",
+        lambda: (Order, "1", set_(path(Order.sender).town, "Ulm")), ConditionError,
+        r"Order\.sender is missing, and cannot be made of this alone: Order\.sender\.name",
     ),
     "no number": (
         lambda: (Order, "1", add(Order.total, 10**38 - 1)), ConditionError, "no number",

@@ -38,6 +38,7 @@ from dynattrs.operations.writing.as_read import MOST_TRIES, as_written, dumped, 
 from dynattrs.operations.writing.encoding import Encoded, check_size, stamp, validate
 from dynattrs.operations.writing.index_keys import EditedKeys
 from dynattrs.operations.writing.places import Difference, Known, Places, Unlike
+from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.operations.writing.settling import settle_edit
 from dynattrs.operations.writing.spellings import SETS, Steps, place_at
 from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
@@ -194,7 +195,7 @@ def _send(
                 again = _prepared(core, edit, after, changes, own, known)
             except Unlike:
                 raise refused from refused.__cause__
-            if not left or again.under() == prepared.under():
+            if not left or again.is_like(prepared):
                 raise
             prepared = again
         except OutcomeUnknown as error:
@@ -212,7 +213,7 @@ def _prepared(
     changes: Sequence[Difference],
     own: Sequence[Action],
     known: Known,
-) -> updates.Prepared:
+) -> Prepared:
     """The update of an item as far as it is known.
 
     Raises:
@@ -225,7 +226,7 @@ def _prepared(
         placed, rests_on = _placed(edit, after, changes, own, known, roughly=roughly)
         actions = [*(_action(info, change) for change in placed), *own]
         asked = joined(edit.version, rests_on)
-        prepared = updates.Prepared(
+        prepared = Prepared(
             core.table_name(info.table), info, key_in(info, edit.before), actions, actions,
             edit.version, asked, joined(exists(info), of_kind(info, key=edit.before), current, asked),
             renews=edit.renews, tries=MOST_TRIES,  # here, where the changes go along
@@ -302,7 +303,7 @@ def _found(core: Core, edit: Edit, refused: ConditionFailed) -> Flow[Known]:
     return Known(item, read, carried_by(edit.obj).as_stored)
 
 
-def _was_applied(edit: Edit, prepared: updates.Prepared, error: OutcomeUnknown) -> bool:
+def _was_applied(edit: Edit, prepared: Prepared, error: OutcomeUnknown) -> bool:
     """Whether an item that was found after a lost reply is as the edit makes it. With a guard somebody
     else may have written the same, who counted on it as well.
     """

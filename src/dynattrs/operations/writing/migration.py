@@ -25,6 +25,7 @@ from dynattrs.operations.reading import cursors
 from dynattrs.operations.refusals import ConditionFalse, Outdated
 from dynattrs.operations.writing import edits, index_keys, unique_items, unique_writes, updates
 from dynattrs.operations.writing.migrated_items import MigratedItems, migrated_items
+from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -131,7 +132,7 @@ def _rewrite_keys(
     """Give an item the index keys, and the kind, that it would be written with, and change nothing else."""
     actions, still = index_keys.rewriting(info, item, keys)
     asked = joined(*still, stored_today(info))
-    prepared = updates.Prepared(
+    prepared = Prepared(
         core.table_name(info.table), info, key_in(info, item), actions, actions, None, asked,
         joined(exists(info), of_kind(info, key=item), asked), renews=True,
     )  # fmt: skip

@@ -27,6 +27,7 @@ from dynattrs.operations.item_keys import stored_parts
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.as_read import dumped
 from dynattrs.operations.writing.encoding import Encoded, check_size, stamp
+from dynattrs.operations.writing.parents import with_parents
 from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -67,7 +68,8 @@ class NewItem:
         self._changed = {str(each.steps[0]) for each in actions}
         begun = self._begun(key, actions) if obj is None else dumped(info, obj)
         try:
-            self._made = applied(actions, begun)
+            done, _ = with_parents(core, info, actions, begun, new=True)
+            self._made = applied(done, begun)
         except NotComputed as refused:
             raise ConditionError(
                 f"{refused.action}: upsert=True makes a whole {info.name} where there is none, and "

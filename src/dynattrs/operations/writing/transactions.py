@@ -72,11 +72,15 @@ if TYPE_CHECKING:
         unique_writes,
         updates,
     )
+    from dynattrs.operations.writing import (
+        prepared as prepared_updates,
+    )
     from dynattrs.operations.writing.statement_transactions import TransactionRow
 else:
     partiql = deferred("dynattrs.operations.reading.partiql")
     statement_transactions = deferred("dynattrs.operations.writing.statement_transactions")
     migration = deferred("dynattrs.operations.writing.migration")
+    prepared_updates = deferred("dynattrs.operations.writing.prepared")
     spellings = deferred("dynattrs.operations.writing.spellings")
     unique_transactions = deferred("dynattrs.operations.writing.unique_transactions")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
@@ -161,15 +165,19 @@ class TransactionVerbs:
             actions, key = (key, *actions), NO_KEY
         info, item_key, version = target(subject, key)
 
-        def of_class(own: ModelInfo) -> updates.Prepared:
-            return updates.prepare(
+        def of_class(own: ModelInfo) -> prepared_updates.Prepared:
+            made = updates.prepare(
                 self._core, own, item_key, actions, version=version, when=when,
                 upsert=upsert, seen=own is not info, obj=None if is_class_of(subject) else subject,
             )  # fmt: skip
+            # With a token it is sent in one form only.
+            return made if self._token is not None else made.asking_parents()
 
         with idempotent.telling(self._token, subject):
             prepared = of_class(info)
-        written = f"update({info.name} {plain_key(info, item_key)}, {_listed(actions)})"
+        written = (
+            f"update({info.name} {plain_key(info, item_key)}, {prepared_updates.listed(actions)})"
+        )
         if prepared.upsert and self._token is not None:
             raise TransactionError(
                 f"token={self._token!r}: what {written} sends with upsert=True depends on whether "
@@ -187,7 +195,7 @@ class TransactionVerbs:
         made = 0 if prepared.new is None else prepared.new.size
         size = max(made, _least_size(info, item_key, prepared.stated))
         new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
-        request = updates.InTransaction(
+        request = prepared_updates.InTransaction(
             self._core, prepared, turns=new_of is None,
             of_subclass=of_class if is_class_of(subject) else None,
         )  # fmt: skip
@@ -498,10 +506,6 @@ def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -
         if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
     }
     return check_size(info, {**whole, **key})
-
-
-def _listed(actions: Sequence[object]) -> str:
-    return ", ".join(map(str, actions))
 
 
 # --- Another primary key ------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
+from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
     NewOf,
@@ -45,7 +46,7 @@ from dynattrs.operations.writing.unique_items import (
     wholly,
 )
 from dynattrs.operations.writing.unique_transactions import Planned, commit_known
-from dynattrs.operations.writing.updates import Prepared, Returns
+from dynattrs.operations.writing.updates import Returns
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -259,6 +260,7 @@ def update(core: Core, prepared: Prepared, returns: Returns) -> Flow[Any]:
     updates.check_returns(returns)
     if new_of is None:
         return (yield from updates.update(core, prepared, returns, _make_new))
+    prepared = prepared.asking_parents()
     # A transaction returns nothing: the old item is known where it is asked to be still so.
     old_one = returns in ("old", "changed_old")
     changes, written = new_of, f"update({info.name} {plain_key(info, key)})"
@@ -348,7 +350,7 @@ def _act_on(
 
     try:
         before = yield from act(
-            core, info, key, written, lambda further: {"Update": prepared.under(further)}, new_of,
+            core, info, key, written, prepared.action, new_of,
             refused, old, whole=False, renews=prepared.renews, exact=exact,
         )  # fmt: skip
     except _StoredOtherwise as otherwise:

@@ -8,22 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
-import attrs
-
 from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError, ConditionFailed, MappingError, NoSuchItem
 from dynattrs.expressions.computed import Arithmetic, IfNotExists, operands
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
-from dynattrs.expressions.placeholders import Placeholders
-from dynattrs.expressions.updates import Action, Put, check_overlap, one_by_one, render_update
-from dynattrs.keys.kinds import check_own_key, is_other, subclass_of
-from dynattrs.mapper.classes import ClassCodec
+from dynattrs.expressions.updates import Action, Put, check_overlap, one_by_one
+from dynattrs.keys.kinds import check_own_key, is_other
 from dynattrs.mapper.codec import load_value
 from dynattrs.mapper.equality import same
 from dynattrs.mapper.named import answering, name_object
 from dynattrs.operations.conditions import (
-    add_condition,
     as_condition,
     attribute_path,
     check_model,
@@ -34,7 +29,6 @@ from dynattrs.operations.conditions import (
     no_item,
     of_kind,
     stored_today,
-    with_condition,
 )
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow
@@ -51,8 +45,8 @@ from dynattrs.operations.refusals import (
     item_exists,
     past_conflicts,
 )
-from dynattrs.operations.writing import outcomes
-from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored, dumped
+from dynattrs.operations.writing import outcomes, parents
+from dynattrs.operations.writing.as_read import dumped
 from dynattrs.operations.writing.following_keys import (
     CREATED,
     check_key_untouched,
@@ -61,6 +55,7 @@ from dynattrs.operations.writing.following_keys import (
 )
 from dynattrs.operations.writing.index_keys import check_whole
 from dynattrs.operations.writing.new_items import NewItem
+from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.operations.writing.spellings import as_spelled, located
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
@@ -77,155 +72,6 @@ Returns: TypeAlias = Literal["new", "old", "changed", "changed_old"] | None
 
 #: What the service is asked for; for all others the new item.
 _ASKED_FOR: Final = {"old": "ALL_OLD", "changed_old": "ALL_OLD", None: "NONE"}
-
-
-@attrs.define(eq=False)
-class Prepared:
-    """An update that is ready to be sent.
-
-    Attributes:
-        table: The table's real name.
-        info: The model.
-        key: The item's primary key.
-        stated: The actions as the caller gave them.
-        done: All that the update does: these, and what it does for the version and time stamps.
-        version: The condition that the stored version is the object's.
-        asked: What the caller's condition and the version ask; None if nothing.
-        needed: That, and what the library asks besides.
-        upsert: Whether it makes an item where there is none.
-        new: That item; None where the condition is one that only a stored item can fulfil.
-        wanted: The condition under which it is made: the caller's and the version's.
-        renews: Whether it brings an item of an older schema up to date.
-        tries: How often it was asked in another stored form.
-        spelled: The condition that names and members are stored as they are called; None if there
-            are none that may be called otherwise.
-        sent: What the update does, with these names and members.
-    """
-
-    table: str
-    info: ModelInfo
-    key: AttributeMap
-    stated: Sequence[Action]
-    done: Sequence[Action]
-    version: Condition | None
-    asked: Condition | None
-    needed: Condition | None
-    upsert: bool = False
-    new: NewItem | None = None
-    wanted: Condition | None = None
-    renews: bool = False
-    tries: int = 0
-    spelled: Condition | None = None
-    sent: Sequence[Action] = ()
-
-    @property
-    def acts(self) -> Sequence[Action]:
-        """All that the update does, by the names that are stored."""
-        return encrypting(self.info, self.key, self.sent or self.done)
-
-    def as_stored(self, core: Core, item: AttributeMap | None) -> Prepared | None:
-        """The same, whose conditions and actions speak of what was read in the form that *item* has it in,
-        for which they were false; None where that is no reason for it.
-
-        Raises:
-            ConditionError: What is stored goes with no such action.
-        """
-        if self.tries == MOST_TRIES or not item:
-            return None
-        found = as_stored(core, self.info, item, self.asked, self.needed)
-        if found is None and self.spelled is None:
-            return None
-        asked, needed = found or (self.asked, self.needed)
-        again = attrs.evolve(self, asked=asked, needed=needed, tries=self.tries + 1)
-        if self.spelled is not None:
-            sent, spelled = as_spelled(self.info, self.done, item)
-            again = attrs.evolve(again, sent=sent, spelled=spelled)
-        return again if found is not None or again.under() != self.under() else None
-
-    def under(self, further: Condition | None = None) -> dict[str, Any]:
-        """The parameters of UpdateItem, under a further condition."""
-        placeholders = Placeholders()
-        parameters: dict[str, Any] = {
-            "TableName": self.table,
-            "Key": self.key,
-            "UpdateExpression": render_update(self.acts, placeholders),
-        }
-        add_condition(parameters, joined(self.needed, self.spelled, further), placeholders)
-        placeholders.into(parameters)
-        return parameters
-
-    def making(self, further: Condition | None = None) -> dict[str, Any]:
-        """The parameters of PutItem that make the item where there is none.
-
-        Args:
-            further: What says that there is none; None for what usually does.
-        """
-        assert self.new is not None
-        parameters = {"TableName": self.table, "Item": self.new.encoded.item}
-        none = no_item(self.info) if further is None else further
-        return with_condition(parameters, joined(none, self.wanted))
-
-
-@attrs.define(eq=False)
-class InTransaction:
-    """An update as an action of a transaction.
-
-    One request cannot try both: that an item is there, which is updated, and that there is none. It begins
-    with the one, and says in which form to send the transaction again where that was wrong.
-
-    Attributes:
-        core: Settings.
-        prepared: The update.
-        turns: Whether it says so; otherwise who sends it knows which of both it is.
-        of_subclass: The update of an item of a subclass that is written otherwise; None where its class
-            is known.
-    """
-
-    core: Core
-    prepared: Prepared
-    turns: bool = True
-    of_subclass: Callable[[ModelInfo], Prepared] | None = None
-    _further: Condition | None = None
-    _making: bool = False
-
-    def under(self, further: Condition | None) -> dict[str, Any]:
-        """The action on an item that is there, under a further condition."""
-        self._further, self._making = further, False
-        return self._request()
-
-    def making(self, further: Condition | None) -> dict[str, Any]:
-        """The action where there is no item."""
-        self._further, self._making = further, True
-        return self._request()
-
-    def _request(self) -> dict[str, Any]:
-        if self._making:
-            return {"Put": self.prepared.making(self._further)}
-        return {"Update": self.prepared.under(self._further)}
-
-    def again(self, item: AttributeMap | None) -> dict[str, Any] | None:
-        """The action in the form that is right for what is stored, where its condition was false of that;
-        None where no other form is.
-        """
-        if item and self.of_subclass is not None:
-            own = subclass_of(self.prepared.info, item)
-            if own is not None:
-                self.prepared, self._making = self.of_subclass(own), False
-                return self._request()
-        if item and not self._making:
-            return self._as_stored(item)
-        if not self.turns or bool(item) is not self._making or self.prepared.new is None:
-            return None
-        self._making = not self._making
-        return self._request()
-
-    def _as_stored(self, item: AttributeMap) -> dict[str, Any] | None:
-        """The action in the form that *item* has what was read in; None where it has another value."""
-        again = self.prepared.as_stored(self.core, item)
-        if again is None:
-            return None
-        self.prepared = again
-        return self.under(self._further)
 
 
 def prepare(
@@ -382,20 +228,34 @@ def send(
             check_current(info, key, error, stored=False)
             check_whole(info, prepared.asked, error)
         again = prepared.as_stored(core, error.item)
-        if again is not None:
+        # After a lost reply what was asked may be false because it was done.
+        in_doubt = error.uncertain and asked is not None
+        if again is not None and not in_doubt:
             return (yield from send(core, again, returns=returns, decode=decode))
-        false = prepared.spelled if asked is None else asked
+        false: Condition | str | None = prepared.false
         if false is None or not error.item:
             raise NoSuchItem(info.name, plain_key(info, key)) from error
+        false = prepared.overtaken(core, error.item) or false
         if not outcomes.update_was_applied(info, key, prepared.version, prepared.acts, error):
+            if again is not None:
+                return (yield from send(core, again, returns=returns, decode=decode))
             raise condition_failed(error, info, key, false) from error
         if returns == "ALL_OLD":
             raise outcomes.unknown(error, info, key, error.item) from error
         return {"Attributes": error.item}
     except FAILURES as error:
-        if not error.uncertain or (asked is None and not once):
+        if error.uncertain and (asked is not None or once):
+            raise outcomes.unknown(error, info, key) from error
+        if error.uncertain or prepared.rounds or not parents.may_be_missing(error, prepared.acts):
             raise
-        raise outcomes.unknown(error, info, key) from error
+        reading = {"TableName": prepared.table, "Key": key, "ConsistentRead": True}
+        item = (yield Call("get_item", reading)).get("Item")
+        if not item:
+            raise NoSuchItem(info.name, plain_key(info, key)) from error
+        again = prepared.made_for(core, item)
+        if again.is_like(prepared):
+            raise
+        return (yield from send(core, again, returns=returns, decode=decode))
 
 
 def taken_by_another(prepared: Prepared, error: ConditionFalse) -> ConditionFailed | None:
@@ -571,20 +431,3 @@ def stamps(core: Core, info: ModelInfo) -> list[Action]:
             written = CREATED if keep else f"the time stamp {name}"
             actions.append(Action("SET", path, operand, written))
     return actions
-
-
-def encrypting(info: ModelInfo, key: AttributeMap, acts: Sequence[Action]) -> Sequence[Action]:
-    """The actions with the values of encrypted fields as they are stored in the item with a key."""
-    codec = info.mapper.model_codec(info.cls)
-    if not isinstance(codec, ClassCodec) or not codec.sealed:
-        return acts
-    from dynattrs.mapper.encrypted import sealed_value
-
-    def encrypted(act: Action) -> Action:
-        value = act.value
-        if not isinstance(value, Value):
-            return act
-        stored = sealed_value(info, key, str(act.steps[0]), value.stored)
-        return attrs.evolve(act, value=Value(stored, value.written))
-
-    return [encrypted(act) for act in acts]
