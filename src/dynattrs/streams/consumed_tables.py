@@ -27,7 +27,7 @@ from dynattrs.streams.shard_leases import (
     read_all,
 )
 
-#: How often shards are asked for, in seconds; more often for a while when one has ended.
+#: How often shards are asked for, in seconds; more often when one has ended.
 _BETWEEN_LOOKS: Final = 60.0
 
 _log = logging.getLogger("dynattrs")
@@ -75,11 +75,11 @@ class ConsumedTable:
         return self._service.environment.monotonic()
 
     def shard_ended(self) -> None:
-        """A shard was read to its end: it has children, which may not be described yet."""
+        """A shard was read to its end here: this consumer makes the leases of its children."""
         self._ended_at, self._looked_at = self._now(), float("-inf")
 
-    def look(self) -> Flow[Found]:
-        """What consumers share, with a lease for every shard that may be read.
+    def read(self) -> Flow[Found]:
+        """What consumers share; with the stream that is to be read.
 
         Raises:
             NoStream: The table has none, or none any more.
@@ -90,19 +90,54 @@ class ConsumedTable:
         if self._lineage is None or self._lineage.arn != stream.stream:
             self._lineage = Lineage(self._service, stream.stream)
             self._looked_at = float("-inf")
+        return found
+
+    def is_due(self, found: Found, consumers: int) -> bool:
+        """Whether to look for new shards.
+
+        Args:
+            found: What was read.
+            consumers: How many there are. They share that the children of a shard are waited for, should
+                the one that has read it be gone: ten descriptions a second are allowed to all of them.
+        """
         now = self._now()
-        if now - self._looked_at < _BETWEEN_LOOKS and now - self._ended_at >= _BETWEEN_LOOKS:
-            return found
+        if now - self._looked_at >= _BETWEEN_LOOKS:
+            return True
+        if not self._is_waiting(found):
+            return False
+        mine = now - self._ended_at < _BETWEEN_LOOKS
+        return mine or self._service.environment.random() < 1 / consumers
+
+    def _is_waiting(self, found: Found) -> bool:
+        """Whether a shard has ended whose children have no leases yet."""
+        shards = {} if self._lineage is None else self._lineage.shards
+        leases = self._leases(found)
+        parents = {each.parent for each in leases}
+        return any(
+            each.ended and each.shard in shards and each.shard not in parents for each in leases
+        )
+
+    def look(self, found: Found) -> Flow[bool]:
+        """Look for new shards, and make a lease for each that may be read; whether anything is new.
+
+        Raises:
+            StreamGap: Records are lost, and the consumer has to stop.
+        """
+        stream, lineage = self.stream, self._lineage
+        assert stream is not None
+        assert lineage is not None
+        began = self._now()
         try:
-            yield from self._lineage.refreshed()
+            yield from lineage.refreshed()
         except StreamGap as gap:
             if any(not each.ended for each in self._leases(found)):
                 yield from self._options.passed(gap)
             yield from self._end(stream)
-            return found
-        self._looked_at = now
-        yield from self._make_leases(found, stream, self._lineage)
-        return found
+            return True
+        anything = yield from self._make_leases(found, stream, lineage)
+        if self._ended_at < began:
+            self._looked_at = began
+        return anything
 
     def standing(self, found: Found) -> list[ShardLease]:
         """The leases of shards that are to be read."""
@@ -148,7 +183,8 @@ class ConsumedTable:
 
     # --- Shards -------------------------------------------------------------------------------
 
-    def _make_leases(self, found: Found, stream: ConsumedStream, lineage: Lineage) -> Flow[None]:
+    def _make_leases(self, found: Found, stream: ConsumedStream, lineage: Lineage) -> Flow[bool]:
+        made_one = False
         leases = {each.shard: each for each in self._leases(found)}
         ended = {each.shard for each in leases.values() if each.ended}
         for shard in lineage.ready(ended):
@@ -160,10 +196,11 @@ class ConsumedTable:
                 scope=self.scope, stream=stream.stream, shard=shard.id, parent=shard.parent,
                 checkpoint=str(_beginning(shard, parent, stream)),
             )  # fmt: skip
-            if (yield from insert(self._verbs, made)):
-                found.leases[made.stream, made.shard] = made
+            made_one |= yield from insert(self._verbs, made)
         if lineage.ended and lineage.shards.keys() <= ended:
             yield from self._end(stream)
+            return True
+        return made_one
 
 
 def _beginning(shard: Shard, parent: ShardLease | None, stream: ConsumedStream) -> Position:

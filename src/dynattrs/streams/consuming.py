@@ -73,6 +73,8 @@ class Consuming:
         self._turns = Turns(options, core, leasing)
         self._watch = Watch(core.environment.monotonic)
         self._slots: list[Task] = []
+        self._looking: dict[ConsumedTable, Task] = {}
+        self._looked: list[ConsumedTable] = []
         self._beats = 0
         self._hurry = False
         self._over = False
@@ -95,11 +97,11 @@ class Consuming:
             raise
         except BaseException as error:
             self._failures.insert(0, error)
-            for each in self._slots:
+            for each in (*self._slots, *self._looking.values()):
                 each.cancel()  # under asyncio: the handlers that are awaited
         self._shards.leave_all()
         try:
-            for each in self._slots:
+            for each in (*self._slots, *self._looking.values()):
                 yield from _over(each)
             yield from self._slot()  # what no other one has left
             heart.cancel()
@@ -116,6 +118,8 @@ class Consuming:
     def _rounds(self) -> Flow[None]:
         while not self._shards.stopping:
             now, self._hurry = self._environment.monotonic(), False
+            while self._looked:
+                del self._looking[self._looked.pop()]
             try:
                 for table in self._tables:
                     yield from self._round(table)
@@ -135,7 +139,7 @@ class Consuming:
                 return
 
     def _round(self, table: ConsumedTable) -> Flow[None]:
-        found = yield from table.look()
+        found = yield from table.read()
         leases = table.standing(found)
         gone = self._gone(found, leases)
         shards = [
@@ -146,6 +150,8 @@ class Consuming:
         shards.sort(key=lambda _: self._environment.random())
         consumers = {each for each in found.members if each not in gone}
         todo = moves(self._me, shards, consumers)
+        if table not in self._looking and table.is_due(found, len(consumers | {self._me})):
+            self._looking[table] = yield Start(self._look(table, found), apart=True)
         for key in todo.take:
             yield from self._take(table, found.leases[key])
         for key in todo.give:
@@ -157,6 +163,19 @@ class Consuming:
         for key in todo.keep:
             yield from self._ask(found.leases[key], None)
         yield from self._more_slots()
+
+    def _look(self, table: ConsumedTable, found: Found) -> Flow[None]:
+        """Look for new shards, beside the rounds, which must not wait for that."""
+        try:
+            if (yield from table.look(found)):
+                self._hurry = True
+        except PASSING as error:
+            _log.warning("consumer %r looks again in a moment: %s", self._options.name, error)
+        except Exception as error:
+            self._failed(error)
+        finally:
+            self._looked.append(table)
+            self._shards.wake()
 
     def _gone(self, found: Found, leases: Sequence[ShardLease]) -> set[Any]:
         """The leases, and the consumers, whose counters have stood still for too long."""
