@@ -42,7 +42,9 @@ class HeldShard:
         unsaved: How many records were handled since then.
         handled: How many were handled in all.
         at: When the last change that was handled had happened.
+        empties: How many pages in a row were empty.
         caught_up: Whether there was nothing to read the last time.
+        at_tip: Whether it was, and no page since then was old.
         closed: Whether all of it is read.
         tries: How often the handler has failed with the first change that waits.
         failures: How often reading has failed in a row.
@@ -64,7 +66,9 @@ class HeldShard:
     unsaved: int = 0
     handled: int = 0
     at: datetime | None = None
+    empties: int = 0
     caught_up: bool = False
+    at_tip: bool = False
     closed: bool = False
     tries: int = 0
     failures: int = 0

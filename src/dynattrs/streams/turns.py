@@ -33,6 +33,10 @@ from dynattrs.streams.tracing import Batch, Span, batch_span
 
 #: A shard may be asked for records five times a second.
 _BETWEEN_READS: Final = 0.2
+#: So many empty pages in a row are the end of what there is: the service walks over stretches of time that
+#: hold nothing page by page. When that was reached, one is, until it is this far behind again.
+_TIP: Final = 8
+_BEHIND: Final = timedelta(minutes=1)
 #: The longest pause before a change is tried again.
 _LONGEST_PAUSE: Final = 30.0
 
@@ -108,7 +112,9 @@ class Turns:
         page = yield from shard.reader.read()
         shard.failures = 0
         shard.closed = page.closed
-        shard.caught_up = not page.records
+        shard.empties = 0 if page.records else shard.empties + 1
+        shard.caught_up = shard.empties >= (1 if shard.at_tip else _TIP)
+        shard.at_tip = shard.at_tip or shard.caught_up
         if page.records:
             records = [read_record(each, bare=False) for each in page.records]
             shard.waiting.extend(shard.table.source.changes(records, self._options.others))
@@ -166,6 +172,8 @@ class Turns:
         shard.waiting.popleft()
         shard.tries = 0
         shard.at = change.at or shard.at
+        if shard.at is not None and shard.at_tip:
+            shard.at_tip = self._environment.now() - shard.at < _BEHIND
         if shard.waiting:
             shard.position = Position.after(change.sequence_number)
             shard.unsaved += 1
