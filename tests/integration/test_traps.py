@@ -1,8 +1,9 @@
 """What went wrong for users of other libraries, and must not here: one test for each trap.
 
-The threads where they say so are in the docstrings. Two traps have tests of their own: the truncated
-reply (`tests/unit/test_replies.py`) and the exact pin of boto3 (the oldest and newest versions in
-continuous integration).
+The threads where they say so are in the docstrings. Some traps have tests of their own: the truncated
+reply (`tests/unit/test_replies.py`), the exact pin of boto3 (the oldest and newest versions in
+continuous integration), hits that are sorted the wrong way, and items that leave a vector index without
+a word (`tests/integration/test_vectors.py`).
 """
 
 from __future__ import annotations

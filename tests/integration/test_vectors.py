@@ -251,7 +251,9 @@ def brute_force(metric: str, query: list[float], rows: list[list[float]]) -> Any
 
 @pytest.mark.threads_only("the law is of the service's answer, whichever way it is waited for")
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(vectors, min_size=1, max_size=12), vectors, st.integers(1, 12))
 def test_a_search_finds_what_brute_force_finds(

@@ -368,11 +368,13 @@ def test_a_search_says_what_it_would_ask():
 
 
 def test_a_search_is_shown_as_it_was_written():
-    search = ByHand().search(Doc, [1, 2, 3], top_k=2).where(Doc.id == "a").using("near").hydrate()
+    search = ByHand().search(Doc, [1, 2, 3], top_k=2).where(Doc.id == "a").using("near")
 
-    assert repr(search) == (
-        "<search(Doc, 3 numbers, top_k=2).where(Doc.id == 'a').using('near').hydrate()>"
+    assert repr(search.hydrate().on_error("skip")) == (
+        "<search(Doc, <3 numbers>, top_k=2).where(Doc.id == 'a').using('near').hydrate()"
+        ".on_error('skip')>"
     )
+    assert str(search.select(Doc.vec)).endswith(".using('near').select(Doc.vec)")
 
 
 UNKNOWN = InvalidRequest(

@@ -203,12 +203,9 @@ class SearchVerbs(Generic[T_co]):
         return "\n".join([*lines, *(f"because {reason}" for reason in found.why)])
 
     def __str__(self) -> str:
-        shown = f"search({self._info.name}, {len(self._vector)} numbers, top_k={self._top_k})"
-        if self._where:
-            shown += f".where({', '.join(map(str, self._where))})"
-        if self._using is not None:
-            shown += f".using({self._using!r})"
-        return f"{shown}.hydrate()" if self._hydrate else shown
+        from dynattrs.operations.reading.written import written_search
+
+        return written_search(self)
 
     def __repr__(self) -> str:
         return f"<{self}>"

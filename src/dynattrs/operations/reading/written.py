@@ -15,6 +15,7 @@ from dynattrs.quoting import shortened, written
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading.query import QueryVerbs
+    from dynattrs.operations.reading.search import SearchVerbs
 
 #: The most characters of a condition; values are cut before it is.
 _MOST: Final = 400
@@ -43,6 +44,19 @@ def written_query(query: QueryVerbs[Any]) -> str:
         _results(query._reader),
     ]
     return _call(query._operation, *_models(query))[1:] + "".join(said)
+
+
+def written_search(search: SearchVerbs[Any]) -> str:
+    """`search(Doc, <3 numbers>).where(Doc.tenant == 'a').hydrate()`: all that was said."""
+    said = [
+        _call("where", *map(_condition, search._where)) * bool(search._where),
+        _said("using", search._using),
+        ".hydrate()" * search._hydrate,
+        _on_error(search._on_error),
+        _results(search._reader),
+    ]
+    what = [search._info.name, f"<{len(search._vector):,} numbers>", f"top_k={search._top_k}"]
+    return _call("search", *what)[1:] + "".join(said)
 
 
 def _where(query: QueryVerbs[Any]) -> str:
