@@ -223,6 +223,10 @@ def test_tables_are_described(run: Callable[..., Outcome], table_prefix: str):
         ("shop:Song", ['artist == "Nina Simone"', "--limit", "1"], ["Feeling [red]Good"]),
         ("shop:Song", ['genre == "jazz"', "--index", "by-genre"], ["So\nWhat"]),
         ("shop:Song", ['artist == "Nemo"'], []),
+        ("shop:Song", ['artist in ["Miles Davis", "Nina Simone"]', "--merged"],
+         ["Feeling [red]Good", "Sinnerman", "So\nWhat"]),
+        ("shop:Song", [f"artist in {[*'abcdefghijklmnopqrstuvwxyz', 'Miles Davis']}", "--fan-out", "27"],
+         ["So\nWhat"]),
     ],
     ids=str,
 )  # fmt: skip

@@ -85,6 +85,7 @@ class Title:
 async def queries() -> None:
     songs = session.query(Song).where(Song.artist == "Nina Simone", path(Song.year) > 1960)
     assert_type(songs.reverse().limit(20).after(None), AsyncQuery[Song])
+    assert_type(songs.where(fan_out=40).merged(), AsyncQuery[Song])
     async for found in songs:
         assert_type(found, Song)
     async for page in songs.pages():

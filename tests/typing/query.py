@@ -8,7 +8,7 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Page, Preview, Query, Session, begins_with, path
+from dynattrs import Page, Preview, Query, Session, begins_with, in_, path
 
 session = Session()
 
@@ -21,6 +21,7 @@ assert_type(
     songs.using("by-genre").reverse().limit(20).page_size(100).consistent().after(None),
     Query[Song],
 )
+assert_type(songs.where(in_(Song.title, ["a", "b"]), fan_out=40).merged(), Query[Song])
 assert_type(session.scan(Song).parallel(4).rate_limit(10).on_error("skip"), Query[Song])
 assert_type(session.query(Prize), Query[Prize])
 
@@ -30,6 +31,7 @@ session.query(Song("Nina Simone", "Sinnerman", "jazz"))  # type: ignore[call-ove
 session.scan(dict)  # type: ignore[type-var]
 session.query(Song).where(Song.yaer > 1960)  # type: ignore[attr-defined]
 songs.wehre(Song.live)  # type: ignore[attr-defined]
+songs.where(fan_out="many")  # type: ignore[arg-type]
 songs.limit("many")  # type: ignore[arg-type]
 songs.limit()  # type: ignore[call-arg]
 songs.on_error("ignore")  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ from dynattrs.expressions.conditions import (
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.bounds import is_equality, key_place
 from dynattrs.keys.ranges import after_prefix, as_value, fold, stored_in
-from dynattrs.schema.ordering import place_of
+from dynattrs.schema.ordering import order_of, place_of
 
 Place: TypeAlias = "tuple[str | int, ...]"
 #: Conditions that must all be true.
@@ -123,7 +123,9 @@ class Alternatives:
             operand = part.operand
             if not (isinstance(operand, PathOperand) and operand.steps in self.own):
                 return [(Not(part),)]
-            return self.of_all([Comparison("<>", operand, each) for each in part.values])
+            if not _all_values(part.values):
+                return [(Not(part),)]
+            return self._checked(self._alike(_between(operand, part.values)))
         if not self._is_own(part):
             return [(Not(part),)]
         return self._ranges(part)
@@ -197,6 +199,15 @@ class Alternatives:
         return any(
             len(each) > 1 and _is_empty(each, own=place in self.own) for place, each in said.items()
         )
+
+
+def _between(operand: PathOperand, values: Iterable[Operand]) -> list[Alternative]:
+    """The ranges of an operand that some values leave."""
+    by_order = {order_of(stored_in(each)): each for each in values}
+    ends = [by_order[order] for order in sorted(by_order)]
+    above: list[Alternative] = [(), *((Comparison(">", operand, each),) for each in ends)]
+    below: list[Alternative] = [*((Comparison("<", operand, each),) for each in ends), ()]
+    return [(*one, *other) for one, other in zip(above, below, strict=True)]
 
 
 def _all_values(operands: Sequence[object]) -> bool:

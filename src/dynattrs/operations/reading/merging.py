@@ -8,6 +8,7 @@ all items of that sort key, later ones with them.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -86,13 +87,10 @@ def merged_pages(
         start, asked = None, [*plans]
         if own is not None:
             also = place >= own
-            left = [
-                (each, behind(each, at, operands, reverse=reverse, also=also)) for each in plans
-            ]
-            if place == own:
-                start, asked = last, [each for each, rest in left if rest]
-            else:
-                asked = [each for _, rest in left for each in rest]
+            # The item's own partition from the item on: DynamoDB Local refuses to go on at the far end of a
+            # range, though items with the same sort key may follow.
+            rest = [behind(each, at, operands, reverse=reverse, also=also) for each in plans]
+            start, asked = last if place == own else None, [*itertools.chain.from_iterable(rest)]
         sources.append(_Ranges(whole, asked, start, reads))
     return _Merged(whole, sources, keys, names, reverse=reverse)
 

@@ -53,6 +53,12 @@ _OPTIONS: Final = (
 @click.option("--hydrate", is_flag=True, help="Fetch whole items, which an index may not hold.")
 @click.option("--unexpired", is_flag=True, help="Without items whose time to live is over.")
 @click.option("--reverse", is_flag=True, help="In descending order of the sort key.")
+@click.option("--merged", is_flag=True, help="Several partitions in the order of the sort key.")
+@click.option(
+    "--fan-out",
+    type=click.IntRange(min=1),
+    help="Begin so many requests at most where the conditions take several; 25 if not said.",
+)
 @click.option("--consistent", is_flag=True, help="Read consistently, at twice the price.")
 @click.option(
     "--limit",
@@ -80,6 +86,8 @@ def query(
     hydrate: bool,
     unexpired: bool,
     reverse: bool,
+    merged: bool,
+    fan_out: int | None,
     consistent: bool,
     limit: int,
     everything: bool,
@@ -107,6 +115,10 @@ def query(
             asked = asked.unexpired()
         if reverse:
             asked = asked.reverse()
+        if merged:
+            asked = asked.merged()
+        if fan_out is not None:
+            asked = asked.where(fan_out=fan_out)
         if consistent:
             asked = asked.consistent()
         asked = asked.after(after)
