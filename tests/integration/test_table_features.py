@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import botocore
 import pytest
 
 from dynattrs import (
     ChangeRefused,
+    ConfigurationError,
     GlobalIndex,
     KinesisStream,
     Replicas,
@@ -24,6 +26,7 @@ from dynattrs import (
     model,
     partition_key,
 )
+from dynattrs.operations.flows import Call
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/"
@@ -38,13 +41,15 @@ POLICY = {
         }
     ],
 }
+NEW = tuple(map(int, botocore.__version__.split(".")[:2])) >= (1, 36)
 FULL = Table(
     "full",
     partition_key="id",
     indexes=[GlobalIndex("by-a", partition_key="a", contributor_insights=True)],
     ttl="expires",
     point_in_time_recovery=True,
-    warm_throughput=WarmThroughput(read=20_000),
+    # An older botocore does not know it.
+    warm_throughput=WarmThroughput(read=20_000) if NEW else None,
     tags={"team": "shop", "old": None},
     encryption=KEY,
     resource_policy=POLICY,
@@ -128,3 +133,14 @@ def test_a_replica_has_the_items(session: Session, client: Any, endpoint: Any, t
         both = attrs.evolve(FULL, replicas=["us-east-1", "eu-central-1"])
         assert there.tables.diff(both, only="replicas") == []
         assert session.tables.diff(both, only="replicas") == []
+
+
+@pytest.mark.threads_only(reason="it is about what botocore says")
+def test_a_parameter_that_botocore_does_not_know_says_what_to_do(client: Any):
+    with Session(client=client) as session:
+        with pytest.raises(ConfigurationError, match="does not know Mood of DescribeLimits"):
+            session.tables._handle._drive(unknown_parameter())  # type: ignore[attr-defined]
+
+
+def unknown_parameter() -> Any:
+    yield Call("describe_limits", {"Mood": "calm"})

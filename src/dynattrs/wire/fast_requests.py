@@ -209,7 +209,9 @@ class RequestMaker:
 
     def __init__(self, client: object, usual: Sequence[str] = ()) -> None:
         self._usual = usual
-        self._observers = Observers(client, tuple(ITEM_OPERATIONS))
+        # An older botocore knows fewer.
+        methods = tuple(each for each in ITEM_OPERATIONS if hasattr(client, each))
+        self._observers = Observers(client, methods)
         self._signer = foreign.SIGNER.of(client)
         self._credentials_of = foreign.CREDENTIALS.of
         self._credentials_of(self._signer)

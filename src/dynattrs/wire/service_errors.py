@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import botocore.exceptions as botocore_errors
 
+from dynattrs.deferral import pattern
 from dynattrs.errors import (
     AccessDenied,
     ConfigurationError,
@@ -96,6 +97,10 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
 )
 
 
+#: What botocore says of a parameter that its service model lacks.
+_UNKNOWN: Final = pattern(r'Unknown parameter in [^"]*"(\w+)"')
+
+
 def method_of(client: object, method: str) -> Any:
     """The method of a client that an operation is called by.
 
@@ -127,6 +132,9 @@ def translate(error: Exception, operation: str, table: str | None) -> DynattrsEr
     if isinstance(error, botocore_errors.ParamValidationError):
         if "VectorIndex" in (said := str(error)) and "Unknown parameter" in said:
             return _too_old("it does not know vector indexes")
+        unknown = _UNKNOWN.search(str(error))
+        if unknown is not None:
+            return _too_old(f"it does not know {unknown[1]} of {operation}")
         return InvalidRequest(operation, "ParamValidation", str(error), table)
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return ConnectionFailed(operation, str(error), table)
