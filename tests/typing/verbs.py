@@ -103,6 +103,12 @@ session.edit("text")  # type: ignore[type-var]
 with session.transaction() as transaction:
     assert_type(transaction, Transaction)
     transaction.save(song)
+    with transaction.edit(song, guard=True) as changed:
+        assert_type(changed, Song)
+    assert_type(transaction.move(song, Song("a", "b", "c")), Song)
+    transaction.edit("text")  # type: ignore[type-var]
+    transaction.edit(song, gaurd=True)  # type: ignore[call-arg]
+    transaction.update(song, *actions, upsert=True)
     transaction.save("text")  # type: ignore[type-var]
 
 # --- Batches ------------------------------------------------------------------------------------

@@ -116,12 +116,74 @@ def failed(edit: Edit) -> None:
         carry(edit.obj, attrs.evolve(carried_by(edit.obj), base=edit.before))
 
 
+@attrs.frozen(eq=False)
+class Edited:
+    """An edit whose block has ended, and what it does.
+
+    Attributes:
+        edit: The edit.
+        after: The item as it shall be.
+        changes: What differs, but for what the edit itself sets.
+        own: That, such as the version and time stamps.
+        encoded: The object with these.
+        size: The item's bytes.
+    """
+
+    edit: Edit
+    after: AttributeMap
+    changes: Sequence[Difference]
+    own: Sequence[Action]
+    encoded: Encoded
+    size: int
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether values that other items may not have are changed, or their time to live."""
+        info = self.edit.info
+        touched = (change.steps[0] for change in self.changes)
+        return bool(info.guarding) and unique_items.concerns(info, touched)
+
+    def prepared(self, core: Core, known: Known | None = None) -> Prepared:
+        """The update of an item as far as it is known; None for no more than was read.
+
+        Raises:
+            Unlike: What the changes rest on is not as it was read.
+        """
+        edit = self.edit
+        if known is None:
+            known = Known.before(edit.before, carried_by(edit.obj).as_stored)
+        return _prepared(core, edit, self.after, self.changes, self.own, known)
+
+    def settle(self) -> None:
+        """The service has said yes."""
+        written = {change.steps[0] for change in self.changes}
+        written.update(action.steps[0] for action in self.own)
+        stored = carried_by(self.edit.obj).as_stored
+        alone = {name: value for name, value in stored.items() if name not in written}
+        self.encoded.settle()
+        if alone:
+            carry_on(self.edit.obj, as_stored=alone)
+
+
 def finish(core: Core, edit: Edit) -> Flow[None]:
     """Write what has changed since, if anything has.
 
     Raises:
         NoSuchItem: The item is gone; nothing is written.
         ConditionFailed: The version is another one, or a changed field is not as it was read.
+        KeyChanged: The key was changed.
+        MappingError: A value has no place in DynamoDB.
+    """
+    edited = ended(core, edit)
+    if edited is not None:
+        yield from _send(core, edited)
+        edited.settle()
+
+
+def ended(core: Core, edit: Edit) -> Edited | None:
+    """What an edit does at the end of its block; None for nothing.
+
+    Raises:
         KeyChanged: The key was changed.
         MappingError: A value has no place in DynamoDB.
     """
@@ -137,12 +199,12 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         raise key_changed(info, edit.before if carried is None else carried.written, after)
     if not edit.renews:
         _check_version(info, edit.before, after)
-    check_size(info, after)
+    size = check_size(info, after)
     lost = carried_by(obj).lost
     changes = _differences(edit, after)
     if not changes:
         settle_edit(obj, carried_by(obj).as_stored)
-        return
+        return None
     if not edit.renews:
         _check_lost(edit, lost, changes)
         validate(info, obj, {str(change.steps[0]) for change in changes})
@@ -159,40 +221,24 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
         Action("SET", field_path(info, name).path, _stored(after[info.names[name]]), name)
         for name in encoded.moves
     ]
-    yield from _send(core, edit, after, changes, own_actions)
-    written = {change.steps[0] for change in changes} | own
-    alone = {
-        name: value for name, value in carried_by(obj).as_stored.items() if name not in written
-    }
-    encoded.settle()
-    if alone:
-        carry_on(obj, as_stored=alone)
+    return Edited(edit, after, changes, own_actions, encoded, size)
 
 
-def _send(
-    core: Core,
-    edit: Edit,
-    after: AttributeMap,
-    changes: Sequence[Difference],
-    own: Sequence[Action],
-) -> Flow[None]:
-    """Send the update that makes *changes* and the edit's *own*: once more where the item has what was
-    read in another form, or lacks what the changes are in.
+def _send(core: Core, edited: Edited) -> Flow[None]:
+    """Send the update of an edit: once more where the item has what was read in another form, or lacks what
+    the changes are in.
     """
-    info = edit.info
-    known = Known.before(edit.before, carried_by(edit.obj).as_stored)
-    prepared = _prepared(core, edit, after, changes, own, known)
-    unique = bool(info.guarding) and unique_items.concerns(info, (c.steps[0] for c in changes))
+    edit, prepared, unique = edited.edit, edited.prepared(core), edited.is_unique
     for left in reversed(range(MOST_TRIES)):
         try:
             if unique:
-                yield from unique_writes.edit(core, prepared, edit.before, after)
+                yield from unique_writes.edit(core, prepared, edit.before, edited.after)
             else:
                 yield from updates.send(core, prepared)
         except ConditionFailed as refused:
             known = yield from _found(core, edit, refused)
             try:
-                again = _prepared(core, edit, after, changes, own, known)
+                again = edited.prepared(core, known)
             except Unlike:
                 raise refused from refused.__cause__
             if not left or again.is_like(prepared):

@@ -64,9 +64,11 @@ if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.reading import partiql
     from dynattrs.operations.writing import (
+        edits,
         migration,
         spellings,
         statement_transactions,
+        transaction_edits,
         unique_items,
         unique_transactions,
         unique_writes,
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
     )
     from dynattrs.operations.writing.statement_transactions import TransactionRow
 else:
+    edits = deferred("dynattrs.operations.writing.edits")
+    transaction_edits = deferred("dynattrs.operations.writing.transaction_edits")
     partiql = deferred("dynattrs.operations.reading.partiql")
     statement_transactions = deferred("dynattrs.operations.writing.statement_transactions")
     migration = deferred("dynattrs.operations.writing.migration")
@@ -203,6 +207,40 @@ class TransactionVerbs:
             written, info, item_key, request.under, new_of, whole=False, size=size,
             again=request.again, make_new=None if prepared.new is None else request.making,
             asked=prepared.asked,
+        )  # fmt: skip
+
+    def edit(self, obj: M, /, *, guard: bool = False) -> transaction_edits.TransactionEditing[M]:
+        """A block that changes an object, `with t.edit(song):`. What has changed at its end is one action:
+        an update as `session.edit` makes it, or none where nothing has changed.
+
+        The object is as it is stored when the transaction has happened. Where it fails, the object keeps
+        the changes, and its next edit writes them.
+
+        Args:
+            obj: The object, as it was read.
+            guard: Demand that the places that change are still as they were read.
+
+        Raises:
+            KeyChanged: At the end of the block: the key was changed; see `move`.
+            MappingError: At the end of the block: a value has no place in DynamoDB.
+        """
+        self._check_taking("edit(...)")
+        return transaction_edits.TransactionEditing(self, obj, edits.begin(obj, guard=guard))
+
+    def _take_edit(self, edit: edits.Edit) -> None:
+        info = edit.info
+        with idempotent.telling(self._token, edit.obj):
+            edited = transaction_edits.ended(self._core, edit)
+        if edited is None:
+            return
+        prepared = edited.prepared(self._core)
+        action = transaction_edits.EditAction(self._core, edited, prepared)
+        new_of = None
+        if edited.is_unique:
+            new_of = unique_writes.edited(info, edit.before, edited.after)
+        self._take(
+            f"edit({info.name} {plain_key(info, prepared.key)})", info, prepared.key, action.under, new_of,
+            whole=False, size=edited.size, settle=edited.settle, again=action.again, asked=prepared.asked,
         )  # fmt: skip
 
     def delete(self, subject: object, key: object = NO_KEY, /, *, when: bool | None = None) -> None:

@@ -423,13 +423,8 @@ def changes_of(prepared: Prepared, *, any_item: bool = False) -> NewOf | None:
     return new_of
 
 
-def edit(core: Core, prepared: Prepared, before: AttributeMap, after: AttributeMap) -> Flow[None]:
-    """The end of an edit that has changed a unique field, or brings an item up to date.
-
-    Raises:
-        NoSuchItem: The item is gone.
-    """
-    info = prepared.info
+def edited(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> NewOf:
+    """What an edit makes of the attributes of guards."""
     changes = {
         name: after.get(name) for name in watched(info) if before.get(name) != after.get(name)
     }
@@ -438,6 +433,17 @@ def edit(core: Core, prepared: Prepared, before: AttributeMap, after: AttributeM
         new: dict[str, Any] = {**(stored or {}), **changes}
         return {name: value for name, value in new.items() if value is not None}
 
+    return new_of
+
+
+def edit(core: Core, prepared: Prepared, before: AttributeMap, after: AttributeMap) -> Flow[None]:
+    """The end of an edit that has changed a unique field, or brings an item up to date.
+
+    Raises:
+        NoSuchItem: The item is gone.
+    """
+    info = prepared.info
+    new_of = edited(info, before, after)
     written = f"edit({info.name} {plain_key(info, prepared.key)})"
     yield from _act_on(core, prepared, written, new_of, before)
 
