@@ -225,6 +225,8 @@ def test_what_cannot_be_sent_is_refused_before(
         ((select, ["Nina"]), {}, "a tuple of parameters is expected"),
         (([select], [("Nina", "000")]), {}, "rows of parameters are for one statement"),
         (([7],), {}, "a statement of PartiQL, a str, is expected"),
+        ((7,), {}, "statements are expected"),
+        ((select, 7), {}, "rows are expected"),
         (([()],), {}, "a statement of PartiQL"),
         (([(select.replace("*", "title"), "Nina", "000")],), {"model": Song}, r"write SELECT \*"),
     ]  # fmt: skip

@@ -399,7 +399,7 @@ def test_a_batch_that_failed_as_a_whole_is_told_with_its_attempts():
 
 def test_unprocessed_keys_are_told():
     handle, heard = listening()
-    notes = Subject("Note", "notes")
+    notes = Subject(None, "notes")
     keys = [WantedKey(id_, {"id": {"S": id_}}, notes) for id_ in "ab"]
     flow = batch_get.fetch(handle._core, keys, False)
     next(flow)

@@ -343,7 +343,7 @@ def test_listeners_and_stats_hear_of_the_partition_and_not_of_its_value():
 
 def getting(core: Core, keys: Iterator[tuple[str, int]], **options: Any) -> Any:
     settings = {"consistent": False, "ordered": False, "none_for_missing": False, **options}
-    subject = Subject("", "t")
+    subject = Subject(None, "t")
     wanted = (
         WantedKey((part, number), {"part": {"S": part}, "number": {"N": str(number)}}, subject)
         for part, number in keys

@@ -14,6 +14,7 @@ from dynattrs import (
     CorruptReply,
     InvalidRequest,
     OutcomeUnknown,
+    QueryError,
     ServiceError,
     ServiceUnavailable,
     StatementsFailed,
@@ -321,3 +322,31 @@ def test_sets_have_an_order_with_a_token_of_the_callers() -> None:
     [sent] = next(flow).parameters["TransactStatements"]
     assert sent["Parameters"] == [{"SS": sorted(tags)}]
     assert "ReturnValuesOnConditionCheckFailure" not in sent
+
+
+# --- What a statement is ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-- all of it\nSELECT title FROM things",
+        "/* two\nlines */ select title FROM things",
+        "(SELECT title FROM things)",
+        "UPDATE things SET a = 1 WHERE id = 'x' RETURNING MODIFIED NEW * -- done",
+        "UPDATE things SET a = 1 WHERE id = 'x' RETURNING MODIFIED OLD * /* done */ ;",
+    ],
+)
+def test_a_comment_hides_nothing(text: str) -> None:
+    """A half-read object must never be saved."""
+    for read in (
+        lambda: ByHand().execute_many([text], model=Thing),
+        lambda: transacted(ByHand(), text),
+    ):
+        with pytest.raises(QueryError, match=r"SELECT \*|RETURNING ALL"):
+            next(read())
+
+
+def test_what_looks_like_a_comment_is_text() -> None:
+    flow = ByHand().execute_many([("SELECT * FROM \"a--b\" WHERE id = '/*'",)], model=Thing)
+    assert next(flow).repeat

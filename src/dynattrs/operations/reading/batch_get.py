@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import DynattrsError, MappingError, QueryError, Throttled
+from dynattrs.errors import CorruptReply, DynattrsError, MappingError, QueryError, Throttled
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Pause, Start, Task, Wait, WaitAny
@@ -42,7 +42,7 @@ class Subject:
     """What is asked of the items of one model.
 
     Attributes:
-        name: The model's.
+        model: The model.
         table: The real name of its table.
         read: Makes a result of an item.
         finish: What the result goes through then: hooks.
@@ -51,7 +51,7 @@ class Subject:
         decode: Reads a reply that has items of this model only.
     """
 
-    name: str
+    model: object
     table: str
     read: Callable[[Any], Any] = lambda item: item
     finish: Callable[[Any], Any] | None = None
@@ -59,18 +59,23 @@ class Subject:
     needs: frozenset[str] | None = None
     decode: Decode | None = None
 
+    @property
+    def shown(self) -> str:
+        """The model, for messages."""
+        return self.model.__name__ if isinstance(self.model, type) else str(self.model)
 
-@attrs.frozen(eq=False)
+
+@attrs.define(eq=False)
 class WantedKey:
     """A key as the caller gave it, and as it is stored; and what it is the key of."""
 
     given: Any
     stored: AttributeMap
     subject: Subject
+    identity: Hashable = attrs.field(init=False)
 
-    @property
-    def identity(self) -> Hashable:
-        return identity(self.subject.table, self.stored)
+    def __attrs_post_init__(self) -> None:
+        self.identity = identity(self.subject.table, self.stored)
 
 
 def of_several(
@@ -297,12 +302,16 @@ class BatchGet(Source, Generic[R]):
             }
         self.missing += [key.given for which, key in wanted.items() if which not in found]
         results: list[Any] = []
+        raises = self.on_error == "raise"
         for which in wanted if self._in_order else found:
             item, key = found.get(which), wanted.get(which)
-            if item is not None and key is not None:
+            if item is None or key is None:
+                if self._none_for_missing:
+                    results.append(None)
+            elif raises and key.subject.finish is None:
+                results.append(key.subject.read(item))
+            else:
                 results += self._read(key.subject, item)
-            elif self._none_for_missing:
-                results.append(None)
         return results
 
     def _read(self, subject: Subject, item: StoredItem) -> tuple[Any, ...]:
@@ -351,7 +360,7 @@ def _chunks(
             if earlier is not key.subject:
                 raise QueryError(
                     f"get_many: the item with the key {quoted(key.given[1])} is asked for as "
-                    f"{earlier.name} and as {key.subject.name}; ask for it once, as the model that "
+                    f"{earlier.shown} and as {key.subject.shown}; ask for it once, as the model that "
                     f"it is of"
                 )
             continue
@@ -473,7 +482,13 @@ def _table_of(said: str, tables: Sequence[str]) -> str:
     """The table that a reply means, which may call one by its name that was asked by its ARN."""
     if said in tables or len(tables) == 1:
         return said if said in tables else tables[0]
-    return next(each for each in tables if each.rpartition("/")[2] == said.rpartition("/")[2])
+    name = said.rpartition("/")[2]
+    found = next((each for each in tables if each.rpartition("/")[2] == name), None)
+    if found is None:
+        raise CorruptReply(
+            "BatchGetItem", f"it speaks of the table {said!r}, which was not asked for"
+        )
+    return found
 
 
 def _left(
@@ -511,7 +526,7 @@ def whole_items(
     """The whole items, or the attributes of them that are needed, behind what an index has of them, each
     with that, in its order, and the capacity units that they cost. What was deleted since is left out.
     """
-    subject = Subject(info.name, core.table_name(info.table), needs=needs, decode=decode)
+    subject = Subject(info.cls, core.table_name(info.table), needs=needs, decode=decode)
     pairs: list[tuple[StoredItem, StoredItem]] = []
     consumed = 0.0
     for start in range(0, len(places), limits.BATCH_GET_ITEMS):

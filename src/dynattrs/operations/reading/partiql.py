@@ -39,11 +39,13 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 
 R = TypeVar("R")
 
+#: Texts and names, which may have in them what looks like a comment, and comments.
+_COMMENTS: Final = re.compile(r"""('[^']*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 #: What may ask something of an item that is there. Asked for the item, DynamoDB Local says of a second INSERT
 #: that a condition was false, and not that there is one already.
 _CONDITIONAL: Final = re.compile(r"\s*(UPDATE|DELETE)\b", re.IGNORECASE)
-_SELECT: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
-_SELECT_ALL: Final = re.compile(r"\s*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
+_SELECT: Final = re.compile(r"[\s(]*SELECT\b", re.IGNORECASE)
+_SELECT_ALL: Final = re.compile(r"[\s(]*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
 _MODIFIED: Final = re.compile(r"\bRETURNING\s+MODIFIED\s+(OLD|NEW)\s*\*\s*;?\s*$", re.IGNORECASE)
 
 
@@ -84,14 +86,19 @@ def said(statement: object, parameters: Sequence[object], *, consistent: bool = 
         request["Parameters"] = [_encoded(each) for each in parameters]
     if consistent:
         request["ConsistentRead"] = True
-    if _CONDITIONAL.match(statement):
+    if _CONDITIONAL.match(_bare(statement)):
         request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
     return Said(statement, tuple(parameters), reads(statement), request)
 
 
 def reads(statement: str) -> bool:
     """Whether a statement changes nothing."""
-    return _SELECT.match(statement) is not None
+    return _SELECT.match(_bare(statement)) is not None
+
+
+def _bare(statement: str) -> str:
+    """A statement without its comments."""
+    return _COMMENTS.sub(lambda found: found[1] or " ", statement)
 
 
 def check_whole(statement: str, model: str) -> None:
@@ -100,12 +107,12 @@ def check_whole(statement: str, model: str) -> None:
     Raises:
         QueryError: Fields that were not read would be defaults, and a save would store those.
     """
-    if reads(statement) and not _SELECT_ALL.match(statement):
+    if reads(statement) and not _SELECT_ALL.match(_bare(statement)):
         raise QueryError(
             f"the statement selects some attributes, and a {model} that lacks the others must not be "
             f"saved back; write SELECT *, or leave model out for plain rows"
         )
-    if (found := _MODIFIED.search(statement)) is not None:
+    if (found := _MODIFIED.search(_bare(statement))) is not None:
         raise QueryError(
             f"the statement returns what it modifies, and a {model} that lacks the other attributes "
             f"must not be saved back; write RETURNING ALL {found[1].upper()} *, or leave model out for "

@@ -19,8 +19,15 @@ from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Refused, as_model_error, load_value
 from dynattrs.mapper.upgrades import schema_version
 from dynattrs.operations.flows import Decode
-from dynattrs.operations.item_keys import fields_of_key, key_in, key_parts, stored_parts
+from dynattrs.operations.item_keys import (
+    fields_of_key,
+    is_class_of,
+    key_in,
+    key_parts,
+    stored_parts,
+)
 from dynattrs.operations.reading.objects import rows_decoder
+from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm, info_of
 from dynattrs.schema.table import AttributeMap
@@ -187,6 +194,8 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
         QueryError: It is no class with fields, or has one that the model has not; or it is a model of
             the same table: an object that was read in part could be saved in place of the whole item.
     """
+    if not is_class_of(cls):
+        raise QueryError(f"as_({quoted(cls)}): a class with fields is expected")
     own = info_of(get_origin(cls) or cls)
     if own is not None and own.table.name == info.table.name:
         raise QueryError(

@@ -100,6 +100,8 @@ def _pairs(wanted: Any, rows: Any) -> Iterable[tuple[object, Sequence[object]]]:
                 "execute_many: statements are expected, as [(statement, *parameters), …], or one "
                 "statement and rows of parameters"
             )
+        if not isinstance(rows, Iterable):
+            raise QueryError(f"execute_many(statement, {quoted(rows)}): rows are expected")
         for row in rows:
             if not isinstance(row, (tuple, list)):
                 raise QueryError(
@@ -109,6 +111,8 @@ def _pairs(wanted: Any, rows: Any) -> Iterable[tuple[object, Sequence[object]]]:
         return
     if rows is not None:
         raise QueryError("execute_many: rows of parameters are for one statement, which is a str")
+    if not isinstance(wanted, Iterable):
+        raise QueryError(f"execute_many({quoted(wanted)}): statements are expected")
     for each in wanted:
         if isinstance(each, tuple) and each:
             yield each[0], each[1:]

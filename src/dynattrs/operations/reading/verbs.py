@@ -163,11 +163,9 @@ class ReadVerbs(Owner):
             skip = functools.partial(is_expired, self._core, info)
         part = self._part(info, as_, select, unexpired=unexpired)
         if part is not None:
-            return batch_get.Subject(
-                info.name, table, part.reads(), skip=skip, needs=part.attributes
-            )
+            return batch_get.Subject(model, table, part.reads(), skip=skip, needs=part.attributes)
         return batch_get.Subject(
-            info.name, table, self._loads(info, model), self._core.after_load(info), skip,
+            model, table, self._loads(info, model), self._core.after_load(info), skip,
             decode=decoder(info, model, "Responses"),
         )  # fmt: skip
 
