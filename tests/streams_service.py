@@ -268,7 +268,7 @@ class StreamsService:
         self.now = clock or Clock()
         self.coarse, self.at_timestamp, self.holes, self.stale = coarse, at_timestamp, holes, stale
         self.page, self.shards_a_page = page, shards_a_page
-        self.retention = RETENTION
+        self.retention, self.iterators_live = RETENTION, ITERATOR_LIVES
         self.random = random.Random(seed)
         self.streams: dict[str, Stream] = {}
         #: Every request, in order.
@@ -475,7 +475,7 @@ class StreamsService:
         if Limit > MOST_RECORDS:
             raise invalid(f"Limit should be less than or equal to {MOST_RECORDS}")
         place = Position.read(ShardIterator)
-        if self.now() - place.given > ITERATOR_LIVES:
+        if self.now() - place.given > self.iterators_live:
             raise Refused("ExpiredIteratorException", "Iterator expired")
         stream = self.streams.get(place.arn)
         shard = None

@@ -16,6 +16,7 @@ from typing import Any
 
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import (
+    Await,
     Call,
     Environment,
     Flow,
@@ -31,8 +32,45 @@ NOON = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
 #: The task that takes steps.
 who: ContextVar[object] = ContextVar("who", default=None)
 
+#: The process that a task is in, where a test has given it one.
+where: ContextVar[Process | None] = ContextVar("where", default=None)
+
 #: Answers a call: with a reply, or with an error that it returns.
 Service = Callable[[Call], Any]
+
+
+class Process:
+    """A process that may die, or stand still, at any moment: then its tasks take no steps.
+
+    What it has sent by then arrives nevertheless.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.frozen_until = 0.0
+
+
+class Nap:
+    """What a function of a program gives to await: it takes some time.
+
+    Args:
+        seconds: How long.
+        over: Called at the end, unless its process has died.
+    """
+
+    def __init__(self, seconds: float, over: Callable[[], object]) -> None:
+        self.seconds, self._over = seconds, over
+
+    def __await__(self) -> Any:
+        raise AssertionError("an event loop awaits what is made for virtual time")
+
+    def end(self) -> Any:
+        """What it gives, or the error that it ends with."""
+        try:
+            return self._over()
+        except Exception as error:
+            return error
 
 
 class Running:
@@ -65,6 +103,16 @@ class Running:
             self._waiting.append(function)
 
     def step(self, outcome: Any = None) -> None:
+        process = self._context.get(where)
+        if process is not None:
+            if process.dead:
+                return
+            if process.frozen_until > self._time.seconds:
+                frozen = process.frozen_until - self._time.seconds
+                self._time.after(frozen, lambda: self.step(outcome))
+                return
+        if isinstance(outcome, Nap):
+            outcome = outcome.end()
         act = self._flow.throw if isinstance(outcome, BaseException) else self._flow.send
         try:
             effect = self._context.run(act, outcome)
@@ -91,11 +139,15 @@ class VirtualTime:
         self._numbers = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None], list[Any]]] = []
 
-    def core(self, *, concurrency: int = 8, deadline: float = 60.0) -> Core:
-        chance = random.Random(0)
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
+
+    def core(self, *, concurrency: int = 8, deadline: float = 60.0, seed: int = 0) -> Core:
+        chance = random.Random(seed)
         environment = Environment(
-            lambda: self.seconds, chance.random, lambda: NOON, caller=who.get, cancellable=True
-        )
+            lambda: self.seconds, chance.random, self.now, lambda: f"{chance.getrandbits(64):016x}",
+            caller=who.get, cancellable=True,
+        )  # fmt: skip
         return Core(environment, timedelta(seconds=deadline), concurrency)
 
     def after(
@@ -105,8 +157,10 @@ class VirtualTime:
         told = [] if told is None else told
         heapq.heappush(self._heap, (self.seconds + seconds, next(self._numbers), function, told))
 
-    def start(self, flow: Flow[Any]) -> Running:
-        task = Running(self, flow, copy_context())
+    def start(self, flow: Flow[Any], process: Process | None = None) -> Running:
+        context = copy_context()
+        context.run(where.set, process)
+        task = Running(self, flow, context)
         self.after(0.0, task.step)
         return task
 
@@ -114,15 +168,37 @@ class VirtualTime:
         """What a flow gives, when it and all that it has started is over."""
         task = self.start(flow)
         while self._heap:
-            at, _, function, told = heapq.heappop(self._heap)
-            if not told:  # else it goes on already
-                self.seconds = at
-                function()
+            self._next()
         return task.result()
+
+    def drive(self, flow: Flow[Any]) -> Any:
+        """What a flow gives, as soon as it is over; what else goes on stays as it is."""
+        task, until = self.start(flow), self.seconds + 3_600
+        while not task.over:
+            assert self._heap, "all flows wait for ever"
+            assert self.seconds < until, "it does not come to an end"
+            self._next()
+        return task.result()
+
+    def run_until(self, seconds: float) -> None:
+        """Let time go by until then."""
+        while self._heap and self._heap[0][0] <= seconds:
+            self._next()
+        self.seconds = seconds
+
+    def _next(self) -> None:
+        at, _, function, told = heapq.heappop(self._heap)
+        if not told:  # else it goes on already
+            self.seconds = at
+            function()
 
     def perform(self, effect: Any, task: Running, context: Context) -> None:
         if isinstance(effect, Call):
-            self.after(self.latency / 2, lambda: self._call(effect, task))
+            self.after(self.latency / 2, lambda: self._call(effect, task, context))
+        elif isinstance(effect, Await):
+            nap: Any = effect.awaitable
+            assert isinstance(nap, Nap)
+            self.after(nap.seconds, lambda: task.step(nap))
         elif isinstance(effect, Pause):
             self.after(effect.seconds, task.step)
         elif isinstance(effect, Start):
@@ -138,8 +214,8 @@ class VirtualTime:
             assert isinstance(effect, WaitFor)
             self._wait_for(effect, task)
 
-    def _call(self, call: Call, task: Running) -> None:
-        outcome = self.service(call)
+    def _call(self, call: Call, task: Running, context: Context) -> None:
+        outcome = context.run(self.service, call)
         self.after(self.latency / 2, lambda: task.step(outcome))
 
     def _once(self, tasks: tuple[Any, ...], task: Running) -> None:
