@@ -28,6 +28,7 @@ from dynattrs import (
     OutcomeUnknown,
     ServiceError,
     Session,
+    StatementsFailed,
     UnsentWrites,
     add,
     field,
@@ -84,6 +85,21 @@ def in_transaction(session: Any) -> None:
         t.insert(Doc("b"))
 
 
+SELECTS = [('SELECT * FROM "damaged-things" WHERE id = ?', key) for key in ("a", "none")]
+UPDATES = [('UPDATE "damaged-things" SET "count" = "count" + ? WHERE id = ?', 1, "a")]
+
+
+def selecting(session: Any) -> Any:
+    with session.transaction() as t:
+        rows = [t.execute(*each, model=Thing) for each in SELECTS]
+    return [row.row for row in rows]
+
+
+def updating(session: Any) -> None:
+    with session.transaction() as t:
+        t.execute(*UPDATES[0])
+
+
 VERBS: dict[str, Callable[[Any], Any]] = {
     "get": lambda s: s.get(Thing, "a"),
     "get_one": lambda s: s.get_one(Thing, "a"),
@@ -94,6 +110,10 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "scan": lambda s: s.scan(Thing).first(),
     "transact_get": lambda s: s.transact_get((Thing, "a"), (Doc, "a")),
     "execute": lambda s: list(s.execute('SELECT * FROM "damaged-things"', model=Thing)),
+    "get, a part": lambda s: s.get(Thing, "a", select=(Thing.count,)),
+    "get_many, of several": lambda s: s.get_many([(Thing, "a"), (Doc, "a")], ordered=True).all(),
+    "execute_many": lambda s: s.execute_many(SELECTS, model=Thing),
+    "statements": selecting,
     "tables.exists": lambda s: s.tables.exists(Thing),
     "save": lambda s: s.save(Thing("a", 1)),
     "save, when": lambda s: s.save(Thing("a", 1), when=Thing.count == 7),
@@ -108,8 +128,10 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "save_all": lambda s: s.save_all([Thing("a", 1), Thing("b", 2)]),
     "batch": batched,
     "transaction": in_transaction,
+    "execute_many, writing": lambda s: s.execute_many(UPDATES),
+    "statements, writing": updating,
 }
-READS = frozenset(list(VERBS)[:10])
+READS = frozenset(list(VERBS)[:14])
 
 # --- Damage -----------------------------------------------------------------------------------------
 
@@ -230,6 +252,8 @@ class World:
         self.relay.damage, self.relay.left = damage, damage.times if damage else 0
         try:
             found: Any = VERBS[verb](session)
+        except StatementsFailed as error:
+            found = error.failed[0].cause
         except Exception as error:
             found = error
         self.relay.left = 0

@@ -18,6 +18,7 @@ from dynattrs import (
     ServiceError,
     ServiceUnavailable,
     Session,
+    StatementsFailed,
     Table,
     Throttled,
     UnsentWrites,
@@ -82,6 +83,11 @@ def in_transaction(session: Any) -> None:
         t.update(Thing, "a", add(Thing.count, 1))
 
 
+def updating(session: Any) -> None:
+    with session.transaction() as t:
+        t.execute("UPDATE things SET n = ? WHERE id = ?", 1, "a")
+
+
 VERBS: dict[str, Callable[[Any], Any]] = {
     "batch": batched,
     "save_all": lambda s: s.save_all([Doc("a"), Doc("b")]),  # each with a condition
@@ -90,8 +96,10 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "transaction": in_transaction,
     "transact_get": lambda s: s.transact_get((Thing, "a"), (Thing, "b")),
     "guarded delete": deleting,
+    "execute_many": lambda s: s.execute_many("SELECT * FROM things WHERE id = ?", [("a",)]),
+    "statements": updating,
 }
-READS = {"get_many", "transact_get"}
+READS = {"get_many", "transact_get", "execute_many"}
 FAILURES: dict[str, tuple[Any, type[Exception]]] = {
     "throttled": (failure("ThrottlingException"), Throttled),
     "failed": (failure("InternalServerError", 500), ServiceUnavailable),
@@ -143,10 +151,12 @@ def make_session(
 def failing(act: Callable[[Any], Any], session: Any) -> tuple[list[Any], float]:
     """How a verb ends: with which errors, and after how long."""
     began = time.monotonic()
-    with pytest.raises((ServiceError, ConnectionFailed, OutcomeUnknown, UnsentWrites)) as caught:
+    kinds = (ServiceError, ConnectionFailed, OutcomeUnknown, UnsentWrites, StatementsFailed)
+    with pytest.raises(kinds) as caught:
         act(session)
     lasted = time.monotonic() - began
-    errors = [each.cause for each in getattr(caught.value, "unsent", ())] or [caught.value]
+    parts = getattr(caught.value, "unsent", ()) or getattr(caught.value, "failed", ())
+    errors = [each.cause for each in parts] or [caught.value]
     return [each.__cause__ if isinstance(each, OutcomeUnknown) else each for each in errors], lasted
 
 

@@ -32,6 +32,7 @@ from dynattrs import (
     ServiceError,
     ServiceUnavailable,
     Session,
+    StatementsFailed,
     Throttled,
     UnsentWrites,
     add,
@@ -64,6 +65,8 @@ def answer(received: Received) -> bytes:
         "BatchGetItem": {"Responses": {"things": [STORED]}, "UnprocessedKeys": {}},
         "BatchWriteItem": {"UnprocessedItems": {}},
         "TransactGetItems": {"Responses": [ITEM]},
+        "BatchExecuteStatement": {"Responses": [ITEM]},
+        "ExecuteTransaction": {"Responses": [ITEM]},
         "DescribeTable": {"Table": {"TableName": "things", "TableStatus": "ACTIVE"}},
     }
     found = replies.get(received.operation, {})
@@ -256,6 +259,20 @@ def batched(session: Any) -> None:
         batch.save(Thing("a", 1))
 
 
+SELECT, UPDATE = "SELECT * FROM things WHERE id = ?", "UPDATE things SET n = ? WHERE id = ?"
+
+
+def selecting(session: Any) -> Any:
+    with session.transaction() as t:
+        found = t.execute(SELECT, "a", model=Thing)
+    return found.row
+
+
+def updating(session: Any) -> None:
+    with session.transaction() as t:
+        t.execute(UPDATE, 1, "a")
+
+
 VERBS: dict[str, Verb] = {
     "get": Verb(lambda s: s.get(Thing, "a"), reads=True),
     "get_one": Verb(lambda s: s.get_one(Thing, "a"), reads=True),
@@ -268,6 +285,11 @@ VERBS: dict[str, Verb] = {
     "first": Verb(lambda s: s.scan(Thing).first(), reads=True),
     "execute": Verb(lambda s: list(s.execute("SELECT * FROM things", model=Thing)), again=False),
     "transact_get": Verb(lambda s: s.transact_get((Thing, "a")), reads=True),
+    "get, a part": Verb(lambda s: s.get(Thing, "a", select=(Thing.count,)), reads=True),
+    "execute_many": Verb(lambda s: s.execute_many(SELECT, [("a",)], model=Thing), reads=True),
+    "statements": Verb(selecting, reads=True),
+    "execute_many, writing": Verb(lambda s: s.execute_many(UPDATE, [(1, "a")]), again=False),
+    "statements, writing": Verb(updating),
     "tables.describe": Verb(lambda s: s.tables.describe(Thing), reads=True),
     "tables.exists": Verb(lambda s: s.tables.exists(Thing), reads=True),
     "save": Verb(lambda s: s.save(Thing("a", 1))),
@@ -319,8 +341,9 @@ def wrong_answers(
         server.script = [NONE[what]] * 12
         try:
             found = verb.act(session)
-        except (ConnectionFailed, OutcomeUnknown, UnsentWrites) as error:
-            causes = [each.cause for each in getattr(error, "unsent", ())] or [error]
+        except (ConnectionFailed, OutcomeUnknown, UnsentWrites, StatementsFailed) as error:
+            parts = getattr(error, "unsent", ()) or getattr(error, "failed", ())
+            causes = [each.cause for each in parts] or [error]
             wrong += [(what, each) for each in causes if not _says_so(each, verb)]
         except Exception as error:
             wrong.append((what, error))
@@ -630,7 +653,7 @@ def test_no_content_answers_a_write_and_no_read(
             verb.act(session)
             assert len(server.received) == before + 1
         else:
-            with pytest.raises((ConnectionFailed, OutcomeUnknown)):
+            with pytest.raises((ConnectionFailed, OutcomeUnknown, StatementsFailed)):
                 verb.act(session)
         server.script = []
 
