@@ -10,7 +10,7 @@ from dynattrs.tools import guide
 
 #: What a reader looks for.
 TOPICS = [
-    "Declare", "Session", "Save, get, delete", "Query", "Conditions", "Update and edit",
+    "Declare", "Session", "Save, get, delete", "Query", "Vectors", "Conditions", "Update and edit",
     "Versions and conditions on writes", "Transaction", "Single table", "Pages", "asyncio", "Tests",
     "Errors",
 ]  # fmt: skip

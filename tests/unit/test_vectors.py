@@ -37,7 +37,6 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call, Pause
 from dynattrs.tools import generation, workbench
-from dynattrs.tools.command.policies import policy
 from stepped_session import ByHand
 from table_service import Service
 
@@ -150,6 +149,9 @@ def test_the_generated_source_declares_the_same_table():
 
 
 def test_a_search_has_a_statement_of_its_own_in_a_policy():
+    pytest.importorskip("click", reason="pip install 'dynattrs[cli]'")
+    from dynattrs.tools.command.policies import policy
+
     found = policy([APP], where="arn:aws:dynamodb:*:*:table/")
 
     by_name = {each["Sid"]: each for each in found["Statement"]}
@@ -490,8 +492,9 @@ def test_a_botocore_that_is_too_old_is_named():
 )
 def test_an_older_botocore_refuses_to_create_them_in_other_words():
     with Session(client=client_of()) as session:
-        with pytest.raises(ConfigurationError, match="does not know vector indexes"):
-            session._drive(iter([Call("create_table", APP.create_arguments())]))  # type: ignore[arg-type]
+        wire = session._driver.wire
+        with pytest.raises(ConfigurationError, match="does not know VectorIndexes of CreateTable"):
+            wire.call(Call("create_table", APP.create_arguments()))
 
 
 @needs_vectors

@@ -206,4 +206,5 @@ def is_changing(description: Message) -> bool:
     """Whether an index is not ready to be searched: it is ready when ACTIVE and not being filled, and one
     that is being filled may be called either.
     """
-    return description.get("IndexStatus") != "ACTIVE" or bool(description.get("Backfilling"))
+    status = description.get("IndexStatus", "ACTIVE")
+    return status != "ACTIVE" or bool(description.get("Backfilling"))

@@ -130,8 +130,6 @@ def translate(error: Exception, operation: str, table: str | None) -> DynattrsEr
     if configuration is not None:
         return configuration
     if isinstance(error, botocore_errors.ParamValidationError):
-        if "VectorIndex" in (said := str(error)) and "Unknown parameter" in said:
-            return _too_old("it does not know vector indexes")
         unknown = _UNKNOWN.search(str(error))
         if unknown is not None:
             return _too_old(f"it does not know {unknown[1]} of {operation}")
