@@ -149,7 +149,11 @@ class Service(TableVerbs, Sync):
             self.policies[name] = made.pop("ResourcePolicy")
         _encrypt(made)
         for each in (made, *made.get("GlobalSecondaryIndexes", ())):
-            least = {"ReadUnitsPerSecond": 12_000, "WriteUnitsPerSecond": 4_000}
+            units = each.get("ProvisionedThroughput", {})
+            least = {
+                "ReadUnitsPerSecond": units.get("ReadCapacityUnits", 12_000),
+                "WriteUnitsPerSecond": units.get("WriteCapacityUnits", 4_000),
+            }
             each["WarmThroughput"] = least | each.get("WarmThroughput", {}) | {"Status": "ACTIVE"}
         if "TableClass" in arguments:
             self.there[name]["TableClassSummary"] = {"TableClass": arguments["TableClass"]}

@@ -248,6 +248,34 @@ def test_a_restored_table_is_waited_for_and_overrides_are_asked_for(stubbed: Any
 
 
 @pytest.mark.threads_only(reason="a stubber is of boto3's client")
+@pytest.mark.parametrize(
+    ("status", "source", "goes_on"),
+    [("CREATING", "01-a", True), ("ACTIVE", "01-a", False), ("CREATING", "02-b", False)],
+)
+def test_a_restored_table_is_waited_for_again(
+    stubbed: Any, status: str, source: str, goes_on: bool
+):
+    """When the time to wait had gone by, or the answer was lost."""
+    session, stubber = stubbed
+    stubber.add_client_error("restore_table_from_backup", "TableAlreadyExistsException", "there")
+    arn = details("")["BackupArn"]
+    summary = {
+        "SourceBackupArn": arn.replace("01-a", source),
+        "RestoreDateTime": datetime(2026, 1, 2, tzinfo=timezone.utc),
+        "RestoreInProgress": status == "CREATING",
+    }
+    table = {"TableName": "dev-x-y-z", "TableStatus": status, "RestoreSummary": summary}
+    stubber.add_response("describe_table", {"Table": table})
+    if goes_on:
+        stubber.add_response("describe_table", {"Table": table | {"TableStatus": "ACTIVE"}})
+        session.tables.restore(arn, "x-y-z")
+        return
+
+    with pytest.raises(ServiceError, match="TableAlreadyExistsException"):
+        session.tables.restore(arn, "x-y-z")
+
+
+@pytest.mark.threads_only(reason="a stubber is of boto3's client")
 def test_a_wait_for_a_restored_table_has_an_end(stubbed: Any):
     session, stubber = stubbed
     stubber.add_response(

@@ -114,6 +114,16 @@ def test_features_are_reflected(session: Session, endpoint: Any):
         assert found.kinesis == FULL.kinesis
 
 
+def test_the_key_that_aws_manages_is_reflected(session: Session, endpoint: Any):
+    managed = Table("full", partition_key="id", encryption="managed")
+    session.tables.create(managed)
+
+    found = session.tables.reflect("full")
+
+    assert found.encryption == ("managed" if endpoint.engine == "embedded" else None)
+    assert session.tables.diff(found) == session.tables.diff(managed) == []
+
+
 @pytest.mark.parametrize("endpoint", ["embedded"], indirect=True)
 def test_a_replica_has_the_items(session: Session, client: Any, endpoint: Any, table_prefix: str):
     @model(FULL)

@@ -318,7 +318,7 @@ def check_key(subject: str, option: str, value: object) -> None:
     """
     if isinstance(value, str) and (_KEY_ID.fullmatch(value) or _KEY_ARN.fullmatch(value)):
         return
-    if isinstance(value, str) and "alias/" in value:
+    if isinstance(value, str) and _names_alias(value):
         problem = (
             "an alias says not which key it is, and could not be compared; write the key's ARN"
         )
@@ -397,7 +397,13 @@ def described_encryption(description: Message) -> str:
     found = description.get("SSEDescription", {})
     if found.get("Status") in (None, "DISABLED", "DISABLING"):
         return OWNED
-    return str(found.get("KMSMasterKeyArn") or MANAGED)
+    key = str(found.get("KMSMasterKeyArn") or MANAGED)
+    # The service has no alias there; some engines have that of AWS's key.
+    return MANAGED if _names_alias(key) else key
+
+
+def _names_alias(key: str) -> bool:
+    return "alias/" in key
 
 
 def same_key(declared: str, stored: str) -> bool:
@@ -435,20 +441,23 @@ def declared_replicas(description: Message) -> Replicas | None:
         return None
     witnesses = described_witnesses(description)
     strong = description.get("MultiRegionConsistency") == "STRONG"
+    # While regions are being dropped there are fewer.
+    whole = strong and len(found) + len(witnesses) == limits.STRONG_REGIONS - 1
     return Replicas(
         [_declared_replica(each) for each in found.values()],
-        consistency="strong" if strong else None,
-        witness=witnesses[0] if witnesses else None,
+        consistency="strong" if whole else None,
+        witness=witnesses[0] if whole and witnesses else None,
     )
 
 
 def _declared_replica(found: Message) -> Replica:
     classes: dict[str, Any] = {stored: name for name, stored in TABLE_CLASSES.items()}
     read, most = described_reads(found)
+    key = found.get("KMSMasterKeyId")
     indexes = {each["IndexName"]: described_reads(each) for each in indexes_of_replica(found)}
     return Replica(
         found["RegionName"],
-        kms_key=found.get("KMSMasterKeyId"),
+        kms_key=None if key is None or _names_alias(key) else key,
         read=read,
         max_read=most,
         table_class=classes.get(found.get("ReplicaTableClassSummary", {}).get("TableClass")),

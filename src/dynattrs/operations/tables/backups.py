@@ -16,7 +16,7 @@ from dynattrs.errors import InvalidRequest, ModelError, ServiceError
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, verb
 from dynattrs.operations.tables.declared import Subject, table_of
-from dynattrs.operations.tables.looking import pauses
+from dynattrs.operations.tables.looking import find, pauses
 from dynattrs.operations.tables.waiting import Watch, until_active
 from dynattrs.quoting import quoted
 from dynattrs.schema.capacity import Billing, billing_mode, check_billing
@@ -349,8 +349,32 @@ def _restored(
 ) -> Flow[None]:
     name = real_name(core, to)
     watch = Watch(core, timeout)
-    yield from _patiently(Call(operation, {"TargetTableName": name, **parameters}), name, watch)
+    call = Call(operation, {"TargetTableName": name, **parameters})
+    try:
+        yield from _patiently(call, name, watch)
+    except ServiceError as error:
+        # The answer to it was lost, or it was waited for before.
+        if error.code != "TableAlreadyExistsException" or not (
+            yield from _is_being_restored(name, parameters)
+        ):
+            raise
     yield from until_active(watch, name)
+
+
+def _is_being_restored(name: str, parameters: Message) -> Flow[bool]:
+    """Whether a table is on its way from the same backup, or the same instant of the same table."""
+    description = yield from find(name)
+    if description is None or description["TableStatus"] == "ACTIVE":
+        return False
+    summary = description.get("RestoreSummary", {})
+    if "BackupArn" in parameters:
+        return bool(summary.get("SourceBackupArn") == parameters["BackupArn"])
+    arn = str(summary.get("SourceTableArn", ""))
+    source = parameters.get("SourceTableArn", arn)
+    named = parameters.get("SourceTableName", arn.rpartition("/")[2])
+    instant = parameters.get("RestoreDateTime", summary.get("RestoreDateTime"))
+    stored = (arn, arn.rpartition("/")[2], summary.get("RestoreDateTime"))
+    return stored == (source, named, instant)
 
 
 def _overrides(

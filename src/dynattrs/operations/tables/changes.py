@@ -50,7 +50,7 @@ class Order(IntEnum):
 #: What comes after a table was created, by whichever process that was.
 _LAST: Final = frozenset(
     (
-        Order.BACK_UP, Order.TAG, Order.REPLICA, Order.DESTINATION_ON, Order.INSIGHTS, Order.POLICY,
+        Order.BACK_UP, Order.STREAM_ON, Order.REPLICA, Order.DESTINATION_ON, Order.INSIGHTS, Order.POLICY,
         Order.TTL_ON,
     )
 )  # fmt: skip

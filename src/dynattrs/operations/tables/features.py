@@ -304,11 +304,9 @@ class _Features(Comparing):
         stored = self.found.features.contributor_insights
         if stored is None:
             return
-        subjects: list[tuple[str | None, Insights | None]] = [
-            (None, self.table.contributor_insights)
-        ]
-        subjects += [(each.name, each.contributor_insights) for each in self._indexes()]
-        for index, declared in subjects:
+        said: dict[str | None, Insights | None] = {None: self.table.contributor_insights}
+        said.update({each.name: each.contributor_insights for each in self._indexes()})
+        for index, declared in said.items():
             mode = None if index in created else stored.get(index)
             if declared is None or _same_insights(declared, mode):
                 continue

@@ -72,7 +72,9 @@ def compared(
 def _compared_now(
     table: Table, name: str, description: Message, only: Collection[TableSetting] | None
 ) -> Flow[list[TableChange]]:
-    asked = [each for each in _ASKED if says(table, each) and (only is None or each in only)]
+    asked: list[TableSetting] = [
+        each for each in _ASKED if says(table, each) and (only is None or each in only)
+    ]
     ttl, recovery = None, None
     if "ttl" in asked:
         ttl = yield from ttl_of(name)

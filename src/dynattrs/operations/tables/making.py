@@ -105,7 +105,7 @@ def _finished(table: Table, name: str, watch: Watch) -> Flow[None]:
                 raise
     if table.ttl_attribute is not None:
         yield changes.ttl_call(name, table.ttl_attribute, enabled=True)
-    said = [each for each in _AFTERWARDS if says(table, each)]
+    said: list[TableSetting] = [each for each in _AFTERWARDS if says(table, each)]
     if said:
         description = yield from until_active(watch, name)
         left = yield from compared(table, name, description, only=said)
