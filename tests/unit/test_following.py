@@ -42,7 +42,7 @@ def fake(clock: Clock) -> StreamsService:
     return StreamsService(clock)
 
 
-def changes(fake: StreamsService, *models: Any, seed: int = 0, **options: Any) -> Changes[Any]:
+def changes(fake: StreamsService, *models: Any, seed: int = 0, **options: Any) -> Any:
     given = {"start": "horizon", "follow": False, "until": None, "others": "skip", **options}
     session = DrivenSession(fake, seed)
     return Changes(session, session._core, models or (Note,), **given)

@@ -53,7 +53,7 @@ class AnyChanges(Generic[M_co]):
         for info in infos:
             core.table_name(info.table)
         self._source = Source(infos, None, core.table_names.__getitem__, core.hooks.after_load)
-        self._others = others
+        self._others: Others = others
         tables = list(dict.fromkeys(core.table_names[info.table.name] for info in infos))
         _check_end(start, follow, until)
         self._follower = Follower(
