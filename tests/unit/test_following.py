@@ -208,6 +208,29 @@ def test_an_instant_is_where_it_begins(fake: StreamsService, clock: Clock) -> No
     assert sorted(read(changes(fake, start=instant))) == [7, 8, 9]
 
 
+def test_shards_from_before_an_instant_are_not_read(fake: StreamsService, clock: Clock) -> None:
+    """Where the service cannot begin at an instant, a day of records would be read to be thrown away."""
+    fake.at_timestamp = False
+    stream = fake.stream("shop", shards=2)
+    writer = Writer(stream)
+    old: list[str] = []
+    for _ in range(4):
+        writer.write(50)
+        clock.advance(HOURS)
+        old += [each.id for each in stream.open]
+        for shard in stream.open:
+            stream.roll(shard)
+    writer.write(20)
+    clock.advance(HOURS)
+    iterator = changes(fake, start="latest", follow=True)
+    writer.write(4)
+    stream.roll()
+    writer.write(4)
+
+    assert sorted(next(iterator).new.n for _ in range(8)) == list(range(221, 229))
+    assert not {each.shard for each in fake.asked if each.operation == "get_records"} & {*old}
+
+
 def test_until_is_where_it_ends(fake: StreamsService, clock: Clock) -> None:
     stream = fake.stream("shop", shards=2)
     writer = Writer(stream)
@@ -371,8 +394,9 @@ def test_a_stream_that_was_switched_off_and_on_is_a_gap_between_the_two(
     assert read(again) == [1, 2]
     clock.advance(25 * HOURS)
     late = changes(fake, start=token)
-    with pytest.raises(StreamGap, match=r"is gone"):
+    with pytest.raises(StreamGap, match=r"has another stream now") as caught:
         next(late)
+    assert caught.value.new_arn == new.arn
     assert read(late) == []
 
 

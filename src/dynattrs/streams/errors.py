@@ -71,7 +71,8 @@ class StreamGap(DynattrsError, LookupError):
         arn: The stream's ARN.
         shard: The shard's ID; None where the stream itself is gone or at its end.
         after: The sequence number of the last record before the gap; None where none is known.
-        until: The sequence number of the first record behind the gap; None where none is known.
+        until: The sequence number of the first record behind the gap; None where none is known. Without a
+            shard, when the stream was switched on.
         new_arn: The ARN of the stream that the table has now, where that is another one.
     """
 
@@ -85,15 +86,19 @@ class StreamGap(DynattrsError, LookupError):
     def __str__(self) -> str:
         if self.new_arn is not None:
             return (
-                f"changes of the table {self.table!r} may be missing: its stream {self.arn} was switched "
-                f"off, and it has another one now, {self.new_arn}; what was changed in between is in "
-                f"neither. "
-                f"{_GO_ON}"
+                f"changes of the table {self.table!r} may be missing: it has another stream now, "
+                f"{self.new_arn}, and what was changed between that one and {self.arn} may be in neither, "
+                f"because its stream was switched off and on, or it was made anew. {_GO_ON}"
+            )
+        if self.shard is None and self.until is not None:
+            return (
+                f"changes of the table {self.table!r} may be missing: its stream {self.arn} was switched on "
+                f"at {self.until}, which is later than the beginning that was asked for. {_GO_ON}"
             )
         if self.shard is None:
             return (
-                f"changes of the table {self.table!r} may be missing: its stream {self.arn} is gone. "
-                f"{_GO_ON}"
+                f"changes of the table {self.table!r} may be missing: its stream {self.arn} is gone, or was "
+                f"not read for longer than records are kept, which is 24 hours. {_GO_ON}"
             )
         after = "its beginning" if self.after is None else f"the record {self.after}"
         until = "what is left of it" if self.until is None else f"the record {self.until}"

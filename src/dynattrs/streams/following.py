@@ -18,7 +18,15 @@ from dynattrs.streams.errors import NoStream, StreamGap
 from dynattrs.streams.lineage import Lineage, Shard
 from dynattrs.streams.positions import END, HORIZON, Position
 from dynattrs.streams.service import StreamService
-from dynattrs.streams.shard_reader import KEPT, Page, ShardReader, number_of, time_of
+from dynattrs.streams.shard_reader import (
+    KEPT,
+    Page,
+    ShardReader,
+    first_record,
+    is_older,
+    number_of,
+    time_of,
+)
 from dynattrs.streams.tokens import Place, Token
 
 #: So many empty pages in a row are the end of what an open shard has by now. The service walks over stretches
@@ -32,8 +40,9 @@ _QUIET, _MOST_QUIET = 0.2, 1.0
 _BETWEEN_LOOKS: Final = 15.0
 #: The same where a shard was read to its end and its children are not described yet, doubled each time.
 _FOR_CHILDREN, _MOST_FOR_CHILDREN = 0.25, 10.0
-#: After so many of these who does not follow stops waiting for them.
-_LOOKS: Final = 4
+#: After so many of these it stops waiting for them if it does not follow, and if the stream is switched off,
+#: whose last shards have none: what is described may be some seconds old.
+_LOOKS, _LAST_LOOKS = 4, 6
 
 #: How long records take into a stream, generously: an instant has come when it was so long ago.
 _DELAY: Final = timedelta(seconds=5)
@@ -51,6 +60,9 @@ class Reading:
         due: When the next page is asked for at the earliest.
         empties: How many pages in a row were empty.
         over: Whether no more of it is wanted: it has come to the instant that is the end.
+        waits: Whether a page of it waits to be handed out.
+        seen: When it was last known that nothing was lost before the first record that it gives; None once it
+            has given one.
     """
 
     stream: Following
@@ -61,6 +73,7 @@ class Reading:
     empties: int = 0
     over: bool = False
     waits: bool = False
+    seen: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -107,7 +120,12 @@ class Following:
         known: Where shards begin that are not begun yet, as far as that is not their horizon.
         readings: The shards that are being read.
         finished: Those that were read to their end.
-        stale: Whether it goes on from a token older than what is kept.
+        lineage: Its shards; None before they were asked for.
+        fresh: Whether that is still to be done.
+        seen: When they were, or the token was given that it goes on from; the service's time.
+        look_at: When they are asked for again.
+        looks: How often they were asked for since one was finished.
+        over: Whether nothing more is wanted of it.
     """
 
     table: str
@@ -118,32 +136,30 @@ class Following:
     finished: set[str] = field(factory=set)
     lineage: Lineage | None = None
     fresh: bool = True
-    stale: bool = False
+    seen: datetime | None = None
     look_at: float = 0.0
     looks: int = 0
     over: bool = False
 
-    def begins(self, place: Place, *, stale: bool) -> None:
+    def begins(self, place: Place, at: datetime) -> None:
         """Go on from a token."""
-        self.start = place.start
-        if place.arn is None:
-            return
-        self.arn, self.fresh, self.stale = place.arn, False, stale
+        self.start, self.arn, self.fresh = place.start, place.arn, not place.shards
+        self.seen = None if place.arn is None else at
         self.finished = {shard for shard, position in place.shards.items() if position == END}
         self.known = {
             shard: position for shard, position in place.shards.items() if position != END
         }
 
-    def anew(self, arn: str | None) -> None:
+    def anew(self, arn: str) -> None:
         """Go on with another stream of the same table, from its beginning."""
         self.arn, self.start, self.lineage = arn, HORIZON, None
         self.known, self.readings, self.finished = {}, {}, set()
-        self.fresh, self.stale, self.look_at, self.looks = True, False, 0.0, 0
+        self.fresh, self.seen, self.look_at, self.looks = True, None, 0.0, 0
 
     def place(self) -> Place:
         """Where it stands."""
         if self.fresh:
-            return Place(None, {}, self.start)
+            return Place(self.arn, {}, self.start)
         shards = dict.fromkeys(self.finished, END)
         shards.update(self.known)
         shards.update((reading.id, reading.given) for reading in self.readings.values())
@@ -199,20 +215,24 @@ class Follower:
             begin = Position.at(service.environment.now() - timedelta(minutes=1))
         self._streams = [Following(table, begin) for table in tables]
         if isinstance(start, Token):
-            stale = service.environment.now() - start.at > KEPT
             for stream in self._streams:
-                stream.begins(start.places[stream.table], stale=stale)
+                stream.begins(start.places[stream.table], start.at)
         #: Pages that were read, and are to be handed out.
         self._arrived: deque[tuple[Reading, Page]] = deque()
         self._given: Given | None = None
-        #: Goes on behind the gap that was told last.
+        #: Goes on behind the gap that was told last; and when it was.
         self._behind: Callable[[], None] | None = None
+        self._told = service.now()
 
     # --- Where it stands ------------------------------------------------------------------------
 
     def token(self) -> Token:
         places = {stream.table: stream.place() for stream in self._streams}
-        return Token(self._service.environment.now(), places)
+        # Since then records may have been trimmed that were not read.
+        seen = [self._service.now()]
+        seen += [each.seen for each in self._streams if each.seen is not None]
+        seen += [each.seen for each in self._readings() if each.seen is not None]
+        return Token(min(seen), places)
 
     def close(self) -> None:
         """Forget what is being read ahead."""
@@ -313,6 +333,12 @@ class Follower:
             raise self._gap(outcome, lambda: self._behind_shard(reading))
         if isinstance(outcome, Exception):
             raise outcome
+        if self._may_lack(reading.seen):
+            first = number_of(outcome.records[0]) if outcome.records else None
+            gap = StreamGap(reading.stream.table, reading.reader.arn, reading.id, until=first)
+            raise self._gap(gap, lambda: self._behind_shard(reading))
+        if reading.seen is not None:
+            reading.seen = None if outcome.records else self._service.now()
         now = self._service.environment.monotonic()
         if outcome.records:
             reading.empties, reading.due = 0, now
@@ -326,6 +352,10 @@ class Follower:
         if outcome.records or outcome.closed:
             reading.waits = True
             self._arrived.append((reading, outcome))
+
+    def _may_lack(self, seen: datetime | None) -> bool:
+        """Whether records that were there may be gone, because it was so long ago."""
+        return seen is not None and self._service.now() - seen > KEPT
 
     def _is_tip_the_end(self) -> bool:
         if not self._follow:
@@ -348,7 +378,12 @@ class Follower:
                 continue
             if any(not each.over for each in stream.readings.values()):
                 return False
-            waits = stream.looks < _LOOKS if not self._follow else not self._is_tip_the_end()
+            if self._follow:
+                waits = not self._is_tip_the_end()
+            else:
+                waits = stream.looks < _LOOKS or (
+                    stream.lineage is not None and stream.lineage.is_off
+                )
             if stream.look_at <= now or (not stream.readings and waits):
                 return False
         return True
@@ -367,21 +402,30 @@ class Follower:
         yield from self._refreshed(stream, lineage)
         stream.lineage = lineage
         if stream.fresh:
+            if self._may_lack(stream.seen):
+                arn = lineage.arn
+                raise self._gap(StreamGap(stream.table, arn), lambda: self._anew(stream, arn))
             stream.fresh = False
-            if stream.start != HORIZON:
+            if stream.start.instant is not None:
                 stream.known = dict.fromkeys(lineage.shards, stream.start)
+                for shard in (yield from self._all_older(lineage, stream.start)):
+                    del stream.known[shard]
+                    stream.finished.add(shard)
         elif (gap_before := self._gap_before(stream, lineage)) is not None:
             raise gap_before
         self._begin(stream, lineage)
+        stream.seen = self._service.now()
         stream.forget_trimmed()
         now = self._service.environment.monotonic()
-        if stream.lacks_children() and not lineage.is_off:
+        may_follow = stream.lacks_children()
+        if may_follow and not (lineage.is_off and stream.looks >= _LAST_LOOKS):
             pause = min(_FOR_CHILDREN * 2.0 ** min(stream.looks, 10), _MOST_FOR_CHILDREN)
             stream.looks += 1
             stream.look_at = now + pause
-        else:
+            return
+        if not may_follow:
             stream.looks = _LOOKS
-            stream.look_at = now + _BETWEEN_LOOKS
+        stream.look_at = now + _BETWEEN_LOOKS
         if lineage.is_off and not stream.readings:
             yield from self._end(stream)
 
@@ -389,7 +433,20 @@ class Follower:
         try:
             yield from lineage.refreshed()
         except StreamGap as gap:
-            raise self._gap(gap, lambda: stream.anew(None)) from gap.__cause__
+            raise (yield from self._gap_to_next(stream)) from gap.__cause__
+
+    def _gap_to_next(self, stream: Following) -> Flow[StreamGap]:
+        """The gap between a stream that is gone, or was read to its end, and the one that there is now.
+
+        Raises:
+            NoStream: There is none now.
+        """
+        assert stream.arn is not None
+        found = yield from self._service.stream_of(stream.table)
+        if not found.enabled:
+            raise NoStream(stream.table)
+        gap = StreamGap(stream.table, stream.arn, new_arn=found.arn)
+        return self._gap(gap, lambda: self._anew(stream, found.arn))
 
     def _open(self, stream: Following) -> Flow[None]:
         found = yield from self._service.stream_of(stream.table)
@@ -400,6 +457,41 @@ class Follower:
             # Its time is told in whole seconds.
             stream.start = Position.at(self._service.now() - timedelta(seconds=gone + 1))
         stream.arn = found.arn
+        instant = stream.start.instant
+        if instant is not None and found.made is not None and instant < found.made:
+            # What was changed before is in no stream, or in another one; but if there was no table.
+            stream.start = HORIZON
+            if not found.is_first:
+                made = found.made.isoformat()
+                gap = StreamGap(stream.table, found.arn, until=made)
+                raise self._gap(gap, lambda: self._anew(stream, found.arn))
+
+    def _all_older(self, lineage: Lineage, start: Position) -> Flow[set[str]]:
+        """Closed shards that hold nothing since an instant, as the first records of those that follow show.
+
+        A service that begins at an instant says so itself. Else each of them would be read from its horizon.
+        """
+        found: set[str] = set()
+        instant = start.instant
+        parents = {shard.parent for shard in lineage.shards.values()}
+        waiting = [shard for shard in lineage.shards.values() if shard.id not in parents]
+        while waiting:
+            shard = waiting.pop()
+            parent = lineage.shards.get(shard.parent or "")
+            if instant is None or parent is None or parent.id in found:
+                continue
+            reader = ShardReader(self._service, lineage.arn, shard.id, start)
+            if (yield from reader.knows_instants(instant)):
+                break
+            first = yield from first_record(self._service, lineage.arn, shard.id)
+            if first is None or not is_older(first, instant):
+                waiting.append(parent)
+                continue
+            older: Shard | None = parent
+            while older is not None:
+                found.add(older.id)
+                older = lineage.shards.get(older.parent or "")
+        return found
 
     def _begin(self, stream: Following, lineage: Lineage) -> None:
         """Begin to read the shards whose turn it is."""
@@ -412,10 +504,14 @@ class Follower:
             if parent not in stream.readings and parent not in stream.known:
                 self._read(stream, shard, stream.known.pop(shard, HORIZON))
 
-    def _read(self, stream: Following, shard: str, position: Position) -> None:
+    def _read(
+        self, stream: Following, shard: str, position: Position, seen: datetime | None = None
+    ) -> None:
         assert stream.arn is not None
         reader = ShardReader(self._service, stream.arn, shard, position)
-        stream.readings[shard] = Reading(stream, reader, position)
+        reading = stream.readings[shard] = Reading(stream, reader, position)
+        if position == HORIZON:
+            reading.seen = seen or stream.seen or self._service.now()
 
     def _gap_before(self, stream: Following, lineage: Lineage) -> StreamGap | None:
         """A shard that was trimmed before it was read, as one shows that follows it; or the beginning of one
@@ -429,15 +525,14 @@ class Follower:
             ):
                 continue
             parent = shard.parent
-            if parent is None or self._is_known(stream, lineage, parent):
-                if not (stream.stale and parent in stream.finished):
-                    continue
+            if parent is not None and not self._is_known(stream, lineage, parent):
+                lost = parent
+            elif parent in stream.finished and self._may_lack(stream.seen):
                 lost = shard.id
             else:
-                lost = parent
+                continue
             behind = functools.partial(self._behind_lost, stream, shard, lost)
             return self._gap(StreamGap(stream.table, lineage.arn, lost), behind)
-        stream.stale = False
         return None
 
     def _is_known(self, stream: Following, lineage: Lineage, shard: str) -> bool:
@@ -450,33 +545,36 @@ class Follower:
 
     def _end(self, stream: Following) -> Flow[None]:
         """The stream is switched off, and all of it was read."""
-        found = yield from self._service.stream_of(stream.table)
-        if found.enabled and found.arn != stream.arn:
-            assert stream.arn is not None
-            gap = StreamGap(stream.table, stream.arn, new_arn=found.arn)
-            raise self._gap(gap, lambda: stream.anew(found.arn))
-        if self._follow and self._until is None:
-            raise NoStream(stream.table)
-        stream.over = True
+        try:
+            gap = yield from self._gap_to_next(stream)
+        except NoStream:
+            if self._follow and self._until is None:
+                raise
+            stream.over = True
+        else:
+            raise gap
 
     # --- Gaps -----------------------------------------------------------------------------------
 
     def _gap(self, gap: StreamGap, behind: Callable[[], None]) -> StreamGap:
         """The gap to tell. When the next page is asked for, it goes on behind it."""
-        self._behind = behind
+        self._behind, self._told = behind, self._service.now()
         return gap
+
+    def _anew(self, stream: Following, arn: str) -> None:
+        stream.anew(arn)
+        stream.seen = self._told
 
     def _behind_shard(self, reading: Reading) -> None:
         stream = reading.stream
         if stream.lineage is not None and reading.id in stream.lineage.shards:
-            reading.given = reading.reader.position = HORIZON
-            stream.look_at = 0.0
+            self._read(stream, reading.id, HORIZON, self._told)
         else:
             stream.finish(reading.id)
 
     def _behind_lost(self, stream: Following, shard: Shard, lost: str) -> None:
         if lost == shard.id:
-            stream.known[lost] = HORIZON
+            self._read(stream, lost, HORIZON, self._told)
         else:
             stream.finished.add(lost)
         stream.look_at = 0.0

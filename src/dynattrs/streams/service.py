@@ -6,7 +6,7 @@ Limits: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_strea
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -22,6 +22,10 @@ from dynattrs.streams.errors import NoStream
 _BETWEEN_DESCRIPTIONS: Final = 0.11
 
 
+#: A stream that was switched on within this time has its table's changes from the beginning.
+_WITH_THE_TABLE: Final = timedelta(seconds=30)
+
+
 @frozen
 class Stream:
     """The latest stream of a table.
@@ -29,10 +33,24 @@ class Stream:
     Attributes:
         arn: Its ARN.
         enabled: Whether changes go into it.
+        table_made: When the table was made, as far as that is known.
     """
 
     arn: str
     enabled: bool
+    table_made: datetime | None = None
+
+    @property
+    def made(self) -> datetime | None:
+        """When it was switched on, as far as its ARN says it."""
+        return made_at(self.arn)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is as old as its table, as far as that is known."""
+        if self.made is None or self.table_made is None:
+            return True
+        return self.made - self.table_made < _WITH_THE_TABLE
 
 
 class StreamService:
@@ -117,7 +135,9 @@ class StreamService:
         arn = described.get("LatestStreamArn")
         if arn is None:
             raise NoStream(table)
-        return Stream(arn, described.get("StreamSpecification", {}).get("StreamEnabled") is True)
+        enabled = described.get("StreamSpecification", {}).get("StreamEnabled") is True
+        made = described.get("CreationDateTime")
+        return Stream(arn, enabled, made if isinstance(made, datetime) and made.tzinfo else None)
 
     def now(self) -> datetime:
         """The service's time, as far as its replies have told it, at the latest: they tell whole seconds."""
@@ -134,3 +154,12 @@ class StreamService:
             return
         if date.tzinfo is not None:
             self._date = date, self.environment.monotonic()
+
+
+def made_at(arn: str) -> datetime | None:
+    """When a stream was switched on, which its ARN ends with; None where it does not."""
+    try:
+        made = datetime.fromisoformat(arn.rpartition("/")[2])
+    except ValueError:
+        return None
+    return made.replace(tzinfo=made.tzinfo or timezone.utc)

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
@@ -16,13 +16,16 @@ from dynattrs.operations.flows import Flow
 from dynattrs.streams.errors import StreamGap
 from dynattrs.streams.lineage import table_of
 from dynattrs.streams.positions import END, HORIZON, Position
-from dynattrs.streams.service import StreamService
+from dynattrs.streams.service import StreamService, made_at
 
 #: How long records are kept.
 KEPT: Final = timedelta(hours=24)
 
 #: Records in one page; the service gives no more.
 _PAGE: Final = 1000
+
+#: Pages that are asked for a first record.
+_LOOKS: Final = 4
 
 _EXPIRED: Final = "ExpiredIteratorException"
 _TRIMMED: Final = "TrimmedDataAccessException"
@@ -53,15 +56,27 @@ class ShardReader:
         arn: The stream's ARN.
         shard_id: The shard's ID.
         position: Where it begins.
+        page: At most how many records a page has.
 
     Attributes:
+        arn: The stream's ARN.
+        shard_id: The shard's ID.
         position: Where it stands: behind the records that it has given.
     """
 
-    def __init__(self, service: StreamService, arn: str, shard_id: str, position: Position) -> None:
+    def __init__(
+        self,
+        service: StreamService,
+        arn: str,
+        shard_id: str,
+        position: Position,
+        *,
+        page: int = _PAGE,
+    ) -> None:
         self._service = service
-        self._arn = arn
+        self.arn = arn
         self._table = table_of(arn)
+        self._page = page
         self._iterator: str | None = None
         self.shard_id = shard_id
         self.position = position
@@ -108,8 +123,8 @@ class ShardReader:
             self.position = END
         return Page(records, closed=self._iterator is None)
 
-    def _asked(self, iterator: str, limit: int = _PAGE) -> Flow[Any]:
-        parameters = {"ShardIterator": iterator, "Limit": limit}
+    def _asked(self, iterator: str) -> Flow[Any]:
+        parameters = {"ShardIterator": iterator, "Limit": self._page}
         return (yield from self._service.ask("get_records", parameters, self._table))
 
     def _opened(self) -> Flow[str]:
@@ -120,27 +135,40 @@ class ShardReader:
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": position.number
             }  # fmt: skip
         elif instant is not None:
-            if instant < self._service.now() - KEPT and not self._is_younger(instant):
+            made = made_at(self.arn)
+            if instant < self._service.now() - KEPT and (made is None or made < instant):
                 raise (yield from self._trimmed())
-            # botocore before 1.44 does not know it, nor do all engines.
-            if self._service.knows_instants is not False:
-                at = instant - _MINUTE  # however coarse the times are that the service compares
-                try:
-                    found = yield from self._iterator_of(
-                        {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": at}
-                    )
-                except InvalidRequest:
-                    self._service.knows_instants = False
-                else:
-                    self._service.knows_instants = True
-                    return found
+            found = yield from self._opened_at(instant)
+            if found is not None:
+                return found
             how = {"ShardIteratorType": "TRIM_HORIZON"}
         else:
             how = {"ShardIteratorType": "TRIM_HORIZON"}
         return (yield from self._iterator_of(how))
 
+    def _opened_at(self, instant: datetime) -> Flow[str | None]:
+        """An iterator that begins at an instant; None where botocore, before 1.44, or an engine has none."""
+        if self._service.knows_instants is False:
+            return None
+        at = instant - _MINUTE  # however coarse the times are that the service compares
+        try:
+            found = yield from self._iterator_of(
+                {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": at}
+            )
+        except InvalidRequest:
+            self._service.knows_instants = False
+            return None
+        self._service.knows_instants = True
+        return found
+
+    def knows_instants(self, instant: datetime) -> Flow[bool]:
+        """Whether the service begins at an instant, which costs a request where it is not known yet."""
+        if self._service.knows_instants is None:
+            yield from self._opened_at(instant)
+        return bool(self._service.knows_instants)
+
     def _iterator_of(self, how: dict[str, Any]) -> Flow[str]:
-        parameters = {"StreamArn": self._arn, "ShardId": self.shard_id, **how}
+        parameters = {"StreamArn": self.arn, "ShardId": self.shard_id, **how}
         try:
             reply = yield from self._service.ask("get_shard_iterator", parameters, self._table)
         except NoSuchTable as error:
@@ -153,26 +181,26 @@ class ShardReader:
 
     def _trimmed(self) -> Flow[StreamGap]:
         """The gap up to the first record that is left."""
-        parameters = {
-            "StreamArn": self._arn, "ShardId": self.shard_id, "ShardIteratorType": "TRIM_HORIZON"
-        }  # fmt: skip
-        try:
-            reply = yield from self._service.ask("get_shard_iterator", parameters, self._table)
-            left = (yield from self._asked(reply["ShardIterator"], 1)).get("Records", ())
-        except ServiceError:
-            left = ()
-        return self._gap(number_of(left[0]) if left else None)
+        left = yield from first_record(self._service, self.arn, self.shard_id)
+        return self._gap(None if left is None else number_of(left))
 
     def _gap(self, until: str | None = None) -> StreamGap:
-        return StreamGap(self._table, self._arn, self.shard_id, self.position.last, until)
+        return StreamGap(self._table, self.arn, self.shard_id, self.position.last, until)
 
-    def _is_younger(self, instant: datetime) -> bool:
-        """Whether the stream was not there before an instant, as the label in its ARN says."""
+
+def first_record(service: StreamService, arn: str, shard_id: str) -> Flow[Any]:
+    """The first record that a shard still has, as far as some pages tell; else None."""
+    reader = ShardReader(service, arn, shard_id, HORIZON, page=1)
+    for _ in range(_LOOKS):
         try:
-            made = datetime.fromisoformat(self._arn.rpartition("/")[2])
-        except ValueError:
-            return False
-        return made.replace(tzinfo=made.tzinfo or timezone.utc) >= instant
+            page = yield from reader.read()
+        except (ServiceError, StreamGap):
+            return None
+        if page.records:
+            return page.records[0]
+        if page.closed:
+            return None
+    return None
 
 
 def number_of(record: Any) -> str:
@@ -186,13 +214,18 @@ def time_of(record: Any) -> datetime | None:
     return at if isinstance(at, datetime) and at.tzinfo is not None else None
 
 
+def is_older(record: Any, instant: datetime) -> bool:
+    """Whether it was surely written before an instant: its time is rounded down."""
+    at = time_of(record)
+    if at is None:
+        return False
+    rounded = _SECOND if at.second or at.microsecond else _MINUTE
+    return at + rounded <= instant
+
+
 def _since(records: Sequence[Any], instant: datetime) -> Sequence[Any]:
     """Those records that are not surely older than an instant, and all behind the first of them."""
     for index, record in enumerate(records):
-        at = time_of(record)
-        if at is None:
-            return records[index:]
-        rounded = _SECOND if at.second or at.microsecond else _MINUTE
-        if at + rounded > instant:
+        if not is_older(record, instant):
             return records[index:]
     return ()
