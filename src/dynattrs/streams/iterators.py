@@ -12,7 +12,8 @@ from dynattrs.errors import QueryError
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Async, Flow, Sync
 from dynattrs.quoting import quoted
-from dynattrs.streams.following import Follower, Given
+from dynattrs.streams.followed import Given
+from dynattrs.streams.following import Follower
 from dynattrs.streams.kinds import AnyChange, Unreadable
 from dynattrs.streams.positions import HORIZON, Position
 from dynattrs.streams.reading import Others, Source, check_others, models_of, read_record
