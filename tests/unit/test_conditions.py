@@ -19,6 +19,7 @@ from dynattrs import (
     Epoch,
     Json,
     Table,
+    add,
     all_of,
     any_of,
     attribute_type,
@@ -35,6 +36,8 @@ from dynattrs import (
     not_none,
     partition_key,
     path,
+    put,
+    remove,
     set_,
     size,
     sort_key,
@@ -609,6 +612,24 @@ def test_a_path_goes_on_with_a_key_of_the_maps_own_type(path_: Any, label: str, 
 def test_a_key_of_another_type_is_refused(path_: Any, message: str) -> None:
     with pytest.raises(ConditionError, match=message):
         path_()
+
+
+def test_a_text_that_no_key_is_stored_as_is_asked_for_and_removed_and_not_set() -> None:
+    """Another program may have put it there; with it no item can be read."""
+    for write in (
+        lambda: set_(Maps.ints["x"], 1),
+        lambda: put(Maps.ints["x"]).to(1),
+        lambda: add(Maps.spices["mild"], 1),
+        lambda: set_(Maps.days["soon"][UUID(int=1)], 1),
+    ):
+        with pytest.raises(
+            ConditionError, match=r"\]: a key of this map is .* no item can be read"
+        ):
+            write()
+    assert str(remove(Maps.ints["x"])) == "remove(Maps.ints['x'])"
+    assert sent(Maps.ints["x"] == 3)[2] == {":0": {"N": "3"}}
+    assert data_of(set_(Maps.ints["07"], 1).path).steps == ("ints", "07")
+    assert data_of(set_(Maps.texts["x"], 1).path).steps == ("texts", "x")
 
 
 # --- None that is stored as text ------------------------------------------------------------------

@@ -46,6 +46,7 @@ class PathData:
         find: Gives the form of what the last step is taken in, and the field's name or position
             there; asked for at the first use, so that forward references can wait.
         is_field: Whether it is a field of a class, not a member of a list or map.
+        stray: A key in it, as Python, that its map cannot have: nothing is stored there that can be read.
     """
 
     model: type[object]
@@ -53,6 +54,7 @@ class PathData:
     label: str
     find: Callable[[], tuple[StoredForm, str]]
     is_field: bool = True
+    stray: str = ""
 
     @cached_property
     def form(self) -> StoredForm:
@@ -123,15 +125,17 @@ class Path(Expression):
         form = data.form
         stored = (form.names or {}).get(name, name)
         label = f"{data.label}.{name}"
-        return Path(PathData(data.model, (*data.steps, stored), label, lambda: (form, name)))
+        steps, stray = (*data.steps, stored), data.stray
+        return Path(PathData(data.model, steps, label, lambda: (form, name), stray=stray))
 
     def __getitem__(self, position: object) -> Path:
         data = self.__dynattrs_path__
         form = data.form
-        label = f"{data.label}[{quoted(position)}]"
+        label, stray = f"{data.label}[{quoted(position)}]", data.stray
         if isinstance(position, str) or form.key is not None:
             if "M" not in form.tags:
                 raise ConditionError(f"{label}: {data.label} is {form.expected}, not a map")
+            stray = stray or _stray_key(label, position, form)
             position = _map_key(label, position, form)
         elif isinstance(position, bool) or not isinstance(position, int):
             raise ConditionError(
@@ -150,7 +154,8 @@ class Path(Expression):
                 known = did_you_mean(str(position), form.fields)
                 raise ConditionError(f"{label}: there is nothing at {quoted(position)}{known}")
             inner = form
-        child = PathData(data.model, (*data.steps, position), label, data.find, is_field=False)
+        steps = (*data.steps, position)
+        child = PathData(data.model, steps, label, data.find, is_field=False, stray=stray)
         child.form, child.sparse = inner, False
         child.required = position in form.required
         return Path(child)
@@ -241,6 +246,20 @@ def _map_key(label: str, key: Any, form: StoredForm) -> str:
     if not key:
         raise ConditionError(f"{label}: a map key is not empty")
     return str.__str__(key)
+
+
+def _stray_key(label: str, key: object, form: StoredForm) -> str:
+    """What is wrong with a text that no key of a map is stored as; "" for nothing. It can be removed, and
+    asked for, where another program has put it there.
+    """
+    if form.key is None or type(key) is not str or len(form.key.tags) != 1:
+        return ""
+    (tag,) = form.key.tags
+    try:
+        form.key.load({tag: key})
+    except Exception:
+        return f"{label}: a key of this map is {form.key.expected}, and with another one no item can be read"
+    return ""
 
 
 def is_path(value: object) -> TypeGuard[Path]:

@@ -201,6 +201,8 @@ def _set(path: Path, value: object, form: str, obj: object) -> Action:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected} and never None; use remove(...)"
         )
+    if data.stray:
+        raise ConditionError(f"{written}: {data.stray}")
     bound = bound_to(value, data.form, data.label, whole)
     return Action("SET", path, bound, written, stated=tuple(whole.stated))
 
@@ -287,6 +289,8 @@ def add(target: object, value: object) -> Action:
     path = path_of(target, "add")
     data = data_of(path)
     written = f"add({data.label}, {as_written(value, 200)})"
+    if data.stray:
+        raise ConditionError(f"{written}: {data.stray}")
     if not data.form.tags <= _SETS | {"N"}:
         raise ConditionError(
             f"{written}: {data.label} is {data.form.expected}; add works on numbers and on sets of "
