@@ -105,6 +105,9 @@ def test_all_verbs(session: Session, client: Any, table_prefix: str) -> None:
     assert old.diagnosis == "better"
     session.refresh(new)
     assert new.diagnosis == "well"
+    changed = session.update(new, set_(Patient.diagnosis, "well again"), returns="changed")
+    assert changed == {"Patient.diagnosis": "well again"}
+    session.refresh(new)
 
     with session.edit(new) as edited:
         edited.notes["y"] = [3]
@@ -132,6 +135,14 @@ def test_many_at_once(session: Session) -> None:
     assert query.as_(Short).all() == [Short(n, f"secret {n}") for n in range(3)]
     assert session.query(Patient).where(Patient.id == "p", exists(Patient.diagnosis)).count() == 60
     assert session.scan(Patient).where(not_exists(path(Patient.born))).count() == 60
+
+
+def test_parts_of_items(session: Session) -> None:
+    session.save(Patient("p", 1, "secret", ward="B"))
+    key = ("p", 1)
+    assert session.get(Patient, key, select=(Patient.diagnosis, Patient.ward)) == ("secret", "B")
+    assert session.get(Patient, key, as_=Short) == Short(1, "secret")
+    assert list(session.get_many(Patient, [key], select=(Patient.diagnosis,))) == [("secret",)]
 
 
 def test_upserts_and_transactions(session: Session, client: Any, table_prefix: str) -> None:

@@ -260,3 +260,18 @@ def encrypting(info: ModelInfo, key: AttributeMap, acts: Sequence[Action]) -> Se
         return attrs.evolve(act, value=Value(stored, value.written))
 
     return [encrypted(act) for act in acts]
+
+
+def decrypted(info: ModelInfo, key: AttributeMap, part: AttributeMap) -> AttributeMap:
+    """A part of the item with a key, whose encrypted attributes can be read.
+
+    Raises:
+        MappingError: One was not encrypted for this item.
+    """
+    codec = info.mapper.model_codec(info.cls)
+    if not isinstance(codec, ClassCodec) or not codec.sealed:
+        return part
+    from dynattrs.mapper.encrypted import unsealed
+
+    found = unsealed(info, {**part, **key}, codec.sealed)
+    return {name: value for name, value in found.items() if name in part}

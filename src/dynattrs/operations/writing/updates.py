@@ -55,7 +55,7 @@ from dynattrs.operations.writing.following_keys import (
 )
 from dynattrs.operations.writing.index_keys import check_whole
 from dynattrs.operations.writing.new_items import NewItem
-from dynattrs.operations.writing.prepared import Prepared
+from dynattrs.operations.writing.prepared import Prepared, decrypted
 from dynattrs.operations.writing.spellings import as_spelled, located
 from dynattrs.operations.writing.stated_values import check_stated, of_object
 from dynattrs.schema.model_info import ModelInfo
@@ -309,6 +309,7 @@ def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMa
     item = item or {}
     with answering():
         if returns in ("changed", "changed_old"):
+            item = decrypted(info, prepared.key, item)
             return {
                 data_of(each.path).label: _changed(info, each.path, item)
                 for each in prepared.stated
