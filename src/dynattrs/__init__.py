@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from dynattrs.models.partial import Partial as Partial
     from dynattrs.models.pydantic_types import Accepts as Accepts, ByKind as ByKind
     from dynattrs.models.sizes import item_size as item_size
+    from dynattrs.operations.locks import LockHeld as LockHeld, LockLost as LockLost
     from dynattrs.operations.reading.groups import Groups as Groups
     from dynattrs.operations.reading.hits import Hit as Hit, IndexNotReady as IndexNotReady
     from dynattrs.operations.reading.pages import Page as Page
@@ -142,6 +143,7 @@ if TYPE_CHECKING:
     )
     from dynattrs.operations.writing.statement_transactions import TransactionRow as TransactionRow
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
+    from dynattrs.session.locks import Lock as Lock
     from dynattrs.schema.vectors import VectorIndex as VectorIndex
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
     from dynattrs.session.searches import Search as Search
@@ -179,6 +181,7 @@ else:
             "dynattrs.schema.features": ("KinesisStream", "Replica", "Replicas"),
             "dynattrs.operations.writing.ledger": ("Progress",),
             "dynattrs.operations.writing.migration": ("Migrated",),
+            "dynattrs.operations.locks": ("LockHeld", "LockLost"),
             "dynattrs.operations.reading.groups": ("Groups",),
             "dynattrs.operations.reading.hits": ("Hit", "IndexNotReady"),
             "dynattrs.operations.reading.pages": ("Page",),
@@ -195,6 +198,7 @@ else:
                 "Reason", "TransactionError", "TransactionFailed",
             ),
             "dynattrs.session.blocks": ("Tables", "Transaction"),
+            "dynattrs.session.locks": ("Lock",),
             "dynattrs.schema.vectors": ("VectorIndex",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
             "dynattrs.session.searches": ("Search",),

@@ -1,4 +1,4 @@
-"""Consumers: what handlers get, and what running gives."""
+"""Consumers and locks, as a checker sees them: what handlers get, and what running gives."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from typing_extensions import assert_type
 
-from dynattrs import Session, Table, model, partition_key
-from dynattrs.aio import AsyncSession
+from dynattrs import Lock, Session, Table, model, partition_key
+from dynattrs.aio import AsyncLock, AsyncSession
 from dynattrs.streams import AnyChange, Consumer, FailedChanges, Failure, Inserted
 
 app = Table("app", partition_key="pk")
@@ -48,3 +48,20 @@ async def awaited(session: AsyncSession) -> None:
     consumer = Consumer(session, Song, name="search", handler=index_later)
     assert_type(consumer, Consumer[AsyncSession])
     await consumer.run()
+
+
+def locked(session: Session) -> None:
+    with session.lock("nightly", for_=timedelta(minutes=5)) as lock:
+        assert_type(lock, Lock)
+        assert_type(lock.fence, int)
+        with session.transaction() as t:
+            t.check_lock(lock)
+            t.check_lock("nightly")  # type: ignore[arg-type]
+    session.lock("nightly", for_=5)  # type: ignore[arg-type]
+
+
+async def locked_later(session: AsyncSession) -> None:
+    async with session.lock("nightly", for_=timedelta(minutes=5), wait=timedelta()) as lock:
+        assert_type(lock, AsyncLock)
+        async with session.transaction() as t:
+            t.check_lock(lock)

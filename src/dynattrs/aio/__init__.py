@@ -14,12 +14,14 @@ from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
 from dynattrs.aio.session import AsyncBatch, AsyncMeasure, AsyncSession
 
 if TYPE_CHECKING:
+    from dynattrs.aio.locks import AsyncLock
     from dynattrs.aio.searches import AsyncSearch
 
 __all__ = [
     "AsyncBatch",
     "AsyncEditing",
     "AsyncItems",
+    "AsyncLock",
     "AsyncMeasure",
     "AsyncPages",
     "AsyncQuery",
@@ -32,7 +34,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when it is asked for: most programs search for nothing.
+    # Imported when it is asked for: most programs search for nothing, and lock nothing.
+    if name == "AsyncLock":
+        from dynattrs.aio.locks import AsyncLock
+
+        return AsyncLock
     if name == "AsyncSearch":
         from dynattrs.aio.searches import AsyncSearch
 

@@ -8,7 +8,7 @@ for another one (`Query`, `AsyncQuery`), or overloads. `session.handles` has the
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -20,14 +20,16 @@ from dynattrs.session.any_handle import AnyEditing
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
-    from dynattrs.aio import blocks
+    from dynattrs.aio import blocks, locks
     from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
+    from dynattrs.aio.locks import AsyncLock
     from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
 else:
     blocks = deferred("dynattrs.aio.blocks")
+    locks = deferred("dynattrs.aio.locks")
     edits = deferred("dynattrs.operations.writing.edits")
 
 __tracebackhide__ = hidden
@@ -202,6 +204,18 @@ class AsyncHandle(AsyncReadingHandle):
     ) -> AsyncTransaction:
         self._check_writable()
         return blocks.AsyncTransaction(self, token, now)
+
+    def lock(
+        self,
+        name: str,
+        /,
+        *,
+        for_: timedelta,
+        wait: timedelta | None = None,
+        table: str = "dynattrs-leases",
+    ) -> AsyncLock:
+        self._check_open()
+        return locks.AsyncLock(self, name, for_, wait, table)
 
     @property
     def tables(self) -> AsyncTables:

@@ -6,6 +6,7 @@ and `AsyncSession`, or that have overloads of their own, are declared in both, a
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dynattrs.deferral import deferred
@@ -284,6 +285,37 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item, a time
                 stamp with a token and without *now*. Or its token was used for one that does
                 something else.
+        """
+        raise NotImplementedError
+
+    def lock(
+        self,
+        name: str,
+        /,
+        *,
+        for_: timedelta,
+        wait: timedelta | None = None,
+        table: str = "dynattrs-leases",
+    ) -> Any:
+        """A block that one holder at a time is in, of all that use the name: `with session.lock("nightly",
+        for_=timedelta(minutes=5)) as lock:`.
+
+        The lock is an item of a table that is made on first use. It is renewed in the background, by one
+        small write each third of its time, and is taken over when its holder has not renewed it for all
+        of that time, by the clock of who waits. It is no mutual exclusion without its fencing number: a
+        holder that stood still may go on when another one has the lock. `t.check_lock(lock)` in a
+        transaction refuses that.
+
+        Args:
+            name: What holders share.
+            for_: How long the lock holds after it was renewed: how long others wait when its holder dies.
+            wait: How long to wait for it; None for as long as it takes, `timedelta()` not at all.
+            table: The table's name, before the session's `table_prefix` and `tables`.
+
+        Raises:
+            LockHeld: On entering: another one had it for all the time that was to be waited.
+            LockLost: On leaving: it was lost in the meantime, and the block raised nothing itself.
+            ModelError: An argument is none that can be.
         """
         raise NotImplementedError
 

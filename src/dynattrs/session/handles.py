@@ -7,7 +7,7 @@ for another one (`Query`, `AsyncQuery`), or overloads. `aio.handles` has the sam
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from dynattrs.expressions.updates import Action
     from dynattrs.operations.writing import edits
     from dynattrs.operations.writing.updates import Returns
-    from dynattrs.session import blocks
+    from dynattrs.session import blocks, locks
     from dynattrs.session.blocks import Tables, Transaction
+    from dynattrs.session.locks import Lock
 else:
     blocks = deferred("dynattrs.session.blocks")
+    locks = deferred("dynattrs.session.locks")
     edits = deferred("dynattrs.operations.writing.edits")
 
 __tracebackhide__ = hidden
@@ -200,6 +202,18 @@ class Handle(ReadingHandle):
     def transaction(self, *, token: str | None = None, now: datetime | None = None) -> Transaction:
         self._check_writable()
         return blocks.Transaction(self, token, now)
+
+    def lock(
+        self,
+        name: str,
+        /,
+        *,
+        for_: timedelta,
+        wait: timedelta | None = None,
+        table: str = "dynattrs-leases",
+    ) -> Lock:
+        self._check_open()
+        return locks.Lock(self, name, for_, wait, table)
 
     @property
     def tables(self) -> Tables:

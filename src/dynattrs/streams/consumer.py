@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dynattrs.session.session import Session
 
 M = TypeVar("M")
-S = TypeVar("S", "Session", "AsyncSession")
+T = TypeVar("T", "Session", "AsyncSession")
 
 Start: TypeAlias = 'Literal["latest", "horizon"] | datetime'
 
@@ -42,7 +42,7 @@ Start: TypeAlias = 'Literal["latest", "horizon"] | datetime'
 _LONGEST_NAME: Final = 200
 
 
-class Consumer(Generic[S]):
+class Consumer(Generic[T]):
     """Reads the changes of tables, and calls a handler with each, together with other consumers of its name
     in other processes and on other machines.
 
@@ -94,7 +94,7 @@ class Consumer(Generic[S]):
     @overload
     def __init__(
         self,
-        session: S,
+        session: T,
         app: type[M],
         /,
         *,
@@ -117,7 +117,7 @@ class Consumer(Generic[S]):
     @overload
     def __init__(
         self,
-        session: S,
+        session: T,
         app: Table | Sequence[type[Any] | Table],
         /,
         *,
@@ -139,7 +139,7 @@ class Consumer(Generic[S]):
     ) -> None: ...
     def __init__(
         self,
-        session: S,
+        session: T,
         app: Any,
         /,
         *,
@@ -160,7 +160,7 @@ class Consumer(Generic[S]):
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         core = session._core
-        self._session: S = session
+        self._session: T = session
         self._awaits = core.environment.cancellable
         self.name = name
         #: What this consumer calls itself, as owner of leases.
@@ -269,7 +269,8 @@ class Consumer(Generic[S]):
         return tuple(each.shard for each in self._shards)
 
     def _flow(self) -> Flow[None]:
-        core, options = self._session._core, self._options
+        session, options = self._session, self._options
+        core = session._core
         verbs = FlowVerbs(core, LEASES, self._leases)
         service = StreamService(core)
         tables: list[ConsumedTable] = []
@@ -288,7 +289,9 @@ class Consumer(Generic[S]):
                 start = Position.at(service.now())
             tables.append(ConsumedTable(verbs, service, name, scope, source, options, start))
         leasing = Leasing(verbs, self.id, options.lease)
-        running = Consuming(core, options, verbs, leasing, self._shards, service, tables)
+        running = Consuming(
+            core, options, verbs, leasing, self._shards, service, tables, lambda: session._closed
+        )
         yield from running.run()
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
+from dynattrs.errors import SessionClosed
 from dynattrs.expressions.updates import remove, set_
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow, Start, Task, Wait, WaitFor
@@ -49,7 +50,9 @@ class Consuming:
         verbs: Those of the table of the leases.
         leasing: Whose leases.
         shards: The shards that it reads.
+        service: Whom it asks for records.
         tables: The tables that it follows.
+        closed: Says what has closed the session; None if nothing has.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Consuming:
         shards: HeldShards,
         service: StreamService,
         tables: Sequence[ConsumedTable],
+        closed: Callable[[], str | None],
     ) -> None:
         self._options = options
         self._verbs = verbs
@@ -70,6 +74,7 @@ class Consuming:
         self._environment = core.environment
         self._service = service
         self._tables = tables
+        self._closed = closed
         self._turns = Turns(options, core, leasing)
         self._watch = Watch(core.environment.monotonic)
         self._slots: list[Task] = []
@@ -117,6 +122,8 @@ class Consuming:
 
     def _rounds(self) -> Flow[None]:
         while not self._shards.stopping:
+            if (closed := self._closed()) is not None:
+                raise SessionClosed(closed)
             now, self._hurry = self._environment.monotonic(), False
             while self._looked:
                 del self._looking[self._looked.pop()]
@@ -131,7 +138,7 @@ class Consuming:
         """Wait until a time, or until there is something to do."""
         while (left := until - self._environment.monotonic()) > 0:
             signal = self._shards.sleeper()
-            called = self._hurry or self._shards.stopping
+            called = self._hurry or self._shards.stopping or self._closed() is not None
             if not called:
                 yield WaitFor(signal, min(left, _GLANCE))
             self._shards.awake(signal)

@@ -62,6 +62,7 @@ from dynattrs.schema.table import AttributeMap
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
     from dynattrs.expressions.updates import Action
+    from dynattrs.operations.locks import AnyLock
     from dynattrs.operations.reading import partiql
     from dynattrs.operations.writing import (
         edits,
@@ -290,6 +291,16 @@ class TransactionVerbs:
         self._on_key(
             "ConditionCheck", "check", subject, key, lambda info: as_condition(given, info)
         )
+
+    def check_lock(self, lock: AnyLock, /) -> None:
+        """Demand that a lock is held still, with the fencing number that it was taken with: what a holder
+        does that has lost it without knowing is not done. It counts as an action of the transaction.
+
+        Raises:
+            LockLost: It is not held, by this process's clock.
+        """
+        lock.check()
+        self._take(f"check_lock({lock.name!r})", *lock._guard(), None)
 
     @overload
     def execute(

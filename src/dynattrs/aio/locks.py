@@ -1,0 +1,33 @@
+"""`session.lock(...)`. `session.locks` has the same for threads."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dynattrs.operations.locks import AnyLock
+from dynattrs.tracebacks import hidden
+
+if TYPE_CHECKING:
+    from dynattrs.aio.handles import AsyncHandle
+
+__tracebackhide__ = hidden
+
+
+class AsyncLock(AnyLock):
+    """The block of `session.lock(...)`, for `async with`: one holder at a time has the lock of a name."""
+
+    _handle: AsyncHandle
+
+    async def __aenter__(self) -> AsyncLock:
+        self._handle._check_open()
+        await self._handle._drive(self._begin())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._handle._drive(self._end(failed=error is not None))

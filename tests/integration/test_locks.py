@@ -1,0 +1,286 @@
+"""Locks: one holder at a time, fencing numbers that grow, and holders that stand still or vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+import dynattrs
+from dynattrs import Lock, LockHeld, LockLost, TransactionFailed, model, partition_key
+from dynattrs.errors import ModelError
+from dynattrs.operations.locks import LockItem
+
+NO_TIME = timedelta()
+SHORT = timedelta(seconds=1.5)
+LONG = timedelta(minutes=5)
+
+
+@model("locked-things")
+class Thing:
+    id: str = partition_key()
+    n: int = 0
+
+
+@pytest.fixture
+def session(client: Any) -> Iterator[dynattrs.Session]:
+    with dynattrs.Session(client=client, table_prefix="locks-") as session:
+        session.tables.create(Thing)
+        yield session
+        for name in client.list_tables()["TableNames"]:
+            if name.startswith("locks-"):
+                client.delete_table(TableName=name)
+
+
+def vanish(lock: Lock) -> None:
+    """What is left of a lock whose process was killed."""
+    assert lock._over is not None
+    lock._over.give()
+    assert lock._heart is not None
+    lock._heart.result()
+
+
+def test_a_lock_is_held_by_one_and_free_afterwards(session: Any):
+    with session.lock("nightly", for_=LONG) as lock:
+        assert lock.is_held
+        assert lock.fence == 1
+        assert timedelta(minutes=4) < lock.remaining <= LONG
+        lock.check()
+        with pytest.raises(LockHeld, match="the lock 'nightly' is held by") as held:
+            with session.lock("nightly", for_=LONG, wait=NO_TIME):
+                pass
+        assert held.value.owner == session.scan(LockItem).one().owner
+        assert isinstance(held.value, TimeoutError)
+        with session.lock("weekly # of 'x'", for_=LONG, wait=NO_TIME) as other:
+            assert other.fence == 1
+    assert not lock.is_held
+    assert lock.remaining == NO_TIME
+    assert "ended, fence=1" in repr(lock)
+    with session.lock("nightly", for_=LONG, wait=NO_TIME) as again:
+        assert again.fence == 2
+        assert repr(again) == "<lock 'nightly' held, fence=2>"
+
+
+def test_who_waits_has_it_as_soon_as_it_is_free(session: Any):
+    order: list[str] = []
+    holding = threading.Event()
+
+    def hold() -> None:
+        with session.lock("turns", for_=LONG):
+            holding.set()
+            time.sleep(0.3)
+            order.append("first")
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait()
+    with session.lock("turns", for_=LONG) as lock:
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+    assert lock.fence == 2
+
+
+def test_only_one_of_many_is_inside_at_a_time(session: Any):
+    inside: list[int] = []
+    fences: list[int] = []
+
+    def work(number: int) -> None:
+        with session.lock("crowd", for_=timedelta(seconds=2)) as lock:
+            inside.append(number)
+            assert inside == [number]
+            fences.append(lock.fence)
+            inside.clear()
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert fences == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_holder_that_works_longer_than_the_time_keeps_it(session: Any):
+    with session.lock("long", for_=timedelta(seconds=0.6)) as lock:
+        time.sleep(1.5)
+        assert lock.is_held
+        with pytest.raises(LockHeld):
+            with session.lock("long", for_=LONG, wait=timedelta(seconds=0.3)):
+                pass
+    assert session.scan(LockItem).one().owner is None
+
+
+def test_a_holder_that_vanished_is_replaced_after_its_time(session: Any):
+    lost = session.lock("gone", for_=SHORT)
+    lost.__enter__()
+    vanish(lost)
+    began = time.monotonic()
+    with session.lock("gone", for_=LONG) as lock:
+        assert time.monotonic() - began >= 1.4
+        assert lock.fence == 2
+        assert not lost.is_held
+        with pytest.raises(LockLost, match="fencing number 1"):
+            lost.check()
+        with pytest.raises(LockLost):
+            lost.__exit__(None, None, None)
+        assert lock.is_held
+    assert "lost, fence=1" not in repr(lock)
+
+
+class Stalled:
+    """Time stands still for one lock, as for a process that was suspended."""
+
+    def __init__(self, lock: Lock) -> None:
+        vanish(lock)
+        environment = lock._environment
+        before = environment.monotonic()
+        lock._environment = attrs.evolve(environment, monotonic=lambda: before)
+
+
+def test_what_a_stalled_holder_does_in_a_transaction_is_refused(session: Any):
+    stalled = session.lock("fenced", for_=SHORT)
+    stalled.__enter__()
+    with session.transaction() as t:
+        t.check_lock(stalled)
+        t.save(Thing("a", 1))
+    Stalled(stalled)
+    with session.lock("fenced", for_=LONG) as lock:
+        assert stalled.is_held, "it does not know"
+        with pytest.raises(TransactionFailed) as failed:
+            with session.transaction() as t:
+                t.check_lock(stalled)
+                t.save(Thing("a", 2))
+        assert "check_lock('fenced')" in str(failed.value)
+        with session.transaction() as t:
+            t.check_lock(lock)
+            t.save(Thing("a", 3))
+    assert session.get(Thing, "a", consistent=True).n == 3
+    with pytest.raises(LockLost):
+        stalled.__exit__(None, None, None)
+
+
+def test_check_lock_refuses_what_is_not_held(session: Any):
+    lock = session.lock("unused", for_=LONG)
+    with session.transaction() as t:
+        with pytest.raises(LockLost, match="is not held: write"):
+            t.check_lock(lock)
+        t.save(Thing("b"))
+    with pytest.raises(LockLost):
+        lock.fence
+
+
+def test_a_lock_in_a_table_of_another_name_is_checked_there(session: Any):
+    with session.lock("here", for_=LONG, table="my-locks") as lock:
+        with session.transaction() as t:
+            t.check_lock(lock)
+            t.save(Thing("c"))
+    assert "locks-my-locks" in session.client.list_tables()["TableNames"]
+    assert not session.tables.exists(LockItem)
+
+
+def test_an_error_of_the_block_is_raised_and_the_lock_is_free(session: Any):
+    with pytest.raises(KeyError):
+        with session.lock("raises", for_=LONG):
+            raise KeyError("mine")
+    with session.lock("raises", for_=LONG, wait=NO_TIME):
+        pass
+    lost = session.lock("raises", for_=SHORT)
+    with pytest.raises(KeyError):
+        with lost:
+            vanish(lost)
+            lost._held.lost = True
+            raise KeyError("mine")
+
+
+def test_closing_a_session_does_not_wait_for_a_lock_that_was_not_left(client: Any, session: Any):
+    other = dynattrs.Session(client=client, table_prefix="locks-")
+    lock = other.lock("left", for_=LONG)
+    lock.__enter__()
+    began = time.monotonic()
+    other.close()
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("", {}, "name=''"),
+        (3, {}, "name=3"),
+        ("x" * 501, {}, "500 characters"),
+        ("x", {"for_": 3}, "for_=3: a timedelta"),
+        ("x", {"for_": NO_TIME}, "at least 0.5 seconds"),
+        ("x", {"wait": -SHORT}, "wait="),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(session: Any, name: Any, options: Any, said: str):
+    with pytest.raises(ModelError) as error:
+        session.lock(name, **{"for_": LONG, **options})
+    assert said in str(error.value)
+
+
+def test_a_lock_is_for_one_with(session: Any):
+    lock = session.lock("once", for_=LONG)
+    with lock:
+        pass
+    with pytest.raises(ModelError, match="one `with`"):
+        with lock:
+            pass
+
+
+def test_a_batch_and_hooks_of_the_session_have_nothing_to_do_with_it(client: Any, session: Any):
+    seen: list[Any] = []
+    with dynattrs.Session(
+        client=client, table_prefix="locks-", before_save=seen.append, after_load=seen.append
+    ) as other:
+        with other.batch() as batch, batch.lock("in-batch", for_=LONG) as lock:
+            batch.save(Thing("d"))
+            assert lock.is_held
+            assert session.scan(LockItem).one().owner is not None
+    assert seen == [Thing("d")]
+
+
+def test_async_locks(session: Any, client_arguments: Any):
+    aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    made = get_session()
+    made.set_credentials(
+        client_arguments["aws_access_key_id"], client_arguments["aws_secret_access_key"]
+    )
+    order: list[str] = []
+
+    async def work(awaited: Any, name: str) -> None:
+        async with awaited.lock("tasks", for_=timedelta(seconds=0.6)) as lock:
+            order.append(name)
+            await asyncio.sleep(0.8 if name == "a" else 0)
+            order.append(name)
+            async with awaited.transaction() as t:
+                t.check_lock(lock)
+                t.save(Thing(name))
+
+    async def main() -> None:
+        async with aio.AsyncSession(
+            aiobotocore_session=made, table_prefix="locks-", region_name="us-east-1",
+            endpoint_url=client_arguments["endpoint_url"],
+            config=AioConfig(retries={"mode": "standard", "total_max_attempts": 1}),
+        ) as awaited:  # fmt: skip
+            await asyncio.gather(*(work(awaited, name) for name in "abc"))
+            task = asyncio.ensure_future(work(awaited, "a"))
+            while len(order) < 7:  # noqa: ASYNC110 - it is told by a list
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            async with awaited.lock("tasks", for_=LONG, wait=NO_TIME) as lock:
+                assert lock.fence == 5
+
+    asyncio.run(main())
+    assert order[:6] == [each for name in order[:6:2] for each in (name, name)]
