@@ -59,9 +59,13 @@ def plan(wanted: Wanted) -> Plan:
         NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: As `planner.plan` does; and where it
             takes more requests than are allowed.
     """
-    where = conjunctions(wanted.where)
+    said = conjunctions(wanted.where)
+    constants = [
+        each for each in (*said, *conjunctions(wanted.filters)) if isinstance(each, Constant)
+    ]
+    where = [part for part in said if not isinstance(part, Constant)]
     forks = [part for part in where if may_fork(part)]
-    if wanted.scan or not forks or any(isinstance(each, Constant) for each in where):
+    if wanted.scan or not forks or not all(each.value for each in constants):
         return planner.plan(wanted)
     plain = [part for part in where if not may_fork(part)]
     bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, plain))
@@ -109,7 +113,12 @@ def _bounds_of_all(
     own = {(name,) for name in table.key_attributes}
     places = own | {place for info in wanted.infos for place in _slots(info, table.key_attributes)}
     # Alternatives that bind the same places are one.
-    cases = Alternatives(places, own, limits.FAN_OUT, alike=True).of_all(forks)
+    try:
+        cases = Alternatives(places, own, limits.FAN_OUT, alike=True).of_all(forks)
+    except TooMany:
+        raise QueryError(
+            f"the conditions {_written(forks)} speak of keys in too many ways to plan; state fewer"
+        ) from None
     each = [bounds_of(wanted.infos, [*plain, *case]) for case in cases]
     if not each:
         return with_kinds(wanted.infos, bounds_of(wanted.infos, plain))
@@ -131,6 +140,10 @@ def _slots(info: ModelInfo, attributes: Iterable[str]) -> Iterable[Place]:
     """Where the fields are that some key attributes are made of."""
     made = (template_of(info, attribute) for attribute in attributes)
     return (slot.steps for template in made if template is not None for slot in template.slots)
+
+
+def _written(parts: Iterable[Condition]) -> str:
+    return shortened(" and ".join(map(str, parts)), _MOST)
 
 
 class _Forked:
@@ -193,18 +206,15 @@ class _Forked:
             return self._asking(must)
         except TooMany:
             raise QueryError(
-                f"the conditions {self._written(must)} have more alternatives than {self._most:,}: a query "
+                f"the conditions {_written(must)} have more alternatives than {self._most:,}: a query "
                 f"asks for so many at most with fan_out={self._wanted.fan_out}; {self._ways()}"
             ) from None
         except _Beyond as beyond:
             raise QueryError(
-                f"the conditions {self._written(must)} take {beyond.count:,} requests, one for each part "
+                f"the conditions {_written(must)} take {beyond.count:,} requests, one for each part "
                 f"of {self._keys} that they name, and fan_out={self._wanted.fan_out} allows "
                 f"{self._wanted.fan_out}; {self._ways(beyond.count)}"
             ) from None
-
-    def _written(self, parts: Iterable[Condition]) -> str:
-        return shortened(" and ".join(map(str, parts)), _MOST)
 
     def _ways(self, count: int | None = None) -> str:
         more = "a larger fan_out" if count is None else f"where(..., fan_out={count})"
@@ -223,7 +233,7 @@ class _Forked:
         plans = [self._of_case([*self._plain, *rest, *case]) for case in cases]
         possible = [each for each in plans if each.operation != "nothing"]
         if not possible:
-            said = plans[0].why if plans else (f"{self._written(forks)} matches nothing",)
+            said = plans[0].why if plans else (f"{_written(forks)} matches nothing",)
             return Plan("nothing", self._keys.index, why=said)
         return self._together(possible)
 
@@ -233,7 +243,7 @@ class _Forked:
         used = planner.usable(wanted, keys, bounds)
         if used is None:  # a range binds a period, such as a month, where it lies in one
             raise NoIndex(
-                f"{self._written(parts)} does not say which partition of the {keys} is asked for: state "
+                f"{_written(parts)} does not say which partition of the {keys} is asked for: state "
                 f"{planner.fields_written(wanted, keys.partition)} == ... in every alternative"
             )
         also = [part for part in conjunctions(wanted.filters) if not isinstance(part, Constant)]

@@ -169,7 +169,7 @@ class _Merged:
 
     def next(self) -> Flow[RawPage | None]:
         """The next items that are surely the next ones of all partitions, or None at the end."""
-        scanned, consumed = 0, 0.0
+        scanned, consumed, requests = 0, 0.0, 0
         found: list[tuple[StoredItem, StoredItem]] = []
         while not found:
             wanted = [n for n, open_ in enumerate(self._open) if open_ and not self._waiting[n]]
@@ -181,6 +181,7 @@ class _Merged:
                     continue
                 scanned += page.scanned
                 consumed += page.consumed
+                requests += page.requests
                 self._waiting[place].extend(zip(page.items, page.places, strict=True))
                 if page.last_key is None:
                     self._open[place] = False
@@ -190,7 +191,8 @@ class _Merged:
         items, places = [item for item, _ in found], [place for _, place in found]
         more = any(self._waiting) or any(self._open)
         last = {name: places[-1][name] for name in self._names} if more and places else None
-        page = self._limit.take(RawPage(items, len(items), scanned, consumed, last, places))
+        page = RawPage(items, len(items), scanned, consumed, last, places, requests=requests)
+        page = self._limit.take(page)
         if self._limit.left == 0:
             self.close()
         return page

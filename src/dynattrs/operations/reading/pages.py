@@ -88,6 +88,7 @@ class RawPage:
             the index's, where whole items were fetched after it.
         cut: Whether matching items were left out at the end, for a limit.
         part: Of a plan of several requests, the number of the one to go on with.
+        requests: How many requests it took.
     """
 
     items: list[StoredItem]
@@ -98,6 +99,7 @@ class RawPage:
     places: list[StoredItem]
     cut: bool = False
     part: int = 0
+    requests: int = 1
 
     def followed_by(self, page: RawPage) -> RawPage:
         """Both as one page."""
@@ -110,6 +112,7 @@ class RawPage:
             [*self.places, *page.places],
             page.cut,
             page.part,
+            self.requests + page.requests,
         )
 
 

@@ -489,13 +489,11 @@ class QueryVerbs(Generic[M_co]):
         found = self._plan()
         pages = self._pages(found, eager=False, limit=size)
         yield from self._begin()
-        whole = RawPage([], 0, 0, 0.0, None, [])
-        requests = 0
-        while max_requests is None or requests < max_requests:
+        whole = RawPage([], 0, 0, 0.0, None, [], requests=0)
+        while max_requests is None or whole.requests < max_requests:
             raw = yield from pages.next()
             if raw is None:
                 break
-            requests += 1
             whole = whole.followed_by(raw)
         return Page(
             self._read(whole.items), self._cursor(found, whole), whole.consumed, whole.scanned

@@ -23,7 +23,6 @@ from dynattrs.operations.item_keys import identity
 from dynattrs.operations.reading.merging import Reads, merged_pages, shards_of
 from dynattrs.operations.reading.pages import (
     Following,
-    Limit,
     Pages,
     RawPage,
     Reading,
@@ -144,7 +143,8 @@ class _OneAfterTheOther:
         first: int,
         apart: bool,
     ) -> None:
-        self._limit = Limit(reading)
+        #: How many more are returned; None for all.
+        self._left = reading.limit
         self._count = count
         self._begin = begin
         self._number = first
@@ -166,9 +166,10 @@ class _OneAfterTheOther:
             more = self._number < self._count
             if ended and more:
                 page = attrs.evolve(page, last_key={})
-            page = self._limit.take(page)
             page = attrs.evolve(page, part=here if page.cut else self._number)
-            if self._limit.left == 0:
+            if self._left is not None:
+                self._left -= page.count
+            if self._left == 0:
                 self.close()
             elif ended:
                 yield from self._start(self._number)
@@ -179,10 +180,10 @@ class _OneAfterTheOther:
         begun, page = number in self._pages, None
         task = self._tasks.pop(number, None)
         try:
-            if task is not None and self._limit.left is None:
+            if task is not None and self._left is None:
                 yield from self._start(number + 1)
             if not begun:
-                self._pages[number] = self._begin(number, self._limit.left)
+                self._pages[number] = self._begin(number, self._left)
             if task is None:
                 page = yield from self._pages[number].next()
             else:
@@ -199,7 +200,7 @@ class _OneAfterTheOther:
     def _start(self, number: int) -> Flow[None]:
         """Begin a part beside the caller."""
         if self._ahead and number < self._count and number not in self._pages:
-            pages = self._begin(number, self._limit.left)
+            pages = self._begin(number, self._left)
             self._tasks[number] = yield Start(pages.next())
             self._pages[number] = pages
 
