@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -40,7 +41,10 @@ APP = Table(
     "desk",
     partition_key="pk",
     sort_key="sk",
-    indexes=[GlobalIndex("spread", partition_key="gpk", sort_key="sk", write_shards=3)],
+    indexes=[
+        GlobalIndex("spread", partition_key="gpk", sort_key="sk", write_shards=3),
+        GlobalIndex("by-number", partition_key="npk", sort_key="nsk", projection="keys"),
+    ],
 )
 
 
@@ -50,11 +54,20 @@ class User:
     name: str = ""
 
 
-@model(APP, pk="U#{user}", sk="ORDER#{state}#{number:03d}", gpk="STATE#{state}")
+@model(
+    APP, pk="U#{user}", sk="ORDER#{state}#{number:03d}", gpk="STATE#{state}", npk="N#{state}",
+    nsk="{number:03d}",
+)  # fmt: skip
 class Order:
     user: str
     state: str
     number: int
+
+
+@model("prices")
+class Price:
+    amount: Decimal = partition_key()
+    name: str = ""
 
 
 @attrs.frozen
@@ -77,7 +90,7 @@ ORDERS = [
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Line, APP)
+    return kept_tables(Line, APP, Price)
 
 
 @pytest.fixture
@@ -238,3 +251,36 @@ def test_delete_takes_all_parts(session: Session):
     whole = session.query(Line).where(in_(Line.page, ["c", "b"]), in_(Line.number, [2, 3]))
     assert whole.delete() == 3
     assert session.scan(Line).count() == 8
+
+
+def test_whole_keys_may_be_numbers_in_any_spelling(session: Session):
+    session.save_all([Price(Decimal(1), "one"), Price(Decimal("2.50"), "more"), Price(Decimal(-3))])
+
+    asked = session.query(Price).where(in_(Price.amount, [Decimal("1.00"), Decimal("2.5"), 1, 7]))
+
+    assert [price.name for price in asked] == ["one", "more"]
+    assert asked.page(1).cursor is not None
+    assert [price.name for price in asked.after(asked.page(1).cursor)] == ["more"]
+    assert asked.delete() == 2
+    assert session.scan(Price).count() == 1
+
+
+def test_a_stale_index_key_is_no_answer_to_any_alternative(session: Session):
+    asked = session.query(Order).using("by-number").hydrate()
+    asked = asked.where(
+        in_(Order.state, ["new", "old"]),
+        any_of(Order.number < 2, Order.number == 1, Order.number > 1),
+    )
+    assert len(asked.all()) == 18
+    # Another program has changed a field, and knows of no index.
+    table = f"{session._core.table_prefix}desk"
+    key = {"pk": {"S": "U#x"}, "sk": {"S": "ORDER#new#001"}}
+    session.client.update_item(
+        TableName=table, Key=key, UpdateExpression="SET #state = :gone",
+        ExpressionAttributeNames={"#state": "state"}, ExpressionAttributeValues={":gone": {"S": "gone"}},
+    )  # fmt: skip
+
+    assert len(asked.all()) == 17
+    asked.delete()
+    assert asked.all() == []
+    assert session.client.get_item(TableName=table, Key=key).get("Item") is not None

@@ -21,6 +21,7 @@ from dynattrs.expressions.conditions import (
     Comparison,
     Condition,
     Function,
+    Joined,
     Operand,
     PathOperand,
     Value,
@@ -176,7 +177,12 @@ def _contains(span: Range, value: AttributeValue) -> bool:
 
 
 def satisfies(part: Condition, item: StoredItem) -> bool:
-    """Whether an item has a value where a condition that a key can state is on one, and satisfies it."""
+    """Whether an item has a value where a condition that a key can state is on one, and satisfies it; or
+    satisfies several, or one of several.
+    """
+    if isinstance(part, Joined):
+        decide = all if part.word == "AND" else any
+        return decide(satisfies(each, item) for each in part.parts)
     first, *rest = operand_of(part).steps
     value = value_at({"first": item.get(str(first), {"NULL": True})}, ("first", *rest))
     if isinstance(part, Comparison) and part.operator == "=":

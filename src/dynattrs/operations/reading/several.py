@@ -17,7 +17,9 @@ from dynattrs import limits
 from dynattrs.expressions.conditions import Comparison, Value
 from dynattrs.keys.fan_out import operands_of
 from dynattrs.keys.plans import Plan
+from dynattrs.keys.ranges import operand_of
 from dynattrs.mapper.anything import native_map
+from dynattrs.mapper.key_rules import plain_numbers
 from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.reading.merging import Reads, merged_pages, shards_of
@@ -268,5 +270,7 @@ def _key_of(plan: Plan) -> AttributeMap:
     for part in plan.key:
         assert isinstance(part, Comparison)
         assert isinstance(part.right, Value)
-        key[str(getattr(part.left, "steps")[0])] = part.right.stored  # noqa: B009
+        key[str(operand_of(part).steps[0])] = part.right.stored
+    # A key condition compares numbers, and a key is looked up as it is written.
+    plain_numbers(key, list(key))
     return key
