@@ -52,6 +52,12 @@ def test_what_a_request_is_judged_to_consume(operation: str, parameters: Any, un
 def test_a_statement_of_partiql_that_writes_is_judged_as_one_unit() -> None:
     assert write_units(Call("execute_statement", {"Statement": "..."}, repeat=False)) == 1
     assert write_units(Call("execute_statement", {"Statement": "..."})) == 0
+    some = {"Statements": [{"Statement": "..."}] * 3}
+    assert write_units(Call("batch_execute_statement", some, repeat=False)) == 3
+    assert write_units(Call("batch_execute_statement", some)) == 0
+    some = {"TransactStatements": [{"Statement": "..."}] * 3}
+    assert write_units(Call("execute_transaction", {**some, "ClientRequestToken": "t"})) == 6
+    assert write_units(Call("execute_transaction", some)) == 0
 
 
 def test_turns_follow_each_other_at_the_rate() -> None:

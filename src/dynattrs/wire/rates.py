@@ -20,7 +20,7 @@ from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
 from dynattrs.wire.client import PendingReply
-from dynattrs.wire.exchange import capacity_in
+from dynattrs.wire.exchange import capacity_in, count_in
 
 if TYPE_CHECKING:
     from dynattrs.wire.instruments import Instruments
@@ -70,9 +70,13 @@ class WriteRate:
 def write_units(call: Call) -> float:
     """How many units a call will consume, as far as its request says; 0 where it writes nothing."""
     parameters = call.parameters
+    if call.operation in _STATEMENTS:
+        # What of PartiQL may be sent again reads; of transactions, what has no token.
+        if call.operation == "execute_transaction":
+            return 2.0 * count_in(parameters) * ("ClientRequestToken" in parameters)
+        return 0.0 if call.repeat else float(count_in(parameters) or 1)
     if call.operation not in _WRITES:
-        # What of PartiQL may be sent again reads.
-        return float(call.operation in _STATEMENTS and not call.repeat)
+        return 0.0
     if "RequestItems" in parameters:
         requests = parameters["RequestItems"].values()
         return float(sum(_units_of(each) for several in requests for each in several))
