@@ -57,6 +57,8 @@ VECTOR_INDEXES: Final = 5
 VECTOR_DIMENSIONS: Final = 4096
 VECTOR_FILTERS: Final = 18
 SEARCH_RESULTS: Final = 100
+# Vectors are compared as 32-bit floats: from here on the nearest one is infinite.
+FLOAT32_BEYOND: Final = 2.0**128 - 2.0**103
 
 # For how long a table can be restored to a point in time:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html

@@ -12,6 +12,7 @@ import attrs
 import boto3
 import botocore.session
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.stub import Stubber
 from botocore.validate import validate_parameters
 
@@ -37,6 +38,7 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call, Pause
 from dynattrs.tools import generation, workbench
+from dynattrs.wire.fast_requests import RequestMaker
 from stepped_session import ByHand
 from table_service import Service
 
@@ -497,30 +499,54 @@ def test_an_older_botocore_refuses_to_create_them_in_other_words():
             wire.call(Call("create_table", APP.create_arguments()))
 
 
-@needs_vectors
-@pytest.mark.parametrize("fast", [True, False], ids=["fast", "botocore's"])
-def test_searches_go_to_the_search_endpoint_and_nothing_else_does(fast: bool):
-    """Both ways of a request: what is made after a pattern goes where the pattern went."""
+@pytest.fixture
+def sent() -> tuple[Any, list[Any]]:
+    """A client of the service, and the requests that botocore would have sent with it."""
     client = client_of()
-    hosts: list[tuple[str, str]] = []
+    requests: list[Any] = []
 
     def answer(request: Any, **_: Any) -> Any:
-        from botocore.awsrequest import AWSResponse
-
-        operation = request.headers["X-Amz-Target"].decode().rpartition(".")[2]
-        hosts.append((operation, request.url.partition("//")[2].split(".")[0]))
-        body = b'{"SearchResults":[]}' if operation == "SearchVectors" else b"{}"
+        requests.append(request)
+        search = request.headers["X-Amz-Target"].endswith(b"SearchVectors")
         response = AWSResponse(request.url, 200, {}, None)  # type: ignore[arg-type]
-        response._content = body
+        response._content = b'{"SearchResults":[]}' if search else b"{}"
         return response
 
     client.meta.events.register("before-send.dynamodb", answer)
-    with Session(client=client, fast=fast) as session:
+    return client, requests
+
+
+@needs_vectors
+def test_searches_go_to_the_search_endpoint_and_nothing_else_does(sent: tuple[Any, list[Any]]):
+    client, requests = sent
+    with Session(client=client) as session:
         for _ in range(2):
             assert session.get(Doc, "a") is None
             assert session.search(Doc, [1, 2, 3]).keys().all() == []
 
-    assert hosts == [("GetItem", "dynamodb"), ("SearchVectors", "search-dynamodb")] * 2
+    assert [each.url for each in requests] == [
+        "https://dynamodb.eu-west-1.amazonaws.com/",
+        "https://search-dynamodb.eu-west-1.amazonaws.com/",
+    ] * 2
+
+
+@needs_vectors
+def test_requests_that_are_made_after_a_pattern_go_where_the_pattern_went(
+    sent: tuple[Any, list[Any]],
+):
+    client, requests = sent
+    search = {"TableName": "docs", "IndexName": "near", "TopK": 1, "SearchVector": [{"N": "1"}]}
+    asked = {"get_item": {"TableName": "docs", "Key": {"id": {"S": "a"}}}, "search_vectors": search}
+    for method, parameters in asked.items():
+        getattr(client, method)(**parameters)
+
+    maker = RequestMaker(client_of())
+    credentials = maker.credentials()
+    for each in requests:
+        maker.learn(each, credentials)
+    made = [maker.request(method, asked[method], credentials, 0.0) for method in asked]
+    assert [each and each.url for each in made] == [each.url for each in requests]
+    assert len({each.url for each in requests}) == 2
 
 
 @needs_vectors

@@ -21,7 +21,8 @@ from dynattrs.keys.bounds import Bound, bounds_of
 from dynattrs.keys.discriminator import subclasses, template_of
 from dynattrs.keys.impossible import check_equalities
 from dynattrs.keys.kind_bounds import with_kinds
-from dynattrs.keys.planner import _attributes
+from dynattrs.keys.planner import _attributes, fields_written
+from dynattrs.keys.plans import Wanted
 from dynattrs.keys.ranges import fold, stored_in
 from dynattrs.schema import vectors
 from dynattrs.schema.model_info import ModelInfo, models_in
@@ -62,7 +63,7 @@ def indexes_over(info: ModelInfo, attribute: str | None) -> list[VectorIndex]:
         if index.vector == attribute or (attribute is None and index.vector in own)
     ]
     if not found:
-        shown = info.name if attribute is None else _label(info, attribute)
+        shown = info.name if attribute is None else _labels(info, attribute)
         raise NoIndex(
             f"{shown} has no vector index; declare one: indexes=[VectorIndex('…', vector=…, "
             f"dimensions=…)]"
@@ -136,7 +137,7 @@ def _planned(
         if isinstance(bound.never, str):
             return SearchPlan(index, nothing=bound.never, why=why)
         if fold(bound.equal, (), limits.ITEM_BYTES) is None:
-            reason = f"the conditions on {_label(info, name)} contradict each other"
+            reason = f"the conditions on {_labels(info, name)} contradict each other"
             return SearchPlan(index, nothing=reason, why=why)
         terms[name] = bound.equal[0]
         # Ranges beside an equality are not asked.
@@ -152,7 +153,7 @@ def _planned(
 
 
 def _refused(info: ModelInfo, index: VectorIndex, part: Condition) -> QueryError:
-    allowed = _labels(info, index.search_attributes)
+    allowed = _labels(info, *index.search_attributes)
     what = f"of {allowed}" if allowed else "of nothing"
     return QueryError(
         f"the condition {part} cannot be part of a search: index {index.name!r} takes equalities {what} "
@@ -169,8 +170,8 @@ def _lacking(info: ModelInfo, index: VectorIndex, bounds: Mapping[str, Bound]) -
             f"{', '.join(map(repr, bound.kinds))}; search one of the subclasses"
         )
     return NoIndex(
-        f"index {index.name!r} is divided by {_label(info, key)}, and a search reads one part of it: state "
-        f"where({_label(info, key)} == ...)"
+        f"index {index.name!r} is divided by {_labels(info, key)}, and a search reads one part of it: state "
+        f"where({_labels(info, key)} == ...)"
     )
 
 
@@ -243,14 +244,14 @@ def check_held(
         return False
     if hydrate:
         return True
-    what = f"does not hold {_labels(info, lacking)}"
+    what = f"does not hold {_labels(info, *lacking)}"
     if needs is not None:
         raise PartialIndex(
             f"index {index.name!r} {what}; ask for the whole items with hydrate(), which fetches them by "
             f"their keys, or give the index a projection with that"
         )
     if not lacking:
-        what = f"gives {_label(info, index.vector)} only where it is asked for, and then nothing unasked"
+        what = f"gives {_labels(info, index.vector)} only where it is asked for, and then nothing unasked"
     raise PartialIndex(
         f"index {index.name!r} {what}, and a {info.name} that lacks that must not be saved back; ask for "
         f"the whole items with hydrate(), which fetches them by their keys, or for the fields it holds with "
@@ -261,15 +262,5 @@ def check_held(
 # --- Words --------------------------------------------------------------------------------------
 
 
-def _labels(info: ModelInfo, attributes: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(_label(info, each) for each in attributes))
-
-
-def _label(info: ModelInfo, attribute: str) -> str:
-    for name, stored in info.names.items():
-        if stored == attribute:
-            return f"{info.name}.{name}"
-    template = template_of(info, attribute)
-    if template is None or not template.slots:
-        return repr(attribute)
-    return " and ".join(f"{info.name}.{slot.name}" for slot in template.slots)
+def _labels(info: ModelInfo, *attributes: str) -> str:
+    return fields_written(Wanted(info, ()), attributes)

@@ -8,8 +8,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/VectorSearchWor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from dynattrs import limits
 from dynattrs.errors import MappingError
 from dynattrs.mapper.codec import show_stored
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -17,9 +18,6 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 if TYPE_CHECKING:
     from dynattrs.schema.model_info import ModelInfo
     from dynattrs.schema.vectors import VectorIndex
-
-#: From here on the nearest 32-bit float is infinite.
-_BEYOND: Final = 2.0**128 - 2.0**103
 
 
 def check_vectors(info: ModelInfo, item: AttributeMap) -> None:
@@ -75,6 +73,6 @@ def unfit(index: VectorIndex, value: AttributeValue) -> str | None:
     for at, each in enumerate(numbers):
         if "N" not in each:
             return f"{show_stored(each)} at [{at}]"
-        if not -_BEYOND < float(each["N"]) < _BEYOND:
+        if not -limits.FLOAT32_BEYOND < float(each["N"]) < limits.FLOAT32_BEYOND:
             return f"{each['N']} at [{at}], which no 32-bit float holds"
     return None

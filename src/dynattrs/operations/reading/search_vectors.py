@@ -11,6 +11,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any, Final, Protocol, TypeAlias
 
+from dynattrs import limits
 from dynattrs.errors import QueryError
 from dynattrs.mapper import default
 from dynattrs.quoting import quoted
@@ -30,9 +31,8 @@ Vector: TypeAlias = "Sequence[float] | Sequence[Decimal] | _Array"
 # To checkers the arguments of annotations are types that they know.
 _FLOATS: Final[Any] = list[float]
 
-#: Below this the nearest 32-bit float is zero, and from `_BEYOND` on infinite.
+#: Up to this the nearest 32-bit float is zero.
 _NOTHING: Final = 2.0**-150
-_BEYOND: Final = 2.0**128 - 2.0**103
 
 
 def numbers_of(vector: object) -> tuple[float, ...]:
@@ -62,7 +62,7 @@ def _number(value: object, at: int) -> float:
         found = float(value) if number else math.nan  # type: ignore[arg-type]
     except OverflowError:
         found = math.inf
-    if not -_BEYOND < found < _BEYOND:
+    if not -limits.FLOAT32_BEYOND < found < limits.FLOAT32_BEYOND:
         raise QueryError(
             f"search: the vector has {quoted(value)} at [{at}]; a number that a 32-bit float holds is "
             f"expected"
