@@ -25,6 +25,7 @@ from dynattrs import (
     ConditionFailed,
     ConnectionFailed,
     DynattrsError,
+    InvalidRequest,
     ItemExists,
     NoSuchItem,
     OutcomeUnknown,
@@ -57,6 +58,20 @@ class Thing:
     count: int = 0
     tags: set[str] = attrs.field(factory=set)
     lines: list[str] = attrs.field(factory=list)
+
+
+@model("counted")
+class Counted:
+    id: str = partition_key()
+    counts: dict[str, int] = attrs.field(factory=dict)
+    deep: dict[str, dict[str, int]] = attrs.field(factory=dict)
+
+
+@model("versioned")
+class Versioned:
+    id: str = partition_key()
+    counts: dict[str, int] = attrs.field(factory=dict)
+    version: int = field(version=True)
 
 
 @attrs.define
@@ -351,6 +366,83 @@ def test_what_a_versioned_save_has_replaced_is_unknown_where_the_first_one_was_d
     assert session.save(Paper("a", "mine", version=3), returning=True).text == "old"
     with pytest.raises(OutcomeUnknown):
         session.save(Paper("a", "mine", version=3), returning=True)
+
+
+NO_PATH = (
+    400,
+    {
+        "__type": "com.amazon.coral.validate#ValidationException",
+        "message": "The document path provided in the update expression is invalid for update",
+    },
+)
+
+
+def bare(**item: Any) -> tuple[int, dict[str, Any]]:
+    return 200, {"Item": {"id": {"S": "a"}, **item}}
+
+
+def test_a_missing_map_is_made_once_also_where_the_reply_is_lost(scripted: Any) -> None:
+    """What was lost has made the map: the second time only the key in it is set."""
+    there = {"id": {"S": "a"}, "counts": {"M": {"x": {"N": "1"}}}}
+    session, engine = scripted(
+        NO_PATH, bare(), LOST, condition_false(**there), (200, {"Attributes": there})
+    )
+
+    assert session.update(Counted, "a", set_(Counted.counts["x"], 1)).counts == {"x": 1}
+
+    _, read, whole, again, inside = engine.sent
+    assert read["ConsistentRead"] is True
+    assert whole == again
+    assert "attribute_not_exists" in whole["ConditionExpression"]
+    assert "attribute_not_exists" not in inside["ConditionExpression"]
+
+
+def test_what_counts_in_a_missing_map_is_not_sent_again(scripted: Any) -> None:
+    session, engine = scripted(NO_PATH, bare(), LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Counted, "a", add(Counted.counts["x"], 1))
+
+    assert len(engine.sent) == 3
+
+
+def test_a_version_tells_that_the_missing_map_was_made(scripted: Any) -> None:
+    mine = {"id": {"S": "a"}, "counts": {"M": {"x": {"N": "1"}}}, "version": {"N": "4"}}
+    session, _ = scripted(NO_PATH, bare(version={"N": "3"}), LOST, condition_false(**mine))
+
+    new = session.update(Versioned("a", version=3), set_(Versioned.counts["x"], 1))
+
+    assert new == Versioned("a", {"x": 1}, 4)
+
+
+def test_an_item_that_is_gone_before_its_map_is_made(scripted: Any) -> None:
+    session, _ = scripted(NO_PATH, (200, {}))
+
+    with pytest.raises(NoSuchItem):
+        session.update(Counted, "a", set_(Counted.counts["x"], 1))
+
+
+def test_other_mistakes_in_an_update_are_told_as_the_service_tells_them(scripted: Any) -> None:
+    status, body = NO_PATH
+    other = (status, {**body, "message": "An operand has an incorrect data type"})
+    session, engine = scripted(other, bare(counts={"M": {}}), other, other, bare(counts={"M": {}}))
+
+    with pytest.raises(InvalidRequest, match="incorrect data type"):
+        session.update(Counted, "a", set_(Counted.counts["x"], 1))
+    engine.script.clear()
+
+
+def test_very_many_maps_have_room_in_an_update(scripted: Any) -> None:
+    """A condition has at most 300 operators and 4 KB: then only what is missing is asked."""
+    there = {str(n): {"M": {}} for n in range(1, 150)}
+    session, engine = scripted(NO_PATH, bare(deep={"M": there}), (200, {}))
+
+    session.update(
+        Counted, "a", *(set_(Counted.deep[str(n)]["x"], 1) for n in range(150)), returns=None
+    )
+
+    assert engine.sent[-1]["ConditionExpression"].count("attribute_type") == 0
+    assert engine.sent[-1]["ConditionExpression"].count("attribute_not_exists") == 1
 
 
 def test_the_old_values_cannot_be_asked_for_twice(scripted: Any) -> None:

@@ -52,7 +52,13 @@ def asked_of(info: ModelInfo, actions: Sequence[Action]) -> Condition | None:
 
 
 def with_parents(
-    core: Core, info: ModelInfo, actions: Sequence[Action], item: AttributeMap, *, new: bool = False
+    core: Core,
+    info: ModelInfo,
+    actions: Sequence[Action],
+    item: AttributeMap,
+    *,
+    new: bool = False,
+    only_missing: bool = False,
 ) -> tuple[list[Action], Condition | None]:
     """What *actions* become of an item that is known, and the condition that what they are in is as it is
     there.
@@ -63,6 +69,7 @@ def with_parents(
         actions: With the names that the item has.
         item: What is stored.
         new: Whether that is the beginning of a new item, which has what its fields have by default.
+        only_missing: Whether no more is asked than that what is missing is so: expressions have limits.
 
     Raises:
         ConditionError: Something else is stored where a map is to be; or what is missing cannot be made of
@@ -70,15 +77,18 @@ def with_parents(
     """
     if not are_inside(actions):
         return [*actions], None
-    return _Parents(core, info, item, new).of(actions)
+    return _Parents(core, info, item, new, only_missing).of(actions)
 
 
 class _Parents:
-    def __init__(self, core: Core, info: ModelInfo, item: AttributeMap, new: bool) -> None:
+    def __init__(
+        self, core: Core, info: ModelInfo, item: AttributeMap, new: bool, only_missing: bool = False
+    ) -> None:
         self._core = core
         self._info = info
         self._item = item
         self._new = new
+        self._only_missing = only_missing
         self._asked: dict[Steps, Condition] = {}
 
     def of(self, actions: Sequence[Action]) -> tuple[list[Action], Condition | None]:
@@ -208,7 +218,7 @@ class _Parents:
     # --- What is asked ---
 
     def _ask_parent(self, steps: Steps) -> None:
-        if len(steps) > 1:
+        if len(steps) > 1 and not self._only_missing:
             outer = steps[:-1]
             self._asked[outer] = _is_there(self._info, outer, _container(steps, -1))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from dynattrs.errors import ConditionError
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.expressions.updates import Action, render_update
@@ -87,7 +88,18 @@ class Prepared:
         """The same, which asks that there is what its actions are in: for who is told no more of an update
         that is in nothing than that it failed.
         """
-        return attrs.evolve(self, parents=parents.asked_of(self.info, self._written))
+        if not parents.are_inside(self._written):
+            return self
+        asking = attrs.evolve(self, parents=parents.asked_of(self.info, self._written))
+        return asking if asking.has_room() else self
+
+    def has_room(self) -> bool:
+        """Whether all that is asked has room in an expression."""
+        try:
+            self._under(self._written)
+        except ConditionError:
+            return False
+        return True
 
     def made_for(self, core: Core, item: AttributeMap) -> Prepared:
         """The same, with the names that *item* has, and with what its actions are in where it lacks that.
@@ -97,11 +109,14 @@ class Prepared:
         """
         info, rounds = self.info, self.rounds
         sent, spelled = as_spelled(info, self.done, item)
-        asked = None
-        if not is_other(info, item):
-            sent, asked = parents.with_parents(core, info, sent, item)
-            rounds += 1
-        return attrs.evolve(self, sent=sent, spelled=spelled, parents=asked, rounds=rounds)
+        if is_other(info, item):
+            return attrs.evolve(self, sent=sent, spelled=spelled)
+        for only_missing in (False, True):
+            done, asked = parents.with_parents(core, info, sent, item, only_missing=only_missing)
+            made = attrs.evolve(self, sent=done, spelled=spelled, parents=asked, rounds=rounds + 1)
+            if made.has_room():
+                break
+        return made
 
     def overtaken(self, core: Core, item: AttributeMap) -> str | None:
         """What to say where others have changed what the actions are in, in every round."""

@@ -46,7 +46,7 @@ from dynattrs.operations.refusals import (
     past_conflicts,
 )
 from dynattrs.operations.writing import outcomes, parents
-from dynattrs.operations.writing.as_read import dumped
+from dynattrs.operations.writing.as_read import MOST_TRIES, dumped
 from dynattrs.operations.writing.following_keys import (
     CREATED,
     check_key_untouched,
@@ -246,7 +246,8 @@ def send(
     except FAILURES as error:
         if error.uncertain and (asked is not None or once):
             raise outcomes.unknown(error, info, key) from error
-        if error.uncertain or prepared.rounds or not parents.may_be_missing(error, prepared.acts):
+        tried = prepared.rounds == parents.MOST_ROUNDS or prepared.tries == MOST_TRIES
+        if error.uncertain or tried or not parents.may_be_missing(error, prepared.acts):
             raise
         reading = {"TableName": prepared.table, "Key": key, "ConsistentRead": True}
         item = (yield Call("get_item", reading)).get("Item")
