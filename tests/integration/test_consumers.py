@@ -19,7 +19,7 @@ import pytest
 
 import dynattrs
 from dynattrs import Table, model
-from dynattrs.errors import ModelError
+from dynattrs.errors import ModelError, SessionClosed
 from dynattrs.streams import (
     Consumer,
     ConsumerStopped,
@@ -201,6 +201,37 @@ def test_an_instant_is_where_the_first_consumer_begins(session: Any):
     handler = Handler(3)
     consume(session, handler, start=datetime.now(timezone.utc) - timedelta(hours=1)).run()
     assert handler.numbers == [0, 1, 2]
+
+
+def test_a_slow_handler_keeps_its_lease(session: Any):
+    write(session, range(2))
+    events: list[Any] = []
+
+    def slow(change: Any) -> None:
+        time.sleep(1.2)
+        if change.new.number == 1:
+            consumer.stop()
+
+    options: Any = {"lease": timedelta(seconds=0.6), "on_event": events.append}
+    consumer = consume(session, slow, **options)
+    with running(consume(session, Handler(), **options), consumer):
+        until(lambda: consumer._shards.stopping)
+    assert {each.why for each in events if isinstance(each, ShardLeft)} == {"stopped"}
+
+
+def test_several_tables_are_read_by_one_consumer(session: Any):
+    @model(Table("more", partition_key="id", stream="new and old"))
+    class More:
+        id: str
+
+    session.tables.create(More)
+    write(session, range(2))
+    session.save(More("x"))
+    handler = Handler(3)
+    consume(session, handler, app=[app, More]).run()
+    assert {type(each.new).__name__ for each in handler.seen} == {"Note", "More"}
+    assert {each.table for each in handler.seen} == {"consumers-app", "consumers-more"}
+    assert len(session.scan(ShardLease).all()) == 2
 
 
 def test_consumers_of_two_names_get_everything_each(session: Any):
@@ -394,6 +425,18 @@ def test_a_listener_that_raises_stops_nothing(session: Any, caplog: pytest.LogCa
     assert "a listener of ShardTaken failed" in caplog.text
 
 
+def test_a_session_that_is_closed_ends_its_consumer(session: Any, client: Any):
+    write(session, range(1))
+    other = dynattrs.Session(client=client, table_prefix="consumers-")
+    handler = Handler()
+    consumer = consume(other, handler)
+    with pytest.raises(SessionClosed):
+        with running(consumer):
+            until(lambda: handler.seen)
+            other.close()
+    assert lease_of(session).owner is None
+
+
 def test_a_consumer_runs_once_and_stopped_before_it_reads_nothing(session: Any):
     write(session, range(2))
     handler = Handler()
@@ -515,6 +558,30 @@ def test_a_cancelled_run_cancels_its_handler_and_frees_what_it_has(
     assert seen == [0, "cancelled"]
     lease = lease_of(session)
     assert (lease.owner, lease.handled) == (None, 1)
+
+
+def test_a_handler_that_keeps_the_event_loop_waiting_for_longer_than_the_lease_goes_on(
+    session: Any, endpoint: Any, client_arguments: Any
+):
+    write(session, range(4))
+    seen: list[int] = []
+    left: list[Any] = []
+
+    async def main() -> None:
+        async with async_session(endpoint, client_arguments) as awaited:
+
+            def handler(change: Any) -> None:
+                time.sleep(0.7)
+                seen.append(change.new.number)
+                if change.new.number == 3:
+                    consumer.stop()
+
+            consumer = consume(awaited, handler, lease=timedelta(seconds=0.5), on_event=left.append)
+            await consumer.run()
+
+    asyncio.run(main())
+    assert seen == [0, 1, 2, 3]
+    assert [each.why for each in left if isinstance(each, ShardLeft)] == ["stopped"]
 
 
 def test_an_async_handler_needs_an_async_session(session: Any):

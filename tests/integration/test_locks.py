@@ -199,6 +199,16 @@ def test_an_error_of_the_block_is_raised_and_the_lock_is_free(session: Any):
             raise KeyError("mine")
 
 
+def test_a_lock_whose_time_was_over_is_kept_if_no_other_one_took_it(session: Any):
+    late = session.lock("late", for_=timedelta(seconds=0.5))
+    with late:
+        vanish(late)
+        time.sleep(0.6)
+        assert not late.is_held
+    with session.lock("late", for_=LONG, wait=NO_TIME) as lock:
+        assert lock.fence == 2
+
+
 def test_closing_a_session_does_not_wait_for_a_lock_that_was_not_left(client: Any, session: Any):
     other = dynattrs.Session(client=client, table_prefix="locks-")
     lock = other.lock("left", for_=LONG)

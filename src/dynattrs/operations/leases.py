@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import os
 import socket
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -247,9 +247,9 @@ class Watch:
             return False
         return now - seen[1] >= lease.seconds
 
-    def forget_others(self, keys: set[Hashable]) -> None:
+    def forget_others(self, keys: Collection[Hashable]) -> None:
         """Forget what was not read any more."""
-        for key in self._seen.keys() - keys:
+        for key in self._seen.keys() - set(keys):
             del self._seen[key]
 
 

@@ -240,8 +240,6 @@ class AnyLock:
                 yield from self._leasing.write(held)
             except PASSING as error:
                 _log.warning("the lock %r could not be renewed: %s", self.name, error)
-                if not held.holds(environment.monotonic()):
-                    held.lost = True
                 yield WaitFor(over, min(_GLANCE, period / 4))
         if held.lost and not over.given:
             _log.error("%s", self._lost())
@@ -256,7 +254,7 @@ class AnyLock:
         assert held is not None
         assert over is not None
         assert heart is not None
-        held_at_last = held.holds(self._environment.monotonic())
+        in_time = held.holds(self._environment.monotonic())
         over.give()
         try:
             yield Wait(heart)
@@ -265,9 +263,10 @@ class AnyLock:
         kept = False
         if not held.lost:
             try:
+                # Where its time was over, and no other one has taken it meanwhile, it is kept as well.
                 kept = yield from self._leasing.write(held, free=True)
             except PASSING as error:
                 _log.warning("the lock %r is free when its time is over: %s", self.name, error)
-                kept = True
-        if not (kept and held_at_last) and not failed:
+                kept = in_time
+        if not kept and not failed:
             raise self._lost()

@@ -11,7 +11,7 @@ from typing import Final
 
 from dynattrs.expressions.updates import set_
 from dynattrs.operations.flows import Flow
-from dynattrs.operations.leases import FlowVerbs
+from dynattrs.operations.leases import FlowVerbs, Watch
 from dynattrs.streams.consumer_options import Options
 from dynattrs.streams.errors import NoStream, StreamGap
 from dynattrs.streams.lineage import Lineage, Shard
@@ -47,6 +47,7 @@ class ConsumedTable:
 
     Attributes:
         stream: The stream that is read.
+        watch: Since when counters stand still.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ConsumedTable:
         self._options = options
         self._start = start
         self.stream: ConsumedStream | None = None
+        self.watch = Watch(service.environment.monotonic)
         self._lineage: Lineage | None = None
         self._looked_at = float("-inf")
         self._ended_at = float("-inf")

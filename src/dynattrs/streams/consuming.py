@@ -17,7 +17,7 @@ from dynattrs.errors import SessionClosed
 from dynattrs.expressions.updates import remove, set_
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow, Start, Task, Wait, WaitFor
-from dynattrs.operations.leases import PASSING, FlowVerbs, Leasing, Watch
+from dynattrs.operations.leases import PASSING, FlowVerbs, Leasing
 from dynattrs.streams.balance import Standing, moves
 from dynattrs.streams.consumed_tables import ConsumedTable
 from dynattrs.streams.consumer_events import ShardLeft, ShardTaken
@@ -76,7 +76,6 @@ class Consuming:
         self._tables = tables
         self._closed = closed
         self._turns = Turns(options, core, leasing)
-        self._watch = Watch(core.environment.monotonic)
         self._slots: list[Task] = []
         self._looking: dict[ConsumedTable, Task] = {}
         self._looked: list[ConsumedTable] = []
@@ -148,7 +147,7 @@ class Consuming:
     def _round(self, table: ConsumedTable) -> Flow[None]:
         found = yield from table.read()
         leases = table.standing(found)
-        gone = self._gone(found, leases)
+        gone = self._gone(table, found, leases)
         shards = [
             Standing((each.stream, each.shard), self._owner(each, gone), each.wanted)
             for each in leases
@@ -184,11 +183,12 @@ class Consuming:
             self._looked.append(table)
             self._shards.wake()
 
-    def _gone(self, found: Found, leases: Sequence[ShardLease]) -> set[Any]:
+    def _gone(self, table: ConsumedTable, found: Found, leases: Sequence[ShardLease]) -> set[Any]:
         """The leases, and the consumers, whose counters have stood still for too long."""
         seen: dict[Any, Any] = {(each.stream, each.shard): each for each in leases}
         seen.update(found.members)
-        return {key for key, item in seen.items() if self._watch.is_still(key, item)}
+        table.watch.forget_others(seen.keys())
+        return {key for key, item in seen.items() if table.watch.is_still(key, item)}
 
     def _owner(self, lease: ShardLease, gone: Collection[Any]) -> str | None:
         key = lease.stream, lease.shard

@@ -85,8 +85,7 @@ class Turns:
         return None if shard.held.lost else due
 
     def _turn(self, shard: HeldShard) -> Flow[float]:
-        if not shard.held.holds(self._now()):
-            shard.held.lost = True
+        if not (yield from self._holds(shard)):
             return 0.0
         if shard.why is None and not shard.waiting and not shard.closed:
             yield from self._read(shard)
@@ -104,6 +103,12 @@ class Turns:
             return shard.due
         wait = self._options.poll if shard.caught_up else _BETWEEN_READS
         return shard.read_at + wait
+
+    def _holds(self, shard: HeldShard) -> Flow[bool]:
+        """Whether the lease is held. Where its time is over, and no other one has taken it, it is again."""
+        if not shard.held.holds(self._now()):
+            yield from self._save(shard)
+        return not shard.held.lost
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -152,8 +157,7 @@ class Turns:
         about = Batch([each._record for each in shard.waiting])
         with batch_span(about, options.tracers) as span:
             while shard.waiting and shard.why is None:
-                if not shard.held.holds(self._now()):
-                    shard.held.lost = True
+                if not (yield from self._holds(shard)):
                     break
                 change = shard.waiting[0]
                 if not (yield from self._try(shard, change, span)):
