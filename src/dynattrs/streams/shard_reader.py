@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
+from dynattrs.errors import ConfigurationError, InvalidRequest, NoSuchTable, ServiceError
 from dynattrs.late_classes import frozen
 from dynattrs.operations.flows import Flow
 from dynattrs.streams.errors import StreamGap
@@ -155,7 +155,7 @@ class ShardReader:
             found = yield from self._iterator_of(
                 {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": at}
             )
-        except InvalidRequest:
+        except (InvalidRequest, ConfigurationError):
             self._service.knows_instants = False
             return None
         self._service.knows_instants = True
