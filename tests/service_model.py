@@ -319,7 +319,7 @@ def test_every_parameter_is_said_or_left_with_a_reason():
 
 
 def test_what_is_listed_as_covered_is_in_the_source():
-    asked = {each for each in OPERATIONS if not {each, xform_name(each)} & words()}
+    asked = {each for each in OPERATIONS if xform_name(each) not in words()}
     said = {
         f"{shape}.{name}"
         for shape, names in members_covered().items()

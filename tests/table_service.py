@@ -14,13 +14,15 @@ from botocore.validate import validate_parameters
 from dynattrs import InvalidRequest, NoSuchTable, ServiceError, Table
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Environment, Flow, Pause, Sync
+from dynattrs.operations.requests import TABLE_OPERATIONS
 from dynattrs.operations.tables.verbs import TableVerbs
 
 
 def check_parameters(call: Call) -> None:
     """As botocore checks them when it is asked to send a request. An older one knows fewer."""
+    operation = "".join(part.capitalize() for part in call.operation.split("_"))
+    assert operation in TABLE_OPERATIONS
     if tuple(map(int, botocore.__version__.split(".")[:2])) >= (1, 42):
-        operation = "".join(part.capitalize() for part in call.operation.split("_"))
         validate_parameters(call.parameters, _model().operation_model(operation).input_shape)
 
 

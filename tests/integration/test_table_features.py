@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import boto3
 import botocore
 import pytest
 
@@ -19,6 +20,7 @@ from dynattrs import (
     ConfigurationError,
     GlobalIndex,
     KinesisStream,
+    Replica,
     Replicas,
     Session,
     Table,
@@ -27,6 +29,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.operations.flows import Call
+from dynattrs.testing import faults, lost_reply
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/"
@@ -114,6 +117,39 @@ def test_features_are_reflected(session: Session, endpoint: Any):
         assert found.kinesis == FULL.kinesis
 
 
+def test_a_declaration_that_an_engine_cannot_keep_works_there_without(session: Session):
+    """A program that is strongly consistent in production is tried on an engine that is not."""
+    replica = Replica("us-east-2", max_read=5, table_class="infrequent access", kms_key=KEY)
+    strong = Table(
+        "full",
+        partition_key="id",
+        replicas=Replicas([replica], consistency="strong", witness="us-west-2"),
+        contributor_insights="throttled",
+        warm_throughput=FULL.warm_throughput,
+    )
+    session.tables.create(strong)
+
+    session.tables.create(strong)
+    assert session.tables.diff(strong) == []
+    assert session.tables.diff(session.tables.reflect("full")) == []
+
+
+@pytest.mark.threads_only(reason="a lost answer is the same under asyncio")
+def test_a_table_whose_creation_was_not_answered_gets_all_that_is_declared(
+    session: Session, endpoint: Any, table_prefix: str
+):
+    """Its time to live and what else comes after CreateTable was left to another process, of which there
+    is none.
+    """
+    client = boto3.client("dynamodb", endpoint_url=endpoint.url, **endpoint.credentials)
+    with Session(client=client, table_prefix=table_prefix) as retrying:
+        with faults(retrying, lost_reply("CreateTable", times=1)):
+            retrying.tables.create(FULL)
+    client.close()
+
+    assert session.tables.diff(FULL) == []
+
+
 def test_the_key_that_aws_manages_is_reflected(session: Session, endpoint: Any):
     managed = Table("full", partition_key="id", encryption="managed")
     session.tables.create(managed)
@@ -132,8 +168,6 @@ def test_a_replica_has_the_items(session: Session, client: Any, endpoint: Any, t
 
     session.tables.create(Thing)
     session.save(Thing("x"))
-
-    import boto3
 
     credentials = endpoint.credentials | {"region_name": "eu-central-1"}
     other = boto3.client("dynamodb", endpoint_url=endpoint.url, **credentials)

@@ -38,6 +38,41 @@ STREAM_OPERATIONS: Final = {
     "list_streams": "ListStreams",
 }
 
+#: What `session.tables` asks for.
+TABLE_OPERATIONS: Final = frozenset(
+    (
+        "CreateBackup",
+        "CreateTable",
+        "DeleteBackup",
+        "DeleteResourcePolicy",
+        "DeleteTable",
+        "DescribeBackup",
+        "DescribeContinuousBackups",
+        "DescribeContributorInsights",
+        "DescribeKinesisStreamingDestination",
+        "DescribeLimits",
+        "DescribeTable",
+        "DescribeTimeToLive",
+        "DisableKinesisStreamingDestination",
+        "EnableKinesisStreamingDestination",
+        "GetResourcePolicy",
+        "ListBackups",
+        "ListContributorInsights",
+        "ListTables",
+        "ListTagsOfResource",
+        "PutResourcePolicy",
+        "RestoreTableFromBackup",
+        "RestoreTableToPointInTime",
+        "TagResource",
+        "UntagResource",
+        "UpdateContinuousBackups",
+        "UpdateContributorInsights",
+        "UpdateKinesisStreamingDestination",
+        "UpdateTable",
+        "UpdateTimeToLive",
+    )
+)
+
 
 def asking_for(attributes: frozenset[str] | None) -> Message:
     """What a request says of the attributes that are wanted: nothing where all are."""

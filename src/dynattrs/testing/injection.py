@@ -21,7 +21,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.operations.requests import ITEM_OPERATIONS, STREAM_OPERATIONS
+from dynattrs.operations.requests import ITEM_OPERATIONS, STREAM_OPERATIONS, TABLE_OPERATIONS
 from dynattrs.schema.messages import Message
 from dynattrs.testing.lines import instruments_of
 from dynattrs.wire.exchange import operation_name
@@ -32,14 +32,7 @@ if TYPE_CHECKING:
     from dynattrs.session.session import Session
 
 #: All that a session asks for.
-_OPERATIONS: Final = frozenset(
-    (
-        *ITEM_OPERATIONS.values(), *STREAM_OPERATIONS.values(),
-        "CreateTable", "DeleteTable", "DescribeContinuousBackups", "DescribeTable",
-        "DescribeTimeToLive", "ListTables", "UpdateContinuousBackups", "UpdateTable",
-        "UpdateTimeToLive",
-    )
-)  # fmt: skip
+_OPERATIONS: Final = TABLE_OPERATIONS.union(ITEM_OPERATIONS.values(), STREAM_OPERATIONS.values())
 _BATCHES: Final = frozenset(("BatchGetItem", "BatchWriteItem"))
 
 

@@ -112,8 +112,11 @@ class StoredTable:
         return ":ddblocal:" in self.table.get("TableArn", "")
 
     def is_emulated(self) -> bool:
-        """Whether it is of no real account, and its engine forgets what it does not do."""
-        return ":000000000000:" in self.table.get("TableArn", "")
+        """Whether it is of no real account, or not warm at all, as all tables of the service are: then its
+        engine may forget what it does not do.
+        """
+        warm = self.table.get("WarmThroughput", {}).get("ReadUnitsPerSecond")
+        return warm == 0 or ":000000000000:" in self.table.get("TableArn", "")
 
 
 def missing(name: str) -> TableChange:

@@ -62,20 +62,28 @@ _log = logging.getLogger("dynattrs")
 def all_created(tables: Mapping[str, Table], watch: Watch) -> Flow[set[str]]:
     """Create those tables that are missing, and wait for them; which were made here."""
     made: set[str] = set()
+    begun: set[str] = set()
     # All of them at once, then the waiting.
     for name, table in tables.items():
         description = yield from find(name)
         if description is not None and description["TableStatus"] == "DELETING":
             yield from until_gone(name)
             description = None
-        if description is None and (yield from _created(table, name)):
-            made.add(name)
+        if description is None:
+            mine = yield from _created(table, name)
+            (made if mine else begun).add(name)
     ignored: dict[str, list[str]] = {}
     for name in made:
         description = yield from until_active(watch, name)
         yield from _finished(tables[name], name, watch)
         if tables[name].vector_indexes:
             ignored[name] = vector_changes.ignored(tables[name], description)
+    for name in begun:
+        # By another process, which may have ended, or here: then the answer to it was lost.
+        description = yield from until_active(watch, name)
+        left = yield from compared(tables[name], name, description, patient=True)
+        if all(map(changes.comes_last, left)):
+            yield from changed(tables[name], name, left, watch, None)
     for name, differences in ignored.items():
         if differences:
             raise TableDiffers(name, differences)
