@@ -180,6 +180,10 @@ def test_whole_keys_are_got_in_batches(session: Session, sent: list[tuple[str, d
 
     assert pages_and_numbers(asked) == [(page, n) for page in "ca" for n in range(9)]
     assert [name for name, _ in sent] == ["BatchGetItem", "BatchGetItem"]
+    merged = [(page, n) for n in range(9) for page in "ca"]
+    assert pages_and_numbers(asked.merged()) == merged
+    assert pages_and_numbers(asked.merged().after(asked.merged().page(3).cursor)) == merged[3:]
+    assert [line.number for line in asked.merged().reverse().limit(3)] == [8, 8, 7]
     assert asked.count() == 18
     assert pages_and_numbers(asked.reverse().limit(2)) == [("c", 8), ("c", 7)]
     assert asked.consistent().as_(Text).first() == Text("c0")

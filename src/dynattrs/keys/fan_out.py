@@ -21,6 +21,7 @@ from dynattrs.expressions.conditions import (
     Constant,
     In,
     Joined,
+    Operand,
     all_conditions,
     any_conditions,
     conjunctions,
@@ -257,7 +258,7 @@ class _Forked:
         wanted, keys, width = self._wanted, self._keys, len(self._keys.partition)
         by_partition: dict[Any, list[Plan]] = {}
         for each in plans:
-            values = tuple([order_of(stored_in(_right(part))) for part in each.key[:width]])
+            values = tuple([order_of(stored_in(right_of(part))) for part in each.key[:width]])
             by_partition.setdefault(values, []).append(each)
         operands = self._operands(plans)
         partitions = tuple([tuple(disjoint(some, operands)) for some in by_partition.values()])
@@ -272,7 +273,7 @@ class _Forked:
                 f"merged() sorts the items of several partitions by the sort key, and the {keys} has none; "
                 f"without merged() partitions come in the order in which they are named"
             )
-        whole = not merged and self._are_whole_keys(every)
+        whole = self._are_whole_keys(every)
         requests = sum(each.shards or 1 for each in every)
         if whole:
             requests = -(-len(every) // limits.BATCH_GET_ITEMS)
@@ -334,7 +335,8 @@ def _any_again(plans: Sequence[Plan]) -> tuple[Condition, ...]:
     return (any_conditions([all_conditions(each.again) for each in plans]),)
 
 
-def _right(part: Condition) -> Any:
+def right_of(part: Condition) -> Operand:
+    """What an equality names."""
     assert is_equality(part)
     return part.right
 

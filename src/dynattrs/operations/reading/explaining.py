@@ -103,7 +103,8 @@ def _several(query: QueryVerbs[Any], found: Plan) -> list[str]:
             shown = ", ".join(map(str, some[:_MOST_KEYS]))
             more = f" and {len(some) - _MOST_KEYS} more" if len(some) > _MOST_KEYS else ""
             lines.append(f"request {number}: Keys {shown}{more}")
-        return [f"requests: {len(lines)}, for {len(keys)} keys", *lines]
+        order = ", in the order of the sort key" if found.merged else ""
+        return [f"requests: {len(lines)}, for {len(keys)} keys{order}", *lines]
     parts = [each for part in parts_of(found, reverse=query._reverse) for each in shards_of(part)]
     for number, each in enumerate(parts, 1):
         asked = [f"{number}. {_asked(each)[0]}", *_asked(each)[1:]]

@@ -18,8 +18,10 @@ import attrs
 from dynattrs.errors import CursorError
 from dynattrs.expressions.conditions import Comparison, Value
 from dynattrs.keys.computed import sharded
+from dynattrs.keys.fan_out import right_of
 from dynattrs.keys.intervals import Operands, behind
 from dynattrs.keys.plans import Plan
+from dynattrs.keys.ranges import stored_in
 from dynattrs.mapper.anything import native
 from dynattrs.operations.flows import Flow, Start, Task, Wait
 from dynattrs.operations.reading.pages import Limit, Pages, RawPage, Reading, pages_of
@@ -96,12 +98,7 @@ def merged_pages(
 
 
 def _partition_of(keys: KeySchema, plan: Plan) -> tuple[Any, ...]:
-    values = []
-    for part in plan.key[: len(keys.partition)]:
-        assert isinstance(part, Comparison)
-        assert isinstance(part.right, Value)
-        values.append(order_of(part.right.stored))
-    return tuple(values)
+    return tuple([order_of(stored_in(right_of(part))) for part in plan.key[: len(keys.partition)]])
 
 
 class _Ranges:

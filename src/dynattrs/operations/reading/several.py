@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dynattrs import limits
-from dynattrs.expressions.conditions import Comparison, Value
-from dynattrs.keys.fan_out import operands_of
+from dynattrs.keys.fan_out import operands_of, right_of
 from dynattrs.keys.plans import Plan
-from dynattrs.keys.ranges import operand_of
+from dynattrs.keys.ranges import operand_of, stored_in
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.key_rules import plain_numbers
 from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait
@@ -32,6 +31,7 @@ from dynattrs.operations.reading.pages import (
     paid,
 )
 from dynattrs.schema.indexes import KeySchema
+from dynattrs.schema.ordering import order_of
 from dynattrs.schema.table import AttributeMap
 from dynattrs.tracebacks import hidden
 
@@ -262,15 +262,17 @@ class _Known:
 
 def known_keys(found: Plan, *, reverse: bool) -> list[AttributeMap]:
     """The keys of a plan that knows them, in the order of reading."""
-    return [_key_of(each) for each in parts_of(found, reverse=reverse)]
+    plans = parts_of(found, reverse=reverse)
+    if found.merged:
+        # Of equal ones the earlier partition's comes first, in either direction.
+        plans.sort(key=lambda plan: order_of(stored_in(right_of(plan.key[-1]))), reverse=reverse)
+    return [_key_of(each) for each in plans]
 
 
 def _key_of(plan: Plan) -> AttributeMap:
     key: AttributeMap = {}
     for part in plan.key:
-        assert isinstance(part, Comparison)
-        assert isinstance(part.right, Value)
-        key[str(operand_of(part).steps[0])] = part.right.stored
+        key[str(operand_of(part).steps[0])] = stored_in(right_of(part))
     # A key condition compares numbers, and a key is looked up as it is written.
     plain_numbers(key, list(key))
     return key
