@@ -65,12 +65,12 @@ class Nap:
     def __await__(self) -> Any:
         raise AssertionError("an event loop awaits what is made for virtual time")
 
-    def end(self) -> Any:
+    def end(self) -> tuple[object, Exception | None]:
         """What it gives, or the error that it ends with."""
         try:
-            return self._over()
+            return self._over(), None
         except Exception as error:
-            return error
+            return None, error
 
 
 class Running:
@@ -102,20 +102,22 @@ class Running:
         else:
             self._waiting.append(function)
 
-    def step(self, outcome: Any = None) -> None:
+    def step(self, outcome: Any = None, error: BaseException | None = None) -> None:
         process = self._context.get(where)
         if process is not None:
             if process.dead:
                 return
             if process.frozen_until > self._time.seconds:
                 frozen = process.frozen_until - self._time.seconds
-                self._time.after(frozen, lambda: self.step(outcome))
+                self._time.after(frozen, lambda: self.step(outcome, error))
                 return
         if isinstance(outcome, Nap):
-            outcome = outcome.end()
-        act = self._flow.throw if isinstance(outcome, BaseException) else self._flow.send
+            outcome, error = outcome.end()
         try:
-            effect = self._context.run(act, outcome)
+            if error is None:
+                effect = self._context.run(self._flow.send, outcome)
+            else:
+                effect = self._context.run(self._flow.throw, error)
         except StopIteration as stop:
             self._ends(stop.value, None)
         except BaseException as error:
@@ -207,7 +209,7 @@ class VirtualTime:
             self.after(0.0, lambda: task.step(started))
         elif isinstance(effect, Wait):
             waited: Any = effect.task
-            waited.when_over(lambda: task.step(waited.error or waited.outcome))
+            waited.when_over(lambda: task.step(waited.outcome, waited.error))
         elif isinstance(effect, WaitAny):
             self._once(effect.tasks, task)
         else:
@@ -216,7 +218,8 @@ class VirtualTime:
 
     def _call(self, call: Call, task: Running, context: Context) -> None:
         outcome = context.run(self.service, call)
-        self.after(self.latency / 2, lambda: task.step(outcome))
+        error = outcome if isinstance(outcome, BaseException) else None
+        self.after(self.latency / 2, lambda: task.step(outcome, error))
 
     def _once(self, tasks: tuple[Any, ...], task: Running) -> None:
         told: list[object] = []

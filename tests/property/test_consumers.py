@@ -172,8 +172,8 @@ class Schedule:
                 acts |= {self._die: 2, self._stall: 3, self._refuse: 2}
             chance.choices(list(acts), list(acts.values()))[0]()
         self.slow = self.failing = self.losing = 0.0
-        if not any(machine.alive for machine in self.machines):
-            self._machine()
+        # Those that are there may have been told to stop, and stand still.
+        self.machines.append(Machine(self, f"m{len(self.machines)}"))
         self._write()
         for _ in range(300):
             time.run_until(time.seconds + 5)

@@ -23,6 +23,8 @@ from dynattrs.streams import StreamGap
 from streamed_worlds import World
 from streams_service import HOURS
 
+MOST_GAPS = 100
+
 things = Table("things", partition_key="pk", stream="new and old")
 
 
@@ -89,6 +91,8 @@ class Reader:
                 return
             except StreamGap as gap:
                 self.gaps.append(gap)
+                if len(self.gaps) > MOST_GAPS:
+                    raise AssertionError("it does not come behind a gap") from gap
                 continue
             self.seen.append(int(change.sequence_number))
             yield change
