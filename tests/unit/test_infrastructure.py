@@ -19,6 +19,7 @@ from dynattrs import (
     Replica,
     Replicas,
     Table,
+    VectorIndex,
     WarmThroughput,
 )
 
@@ -213,6 +214,23 @@ def test_cloudformations_linter_finds_nothing(table: Table):
 
     # What begins with I is for information.
     assert [str(each) for each in found if not each.rule.id.startswith("I")] == []
+
+
+@pytest.mark.parametrize("replicas", [None, [Replica("us-east-1")]], ids=["one", "global"])
+def test_cloudformations_linter_knows_vector_indexes(replicas: Any):
+    cfnlint = pytest.importorskip("cfnlint.api", reason="cfn-lint: uv sync --group templates")
+    plain = VectorIndex("near", vector="vec", dimensions=3, distance="dot", projection=["title"])
+    filtered = VectorIndex("other", vector="vec", dimensions=3, partition_key="a", filters=["b"])
+
+    def problems(index: VectorIndex) -> list[str]:
+        table = Table("vectors", partition_key="pk", indexes=[index], replicas=replicas)
+        region = None if replicas is None else "eu-west-1"
+        found = cfnlint.lint_all(json.dumps(table.cloudformation(region=region)))
+        return [each.rule.id for each in found if not each.rule.id.startswith("I")]
+
+    assert problems(plain) == []
+    # It does not know yet that attributes are defined for searches as well.
+    assert set(problems(filtered)) <= {"E3039"}
 
 
 def test_features_are_properties():
