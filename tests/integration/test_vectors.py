@@ -149,6 +149,21 @@ def test_parts_of_items_need_one_request(docs: Session):
     assert docs.stats.items["SearchVectors"] == 8
 
 
+def test_what_a_search_costs_is_told_in_bytes(docs: Session):
+    told: list[Any] = []
+    stop = docs.on("after_send", told.append)
+    with docs.measure() as cost:
+        cost.search(Doc, [1, 4, 0, -0.5], top_k=2).where(Doc.tenant == "a").keys().all()
+    stop()
+
+    assert [(each.operation, each.returned, each.by_table) for each in told] == [
+        ("SearchVectors", 2, {})
+    ]
+    # Five vectors of that tenant, and the one that was asked for.
+    assert cost.vector_bytes == 6 * 4 * DIMENSIONS
+    assert cost.read_units == 0
+
+
 def test_whole_objects_need_one_request_where_a_class_drops_what_it_does_not_know(session: Session):
     session.tables.create(Whole)
     session.save(Whole("a", [1.0, 0.5], b"\x00\xff"))

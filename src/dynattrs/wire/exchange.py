@@ -608,6 +608,8 @@ def capacity_in(response: Message) -> dict[str, float]:
     consumed = response.get("ConsumedCapacity") or ()
     found: dict[str, float] = {}
     for each in (consumed,) if isinstance(consumed, Mapping) else consumed:
+        if "CapacityUnits" not in each:  # a search counts bytes
+            continue
         name = str(each.get("TableName", ""))
         found[name] = found.get(name, 0.0) + float(each.get("CapacityUnits", 0.0))
     return found
