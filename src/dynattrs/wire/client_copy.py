@@ -298,8 +298,8 @@ class _AwaitedParser(_Parser):
 
 
 def _whole(parsed: Any, response: Message, shape: Any) -> Any:
-    """A reply that holds no items, with what botocore's parser has dropped."""
-    if response["status_code"] == _OK and getattr(shape, "name", None) not in _ITEM_BEARING:
+    """A description or a list, with what botocore's parser has dropped."""
+    if response["status_code"] == _OK and _operation(shape).startswith(("Describe", "List")):
         keep_unknown(parsed, response["body"])
     return parsed
 
