@@ -71,6 +71,18 @@ def test_the_order_of_the_keys_is_kept_on_request(session: Session, songs: list[
     assert [song.number for song in found] == list(backwards)
 
 
+@pytest.mark.threads_only  # a generator cannot await
+def test_what_a_batch_takes_while_keys_are_made_is_read(session: Session):
+    with session.batch() as batch:
+
+        def saved() -> Iterator[tuple[str, int]]:
+            for song in SONGS:
+                batch.save(song)
+                yield song.artist, song.number
+
+        assert batch.get_many(Song, saved(), ordered=True, consistent=True).all() == SONGS
+
+
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 200])
 def test_any_number_of_keys(session: Session, songs: list[Song], count: int):
     found = list(session.get_many(Song, keys(*range(count)), ordered=True, consistent=True))

@@ -348,7 +348,7 @@ def getting(core: Core, keys: Iterator[tuple[str, int]], **options: Any) -> Any:
         WantedKey((part, number), {"part": {"S": part}, "number": {"N": str(number)}}, subject)
         for part, number in keys
     )
-    nothing: Any = lambda table: iter(())  # noqa: E731
+    nothing: Any = lambda keys: iter(())  # noqa: E731
     return BatchGet(core, wanted, before=nothing, **settings)
 
 

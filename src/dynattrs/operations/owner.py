@@ -6,7 +6,7 @@ first sends and awaits what is pending for its key, so that nothing overtakes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dynattrs.deferral import deferred
@@ -87,8 +87,14 @@ class Owner:
 
     def _settle_pending(self, table: str, key: AttributeMap) -> Flow[None]:
         """Send and await what is pending for a key, so that nothing overtakes."""
-        if self._buffer is not None and self._buffer.holds(identity(table, key)):
-            yield from batch.flush(self._core, self._buffer)
+        if self._buffer is not None:
+            yield from self._settle_keys((identity(table, key),))
+
+    def _settle_keys(self, identities: Iterable[Hashable]) -> Flow[None]:
+        """The same for the keys with some identities."""
+        buffer = self._buffer
+        if buffer is not None and any(buffer.holds(each) for each in identities):
+            yield from batch.flush(self._core, buffer)
 
     def _settle_written(self, table: str, key: AttributeMap) -> Flow[bool]:
         """As `_settle_pending`, before a write: also what the caller's other open batches have for it,

@@ -151,7 +151,7 @@ class BatchGet(Source, Generic[R]):
         consistent: bool,
         ordered: bool,
         none_for_missing: bool,
-        before: Callable[[str], Flow[None]],
+        before: Callable[[Iterable[Hashable]], Flow[None]],
         what: str = "",
     ) -> None:
         self._core = core
@@ -163,9 +163,8 @@ class BatchGet(Source, Generic[R]):
         self._consistent = consistent
         self._ordered = ordered
         self._none_for_missing = none_for_missing
-        #: Stores what is pending for a table; the tables for which that was done.
+        #: Stores what is pending for some keys.
         self._before = before
-        self._settled: set[str] = set()
         self.begun = False
         self._under_way: deque[_Fetching] = deque()
         #: Keys of partitions that take no more for now. Where results keep the order of the keys, the
@@ -241,12 +240,9 @@ class BatchGet(Source, Generic[R]):
         return [each.wanted for each in found], max(since, self._heard), 0.0
 
     def _settle(self, chunk: list[WantedKey]) -> Flow[None]:
-        """Store what is pending for the tables of a chunk, so that it is read."""
-        tables = dict.fromkeys(key.subject.table for key in chunk)
+        """Store what is pending for the keys of a chunk, so that it is read."""
         try:
-            for table in tables.keys() - self._settled:
-                yield from self._before(table)
-                self._settled.add(table)
+            yield from self._before(key.identity for key in chunk)
         except BaseException:
             self._again([chunk])
             raise

@@ -149,7 +149,7 @@ class ReadVerbs(Owner):
             found, what = batch_get.of_several(wanted, subject), "several models"
         return batch_get.BatchGet(
             self._core, found, consistent=consistent, ordered=ordered,
-            none_for_missing=missing == "none", before=self._settle_table, what=what,
+            none_for_missing=missing == "none", before=self._settle_keys, what=what,
         )  # fmt: skip
 
     def _subject(
