@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from dynattrs import SessionClosed, model, partition_key
+from dynattrs.aio.handles import AsyncHandle
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import (
     Async,
@@ -25,11 +26,9 @@ from dynattrs.operations.flows import (
     pause_before,
     verb,
 )
-from dynattrs.operations.reading.verbs import ReadVerbs
 from dynattrs.operations.requests import unpacked
 from dynattrs.operations.writing import batch
 from dynattrs.operations.writing.buffer import Buffer
-from dynattrs.operations.writing.verbs import WriteVerbs
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -112,7 +111,7 @@ def test_an_error_in_the_driver_is_thrown_into_the_flow():
     assert stop.value.value == "handled 'x'"
 
 
-class Loop(WriteVerbs, ReadVerbs, Async):
+class Loop(AsyncHandle):
     """The smallest asyncio driver: what `AsyncSession` will be, over a table in memory.
 
     It keeps items by their `id`, and loses the second half of every first batch.
