@@ -102,10 +102,6 @@ class AnyChanges(Generic[M_co]):
         if self._closed:
             return False
         self._session._check_open()
-        if self._waited_for:
-            raise ValueError(
-                "this iterator is waited for already; give each thread or task its own"
-            )
         return True
 
     def _close(self) -> None:
@@ -133,6 +129,8 @@ class Changes(AnyChanges[M_co]):
                 return cast("AnyChange[M_co] | Unreadable", change)
             if not self._begin():
                 raise StopIteration
+            if self._waited_for:
+                raise ValueError("another thread waits for this iterator; give each one of its own")
             self._waited_for = True
             try:
                 session: Sync = self._session
@@ -175,6 +173,8 @@ class AsyncChanges(AnyChanges[M_co]):
                 return cast("AnyChange[M_co] | Unreadable", change)
             if not self._begin():
                 raise StopAsyncIteration
+            if self._waited_for:
+                raise RuntimeError("another task waits for this iterator; give each one of its own")
             self._waited_for = True
             try:
                 session: Async = self._session
