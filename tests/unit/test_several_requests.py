@@ -10,6 +10,7 @@ from dynattrs import (
     GlobalIndex,
     NoIndex,
     QueryError,
+    SparseIndex,
     Table,
     any_of,
     begins_with,
@@ -44,6 +45,13 @@ class Song:
 class User:
     id: int = partition_key()
     name: str = ""
+
+
+@model("sparse", indexes=[GlobalIndex("by-rank", partition_key="colour", sort_key="rank")])
+class Sparse:
+    id: int = partition_key()
+    colour: str
+    rank: int | None = None
 
 
 APP = Table(
@@ -133,6 +141,22 @@ def test_a_template_is_narrowed_by_alternatives_of_its_fields():
         "pk == 'U#u' & begins_with(sk, 'O#') | in_(Order.n, [1, 2])"
     ]
     assert len(asked(Order.user == "u", in_(Order.state, [*map(str, range(30))]), of=Order)) == 1
+
+
+def test_a_filter_makes_no_further_requests():
+    query = hand.query(Order).where(Order.user == "u").filter(in_(Order.state, ["b", "a"]))
+
+    [only] = query._plan().requests
+    assert str(only.filter) == "in_(Order.state, ['b', 'a'])"
+
+
+def test_one_of_several_values_implies_that_there_is_one():
+    plan = hand.query(Song).where(Song.genre == "jazz", in_(Song.plays, [1, 2]))._plan()
+    assert [str(each.key[1]) for each in plan.requests] == ["Song.plays == 1", "Song.plays == 2"]
+    plan = hand.query(Sparse).where(Sparse.colour == "red", in_(Sparse.rank, [1, None]))
+    with pytest.raises(SparseIndex):
+        plan.explain()
+    assert len(asked(Sparse.colour == "red", in_(Sparse.rank, [1, 2]), of=Sparse)) == 2
 
 
 def test_whole_keys_are_got():

@@ -9,7 +9,7 @@ has: of others `!=` is true where there is none.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -30,7 +30,7 @@ from dynattrs.expressions.conditions import (
 )
 from dynattrs.expressions.paths import data_of
 from dynattrs.keys.bounds import is_equality, key_place
-from dynattrs.keys.ranges import after_prefix, as_value, fold, stored_in
+from dynattrs.keys.ranges import after_prefix, as_value, fold, operand_of, stored_in
 from dynattrs.schema.ordering import order_of, place_of
 
 Place: TypeAlias = "tuple[str | int, ...]"
@@ -80,9 +80,21 @@ class Alternatives:
             TooMany: There are more than wanted.
         """
         found: list[Alternative] = [()]
-        for part in parts:
+        for part in self._gathered(parts):
             found = self._both(found, self._of(part))
         return found
+
+    def _gathered(self, parts: Iterable[Condition]) -> Iterator[Condition]:
+        """The conditions, with all that a key attribute differs from in one: that is one more range each."""
+        differs: dict[Place, list[Comparison]] = {}
+        for part in parts:
+            if isinstance(part, Comparison) and part.operator == "<>" and self._is_own(part):
+                differs.setdefault(operand_of(part).steps, []).append(part)
+            else:
+                yield part
+        for some in differs.values():
+            values = tuple([each.right for each in some])
+            yield some[0] if len(some) == 1 else Not(In(operand_of(some[0]), values))
 
     def _of(self, part: Condition) -> list[Alternative]:
         if not speaks_of(part, self.places):
