@@ -281,6 +281,7 @@ class Service(TableVerbs, Sync):
             elif what == "Delete":
                 assert stored is not None
                 stored["IndexStatus"] = "DELETING"
+                self.insights.pop((name, index["IndexName"]), None)
             else:
                 assert stored is not None
                 stored.update(index)
