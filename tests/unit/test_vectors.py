@@ -134,20 +134,26 @@ def test_cloudformation_has_them_and_terraform_says_that_it_cannot(tmp_path: Pat
         workbench.dump([APP], tmp_path / "model.json")
 
 
-def test_the_generated_source_declares_the_same_table():
-    table = attrs.evolve(
-        APP,
-        indexes=[NEAR, FULL],
-        sample_items=[
-            {"pk": {"S": "a"}, "tenant": {"S": "t"}, "vec": {"L": [{"N": "1"}, {"N": "2"}, {"N": "0"}]}}
-        ],
-    )  # fmt: skip
+VECTOR = {"L": [{"N": "1"}, {"N": "2"}, {"N": "0"}]}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([], id="no samples"),
+        pytest.param([{"pk": {"S": "a"}, "tenant": {"S": "t"}, "vec": VECTOR}], id="in the index"),
+        pytest.param([{"pk": {"S": "a"}, "vec": VECTOR}], id="not in the index"),
+    ],
+)
+def test_the_generated_source_declares_the_same_table(items: list[Any]):
+    table = attrs.evolve(APP, indexes=[NEAR, FULL], sample_items=items)
     source = generation.models([table])
 
     found: dict[str, Any] = {"__name__": __name__}
     exec(compile(source, "generated", "exec", dont_inherit=True), found)
     assert found["app"] == table
     assert "vec: list[float]" in source
+    assert "tenant: str" in source
 
 
 def test_a_search_has_a_statement_of_its_own_in_a_policy():

@@ -110,16 +110,23 @@ def fields_of(
         type_ = _plain_type(present) if attribute in in_keys or ttl else inferred
         name = names.take(snake(attribute))
         found.append(Field(name, attribute, type_, optional=optional, nullable=nullable, ttl=ttl))
+    declared: dict[str, str] = {}
     if not kind.items:
         declared = {name: table.type_of(name) for name in table.key} | dict(table.attributes)
         declared |= dict.fromkeys(vectors, _VECTOR)
-        for attribute, tag in declared.items():
-            if attribute not in skip:
-                type_ = _BY_TAG.get(tag, "Any")
-                optional = attribute not in table.key
-                name = names.take(snake(attribute))
-                ttl = attribute == table.ttl_attribute
-                found.append(Field(name, attribute, type_, optional=optional, ttl=ttl))
+    # A class with a vector has what divides the index, be it that no sample is in that.
+    there = {*declared, *(each.attribute for each in found)}
+    for index in table.vector_indexes:
+        key = index.partition_key
+        if key is not None and index.vector in there and key not in there:
+            declared[key] = table.type_of(key)
+    for attribute, tag in declared.items():
+        if attribute not in skip:
+            type_ = _BY_TAG.get(tag, "Any")
+            optional = attribute not in table.key
+            name = names.take(snake(attribute))
+            ttl = attribute == table.ttl_attribute
+            found.append(Field(name, attribute, type_, optional=optional, ttl=ttl))
     # What keys are made of comes first, in their order; items have their attributes in any order.
     ranks = {name: rank for rank, name in enumerate(_key_order(table, patterns))}
     return sorted(found, key=lambda each: (each.has_default, ranks.get(each.attribute, len(ranks))))
