@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dynattrs import ConditionFailed, MappingError, model, partition_key
+from dynattrs import (
+    ConditionFailed,
+    MappingError,
+    Session,
+    TransactionFailed,
+    model,
+    partition_key,
+)
 from engine_store import Store, stores_of
 
 PREFIX = "places-"
@@ -179,8 +187,24 @@ def merged(before: Cart, theirs: Cart, mine: Cart, *, guard: bool) -> Cart:
     )
 
 
+@contextlib.contextmanager
+def editing(session: Session, obj: Cart, guard: bool, in_transaction: bool) -> Iterator[None]:
+    """An edit by itself, or as an action of a transaction."""
+    if not in_transaction:
+        with session.edit(obj, guard=guard):
+            yield
+        return
+    with session.transaction() as t, t.edit(obj, guard=guard):
+        yield
+
+
 def check(
-    store: Store, item: dict[str, Any], theirs: list[Change], mine: list[Change], guard: bool
+    store: Store,
+    item: dict[str, Any],
+    theirs: list[Change],
+    mine: list[Change],
+    guard: bool,
+    in_transaction: bool,
 ) -> None:
     session = store.session
     store.put(item)
@@ -196,10 +220,10 @@ def check(
 
     failed = erasing = False
     try:
-        with session.edit(second, guard=guard):
+        with editing(session, second, guard, in_transaction):
             for change in mine:
                 change(second)
-    except ConditionFailed:
+    except (ConditionFailed, TransactionFailed):
         failed = True
     except MappingError:
         erasing = True
@@ -217,21 +241,26 @@ def check(
     assert session.get_one(Cart, "c", consistent=True) == expected
 
     session.refresh(second)
-    with session.edit(second, guard=guard):
+    with editing(session, second, guard, in_transaction):
         second.counts["last"] = 9
         for line in second.lines:
             line.qty = 9
     assert session.get_one(Cart, "c", consistent=True) == second
 
 
-cases = given(items, programs, programs, st.booleans())
+cases = given(items, programs, programs, st.booleans(), st.booleans())
 
 
 @cases
 def test_an_edit_changes_what_was_read_or_nothing(
-    store: Store, item: dict[str, Any], theirs: list[Change], mine: list[Change], guard: bool
+    store: Store,
+    item: dict[str, Any],
+    theirs: list[Change],
+    mine: list[Change],
+    guard: bool,
+    in_transaction: bool,
 ):
-    check(store, item, theirs, mine, guard)
+    check(store, item, theirs, mine, guard, in_transaction)
 
 
 @cases
@@ -241,5 +270,6 @@ def test_an_edit_on_the_embedded_engine_changes_what_was_read_or_nothing(
     theirs: list[Change],
     mine: list[Change],
     guard: bool,
+    in_transaction: bool,
 ):
-    check(embedded_store, item, theirs, mine, guard)
+    check(embedded_store, item, theirs, mine, guard, in_transaction)
