@@ -26,8 +26,9 @@ from dynattrs import Table, model
 from dynattrs.errors import Throttled
 from dynattrs.operations.flows import Call
 from dynattrs.session.handles import Handle
-from dynattrs.streams import Consumer
+from dynattrs.streams import Consumer, GapFound, StreamGap
 from streamed_worlds import World, lost
+from streams_service import RETENTION
 from virtual_time import Nap, Process, where
 
 LEASE = 6.0
@@ -86,13 +87,20 @@ class Machine:
             handler=self.handle,
             start=schedule.start,
             tries=1_000,
+            on_gap="go on",
             lease=timedelta(seconds=LEASE),
+            on_event=self.hear,
         )
+        self.began = schedule.now
         self.task = schedule.world.time.start(self.consumer._flow(), self.process)
 
     @property
     def alive(self) -> bool:
         return not self.process.dead and not self.task.done()
+
+    def hear(self, event: Any) -> None:
+        if isinstance(event, GapFound):
+            self._schedule.gaps.append(event.gap)
 
     def handle(self, change: Any) -> Any:
         schedule = self._schedule
@@ -141,6 +149,8 @@ class Schedule:
         self.written: dict[int, Written] = {}
         self.begun: list[Begun] = []
         self.done: list[Begun] = []
+        self.gaps: list[StreamGap] = []
+        self.parents: dict[str, str | None] = {}
         #: By shard, who has taken it when.
         self.taken: defaultdict[str, list[Taken]] = defaultdict(list)
         #: When the first consumer had written down where it began.
@@ -152,6 +162,23 @@ class Schedule:
 
     def session(self) -> VirtualSession:
         return VirtualSession(self.world.time.core(seed=self.chance.randrange(2**32)))
+
+    def run_for_days(self) -> None:
+        """A consumer runs for a minute now and then; in between are hours, or more than a day."""
+        chance, time = self.chance, self.world.time
+        self.slow = self.failing = self.losing = 0.0
+        self.start = "horizon"
+        for _ in range(chance.randrange(3, 8)):
+            for _ in range(chance.randrange(1, 4)):
+                self._write()
+                if chance.random() < 0.5:
+                    self._split()
+                time.run_until(time.seconds + chance.uniform(0, 18) * 3_600)
+            machine = Machine(self, f"m{len(self.machines)}")
+            self.machines.append(machine)
+            time.run_until(time.seconds + chance.choice([2.0, 40.0]))
+            machine.consumer.stop()
+            time.run_until(time.seconds + 60)
 
     # --- What can happen ----------------------------------------------------------------------
 
@@ -186,6 +213,7 @@ class Schedule:
 
     def _write(self) -> None:
         chance, stream = self.chance, self.world.stream
+        self.parents.update((shard.id, shard.parent) for shard in stream.shards)
         for _ in range(chance.choice([1, 5, 30])):
             key = f"k{chance.randrange(12)}"
             shard = stream.shard_of({"pk": {"S": key}}).id
@@ -294,6 +322,7 @@ def first_of(done: list[Begun]) -> dict[int, float]:
 
 def every_record_was_handled(schedule: Schedule) -> None:
     assert schedule.expected() - schedule.handled() == set()
+    assert schedule.gaps == []
 
 
 def first_times_are_in_the_order_of_each_key(schedule: Schedule) -> None:
@@ -316,12 +345,11 @@ def no_handler_is_called_for_a_shard_that_another_one_has(schedule: Schedule) ->
 
 def a_child_begins_when_its_parent_has_ended(schedule: Schedule) -> None:
     first = first_of(schedule.done)
-    parents = {shard.id: shard.parent for shard in schedule.world.stream.shards}
     of_shard = defaultdict(list)
     for number, at in first.items():
         of_shard[schedule.written[number].shard].append(at)
     for shard, times in of_shard.items():
-        parent = parents[shard]
+        parent = schedule.parents[shard]
         if parent is not None and of_shard.get(parent):
             assert max(of_shard[parent]) <= min(times)
 
@@ -351,6 +379,19 @@ LAWS = [
 ]
 
 
+def what_was_trimmed_is_told(schedule: Schedule) -> None:
+    """Nothing is lost in silence: its shard, or one that it follows, has a gap."""
+    told = {gap.shard for gap in schedule.gaps}
+    handled = schedule.handled()
+    since, trimmed = schedule.machines[0].began, schedule.now - RETENTION
+    for each in schedule.written.values():
+        if since < each.at < trimmed and each.number not in handled:
+            shard: str | None = each.shard
+            while shard is not None and shard not in told:
+                shard = schedule.parents.get(shard)
+            assert shard is not None
+
+
 def each_record_is_handled_once(schedule: Schedule) -> None:
     counted = Counter(each.number for each in schedule.done)
     assert set(counted.values()) == {1}
@@ -366,11 +407,21 @@ def each_record_is_handled_soon(schedule: Schedule) -> None:
 ORDERLY = [*LAWS, each_record_is_handled_once, each_record_is_handled_soon]
 
 
-def hold(seeds: range, lease: Any, laws: Any = LAWS, **options: bool) -> None:
+DAYS = [
+    what_was_trimmed_is_told,
+    first_times_are_in_the_order_of_each_key,
+    a_holder_handles_in_order,
+    all_that_were_told_to_stop_have_stopped,
+]
+
+
+def hold(
+    seeds: range, lease: Any, laws: Any = LAWS, run: Any = Schedule.run, **options: bool
+) -> None:
     for seed in seeds:
         lease.clear()
         schedule = Schedule(seed, lease, **options)
-        schedule.run()
+        run(schedule)
         for law in laws:
             try:
                 law(schedule)
@@ -384,6 +435,10 @@ def test_laws_hold_over_random_schedules(embedded: Any):
 
 def test_consumers_that_come_and_go_in_order_handle_each_record_once_and_soon(embedded: Any):
     hold(range(8), embedded, ORDERLY, orderly=True)
+
+
+def test_consumers_that_were_off_for_too_long_tell_of_what_was_trimmed(embedded: Any):
+    hold(range(10), embedded, DAYS, Schedule.run_for_days)
 
 
 @pytest.mark.full
