@@ -214,8 +214,10 @@ def test_a_slow_handler_keeps_its_lease(session: Any):
 
     options: Any = {"lease": timedelta(seconds=0.6), "on_event": events.append}
     consumer = consume(session, slow, **options)
-    with running(consume(session, Handler(), **options), consumer):
-        until(lambda: consumer._shards.stopping)
+    with running(consumer):
+        until(lambda: consumer.shards)
+        with running(consume(session, Handler(), **options)):
+            until(lambda: consumer._shards.stopping)
     assert {each.why for each in events if isinstance(each, ShardLeft)} == {"stopped"}
 
 
