@@ -19,7 +19,7 @@ import pytest
 
 import dynattrs
 from dynattrs import Table, model
-from dynattrs.errors import ModelError, SessionClosed
+from dynattrs.errors import ConnectionFailed, ModelError, SessionClosed
 from dynattrs.streams import (
     Consumer,
     ConsumerStopped,
@@ -39,6 +39,7 @@ from dynattrs.streams import (
     changes,
 )
 from dynattrs.streams.shard_leases import ConsumedStream, Member, ShardLease
+from dynattrs.testing import faults, lost_reply, unreachable
 
 app = Table("app", partition_key="pk", sort_key="sk", stream="new and old")
 PATIENCE = 60.0
@@ -425,6 +426,36 @@ def test_a_listener_that_raises_stops_nothing(session: Any, caplog: pytest.LogCa
     consume(session, handler, on_event=listen).run()
     assert handler.numbers == [0, 1]
     assert "a listener of ShardTaken failed" in caplog.text
+
+
+def test_replies_that_are_lost_lose_no_change(session: Any):
+    write(session, range(1))
+    consume(session, Handler(1)).run()  # the tables are made
+    handler, events = Handler(), []
+    options: Any = {"checkpoint_every": 1, "on_event": events.append}
+    with running(consume(session, handler, **options)):
+        until(lambda: handler.consumer.shards)
+        with faults(session, lost_reply(["UpdateItem", "PutItem"], probability=0.4), seed=5):
+            for number in range(1, 30):
+                with contextlib.suppress(ConnectionFailed):
+                    session.save(Note("ann", number))
+            until(lambda: len(handler.seen) >= 29)
+    assert handler.numbers == list(range(1, 30)), "nothing twice: it knows that it has the lease"
+    assert handled(session) == 30
+    assert {each.why for each in events if isinstance(each, ShardLeft)} == {"stopped"}
+
+
+def test_a_network_that_is_gone_for_a_while_is_waited_for(session: Any):
+    write(session, range(3))
+    handler = Handler()
+    with running(consume(session, handler, lease=timedelta(seconds=1))):
+        until(lambda: len(handler.seen) == 3)
+        with faults(session, unreachable()):
+            time.sleep(2.5)
+        write(session, range(3, 6))
+        until(lambda: len(handler.seen) >= 6)
+    assert sorted(set(handler.numbers)) == list(range(6))
+    assert handled(session) >= 6
 
 
 def test_a_session_that_is_closed_ends_its_consumer(session: Any, client: Any):

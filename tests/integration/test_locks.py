@@ -17,6 +17,7 @@ import dynattrs
 from dynattrs import Lock, LockHeld, LockLost, TransactionFailed, model, partition_key
 from dynattrs.errors import ModelError
 from dynattrs.operations.locks import LockItem
+from dynattrs.testing import faults, lost_reply, unreachable
 
 NO_TIME = timedelta()
 SHORT = timedelta(seconds=1.5)
@@ -207,6 +208,28 @@ def test_a_lock_whose_time_was_over_is_kept_if_no_other_one_took_it(session: Any
         assert not late.is_held
     with session.lock("late", for_=LONG, wait=NO_TIME) as lock:
         assert lock.fence == 2
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem"])
+def test_a_reply_that_is_lost_takes_the_lock_once(session: Any, operation: str):
+    with session.lock("table", for_=LONG):
+        pass  # its table is made
+    with faults(session, lost_reply(operation, probability=0.5), seed=3) as injected:
+        for number in range(1, 15):
+            with session.lock("shaky", for_=LONG, wait=timedelta(seconds=5)) as lock:
+                assert lock.fence == number
+    assert injected.count
+    assert session.get(LockItem, "shaky", consistent=True).owner is None
+
+
+def test_a_network_that_is_gone_for_a_while_loses_no_lock(session: Any):
+    with session.lock("offline", for_=timedelta(seconds=1)) as lock:
+        with faults(session, unreachable("UpdateItem")):
+            time.sleep(1.3)
+            assert not lock.is_held
+        time.sleep(1.5)
+        assert lock.is_held, "nobody has taken it meanwhile"
+    assert session.get(LockItem, "offline", consistent=True).fence == 1
 
 
 def test_closing_a_session_does_not_wait_for_a_lock_that_was_not_left(client: Any, session: Any):

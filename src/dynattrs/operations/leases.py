@@ -22,6 +22,7 @@ import attrs
 from dynattrs.errors import (
     ConditionFailed,
     ConnectionFailed,
+    ItemExists,
     ModelError,
     NoSuchItem,
     NoSuchTable,
@@ -33,7 +34,7 @@ from dynattrs.expressions.updates import Action, remove, set_
 from dynattrs.models.hooks import NO_HOOKS
 from dynattrs.operations.context import Core, TableNames
 from dynattrs.operations.flows import Environment, Flow, Stepped
-from dynattrs.operations.item_keys import NO_KEY
+from dynattrs.operations.item_keys import NO_KEY, target
 from dynattrs.operations.reading import query
 from dynattrs.operations.reading.query import QueryVerbs
 from dynattrs.operations.reading.verbs import ReadVerbs
@@ -129,19 +130,34 @@ class FlowVerbs(WriteVerbs, ReadVerbs, Stepped):
         return query.begin(FlowQuery, self, models, "query")
 
     def changed(self, obj: R, *actions: Action, when: bool) -> Flow[tuple[R | None, bool]]:
-        """The item of an object after a change, and whether it was this call that has changed it. Where
-        the condition was false it is the item as it is, and None where there is none.
+        """The item of an object after a change, and whether it is known that this call has changed it. Where
+        the condition was false, or replies were lost, it is the item as it is, and None where there is none.
         """
         try:
             found: R = yield from self._update(
                 obj, NO_KEY, actions, when=when, upsert=False, returns="new"
             )
         except (ConditionFailed, NoSuchItem, OutcomeUnknown) as error:
-            item = getattr(error, "item", None)
+            item: object = getattr(error, "item", None)
             if item is None and isinstance(error, OutcomeUnknown):
-                raise
+                item = yield from self._as_stored(obj)
             return (item if isinstance(item, type(obj)) else None), False
         return found, True
+
+    def _as_stored(self, obj: R) -> Flow[R | None]:
+        """The item of an object, as every acknowledged write has left it."""
+        info, key, _ = target(obj, NO_KEY)
+        item = yield from self._get(info, key, True, info.cls)
+        model: Any = type(obj)
+        return None if item is None else self._made(info, model, item)
+
+    def inserted(self, obj: Any) -> Flow[bool]:
+        """Write an item where there is none yet; whether it is known that this has written it."""
+        try:
+            yield from self.insert(obj)
+        except (ItemExists, OutcomeUnknown):
+            return False
+        return True
 
     def with_table(self, act: Callable[[], Flow[R]]) -> Flow[R]:
         """What *act* does, after the table was made where there is none."""

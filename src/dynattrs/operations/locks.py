@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.errors import DynattrsError, ItemExists, ModelError
+from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.updates import set_
 from dynattrs.models.model import model
@@ -202,7 +202,9 @@ class AnyLock:
         until = None if self._wait is None else environment.monotonic() + self._wait
         while True:
             found = yield from self._found()
-            if found.owner is None or watch.is_still(self.name, found):
+            # It may be ours by a request whose reply was lost, and that came late.
+            mine = found.owner == self._leasing.owner
+            if found.owner is None or mine or watch.is_still(self.name, found):
                 since = set_(LockItem.since, environment.now())
                 held = yield from self._leasing.take(found, since)
                 if held is not None:
@@ -222,11 +224,9 @@ class AnyLock:
         if found is not None:
             return found
         made = LockItem(name=self.name)
-        try:
-            yield from self._verbs.insert(made)
-        except ItemExists:
-            return (yield from self._found())
-        return made
+        if (yield from self._verbs.inserted(made)):
+            return made
+        return (yield from self._found())
 
     def _beat(self, held: Holding[LockItem], over: Signal) -> Flow[None]:
         """Renew it until it is given back, or lost."""

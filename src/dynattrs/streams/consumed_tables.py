@@ -23,7 +23,6 @@ from dynattrs.streams.shard_leases import (
     Found,
     ShardLease,
     expiry,
-    insert,
     read_all,
 )
 
@@ -167,7 +166,7 @@ class ConsumedTable:
             yield from self._options.passed(gap)
             start = HORIZON
         made = ConsumedStream(self.scope, latest.arn, str(start))
-        if not (yield from insert(self._verbs, made)):
+        if not (yield from self._verbs.inserted(made)):
             made = (yield from read_all(self._verbs, self.scope)).streams[latest.arn]
         found.streams[made.stream] = made
         return made
@@ -198,7 +197,7 @@ class ConsumedTable:
                 scope=self.scope, stream=stream.stream, shard=shard.id, parent=shard.parent,
                 checkpoint=str(_beginning(shard, parent, stream)),
             )  # fmt: skip
-            made_one |= yield from insert(self._verbs, made)
+            made_one |= yield from self._verbs.inserted(made)
         if lineage.ended and lineage.shards.keys() <= ended:
             yield from self._end(stream)
             return True

@@ -11,7 +11,6 @@ from typing import Final
 
 import attrs
 
-from dynattrs.errors import ItemExists
 from dynattrs.models.model import model
 from dynattrs.models.specifiers import field
 from dynattrs.operations.flows import Flow
@@ -113,15 +112,6 @@ def read_all(verbs: FlowVerbs, scope: str) -> Flow[Found]:
         else:
             found.streams[item.stream] = item
     return found
-
-
-def insert(verbs: FlowVerbs, item: ConsumedStream | ShardLease) -> Flow[bool]:
-    """Write an item that no other consumer has written yet; whether it was this one."""
-    try:
-        yield from verbs.insert(item)
-    except ItemExists:
-        return False
-    return True
 
 
 def expiry(now: datetime) -> datetime:
