@@ -447,6 +447,22 @@ def test_after_an_error_it_goes_on_where_it_was(fake: StreamsService) -> None:
     assert found == [2, 3]
 
 
+def test_a_forked_process_reads_anew_what_its_parent_was_reading_ahead(
+    fake: StreamsService,
+) -> None:
+    fake.page = 2
+    Writer(fake.stream("shop")).write(6)
+    iterator = changes(fake)
+    given = [next(iterator).new.n for _ in range(3)]
+    [reading] = iterator._follower._readings()
+    assert reading.task is not None
+
+    for each in (iterator._follower, iterator._follower):
+        each.forked()
+
+    assert given + read(iterator) == [1, 2, 3, 4, 5, 6]
+
+
 def test_an_item_that_cannot_be_read_hides_no_other(fake: StreamsService) -> None:
     stream = fake.stream("shop")
     stream.put(pk="a", n=1)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait, WaitAny
+from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait, WaitAny, forget_at_fork
 from dynattrs.streams.errors import NoStream, StreamGap
 from dynattrs.streams.followed import Following, Given, Reading
 from dynattrs.streams.lineage import Lineage, Shard
@@ -38,6 +38,8 @@ _QUIET, _MOST_QUIET = 0.2, 1.0
 
 #: Seconds from one description of a stream to the next, while nothing asks for one.
 _BETWEEN_LOOKS: Final = 15.0
+#: So many times longer than it takes, at the least.
+_LEISURE: Final = 20.0
 #: The same where a shard was read to its end and its children are not described yet, doubled each time.
 _FOR_CHILDREN, _MOST_FOR_CHILDREN = 0.25, 10.0
 #: After so many of these it stops waiting for them if it does not follow, and if the stream is switched off,
@@ -86,6 +88,12 @@ class Follower:
         #: Goes on behind the gap that was told last; and when it was.
         self._behind: Callable[[], None] | None = None
         self._told = service.now()
+        forget_at_fork(self)
+
+    def forked(self) -> None:
+        """This is a child process: what its parent's threads are reading ahead is read anew."""
+        for reading in self._readings():
+            reading.task = None
 
     # --- Where it stands ------------------------------------------------------------------------
 
@@ -255,8 +263,8 @@ class Follower:
 
     def _look(self, stream: Following) -> Flow[None]:
         """See which shards there are, where it is time to."""
-        now = self._service.environment.monotonic()
-        if stream.over or now < stream.look_at:
+        began = self._service.environment.monotonic()
+        if stream.over or began < stream.look_at:
             return
         if stream.arn is None:
             yield from self._open(stream)
@@ -288,7 +296,8 @@ class Follower:
             return
         if not may_follow:
             stream.looks = _LOOKS
-        stream.look_at = now + _BETWEEN_LOOKS
+        # Of a stream of very many shards that takes a while, in which nothing is handed out.
+        stream.look_at = now + max(_BETWEEN_LOOKS, _LEISURE * (now - began))
         if lineage.is_off and not stream.readings:
             yield from self._end(stream)
 
