@@ -83,7 +83,7 @@ class SearchIndex:
             case Inserted(new=Note() as note) | Modified(new=Note() as note):
                 self._database.execute(
                     "insert into notes (owner, number, title, text) values (?, ?, ?, ?)"
-                    " on conflict do update set title = excluded.title, text = excluded.text",
+                    " on conflict (owner, number) do update set title = excluded.title, text = excluded.text",
                     (note.owner, note.number, note.title, note.text),
                 )
             case Removed(old=Note() as note):
