@@ -195,7 +195,7 @@ def test_a_common_error_shows_the_program_and_hardly_the_engine(name: str, sessi
 def test_a_get_shows_three_frames_of_the_library(session: Session):
     error = raised(lambda: session.get_one(Song, ("x", "y")))
 
-    assert engine_frames(error) == ["method", "_drive", "drive"]
+    assert engine_frames(error) == ["get_one", "_drive", "drive"]
 
 
 @pytest.mark.parametrize("name", COMMON)
