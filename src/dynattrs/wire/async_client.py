@@ -27,7 +27,7 @@ from dynattrs.wire.exchange import Exchange, Stats, read_well
 from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches, Unheard
-from dynattrs.wire.service_errors import configured, method_of
+from dynattrs.wire.service_errors import configured, lacks
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 if TYPE_CHECKING:
@@ -382,7 +382,10 @@ class AsyncWire:
         if opened is not None:
             opened.calls += 1
         try:
-            asking = _ask(method_of(sender, call.operation), fast, call, exchange)
+            send = getattr(sender, call.operation, None)
+            if send is None:
+                raise lacks(call.operation)
+            asking = _ask(send, fast, call, exchange)
             if self._limit is None:
                 return await asking
             return await within_awaited(exchange.attempts, asking)

@@ -32,7 +32,7 @@ from dynattrs.wire.fast_requests import Request, RequestMaker
 from dynattrs.wire.http_connections import Connection, Connections
 from dynattrs.wire.http_replies import Reply
 from dynattrs.wire.patches import Patches
-from dynattrs.wire.service_errors import configured, method_of
+from dynattrs.wire.service_errors import configured, lacks
 from dynattrs.wire.time_limits import OutOfTime, within
 
 if TYPE_CHECKING:
@@ -309,7 +309,9 @@ class Wire:
         sender, patched = self._sender, self._patched()
         if patched and self._patches is not None:
             sender = self._patches.sender(call.operation, sender)
-        send = method_of(sender, call.operation)
+        send = getattr(sender, call.operation, None)
+        if send is None:
+            raise lacks(call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         exchange.attempts.in_flight = sender is self.client
         sent = None
@@ -332,7 +334,9 @@ class Wire:
         """Send the request of *call*, and read the reply later; None if that cannot be."""
         if self._fast is None or self._events.of_requests or self._patched():
             return None
-        send = method_of(self._sender, call.operation)
+        send = getattr(self._sender, call.operation, None)
+        if send is None:
+            raise lacks(call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         sent = None
         try:

@@ -101,16 +101,9 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
 _UNKNOWN: Final = pattern(r'Unknown parameter in [^"]*"(\w+)"')
 
 
-def method_of(client: object, method: str) -> Any:
-    """The method of a client that an operation is called by.
-
-    Raises:
-        ConfigurationError: This botocore is older than the operation.
-    """
-    found = getattr(client, method, None)
-    if found is None:
-        raise _too_old(f"it has no {method}")
-    return found
+def lacks(method: str) -> ConfigurationError:
+    """The error for an operation that a client has no method for: its botocore is older."""
+    return _too_old(f"it has no {method}")
 
 
 def _too_old(problem: str) -> ConfigurationError:
