@@ -30,7 +30,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from dynattrs.operations.flows import Call
-from dynattrs.wire.exchange import operation_name
+from dynattrs.operations.requests import operation_name
 from dynattrs.wire.service_errors import translate
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

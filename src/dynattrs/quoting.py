@@ -104,3 +104,13 @@ def _is_small(value: Any) -> bool:
     return all(
         not isinstance(each, (*_TEXTS, *_CONTAINERS)) or len(each) <= MOST for each in members
     )
+
+
+class _Hidden:
+    """Stands for a value that is not shown, because its field is encrypted."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+HIDDEN: Final = _Hidden()

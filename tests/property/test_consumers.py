@@ -430,7 +430,7 @@ def hold(
 
 
 def test_laws_hold_over_random_schedules(embedded: Any):
-    hold(range(30), embedded)
+    hold(range(15), embedded)
 
 
 def test_consumers_that_come_and_go_in_order_handle_each_record_once_and_soon(embedded: Any):
@@ -443,9 +443,9 @@ def test_consumers_that_were_off_for_too_long_tell_of_what_was_trimmed(embedded:
 
 @pytest.mark.full
 def test_consumers_come_and_go_in_many_orders(embedded: Any):
-    hold(range(8, 100), embedded, ORDERLY, orderly=True)
+    hold(range(8, 40), embedded, ORDERLY, orderly=True)
 
 
 @pytest.mark.full
 def test_laws_hold_over_many_random_schedules(embedded: Any):
-    hold(range(30, 300), embedded)
+    hold(range(15, 100), embedded)

@@ -237,4 +237,4 @@ def test_laws_hold_over_random_streams(law: Any, embedded: Any, client: Any):
 @pytest.mark.full
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_laws_hold_over_many_random_streams(law: Any, embedded: Any, client: Any):
-    hold(law, range(8, 150), embedded, client)
+    hold(law, range(8, 50), embedded, client)

@@ -39,8 +39,9 @@ from dynattrs import (
 )
 from dynattrs.operations.flows import Call
 from dynattrs.operations.refusals import ConditionFalse
+from dynattrs.operations.requests import operation_name
 from dynattrs.wire.client import Wire
-from dynattrs.wire.exchange import operation_name, table_in
+from dynattrs.wire.exchange import table_in
 from dynattrs.wire.service_errors import configured, translate
 
 

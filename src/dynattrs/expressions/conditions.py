@@ -30,7 +30,7 @@ from dynattrs.expressions.paths import (
 )
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.late_classes import field, frozen
-from dynattrs.quoting import quoted, written
+from dynattrs.quoting import HIDDEN, quoted, written
 from dynattrs.schema.definitions import two_names
 from dynattrs.schema.field_rules import ReadsObject, raised, shown
 from dynattrs.schema.messages import Message
@@ -127,16 +127,6 @@ class Size(Expression):
 
 
 Operand: TypeAlias = "Value | PathOperand | Size"
-
-
-class _Hidden:
-    """Stands for a value that is not shown, because its field is encrypted."""
-
-    def __repr__(self) -> str:
-        return "..."
-
-
-HIDDEN: Final = _Hidden()
 
 
 def encode_at(label: str, form: StoredForm, value: object) -> Value:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from dynattrs.deferral import pattern
 from dynattrs.expressions.conditions import expressions
 from dynattrs.mapper.anything import native_map
 from dynattrs.schema.messages import Message
@@ -77,6 +78,22 @@ TABLE_OPERATIONS: Final = frozenset(
 def asking_for(attributes: frozenset[str] | None) -> Message:
     """What a request says of the attributes that are wanted: nothing where all are."""
     return {} if attributes is None else expressions((), projection=sorted(attributes))
+
+
+def operation_name(method: str) -> str:
+    """`PutItem` for `put_item`."""
+    return "".join(word.capitalize() for word in method.split("_"))
+
+
+#: As it stands in the ARN of a stream, which the iterator of a shard begins with.
+_IN_ARN: Final = pattern(r":table/([^/|]+)/stream/")
+
+
+def table_of_stream(parameters: Message) -> str | None:
+    """The table of a request about a stream, as far as the request tells it."""
+    said = parameters.get("StreamArn") or parameters.get("ShardIterator")
+    found = None if said is None else _IN_ARN.search(str(said))
+    return None if found is None else found[1]
 
 
 #: What stands before an item in the JSON of a put, and after it.

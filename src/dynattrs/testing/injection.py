@@ -21,10 +21,14 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.operations.requests import ITEM_OPERATIONS, STREAM_OPERATIONS, TABLE_OPERATIONS
+from dynattrs.operations.requests import (
+    ITEM_OPERATIONS,
+    STREAM_OPERATIONS,
+    TABLE_OPERATIONS,
+    operation_name,
+)
 from dynattrs.schema.messages import Message
 from dynattrs.testing.lines import instruments_of
-from dynattrs.wire.exchange import operation_name
 from dynattrs.wire.instruments import Outcome
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from zlib import crc32
 from botocore.exceptions import ClientError
 
 from dynattrs.clock import monotonic
-from dynattrs.deferral import pattern
 from dynattrs.errors import (
     ConnectionFailed,
     CorruptReply,
@@ -36,7 +35,7 @@ from dynattrs.events import (
 )
 from dynattrs.late_classes import define, field
 from dynattrs.operations.flows import Call, Decode, Ended
-from dynattrs.operations.requests import ITEM_OPERATIONS, unpacked
+from dynattrs.operations.requests import ITEM_OPERATIONS, operation_name, table_of_stream, unpacked
 from dynattrs.schema.hot_keys import HotKeys
 from dynattrs.schema.messages import Message
 from dynattrs.wire.attempts import Attempts, was_never_sent
@@ -528,29 +527,13 @@ def read_well(
     return found
 
 
-def operation_name(method: str) -> str:
-    """`PutItem` for `put_item`."""
-    return "".join(word.capitalize() for word in method.split("_"))
-
-
 def table_in(parameters: Message) -> str | None:
     """The table that a request is for; None if it is for several."""
     name = parameters.get("TableName")
     if name is not None:
         return str(name)
     tables = list(parameters.get("RequestItems", ()))
-    return str(tables[0]) if len(tables) == 1 else _table_of_stream(parameters)
-
-
-#: As it stands in the ARN of a stream, which the iterator of a shard begins with.
-_IN_ARN: Final = pattern(r":table/([^/|]+)/stream/")
-
-
-def _table_of_stream(parameters: Message) -> str | None:
-    """The table of a request about a stream, as far as the request tells it."""
-    said = parameters.get("StreamArn") or parameters.get("ShardIterator")
-    found = None if said is None else _IN_ARN.search(str(said))
-    return None if found is None else found[1]
+    return str(tables[0]) if len(tables) == 1 else table_of_stream(parameters)
 
 
 # --- What requests and replies say, without anything of what items hold ---------------------------
@@ -565,7 +548,7 @@ def tables_in(parameters: Message) -> tuple[str, ...]:
         return tuple(map(str, parameters["RequestItems"]))
     actions = parameters.get("TransactItems", ())
     if not actions:
-        table = _table_of_stream(parameters)
+        table = table_of_stream(parameters)
         return () if table is None else (table,)
     return tuple(dict.fromkeys(str(each["TableName"]) for act in actions for each in act.values()))
 
