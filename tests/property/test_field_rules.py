@@ -217,17 +217,17 @@ def test_an_update_of_an_object_is_refused_where_the_object_would_be(
         expected = attrs.evolve(obj, **changes)
     except ValueError:
         with pytest.raises(MappingError, match=r"Thing.above: .* its validator accepts, found int"):
-            checked(INFO, actions, obj)
+            checked(INFO, actions, obj, upsert=False)
     else:
-        checked(INFO, actions, obj)
+        checked(INFO, actions, obj, upsert=False)
         assert expected.above == above
     assert (obj.above, obj.other) == (100, -100)
     # By key, the one of the two that looks at nothing else is asked.
     if above % 2:
         with pytest.raises(MappingError, match="odd"):
-            checked(INFO, actions)
+            checked(INFO, actions, None, upsert=False)
     else:
-        checked(INFO, actions)
+        checked(INFO, actions, None, upsert=False)
 
 
 @given(ints)
@@ -241,13 +241,13 @@ def test_validators_see_what_is_set_and_nothing_else(number: int):
     for action in sets:
         if number % 2:
             with pytest.raises(MappingError, match=r"even: expected .*odd") as caught:
-                checked(INFO, [action])
+                checked(INFO, [action], None, upsert=False)
             assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
         else:
-            checked(INFO, [action])
+            checked(INFO, [action], None, upsert=False)
     others = [add(Thing.even, number), set_(Thing.even, Thing.other + number)]
     for action in others:
-        checked(INFO, [action])
+        checked(INFO, [action], None, upsert=False)
     assert (Thing.even == number) is not None
 
 
@@ -302,7 +302,7 @@ class Looking:
 
 def refused(action: Any, obj: Any = None) -> bool:
     try:
-        checked(model_info(Looking), [action], obj)
+        checked(model_info(Looking), [action], obj, upsert=False)
     except MappingError:
         return True
     return False
@@ -311,7 +311,7 @@ def refused(action: Any, obj: Any = None) -> bool:
 def test_what_belongs_to_the_class_is_no_reading_of_the_object():
     assert [refused(set_(Looking.by_class, each)) for each in (3, 7, 11)] == [False, True, True]
     with pytest.raises(MappingError, match="Looking allows at most 10"):
-        checked(model_info(Looking), [set_(Looking.by_class, 7)])
+        checked(model_info(Looking), [set_(Looking.by_class, 7)], None, upsert=False)
 
 
 def test_a_validator_that_reads_a_field_is_skipped_however_it_does_that():

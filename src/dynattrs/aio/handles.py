@@ -66,6 +66,7 @@ class AsyncHandle(AsyncReadingHandle):
         self, obj: M, *, when: bool | None = None, returning: Literal[True]
     ) -> M | None: ...
     async def save(self, obj: object, *, when: bool | None = None, returning: bool = False) -> Any:
+        __tracebackhide__ = True
         return await self._drive(self._save(obj, when=when, returning=returning))
 
     @overload
@@ -95,6 +96,7 @@ class AsyncHandle(AsyncReadingHandle):
         when: bool | None = None,
         returning: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return await self._drive(self._delete(subject, key, when=when, returning=returning))
 
     @overload
@@ -191,6 +193,7 @@ class AsyncHandle(AsyncReadingHandle):
         upsert: bool = False,
         returns: Returns = "new",
     ) -> Any:
+        __tracebackhide__ = True
         return await self._drive(
             self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
         )

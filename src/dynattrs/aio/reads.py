@@ -144,6 +144,7 @@ class AsyncReadingHandle(AnyHandle, Async):
         consistent: bool = False,
         unexpired: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return await self._drive(
             self._object(
                 model, key, as_=as_, select=select, consistent=consistent, unexpired=unexpired
@@ -184,6 +185,7 @@ class AsyncReadingHandle(AnyHandle, Async):
         consistent: bool = False,
         unexpired: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return await self._drive(
             self._object(
                 model,

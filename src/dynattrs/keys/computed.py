@@ -224,7 +224,7 @@ class ModelKeys:
         # What a user's hooks store is taken for text, and checked every time.
         if codec.packed in OPAQUE:
             why = why_not_compared(codec.packed)
-            raise Unfit(f"a field that is not stored as {codec.packed}", f"{{{name}}}", why)
+            raise Unfit(f"a field that is not {codec.packed.split()[0]}", f"{{{name}}}", why)
         kinds = frozenset({"S"}) if codec.tags == ANY else codec.tags
         kind = next(iter(kinds)) if len(kinds) == 1 else None
         types: set[Any] = set() if codec.tags == ANY else self.mapper.types_of(codec.type)

@@ -168,7 +168,7 @@ class DeclaredFields:
             )
         if codec.packed in OPAQUE:
             why = why_not_compared(codec.packed)
-            raise self.error(f"{role} is not stored as {codec.packed}: {why}", name)
+            raise self.error(f"{role} is not {codec.packed.split()[0]}: {why}", name)
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:

@@ -100,7 +100,7 @@ def _check(info: ModelInfo, name: str) -> None:
         return
     if codec.packed in OPAQUE:
         why = why_not_compared(codec.packed)
-        raise ModelError(info.name, f"a unique field is not stored as {codec.packed}: {why}", name)
+        raise ModelError(info.name, f"a unique field is not {codec.packed.split()[0]}: {why}", name)
     if codec.tags != ANY and codec.tag not in _SCALARS:
         raise ModelError(
             info.name,

@@ -65,6 +65,7 @@ class Handle(ReadingHandle):
     @overload
     def save(self, obj: M, *, when: bool | None = None, returning: Literal[True]) -> M | None: ...
     def save(self, obj: object, *, when: bool | None = None, returning: bool = False) -> Any:
+        __tracebackhide__ = True
         return self._drive(self._save(obj, when=when, returning=returning))
 
     @overload
@@ -94,6 +95,7 @@ class Handle(ReadingHandle):
         when: bool | None = None,
         returning: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return self._drive(self._delete(subject, key, when=when, returning=returning))
 
     @overload
@@ -190,6 +192,7 @@ class Handle(ReadingHandle):
         upsert: bool = False,
         returns: Returns = "new",
     ) -> Any:
+        __tracebackhide__ = True
         return self._drive(
             self._update(subject, key, actions, when=when, upsert=upsert, returns=returns)
         )

@@ -144,6 +144,7 @@ class ReadingHandle(AnyHandle, Sync):
         consistent: bool = False,
         unexpired: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return self._drive(
             self._object(
                 model, key, as_=as_, select=select, consistent=consistent, unexpired=unexpired
@@ -184,6 +185,7 @@ class ReadingHandle(AnyHandle, Sync):
         consistent: bool = False,
         unexpired: bool = False,
     ) -> Any:
+        __tracebackhide__ = True
         return self._drive(
             self._object(
                 model,
