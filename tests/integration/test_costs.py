@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -295,3 +297,35 @@ def test_the_size_of_an_item_is_what_the_service_counts(session: Session) -> Non
         assert cost.write_units == 2 * -(-size // 1024)
     with pytest.raises(ModelError):
         item_size(object())
+
+
+@pytest.mark.threads_only("it is written for asyncio")
+@pytest.mark.parametrize("saves", [1, 100])
+def test_what_is_cancelled_gives_its_turn_back(
+    client_arguments: dict[str, Any], endpoint: Any, table_prefix: str, saves: int
+) -> None:
+    aio = pytest.importorskip("dynattrs.aio")
+    names = {name: value for name, value in client_arguments.items() if name == "endpoint_url"}
+
+    async def main() -> float:
+        import aiobotocore.session
+
+        made = aiobotocore.session.get_session()
+        credentials = endpoint.credentials
+        made.set_credentials(credentials["aws_access_key_id"], credentials["aws_secret_access_key"])
+        async with aio.AsyncSession(
+            aiobotocore_session=made, region_name="us-east-1", table_prefix=table_prefix,
+            write_units=20, **names,
+        ) as session:  # fmt: skip
+            await session.save_all(songs(25))  # more than a second has saved up
+            tasks = [asyncio.ensure_future(session.save(Song("a", str(n)))) for n in range(saves)]
+            await asyncio.sleep(0.05)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            began = time.monotonic()
+            await session.save(Song("b", "c"))
+            return time.monotonic() - began
+
+    # What is left is the turn of the batch: 50 units, less those of the first second.
+    assert asyncio.run(main()) < 4

@@ -358,3 +358,95 @@ class _Given:
 
 def test_a_plain_dict_of_an_object_has_its_values() -> None:
     assert asdict(PATIENT)["diagnosis"] == "a secret"
+
+
+# --- Upgrades, roles, validators ------------------------------------------------------------------
+
+
+@model("notes")
+class FirstNote:
+    id: str = partition_key()
+    note: Annotated[str | None, Encrypted(KEYS)] = None
+    title: str = ""
+
+
+def tidied(item: dict[str, Any]) -> None:
+    item.get("note") or item.pop("note", None)
+    item["length"] = len(item.get("note") or "")
+
+
+def sealed_title(item: dict[str, Any]) -> None:
+    item["secret_title"] = item.pop("title", "")
+
+
+@model("notes", upgrades=[tidied])
+class TidyNote:
+    id: str = partition_key()
+    note: Annotated[str | None, Encrypted(KEYS)] = None
+    title: str = ""
+    length: int = 0
+
+
+@model("notes", upgrades=[sealed_title])
+class SealedNote:
+    id: str = partition_key()
+    secret_title: Annotated[str, Encrypted(KEYS)] = ""
+    text: Annotated[str | None, Encrypted(KEYS)] = field(formerly="note", default=None)
+
+
+def test_upgrades_see_what_is_encrypted() -> None:
+    item = mapper.default.dump(FirstNote("a", "a secret", "title"))
+    assert load(item, TidyNote) == TidyNote("a", "a secret", "title", 8)
+    assert load(mapper.default.dump(FirstNote("a")), TidyNote) == TidyNote("a", None, "", 0)
+
+
+def test_upgrades_encrypt_other_fields() -> None:
+    item = mapper.default.dump(FirstNote("a", "a secret", "title"))
+    found = load(item, SealedNote)
+    assert found == SealedNote("a", "title", "a secret")
+    again = mapper.default.dump(found)
+    assert "title" not in repr(again["secret_title"])
+    assert load(again, SealedNote) == found
+
+
+@pytest.mark.parametrize("role", ["version", "created", "updated", "ttl"])
+def test_what_a_save_or_the_service_sets_is_not_encrypted(role: str) -> None:
+    type_: Any = int if role == "version" else dt.datetime | None
+    default = 0 if role == "version" else None
+    body = {
+        "__annotations__": {"id": str, "x": Annotated[type_, Encrypted(KEYS)]},
+        "id": partition_key(), "x": field(default=default, **{role: True}),
+    }  # fmt: skip
+    with pytest.raises(ModelError, match=rf"{role}=True: .*not encrypted"):
+        model("things")(type("M", (), body))
+
+
+def refuses(instance: Any, attribute: Any, value: Any) -> None:
+    raise ValueError(f"{value!r} is too short")
+
+
+@model("things")
+class Strict:
+    id: str = partition_key()
+    note: Annotated[str, Encrypted(KEYS)] = attrs.field(default="", validator=refuses)
+
+
+def test_what_a_validator_refuses_is_not_shown() -> None:
+    with attrs.validators.disabled():
+        thing = Strict("a", "sesame")
+    with pytest.raises(MappingError, match="its value is not shown") as caught:
+        mapper.default.model_codec(Strict).rules["note"].check("Strict.note", "sesame", thing)
+    assert "sesame" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_values_of_any_type_are_encrypted() -> None:
+    @model("things")
+    class Anything:
+        id: str = partition_key()
+        value: Annotated[Any, Encrypted(KEYS)] = None
+
+    for value in (None, 3, "text", [1, {"a": b"\0"}], True):
+        item = mapper.default.dump(Anything("a", value))
+        assert load(item, Anything) == Anything("a", value)
+    assert set(mapper.default.dump(Anything("a", 3))["value"]) == {"B"}

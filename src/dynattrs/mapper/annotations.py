@@ -101,6 +101,20 @@ def arms(type_: object) -> tuple[Any, ...]:
     return get_args(type_) if get_origin(type_) in UNIONS else (type_,)
 
 
+#: Where `Encrypted` is, which programs without it do not load.
+ENCRYPTION: Final = "dynattrs.mapper.encrypted"
+
+
+def is_encrypted(type_: object) -> bool:
+    """Whether an annotation says `Encrypted`, with or without None."""
+    if ENCRYPTION not in sys.modules:
+        return False
+    if get_origin(type_) is Annotated:
+        inner, *marks = get_args(type_)
+        return any(type(mark).__module__ == ENCRYPTION for mark in marks) or is_encrypted(inner)
+    return get_origin(type_) in UNIONS and any(map(is_encrypted, get_args(type_)))
+
+
 def is_ours(type_: Any) -> bool:
     """Whether dynattrs itself knows how values of *type_* are stored."""
     if type_ in (Any, object, None) or isinstance(type_, TypeVar):

@@ -16,6 +16,7 @@ import attrs
 
 from dynattrs.errors import MappingError
 from dynattrs.late_classes import frozen
+from dynattrs.mapper.annotations import is_encrypted
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
 from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
@@ -33,7 +34,7 @@ from dynattrs.mapper.codec import (
 )
 from dynattrs.mapper.key_rules import restore_key
 from dynattrs.quoting import quoted
-from dynattrs.schema.field_rules import ReadsObject, raised
+from dynattrs.schema.field_rules import FieldRules, ReadsObject, raised
 from dynattrs.schema.model_info import ENCRYPTED, ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -137,7 +138,7 @@ class ClassCodec(Codec):
             required=frozenset(
                 each.name for each in record.members if each.init and each.default is MISSING
             ),
-            rules=rules_of(record.cls),
+            rules=_rules_of(record),
         )
         #: Of values that may have become others without their validators.
         self._unseen = unseen_rules(record, self.rules)
@@ -425,3 +426,10 @@ def typed_dict_codec(
 
 def _listed(names: frozenset[str]) -> str:
     return ", ".join(map(repr, sorted(names)))
+
+
+def _rules_of(record: Record) -> Mapping[str, FieldRules]:
+    """The rules of a class's fields; those of encrypted ones show no values."""
+    rules = rules_of(record.cls)
+    secret = {each.name for each in record.members if is_encrypted(each.type)} & rules.keys()
+    return {**rules, **{name: attrs.evolve(rules[name], secret=True) for name in secret}}

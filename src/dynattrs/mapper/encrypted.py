@@ -20,6 +20,7 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import DynattrsError, MappingError, MissingExtra, ModelError
 from dynattrs.late_classes import define
 from dynattrs.mapper import scalars
+from dynattrs.mapper.annotations import is_encrypted
 from dynattrs.mapper.codec import Codec, Refused, names_of
 from dynattrs.mapper.containers import optional_codec
 from dynattrs.mapper.key_rules import key_of_item
@@ -160,10 +161,23 @@ class Opened(bytes):
         return made
 
 
+def opened(value: AttributeValue) -> AttributeValue:
+    """What is inside of a value that was opened; another as it is."""
+    there: object = value  # an item may hold anything
+    payload = there.get("B") if isinstance(there, Mapping) else None
+    return payload.plain if type(payload) is Opened else value
+
+
+def opened_again(value: AttributeValue) -> AttributeValue:
+    """A value as it would be inside of an item whose encrypted attributes were opened."""
+    return value if "NULL" in value else {"B": Opened.of(value)}
+
+
 def encrypted_codec(type_: object, inner: Codec, mark: Encrypted) -> Codec:
     """`Annotated[T, Encrypted(keys)]`, by the codec of T."""
-    if inner.optional and inner.tags and inner.load({"NULL": True}) is None:
-        return optional_codec(type_, encrypted_codec(type_, _without_none(inner), mark))
+    bare = getattr(inner.shape, "inner", None)
+    if inner.optional and bare is not None:
+        return optional_codec(type_, encrypted_codec(type_, bare, mark))
 
     def dump(value: object) -> AttributeValue:
         try:
@@ -198,12 +212,6 @@ def _secretly(expected: str, found: str, error: Exception) -> Refused:
     )
 
 
-def _without_none(inner: Codec) -> Codec:
-    shape = inner.shape
-    found: Codec = getattr(shape, "inner", inner)
-    return found
-
-
 # --- Items ----------------------------------------------------------------------------------------
 
 
@@ -213,7 +221,21 @@ def check_places(info: ModelInfo, codec: Codec) -> None:
     Raises:
         ModelError: There is one.
     """
+    record: Any = getattr(codec, "record", None)
+    members = () if record is None else record.members
+    secret = {each.name for each in members if is_encrypted(each.type)}
     for name, each in (codec.fields or {}).items():
+        options = [
+            role for role in ("version", "created", "updated") if getattr(info, role) == name
+        ]
+        if info.names[name] == info.table.ttl_attribute:
+            options.append("ttl")
+        if options and name in secret:
+            raise ModelError(
+                info.name,
+                f"{options[0]}=True: the service, or a save, reads and writes it, so it is not encrypted",
+                name,
+            )
         if each.packed == ENCRYPTED and each.mark is None:
             raise ModelError(
                 info.name,

@@ -378,7 +378,7 @@ class Mapper(Codecs):
         if found is not _NOT_ASKED:
             return found
         info = model_info(model)
-        if info.has_schema:
+        if info.has_schema or self.model_codec(model).sealed:
             return None
         # What tells models apart is asked for beside the fields.
         tells = () if info.table.discriminator is None else (info.table.discriminator,)

@@ -6,12 +6,13 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
 
 from dynattrs.deferral import deferred
 from dynattrs.mapper import containers, scalars, wrappers
 from dynattrs.mapper.annotations import (
     DATETIME,
+    ENCRYPTION,
     CompressedMark,
     Epoch,
     Json,
@@ -28,10 +29,6 @@ else:
     arrays = deferred("dynattrs.mapper.arrays")
     packed = deferred("dynattrs.mapper.packed")
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
-
-
-#: Where `Encrypted` is, which programs without it do not load.
-_ENCRYPTION: Final = "dynattrs.mapper.encrypted"
 
 
 class CodecsOf(Protocol):
@@ -58,7 +55,7 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     # Inside of JSON, as long as no mark has made text or bytes of it.
     inside: Codec | None = None
     for position, mark in enumerate(marks):
-        if type(mark).__module__ == _ENCRYPTION:
+        if type(mark).__module__ == ENCRYPTION:
             if position < len(marks) - 1:
                 raise Refused("Encrypted as the last mark", f"{show_type(type_)}")
             inner = encrypted.encrypted_codec(type_, inner, mark)

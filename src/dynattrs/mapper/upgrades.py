@@ -85,9 +85,15 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
     version = schema_version(info, item)
     if version == info.schema_version:
         return item
+    codec: Any = info.mapper.model_codec(info.cls)
+    if codec.sealed:
+        from dynattrs.mapper.encrypted import opened, opened_again
+    else:
+        opened = opened_again = _as_it_is
     # Twice, because an upgrade may change what is inside.
     before, plain = (
-        {name: _plain(info, name, value, item) for name, value in item.items()} for _ in range(2)
+        {name: _plain(info, name, opened(value), item) for name, value in item.items()}
+        for _ in range(2)
     )
     for number, upgrade in enumerate(info.upgrades[version - 1 :], version):
         label = (
@@ -117,9 +123,16 @@ def _through_upgrades(info: ModelInfo, item: AttributeMap, any_codec: Codec) -> 
                 show(plain.get(name)), _key(info, item), "an item's key never changes", dict(item),
             )  # fmt: skip
     for name, value in plain.items():
-        unchanged = name in before and _same(value, before[name])
-        found[name] = item[name] if unchanged else _stored(info, name, value, any_codec, item)
+        if name in before and _same(value, before[name]):
+            found[name] = item[name]
+            continue
+        made = _stored(info, name, value, any_codec, item)
+        found[name] = opened_again(made) if name in codec.sealed else made
     return found
+
+
+def _as_it_is(value: AttributeValue) -> AttributeValue:
+    return value
 
 
 def renewed(

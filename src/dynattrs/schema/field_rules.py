@@ -76,11 +76,13 @@ class FieldRules:
         field: The field, as attrs knows it.
         own: Its converter as it was declared: that of a time to live does not round. A sequence of
             several runs from the left.
+        secret: Whether no message shows its values, because they are encrypted where they are stored.
     """
 
     cls: type[object]
     field: Any
     own: Any = None
+    secret: bool = False
 
     @property
     def takes_self(self) -> bool:
@@ -139,6 +141,11 @@ class FieldRules:
                 continue
             except Exception as error:
                 if not _was_read(absent):
+                    if self.secret:
+                        raise MappingError(
+                            label, "a value that its validator accepts", type(value).__name__,
+                            hint="its value is not shown: it is encrypted",
+                        ) from None  # fmt: skip
                     raise MappingError(
                         label, "a value that its validator accepts", shown(value),
                         hint=f"it raised {raised(error)}",

@@ -154,7 +154,11 @@ class RatedLine:
         if not seconds:
             return units, call
         if instruments is None or not instruments.skip(seconds):
-            time.sleep(seconds)
+            try:
+                time.sleep(seconds)
+            except BaseException:  # interrupted: its turn is another one's
+                self._rate.settle(units, 0.0)
+                raise
         return units, call.later(seconds)
 
     def _settle(self, judged: float, response: Message) -> None:
@@ -178,7 +182,11 @@ class AsyncRatedLine:
         units, seconds = _turn(self._rate, call, instruments)
         if seconds:
             if instruments is None or not instruments.skip(seconds):
-                await asyncio.sleep(seconds)
+                try:
+                    await asyncio.sleep(seconds)
+                except BaseException:  # cancelled: its turn is another one's
+                    self._rate.settle(units, 0.0)
+                    raise
             call = call.later(seconds)
         response: Message = await self._line.call(call)
         if units and (consumed := consumed_in(response)) is not None:

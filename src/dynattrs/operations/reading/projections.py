@@ -180,10 +180,22 @@ class Projected(Generic[R_co]):
         try:
             found = _restored(self.info, item)
             part = {self.names[name]: value for name, value in found.items() if name in self.names}
+            model: Any = self.info.mapper.model_codec(self.info.cls)
+            if isinstance(model, ClassCodec) and model.sealed:
+                part = self._opened(part)
             return self.info.mapper.load(part, self.cls)
         except MappingError as error:
             error.key, error.item = key_in(self.info, item), item
             raise
+
+    def _opened(self, part: AttributeMap) -> AttributeMap:
+        """The part with what was encrypted as it is inside, where the class does not say that it was."""
+        from dynattrs.mapper.encrypted import opened
+
+        codec: Any = self.info.mapper.codec(self.cls)
+        return {
+            name: value if name in codec.sealed else opened(value) for name, value in part.items()
+        }
 
 
 def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
