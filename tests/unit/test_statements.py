@@ -12,8 +12,10 @@ from dynattrs import (
     ConditionFailed,
     ConnectionFailed,
     CorruptReply,
+    GlobalIndex,
     InvalidRequest,
     OutcomeUnknown,
+    PartialIndex,
     QueryError,
     ServiceError,
     ServiceUnavailable,
@@ -345,6 +347,46 @@ def test_a_comment_hides_nothing(text: str) -> None:
     ):
         with pytest.raises(QueryError, match=r"SELECT \*|RETURNING ALL"):
             next(read())
+
+
+@model(
+    "plays",
+    indexes=[
+        GlobalIndex("by-label", partition_key="label", projection=["count"]),
+        GlobalIndex("byKind", partition_key="kind", projection="keys"),
+        GlobalIndex("whole", partition_key="kind"),
+    ],
+)
+class Play:
+    id: str = partition_key()
+    label: str = ""
+    kind: str = ""
+    count: int = 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"plays"."by-label"', 'plays."by-label"', 'plays.byKind', '"plays" . "byKind"',
+        '"plays"\n.\n"byKind"', 'plays /* index */ . "by-label"', '( "plays"."by-label" )',
+        '"old.plays"."by-label"', 'plays."unheard-of"', "plays['by-label']",
+    ],
+)  # fmt: skip
+def test_objects_are_not_read_from_an_index_that_holds_less(source: str) -> None:
+    text = f"SELECT * FROM {source} WHERE id = ?"
+    with pytest.raises(PartialIndex, match="not known to hold whole items of Play"):
+        next(ByHand().execute_many([(text, "x")], model=Play))
+    plain = ByHand().execute_many([(text, "x")])
+    assert next(plain).repeat
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['"plays"', "plays p", '"old.plays"', '"plays"."whole"', "plays.whole", "plays -- .byKind"],
+)
+def test_objects_are_read_from_what_holds_all(source: str) -> None:
+    text = f"SELECT * FROM {source}\nWHERE id = ? AND label = 'plays.byKind'"
+    assert next(ByHand().execute_many([(text, "x")], model=Play)).repeat
 
 
 def test_what_looks_like_a_comment_is_text() -> None:

@@ -90,7 +90,7 @@ def _scan(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> Plan:
         "scan",
         keys.index,
         filter=all_conditions(parts) if parts else None,
-        partial=_check_holds(wanted, keys),
+        partial=check_holds(wanted, keys),
         why=tuple(why),
     )
 
@@ -326,7 +326,7 @@ def _held(wanted: Wanted, keys: KeySchema) -> set[str] | None:
     return held_by(wanted.info.table, keys.index)
 
 
-def _check_holds(wanted: Wanted, keys: KeySchema) -> bool:
+def check_holds(wanted: Wanted, keys: KeySchema) -> bool:
     """Whether whole items must be fetched after reading an index.
 
     Raises:
@@ -429,7 +429,7 @@ def query_plan(
             f"only {keys} would serve, and a global index cannot be read consistently; "
             f"remove consistent(), or state {fields_written(wanted, table.partition)} == ..."
         )
-    partial = _check_holds(wanted, keys)
+    partial = check_holds(wanted, keys)
     own = (*keys.partition, *keys.sort)
     key: list[Condition] = []
     excluded: tuple[str, AttributeValue] | None = None

@@ -20,10 +20,13 @@ from dynattrs.errors import (
     ConnectionFailed,
     ItemExists,
     OutcomeUnknown,
+    PartialIndex,
     QueryError,
     ServiceError,
 )
-from dynattrs.keys.discriminator import is_guard
+from dynattrs.keys.discriminator import is_guard, subclasses
+from dynattrs.keys.planner import check_holds
+from dynattrs.keys.plans import Wanted
 from dynattrs.mapper import default
 from dynattrs.mapper.anything import load_any
 from dynattrs.mapper.named import answering
@@ -46,6 +49,12 @@ _COMMENTS: Final = re.compile(r"""('[^']*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.DO
 _CONDITIONAL: Final = re.compile(r"\s*(UPDATE|DELETE)\b", re.IGNORECASE)
 _SELECT: Final = re.compile(r"[\s(]*SELECT\b", re.IGNORECASE)
 _SELECT_ALL: Final = re.compile(r"[\s(]*SELECT\s*\*\s*FROM\b", re.IGNORECASE)
+#: The index that whole rows come from; a table's own name may have dots between its quotes.
+_INDEX: Final = re.compile(
+    _SELECT_ALL.pattern
+    + r"""[\s(]*(?:"[^"]*"|[^\s."\[]+)\s*[.\[]\s*(?:"([^"]*)"|'([^']*)'|([\w-]*))""",
+    re.IGNORECASE,
+)
 _MODIFIED: Final = re.compile(r"\bRETURNING\s+MODIFIED\s+(OLD|NEW)\s*\*\s*;?\s*$", re.IGNORECASE)
 
 
@@ -101,23 +110,44 @@ def _bare(statement: str) -> str:
     return _COMMENTS.sub(lambda found: found[1] or " ", statement)
 
 
-def check_whole(statement: str, model: str) -> None:
+def check_whole(statement: str, info: ModelInfo) -> None:
     """Refuse to read objects from a statement that gives only some attributes.
 
     Raises:
         QueryError: Fields that were not read would be defaults, and a save would store those.
+        PartialIndex: The same, because of the index that the statement reads.
     """
-    if reads(statement) and not _SELECT_ALL.match(_bare(statement)):
+    bare, model = _bare(statement), info.name
+    if reads(statement) and not _SELECT_ALL.match(bare):
         raise QueryError(
             f"the statement selects some attributes, and a {model} that lacks the others must not be "
             f"saved back; write SELECT *, or leave model out for plain rows"
         )
-    if (found := _MODIFIED.search(_bare(statement))) is not None:
+    if (found := _INDEX.match(bare)) is not None:
+        index = found[1] or found[2] or found[3]
+        if not _holds_all(info, index):
+            raise PartialIndex(
+                f"index {quoted(index)} is not known to hold whole items of {model}, and one that lacks "
+                f"the rest must not be saved back; select from the table itself, or leave model out for "
+                f"plain rows"
+            )
+    if (found := _MODIFIED.search(bare)) is not None:
         raise QueryError(
             f"the statement returns what it modifies, and a {model} that lacks the other attributes "
             f"must not be saved back; write RETURNING ALL {found[1].upper()} *, or leave model out for "
             f"plain rows"
         )
+
+
+def _holds_all(info: ModelInfo, index: str) -> bool:
+    """Whether a model's index holds all that an object is made of."""
+    for keys in info.table.key_schemas:
+        if keys.index is not None and keys.index.name == index:
+            try:
+                return not check_holds(Wanted(info, (), others=tuple(subclasses(info))), keys)
+            except PartialIndex:
+                return False
+    return False
 
 
 def _encoded(value: object) -> AttributeValue:
@@ -160,7 +190,7 @@ class RowReader:
             QueryError: It does.
         """
         if self.info is not None:
-            check_whole(said.statement, self.info.name)
+            check_whole(said.statement, self.info)
 
     @property
     def has_guards(self) -> bool:
