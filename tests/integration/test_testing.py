@@ -30,8 +30,10 @@ from dynattrs import (
     UnsentWrites,
     add,
     field,
+    if_not_exists,
     model,
     partition_key,
+    set_,
     sort_key,
 )
 from dynattrs.testing import (
@@ -69,6 +71,14 @@ class Song:
     tags: set[str] = attrs.field(factory=set)
 
 
+@model("counts")
+class Count:
+    id: str = partition_key()
+    number: int = 0
+    before: int = 0
+    by_day: dict[str, int] | None = None
+
+
 @model("tickets")
 class Ticket:
     id: str = partition_key()
@@ -78,7 +88,7 @@ class Ticket:
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Song, Ticket)
+    return kept_tables(Song, Ticket, Count)
 
 
 @pytest.fixture(params=WAYS)
@@ -202,6 +212,25 @@ def test_a_lost_reply_is_of_a_write_that_was_applied(session: Any):
             session.update(Song, KEY, add(Song.plays, 1))
 
     assert session.get(Song, KEY).plays == 1
+
+
+def test_a_refusal_whose_reply_is_lost_is_followed_by_what_it_asks(session: Any):
+    """The map is missing, and no attempt has done anything."""
+    session.save(Count("a"))
+
+    with faults(inner(session), lost_reply("UpdateItem", times=1)):
+        assert session.update(Count, "a", set_(Count.by_day["mon"], 1)).by_day == {"mon": 1}
+
+
+def test_what_another_action_has_changed_is_not_copied_a_second_time(session: Any):
+    session.save(Count("a", 6))
+
+    with faults(inner(session), lost_reply("UpdateItem", times=1)):
+        with pytest.raises(OutcomeUnknown):
+            copied = set_(Count.before, if_not_exists(Count.number, 0))
+            session.update(Count, "a", copied, set_(Count.number, 9))
+
+    assert session.get(Count, "a") == Count("a", 9, 6)
 
 
 def test_a_read_whose_reply_is_lost_is_asked_again(session: Any):

@@ -67,6 +67,16 @@ class Counted:
     deep: dict[str, dict[str, int]] = attrs.field(factory=dict)
 
 
+@model("copied")
+class Copied:
+    id: str = partition_key()
+    count: int = 0
+    old: int = 0
+    lines: list[str] = attrs.field(factory=list)
+    counts: dict[str, int] = attrs.field(factory=dict)
+    old_counts: dict[str, int] = attrs.field(factory=dict)
+
+
 @model("versioned")
 class Versioned:
     id: str = partition_key()
@@ -395,6 +405,21 @@ def test_a_missing_map_is_made_once_also_where_the_reply_is_lost(scripted: Any) 
     assert whole == again
     assert "attribute_not_exists" in whole["ConditionExpression"]
     assert "attribute_not_exists" not in inside["ConditionExpression"]
+
+
+@pytest.mark.parametrize("upsert", [False, True])
+@pytest.mark.parametrize("value", [1, if_not_exists(Counted.counts["x"], 1)], ids=str)
+def test_a_missing_map_is_made_after_a_reply_that_was_lost(
+    scripted: Any, upsert: bool, value: Any
+) -> None:
+    """What was lost may have been the refusal, and what it asked does no harm twice."""
+    there = {"id": {"S": "a"}, "counts": {"M": {"x": {"N": "1"}}}}
+    session, _ = scripted(LOST, NO_PATH, bare(), (200, {"Attributes": there}))
+
+    made = session.update(Counted, "a", set_(Counted.counts["x"], value), upsert=upsert)
+
+    assert made is not None
+    assert made.counts == {"x": 1}
 
 
 def test_what_counts_in_a_missing_map_is_not_sent_again(scripted: Any) -> None:
@@ -902,6 +927,63 @@ def test_a_statement_that_reads_is_sent_again(scripted: Any) -> None:
 )
 def test_what_may_be_done_twice(action: Any, expected: bool) -> None:
     assert repeatable([action]) is expected
+
+
+@pytest.mark.parametrize(
+    ("source", "changed", "expected"),
+    [
+        (Copied.count, set_(Copied.count, 9), False),
+        (Copied.count, remove(Copied.count), False),
+        (Copied.count, set_(Copied.lines, []), True),
+        (Copied.counts["a"], set_(Copied.counts["a"], 9), False),
+        (Copied.counts["a"], set_(Copied.counts, {}), False),
+        (Copied.counts["a"], set_(Copied.counts["b"], 9), True),
+        (Copied.counts, set_(Copied.counts["b"], 9), False),
+    ],
+    ids=str,
+)
+def test_a_default_is_the_same_twice_where_its_place_is_left_alone(
+    source: Any, changed: Any, expected: bool
+) -> None:
+    default: Any = {} if source is Copied.counts else 0
+    target: Any = Copied.old_counts if default == {} else Copied.old
+    copied = set_(target, if_not_exists(source, default))
+
+    assert repeatable([copied, changed]) is expected
+    assert repeatable([copied], [copied, changed]) is expected
+
+
+def test_a_default_that_was_copied_is_not_copied_again(scripted: Any) -> None:
+    """The second time it would be what the first time has stored in the place of it."""
+    session, engine = scripted(LOST)
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(
+            Copied, "a", set_(Copied.old, if_not_exists(Copied.count, 0)), set_(Copied.count, 9)
+        )
+
+    assert len(engine.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [("mine", Paper("a", "mine", 4)), ("theirs", OutcomeUnknown)],
+)
+def test_a_default_is_seen_only_where_it_is_stored(
+    scripted: Any, stored: str, expected: Any
+) -> None:
+    """Something else in its place may have been there before, and the version another writer's."""
+    session, _ = scripted(LOST, condition_false(**paper(4, stored)))
+
+    def change() -> Any:
+        asked = set_(Paper.text, if_not_exists(Paper.text, "mine"))
+        return session.update(Paper("a", version=3), asked)
+
+    if isinstance(expected, Paper):
+        assert change() == expected
+    else:
+        with pytest.raises(expected):
+            change()
 
 
 def test_attribute_maps_are_compared_as_the_service_does() -> None:

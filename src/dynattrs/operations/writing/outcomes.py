@@ -18,14 +18,15 @@ from typing import Any, cast
 from dynattrs.errors import ConnectionFailed, MappingError, OutcomeUnknown, ServiceError
 from dynattrs.expressions.computed import IfNotExists
 from dynattrs.expressions.conditions import Comparison, Condition, Value
-from dynattrs.expressions.paths import stored_at
+from dynattrs.expressions.paths import data_of, stored_at
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper.equality import comparable, same
 from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.writing.encoding import Encoded
+from dynattrs.operations.writing.spellings import Steps
 from dynattrs.schema.model_info import ModelInfo
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 def unknown(
@@ -55,29 +56,43 @@ def only_unread(error: ServiceError | ConnectionFailed) -> ServiceError | Connec
     return error
 
 
-def repeatable(actions: Sequence[Action]) -> bool:
+def repeatable(actions: Sequence[Action], done: Sequence[Action] = ()) -> bool:
     """Whether doing *actions* twice is the same as doing them once.
 
     Not what computes from what is stored, and nothing at a position of a list: removing one shifts
-    the others, and setting one past the end appends.
+    the others, and setting one past the end appends. A default that stands for what is stored at another
+    place is the same twice where the update leaves that place alone.
+
+    Args:
+        actions: As the caller stated them.
+        done: All that the update does, where that is more.
     """
-    return all(map(_repeatable, actions))
+    places = [each.steps for each in (*actions, *done)]
+    return all(_repeatable(each, places) for each in actions)
 
 
-def _repeatable(action: Action) -> bool:
+def _repeatable(action: Action, places: Sequence[Steps]) -> bool:
     value = action.value
     if action.clause in ("SET", "REMOVE") and isinstance(action.steps[-1], int):
         return False
     if action.clause == "ADD":
         return isinstance(value, Value) and "N" not in value.stored
     if isinstance(value, IfNotExists):
-        return isinstance(value.default, Value)
+        source = data_of(value.path).steps
+        kept = source == action.steps or not any(_overlap(source, place) for place in places)
+        return kept and isinstance(value.default, Value)
     return value is None or isinstance(value, Value)
+
+
+def _overlap(one: Steps, other: Steps) -> bool:
+    """Whether one of two places is the other, or inside it."""
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared]
 
 
 def is_done(actions: Sequence[Action], item: AttributeMap) -> bool:
     """Whether *item* shows all that *actions* do."""
-    return all(_trace(each, item) for each in actions)
+    return all(_traces(actions, item))
 
 
 def version_in(condition: Condition | None) -> int | None:
@@ -145,12 +160,12 @@ def update_was_applied(
     if not error.uncertain or not error.item:
         return False
     asked, stored = version_in(version), _version(info, error.item)
-    own = (info.names.get(info.version or ""),)
-    traces = [_trace(each, error.item) for each in actions if each.steps != own]
+    own = (info.names.get(info.version or "", ""),)
+    traces = _traces(actions, error.item, apart=own)
     if asked is not None:
         if stored == asked or (stored == asked + 1 and False in traces):
             return False
-        if stored == asked + 1 and None not in traces:
+        if stored == asked + 1 and traces and None not in traces:
             return True
     elif info.updated is not None and traces and all(traces):
         # Its time stamp, to the microsecond, is ours.
@@ -163,16 +178,45 @@ def _version(info: ModelInfo, item: AttributeMap) -> int | None:
     return None if value is None else int(Decimal(value))
 
 
-def _trace(action: Action, item: AttributeMap) -> bool | None:
-    """Whether *item* shows what *action* does; None if that cannot be seen."""
-    if not _repeatable(action):
-        return None
+def _traces(actions: Sequence[Action], item: AttributeMap, apart: Steps = ()) -> list[bool | None]:
+    """Whether *item* shows what each of *actions* does, but for one at the place *apart*; None if that cannot
+    be seen. What would have changed nothing says nothing, and is left out.
+    """
+    places = [each.steps for each in actions]
+    traces: list[bool | None] = []
+    for each in actions:
+        if each.steps == apart:
+            continue
+        if not _repeatable(each, places):
+            traces.append(None)
+        elif not _keeps(each, item):
+            traces.append(_trace(each, item))
+    return traces
+
+
+def _keeps(action: Action, item: AttributeMap) -> bool:
+    """Whether an action is a default for its own place, where something else is stored."""
+    value = action.value
+    if not isinstance(value, IfNotExists) or data_of(value.path).steps != action.steps:
+        return False
     there = stored_at(item, action.steps)
-    if action.value is None:
+    return there is not None and not _is(there, value.default)
+
+
+def _is(there: AttributeValue | None, value: object) -> bool:
+    wanted = value.stored if isinstance(value, Value) else None
+    return there is not None and wanted is not None and comparable(there) == comparable(wanted)
+
+
+def _trace(action: Action, item: AttributeMap) -> bool:
+    there = stored_at(item, action.steps)
+    value = action.value
+    if value is None:
         return there is None
-    if isinstance(action.value, IfNotExists):
-        return there is not None
-    wanted = comparable(cast("Value", action.value).stored)
+    if isinstance(value, IfNotExists):
+        source = stored_at(item, data_of(value.path).steps)
+        return _is(there, value.default if source is None else Value(source, source))
+    wanted = comparable(cast("Value", value).stored)
     if action.clause == "SET":
         return there is not None and comparable(there) == wanted
     # Members of a set.

@@ -189,7 +189,7 @@ def make_new(core: Core, prepared: Prepared) -> Flow[AttributeMap | None]:
             return None
         if same(error.item, item):
             return item
-        if not outcomes.repeatable(prepared.stated):
+        if not outcomes.repeatable(prepared.stated, prepared.done):
             raise outcomes.unknown(error, info, key, error.item) from error
         return None
     except FAILURES as error:
@@ -214,7 +214,7 @@ def send(
     if returns is not None:
         parameters["ReturnValues"] = returns
     # A second time the old item would be the new one.
-    once = returns == "ALL_OLD" or not outcomes.repeatable(prepared.stated)
+    once = returns == "ALL_OLD" or not outcomes.repeatable(prepared.stated, prepared.done)
     repeat = prepared.version is not None or not once
     call = Call("update_item", parameters, repeat=repeat, decode=decode)
     try:
@@ -247,7 +247,7 @@ def send(
         if error.uncertain and (asked is not None or once):
             raise outcomes.unknown(error, info, key) from error
         tried = prepared.rounds == parents.MOST_ROUNDS or prepared.tries == MOST_TRIES
-        if error.uncertain or tried or not parents.may_be_missing(error, prepared.acts):
+        if tried or not parents.may_be_missing(error, prepared.acts):
             raise
         reading = {"TableName": prepared.table, "Key": key, "ConsistentRead": True}
         item = (yield Call("get_item", reading)).get("Item")
