@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -248,6 +250,63 @@ def test_an_interrupted_iterator_says_what_to_do():
 
     with pytest.raises(QueryError, match=r"interrupted by KeyboardInterrupt.*iterate anew"):
         next(iterator)
+
+
+@AWAITED
+@pytest.mark.parametrize("by", ["loop", "all"])
+@pytest.mark.parametrize("way", [way for way in WAYS if way.startswith(("get_many", "execute"))])
+def test_what_a_loop_leaves_is_still_to_come(way: str, by: str, awaited: bool):
+    """What is given once is lost by nothing but being given."""
+    memory = Memory()
+    del memory.tables["notes"]["s", "249"]
+    with taking(way, memory, awaited=awaited) as each:
+        for _ in range(3):
+            each.take()
+        each.iterator = None
+        if by == "all":
+            rest = each.source.all()
+            each.taken += rest if each.loop is None else each.loop.run_until_complete(rest)
+        each.iterator = each.source.__aiter__() if awaited else iter(each.source)
+        while each.take():
+            pass
+
+        assert each.ends == ["end"]
+        if way == "get_many with None":
+            assert each.taken.pop() is None
+        assert len(each.taken) == len({note.id for note in each.taken}) == 249
+        if way != "execute":
+            assert each.source.missing == [("s", "249")]
+            assert "1 missing" in repr(each.source)
+
+
+@pytest.mark.parametrize("way", ["get_many", "execute"])
+def test_all_does_not_say_the_end_after_an_interrupted_loop(way: str):
+    memory = Memory()
+    memory.failing[2] = KeyboardInterrupt()
+    with taking(way, memory, awaited=False) as each:
+        while each.take():
+            pass
+        with pytest.raises(DynattrsError):
+            each.source.all()
+
+
+@AWAITED
+def test_what_is_fetched_is_forgotten_when_its_last_holder_goes(awaited: bool):
+    """Without a collection of garbage."""
+    gc.disable()
+    try:
+        with taking("get_many", Memory(), awaited=awaited) as each:
+            each.take()
+            gone = weakref.ref(each.source._found)
+            each.source = None
+            each.take()
+            assert len(each.taken) == 2
+            each.iterator = None
+            if each.loop is not None:
+                each.loop.run_until_complete(asyncio.sleep(0))
+            assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_an_iterator_that_was_closed_is_at_its_end():

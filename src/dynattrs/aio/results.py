@@ -72,27 +72,39 @@ class AsyncQuery(AnyQuery[M_co], Async):
 
 
 class AsyncItems(AnyItems["AsyncReadingHandle", M_co], Async):
-    """A lazy stream of the items of many keys. It can be iterated once, with `async for`."""
+    """A lazy stream of the items of many keys. It gives each once: an `async for` goes on where another
+    one was left.
+    """
+
+    _iteration: _Each[Any] | None = None
 
     async def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
         return await self._handle._drive(flow)
 
     def __aiter__(self) -> AsyncIterator[M_co]:
-        return _Each(lambda: self._handle._drive(self._found.next()), self._found.close)
+        if self._iteration is None:
+            drive, found = self._handle._drive, self._found
+            self._iteration = _Each(lambda: drive(found.next()), found.close)
+        return self._iteration
 
 
 class AsyncRows(AnyRows["AsyncReadingHandle", M_co], Async):
-    """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
-    once, with `async for`.
+    """The rows of a PartiQL statement, read lazily from the second page on. It gives each once: an
+    `async for` goes on where another one was left.
     """
+
+    _iteration: _Each[Any] | None = None
 
     async def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
         return await self._handle._drive(flow)
 
     def __aiter__(self) -> AsyncIterator[M_co]:
-        return _Each(lambda: self._handle._drive(self._statement.next()), _nothing)
+        if self._iteration is None:
+            drive, statement = self._handle._drive, self._statement
+            self._iteration = _Each(lambda: drive(statement.next()), _nothing)
+        return self._iteration
 
 
 def _nothing() -> None:
@@ -124,9 +136,12 @@ class _Iteration(Generic[M_co]):
         with contextlib.suppress(RuntimeError):  # the event loop is gone, and all tasks with it
             self._close()
 
-    async def _more(self) -> Any:
+    def _check(self) -> None:
         if self._waited_for:
             raise RuntimeError("another task waits for this iterator; give each one of its own")
+
+    async def _more(self) -> Any:
+        self._check()
         self._waited_for = True
         try:
             found = await self._following()
@@ -167,6 +182,13 @@ class _Each(_Iteration[M_co]):
 
     _items: Sequence[M_co] = ()
     _position = 0
+
+    def left(self) -> list[M_co]:
+        """What has come and was not given; it is not given any more."""
+        self._check()
+        left = [*self._items[self._position :]]
+        self._items, self._position = (), 0
+        return left
 
     async def __anext__(self) -> M_co:
         while self._position == len(self._items):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import QueryError
@@ -25,6 +25,7 @@ else:
 
 __tracebackhide__ = hidden
 
+R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
 H = TypeVar("H", bound=AnyHandle)
 Self = TypeVar("Self", bound="AnyItems[Any, Any]")
@@ -82,8 +83,31 @@ class AnyQuery(QueryVerbs[M_co]):
         raise NotImplementedError
 
 
+class Iteration(Protocol):
+    """The one iterator of what is given once."""
+
+    def left(self) -> list[Any]:
+        """What has come and was not given; the iterator does not give it any more.
+
+        Raises:
+            QueryError: It was interrupted, and what had come may be lost.
+        """
+        ...
+
+
+def _all_left(iteration: Iteration | None, source: BatchGet[R] | Statement[R]) -> Flow[list[R]]:
+    """What has come and was not given, and all that comes."""
+    left: list[R] = [] if iteration is None else iteration.left()
+    return left + (yield from all_of(source))
+
+
 class AnyItems(Generic[H, M_co]):
-    """A lazy stream of the items of many keys. It can be iterated once."""
+    """A lazy stream of the items of many keys. It gives each once: a loop goes on where another one was
+    left.
+    """
+
+    #: Made by the first loop. It holds no reference to this, and ends what it fetches when both are gone.
+    _iteration: Any = None
 
     def __init__(self, handle: H, found: BatchGet[M_co]) -> None:
         self._handle = handle
@@ -102,7 +126,7 @@ class AnyItems(Generic[H, M_co]):
     @verb
     def all(self) -> Flow[list[M_co]]:
         """All items that are still to come, in a list."""
-        return (yield from all_of(self._found))
+        return (yield from _all_left(self._iteration, self._found))
 
     def on_error(self: Self, what: OnError, /) -> Self:
         """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
@@ -122,7 +146,9 @@ class AnyItems(Generic[H, M_co]):
 
 
 class AnyRows(Generic[H, M_co]):
-    """The rows of a PartiQL statement. It can be iterated once."""
+    """The rows of a PartiQL statement. It gives each once: a loop goes on where another one was left."""
+
+    _iteration: Any = None
 
     def __init__(self, handle: H, statement: Statement[M_co]) -> None:
         self._handle = handle
@@ -134,4 +160,4 @@ class AnyRows(Generic[H, M_co]):
     @verb
     def all(self) -> Flow[list[M_co]]:
         """All rows that are still to come, in a list."""
-        return (yield from all_of(self._statement))
+        return (yield from _all_left(self._iteration, self._statement))

@@ -71,27 +71,39 @@ class Query(AnyQuery[M_co], Sync):
 
 
 class Items(AnyItems["ReadingHandle", M_co], Sync):
-    """A lazy stream of the items of many keys. It can be iterated once."""
+    """A lazy stream of the items of many keys. It gives each once: a loop goes on where another one was
+    left.
+    """
+
+    _iteration: Each[Any] | None = None
 
     def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
         return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
-        return Each.of(lambda: self._handle._drive(self._found.next()), self._found.close)
+        if self._iteration is None:
+            drive, found = self._handle._drive, self._found
+            self._iteration = Each.of(lambda: drive(found.next()), found.close)
+        return self._iteration
 
 
 class Rows(AnyRows["ReadingHandle", M_co], Sync):
-    """The rows of a PartiQL statement, read lazily from the second page on. It can be iterated
-    once.
+    """The rows of a PartiQL statement, read lazily from the second page on. It gives each once: a loop
+    goes on where another one was left.
     """
+
+    _iteration: Each[Any] | None = None
 
     def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
         return self._handle._drive(flow)
 
     def __iter__(self) -> Iterator[M_co]:
-        return Each.of(lambda: self._handle._drive(self._statement.next()), _nothing)
+        if self._iteration is None:
+            drive, statement = self._handle._drive, self._statement
+            self._iteration = Each.of(lambda: drive(statement.next()), _nothing)
+        return self._iteration
 
 
 def _nothing() -> None:
@@ -131,7 +143,7 @@ class Following(Generic[M_co]):
     def __del__(self) -> None:
         self._close()
 
-    def _more(self) -> Any:
+    def _check(self) -> None:
         if self._waited_for:
             raise ValueError("another thread waits for this iterator; give each one of its own")
         if self._ended_by is not None:
@@ -139,6 +151,9 @@ class Following(Generic[M_co]):
                 f"this iterator was interrupted by {type(self._ended_by).__name__}, and what would have "
                 f"come may be lost; iterate anew"
             )
+
+    def _more(self) -> Any:
+        self._check()
         self._waited_for = True
         try:
             found = self._following()
@@ -162,12 +177,21 @@ class Each(itertools.chain[R]):
     _pages: _Pages
 
     @classmethod
-    def of(cls, following: Callable[[], object], close: Callable[[], None]) -> Iterator[R]:
+    def of(cls, following: Callable[[], object], close: Callable[[], None]) -> Each[R]:
         """Those of what *following* gives; see `Following`."""
         pages = _Pages(following, close)
         each = cast("Each[R]", cls.from_iterable(pages))
         each._pages = pages
         return each
+
+    def left(self) -> list[R]:
+        """What has come and was not given; it is not given any more.
+
+        Raises:
+            QueryError: It was interrupted, and what had come may be lost.
+        """
+        self._pages._check()
+        return list(self._pages.last)
 
     def close(self) -> None:
         """Forget what is being fetched. It is enough to leave the loop, which does the same."""
@@ -175,15 +199,21 @@ class Each(itertools.chain[R]):
 
 
 class _Pages(Following[Any]):
-    __slots__ = ()
+    __slots__ = ("last",)
+
+    def __init__(self, following: Callable[[], object], close: Callable[[], None]) -> None:
+        super().__init__(following, close)
+        #: What gives the members of the last page.
+        self.last: Iterator[Any] = iter(())
 
     def __next__(self) -> Iterator[Any]:
         try:
-            return iter(self._more())
+            self.last = iter(self._more())
         except StopIteration:
             raise
         except BaseException as error:
             return _Failing(error)
+        return self.last
 
 
 class _Failing:
