@@ -29,6 +29,8 @@ from dynattrs import (
     partition_key,
 )
 
+import engines
+
 KEY = "arn:aws:kms:us-east-1:111111111111:key/12345678-1234-1234-1234-123456789012"
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - which is what is refused
 embedded = pytest.mark.parametrize("endpoint", ["embedded"], indirect=True)
@@ -101,6 +103,41 @@ def test_a_table_is_restored_to_an_instant(session: Session):
     assert session.tables.exists("shop-there")
     with pytest.raises(NoSuchTable):
         session.tables.restore_to("latest", "missing", "shop-nowhere")
+
+
+@embedded
+def test_another_key_than_the_one_that_comes_back_is_refused(session: Session):
+    session.tables.create(SHOP)
+    backup = session.tables.backup(SHOP)
+    other = Table("other", partition_key="zz")
+
+    with pytest.raises(
+        ModelError, match=r"key of the old one, \(id\), and 'other' declares \(zz\)"
+    ):
+        session.tables.restore(backup, other)
+    with pytest.raises(
+        ModelError, match=r"key of the old one, \(id\), and 'other' declares \(zz\)"
+    ):
+        session.tables.restore_to("latest", SHOP, other)
+
+    assert not session.tables.exists(other)
+
+
+@embedded
+def test_a_backup_is_deleted_though_the_answer_is_lost(
+    session: Session, client_arguments: Any, faults: engines.Faults, table_prefix: str
+):
+    session.tables.create(SHOP)
+    backup = session.tables.backup(SHOP)
+    client = boto3.client("dynamodb", **client_arguments | {"endpoint_url": faults.endpoint})
+    faults.truncate("DeleteBackup", 1)
+
+    with Session(client=client, table_prefix=table_prefix) as through_faults:
+        through_faults.tables.delete_backup(backup)
+    client.close()
+
+    assert faults.counts == [1]
+    assert session.tables.backups(SHOP) == ()
 
 
 @embedded
@@ -225,6 +262,8 @@ def test_a_backup_is_waited_for(stubbed: Any, caplog: pytest.LogCaptureFixture):
 def test_a_restored_table_is_waited_for_and_overrides_are_asked_for(stubbed: Any):
     session, stubber = stubbed
     instant = datetime(2026, 1, 2, 3, tzinfo=timezone.utc)
+    shop = {"TableName": "dev-shop", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
+    stubber.add_response("describe_table", {"Table": shop}, {"TableName": "dev-shop"})
     stubber.add_response(
         "restore_table_to_point_in_time",
         {},

@@ -24,6 +24,7 @@ from dynattrs import (
     Replicas,
     Session,
     Table,
+    TableDiffers,
     WarmThroughput,
     model,
     partition_key,
@@ -148,6 +149,25 @@ def test_a_table_whose_creation_was_not_answered_gets_all_that_is_declared(
     client.close()
 
     assert session.tables.diff(FULL) == []
+
+
+@pytest.mark.parametrize("endpoint", ["embedded"], indirect=True)
+def test_a_create_that_has_ended_early_is_finished_and_nothing_is_switched_off(session: Session):
+    begun = attrs.evolve(
+        FULL,
+        ttl=None,
+        point_in_time_recovery=None,
+        replicas=None,
+        kinesis=None,
+        contributor_insights=None,
+    )
+    session.tables.create(begun)
+
+    session.tables.create(FULL)
+    assert session.tables.diff(FULL) == []
+
+    with pytest.raises(TableDiffers, match="insights"):
+        session.tables.create(attrs.evolve(FULL, contributor_insights=False))
 
 
 def test_the_key_that_aws_manages_is_reflected(session: Session, endpoint: Any):

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import boto3
 import pytest
 
 from dynattrs import (
+    AccessDenied,
+    ChangeRefused,
     GlobalIndex,
     LocalIndex,
     NoSuchTable,
@@ -21,6 +24,8 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
+
+import engines
 
 pytestmark = pytest.mark.smoke
 
@@ -146,3 +151,74 @@ def test_a_table_may_be_made_again_after_delete(session: Session):
     session.tables.create(Song)
 
     assert session.scan(Song).count() == 0
+
+
+# --- Lost answers, and a create that has ended early ----------------------------------------------
+
+
+@pytest.fixture
+def through_faults(
+    faults: engines.Faults, client_arguments: dict[str, Any], table_prefix: str
+) -> Iterator[Session]:
+    client = boto3.client("dynamodb", **client_arguments | {"endpoint_url": faults.endpoint})
+    with Session(client=client, table_prefix=table_prefix) as session:
+        yield session
+    client.close()
+
+
+@pytest.mark.parametrize("operation", ["CreateTable", "UpdateTimeToLive"])
+def test_create_ends_well_when_an_answer_is_lost(
+    through_faults: Session, faults: engines.Faults, client: Any, operation: str
+):
+    faults.truncate(operation, 1)
+
+    through_faults.tables.create(Song)
+
+    assert faults.counts == [1]
+    assert through_faults.tables.diff(Song) == []
+
+
+def test_delete_goes_on_when_an_answer_is_lost(
+    through_faults: Session, faults: engines.Faults, table_prefix: str
+):
+    other = Table("other", partition_key="id")
+    through_faults.tables.create(Song, other)
+    faults.truncate("DeleteTable", 1)
+
+    through_faults.tables.delete(Song, other)
+
+    assert faults.counts == [1]
+    assert not through_faults.tables.exists(Song)
+    assert not through_faults.tables.exists(other)
+
+
+@pytest.mark.parametrize("verb", ["create", "update"])
+def test_what_a_create_has_not_come_to_is_made_by_the_next_one(
+    through_faults: Session, faults: engines.Faults, verb: str
+):
+    faults.fail("UpdateTimeToLive", "AccessDeniedException", 1)
+    with pytest.raises(AccessDenied):
+        through_faults.tables.create(Song)
+    faults.clear()
+    assert through_faults.tables.diff(Song)
+
+    getattr(through_faults.tables, verb)(Song)
+
+    assert through_faults.tables.diff(Song) == []
+
+
+def test_a_time_to_live_is_not_switched_on_where_there_are_items(session: Session, client: Any):
+    bare = Table("bare", partition_key="id")
+    declared = Table("bare", partition_key="id", ttl="expires")
+    session.tables.create(bare)
+    name = session.tables.describe(bare)["TableName"]
+    client.put_item(TableName=name, Item={"id": {"S": "a"}})
+
+    with pytest.raises(TableDiffers, match="time to live is off"):
+        session.tables.create(declared)
+    with pytest.raises(ChangeRefused, match="time to live is off"):
+        session.tables.update(declared)
+
+    client.delete_item(TableName=name, Key={"id": {"S": "a"}})
+    session.tables.create(declared)
+    assert session.tables.diff(declared) == []

@@ -525,6 +525,53 @@ def test_other_models_do_not_take_places_among_the_nearest(session: Session):
         session.search(Page.vec, [1, 0]).using("mixed").hydrate().all()
 
 
+KINDS = Table(
+    "kinds",
+    partition_key="pk",
+    indexes=[
+        VectorIndex("near", vector="vec", dimensions=2, partition_key="tenant", filters=["kind"])
+    ],
+    discriminator="kind",
+)
+
+
+@model(KINDS, pk="PIC#{id}")
+class Pic:
+    id: str
+    tenant: str
+    vec: list[float]
+
+
+@model(KINDS, pk="NOTE#{id}")
+class Note:
+    id: str
+    tenant: str
+    vec: list[float]
+
+
+@model(KINDS)
+class SubNote(Note):
+    more: str = ""
+
+
+def test_a_search_states_one_kind_only(session: Session):
+    session.tables.create(KINDS)
+    session.save_all([Pic("1", "a", [1.0, 0.0]), SubNote("2", "a", [1.0, 0.0], "x")])
+    search = session.search(Note, [1, 0]).where(Note.tenant == "a").hydrate()
+
+    with pytest.raises(QueryError) as caught:
+        search.all()
+
+    assert str(caught.value) == (
+        "index 'near' has items of Pic as well, which would take places among the nearest of Note; a search "
+        "states one kind only, and items of Note are of several, 'Note', 'SubNote': search one of the "
+        "subclasses, tell the models apart by different templates of a filter or the partition key, or give "
+        "one of the models another vector field"
+    )
+    assert ids(session.search(SubNote, [1, 0]).where(SubNote.tenant == "a").hydrate()) == ["2"]
+    assert ids(session.search(Pic, [1, 0]).where(Pic.tenant == "a").hydrate()) == ["1"]
+
+
 ONE = Table(
     "one", partition_key="pk", indexes=[VectorIndex("near", vector="vec", dimensions=1)],
     discriminator="kind",
@@ -540,6 +587,13 @@ class Alone:
 @model(ONE, pk="B#{id}")
 class Other:
     id: str
+
+
+def test_an_index_without_filters_says_so(session: Session):
+    with pytest.raises(
+        QueryError, match=r"index 'near' has no filters, so it takes no condition, and"
+    ):
+        session.search(Alone, [1]).where(Alone.id == "a").all()
 
 
 def test_an_item_of_another_model_is_not_left_out_in_silence(session: Session):

@@ -21,11 +21,17 @@ def with_kinds(infos: Sequence[ModelInfo], bounds: Mapping[str, Bound]) -> Mappi
     info, attribute = infos[0], infos[0].table.discriminator
     if attribute is None or attribute not in info.table.key_attributes:
         return bounds
-    ours = dict.fromkeys(each for info in infos for each in (info, *subclasses(info)))
-    kinds = sorted({kind for each in ours if each.keys is not None for kind in each.keys.kinds})
+    kinds = kinds_of(infos)
     value = Value({"S": kinds[0]}, kinds[0])
     equal = Comparison("=", attribute_operand(info, attribute), value)
-    return {**bounds, attribute: Bound((equal,), kinds=tuple(kinds) if len(kinds) > 1 else ())}
+    return {**bounds, attribute: Bound((equal,), kinds=kinds if len(kinds) > 1 else ())}
+
+
+def kinds_of(infos: Sequence[ModelInfo]) -> tuple[str, ...]:
+    """The kinds that items of models and of their subclasses may have, sorted."""
+    ours = dict.fromkeys(each for info in infos for each in (info, *subclasses(info)))
+    kinds = {kind for each in ours if each.keys is not None for kind in each.keys.kinds}
+    return tuple(sorted(kinds))
 
 
 def can_ask_each(keys: KeySchema) -> bool:

@@ -20,7 +20,7 @@ from dynattrs.expressions.paths import did_you_mean
 from dynattrs.keys.bounds import Bound, bounds_of
 from dynattrs.keys.discriminator import subclasses, template_of
 from dynattrs.keys.impossible import check_equalities
-from dynattrs.keys.kind_bounds import with_kinds
+from dynattrs.keys.kind_bounds import kinds_of, with_kinds
 from dynattrs.keys.planner import _attributes, fields_written
 from dynattrs.keys.plans import Wanted
 from dynattrs.keys.ranges import fold, stored_in
@@ -154,11 +154,15 @@ def _planned(
 
 def _refused(info: ModelInfo, index: VectorIndex, part: Condition) -> QueryError:
     allowed = _labels(info, *index.search_attributes)
-    what = f"of {allowed}" if allowed else "of nothing"
+    what = (
+        f"takes equalities of {allowed} only"
+        if allowed
+        else "has no filters, so it takes no condition"
+    )
     return QueryError(
-        f"the condition {part} cannot be part of a search: index {index.name!r} takes equalities {what} "
-        f"only, and what is left out afterwards takes a place among the nearest; declare the field in the "
-        f"index's filters=[...], or search with a greater top_k and choose in Python"
+        f"the condition {part} cannot be part of a search: index {index.name!r} {what}, and what is left out "
+        f"afterwards takes a place among the nearest; declare the field in the index's filters=[...], or "
+        f"search with a greater top_k and choose in Python"
     )
 
 
@@ -190,8 +194,17 @@ def _check_alone(info: ModelInfo, index: VectorIndex, values: Mapping[str, Attri
         and not any(_is_apart(other, name, value) for name, value in values.items())
     ]
     if others:
-        kind = info.table.discriminator
-        remedy = f"add {kind!r} to the index's filters" if kind else "give each an index of its own"
+        kind, kinds = info.table.discriminator, kinds_of((info,))
+        if kind and len(kinds) > 1:
+            remedy = (
+                f"a search states one kind only, and items of {info.name} are of several, "
+                f"{', '.join(map(repr, kinds))}: search one of the subclasses, tell the models apart by "
+                f"different templates of a filter or the partition key"
+            )
+        elif kind:
+            remedy = f"add {kind!r} to the index's filters"
+        else:
+            remedy = "give each an index of its own"
         raise QueryError(
             f"index {index.name!r} has items of {' and '.join(others)} as well, which would take places "
             f"among the nearest of {info.name}; {remedy}, or give one of the models another vector field"

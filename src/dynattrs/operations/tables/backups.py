@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import InvalidRequest, ModelError, ServiceError
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, verb
@@ -22,7 +23,12 @@ from dynattrs.quoting import quoted
 from dynattrs.schema.capacity import Billing, billing_mode, check_billing
 from dynattrs.schema.features import check, encryption_specification
 from dynattrs.schema.messages import Message
-from dynattrs.schema.table import says
+from dynattrs.schema.table import key_schema, says
+
+if TYPE_CHECKING:
+    from dynattrs.operations.tables import diff
+else:
+    diff = deferred("dynattrs.operations.tables.diff")
 
 #: By whom a backup was made: a program, the service when a table was deleted, or AWS Backup.
 BackupKind: TypeAlias = Literal["user", "system", "aws backup"]
@@ -208,7 +214,12 @@ class BackupVerbs:
         Raises:
             ServiceError: There is none, or it is being restored.
         """
-        yield Call("delete_backup", {"BackupArn": _arn_of(backup)})
+        try:
+            yield Call("delete_backup", {"BackupArn": _arn_of(backup)})
+        except ServiceError as error:
+            # Where an answer was lost, it was this that deleted it.
+            if error.code != "BackupNotFoundException" or not error.uncertain:
+                raise
 
     @verb
     def restore(
@@ -237,11 +248,13 @@ class BackupVerbs:
             timeout: How long to wait; None for as long as it takes, which may be hours.
 
         Raises:
+            ModelError: *to* declares another key than the backup's table had. One DescribeBackup says so.
             ServiceError: There is no such backup, or a table of that name already.
             TableNotReady: *timeout* has gone by. The service goes on by itself.
         """
         settings = _overrides(to, billing, encryption, indexes=indexes)
         arn = _arn_of(backup)
+        yield from _check_key("restore", to, Call("describe_backup", {"BackupArn": arn}))
         yield from _restored(
             self._core, "restore_table_from_backup", {"BackupArn": arn} | settings, to, timeout
         )
@@ -274,6 +287,7 @@ class BackupVerbs:
 
         Raises:
             NoSuchTable: The source does not exist.
+            ModelError: *to* declares another key than the source has. One DescribeTable says so.
             InvalidRequest: The instant is none that it can be restored to; it says which are.
             ServiceError: It cannot be restored to any instant, or there is a table of that name already.
             TableNotReady: *timeout* has gone by. The service goes on by itself.
@@ -287,6 +301,7 @@ class BackupVerbs:
             parameters["UseLatestRestorableTime"] = True
         else:
             parameters["RestoreDateTime"] = _aware("instant", instant)
+        yield from _check_key("restore_to", to, Call("describe_table", {"TableName": real}))
         try:
             yield from _restored(
                 self._core, "restore_table_to_point_in_time", parameters, to, timeout
@@ -359,6 +374,28 @@ def _restored(
         ):
             raise
     yield from until_active(watch, name)
+
+
+def _check_key(verb_name: str, to: Subject | str, asking: Call) -> Flow[None]:
+    """Refuse a declaration that the new table would not have the key of, as far as the source may be seen."""
+    if isinstance(to, str):
+        return
+    try:
+        answer: Message = yield asking
+    except ServiceError:
+        # Of another account or region, or none; the request itself says what is wrong.
+        return
+    if "Table" in answer:
+        stored = answer["Table"].get("KeySchema")
+    else:
+        stored = answer["BackupDescription"].get("SourceTableDetails", {}).get("KeySchema")
+    declared = key_schema(table_of(to), None)
+    if stored and diff.shown_key(stored) != diff.shown_key(declared):
+        raise ModelError(
+            f"session.tables.{verb_name}",
+            f"the new table gets the key of the old one, {diff.shown_key(stored)}, and {table_of(to).name!r} "
+            f"declares {diff.shown_key(declared)}; declare the same key, or give the new table's name alone",
+        )
 
 
 def _is_being_restored(name: str, parameters: Message) -> Flow[bool]:

@@ -128,6 +128,23 @@ def comes_last(change: TableChange) -> bool:
     return bool(change._steps) and all(order in _LAST for order, _ in change._steps)
 
 
+def only_begun(change: TableChange) -> bool:
+    """Whether a change only switches something on that a `create` which has ended early had still before it.
+    A time to live counts, though it deletes: that is for who asks to know that nothing is there.
+    """
+    allowed = change.setting == "ttl" or not change.destructive
+    return allowed and comes_last(change) and not any(_alters(call) for _, call in change._steps)
+
+
+def _alters(call: Call) -> bool:
+    """Whether a step that comes last switches off, or over, what is there."""
+    return (
+        call.operation == "update_kinesis_streaming_destination"
+        or call.parameters.get("ContributorInsightsAction") == "DISABLE"
+        or any("Update" in each for each in call.parameters.get("ReplicaUpdates", ()))
+    )
+
+
 def created_by(changes: Iterable[TableChange]) -> set[str]:
     """The names of the indexes that changes create."""
     return {

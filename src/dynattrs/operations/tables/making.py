@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import InvalidRequest, NoSuchTable, ServiceError
+from dynattrs.errors import AccessDenied, InvalidRequest, NoSuchTable, ServiceError
 from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
-from dynattrs.operations.tables.looking import compared, find, lacks_backups, pauses
+from dynattrs.operations.tables.looking import compared, find, lacks_backups, pauses, ttl_of
 from dynattrs.operations.tables.waiting import (
     Watch,
     is_changing,
@@ -24,6 +24,7 @@ from dynattrs.operations.tables.waiting import (
     until_kinesis_settled,
     until_ttl_settled,
 )
+from dynattrs.schema.messages import Message
 from dynattrs.schema.table import Table, TableSetting, says
 
 if TYPE_CHECKING:
@@ -112,7 +113,14 @@ def _finished(table: Table, name: str, watch: Watch) -> Flow[None]:
             if not lacks_backups(error, name):
                 raise
     if table.ttl_attribute is not None:
-        yield changes.ttl_call(name, table.ttl_attribute, enabled=True)
+        try:
+            yield from _patiently(
+                changes.ttl_call(name, table.ttl_attribute, enabled=True), name, watch
+            )
+        except InvalidRequest:
+            # The answer to it was lost, or another process has made it.
+            if (yield from ttl_of(name)) != table.ttl_attribute:
+                raise
     said: list[TableSetting] = [each for each in _AFTERWARDS if says(table, each)]
     if said:
         description = yield from until_active(watch, name)
@@ -121,6 +129,20 @@ def _finished(table: Table, name: str, watch: Watch) -> Flow[None]:
         if refused:
             raise ChangeRefused(name, [str(each) for each in refused], refused)
         yield from changed(table, name, left, watch, said)
+
+
+def unfinished(name: str, description: Message, left: list[TableChange]) -> Flow[bool]:
+    """Whether a table lacks only what comes after CreateTable, and holds nothing: then a `create` has ended
+    in between, or might have, and nothing is lost when another one finishes it.
+    """
+    # The count is hours old, but one that is not 0 needs no further question.
+    if not all(map(changes.only_begun, left)) or description.get("ItemCount") != 0:
+        return False
+    try:
+        page = yield Call("scan", {"TableName": name, "Limit": 1, "ConsistentRead": True})
+    except AccessDenied:
+        return False
+    return not page["Items"] and "LastEvaluatedKey" not in page
 
 
 def _patiently(call: Call, name: str, watch: Watch) -> Flow[None]:
@@ -217,8 +239,9 @@ def deleted(name: str, *, missing_ok: bool) -> Flow[None]:
     for pause in pauses():
         try:
             yield Call("delete_table", {"TableName": name})
-        except NoSuchTable:
-            if not missing_ok:
+        except NoSuchTable as error:
+            # Where an answer was lost, it was this that deleted it.
+            if not missing_ok and not error.uncertain:
                 raise
         except ServiceError as error:
             if error.code != "ResourceInUseException":

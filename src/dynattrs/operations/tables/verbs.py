@@ -17,7 +17,7 @@ from dynattrs.operations.tables.backups import BackupVerbs, real_name
 from dynattrs.operations.tables.declared import Subject, chosen_settings, merged
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
 from dynattrs.operations.tables.looking import compared, described, find
-from dynattrs.operations.tables.making import all_created, changed, deleted
+from dynattrs.operations.tables.making import all_created, changed, deleted, unfinished
 from dynattrs.operations.tables.waiting import Watch, is_changing, until_active, until_gone
 from dynattrs.schema.table import Table, TableSetting
 
@@ -39,7 +39,8 @@ class TableVerbs(BackupVerbs):
 
         A table that is there as declared is left alone; settings that a declaration does not say
         are not compared. What CreateTable does not take comes after it: the time to live, point-in-time
-        recovery, replicas, contributor insights, a Kinesis stream.
+        recovery, replicas, contributor insights, a Kinesis stream. If a `create` has ended before these,
+        another one makes them, as long as the table holds no item.
 
         Args:
             subjects: Models and `Table` objects.
@@ -59,7 +60,9 @@ class TableVerbs(BackupVerbs):
                 continue
             description = yield from until_active(watch, name)
             changes = yield from compared(table, name, description, patient=True)
-            if changes:
+            if changes and (yield from unfinished(name, description, changes)):
+                yield from changed(table, name, changes, watch, None)
+            elif changes:
                 raise TableDiffers(name, [change.difference for change in changes])
 
     @verb
@@ -117,8 +120,9 @@ class TableVerbs(BackupVerbs):
             subjects: Models and `Table` objects.
             destructive: Allow what loses something: dropping an index, or its key or projection
                 changed, which means to drop and create it; ending a stream; fewer days of
-                point-in-time recovery; a time to live switched on, which deletes what has expired,
-                or off; a replica dropped; a resource policy replaced or deleted; a Kinesis stream left.
+                point-in-time recovery; a time to live switched on, which deletes what has expired
+                (in a table without items it needs no leave), or off; a replica dropped; a resource
+                policy replaced or deleted; a Kinesis stream left.
             only: The names of the settings to change, of tables that exist, such as `"ttl"` or
                 `["stream", "billing"]`; the others are not compared either. None for all.
             timeout: How long to wait for each step; None for as long as it takes. An index of a
@@ -158,7 +162,7 @@ class TableVerbs(BackupVerbs):
                 for change in planned[name]
                 if not change.possible or (change.destructive and not destructive)
             ]
-            if refused:
+            if refused and not (yield from unfinished(name, description, refused)):
                 raise ChangeRefused(name, [str(each) for each in refused], refused)
         absent = {
             name: tables[name]
