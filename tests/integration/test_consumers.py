@@ -310,6 +310,42 @@ def test_a_consumer_stops_at_a_change_that_fails_for_good(session: Any):
     assert again.numbers == [2, 3, 4]
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_what_is_no_exception_ends_the_consumer_and_is_raised(session: Any, kind: Any):
+    write(session, range(3))
+    seen: list[int] = []
+
+    def handler(change: Any) -> None:
+        seen.append(change.new.number)
+        if change.new.number == 1:
+            raise kind("bad configuration")
+
+    with pytest.raises(kind, match="bad configuration"):
+        consume(session, handler).run()
+    assert seen == [0, 1]
+    lease = lease_of(session)
+    assert (lease.owner, lease.handled) == (None, 1)
+    again = Handler(2)
+    consume(session, again).run()
+    assert again.numbers == [1, 2]
+
+
+def test_a_cancellation_that_a_handler_raises_is_a_failed_try(session: Any):
+    write(session, range(1))
+    tried: list[Any] = []
+
+    def handler(change: Any) -> None:
+        raise asyncio.CancelledError
+
+    def listener(event: Any) -> None:
+        if isinstance(event, HandlerFailed):
+            tried.append(event.error.__cause__)
+
+    with pytest.raises(ConsumerStopped, match="failed 2 times"):
+        consume(session, handler, tries=2, on_event=listener).run()
+    assert [type(each) for each in tried] == [asyncio.CancelledError]
+
+
 @pytest.mark.parametrize("keep", [None, timedelta(days=30)])
 def test_a_change_that_fails_for_good_is_put_into_a_table(session: Any, keep: Any):
     photo = os.urandom(20)
@@ -591,6 +627,49 @@ def test_a_cancelled_run_cancels_its_handler_and_frees_what_it_has(
     assert seen == [0, "cancelled"]
     lease = lease_of(session)
     assert (lease.owner, lease.handled) == (None, 1)
+
+
+def test_an_async_handler_that_awaits_what_was_cancelled_has_failed(
+    session: Any, endpoint: Any, client_arguments: Any
+):
+    write(session, range(3))
+    seen: list[int] = []
+
+    async def main() -> None:
+        async with async_session(endpoint, client_arguments) as awaited:
+
+            async def handler(change: Any) -> None:
+                seen.append(change.new.number)
+                if change.new.number == 1:
+                    task = asyncio.ensure_future(asyncio.sleep(3600))
+                    task.cancel()
+                    await task
+
+            await consume(awaited, handler, tries=2).run()
+
+    with pytest.raises(ConsumerStopped, match="failed 2 times"):
+        asyncio.run(main())
+    assert seen == [0, 1, 1]
+    lease = lease_of(session)
+    assert (lease.owner, lease.handled) == (None, 1)
+
+
+def test_an_async_handler_that_ends_the_program_ends_the_consumer(
+    session: Any, endpoint: Any, client_arguments: Any
+):
+    write(session, range(1))
+
+    async def main() -> None:
+        async with async_session(endpoint, client_arguments) as awaited:
+
+            async def handler(change: Any) -> None:
+                sys.exit("bad configuration")
+
+            await consume(awaited, handler).run()
+
+    with pytest.raises(SystemExit, match="bad configuration"):
+        asyncio.run(main())
+    assert lease_of(session).owner is None
 
 
 def test_a_handler_that_keeps_the_event_loop_waiting_for_longer_than_the_lease_goes_on(

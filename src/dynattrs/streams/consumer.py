@@ -169,6 +169,7 @@ class Consumer(Generic[T]):
         self._start = start
         self._check(name, handler, start, leases)
         self._infos = models_of(app if isinstance(app, Sequence) else (app,))
+        shards = self._shards = HeldShards()
         self._options = Options(
             name=name, handler=handler, tries=_count("tries", tries), on_error=_on_error(on_error),
             on_gap=_on_gap(on_gap), others=_others(others), workers=_count("workers", workers),
@@ -177,8 +178,8 @@ class Consumer(Generic[T]):
             poll=seconds_of("Consumer", "poll", poll, least=0.0),
             lease=seconds_of("Consumer", "lease", lease, least=0.5),
             listener=on_event, tracers=tracer_provider, awaits=self._awaits,
+            cancelled=lambda: shards.cancelling or session._closed is not None,
         )  # fmt: skip
-        self._shards = HeldShards()
         self._begun = False
 
     def _check(self, name: object, handler: object, start: object, leases: object) -> None:

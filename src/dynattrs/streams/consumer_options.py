@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -64,6 +65,7 @@ class Options:
         listener: Told of what happens.
         tracers: Where spans go; None for the program's own provider.
         awaits: Whether what functions of the program give may be awaited.
+        cancelled: Whether it is the consumer, or its session, that cancels them.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Options:
     listener: Callable[[ConsumerEvent], object] | None
     tracers: TracerProvider | None
     awaits: bool
+    cancelled: Callable[[], bool]
 
     def tell(self, event: ConsumerEvent) -> None:
         """Tell the listener. What it raises is logged."""
@@ -104,7 +107,19 @@ class Options:
             yield from self.call(self.on_gap, gap)
 
     def call(self, function: Callable[[Any], object], argument: object) -> Flow[None]:
-        """Call a function of the program, and await what it gives where that can be awaited."""
+        """Call a function of the program, and await what it gives where that can be awaited.
+
+        Raises:
+            RuntimeError: It has raised a cancellation of its own, as that of a task that it awaits.
+        """
+        try:
+            yield from self._called(function, argument)
+        except CancelledError as error:
+            if self.cancelled():
+                raise
+            raise RuntimeError(f"{function!r} has raised CancelledError") from error
+
+    def _called(self, function: Callable[[Any], object], argument: object) -> Flow[None]:
         found: Any = function(argument)
         if inspect.isawaitable(found):
             if not self.awaits:

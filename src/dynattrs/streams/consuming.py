@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
@@ -101,13 +102,18 @@ class Consuming:
             raise
         except BaseException as error:
             self._failures.insert(0, error)
+            self._shards.cancelling = True
             for each in (*self._slots, *self._looking.values()):
                 each.cancel()  # under asyncio: the handlers that are awaited
         self._shards.leave_all()
         try:
             for each in (*self._slots, *self._looking.values()):
                 yield from _over(each)
-            yield from self._slot()  # what no other one has left
+            try:
+                yield from self._take_turns()  # what no other one has left
+            except Exception as error:  # a fault of ours
+                self._failed(error)
+            self._shards.cancelling = True
             heart.cancel()
             yield from _over(heart)
             yield from self._farewell()
@@ -177,8 +183,8 @@ class Consuming:
                 self._hurry = True
         except PASSING as error:
             _log.warning("consumer %r looks again in a moment: %s", self._options.name, error)
-        except Exception as error:
-            self._failed(error)
+        except BaseException as error:
+            self._ended_by(error)
         finally:
             self._looked.append(table)
             self._shards.wake()
@@ -229,23 +235,27 @@ class Consuming:
             self._slots.append((yield Start(self._slot(), apart=True)))
 
     def _slot(self) -> Flow[None]:
-        """Take turns until all shards are left."""
+        """Take turns, beside the rounds: whatever ends it, `sys.exit` in a handler too, ends the consumer."""
         try:
-            while True:
-                signal = self._shards.sleeper()
-                found = self._shards.next(self._environment.monotonic())
-                if isinstance(found, HeldShard):
-                    self._shards.awake(signal)
-                    yield from self._turn(found)
-                    continue
-                if self._shards.stopping and not len(self._shards):
-                    self._shards.awake(signal)
-                    return
-                wait = _GLANCE if found is None else min(found, _GLANCE)
-                yield WaitFor(signal, wait)
+            yield from self._take_turns()
+        except BaseException as error:
+            self._ended_by(error)
+
+    def _take_turns(self) -> Flow[None]:
+        """Take turns until all shards are left."""
+        while True:
+            signal = self._shards.sleeper()
+            found = self._shards.next(self._environment.monotonic())
+            if isinstance(found, HeldShard):
                 self._shards.awake(signal)
-        except Exception as error:  # a fault of ours
-            self._failed(error)
+                yield from self._turn(found)
+                continue
+            if self._shards.stopping and not len(self._shards):
+                self._shards.awake(signal)
+                return
+            wait = _GLANCE if found is None else min(found, _GLANCE)
+            yield WaitFor(signal, wait)
+            self._shards.awake(signal)
 
     def _turn(self, shard: HeldShard) -> Flow[None]:
         leaving = shard.why is not None
@@ -271,6 +281,18 @@ class Consuming:
             shard.table.shard_ended()
             self._hurry = True
             self._shards.wake()
+
+    def _ended_by(self, error: BaseException) -> None:
+        """Something has ended a task of this consumer.
+
+        Raises:
+            BaseException: It was the consumer itself, or its session, which cancels its tasks.
+        """
+        if isinstance(error, GeneratorExit):
+            raise error
+        if isinstance(error, CancelledError) and self._options.cancelled():
+            raise error
+        self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
         """The consumer has to stop."""
@@ -299,8 +321,8 @@ class Consuming:
                     self._shards.awake(signal)
                     if self._is_over():
                         return
-        except Exception as error:
-            self._failed(error)
+        except BaseException as error:
+            self._ended_by(error)
 
     def _is_over(self) -> bool:
         """Whether no lease has to be renewed any more."""

@@ -91,13 +91,19 @@ class HeldShard:
 
 
 class HeldShards:
-    """All of them. Threads share it."""
+    """All of them. Threads share it.
+
+    Attributes:
+        stopping: Whether all are to be left.
+        cancelling: Whether the consumer cancels its tasks.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shards: dict[Key, HeldShard] = {}
         self._sleepers: set[Signal] = set()
         self.stopping = False
+        self.cancelling = False
 
     def __iter__(self) -> Iterator[HeldShard]:
         with self._lock:
