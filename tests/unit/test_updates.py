@@ -320,6 +320,52 @@ def test_an_action_that_cannot_be_meant_is_refused_where_it_is_written(code: str
     assert message in str(caught.value)
 
 
+@model("paired")
+class Paired:
+    id: str = partition_key()
+    pair: tuple[int, str] = (1, "a")
+    maybe: tuple[int, str] | None = None
+    pairs: list[tuple[int, str]] = attrs.field(factory=list)
+    either: tuple[int, str] | str = ""
+    one: Label | list[int] | None = None
+    tree: Tree | None = None
+    texts: set[str] | str = ""
+
+
+@attrs.define
+class Tree:
+    at: tuple[int, int]
+    inner: Tree | None = None
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("set_(P.pair[0], (7, 'q'))", "Paired.pair[0] goes with an int"),
+        ("set_(P.pair[1], 7)", "Paired.pair[1] goes with a str"),
+        ("set_(P.pair[2], 7)", "there is nothing at 2: Paired.pair is a tuple of 2"),
+        ("set_(P.maybe[2], 7)", "there is nothing at 2: Paired.maybe is a tuple of 2 or None"),
+        ("set_(P.either[2], 7)", "there is nothing at 2"),
+        ("set_(P.pairs[5][2], 7)", "there is nothing at 2"),
+        ("set_(P.tree.inner.at[2], 7)", "there is nothing at 2"),
+        ("set_(P.one[0], 'x')", "Paired.one[0] goes with an int"),
+        ("P.texts[0]", "there is nothing at 0"),
+        ("remove(P.pair[0])", "a member of a tuple, which could not be read with one less"),
+        ("remove(P.id, P.maybe[0])", "a member of a tuple"),
+        ("remove(P.pairs[0][1])", "a member of a tuple"),
+        ("remove(P.tree.inner.at[0])", "a member of a tuple"),
+        ("set_(P.pair, list_append(P.pair, (3, 'x')))", "could not be read with more"),
+        ("set_(P.maybe, list_append((3, 'x'), P.maybe))", "could not be read with more"),
+        ("set_(P.either, list_append(P.either, (3, 'x')))", "could not be read with more"),
+    ],
+)
+def test_a_tuple_keeps_its_types_and_its_length(code: str, message: str):
+    with pytest.raises(ConditionError) as caught:
+        eval(code, {**globals(), "P": Paired})
+
+    assert message in str(caught.value)
+
+
 def test_the_beginning_of_an_action_is_shown_and_has_no_truth_value():
     assert repr(put(path(Song.label).zip_code)) == "put(Song.label.zip_code)"
     with pytest.raises(TypeError, match=r"put\(Song\.plays\) has no truth value"):

@@ -189,6 +189,11 @@ class ListAppend(Computed):
     def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:
         if "L" not in form.tags:
             raise ConditionError(f"{target} is {form.expected}; list_append makes lists")
+        if form.length is not None:
+            raise ConditionError(
+                f"{target} is {form.expected}, which could not be read with more; set_ its members, or "
+                f"all of it"
+            )
         return attrs.evolve(
             self,
             first=bound_to(self.first, form, target),

@@ -47,6 +47,7 @@ class PathData:
             there; asked for at the first use, so that forward references can wait.
         is_field: Whether it is a field of a class, not a member of a list or map.
         stray: A key in it, as Python, that its map cannot have: nothing is stored there that can be read.
+        counted: Whether it is a member of a tuple, which has always as many.
     """
 
     model: type[object]
@@ -55,6 +56,7 @@ class PathData:
     find: Callable[[], tuple[StoredForm, str]]
     is_field: bool = True
     stray: str = ""
+    counted: bool = False
 
     @cached_property
     def form(self) -> StoredForm:
@@ -148,16 +150,17 @@ class Path(Expression):
             raise ConditionError(f"{label}: {data.label} is {form.expected}, not a list")
         elif position >= _NO_LIST_HAS:
             raise ConditionError(f"{label}: no list is that long")
-        inner = (form.fields or {}).get(str(position), form.element)
+        inner = form.inside(position)
         if inner is None:
-            if form.fields is not None:
-                known = did_you_mean(str(position), form.fields)
-                raise ConditionError(f"{label}: there is nothing at {quoted(position)}{known}")
-            inner = form
+            known = f": {data.label} is {form.expected}"
+            if isinstance(position, str):
+                known = did_you_mean(position, form.fields or {})
+            raise ConditionError(f"{label}: there is nothing at {quoted(position)}{known}")
         steps = (*data.steps, position)
         child = PathData(data.model, steps, label, data.find, is_field=False, stray=stray)
         child.form, child.sparse = inner, False
         child.required = position in form.required
+        child.counted = isinstance(position, int) and form.length is not None
         return Path(child)
 
     def __dir__(self) -> list[str]:

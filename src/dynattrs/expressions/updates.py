@@ -221,9 +221,15 @@ def remove(target: object, *more: object) -> Action:
     Removing what is not there is not an error.
 
     Raises:
-        ConditionError: One of them is no path.
+        ConditionError: One of them is no path, or a member of a tuple of a fixed length.
     """
     paths = [path_of(each, "remove") for each in (target, *more)]
+    for path in paths:
+        if data_of(path).counted:
+            raise ConditionError(
+                f"remove({path!r}): it is a member of a tuple, which could not be read with one less; set_ "
+                f"it, or all of the tuple"
+            )
     first, *others = (Action("REMOVE", path, None, f"remove({path!r})") for path in paths)
     if not others:
         return first

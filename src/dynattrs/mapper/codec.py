@@ -275,6 +275,8 @@ class Codec:
     """
 
     mark: Any = None
+    #: What a value is stored as that stands in a class of its own, or of a type that was not made yet.
+    wrapped: Codec | None = None
     #: The encrypted attributes of a class, with what `Encrypted` was told of each.
     sealed: Mapping[str, Any] = {}
 
@@ -327,6 +329,39 @@ class Codec:
     def tag(self) -> str | None:
         """The one type tag that stored values have, or None if there may be several."""
         return next(iter(self.tags)) if len(self.tags) == 1 else None
+
+    @property
+    def length(self) -> int | None:
+        """The number of members that a list has always; None where it may have any."""
+        container = self._container("L")
+        shape = None if container is None else container.shape
+        return len(shape.elements) if isinstance(shape, TupleShape) else None
+
+    def inside(self, step: str | int) -> Codec | None:
+        """How the member of a list or map is stored, or the field of a class; None where there is none of
+        that name or position. What nothing is known of is as it is itself.
+        """
+        container = self._container("L" if isinstance(step, int) else "M")
+        if container is None:
+            return None
+        if isinstance(container.shape, TupleShape):
+            elements = container.shape.elements
+            return elements[step] if isinstance(step, int) and step < len(elements) else None
+        if container.fields is None and container.element is None:
+            return container
+        return (container.fields or {}).get(str(step), container.element)
+
+    def _container(self, tag: str) -> Codec | None:
+        """What is stored as a list or map, of a type that may be other things too; None if nothing is."""
+        if self.wrapped is not None:
+            return self.wrapped._container(tag)
+        shape = self.shape
+        if isinstance(shape, OptionalShape):
+            return shape.inner._container(tag)
+        if isinstance(shape, UnionShape) and shape.tag is None:
+            parts = [each for each in shape.members.values() if tag in each.tags]
+            return parts[0]._container(tag) if parts else None
+        return self
 
     def dump_at(self, value: object, trail: Trail) -> AttributeValue:
         if self._dump_at is not None:

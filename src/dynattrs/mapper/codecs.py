@@ -135,7 +135,7 @@ class Placeholder(Codec):
         return self.target
 
     def fill(self, codec: Codec) -> None:
-        self.target = codec
+        self.target = self.wrapped = codec
         for name in (
             "tags",
             "element",
@@ -147,6 +147,7 @@ class Placeholder(Codec):
             "expected",
             "plain",
             "sparse",
+            "required",
             "rules",
         ):
             setattr(self, name, getattr(codec, name))

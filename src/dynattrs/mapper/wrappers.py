@@ -61,13 +61,15 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
 
     # Not a set to others, who leave empty sets out: it is no set in Python.
     tags = inner.tags | {"L"} if inner.is_set else inner.tags
-    return Codec(
+    made = Codec(
         cls, tags, lambda value: inner.dump(root(value)), lambda value: build(inner.load(value)),
         expected=f"a {cls.__name__}", dump_at=dump_at, load_at=load_at, element=inner.element,
         key=inner.key, fields=inner.fields, names=inner.names, rules=inner.rules, sparse=inner.sparse,
         required=inner.required,
         optional=inner.optional, plain=lambda value: from_plain(value, inner), packed=inner.packed,
     )  # fmt: skip
+    made.wrapped = inner
+    return made
 
 
 def by_value_codec(inner: Codec, members: dict[tuple[type[Any], Any], Any]) -> Codec:
