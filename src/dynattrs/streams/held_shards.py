@@ -128,14 +128,17 @@ class HeldShards:
     def next(self, now: float) -> HeldShard | float | None:
         """The shard whose turn it is; or in how many seconds it will be one's; None for none at all."""
         with self._lock:
-            idle = [each for each in self._shards.values() if not each.busy]
-            if not idle:
-                return None
-            first = min(idle, key=lambda each: each.due)
-            if first.due > now and first.why is None:
-                return first.due - now
-            first.busy = True
-            return first
+            return self._chosen(now)
+
+    def _chosen(self, now: float) -> HeldShard | float | None:
+        idle = [each for each in self._shards.values() if not each.busy]
+        if not idle:
+            return None
+        first = min(idle, key=lambda each: each.due)
+        if first.due > now and first.why is None:
+            return first.due - now
+        first.busy = True
+        return first
 
     def back(self, shard: HeldShard, due: float) -> None:
         """The turn is over."""
@@ -160,12 +163,15 @@ class HeldShards:
 
     def leave_all(self) -> None:
         with self._lock:
-            self.stopping = True
-            for each in self._shards.values():
-                each.why = each.why or "stopped"
-                if not each.busy:
-                    each.due = float("-inf")
+            self._stop_all()
         self.wake()
+
+    def _stop_all(self) -> None:
+        self.stopping = True
+        for each in self._shards.values():
+            each.why = each.why or "stopped"
+            if not each.busy:
+                each.due = float("-inf")
 
     # --- Those who wait ---
 
