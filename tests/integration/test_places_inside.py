@@ -90,3 +90,19 @@ def test_members_of_lists_around_tuples_are_removed(session: Session):
 
     assert changed is not None
     assert (changed.pairs, changed.by_name, changed.list_or_text) == ([], {}, [])
+
+
+def test_what_is_copied_can_be_read(session: Session):
+    copied = session.update(
+        Placed,
+        "1",
+        set_(_P.pair, _P.maybe),
+        set_(_P.single[0], _P.dict_or_text["x"]),
+        set_(_P.list_or_text, _P.many_or_text),
+        set_(_P.any_container["x"], _P.pairs),
+    )
+
+    assert copied is not None
+    assert copied == session.get(Placed, "1")
+    assert (copied.pair, copied.single, copied.list_or_text) == ((1, "b"), (1,), [1])
+    assert copied.any_container == {"x": [[1, "c"]]}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+import enum
+from collections import deque
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -364,6 +367,99 @@ def test_a_tuple_keeps_its_types_and_its_length(code: str, message: str):
         eval(code, {**globals(), "P": Paired})
 
     assert message in str(caught.value)
+
+
+class Number(int):
+    """A number of a class of its own."""
+
+
+class Mood(enum.Enum):
+    CALM = "calm"
+    LOUD = "loud"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+@model("copied")
+class Copied:
+    id: str = partition_key()
+    i: int = 0
+    number: Number = Number(0)
+    maybe_i: int | None = None
+    f: float = 0.0
+    d: Decimal = Decimal(0)
+    span: timedelta = timedelta(0)
+    s: str = ""
+    mood: Mood = Mood.CALM
+    other_mood: Mood | None = None
+    calm: Literal[Mood.CALM] = Mood.CALM
+    level: Level = Level.LOW
+    speed: Literal[33, 45] = 33
+    any: Any = None
+    pair: tuple[int, str] = (0, "")
+    ints_pair: tuple[int, int] = (0, 0)
+    floats_pair: tuple[float, float] = (0.0, 0.0)
+    ints: list[int] = attrs.field(factory=list)
+    more: deque[int] = attrs.field(factory=deque)
+    floats: list[float] = attrs.field(factory=list)
+    maybe_floats: list[float | None] | None = None
+    scores: dict[str, int] = attrs.field(factory=dict)
+    rates: dict[str, float] = attrs.field(factory=dict)
+    ids: set[int] = attrs.field(factory=set)
+    weights: set[float] = attrs.field(factory=set)
+    ints_or_text: list[int] | str = ""
+    number_or_text: float | str = ""
+    label: Label | None = None
+    tree: Tree | None = None
+    ends: datetime | None = field(ttl=True, default=None)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "set_(C.i, C.maybe_i)", "set_(C.maybe_i, C.i + C.level)", "set_(C.f, C.i)",
+        "set_(C.d, C.f + 1)", "set_(C.f, C.d)", "set_(C.number, C.i)", "set_(C.i, C.number)",
+        "set_(C.i, C.level)", "set_(C.i, C.speed)", "set_(C.s, C.mood)", "set_(C.mood, C.other_mood)",
+        "set_(C.other_mood, C.mood)", "set_(C.mood, C.calm)", "set_(C.f, C.number_or_text)",
+        "set_(C.number_or_text, C.s)", "set_(C.any, C.pair)", "set_(C.pair, C.any)",
+        "set_(C.pair, if_not_exists(C.pair, (1, 'x')))", "set_(C.pair[0], C.i)", "set_(C.i, C.pair[0])",
+        "set_(C.ints, C.more)", "set_(C.more, C.ints)", "set_(C.floats, C.ints)", "set_(C.ints, C.ints_pair)",
+        "set_(C.ints, list_append(C.ints, C.ints_pair))", "set_(C.floats_pair, C.ints_pair)",
+        "set_(C.maybe_floats, C.ints)", "set_(C.floats, C.maybe_floats)", "set_(C.rates, C.scores)",
+        "set_(C.weights, C.ids)", "set_(C.ints_or_text, C.ints)", "set_(C.ints, C.ints_or_text)",
+        "set_(C.label, C.label)", "set_(C.tree, C.tree.inner)", "set_(C.tree.inner, C.tree)",
+        "set_(C.ends, C.ends + C.i)", "set_(C.span, C.span + timedelta(1))", "set_(C.i, 1 - C.i)",
+        "set_(C.f, if_not_exists(C.f, C.i) + 1.5)", "set_(C.ints[0], C.scores['x'])",
+    ],
+)  # fmt: skip
+def test_what_can_be_read_there_is_copied(code: str):
+    assert shown(eval(code, {**globals(), "C": _C})).startswith("SET ")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "set_(C.i, C.f)", "set_(C.i, C.f + 1)", "set_(C.i, C.i + C.d)", "set_(C.maybe_i, C.d)",
+        "set_(C.number, C.f)", "set_(C.i, C.span)", "set_(C.i, if_not_exists(C.f, 1))",
+        "set_(C.i, if_not_exists(C.i, C.f))", "set_(C.level, C.i)", "set_(C.speed, C.level)",
+        "set_(C.calm, C.mood)", "set_(C.mood, C.s)", "set_(C.pair, C.more)", "set_(C.more, C.pair)",
+        "set_(C.more, if_not_exists(C.pair, [1]))", "set_(C.pair, if_not_exists(C.more, (1, 'x')))",
+        "set_(C.pair, C.ints_pair)", "set_(C.ints_pair, C.ints)", "set_(C.ints, C.floats)",
+        "set_(C.ints, C.maybe_floats)", "set_(C.ints, list_append(C.ints, C.floats_pair))",
+        "set_(C.scores, C.rates)", "set_(C.ids, C.weights)", "set_(C.ints_or_text, C.floats)",
+        "set_(C.ints[0], C.rates['x'])", "set_(C.pair[0], C.floats[0])",
+    ],
+)  # fmt: skip
+def test_what_might_not_be_read_there_is_not_copied(code: str):
+    """Its tag is the right one, and its value need not be."""
+    with pytest.raises(ConditionError, match=r"with a copy of it the item might not be read"):
+        eval(code, {**globals(), "C": _C})
+
+
+_C: Any = Copied
 
 
 def test_the_beginning_of_an_action_is_shown_and_has_no_truth_value():

@@ -132,6 +132,11 @@ def _check_kinds(path: Path, form: StoredForm, target: str) -> None:
     other = data_of(path).form
     if not form.tags & other.tags or form.packed != other.packed:
         raise ConditionError(f"{target} is {form.expected}; {path!r} is {other.expected}")
+    if not form.reads(other):
+        raise ConditionError(
+            f"{target} is {form.expected}; {path!r} is {other.expected}, and with a copy of it the item "
+            f"might not be read; read the value, and set it"
+        )
 
 
 @attrs.frozen(eq=False, repr=False)

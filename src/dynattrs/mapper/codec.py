@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.late_classes import define, field, frozen
 from dynattrs.quoting import quoted, shortened
@@ -22,6 +23,9 @@ from dynattrs.schema.field_rules import FieldRules
 from dynattrs.schema.model_info import StoredForm, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.stored_bytes import with_bytes
+
+#: It imports this module, and is imported when an update copies a field.
+copies: Any = deferred("dynattrs.mapper.copies")
 
 SCALARS: Final = frozenset({"S", "N", "B"})
 SETS: Final[dict[str, str]] = {"S": "SS", "N": "NS", "B": "BS"}
@@ -336,6 +340,10 @@ class Codec:
         container = self._container("L")
         shape = None if container is None else container.shape
         return len(shape.elements) if isinstance(shape, TupleShape) else None
+
+    def reads(self, other: StoredForm) -> bool:
+        """Whether what is stored as *other*, None apart, can be read as this. True where that is unknown."""
+        return not isinstance(other, Codec) or bool(copies.can_read(self, other))
 
     def inside(self, step: str | int) -> Codec | None:
         """How the member of a list or map is stored, or the field of a class; None where there is none of
