@@ -19,7 +19,7 @@ import pytest
 
 import dynattrs
 from dynattrs import Table, model
-from dynattrs.errors import ConnectionFailed, ModelError, SessionClosed
+from dynattrs.errors import ConnectionFailed, MappingError, ModelError, SessionClosed
 from dynattrs.streams import (
     Consumer,
     ConsumerStopped,
@@ -264,6 +264,20 @@ def test_one_of_two_consumers_reads_and_the_other_follows_at_once_when_it_stops(
             until(lambda: len(first.seen + second.seen) == 20)
     assert sorted(first.numbers + second.numbers) == list(range(20))
     assert lease_of(session).fence == 2
+
+
+def test_a_lease_that_lacks_a_number_ends_the_consumer(session: Any):
+    write(session, range(2))
+    consume(session, Handler(1)).run()
+    lease = lease_of(session)
+    session.client.update_item(
+        TableName="consumers-dynattrs-leases",
+        Key={"pk": {"S": lease.scope}, "sk": {"S": f"SHARD#{lease.stream}#{lease.shard}"}},
+        UpdateExpression="REMOVE #a",
+        ExpressionAttributeNames={"#a": "counter"},
+    )
+    with pytest.raises(MappingError, match="counter"):
+        consume(session, Handler(1)).run()
 
 
 # --- What fails ----------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import attrs
 import pytest
 
 import dynattrs
-from dynattrs import Lock, LockHeld, LockLost, TransactionFailed, model, partition_key
-from dynattrs.errors import ModelError
+from dynattrs import Lock, LockHeld, LockLost, TransactionFailed, model, partition_key, set_
+from dynattrs.errors import MappingError, ModelError
 from dynattrs.operations.locks import LockItem
 from dynattrs.testing import faults, lost_reply, unreachable
 
@@ -230,6 +230,36 @@ def test_a_network_that_is_gone_for_a_while_loses_no_lock(session: Any):
         time.sleep(1.5)
         assert lock.is_held, "nobody has taken it meanwhile"
     assert session.get(LockItem, "offline", consistent=True).fence == 1
+
+
+@pytest.mark.parametrize("missing", ["counter", "fence", "seconds"])
+def test_an_item_that_lacks_a_number_is_refused(session: Any, missing: str):
+    with session.lock("broken", for_=LONG):
+        pass
+    session.client.update_item(
+        TableName="locks-dynattrs-leases",
+        Key={"pk": {"S": "LOCK#broken"}, "sk": {"S": "LOCK"}},
+        UpdateExpression="REMOVE #a",
+        ExpressionAttributeNames={"#a": missing},
+    )
+    with pytest.raises(MappingError, match=missing):
+        with session.lock("broken", for_=LONG, wait=timedelta(seconds=1)):
+            pass
+
+
+def test_who_is_never_fast_enough_waits_no_longer_than_it_says(session: Any):
+    lock = session.lock("contested", for_=LONG, wait=timedelta(seconds=0.3))
+    take, takes = lock._leasing.take, []
+
+    def slow(found: Any, *actions: Any) -> Any:
+        takes.append(found)
+        session.update(found, set_(LockItem.counter, found.counter + 1))
+        return (yield from take(found, *actions))
+
+    lock._leasing.take = slow
+    with pytest.raises(LockHeld, match="held by others in turns"):
+        lock.__enter__()
+    assert 2 < len(takes) < 40
 
 
 def test_closing_a_session_does_not_wait_for_a_lock_that_was_not_left(client: Any, session: Any):

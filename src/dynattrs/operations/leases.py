@@ -56,7 +56,8 @@ PASSING = (ConnectionFailed, OutcomeUnknown, ServiceUnavailable, Throttled)
 # Without slots: checkers then know `Lease.counter` as a field's path.
 @attrs.define(kw_only=True, slots=False)
 class Lease:
-    """What every lease says.
+    """What every lease says. None of its numbers has a default: where one is missing from an item, a
+    program that is none of ours has changed it, and a fencing number may not begin anew.
 
     Attributes:
         owner: Who has it; None if it is free.
@@ -66,9 +67,9 @@ class Lease:
     """
 
     owner: str | None = None
-    counter: int = 0
-    fence: int = 0
-    seconds: float = 0.0
+    counter: int
+    fence: int
+    seconds: float
 
 
 L = TypeVar("L", bound=Lease)

@@ -80,7 +80,7 @@ class LockHeld(DynattrsError, TimeoutError):
     def __str__(self) -> str:
         since = "" if self.since is None else f" since {self.since:%Y-%m-%d %H:%M:%S} UTC"
         return (
-            f"the lock {self.name!r} is held by {self.owner}{since}; wait longer, "
+            f"the lock {self.name!r} is held by {self.owner or 'others in turns'}{since}; wait longer, "
             f"session.lock(..., wait=timedelta(...)), or do without what it is for"
         )
 
@@ -200,6 +200,7 @@ class AnyLock:
         environment = self._environment
         watch = Watch(environment.monotonic)
         until = None if self._wait is None else environment.monotonic() + self._wait
+        missed = 0
         while True:
             found = yield from self._found()
             # It may be ours by a request whose reply was lost, and that came late.
@@ -209,7 +210,11 @@ class AnyLock:
                 held = yield from self._leasing.take(found, since)
                 if held is not None:
                     return held
-                continue
+                missed += 1
+                if missed == 1:  # another one was faster; who that is, the item says
+                    continue
+            else:
+                missed = 0
             now = environment.monotonic()
             if until is not None and now >= until:
                 raise LockHeld(self.name, found.owner, found.since)
@@ -223,7 +228,7 @@ class AnyLock:
         )
         if found is not None:
             return found
-        made = LockItem(name=self.name)
+        made = LockItem(name=self.name, counter=0, fence=0, seconds=0.0)
         if (yield from self._verbs.inserted(made)):
             return made
         return (yield from self._found())

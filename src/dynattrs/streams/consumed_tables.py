@@ -195,7 +195,7 @@ class ConsumedTable:
                 continue
             made = ShardLease(
                 scope=self.scope, stream=stream.stream, shard=shard.id, parent=shard.parent,
-                checkpoint=str(_beginning(shard, parent, stream)),
+                checkpoint=str(_beginning(shard, parent, stream)), counter=0, fence=0, seconds=0.0,
             )  # fmt: skip
             made_one |= yield from self._verbs.inserted(made)
         if lineage.ended and lineage.shards.keys() <= ended:

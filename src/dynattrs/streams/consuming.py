@@ -355,9 +355,10 @@ class Consuming:
         self._beats += 1
         for table in self._tables:
             expires = expiry(self._environment.now())
-            member = Member(scope=table.scope, consumer=self._me, expires=expires)
-            member.owner, member.counter = self._me, self._beats
-            member.seconds = self._options.lease
+            member = Member(
+                scope=table.scope, consumer=self._me, expires=expires, owner=self._me,
+                counter=self._beats, fence=0, seconds=self._options.lease,
+            )  # fmt: skip
             yield from self._verbs._save(member)
 
     def _farewell(self) -> Flow[None]:
