@@ -30,6 +30,7 @@ from dynattrs import (
     partition_key,
 )
 from dynattrs.operations.flows import Call
+from dynattrs.operations.tables import looking
 from dynattrs.testing import faults, lost_reply
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
@@ -152,7 +153,10 @@ def test_a_table_whose_creation_was_not_answered_gets_all_that_is_declared(
 
 
 @pytest.mark.parametrize("endpoint", ["embedded"], indirect=True)
-def test_a_create_that_has_ended_early_is_finished_and_nothing_is_switched_off(session: Session):
+def test_a_create_that_has_ended_early_is_finished_and_nothing_is_switched_off(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(looking, "_LOOKS_AT_WHAT_COMES_LAST", 1)
     begun = attrs.evolve(
         FULL,
         ttl=None,

@@ -24,8 +24,8 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-
-import engines
+from dynattrs.operations.tables import looking
+from dynattrs.testing import error, faults, lost_reply
 
 pytestmark = pytest.mark.smoke
 
@@ -157,56 +157,57 @@ def test_a_table_may_be_made_again_after_delete(session: Session):
 
 
 @pytest.fixture
-def through_faults(
-    faults: engines.Faults, client_arguments: dict[str, Any], table_prefix: str
-) -> Iterator[Session]:
-    client = boto3.client("dynamodb", **client_arguments | {"endpoint_url": faults.endpoint})
+def retrying(endpoint: Any, table_prefix: str) -> Iterator[Session]:
+    """A session whose client sends again what was not answered."""
+    client = boto3.client("dynamodb", endpoint_url=endpoint.url, **endpoint.credentials)
     with Session(client=client, table_prefix=table_prefix) as session:
         yield session
     client.close()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other process is waited for, which might just be making what comes last."""
+    monkeypatch.setattr(looking, "_LOOKS_AT_WHAT_COMES_LAST", 1)
+
+
+@pytest.mark.threads_only(reason="a lost answer is the same under asyncio")
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("operation", ["CreateTable", "UpdateTimeToLive"])
-def test_create_ends_well_when_an_answer_is_lost(
-    through_faults: Session, faults: engines.Faults, client: Any, operation: str
-):
-    faults.truncate(operation, 1)
+def test_create_ends_well_when_an_answer_is_lost(retrying: Session, operation: str):
+    with faults(retrying, lost_reply(operation, times=1)):
+        retrying.tables.create(Song)
 
-    through_faults.tables.create(Song)
-
-    assert faults.counts == [1]
-    assert through_faults.tables.diff(Song) == []
+    assert retrying.tables.diff(Song) == []
 
 
-def test_delete_goes_on_when_an_answer_is_lost(
-    through_faults: Session, faults: engines.Faults, table_prefix: str
-):
+@pytest.mark.threads_only(reason="a lost answer is the same under asyncio")
+def test_delete_goes_on_when_an_answer_is_lost(retrying: Session):
     other = Table("other", partition_key="id")
-    through_faults.tables.create(Song, other)
-    faults.truncate("DeleteTable", 1)
+    retrying.tables.create(Song, other)
 
-    through_faults.tables.delete(Song, other)
+    with faults(retrying, lost_reply("DeleteTable", times=1)):
+        retrying.tables.delete(Song, other)
 
-    assert faults.counts == [1]
-    assert not through_faults.tables.exists(Song)
-    assert not through_faults.tables.exists(other)
+    assert not retrying.tables.exists(Song)
+    assert not retrying.tables.exists(other)
 
 
+@pytest.mark.threads_only(reason="a refusal is the same under asyncio")
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("verb", ["create", "update"])
-def test_what_a_create_has_not_come_to_is_made_by_the_next_one(
-    through_faults: Session, faults: engines.Faults, verb: str
-):
-    faults.fail("UpdateTimeToLive", "AccessDeniedException", 1)
-    with pytest.raises(AccessDenied):
-        through_faults.tables.create(Song)
-    faults.clear()
-    assert through_faults.tables.diff(Song)
+def test_what_a_create_has_not_come_to_is_made_by_the_next_one(session: Session, verb: str):
+    refusal = error("AccessDeniedException", "UpdateTimeToLive", times=1)
+    with faults(session, refusal), pytest.raises(AccessDenied):
+        session.tables.create(Song)
+    assert session.tables.diff(Song)
 
-    getattr(through_faults.tables, verb)(Song)
+    getattr(session.tables, verb)(Song)
 
-    assert through_faults.tables.diff(Song) == []
+    assert session.tables.diff(Song) == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_time_to_live_is_not_switched_on_where_there_are_items(session: Session, client: Any):
     bare = Table("bare", partition_key="id")
     declared = Table("bare", partition_key="id", ttl="expires")
