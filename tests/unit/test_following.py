@@ -208,6 +208,22 @@ def test_an_instant_is_where_it_begins(fake: StreamsService, clock: Clock) -> No
     assert sorted(read(changes(fake, start=instant))) == [7, 8, 9]
 
 
+def test_many_pages_from_before_an_instant_are_not_the_end(
+    fake: StreamsService, clock: Clock
+) -> None:
+    """A service that does not begin at an instant gives all that is older first."""
+    fake.at_timestamp, fake.page = False, 1
+    writer = Writer(fake.stream("shop"))
+    writer.write(40)
+    clock.advance(600)
+    instant, latest = fake.time, changes(fake, start="latest", follow=True).token()
+    clock.advance(5)
+    writer.write(3)
+
+    assert read(changes(fake, start=instant)) == [41, 42, 43]
+    assert read(changes(fake, start=latest)) == [41, 42, 43]
+
+
 def test_shards_from_before_an_instant_are_not_read(fake: StreamsService, clock: Clock) -> None:
     """Where the service cannot begin at an instant, a day of records would be read to be thrown away."""
     fake.at_timestamp = False
@@ -243,6 +259,28 @@ def test_until_is_where_it_ends(fake: StreamsService, clock: Clock) -> None:
 
     assert sorted(read(iterator)) == list(range(1, 11))
     assert sorted(read(changes(fake, start=iterator.token()))) == list(range(11, 21))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_was_read_ahead_behind_until_is_left_for_the_token(
+    fake: StreamsService, clock: Clock, seed: int
+) -> None:
+    """Also where a shard says only with a page of its own, without records, that it ends."""
+    fake.holes, fake.random = 0.4, random.Random(seed)
+    stream = fake.stream("shop", shards=3)
+    writer = Writer(stream)
+    writer.write(12)
+    clock.advance(60)
+    instant = fake.time
+    writer.write(12)
+    for shard in stream.open:
+        stream.roll(shard)
+
+    first = changes(fake, seed=seed, follow=True, until=instant)
+
+    assert sorted(read(first)) == list(range(1, 13))
+    rest = changes(fake, seed=seed, start=first.token())
+    assert sorted(read(rest)) == list(range(13, 25))
 
 
 def test_until_an_instant_that_is_to_come(fake: StreamsService, clock: Clock) -> None:

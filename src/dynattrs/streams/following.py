@@ -160,6 +160,8 @@ class Follower:
 
     def _hand_out(self, reading: Reading, page: Page) -> Given | None:
         reading.waits = False
+        if reading.over:  # it was read ahead, behind the end
+            return None
         records, closed = list(page.records), page.closed
         if self._until is not None:
             wanted = _before(records, self._until)
@@ -211,7 +213,7 @@ class Follower:
         if reading.seen is not None:
             reading.seen = None if outcome.records else self._service.now()
         now = self._service.environment.monotonic()
-        if outcome.records:
+        if not outcome.is_empty:
             reading.empties, reading.due = 0, now
         elif not outcome.closed:
             reading.empties += 1

@@ -42,10 +42,17 @@ class Page:
     Attributes:
         records: The records, as botocore gives them.
         closed: Whether the shard is closed and there are no more.
+        older: How many records were left out, as older than the instant at which the reader begins.
     """
 
     records: Sequence[Any]
     closed: bool = False
+    older: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the service gave no record. Behind pages that were only left out there surely is more."""
+        return not self.records and not self.older
 
 
 class ShardReader:
@@ -114,6 +121,7 @@ class ShardReader:
         # A closed shard that was read to its end has no next one.
         self._iterator = reply.get("NextShardIterator")
         records: Sequence[Any] = reply.get("Records", ())
+        found = len(records)
         instant = self.position.instant
         if instant is not None:
             records = _since(records, instant)
@@ -121,7 +129,7 @@ class ShardReader:
             self.position = Position.after(number_of(records[-1]))
         if self._iterator is None:
             self.position = END
-        return Page(records, closed=self._iterator is None)
+        return Page(records, closed=self._iterator is None, older=found - len(records))
 
     def _asked(self, iterator: str) -> Flow[Any]:
         parameters = {"ShardIterator": iterator, "Limit": self._page}

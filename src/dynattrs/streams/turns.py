@@ -117,7 +117,7 @@ class Turns:
         page = yield from shard.reader.read()
         shard.failures = 0
         shard.closed = page.closed
-        shard.empties = 0 if page.records else shard.empties + 1
+        shard.empties = shard.empties + 1 if page.is_empty else 0
         shard.caught_up = shard.empties >= (1 if shard.at_tip else _TIP)
         shard.at_tip = shard.at_tip or shard.caught_up
         if page.records:
