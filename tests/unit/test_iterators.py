@@ -114,8 +114,8 @@ class Taking:
         found = WAYS[way](handle)
         if self.loop is not None and asyncio.iscoroutine(found):
             found = self.loop.run_until_complete(found)
-        self.source = found
-        self.iterator = found.__aiter__() if awaited else iter(found)
+        self.source: Any = found
+        self.iterator: Any = found.__aiter__() if awaited else iter(found)
 
     def take(self) -> bool:
         """Whether there was one more."""

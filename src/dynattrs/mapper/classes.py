@@ -75,6 +75,15 @@ class FieldCodec:
         """A set that is never None: never stored empty, absent reads as empty."""
         return self.codec.is_set and not self.codec.optional
 
+    def absent(self) -> Refused:
+        """The refusal of an item that lacks it, where it has no default."""
+        tags = names_of(self.codec.tags)
+        return Refused(
+            f"{tags if len(self.codec.tags) < 4 else 'a value'} in the attribute {self.stored!r}",
+            "no such attribute",
+            "give the field a default if items may lack it",
+        )
+
     def left_out(self, value: object) -> bool:
         """The one rule for None and empty sets (see the mapping guide)."""
         if value is None:
@@ -239,22 +248,42 @@ class ClassCodec(Codec):
         # What an old pickle carries may have become a field since.
         return {name: value for name, value in carried.attributes.items() if name not in self.known}
 
-    def load_member(self, name: str, item: AttributeMap) -> Any:
-        """One field of an item, with its default where it is absent; None where it has none.
+    def load_member(
+        self, name: str, item: Mapping[str, AttributeValue], label: str | None = None
+    ) -> Any:
+        """One field of an item, with its default where it is absent; None where that is made of the whole
+        object. Neither its converter nor its validator sees it.
 
         Raises:
-            MappingError: It is stored as something else.
+            MappingError: It is stored as something else, or absent without a default. It names the place
+                *label*.
         """
         field = next(each for each in self.members if each.name == name)
+        trail = Trail(label or f"{self.record.cls.__name__}.{name}")
         if field.stored in item:
-            trail = Trail(f"{self.record.cls.__name__}.{name}")
             return explain_load(field.codec, item[field.stored], trail)
         if field.always_set:
             return field.codec.load({"L": []})
         default = field.member.default
         if isinstance(default, _FACTORY):
             return None if default.takes_self else default.factory()
+        if default is MISSING and field.member.init:
+            raise trail.error(field.absent())
         return None if default is MISSING else default
+
+    def converted(self, name: str, value: Any, label: str) -> Any:
+        """The value of a field as objects have it: after its converter, where that needs no object.
+
+        Raises:
+            MappingError: The converter refuses it.
+        """
+        rules = self.rules.get(name)
+        if rules is None:
+            return value
+        try:
+            return _converted(rules, value, label)
+        except ReadsObject:
+            return value
 
     def load_map_at(self, item: Mapping[str, AttributeValue], trail: Trail) -> Any:
         if not isinstance(item, Mapping):
@@ -274,13 +303,7 @@ class ClassCodec(Codec):
             elif field.always_set:
                 target[name] = field.codec.load({"L": []})
             elif field.member.default is MISSING and field.member.init:
-                tags = names_of(field.codec.tags)
-                raise Refused(
-                    f"{tags if len(field.codec.tags) < 4 else 'a value'} in the attribute "
-                    f"{field.stored!r}",
-                    "no such attribute",
-                    "give the field a default if items may lack it",
-                )
+                raise field.absent()
             trail.parts.pop()
         instance = self._built(arguments, str(trail))
         for name, value in later.items():
@@ -326,23 +349,30 @@ class ClassCodec(Codec):
             if rules is not None and argument in arguments:
                 where, value = f"{label}.{field.name}", arguments[argument]
                 try:
-                    value = rules.stored(value)
+                    value = _converted(rules, value, where)
                 except ReadsObject:
                     continue
-                except Exception as error:
-                    expected = "a value that its converter takes"
-                    hint = f"it raised {raised(error)}"
-                    raise MappingError(where, expected, show(value), hint=hint) from error
                 rules.check(where, value)
 
 
-def _held(codec: Codec) -> Codec:
+def _converted(rules: FieldRules, value: Any, label: str) -> Any:
+    try:
+        return rules.stored(value)
+    except ReadsObject:
+        raise
+    except Exception as error:
+        expected, hint = "a value that its converter takes", f"it raised {raised(error)}"
+        raise MappingError(label, expected, show(value), hint=hint) from error
+
+
+def held(codec: Codec) -> Codec:
+    """The codec of what an optional one holds; of another itself."""
     return codec.shape.inner if isinstance(codec.shape, OptionalShape) else codec
 
 
 def _validates(codec: Codec, seen: set[int]) -> bool:
     """Whether values of a codec are, or hold, objects whose validators have to see them again."""
-    codec = _held(codec)
+    codec = held(codec)
     if isinstance(codec, ClassCodec):
         if codec._unseen or id(codec) in seen:
             return bool(codec._unseen)
@@ -352,7 +382,7 @@ def _validates(codec: Codec, seen: set[int]) -> bool:
 
 
 def _validate(codec: Codec, value: Any, label: str) -> None:
-    codec = _held(codec)
+    codec = held(codec)
     if isinstance(codec, ClassCodec):
         if type(value) is codec.record.cls:
             codec.validate(value, label=label)

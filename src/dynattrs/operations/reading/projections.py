@@ -12,11 +12,13 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_orig
 import attrs
 
 from dynattrs.errors import MappingError, QueryError
-from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path, stored_at
+from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is_path
 from dynattrs.keys.discriminator import Sieve
+from dynattrs.mapper.annotations import DATETIME, arms, show_type
 from dynattrs.mapper.anything import native_map
-from dynattrs.mapper.classes import ClassCodec
-from dynattrs.mapper.codec import Refused, as_model_error, load_value
+from dynattrs.mapper.class_kinds import MISSING
+from dynattrs.mapper.classes import ClassCodec, FieldCodec, held
+from dynattrs.mapper.codec import Refused, as_model_error, load_value, names_of
 from dynattrs.mapper.upgrades import schema_version
 from dynattrs.operations.flows import Decode
 from dynattrs.operations.item_keys import (
@@ -29,8 +31,8 @@ from dynattrs.operations.item_keys import (
 from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.model_info import ItemReader, ModelInfo, StoredForm, info_of
-from dynattrs.schema.table import AttributeMap
+from dynattrs.schema.model_info import ENCRYPTED, ItemReader, ModelInfo, StoredForm, info_of
+from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.tracebacks import hidden
 
 __tracebackhide__ = hidden
@@ -183,10 +185,30 @@ class Projected(Generic[R_co]):
             model: Any = self.info.mapper.model_codec(self.info.cls)
             if isinstance(model, ClassCodec) and model.sealed:
                 part = self._opened(part)
+            self._fill(part, found, model)
             return self.info.mapper.load(part, self.cls)
         except MappingError as error:
             error.key, error.item = key_in(self.info, item), item
             raise
+
+    def _fill(self, part: AttributeMap, item: AttributeMap, model: Any) -> None:
+        """Give a part the model's defaults for what is absent and has none in the class."""
+        codec: Any = self.info.mapper.codec(self.cls)
+        if not isinstance(model, ClassCodec):
+            return
+        for member in codec.members:
+            stored = self.info.names[member.name]
+            if member.name not in codec.required or member.always_set or member.stored in part:
+                continue
+            field = next(each for each in model.members if each.stored == stored)
+            if field.member.default is MISSING:
+                continue
+            label = f"{self.info.name}.{field.name}"
+            value = model.converted(field.name, model.load_member(field.name, item), label)
+            if value is None and member.codec.optional:
+                part[member.stored] = {"NULL": True}
+            elif value is not None and field.stored not in model.sealed:
+                part[member.stored] = field.codec.dump(value)
 
     def _opened(self, part: AttributeMap) -> AttributeMap:
         """The part with what was encrypted as it is inside, where the class does not say that it was."""
@@ -203,8 +225,9 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
 
     Raises:
         ModelError: A field of it cannot be read.
-        QueryError: It is no class with fields, or has one that the model has not; or it is a model of
-            the same table: an object that was read in part could be saved in place of the whole item.
+        QueryError: It is no class with fields, or has one that the model has not or stores in another
+            form; or it is a model of the same table: an object that was read in part could be saved in
+            place of the whole item.
     """
     if not is_class_of(cls):
         raise QueryError(f"as_({quoted(cls)}): a class with fields is expected")
@@ -228,13 +251,47 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
                 f"as_({cls.__name__}): {cls.__name__}.{member.name} is no field of "
                 f"{info.name}{did_you_mean(member.name, info.names)}"
             )
+        _check_form(info, cls, member)
         names[info.names[member.name]] = member.stored
     return Projected(info, cls, names)
 
 
+def _check_form(info: ModelInfo, cls: type[object], member: FieldCodec) -> None:
+    """Refuse a field that reads another form than the model stores.
+
+    Raises:
+        QueryError: It says which annotation reads it.
+    """
+    whole = info.mapper.model_codec(info.cls)
+    if not isinstance(whole, ClassCodec):
+        return
+    stored = next(each for each in whole.members if each.name == member.name)
+    form, own, type_ = stored.codec, member.codec, stored.member.type
+    if form.packed == ENCRYPTED:  # and is given as it was inside, where the class does not say so
+        return
+    other = bool(form.tags and own.tags) and form.tags.isdisjoint(own.tags)
+    # Raw JSON may be wanted as the text that it is, and not as the text that it has.
+    same = form.packed != own.packed and _types(type_) == _types(member.member.type)
+    if not other and not (form.packed and same):
+        return
+    written = show_type(type_)
+    if stored.member.options.ttl and DATETIME in arms(type_):
+        written = f"Annotated[{written}, Epoch]"
+    raise QueryError(
+        f"as_({cls.__name__}): {info.name}.{member.name} is stored as {form.packed or names_of(form.tags)}, "
+        f"and {cls.__name__}.{member.name} reads {own.packed or names_of(own.tags)}; declare "
+        f"{member.name}: {written}"
+    )
+
+
+def _types(type_: object) -> set[object]:
+    """The types of an annotation, without marks."""
+    return {each for arm in arms(type_) for each in arms(arm)} - {type(None)}
+
+
 @attrs.frozen(eq=False)
 class Selected(_ReadsMaps):
-    """Tuples of the values at some paths; None where there is nothing."""
+    """Tuples of the values at some paths, as objects would have them; None where there is nothing."""
 
     info: ModelInfo
     paths: tuple[Path, ...]
@@ -252,16 +309,55 @@ class Selected(_ReadsMaps):
             return tuple(self._value(data_of(path), found) for path in self.paths)
         except MappingError as error:
             error.item = item  # before upgrades, and without what only its key has
+            if error.key is None:
+                error.key = key_in(self.info, item)
             raise
 
     def _value(self, data: PathData, item: AttributeMap) -> Any:
-        if len(data.steps) == 1:
-            name = next(name for name, stored in self.info.names.items() if stored == data.steps[0])
-            return _load(data.form, item, self.info, name)
-        value = stored_at(item, data.steps)
-        if value is None or (data.form.optional and "NULL" in value):
+        whole: Any = self.info.mapper.model_codec(self.info.cls)
+        first = data.steps[0]
+        if len(data.steps) > 1:
+            return self._inside(data, whole, item)
+        name = next(name for name, stored in self.info.names.items() if stored == first)
+        value = _load(data.form, item, self.info, name)
+        return whole.converted(name, value, data.label) if isinstance(whole, ClassCodec) else value
+
+    def _inside(self, data: PathData, whole: Any, item: AttributeMap) -> Any:
+        """The value at a place inside a field, with the defaults that objects on the way to it have."""
+        value: AttributeValue = {"M": item}
+        form: Any = whole
+        owner: ClassCodec | None = None
+        name = ""
+        for number, step in enumerate(data.steps, 1):
+            inside: Any = value.get("L" if isinstance(step, int) else "M")
+            if inside is None:
+                return None
+            form = None if form is None else held(form)
+            owner = form if isinstance(form, ClassCodec) else None
+            members = () if owner is None else owner.members
+            member = next((each for each in members if each.stored == step), None)
+            there = step < len(inside) if isinstance(step, int) else step in inside
+            if owner is not None and member is not None:
+                form, name = member.codec, member.name
+                if not there:
+                    default = owner.load_member(name, inside, data.label)
+                    default = owner.converted(name, default, data.label)
+                    if default is None or number == len(data.steps):
+                        return default
+                    value = form.dump(default)
+                    continue
+            else:
+                if not there:
+                    if form is not None and step in form.required:
+                        raise MappingError(data.label, data.form.expected, "nothing")
+                    return None
+                owner, fields = None, None if form is None else form.fields
+                form = (fields or {}).get(str(step), None if form is None else form.element)
+            value = inside[step]
+        if data.form.optional and "NULL" in value:
             return None
-        return load_value(data.label, data.form, value, key_in(self.info, item), item)
+        found = load_value(data.label, data.form, value, key_in(self.info, item), item)
+        return found if owner is None else owner.converted(name, found, data.label)
 
 
 def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
