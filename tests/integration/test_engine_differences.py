@@ -20,6 +20,7 @@ from dynattrs import (
     ConditionError,
     ConditionFailed,
     InvalidRequest,
+    MappingError,
     Session,
     add,
     begins_with,
@@ -38,6 +39,13 @@ from dynattrs import (
 DOCS = Path(__file__).parents[2] / "docs" / "sessions.md"
 
 
+@attrs.define
+class Label:
+    name: str
+    plays: int = 0
+    counts: dict[str, int] = attrs.field(factory=dict)
+
+
 @model("things")
 class Thing:
     id: str = partition_key()
@@ -48,6 +56,7 @@ class Thing:
     prices: set[Decimal] = attrs.field(factory=set)
     map: dict[str, Any] | None = None
     counts: dict[str, int] = attrs.field(factory=lambda: {"y": 1})
+    label: Label = attrs.field(factory=lambda: Label("x"))
 
 
 MANY_DIGITS = 10**37 + 1
@@ -105,6 +114,16 @@ def without_counts(session: Session) -> str:
     )
 
 
+def without_label(session: Session) -> str:
+    session.save(Thing("x"))
+    session.update(Thing, "x", remove(Thing.label))
+    try:
+        session.update(Thing, "x", add(Thing.label.counts["x"], 1), add(Thing.label.plays, 1))
+    except MappingError:
+        return "cannot be read"
+    return str(session.get_one(Thing, "x", consistent=True).label)
+
+
 #: What the docs say, a program, what the service answers, and what the embedded engine does.
 ROWS: list[tuple[str, Callable[[Session], str], str, str]] = [
     (
@@ -145,6 +164,11 @@ ROWS: list[tuple[str, Callable[[Session], str], str, str]] = [
     (
         '`add(Thing.counts["x"], 1)`, where the item lacks `counts`, whose default is `{"y": 1}`',
         without_counts, "{'y': 1, 'x': 1}", "{'x': 1}",
+    ),
+    (
+        '`add(Thing.label.counts["x"], 1), add(Thing.label.plays, 1)`, where the item lacks `label`, whose '
+        "default is `Label(\"x\")`",
+        without_label, "Label(name='x', plays=1, counts={'x': 1})", "cannot be read",
     ),
     (
         "`set_(Thing.a[0], 1)`, where `a` is a map",
