@@ -441,6 +441,29 @@ def test_consumers_that_were_off_for_too_long_tell_of_what_was_trimmed(embedded:
     hold(range(10), embedded, DAYS, Schedule.run_for_days)
 
 
+def test_a_consumer_passes_what_is_older_than_its_beginning_without_rests(embedded: Any):
+    """A service that does not begin at an instant gives all of that first."""
+    schedule = Schedule(0, embedded, orderly=True)
+    schedule.slow = schedule.failing = schedule.losing = 0.0
+    schedule.start = "latest"
+    world = schedule.world
+    service = world.service
+    service.at_timestamp, service.holes, service.page = False, 0.0, 1
+    for number in range(300):
+        world.stream.put(pk="a", n=number)
+    world.time.run_until(world.time.seconds + 600)
+    machine = Machine(schedule, "m")
+    world.time.run_until(world.time.seconds + 10)
+    new = world.stream.put(pk="a", n=300)
+    shard = world.stream.shard_of({"pk": {"S": "a"}}).id
+    schedule.written[new] = Written(new, "a", shard, schedule.now)
+    world.time.run_until(world.time.seconds + 80)
+    machine.consumer.stop()
+    world.time.run_until(world.time.seconds + 60)
+
+    assert schedule.handled() == {new}
+
+
 @pytest.mark.full
 def test_consumers_come_and_go_in_many_orders(embedded: Any):
     hold(range(8, 40), embedded, ORDERLY, orderly=True)
