@@ -16,6 +16,7 @@ from dynattrs import (
     Session,
     Table,
     any_of,
+    between,
     in_,
     model,
     not_,
@@ -288,3 +289,21 @@ def test_a_stale_index_key_is_no_answer_to_any_alternative(session: Session):
     asked.delete()
     assert asked.all() == []
     assert session.client.get_item(TableName=table, Key=key).get("Item") is not None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_range_of_one_sort_key_goes_on_page_by_page(session: Session, reverse: bool):
+    """DynamoDB Local refuses to go on after the end of a BETWEEN."""
+    session.save_all(Line(page, number) for page in "abc" for number in (1, 2, 3))
+    query = session.query(Line).where(in_(Line.page, ["a", "c", "b"]), between(Line.number, 2, 2))
+    query = query.merged().reverse() if reverse else query.merged()
+
+    found = []
+    page = query.page(1)
+    found += page.items
+    while page.cursor is not None:
+        page = query.after(page.cursor).page(1)
+        found += page.items
+
+    assert sorted(each.page for each in found) == ["a", "b", "c"]
+    assert {each.number for each in found} == {2}

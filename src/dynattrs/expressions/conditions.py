@@ -264,8 +264,12 @@ class Between(Condition):
 
     def render(self, placeholders: Placeholders) -> str:
         placeholders.operator()
-        operand = self.operand.render(placeholders)
-        low, high = self.low.render(placeholders), self.high.render(placeholders)
+        operand, low = self.operand.render(placeholders), self.low.render(placeholders)
+        first, last = self.low, self.high
+        if isinstance(first, Value) and isinstance(last, Value) and first.stored == last.stored:
+            # DynamoDB Local takes no key to go on after that is at the end of BETWEEN.
+            return f"{operand} = {low}"
+        high = self.high.render(placeholders)
         return f"{operand} BETWEEN {low} AND {high}"
 
     def __str__(self) -> str:
