@@ -102,6 +102,6 @@ def test_an_interruption_of_all_is_told_to_who_goes_on() -> None:
 
 
 def test_several_models_ask_for_nothing_before_they_are_read() -> None:
-    with Session.local() as session:
+    with Session(region_name="eu-west-1", endpoint_url="http://127.0.0.1:1") as session:
         session.get_many(WANTED)
         assert not session.stats.total

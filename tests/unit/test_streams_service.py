@@ -312,6 +312,9 @@ def test_shards_come_in_pages_and_by_their_parent(service: StreamsService, clien
 
     assert sorted(found) == sorted({each.id for each in stream.shards})
     assert service.counted["describe_stream"] == 4
+    asks: Any = client.meta.service_model.operation_model("DescribeStream").input_shape.members
+    if "ShardFilter" not in asks:
+        pytest.skip("this botocore asks for all shards only")
     of_parent = {"Type": "CHILD_SHARDS", "ShardId": parent.id}
     said = shards(client, stream, ShardFilter=of_parent)
     assert {each["ShardId"] for each in said} == {each.id for each in children}
