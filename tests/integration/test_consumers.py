@@ -324,6 +324,20 @@ def test_a_consumer_stops_at_a_change_that_fails_for_good(session: Any):
     assert again.numbers == [2, 3, 4]
 
 
+def test_the_lag_counts_from_the_first_change_while_none_is_handled(session: Any):
+    write(session, range(1))
+    time.sleep(2.1)  # times are whole seconds
+    lags: list[timedelta] = []
+
+    def handler(change: Any) -> None:
+        lags.append(consumer.lag())
+        consumer.stop()
+
+    consumer = consume(session, handler)
+    consumer.run()
+    assert lags[0] > timedelta(seconds=1)
+
+
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_what_is_no_exception_ends_the_consumer_and_is_raised(session: Any, kind: Any):
     write(session, range(3))
@@ -723,6 +737,10 @@ def test_an_async_handler_needs_an_async_session(session: Any):
     with pytest.raises(ConsumerStopped) as stopped:
         consume(session, plain, tries=1).run()
     assert "AsyncSession" in str(stopped.value.__cause__)
+    with pytest.raises(ConsumerStopped, match="failed 1 times") as stopped:
+        consume(session, plain, on_error="skip").run()
+    assert isinstance(stopped.value.__cause__, TypeError)
+    assert lease_of(session).handled == 0
 
 
 # --- Signals --------------------------------------------------------------------------------------
@@ -792,6 +810,7 @@ def test_a_signal_lets_it_finish_and_write_down_how_far_it_is(
         ({"poll": -SHORT}, "poll="),
         ({"checkpoint_every": True}, "checkpoint_every=True"),
         ({"leases": 3}, "leases=3"),
+        ({"on_event": 5}, "on_event=5"),
     ],
 )
 def test_options_that_cannot_be_are_refused(session: Any, options: Any, said: str):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -309,8 +312,7 @@ def test_a_batch_and_hooks_of_the_session_have_nothing_to_do_with_it(client: Any
     assert seen == [Thing("d")]
 
 
-def test_async_locks(session: Any, client_arguments: Any):
-    aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
+def async_session(aio: Any, client_arguments: Any) -> Any:
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 
@@ -318,6 +320,82 @@ def test_async_locks(session: Any, client_arguments: Any):
     made.set_credentials(
         client_arguments["aws_access_key_id"], client_arguments["aws_secret_access_key"]
     )
+    return aio.AsyncSession(
+        aiobotocore_session=made, table_prefix="locks-", region_name="us-east-1",
+        endpoint_url=client_arguments["endpoint_url"],
+        config=AioConfig(retries={"mode": "standard", "total_max_attempts": 1}),
+    )  # fmt: skip
+
+
+FORKS = """
+import os, sys
+from datetime import timedelta
+import boto3
+from dynattrs import LockLost, Session
+
+client = boto3.client("dynamodb", endpoint_url={url!r}, **{credentials!r})
+with Session(client=client, table_prefix="locks-") as session:
+    try:
+        with session.lock("forked", for_=timedelta(minutes=5)) as lock:
+            child = os.fork()
+            if not child:
+                print(lock.is_held, flush=True)
+                if {exits}:
+                    sys.exit(0)
+            else:
+                _, status = os.waitpid(child, 0)
+                print(status, lock.is_held, flush=True)
+    except LockLost:
+        print("lost", flush=True)
+    if not child:
+        os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+@pytest.mark.parametrize("exits", [True, False])
+def test_a_forked_child_does_not_hold_the_lock_of_its_parent(
+    session: Any, endpoint: Any, exits: bool
+):
+    text = FORKS.format(url=endpoint.url, credentials=endpoint.credentials, exits=exits)
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", text],
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert said.stdout == "False\n" + ("" if exits else "lost\n") + "0 True\n"
+    item = session.get(LockItem, "forked", consistent=True)
+    assert (item.owner, item.fence) == (None, 1)
+
+
+def test_an_async_lock_that_is_cancelled_while_it_is_taken_is_free(
+    session: Any, client_arguments: Any
+):
+    aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
+    with session.lock("cancelled-0", for_=LONG):
+        pass  # its table is made
+    inside: list[int] = []
+
+    async def main() -> None:
+        async with async_session(aio, client_arguments) as awaited:
+
+            async def work(number: int) -> None:
+                async with awaited.lock(f"cancelled-{number}", for_=LONG):
+                    inside.append(number)
+                    await asyncio.sleep(0)
+
+            for number in range(60):
+                task = asyncio.ensure_future(work(number))
+                await asyncio.sleep(number % 20 / 1000)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(main())
+    assert {each.owner for each in session.scan(LockItem)} == {None}
+
+
+def test_async_locks(session: Any, client_arguments: Any):
+    aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
     order: list[str] = []
 
     async def work(awaited: Any, name: str) -> None:
@@ -330,11 +408,7 @@ def test_async_locks(session: Any, client_arguments: Any):
                 t.save(Thing(name))
 
     async def main() -> None:
-        async with aio.AsyncSession(
-            aiobotocore_session=made, table_prefix="locks-", region_name="us-east-1",
-            endpoint_url=client_arguments["endpoint_url"],
-            config=AioConfig(retries={"mode": "standard", "total_max_attempts": 1}),
-        ) as awaited:  # fmt: skip
+        async with async_session(aio, client_arguments) as awaited:
             await asyncio.gather(*(work(awaited, name) for name in "abc"))
             task = asyncio.ensure_future(work(awaited, "a"))
             while len(order) < 7:  # noqa: ASYNC110 - it is told by a list

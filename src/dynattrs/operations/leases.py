@@ -15,7 +15,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Hashable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -71,6 +71,9 @@ class Lease:
     fence: int
     seconds: float
 
+
+#: What a new lease says. Checkers do not see the base's fields in constructors of models.
+UNTAKEN: Final[dict[str, Any]] = {"counter": 0, "fence": 0, "seconds": 0.0}
 
 L = TypeVar("L", bound=Lease)
 

@@ -9,6 +9,7 @@ refuses smaller numbers.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,7 +18,7 @@ import attrs
 
 from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.expressions.conditions import Condition
-from dynattrs.expressions.updates import set_
+from dynattrs.expressions.updates import Action, remove, set_
 from dynattrs.models.model import model
 from dynattrs.operations.conditions import as_condition, joined, with_condition
 from dynattrs.operations.context import Core
@@ -26,6 +27,7 @@ from dynattrs.operations.item_keys import target
 from dynattrs.operations.leases import (
     LEASES,
     PASSING,
+    UNTAKEN,
     FlowVerbs,
     Holding,
     Lease,
@@ -127,6 +129,10 @@ class AnyLock:
         self._heart: Task | None = None
         self._over: Signal | None = None
         self._ended = False
+        self._process = 0
+        #: Whether it was tried to take it, and under asyncio the task that does.
+        self._asked = False
+        self._taking: Task | None = None
 
     def __repr__(self) -> str:
         if self._held is None:
@@ -150,7 +156,9 @@ class AnyLock:
     def is_held(self) -> bool:
         """Whether it is held, by this process's clock. No request is made."""
         held = self._held
-        return held is not None and not self._ended and held.holds(self._environment.monotonic())
+        if held is None or self._ended or self._process != os.getpid():
+            return False
+        return held.holds(self._environment.monotonic())
 
     @property
     def remaining(self) -> timedelta:
@@ -193,7 +201,16 @@ class AnyLock:
         if self._held is not None or self._over is not None:
             raise ModelError("session.lock", "a lock is for one `with`; make another one")
         self._over = Signal()
-        self._held = yield from self._verbs.with_table(self._taken)
+        self._process = os.getpid()
+        try:
+            self._held = yield from self._verbs.with_table(self._taken)
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            if self._asked:  # and perhaps it has got it
+                # Under asyncio a further cancellation does not cancel this.
+                yield Wait((yield Start(self._withdraw(), apart=True)))
+            raise
         self._heart = yield Start(self._beat(self._held, self._over), apart=True)
 
     def _taken(self) -> Flow[Holding[LockItem]]:
@@ -207,7 +224,7 @@ class AnyLock:
             mine = found.owner == self._leasing.owner
             if found.owner is None or mine or watch.is_still(self.name, found):
                 since = set_(LockItem.since, environment.now())
-                held = yield from self._leasing.take(found, since)
+                held = yield from self._take(found, since)
                 if held is not None:
                     return held
                 missed += 1
@@ -222,13 +239,35 @@ class AnyLock:
             pause = between * (0.5 + environment.random() / 2)
             yield Pause(pause if until is None else min(pause, until - now))
 
+    def _take(self, found: LockItem, since: Action) -> Flow[Holding[LockItem] | None]:
+        self._asked = True
+        taking = self._leasing.take(found, since)
+        if not self._environment.cancellable:
+            return (yield from taking)
+        # A request that is cancelled may be done later, after the lock was given back.
+        self._taking = yield Start(taking, apart=True)
+        assert self._taking is not None
+        held: Holding[LockItem] | None = yield Wait(self._taking)
+        return held
+
+    def _withdraw(self) -> Flow[None]:
+        """Give it back, if it was taken for one who does not wait for it any more."""
+        try:
+            if self._taking is not None:
+                yield Wait(self._taking)
+            item = LockItem(name=self.name, **UNTAKEN)
+            mine = LockItem.owner == self._leasing.owner
+            yield from self._verbs.changed(item, remove(LockItem.owner), when=mine)
+        except DynattrsError as error:
+            _log.warning("the lock %r may be free only when its time is over: %s", self.name, error)
+
     def _found(self) -> Flow[LockItem]:
         found: LockItem | None = yield from (
             self._verbs.query(LockItem).where(LockItem.name == self.name).consistent().first()
         )
         if found is not None:
             return found
-        made = LockItem(name=self.name, counter=0, fence=0, seconds=0.0)
+        made = LockItem(name=self.name, **UNTAKEN)
         if (yield from self._verbs.inserted(made)):
             return made
         return (yield from self._found())
@@ -259,6 +298,12 @@ class AnyLock:
         assert held is not None
         assert over is not None
         assert heart is not None
+        if self._process != os.getpid():
+            # A forked child has left its parent's block. The thread that renews is not here.
+            self._ended = True
+            if failed:
+                return
+            raise self._lost()
         in_time = held.holds(self._environment.monotonic())
         over.give()
         try:

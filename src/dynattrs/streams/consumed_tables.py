@@ -11,7 +11,7 @@ from typing import Final
 
 from dynattrs.expressions.updates import set_
 from dynattrs.operations.flows import Flow
-from dynattrs.operations.leases import FlowVerbs, Watch
+from dynattrs.operations.leases import UNTAKEN, FlowVerbs, Watch
 from dynattrs.streams.consumer_options import Options
 from dynattrs.streams.errors import NoStream, StreamGap
 from dynattrs.streams.lineage import Lineage, Shard
@@ -195,7 +195,7 @@ class ConsumedTable:
                 continue
             made = ShardLease(
                 scope=self.scope, stream=stream.stream, shard=shard.id, parent=shard.parent,
-                checkpoint=str(_beginning(shard, parent, stream)), counter=0, fence=0, seconds=0.0,
+                checkpoint=str(_beginning(shard, parent, stream)), **UNTAKEN,
             )  # fmt: skip
             made_one |= yield from self._verbs.inserted(made)
         if lineage.ended and lineage.shards.keys() <= ended:

@@ -168,6 +168,8 @@ class Consumer(Generic[T]):
         self._leases = leases
         self._start = start
         self._check(name, handler, start, leases)
+        if on_event is not None and not callable(on_event):
+            raise ModelError("Consumer", f"on_event={on_event!r}: a function is expected")
         self._infos = models_of(app if isinstance(app, Sequence) else (app,))
         shards = self._shards = HeldShards()
         self._options = Options(
@@ -256,8 +258,8 @@ class Consumer(Generic[T]):
 
     def lag(self) -> timedelta:
         """How far this consumer is behind: now less the last handled change's `at`, of the shard where that
-        is most. Nothing for a shard that had nothing more to read the last time. Times of changes are
-        whole seconds.
+        is most; while none of a shard was handled, now less the `at` of the first that waits. Nothing for a
+        shard that had nothing more to read the last time. Times of changes are whole seconds.
 
         What all consumers of the name are behind, the greatest of theirs says: each has other shards.
         """

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dynattrs")
 
 
+class NothingDone(TypeError):
+    """A function of the program gives what was to be awaited, or iterated, and has done nothing."""
+
+
 @attrs.frozen
 class Failure:
     """A change that could not be handled, as `on_error=function` gets it.
@@ -125,12 +129,12 @@ class Options:
             if not self.awaits:
                 if inspect.iscoroutine(found):
                     found.close()
-                raise TypeError(
+                raise NothingDone(
                     f"{function!r} gives something to await, and a Session's consumer awaits nothing; "
                     f"use an AsyncSession, or a plain function"
                 )
             yield Await(found)
         elif inspect.isgenerator(found) or inspect.isasyncgen(found):
-            raise TypeError(
+            raise NothingDone(
                 f"{function!r} is a generator, so nothing was done: leave out its `yield`"
             )

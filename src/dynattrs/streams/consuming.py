@@ -18,7 +18,7 @@ from dynattrs.errors import SessionClosed
 from dynattrs.expressions.updates import remove, set_
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow, Start, Task, Wait, WaitFor
-from dynattrs.operations.leases import PASSING, FlowVerbs, Leasing
+from dynattrs.operations.leases import PASSING, UNTAKEN, FlowVerbs, Leasing
 from dynattrs.streams.balance import Standing, moves
 from dynattrs.streams.consumed_tables import ConsumedTable
 from dynattrs.streams.consumer_events import ShardLeft, ShardTaken
@@ -355,10 +355,9 @@ class Consuming:
         self._beats += 1
         for table in self._tables:
             expires = expiry(self._environment.now())
-            member = Member(
-                scope=table.scope, consumer=self._me, expires=expires, owner=self._me,
-                counter=self._beats, fence=0, seconds=self._options.lease,
-            )  # fmt: skip
+            member = Member(scope=table.scope, consumer=self._me, expires=expires, **UNTAKEN)
+            member.owner, member.counter = self._me, self._beats
+            member.seconds = self._options.lease
             yield from self._verbs._save(member)
 
     def _farewell(self) -> Flow[None]:

@@ -21,7 +21,7 @@ from dynattrs.streams.consumer_events import (
     Handled,
     HandlerFailed,
 )
-from dynattrs.streams.consumer_options import Failure, Options
+from dynattrs.streams.consumer_options import Failure, NothingDone, Options
 from dynattrs.streams.errors import ConsumerStopped, StreamGap
 from dynattrs.streams.failed_changes import FailedChanges
 from dynattrs.streams.held_shards import HeldShard
@@ -201,6 +201,12 @@ class Turns:
         except Exception as error:
             span.failed(error)
             tries = shard.tries + 1
+            if isinstance(error, NothingDone):  # so it will be with each change
+                number = change.sequence_number
+                options.tell(GaveUp(shard.name, shard.shard, number, tries, error, "stopped"))
+                raise ConsumerStopped(
+                    options.name, shard.name, shard.shard, number, tries
+                ) from error
             if tries >= options.tries:
                 yield from self._give_up(shard, change, error, tries)
                 return True
@@ -285,6 +291,10 @@ class Turns:
 
 def lag_of(shard: HeldShard, environment: Environment) -> timedelta:
     """How far a shard is behind: nothing where all was handled that there was to read."""
-    if shard.at is None or (shard.caught_up and not shard.waiting):
+    try:
+        at = shard.at or shard.waiting[0].at
+    except IndexError:  # another thread has handled the last one
+        at = None
+    if at is None or (shard.caught_up and not shard.waiting):
         return timedelta()
-    return max(timedelta(), environment.now() - shard.at)
+    return max(timedelta(), environment.now() - at)
