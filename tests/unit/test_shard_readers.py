@@ -306,6 +306,23 @@ def test_what_is_trimmed_before_anything_was_given_from_the_horizon_is_no_gap(
     assert numbers(driven(reader.read(), fake)) == [left]
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_trimmed_before_anything_was_given_from_an_instant_is_older_than_it(
+    fake: StreamsService, clock: Clock, known: bool
+) -> None:
+    fake.at_timestamp = known
+    stream = fake.stream("shop")
+    stream.put(pk="a")
+    clock.advance(23.9 * HOURS)
+    left = stream.put(pk="left")
+    instant = Position.at(fake.time - timedelta(hours=1))
+    reader = ShardReader(asked(fake), stream.arn, stream.shards[0].id, instant)
+    reader._iterator = driven(reader._iterator_of({"ShardIteratorType": "TRIM_HORIZON"}), fake)
+    clock.advance(0.2 * HOURS)
+
+    assert numbers(driven(reader.read(), fake)) == [left]
+
+
 def test_a_shard_that_is_gone_is_a_gap(fake: StreamsService, clock: Clock) -> None:
     stream = fake.stream("shop")
     number = stream.put(pk="a")

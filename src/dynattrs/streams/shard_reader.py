@@ -101,6 +101,7 @@ class ShardReader:
         """
         if self.position == END:
             return Page((), closed=True)
+        again = False
         while True:
             if self._iterator is None:
                 self._iterator = yield from self._opened()
@@ -113,9 +114,13 @@ class ShardReader:
                 if error.code not in (_EXPIRED, _TRIMMED):
                     raise
                 self._iterator = None
-                # What is trimmed just now was not the first thing to be given from the horizon.
+                # What is trimmed just now was not the first thing to be given from the horizon; nor from an
+                # instant of today, because it was older. (DynamoDB Local says so of an iterator that is older
+                # than the first record.)
                 if error.code == _TRIMMED and self.position != HORIZON:
-                    raise (yield from self._trimmed()) from error
+                    if self.position.kind != "at" or again:
+                        raise (yield from self._trimmed()) from error
+                    again = True
                 continue
             break
         # A closed shard that was read to its end has no next one.
