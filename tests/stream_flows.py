@@ -29,7 +29,7 @@ def asked(fake: StreamsService, *, deadline: float = 60) -> StreamService:
 
 
 class Job:
-    """A task that runs when somebody waits for it."""
+    """A task that runs when it is waited for."""
 
     def __init__(self, flow: Flow[Any], driver: Driven) -> None:
         self._flow, self._driver = flow, driver

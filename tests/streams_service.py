@@ -67,7 +67,7 @@ class Clock:
 
 
 class Refused(Exception):
-    """What the service answers in place of a reply."""
+    """What the service answers instead of a reply."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)

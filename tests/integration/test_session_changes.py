@@ -255,7 +255,7 @@ def test_a_session_that_is_closed_while_it_waits_ends_it(client: Any, table_pref
 
 
 @pytest.mark.threads_only
-def test_another_thread_is_told_that_somebody_waits(client: Any, table_prefix: str) -> None:
+def test_another_thread_is_told_that_one_waits(client: Any, table_prefix: str) -> None:
     with Session(client=client, table_prefix=table_prefix) as session:
         session.tables.create(mall)
         iterator = session.changes(Visit)

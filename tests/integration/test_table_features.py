@@ -140,7 +140,7 @@ def test_a_declaration_that_an_engine_cannot_keep_works_there_without(session: S
 def test_a_table_whose_creation_was_not_answered_gets_all_that_is_declared(
     session: Session, endpoint: Any, table_prefix: str
 ):
-    """Its time to live and what else comes after CreateTable was left to another process, of which there
+    """Its time to live and what else comes after CreateTable was left to another process, and there
     is none.
     """
     client = boto3.client("dynamodb", endpoint_url=endpoint.url, **endpoint.credentials)

@@ -6,7 +6,7 @@ is slow, and fails. Then calm comes, and:
 
 - every record was handled;
 - none of a key was handled for the first time before an earlier one of it;
-- nobody calls the handler with a record of a shard that another one has taken;
+- no consumer calls the handler with a record of a shard that another one has taken;
 - no record of a child was handled before all of its parent were;
 - what one holder has handled, it has handled in order;
 - with `start="latest"`, nothing that was written after the first consumer began is missing.

@@ -285,7 +285,7 @@ def test_records_that_are_trimmed_are_a_gap_from_where_to_where(
     gap = caught.value
     assert (gap.shard, gap.after, gap.until) == (stream.shards[0].id, str(first), str(left))
     assert f"between the record {first} and the record {left} in the shard" in str(gap)
-    # It is told again until somebody goes on.
+    # It is told again until the reader goes on.
     with pytest.raises(StreamGap):
         driven(reader.read(), fake)
     reader.position = HORIZON

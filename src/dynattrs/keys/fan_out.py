@@ -54,7 +54,7 @@ _MOST: Final = 200
 
 
 def plan(wanted: Wanted) -> Plan:
-    """As `planner.plan`, of conditions some of which may have alternatives.
+    """As `planner.plan`, of conditions that may have alternatives.
 
     Raises:
         NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: As `planner.plan` does; and where it

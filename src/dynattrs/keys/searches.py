@@ -77,7 +77,7 @@ def plan_search(
     """The plan for a search.
 
     Raises:
-        NoIndex: The index's partition key is not stated, or there is no such index.
+        NoIndex: The index's partition key is not stated, or the table has no index of that name.
         AmbiguousIndex: Several would serve equally well.
         QueryError: A condition is none that a search can state, or other models' items would be found.
         ImpossibleKey: No item can have a value that is stated.

@@ -304,7 +304,7 @@ class Table(TableAsCode):
 
     @property
     def _replicates_by_stream(self) -> bool:
-        """Whether it has replicas that come after it, of which streams tell."""
+        """Whether it has replicas, which are made after it, and whose changes come by streams."""
         there = self.replicas
         return there is not None and bool(there.regions) and there.consistency != "strong"
 

@@ -48,7 +48,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         )
 
     def save(self, *args: Any, **options: Any) -> Any:
-        """Put an object: store it whole, in place of what is stored under its key.
+        """Put an object: store it whole, over what is stored under its key.
 
         Through a batch it is gathered, 25 to a BatchWriteItem, and stored when the batch has ended;
         its state now is what is stored. With *when* or *returning*, or where the model has a version or
@@ -193,7 +193,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         and *missing*.
 
         Args:
-            model: The model class; or, in place of it and the keys, pairs of a model and a key.
+            model: The model class; or pairs of a model and a key, and no keys.
             keys: Keys as `get` takes them; may be a generator, as may the pairs.
             as_: As in `get`. All models that are asked for must have the fields.
             select: As in `get`.

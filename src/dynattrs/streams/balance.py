@@ -22,7 +22,7 @@ class Standing(Generic[K]):
 
     Attributes:
         key: Which one.
-        owner: Who reads it; None if nobody does, or has been seen to be gone.
+        owner: Who reads it; None if it is free, or its reader has been seen to be gone.
         wanted: Who has asked for it; it is freed for that one.
     """
 

@@ -455,7 +455,7 @@ class Follower:
 
 
 def _outcome(flow: Flow[Page]) -> Flow[Page | Exception]:
-    # What is raised in a task, and nobody waits for, would be told to the event loop.
+    # What is raised in a task that is not waited for would be told to the event loop.
     try:
         return (yield from flow)
     except Exception as error:

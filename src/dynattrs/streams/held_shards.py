@@ -50,7 +50,7 @@ class HeldShard:
         failures: How often reading has failed in a row.
         why: Why it is to be left; None if it is not.
         left: Why its lease was freed; None if it was not.
-        busy: Whether it is somebody's turn with it.
+        busy: Whether a thread or task has its turn with it.
     """
 
     held: Holding[ShardLease]
@@ -176,7 +176,7 @@ class HeldShards:
     # --- Those who wait ---
 
     def sleeper(self) -> Signal:
-        """A signal for somebody who waits for a turn."""
+        """A signal for a thread or task that waits for a turn."""
         signal = Signal()
         with self._lock:
             self._sleepers.add(signal)

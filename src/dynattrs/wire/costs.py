@@ -1,4 +1,4 @@
-"""What calls cost, counted by whoever asks for it: a handle of `session.measure()`, a session that warns.
+"""What calls cost, counted for those who ask: a handle of `session.measure()`, a session that warns.
 
 A call carries its meters (`Call.meters`). `MeteredLine` stands before a wire and puts one on each call,
 so that what goes through a handle is counted, in whichever thread or task it is done.

@@ -103,7 +103,7 @@ def models_of_one_table(models: Sequence[type[object]], operation: str) -> tuple
 
 
 def of_another(said: Condition, model: type[object], infos: Iterable[ModelInfo]) -> QueryError:
-    """The error for a condition that speaks of a model of which a query asks for no items."""
+    """The error for a condition on a model whose items a query does not ask for."""
     spoken, asked = model.__name__, ", ".join(info.name for info in infos)
     for info in infos:
         if have_one_name(model, info.cls):

@@ -188,7 +188,7 @@ class Requests(Protocol):
     """What sends the requests of one query."""
 
     def page(self, start: AttributeMap | None, left: int | None) -> Flow[RawPage]:
-        """The page that begins at *start*, of which *left* items at most are still to be returned."""
+        """The page that begins at *start*; at most *left* of its items are still to be returned."""
         ...
 
 
@@ -428,7 +428,7 @@ class Bits(Protocol[R]):
 
 
 def all_of(source: Bits[R]) -> Flow[list[R]]:
-    """All that is still to come. An interruption loses what had come: whoever asks then is told."""
+    """All that is still to come. An interruption loses what had come, and the next one who asks is told."""
     found: list[R] = []
     try:
         while (some := (yield from source.next())) is not None:

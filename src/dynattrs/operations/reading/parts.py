@@ -31,7 +31,7 @@ class Part(Generic[R_co]):
     Attributes:
         info: The model.
         reader: Makes the results.
-        attributes: What is asked for: what the reader needs, the key, and what tells of which model an
+        attributes: What is asked for: what the reader needs, the key, and what tells which model an
             item is. None is the whole item.
     """
 

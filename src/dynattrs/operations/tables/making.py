@@ -45,7 +45,7 @@ _BUSY: Final = frozenset(
 #: The time to live can be changed again when an hour has gone by. There is no code for it.
 _TTL_TOO_SOON: Final = "fixed interval"
 
-#: What an engine says of a change all of which it ignores.
+#: What an engine says of a change that it ignores as a whole.
 _NOTHING: Final = "Nothing to update"
 
 #: What a new table gets when it is there, besides its time to live and backups. CreateTable takes a

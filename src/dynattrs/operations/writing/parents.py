@@ -186,7 +186,7 @@ class _Parents:
         """The same of a map inside it."""
         codec, value = codec_at(self._info, place), stored_at(self._item, place)
         if codec is not None and value is not None and "M" in value:
-            with contextlib.suppress(Exception):  # a class of which a field has no value, say
+            with contextlib.suppress(Exception):  # a class with a field that has no value, say
                 return codec.dump(codec.load(value)).get("M")
         return None
 
@@ -194,7 +194,7 @@ class _Parents:
         """A value as a save would store it, after the validators of what it is.
 
         Raises:
-            ConditionError: It cannot be read, as a class of which a field has no value.
+            ConditionError: It cannot be read, as a class with a field that has no value.
             MappingError: A validator refuses it.
         """
         info, codec = self._info, codec_at(self._info, place)

@@ -222,7 +222,7 @@ class InTransaction:
         return self._request()
 
     def making(self, further: Condition | None) -> dict[str, Any]:
-        """The action where there is no item."""
+        """The action where the item is missing."""
         self._further, self._making = further, True
         return self._request()
 

@@ -34,7 +34,7 @@ class TransactionRow(Generic[R_co]):
 
     @property
     def row(self) -> R_co | None:
-        """The row of a SELECT; None where there is no such item, and of statements that write.
+        """The row of a SELECT; None where the item is missing, and of statements that write.
 
         Raises:
             TransactionError: The transaction has not happened, or not yet.

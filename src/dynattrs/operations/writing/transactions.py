@@ -113,7 +113,7 @@ class TransactionVerbs:
         self._actions = TransactionActions(self._core, migration.renew)
         #: The actions on items with unique fields, whose guards are known when it is sent.
         self._planned: list[unique_transactions.Planned] = []
-        #: Those of PartiQL, in place of the others.
+        #: Those of PartiQL: there are no others then.
         self._statements: statement_transactions.TransactionStatements | None = None
         self._ended = False
         #: Who has begun the block; None before that.

@@ -1,7 +1,7 @@
 """Transactions with the guards of their actions (see `unique_items`).
 
-The old values are those of the item that is stored, and it is demanded that they are still so. If somebody
-has changed them meanwhile, the transaction is made again of what is stored now.
+The old values are those of the item that is stored, and it is demanded that they are still so. If another
+writer has changed them meanwhile, the transaction is made again of what is stored now.
 """
 
 from __future__ import annotations
