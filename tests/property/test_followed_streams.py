@@ -241,10 +241,10 @@ def hold(law: Any, seeds: range, lease: Any, client: Any) -> None:
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_laws_hold_over_random_streams(law: Any, embedded: Any, client: Any):
-    hold(law, range(8), embedded, client)
+    hold(law, range(3), embedded, client)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_laws_hold_over_many_random_streams(law: Any, embedded: Any, client: Any):
-    hold(law, range(8, 50), embedded, client)
+    hold(law, range(3, 50), embedded, client)
