@@ -32,6 +32,8 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.encryption import Encrypted, Keys, KeyUnavailable, KmsKeys, StaticKeys
+from dynattrs.operations.reading.projections import selected
+from dynattrs.schema.model_info import model_info
 
 pytest.importorskip("cryptography")
 
@@ -438,6 +440,13 @@ def test_what_a_validator_refuses_is_not_shown() -> None:
         mapper.default.model_codec(Strict).rules["note"].check("Strict.note", "sesame", thing)
     assert "sesame" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_what_reads_an_encrypted_field_asks_for_its_key_as_well() -> None:
+    """Also where nothing else needs the key, as in a search of vectors."""
+    info = model_info(Patient)
+    assert selected(info, (Patient.diagnosis,)).needs == {"diagnosis", "id", "number"}
+    assert selected(info, (Patient.ward,)).needs == {"ward"}
 
 
 def test_values_of_any_type_are_encrypted() -> None:
