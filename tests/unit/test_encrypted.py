@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -133,6 +134,16 @@ def test_what_was_changed_or_moved_is_refused(change: Any) -> None:
 @pytest.mark.parametrize("text", ["1.0", "1E0", "01", "10e-1"])
 def test_the_number_of_a_key_may_be_spelled_otherwise(text: str) -> None:
     assert load(mapper.default.dump(PATIENT) | {"number": {"N": text}}).diagnosis == "a secret"
+
+
+def test_all_digits_of_a_key_count_in_any_decimal_context() -> None:
+    first, second = Decimal("1" * 38), Decimal("1" * 37 + "2")
+    with decimal.localcontext() as context:
+        context.prec = 2
+        item = mapper.default.dump(attrs.evolve(PATIENT, number=first))
+        with pytest.raises(MappingError, match="encrypted for this item"):
+            load(item | {"number": {"N": str(second)}})
+    assert load(item).diagnosis == "a secret"
 
 
 def test_values_as_the_wire_has_them() -> None:

@@ -13,7 +13,7 @@ seals it when it has the whole item; reading goes the other way, with `Opened`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from dynattrs.deferral import deferred
@@ -37,6 +37,8 @@ else:
 _VERSION: Final = b"\x01"
 _LENGTH: Final = 2
 _DOMAIN: Final = b"dynattrs encrypted attribute 1"
+#: With all digits of a number, whatever the program's own context is.
+_EXACT: Final = Context(prec=60)
 #: How many bytes more than the text SIV mode has.
 _MORE: Final = 16
 #: Bytes of a data key: AES-256 in SIV mode has two keys.
@@ -399,7 +401,7 @@ def _identity(info: ModelInfo, item: Mapping[str, AttributeValue]) -> bytes:
             )  # fmt: skip
         ((tag, payload),) = value.items()
         if tag == "N":
-            payload = str(Decimal(payload).normalize())
+            payload = str(Decimal(payload).normalize(_EXACT))
         elif tag == "B":
             payload = scalars.binary(payload)
         parts.append((name, tag, payload))
