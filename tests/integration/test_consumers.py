@@ -589,10 +589,10 @@ def test_a_stream_that_was_switched_off_and_on_is_a_gap(session: Any, endpoint: 
 
 def async_session(endpoint: Any, client_arguments: Any) -> Any:
     aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
+    pytest.importorskip("aiobotocore")
     from aiobotocore.config import AioConfig
 
     options = {name: value for name, value in client_arguments.items() if name != "config"}
-    pytest.importorskip("aiobotocore")
     from aiobotocore.session import get_session
 
     made = get_session()

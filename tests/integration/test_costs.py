@@ -304,6 +304,7 @@ def test_the_size_of_an_item_is_what_the_service_counts(session: Session) -> Non
 def test_what_is_cancelled_gives_its_turn_back(
     client_arguments: dict[str, Any], endpoint: Any, table_prefix: str, saves: int
 ) -> None:
+    pytest.importorskip("aiobotocore")
     aio = pytest.importorskip("dynattrs.aio")
     names = {name: value for name, value in client_arguments.items() if name == "endpoint_url"}
 

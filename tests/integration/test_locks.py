@@ -313,6 +313,7 @@ def test_a_batch_and_hooks_of_the_session_have_nothing_to_do_with_it(client: Any
 
 
 def async_session(aio: Any, client_arguments: Any) -> Any:
+    pytest.importorskip("aiobotocore")
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 
