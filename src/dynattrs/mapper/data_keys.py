@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from dynattrs import clock
-from dynattrs.errors import ModelError
+from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.mapper.encrypted import KEY_BYTES, KeyUnavailable
 
 #: The least that a secret has: a shorter one can be guessed.
@@ -171,9 +169,13 @@ class KmsKeys:
 
 
 def _derived(secret: bytes) -> bytes:
-    """A data key of a secret: HKDF with SHA-512 (RFC 5869), whose one block it is."""
-    extracted = hmac.new(bytes(hashlib.sha512().digest_size), secret, hashlib.sha512).digest()
-    return hmac.new(extracted, _INFO + b"\x01", hashlib.sha512).digest()
+    """A data key of a secret, by HKDF with SHA-512 (RFC 5869)."""
+    try:
+        from cryptography.hazmat.primitives.hashes import SHA512
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    except ImportError as error:
+        raise MissingExtra("encryption", "cryptography") from error
+    return HKDF(SHA512(), KEY_BYTES, salt=None, info=_INFO).derive(secret)
 
 
 def _check_secret(name: object, secret: object) -> None:

@@ -44,7 +44,7 @@ Decode: TypeAlias = Callable[[bytes], Message]
 
 
 @frozen
-class Ended:
+class MeteredCall:
     """A call that has ended, as those see it who count what calls cost.
 
     Attributes:
@@ -71,7 +71,7 @@ class Ended:
 class Meter(Protocol):
     """Who counts calls."""
 
-    def ended(self, call: Ended) -> None:
+    def ended(self, call: MeteredCall) -> None:
         """A call has ended. It is called once for each, in the thread or task that has made it."""
         ...
 

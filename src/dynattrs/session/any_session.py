@@ -451,11 +451,11 @@ def put_before(driver: Any, owner: str, slow: object, costly: object, write_unit
         slow: As the session's, as are the two that follow.
     """
     if slow is not None or costly is not None:
-        from dynattrs.wire.costs import MeteredLine, Watch
+        from dynattrs.wire.costs import CostAlarm, MeteredLine
 
         seconds = _seconds(owner, "slow", slow)
         units = None if costly is None else _units(owner, "costly", costly)
-        driver.line = MeteredLine(driver.line, Watch(seconds, units))
+        driver.line = MeteredLine(driver.line, CostAlarm(seconds, units))
     if write_units is not None:
         driver.line = rated(driver, owner, write_units)
 

@@ -127,7 +127,7 @@ class StreamService:
 
         Raises:
             NoStream: It has never had one.
-            NoSuchTable: There is no such table.
+            NoSuchTable: The table is missing.
         """
         response: Any = yield Call("describe_table", {"TableName": table})
         self._note_date(response)

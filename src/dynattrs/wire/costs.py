@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from dynattrs.operations.flows import Call, Ended
+from dynattrs.operations.flows import Call, MeteredCall
 from dynattrs.schema.messages import Message
 from dynattrs.wire.exchange import WRITES, count_in, returned_in
 
@@ -71,7 +71,7 @@ class Costs:
         self._by_table: defaultdict[str, Usage] = defaultdict(Usage)
         self._by_index: defaultdict[Place, Usage] = defaultdict(Usage)
 
-    def ended(self, call: Ended) -> None:
+    def ended(self, call: MeteredCall) -> None:
         """Count a call."""
         tables = items_of(call)
         asked = Usage(
@@ -109,7 +109,7 @@ class Costs:
             return dict(self._by_index)
 
 
-class Watch:
+class CostAlarm:
     """Warns of calls that took long, or cost much.
 
     Args:
@@ -121,7 +121,7 @@ class Watch:
         self._seconds = seconds
         self._units = units
 
-    def ended(self, call: Ended) -> None:
+    def ended(self, call: MeteredCall) -> None:
         slow = self._seconds is not None and call.seconds >= self._seconds
         usage = sum((each for _, each in consumed_by(call)), NOTHING)
         units = usage.read_units + usage.write_units
@@ -137,13 +137,13 @@ class Watch:
         )  # fmt: skip
 
 
-def index_of(call: Ended) -> str | None:
+def index_of(call: MeteredCall) -> str | None:
     """The index that a call reads; None for the table itself."""
     name = call.parameters.get("IndexName")
     return None if name is None else str(name)
 
 
-def items_of(call: Ended) -> dict[str, int]:
+def items_of(call: MeteredCall) -> dict[str, int]:
     """The tables that a call was for, with how many items of each it has read or written."""
     tables = _items_by_table(call.operation, call.parameters, call.response)
     if call.error is not None or not call.answers:
@@ -184,7 +184,7 @@ def _items_by_table(operation: str, parameters: Message, response: Message) -> d
     return {str(table): count}
 
 
-def consumed_by(call: Ended) -> Iterator[tuple[Place, Usage]]:
+def consumed_by(call: MeteredCall) -> Iterator[tuple[Place, Usage]]:
     """The units that an answer says, by table and index; the same place may come more than once."""
     consumed = call.response.get("ConsumedCapacity") or ()
     for each in (consumed,) if isinstance(consumed, Mapping) else consumed:

@@ -34,7 +34,7 @@ from dynattrs.events import (
     tell,
 )
 from dynattrs.late_classes import define, field
-from dynattrs.operations.flows import Call, Decode, Ended
+from dynattrs.operations.flows import Call, Decode, MeteredCall
 from dynattrs.operations.requests import ITEM_OPERATIONS, operation_name, table_of_stream, unpacked
 from dynattrs.schema.hot_keys import HotKeys
 from dynattrs.schema.messages import Message
@@ -394,7 +394,7 @@ class Exchange:
     def _meter(self, response: Message, error: str | None) -> None:
         retries = self._again + response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         seconds = time.perf_counter() - self._began
-        ended = Ended(
+        ended = MeteredCall(
             self.operation, self._asked, response, self._reads(), self._answers, retries, seconds, error
         )  # fmt: skip
         for each in self._meters:

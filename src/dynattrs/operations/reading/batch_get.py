@@ -320,7 +320,7 @@ class BatchGet(Source, Generic[R]):
             if callable(self.on_error):
                 self.on_error(error)
             return (None,) if self._none_for_missing else ()
-        # What a hook raises is no item that cannot be read.
+        # What a hook raises does not make an item unreadable.
         return (result if subject.finish is None else subject.finish(result),)
 
 

@@ -393,7 +393,7 @@ class QueryVerbs(Generic[M_co]):
         if not core.hooks.after_load and not any(info.after_load for info in models):
             return results
         finish = core.after_load_of(models) if self._others else core.after_load(self._info)
-        # What a hook raises is no item that cannot be read: `on_error` does not get it.
+        # What a hook raises does not make an item unreadable: `on_error` does not get it.
         return results if finish is None else tuple(map(finish, results))
 
     def _tried(self, item: StoredItem) -> tuple[M_co, ...]:

@@ -249,7 +249,7 @@ class BackupVerbs:
 
         Raises:
             ModelError: *to* declares another key than the backup's table had. One DescribeBackup says so.
-            ServiceError: There is no such backup, or a table of that name already.
+            ServiceError: The backup is unknown, or a table of that name is there already.
             TableNotReady: *timeout* has gone by. The service goes on by itself.
         """
         settings = _overrides(to, billing, encryption, indexes=indexes)
