@@ -28,7 +28,7 @@ __tracebackhide__ = hidden
 R = TypeVar("R")
 
 
-class Line(Protocol):
+class CallLine(Protocol):
     """What calls go over: a wire, or what stands before it."""
 
     def call(self, call: Call) -> Awaitable[Any]:
@@ -43,10 +43,10 @@ class Driver:
     for a task and is cancelled does not cancel the task, for which others may wait as well.
     """
 
-    def __init__(self, wire: AsyncWire, line: Line | None = None) -> None:
+    def __init__(self, wire: AsyncWire, line: CallLine | None = None) -> None:
         self.wire = wire
         #: What stands before the wire: who counts calls, or holds them up.
-        self.line: Line = wire if line is None else line
+        self.line: CallLine = wire if line is None else line
         self._tasks: set[asyncio.Task[Any]] = set()
         self.closed = False
         forget_at_fork(self)
@@ -122,7 +122,7 @@ class Driver:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def beside(self, line: Line) -> Driver:
+    def beside(self, line: CallLine) -> Driver:
         """One with tasks of its own, over the same wire."""
         return Driver(self.wire, line)
 

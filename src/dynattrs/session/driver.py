@@ -262,7 +262,7 @@ def _beside(
     return done
 
 
-class Line(Protocol):
+class CallLine(Protocol):
     """What calls go over: a wire, or what stands before it."""
 
     def call(self, call: Call) -> Any:
@@ -277,10 +277,10 @@ class Line(Protocol):
 class Driver:
     """Does what flows ask for: calls over the wire, pauses by sleeping, tasks in a thread pool."""
 
-    def __init__(self, wire: Wire, workers: int, line: Line | None = None) -> None:
+    def __init__(self, wire: Wire, workers: int, line: CallLine | None = None) -> None:
         self.wire = wire
         #: What stands before the wire: who counts calls, or holds them up.
-        self.line: Line = wire if line is None else line
+        self.line: CallLine = wire if line is None else line
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = None
         #: For tasks that have a place of the pace, or queue for one. All threads of the other one may
@@ -447,7 +447,7 @@ class Driver:
             raise
         return task
 
-    def beside(self, line: Line) -> Driver:
+    def beside(self, line: CallLine) -> Driver:
         """One with threads of its own, over the same wire, which it leaves open."""
         return _Beside(self.wire, self._workers, line)
 
