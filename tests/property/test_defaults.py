@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import copy
 import dataclasses
@@ -28,7 +29,7 @@ EMPTY = -1
 
 def changeable(value: Any) -> Iterator[int]:
     """The identities of what can be changed in a value: itself, or something inside it."""
-    if isinstance(value, (list, dict, set, bytearray, collections.deque)):
+    if isinstance(value, (list, dict, set, bytearray, array.array, collections.deque)):
         yield id(value)
     if isinstance(value, (list, tuple, set, frozenset, collections.deque)):
         inside = list(value)
