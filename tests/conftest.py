@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib.util
 import os
 import re
+import secrets
 import sys
 import zlib
 from collections import Counter, defaultdict
@@ -250,6 +252,8 @@ def left_out_for(item: pytest.Item, engines: list[str] | None) -> str | None:
 def engines_of(item: pytest.Item) -> set[str]:
     """The engines that a test needs, by its fixtures and parameters."""
     needs = {name.replace("_", "-") for name in getattr(item, "fixturenames", ())} & set(ENGINES)
+    if "aws" in getattr(item, "fixturenames", ()) and importlib.util.find_spec("ministack") is None:
+        needs.add("embedded")  # which is made of the same, and is not asked for where it is missing
     parameters = parameters_of(item)
     return needs | {parameters["endpoint"]} if "endpoint" in parameters else needs
 
@@ -316,3 +320,21 @@ def embedded() -> Iterator[Lease]:
     """A lease on the embedded engine, shared by the whole test run."""
     with ExitStack() as stack:
         yield engines.entered(lambda: stack.enter_context(engines.embedded()))
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """The endpoint of S3, KMS and other services, shared by the whole test run."""
+    with ExitStack() as stack:
+        yield engines.entered(lambda: stack.enter_context(engines.aws()))
+
+
+@pytest.fixture
+def aws_arguments(aws: str) -> dict[str, str]:
+    """Keyword arguments for a client of any service, in an account that no other test has."""
+    return {
+        "endpoint_url": aws,
+        "region_name": "us-east-1",
+        "aws_access_key_id": str(100_000_000_000 + secrets.randbelow(10**11)),
+        "aws_secret_access_key": "testing",
+    }

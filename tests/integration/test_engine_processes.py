@@ -56,3 +56,20 @@ def test_faults_reach_the_client(faults: Any, client_arguments: dict[str, Any]):
     client.list_tables()
     assert [event["operation"] for event in faults.fired] == ["ListTables"]
     client.close()
+
+
+def test_s3_and_kms_answer_in_an_account_of_the_tests_own(aws: str, aws_arguments: dict[str, str]):
+    """An object and a data key of one account, which another one does not see."""
+    s3 = boto3.client("s3", **aws_arguments)
+    s3.create_bucket(Bucket="things")
+    s3.put_object(Bucket="things", Key="a", Body=b"1")
+    other = boto3.client("s3", **(aws_arguments | {"aws_access_key_id": "999999999999"}))
+    kms = boto3.client("kms", **aws_arguments)
+
+    assert s3.get_object(Bucket="things", Key="a")["Body"].read() == b"1"
+    assert other.list_buckets()["Buckets"] == []
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    made = kms.generate_data_key(KeyId=key, NumberOfBytes=64)
+    assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
+    for client in (s3, other, kms):
+        client.close()
