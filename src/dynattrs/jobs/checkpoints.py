@@ -1,0 +1,99 @@
+"""Where a job writes down how far it is: records that change under a condition.
+
+Everything above it, who owns which segment and what counts, is made of these few acts, once for all
+places: see `jobs.ledger`. A place is a table (`in_table`) or a folder (`in_folder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+from dynattrs.errors import DynattrsError
+from dynattrs.jobs.session_specs import SessionSpec
+from dynattrs.jobs.work import JSON
+
+
+@attrs.define(eq=False, slots=False, repr=False)
+class CheckpointsFailed(DynattrsError):
+    """A job's records cannot be read or written: the folder is gone, the disk is full, a newer version of the
+    library has written them.
+
+    Attributes:
+        place: The table or the folder.
+        problem: What is wrong, and what to do.
+    """
+
+    place: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"checkpoints in {self.place}: {self.problem}"
+
+
+@attrs.frozen
+class Record:
+    """Something that is written down of a job.
+
+    Attributes:
+        key: Its name among the job's records: parts with `/` between them.
+        revision: How often it was written; 0 stands for a record that there is not.
+        body: What it says.
+    """
+
+    key: str
+    revision: int
+    body: Mapping[str, JSON] = attrs.field(factory=dict)
+
+
+class Store(Protocol):
+    """The records of one job, for any number of processes at once. Threads may share it."""
+
+    def read(self, key: str) -> Record | None:
+        """A record as every acknowledged write has left it; None where there is none."""
+        ...
+
+    def read_all(self, prefix: str = "") -> Iterator[Record]:
+        """The records whose keys begin with a prefix, in the order of their keys."""
+        ...
+
+    def write(self, record: Record, *, beside: Sequence[Record] = ()) -> bool:
+        """Write a record of revision n where the one that is stored is of revision n - 1, or where there is
+        none and n is 1; whether this has written it.
+
+        Args:
+            record: What is to be stored.
+            beside: Records that are written with it or not at all, whatever is stored under their keys.
+                Where they are written one after the other, they come first, and count only once that
+                one has been written: the ledger looks at no others.
+
+        A lost reply is no doubt: then it is found out what has become of the write.
+
+        Raises:
+            CheckpointsFailed: There is no place for it.
+        """
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove records, whatever they say."""
+        ...
+
+
+@runtime_checkable
+class Checkpoints(Protocol):
+    """A place for the records of jobs. It is a value that can be pickled."""
+
+    def store(self, job: str, session: SessionSpec) -> Store:
+        """The records of the job of that name.
+
+        Args:
+            job: The job's name.
+            session: How the job makes its sessions, where the place is a table.
+        """
+        ...
+
+    def jobs(self, session: SessionSpec) -> Iterator[str]:
+        """The names of the jobs that have records."""
+        ...
