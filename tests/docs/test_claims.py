@@ -97,3 +97,15 @@ def test_every_page_is_in_a_table_of_contents():
     pages = {path.stem for path in DOCS.glob("*.md")} - {"index"}
 
     assert {page for page in pages if not re.search(rf"^{page}$", index, re.MULTILINE)} == set()
+
+
+def test_every_message_of_the_troubleshooting_page_is_raised_somewhere():
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in Path(dynattrs.__path__[0]).rglob("*.py")
+    )
+    source = re.sub(r'"\s*\n\s*f?"', "", source)  # a message that stands on several lines
+    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `(.+?)` \|", text, re.MULTILINE)
+
+    assert len(messages) > 20
+    assert [message for message in messages if message not in source] == []
