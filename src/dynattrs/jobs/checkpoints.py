@@ -6,7 +6,7 @@ places: see `jobs.ledger`. A place is a table (`in_table`) or a folder (`in_fold
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -59,24 +59,24 @@ class Store(Protocol):
         """The records whose keys begin with a prefix, in the order of their keys."""
         ...
 
-    def write(self, record: Record, *, beside: Sequence[Record] = ()) -> bool:
+    def write(self, record: Record) -> bool:
         """Write a record of revision n where the one that is stored is of revision n - 1, or where there is
-        none and n is 1; whether this has written it.
-
-        Args:
-            record: What is to be stored.
-            beside: Records that are written with it or not at all, whatever is stored under their keys.
-                Where they are written one after the other, they come first, and count only once that
-                one has been written: the ledger looks at no others.
-
-        A lost reply is no doubt: then it is found out what has become of the write.
+        none and n is 1; whether this has written it. After a lost reply it finds out whether it has.
 
         Raises:
             CheckpointsFailed: There is no place for it.
         """
         ...
 
-    def delete(self, keys: Sequence[str]) -> None:
+    def add(self, record: Record) -> None:
+        """Write a record under a key that was never used, and that nothing else writes.
+
+        Raises:
+            CheckpointsFailed: There is no place for it.
+        """
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
         """Remove records, whatever they say."""
         ...
 

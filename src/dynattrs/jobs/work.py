@@ -26,13 +26,16 @@ Models: TypeAlias = "Sequence[type[Any] | Table]"
 
 State: TypeAlias = Literal["running", "finished", "failed"]
 
+#: A page of 1 MB has no more items than that: none is smaller than four bytes.
+_MOST_OF_A_PAGE: Final = 262_144
+
 #: Of the failures of one step so many are kept; the others are only counted.
 MOST_FAILURES: Final = 2_000
 
 
 @attrs.frozen
 class At:
-    """Where a step is. It names files, and makes tokens of requests: no two attempts have an equal one.
+    """Where a step is, and which attempt at it this is. Files are named by it: no two attempts are equal.
 
     Attributes:
         job: The job's name.
@@ -40,6 +43,7 @@ class At:
         segment: Which segment, from 0 on.
         step: Which of its steps, from 0 on.
         fence: The fencing number of the segment's owner.
+        attempt: Made by chance for each attempt: an executor may run one task twice, at the same time.
     """
 
     job: str
@@ -47,6 +51,7 @@ class At:
     segment: int
     step: int
     fence: int
+    attempt: str
 
 
 @attrs.frozen
@@ -54,16 +59,24 @@ class Limits:
     """Where a slice ends: with the page that reaches one of them.
 
     Attributes:
-        items: The most items that it reads, before a filter. A source asks for no larger page.
+        items: The most items that all of its pages read together, before a filter.
+        page_items: The most items that one page reads; None for as many as the service gives.
         read_units: How many read units it may consume; None for any.
         write_units: How many write units it may consume; None for any.
         seconds: How long it may go on.
     """
 
     items: int
+    page_items: int | None = None
     read_units: float | None = None
     write_units: float | None = None
     seconds: float = 10.0
+
+    def page_size(self, left: int) -> int | None:
+        """How many items the next page may read, where the slice may still read so many."""
+        if self.page_items is None:
+            return left if left < _MOST_OF_A_PAGE else None
+        return min(left, self.page_items)
 
 
 @attrs.frozen
@@ -188,7 +201,8 @@ class Source(Protocol):
             segment: Which one, from 0 on.
             of: How many there are.
             position: What an earlier page said; None for the segment's beginning.
-            limits: How much the slice may read; `limits.items` is for all of its pages together.
+            limits: How much the slice may read. The source keeps to `items` and `page_items`; who takes
+                its pages keeps to all else.
         """
         ...
 
