@@ -39,6 +39,8 @@ exclude_patterns = ["_build", "examples"]
 
 html_theme = "furo"
 html_title = f"dynattrs {release}"
+html_static_path = ["_static"]
+html_css_files = ["width.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
