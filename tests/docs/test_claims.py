@@ -109,3 +109,33 @@ def test_every_message_of_the_troubleshooting_page_is_raised_somewhere():
 
     assert len(messages) > 20
     assert [message for message in messages if message not in source] == []
+
+
+def anchors_of(text: str) -> set[str]:
+    """What GitHub and Sphinx make of the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+@pytest.mark.parametrize("page", ["README.md", ".github/SECURITY.md"])
+def test_links_into_the_repository_lead_somewhere(page: str):
+    root = DOCS.parent
+    if not (root / page).exists():
+        pytest.skip("the sdist does not have it")
+    text = (root / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", text)
+
+    for path, anchor in links:
+        target = root / path
+        assert target.exists(), path
+        if anchor:
+            assert anchor in anchors_of(target.read_text(encoding="utf-8")), f"{path}#{anchor}"
+
+
+def test_the_search_has_a_page_for_what_people_look_for():
+    words = {"testing": "testing", "cost": "costs", "IAM": "permissions", "lambda": "lambda"}
+    for word, page in words.items():
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        assert re.search(rf"\b{word}\b", text, re.IGNORECASE), page
