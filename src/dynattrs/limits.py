@@ -79,6 +79,9 @@ POLICY_BYTES: Final = 20 * 1024
 # Ours: each is a request of its own when the index is queried.
 WRITE_SHARDS: Final = 100
 
+# One parallel scan: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+SCAN_SEGMENTS: Final = 1_000_000
+
 # Ours: so many requests are begun where the conditions of one query take several, unless more are allowed.
 FAN_OUT: Final = 25
 

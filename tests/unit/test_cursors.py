@@ -13,13 +13,12 @@ import pytest
 from dynattrs import (
     CursorError,
     GlobalIndex,
-    QueryError,
     begins_with,
     model,
     partition_key,
     sort_key,
 )
-from dynattrs.operations.reading import cursors
+from dynattrs.operations.reading import cursors, resuming
 from stepped_session import ByHand, result
 
 CONTEXT: Any = ["music", None, "query", ["#0 = :0", {"#0": "artist"}, {":0": ["S", "x"]}], False]
@@ -49,7 +48,7 @@ def page_of(query: Any, size: int, response: dict[str, Any]) -> Any:
 
 def cursor_of(query: Any) -> str:
     """A cursor of a query that stands after the song 'a'."""
-    last = {name: item("a")[name] for name in query._cursor_names(query._plan())}
+    last = {name: item("a")[name] for name in resuming.names(query, query._plan())}
     cursor = page_of(query, 1, {"Items": [item("a")], "Count": 1, "LastEvaluatedKey": last}).cursor
     assert cursor is not None
     return cursor
@@ -249,8 +248,3 @@ def test_a_bad_cursor_is_refused_by_every_end_before_anything_is_sent():
             next(getattr(query, end)())
     with pytest.raises(CursorError):
         query.explain()
-
-
-def test_a_parallel_scan_has_no_place_to_go_on_from():
-    with pytest.raises(QueryError, match="a parallel scan has no one place to go on from"):
-        next(ByHand().scan(Song).parallel(2).after("x").all())

@@ -94,7 +94,7 @@ def test_every_method_returns_a_new_query_and_changes_nothing():
     derived = [
         base.where(Song.plays > 1), base.filter(Song.plays > 1), base.using("by-genre"),
         base.limit(1), base.page_size(1), base.consistent(), base.after("x"), base.parallel(2),
-        base.rate_limit(1), base.hydrate(), base.on_error("skip"), base.as_(Short),
+        base.segment(1, of=2), base.rate_limit(1), base.hydrate(), base.on_error("skip"), base.as_(Short),
         base.select(Song.title), base.keys(), base.raw(), query().reverse(),
     ]  # fmt: skip
 
@@ -155,9 +155,23 @@ def test_a_query_shows_its_conditions():
         (lambda: next(query().page(5, max_requests=0)), "max_requests(0): a positive int"),
         (lambda: next(query().limit(5).page(5)), "page(n) says how many; remove limit(...)"),
         (
-            lambda: next(ByHand().scan(Song).parallel(2).page(5)),
-            "page() needs an order to go on in; remove parallel(...)",
+            lambda: ByHand().scan(Song).parallel(1_000_001),
+            "a positive int is expected, up to 1,000,000",
         ),
+        (lambda: query().segment(0, of=2), "segment() is for scans"),
+        (
+            lambda: ByHand().scan(Song).segment(0, of=0),
+            "segment(0, of=0): a positive int is expected",
+        ),
+        (
+            lambda: ByHand().scan(Song).segment(2, of=2),
+            "segment(2, of=2): segments count from 0 to 1",
+        ),
+        (lambda: ByHand().scan(Song).segment(-1, of=2), "segments count from 0 to 1"),
+        (lambda: ByHand().scan(Song).segment(True, of=2), "segment(True, of=2)"),
+        (lambda: ByHand().scan(Song).segment("0", of=2), "segment('0', of=2)"),
+        (lambda: ByHand().scan(Song).segment(0, of=2).parallel(2), "segment() reads one segment"),
+        (lambda: ByHand().scan(Song).parallel(2).segment(0, of=2), "segment() reads one segment"),
     ],
 )
 def test_what_makes_no_sense_is_refused(use: Any, message: str):
@@ -784,7 +798,8 @@ def test_a_parallel_scan_ends_when_all_segments_have():
 
 
 def test_a_filled_limit_cancels_the_other_segments():
-    stream = Stream(ByHand().scan(Song).parallel(2).limit(1))
+    # With a filter, nothing tells how much is to be read.
+    stream = Stream(ByHand().scan(Song).filter(Song.plays >= 0).parallel(2).limit(1))
     first = stream.next()
     jobs = [Job(next(first).flow)]
     jobs.append(Job(first.send(jobs[0]).flow))

@@ -3,8 +3,9 @@
 A cursor holds the key attributes of the last item returned, of the table and of the index. It is
 bound by a checksum to what gives it meaning: the table, the index, the key condition and the
 direction. Filter values are left out of that, because they may hold the clock. Where a query asks for
-several parts of partitions, it holds the number of the part as well, and is bound to all of them. With
-a secret the checksum is a signature; without one a cursor can be read and made by anybody.
+several parts of partitions, it holds the number of the part as well, and is bound to all of them. One of
+a parallel scan holds the place of each segment. With a secret the checksum is a signature; without one a
+cursor can be read and made by anybody.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from dynattrs import utf8
@@ -29,6 +30,9 @@ R = TypeVar("R")
 
 _VERSION: Final = b"\x01"
 _DIGEST_BYTES: Final = 16
+#: What stands for a segment without a key to go on after.
+_NOT_BEGUN: Final = 0
+_ENDED: Final = 1
 
 
 def encode(
@@ -46,6 +50,54 @@ def encode(
 
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def encode_segments(
+    places: Mapping[int, AttributeMap | None], total: int, context: object, secret: bytes | None
+) -> str:
+    """The cursor for going on with the segments of a scan that are not at their end: after the item with
+    a key, or from the beginning.
+    """
+    types: dict[str, str] = {}
+    text: list[Any] = [_ENDED] * total
+    for segment, key in places.items():
+        if key is None:
+            text[segment] = _NOT_BEGUN
+        else:
+            plain = _plain(key)
+            types = {name: tag for name, (tag, _) in plain.items()}
+            text[segment] = [value for _, value in plain.values()]
+    payload = utf8.as_bytes(json.dumps([types, text], separators=(",", ":"), ensure_ascii=False))
+    return _text(_VERSION + _digest(payload, context, secret) + payload)
+
+
+def decode_segments(
+    cursor: object, names: Iterable[str], context: object, secret: bytes | None, total: int
+) -> dict[int, AttributeMap | None]:
+    """The segments in such a cursor, each with the key to go on after, or None.
+
+    Raises:
+        CursorError: As `decode`.
+    """
+
+    def typed(found: Any) -> dict[int, AttributeMap | None]:
+        types, places = found
+        left: dict[int, AttributeMap | None] = {}
+        for segment, place in enumerate(places):
+            if place == _NOT_BEGUN:
+                left[segment] = None
+            elif place != _ENDED:
+                pairs = zip(types.items(), place, strict=True)
+                left[segment] = _typed({name: [tag, value] for (name, tag), value in pairs})
+        if len(places) != total or not left:
+            raise ValueError(places)
+        return left
+
+    left = _read(_payload(cursor, context, secret), typed)
+    for key in left.values():
+        if key is not None:
+            _check_names(key, names)
+    return left
 
 
 def decode(
@@ -91,8 +143,8 @@ def _payload(cursor: object, context: object, secret: bytes | None) -> bytes:
     digest, payload = raw[1 : 1 + _DIGEST_BYTES], raw[1 + _DIGEST_BYTES :]
     if not hmac.compare_digest(digest, _digest(payload, context, secret)):
         raise CursorError(
-            "this cursor is damaged, or belongs to a query with another table, index, key condition "
-            "or direction" + (", or has a wrong signature" if secret else "")
+            "this cursor is damaged, or belongs to a query with another table, index, segment, key "
+            "condition or direction" + (", or has a wrong signature" if secret else "")
         )
     return payload
 

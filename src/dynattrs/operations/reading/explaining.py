@@ -8,6 +8,7 @@ from dynattrs import limits
 from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again
+from dynattrs.operations.reading import asking, resuming
 from dynattrs.operations.reading.merging import shards_of
 from dynattrs.operations.reading.several import known_keys, parts_of
 from dynattrs.schema.messages import Message
@@ -32,15 +33,19 @@ def explained(query: QueryVerbs[Any]) -> str:
     lines = [f"operation: {found.operation}"]
     if found.operation != "nothing":
         if query._after is not None:
-            query._start(found)
+            resuming.check(query, found)
         lines += [
             f"table: {query._table}",
             f"index: {found.index.name if found.index else 'none, the table itself'}",
             *(_several(query, found) if found.partitions else _asked(found)),
-            f"projection: {', '.join(query._projection(found)) or 'all attributes'}",
+            f"projection: {', '.join(asking.projection(query, found)) or 'all attributes'}",
         ]
         if not found.partitions:
             lines.append(f"request: {_request(query, found)}")
+        if query._segments is not None:
+            lines.append(
+                f"segments: {query._segments}, each with its Segment in its requests, all at once"
+            )
         lines.append(f"cost: {_cost(query, found)}")
         if found.kinds:
             lines.append(

@@ -1,9 +1,9 @@
-"""Reading the pages of a query: one after the other, one ahead, or many segments at once."""
+"""Reading the pages of a query: one after the other, one ahead."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
@@ -22,7 +22,6 @@ from dynattrs.operations.flows import (
     Start,
     Task,
     Wait,
-    WaitAny,
 )
 from dynattrs.schema.messages import Message
 from dynattrs.schema.table import AttributeMap, StoredItem
@@ -89,6 +88,8 @@ class RawPage:
         cut: Whether matching items were left out at the end, for a limit.
         part: Of a plan of several requests, the number of the one to go on with.
         requests: How many requests it took.
+        segments: Where several segments are read at once: those that are not at their end after the page,
+            each with what to go on after, or None.
     """
 
     items: list[StoredItem]
@@ -100,6 +101,7 @@ class RawPage:
     cut: bool = False
     part: int = 0
     requests: int = 1
+    segments: Mapping[int, StoredItem | None] | None = None
 
     def followed_by(self, page: RawPage) -> RawPage:
         """Both as one page."""
@@ -113,6 +115,7 @@ class RawPage:
             page.cut,
             page.part,
             self.requests + page.requests,
+            page.segments,
         )
 
 
@@ -140,7 +143,6 @@ class Reading:
         start: Where to begin.
         eager: Whether the next page may be fetched beside the caller.
         rate: What the requests stay below.
-        segments: How many parts of a scan are read at once.
         hydrate: Fetches the whole items behind an index's page; those that are gone since are left
             out.
         accepts: Whether an item is returned and counts for the limit; None is all of them.
@@ -156,7 +158,6 @@ class Reading:
     start: AttributeMap | None = None
     eager: bool = True
     rate: Rate | None = None
-    segments: int | None = None
     hydrate: Callable[[list[StoredItem]], Flow[Whole]] | None = None
     accepts: Callable[[StoredItem], object] | None = None
     decode: Decode | None = None
@@ -164,7 +165,7 @@ class Reading:
 
     def request_size(self, left: int | None) -> int | None:
         """The most items that a request reads where *left* are still to be returned."""
-        if left is None or self.plan.filter is not None or self.segments is not None:
+        if left is None or self.plan.filter is not None:
             return self.page_size
         # Reading more than is returned would be paid for. One more where the key condition
         # takes in an item that is left out.
@@ -193,9 +194,7 @@ class Requests(Protocol):
 
 
 def pages_of(reading: Reading) -> Pages:
-    if reading.segments is not None and reading.plan.operation != "nothing":
-        return _Segments(reading)
-    return Following(reading, _Requests(reading))
+    return Following(reading, OrdinaryRequests(reading))
 
 
 class Following:
@@ -247,58 +246,6 @@ class Following:
         return self._requests.page(self._start, self._limit.left)
 
 
-class _Segments:
-    """Several segments of a scan at once. Pages come in the order in which they arrive.
-
-    Each segment has one page under way or waiting, so memory holds one page for each.
-    """
-
-    def __init__(self, reading: Reading) -> None:
-        self._segments = reading.segments or 0
-        self._requests = _Requests(reading)
-        self._limit = Limit(reading)
-        self._tasks: dict[Task, int] = {}
-        #: Where segments begin, or go on, that are not being read.
-        self._waiting: dict[int, AttributeMap | None] = dict.fromkeys(range(self._segments))
-        self._starts: dict[int, AttributeMap | None] = {}
-
-    def next(self) -> Flow[RawPage | None]:
-        for segment in tuple(self._waiting):
-            yield from self._begin(segment, self._waiting.pop(segment))
-        if not self._tasks:
-            return None
-        try:
-            task = yield WaitAny(tuple(self._tasks))
-            page = yield Wait(task)
-        except BaseException:
-            # Nothing runs on after an interruption. Asked again, all go on where they were.
-            self._waiting = {segment: self._starts[segment] for segment in self._tasks.values()}
-            self._forget()
-            raise
-        segment = self._tasks.pop(task)
-        page = self._limit.take(page)
-        if self._limit.left == 0:
-            self.close()
-        elif page.last_key is not None:
-            yield from self._begin(segment, page.last_key)
-        return page
-
-    def _begin(self, segment: int, start: AttributeMap | None) -> Flow[None]:
-        self._starts[segment] = start
-        flow = self._requests.page(start, None, Segment=segment, TotalSegments=self._segments)
-        task = yield Start(flow)
-        self._tasks[task] = segment
-
-    def close(self) -> None:
-        self._waiting = {}
-        self._forget()
-
-    def _forget(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        self._tasks = {}
-
-
 class Limit:
     """Counts what is returned, up to the limit of a query."""
 
@@ -330,7 +277,7 @@ class Limit:
         return attrs.evolve(page, items=items, places=places, count=len(items))
 
 
-class _Requests:
+class OrdinaryRequests:
     """The requests of a query. They keep below a rate by pausing before the next one."""
 
     def __init__(self, reading: Reading) -> None:

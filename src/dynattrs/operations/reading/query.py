@@ -16,15 +16,14 @@ import attrs
 from dynattrs import limits
 from dynattrs.deferral import deferred
 from dynattrs.errors import DynattrsError, MappingError, MultipleItems, NoSuchItem, QueryError
-from dynattrs.expressions.conditions import Condition, condition, expressions, models_of
+from dynattrs.expressions.conditions import Condition, condition, models_of
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, concerns, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
-from dynattrs.keys.plans import Plan, Wanted, held_by
-from dynattrs.operations.conditions import asked_again, joined
+from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
-from dynattrs.operations.reading import cursors
+from dynattrs.operations.reading import asking, resuming
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.belonging import belonging, satisfying
 from dynattrs.operations.reading.expiry import alive, time_to_live
@@ -41,16 +40,16 @@ from dynattrs.operations.reading.pages import (
     pages_of,
 )
 from dynattrs.operations.reading.projections import Keys, OnError, Reader, check_on_error
-from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo
-from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
+from dynattrs.schema.table import StoredItem
 from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
-    from dynattrs.operations.reading import several
+    from dynattrs.operations.reading import segments, several
 else:
     # Most queries take one request.
     several = deferred("dynattrs.operations.reading.several")
+    segments = deferred("dynattrs.operations.reading.segments")
 
 __tracebackhide__ = hidden
 
@@ -75,7 +74,10 @@ class QueryVerbs(Generic[M_co]):
     _page_size: int | None = None
     _consistent: bool = False
     _after: str | None = None
+    #: How many segments of a scan are read at once.
     _segments: int | None = None
+    #: Which segment is read alone, and of how many.
+    _segment: tuple[int, int] | None = None
     _rate: float | None = None
     _unexpired: bool = False
     _hydrate: bool = False
@@ -140,10 +142,25 @@ class QueryVerbs(Generic[M_co]):
         return self._with(_after=cursor)
 
     def parallel(self: Self, segments: int) -> Self:
-        """Scan with that many requests at once. Items come in the order in which they arrive."""
-        if self._operation != "scan":
-            raise QueryError("parallel() is for scans: a query reads one partition, in order")
-        return self._with(_segments=_positive("parallel", segments))
+        """Scan with that many requests at once. Items come in the order in which they arrive.
+
+        The cursors of its pages hold the places of all segments, for `parallel` of as many. Each is as long
+        as the keys of one item for every segment that has begun and is not at its end.
+        """
+        self._check_scan("parallel", self._segment)
+        return self._with(_segments=_segments("parallel({!r})", segments))
+
+    def segment(self: Self, number: int, *, of: int) -> Self:
+        """Only one of the segments into which the service divides a table or index, from 0 to *of* - 1.
+
+        Each item is in one of them, so several processes can share a scan. Cursors go on in the same
+        segment of as many.
+        """
+        self._check_scan("segment", self._segments)
+        _segments(f"segment({number!r}, of={{!r}})", of)
+        if type(number) is not int or not 0 <= number < of:
+            raise QueryError(f"segment({number!r}, of={of}): segments count from 0 to {of - 1}")
+        return self._with(_segment=(number, of))
 
     def rate_limit(self: Self, units_per_second: float) -> Self:
         """Read at most that many capacity units a second, beside live traffic."""
@@ -191,6 +208,14 @@ class QueryVerbs(Generic[M_co]):
                 if not any(model is info.cls or concerns(info, model) for info in self._infos):
                     raise of_another(each, model, self._infos)
         return checked
+
+    def _check_scan(self, method: str, other: object) -> None:
+        if self._operation != "scan":
+            raise QueryError(f"{method}() is for scans: a query reads one partition, in order")
+        if other is not None:
+            raise QueryError(
+                "segment() reads one segment by itself; remove parallel() or segment()"
+            )
 
     @property
     def _infos(self) -> tuple[ModelInfo, ...]:
@@ -259,50 +284,15 @@ class QueryVerbs(Generic[M_co]):
         alone = info.keys is None and info.table.members.declared < 2
         return not alone and are_told_apart(self._infos)
 
-    def _projection(self, found: Plan) -> tuple[str, ...]:
-        """The attributes to be returned; none of them means all. Keys are always among them: they
-        make cursors.
-        """
-        needs = frozenset[str]() if found.partial else self._reader.needs
-        if needs is None:
-            return ()
-        kind = self._info.table.discriminator
-        held = held_by(self._info.table, found.index)
-        # Where an index does not hold it, keys alone tell, or whole items are fetched.
-        told = kind is not None and self._told_apart and (held is None or kind in held)
-        tells = (kind,) if kind is not None and told else ()
-        return tuple(dict.fromkeys((*self._cursor_names(found), *tells, *sorted(needs))))
-
-    def _parameters(self, found: Plan, *, counting: bool = False) -> Message:
-        parameters: Message = {"TableName": self._table}
-        if found.index is not None:
-            parameters["IndexName"] = found.index.name
-        projection: Sequence[str] = ()
-        if counting and found.excluded is None and not found.partial and not self._told_apart:
-            parameters["Select"] = "COUNT"
-        else:
-            projection = self._projection(found)
-        asked = found.filter
-        if found.again and (again := asked_again(self._infos, found))[1]:
-            asked = joined(asked, again[0])
-        parameters |= expressions(found.key, asked, projection)
-        if self._reverse:
-            parameters["ScanIndexForward"] = False
-        if self._consistent:
-            parameters["ConsistentRead"] = True
-        return parameters
-
     def _reading(
         self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
     ) -> Reading:
-        if self._segments is not None and self._after is not None:
-            raise QueryError("a parallel scan has no one place to go on from; remove after(...)")
         core, hydrate = self._handle._core, None
         nothing = found.operation == "nothing" or found.partitions
         known = found.operation == "batch_get"
         if found.partial or known:
             decode = None if counting else self._reader.decoder("Responses")
-            needs = frozenset(self._projection(found)) or None if known else None
+            needs = frozenset(asking.projection(self, found)) or None if known else None
             model, consistent = self._info, self._consistent
             hydrate = functools.partial(whole_items, core, model, decode, consistent, needs=needs)
         skips = self._on_error != "raise" and not counting
@@ -313,13 +303,12 @@ class QueryVerbs(Generic[M_co]):
             belongs = satisfying(self._infos, found, belongs)
         return Reading(
             found,
-            {} if nothing else self._parameters(found, counting=counting),
+            {} if nothing else asking.parameters(self, found, counting=counting),
             core.environment,
             limit=self._limit if limit is None else limit,
             page_size=self._page_size,
             eager=eager,
             rate=None if self._rate is None else Rate(self._rate),
-            segments=self._segments,
             hydrate=hydrate,
             accepts=self._tried if skips else None,
             decode=None if counting or found.partial else self._reader.decoder("Items"),
@@ -327,12 +316,29 @@ class QueryVerbs(Generic[M_co]):
         )
 
     def _pages(
-        self, found: Plan, *, counting: bool = False, eager: bool = True, limit: int | None = None
+        self,
+        found: Plan,
+        *,
+        counting: bool = False,
+        eager: bool = True,
+        limit: int | None = None,
+        requests: int | None = None,
     ) -> Pages:
-        """The pages of a plan; those of several requests, where it takes these, as one sequence."""
+        """The pages of a plan; those of several requests, where it takes these, as one sequence.
+
+        Args:
+            found: The plan.
+            counting: Whether only numbers are wanted.
+            eager: Whether the next page may be fetched beside the caller.
+            limit: The most items.
+            requests: The most requests, where these are sent at once.
+        """
         whole = self._reading(found, counting=counting, eager=eager, limit=limit)
-        goes_on = self._after is not None and found.operation != "nothing"
-        start = self._start(found) if goes_on else None
+        asks = found.operation != "nothing"
+        if self._segments is not None and asks:
+            left = resuming.segments_left(self, found)
+            return segments.Segments(whole, self._segments, left, requests)
+        start = resuming.start(self, found) if self._after is not None and asks else None
         if found.shards is None and not found.partitions:
             return pages_of(whole if start is None else attrs.evolve(whole, start=start[1]))
         return several.pages_of_several(self, found, whole, start, counting=counting)
@@ -341,33 +347,6 @@ class QueryVerbs(Generic[M_co]):
     def _keys(self) -> Keys:
         several = self._others or keys_tell_subclasses(self._info)
         return Keys(self._info, Sieve(self._infos) if several else None)
-
-    # --- Cursors ---
-
-    def _cursor_names(self, found: Plan) -> tuple[str, ...]:
-        own = (*self._info.table.key, *key_attributes_of(self._info.table, found.index))
-        return tuple(dict.fromkeys(own))
-
-    def _cursor_context(self, found: Plan) -> Any:
-        return cursors.context_of(self._table, found, reverse=self._reverse)
-
-    def _start(self, found: Plan) -> tuple[int, AttributeMap]:
-        """Where a cursor says to go on: the number of a part, where there are several, and a key."""
-        secret = self._handle._core.cursor_secret
-        names, context = self._cursor_names(found), self._cursor_context(found)
-        if found.parts is None:
-            return 0, cursors.decode(self._after, names, context, secret)
-        return cursors.decode_part(self._after, names, context, secret, found.parts)
-
-    def _cursor(self, found: Plan, raw: RawPage) -> str | None:
-        """Where to go on after a page; None at the end."""
-        item = raw.places[-1] if raw.cut else raw.last_key
-        if item is None:
-            return None
-        names, context = self._cursor_names(found), self._cursor_context(found)
-        key = {name: item[name] for name in names if raw.cut or raw.last_key}
-        part = None if found.parts is None else raw.part
-        return cursors.encode(key, context, self._handle._core.cursor_secret, part)
 
     # --- Reading ---
 
@@ -482,21 +461,23 @@ class QueryVerbs(Generic[M_co]):
         _positive("page", size)
         if max_requests is not None:
             _positive("max_requests", max_requests)
-        if self._segments is not None:
-            raise QueryError("page() needs an order to go on in; remove parallel(...)")
         if self._limit is not None:
             raise QueryError("page(n) says how many; remove limit(...)")
         found = self._plan()
-        pages = self._pages(found, eager=False, limit=size)
+        pages = self._pages(found, eager=False, limit=size, requests=max_requests)
         yield from self._begin()
         whole = RawPage([], 0, 0, 0.0, None, [], requests=0)
-        while max_requests is None or whole.requests < max_requests:
-            raw = yield from pages.next()
-            if raw is None:
-                break
-            whole = whole.followed_by(raw)
+        with contextlib.closing(pages):
+            while max_requests is None or whole.requests < max_requests:
+                raw = yield from pages.next()
+                if raw is None:
+                    break
+                whole = whole.followed_by(raw)
         return Page(
-            self._read(whole.items), self._cursor(found, whole), whole.consumed, whole.scanned
+            self._read(whole.items),
+            resuming.cursor(self, found, whole),
+            whole.consumed,
+            whole.scanned,
         )
 
     @verb
@@ -562,7 +543,7 @@ class Stream(Source, Generic[M_co]):
         if raw is None:
             return None
         query = self._query
-        cursor = query._cursor(self._plan, raw)
+        cursor = resuming.cursor(query, self._plan, raw)
         return Page(query._read(raw.items), cursor, raw.consumed, raw.scanned)
 
     @failing_again
@@ -587,6 +568,14 @@ def _fields_of(cls: Any) -> tuple[dict[str, int], Callable[[Any], tuple[Any, ...
     """The place of each field of a query, and what gives them all."""
     names = [field.name for field in attrs.fields(cls)]
     return {name: place for place, name in enumerate(names)}, operator.attrgetter(*names)
+
+
+def _segments(method: str, count: int) -> int:
+    if type(count) is not int or not 0 < count <= limits.SCAN_SEGMENTS:
+        raise QueryError(
+            f"{method.format(count)}: a positive int is expected, up to {limits.SCAN_SEGMENTS:,}"
+        )
+    return count
 
 
 def _positive(name: str, count: int) -> int:

@@ -37,6 +37,7 @@ def written_query(query: QueryVerbs[Any]) -> str:
         ".consistent()" * query._consistent,
         "" if query._after is None else f".after({shortened(repr(query._after), _MOST_CURSOR)})",
         _said("parallel", query._segments),
+        "" if query._segment is None else ".segment({}, of={})".format(*query._segment),
         _said("rate_limit", query._rate),
         ".unexpired()" * query._unexpired,
         ".hydrate()" * query._hydrate,
