@@ -240,6 +240,17 @@ class Condition(Expression):
     def __bool__(self) -> bool:
         raise no_truth(f"the condition {self}")
 
+    # Conditions are compared as what they say: a pickled one equals the one that it was made of.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Condition):
+            return NotImplemented
+        return self is other or _said(self) == _said(other)
+
+    def __hash__(self) -> int:
+        models, text, names, _ = _said(self)
+        return hash((models, text, names))
+
 
 @frozen(eq=False, repr=False)
 class Comparison(Condition):
@@ -392,6 +403,15 @@ class Constant(Condition):
 
     def __str__(self) -> str:
         return self.written
+
+
+def _said(part: Condition) -> tuple[frozenset[type[object]], str, tuple[str, ...], Any]:
+    """What a condition says: of which models, its expression, and the names and values in that."""
+    if isinstance(part, Constant):
+        return frozenset(), part.written, (), part.value
+    placeholders = Placeholders()
+    text = part.render(placeholders)
+    return frozenset(models_of(part)), text, *placeholders.contents()
 
 
 def models_of(part: object) -> set[type[object]]:

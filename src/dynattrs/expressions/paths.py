@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Att
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Final, TypeGuard, TypeVar
@@ -48,6 +49,8 @@ class PathData:
         is_field: Whether it is a field of a class, not a member of a list or map.
         stray: A key in it, as Python, that its map cannot have: nothing is stored there that can be read.
         counted: Whether it is a member of a tuple, which has always as many.
+        again: What makes an equal path in another process, a function with its arguments; None for those of
+            the library's own.
     """
 
     model: type[object]
@@ -57,6 +60,7 @@ class PathData:
     is_field: bool = True
     stray: str = ""
     counted: bool = False
+    again: tuple[Any, ...] | None = None
 
     @cached_property
     def form(self) -> StoredForm:
@@ -127,12 +131,14 @@ class Path(Expression):
         form = data.form
         stored = (form.names or {}).get(name, name)
         label = f"{data.label}.{name}"
-        steps, stray = (*data.steps, stored), data.stray
-        return Path(PathData(data.model, steps, label, lambda: (form, name), stray=stray))
+        steps, stray, again = (*data.steps, stored), data.stray, (getattr, self, name)
+        return Path(
+            PathData(data.model, steps, label, lambda: (form, name), stray=stray, again=again)
+        )
 
     def __getitem__(self, position: object) -> Path:
         data = self.__dynattrs_path__
-        form = data.form
+        form, again = data.form, (operator.getitem, self, position)
         label, stray = f"{data.label}[{quoted(position)}]", data.stray
         if isinstance(position, str) or form.key is not None:
             if "M" not in form.tags:
@@ -157,7 +163,9 @@ class Path(Expression):
                 known = did_you_mean(position, form.fields or {})
             raise ConditionError(f"{label}: there is nothing at {quoted(position)}{known}")
         steps = (*data.steps, position)
-        child = PathData(data.model, steps, label, data.find, is_field=False, stray=stray)
+        child = PathData(
+            data.model, steps, label, data.find, is_field=False, stray=stray, again=again
+        )
         child.form, child.sparse = inner, False
         child.required = position in form.required
         child.counted = isinstance(position, int) and form.length is not None
@@ -174,8 +182,6 @@ class Path(Expression):
     # --- Assigning, which would change no item ---
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "__dynattrs_path__":  # `copy` does
-            return object.__setattr__(self, name, value)
         raise not_assigned(f"{self!r}.{name}", value)
 
     def __setitem__(self, position: object, value: object) -> None:
@@ -186,6 +192,26 @@ class Path(Expression):
 
     def __delitem__(self, position: object) -> None:
         raise not_assigned(f"{self!r}[{quoted(position)}]")
+
+    # --- Elsewhere ---
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        data = self.__dynattrs_path__
+        if data.again is None:
+            raise ConditionError(
+                f"{data.label} is a place of the library's own, and is not pickled"
+            )
+        # Said of the model, before pickle fails with its class.
+        from dynattrs.importable import importable_name
+
+        importable_name(data.model, f"pickling {data.label}")
+        return data.again[0], data.again[1:]
+
+    def __copy__(self) -> Path:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Path:
+        return self
 
     # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
     __iter__: ClassVar[None] = None

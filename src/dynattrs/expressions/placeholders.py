@@ -79,6 +79,10 @@ class Placeholders:
             )
         return expression
 
+    def contents(self) -> tuple[tuple[str, ...], tuple[AttributeValue, ...]]:
+        """The names and the values, in the order of their numbers."""
+        return tuple(self._names), tuple(self._contents.values())
+
     def into(self, parameters: Message) -> None:
         """Add the names and values to a request's parameters, where there are any."""
         if self._names:

@@ -12,7 +12,7 @@ it is written. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, overload
 
@@ -78,7 +78,7 @@ class Action(Expression):
     written: str = ""
     more: tuple[Action, ...] = ()
     stated: tuple[Any, ...] = ()
-    again: Callable[[Any], Action] | None = None
+    again: partial[Action] | None = None
     on_insert: bool = False
     steps: tuple[str | int, ...] = attrs.field(
         init=False, default=attrs.Factory(lambda self: data_of(self.path).steps, takes_self=True)
@@ -104,6 +104,24 @@ class Action(Expression):
     def computed(self) -> bool:
         """Whether the service finds out what is stored."""
         return self.clause in ("ADD", "DELETE") or isinstance(self.value, (PathOperand, Computed))
+
+    # Compared as what it says: a pickled one equals the one that it was made of.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Action):
+            return NotImplemented
+        return self is other or self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash((self.clause, self.steps, self.on_insert))
+
+    def _said(self) -> tuple[Any, ...]:
+        placeholders = Placeholders()
+        text = self.render(placeholders)
+        # Where it waits for an object, the value and how it was written.
+        given = None if self.again is None else self.again.args[1:]
+        model = data_of(self.path).model
+        return model, self.clause, self.on_insert, text, *placeholders.contents(), given
 
     def render(self, placeholders: Placeholders) -> str:
         # SET and its kin do not count as operators (tried).

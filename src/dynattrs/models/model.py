@@ -10,6 +10,8 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 import attrs
@@ -369,7 +371,13 @@ def map_class(
     roles: dict[str, KeyRole] = {
         name: role for name, role in given_roles.items() if name is not None
     }
-    _make_known(cls, declaration, _callers_locals(), register, carries=False, roles=roles)
+    scope, home = _callers_locals(), sys._getframe(1).f_globals.get("__name__", "")
+
+    def mark(info: ModelInfo) -> None:
+        info.mapped_in = home
+        register(info)
+
+    _make_known(cls, declaration, scope, mark, carries=False, roles=roles)
 
 
 def _keep_state(made: type[object], cls: type[object]) -> None:
@@ -489,7 +497,27 @@ def _root_path(info: ModelInfo, type_: object, name: str, stored: str) -> Path:
             raise ModelError(info.name, "its hooks do not say how it is stored", name)
         return codec, name
 
-    return Path(PathData(info.cls, (stored,), f"{info.name}.{name}", find))
+    again = (_field_again, type_, name, info.mapped_in)
+    return Path(PathData(info.cls, (stored,), f"{info.name}.{name}", find, again=again))
+
+
+def _field_again(subject: object, name: str, mapped_in: str) -> Any:
+    """A pickled field of a model.
+
+    Raises:
+        ModelError: The class is not mapped in this process.
+    """
+    cls = getattr(subject, "__origin__", subject)
+    if mapped_in and info_of(cls) is None:
+        with suppress(ImportError):
+            import_module(mapped_in)
+        if info_of(cls) is None:
+            raise ModelError(
+                getattr(cls, "__name__", repr(cls)),
+                f"its field {name!r} was pickled where map_class(...) had mapped it, and here it is not "
+                f"mapped; call map_class at the top of a module, and import that module here first",
+            )
+    return getattr(path(subject), name)
 
 
 class _Root:

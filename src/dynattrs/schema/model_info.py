@@ -326,6 +326,8 @@ class ModelInfo:
     schema_attribute: str = "schema_version"
     #: Today's names of attributes by those that they had before.
     formerly: dict[str, str] = field(factory=dict)
+    #: The module that called `map_class`, which other processes import; "" where the class was decorated.
+    mapped_in: str = field(default="", init=False)
     #: How key attributes are checked quickly (see `dynattrs.mapper.key_rules`), made at first use.
     key_rules: tuple[KeyRule, ...] | None = field(default=None, init=False, repr=False)
     #: The stored form of the model, and how its primary key is made quickly (see `operations.item_keys`).
