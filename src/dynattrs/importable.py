@@ -28,10 +28,13 @@ def importable_name(thing: Any, owner: str) -> str:
         )
     if "<lambda>" in name or "<locals>" in name:
         kind = "a lambda" if "<lambda>" in name else "defined inside of a function"
+        how, around = "def", ", and let it read there what it would have taken from around it"
+        if isinstance(thing, type):
+            how, around = "class", ""
         raise ModelError(
             owner,
-            f"{module}.{name} is {kind}, and other processes cannot import it; define it with "
-            f"{'class' if isinstance(thing, type) else 'def'} at the top of a module",
+            f"{module}.{name} is {kind}, and other processes cannot import it; define it with {how} at the "
+            f"top of a module" + around,
         )
     if _found(sys.modules.get(module), name) is not thing:
         raise ModelError(

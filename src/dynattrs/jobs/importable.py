@@ -1,4 +1,4 @@
-"""Names by which another process finds a function, a class or a table: `package.module:name`.
+"""Names by which other processes find a job's functions, classes and tables: `package.module:name`.
 
 A job's record, and what is handed to workers, holds such names and nothing pickled, so that nothing that was
 read from a table is ever executed but what the program itself has at that place.
@@ -7,45 +7,11 @@ read from a table is ever executed but what the program itself has at that place
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from typing import Any
 
 from dynattrs.errors import ModelError
+from dynattrs.importable import importable_name as importable_name
+from dynattrs.importable import imported as imported
 from dynattrs.schema.table import Table
-
-
-def importable_name(thing: Any, owner: str) -> str:
-    """The name of a function or a class, by which `imported` finds it.
-
-    Args:
-        thing: The function or the class.
-        owner: Who asks for it, for messages: `apply(...)`.
-
-    Raises:
-        ModelError: Nothing finds it by a name; it says what to do.
-    """
-    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str):
-        raise ModelError(
-            owner,
-            f"{thing!r} has no name that other processes could import; give a function that a "
-            f"module defines with def",
-        )
-    if "<lambda>" in name or "<locals>" in name:
-        kind = "a lambda" if "<lambda>" in name else "defined inside of a function"
-        raise ModelError(
-            owner,
-            f"{module}.{name} is {kind}, and other processes cannot import it; define it with def at the "
-            f"top of a module, and let it read there what it would have taken from around it",
-        )
-    found = _found(sys.modules.get(module), name)
-    if found is not thing:
-        raise ModelError(
-            owner,
-            f"{module}.{name} is another object than the one that was given, so other processes would "
-            f"import that; give the one that has the name",
-        )
-    return f"{module}:{name}"
 
 
 def table_name(table: Table, owner: str) -> str:
@@ -64,28 +30,3 @@ def table_name(table: Table, owner: str) -> str:
         f"table {table.name!r} is in no variable of a module, so other processes cannot import it; write "
         f"`{table.name.replace('-', '_')} = Table(...)` at the top of a module",
     )
-
-
-def imported(name: str, owner: str) -> Any:
-    """What a name means in this process.
-
-    Raises:
-        ModelError: There is nothing of that name, or its module cannot be imported.
-    """
-    module, _, path = name.partition(":")
-    if not module or not path:
-        raise ModelError(owner, f"{name!r}: a name such as 'package.module:function' is expected")
-    try:
-        found = _found(import_module(module), path)
-    except ImportError as error:
-        raise ModelError(owner, f"{name!r} cannot be imported: {error}") from error
-    if found is None:
-        raise ModelError(owner, f"{name!r}: module {module!r} has no {path!r}")
-    return found
-
-
-def _found(module: object, path: str) -> Any:
-    found: Any = module
-    for step in path.split("."):
-        found = getattr(found, step, None)
-    return found
