@@ -20,6 +20,7 @@ _ALL_DIGITS: Final = Context(prec=1000)
 
 
 _NESTED: Final = frozenset(("L", "M"))
+_SETS: Final = frozenset(("SS", "NS", "BS"))
 
 
 class Placeholders:
@@ -79,9 +80,9 @@ class Placeholders:
             )
         return expression
 
-    def contents(self) -> tuple[tuple[str, ...], tuple[AttributeValue, ...]]:
-        """The names and the values, in the order of their numbers."""
-        return tuple(self._names), tuple(self._contents.values())
+    def contents(self) -> tuple[tuple[str, ...], tuple[object, ...]]:
+        """The names and the values, in the order of their numbers, the latter in a form to be compared."""
+        return tuple(self._names), tuple(map(_comparable, self._contents.values()))
 
     def into(self, parameters: Message) -> None:
         """Add the names and values to a request's parameters, where there are any."""
@@ -91,6 +92,16 @@ class Placeholders:
             }
         if self._contents:
             parameters["ExpressionAttributeValues"] = dict(self._contents)
+
+
+def _comparable(value: AttributeValue) -> object:
+    """A value whose sets have no order."""
+    ((tag, payload),) = value.items()
+    if tag == "L":
+        return tag, [*map(_comparable, payload)]
+    if tag == "M":
+        return tag, {name: _comparable(each) for name, each in payload.items()}
+    return tag, frozenset(payload) if tag in _SETS else payload
 
 
 def _with_plain_numbers(value: AttributeValue) -> AttributeValue:

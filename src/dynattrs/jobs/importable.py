@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 
 from dynattrs.errors import ModelError
-from dynattrs.importable import importable_name as importable_name
-from dynattrs.importable import imported as imported
+from dynattrs.importable import importable_name, imported
 from dynattrs.schema.table import Table
+
+__all__ = ["importable_name", "imported", "table_name"]
 
 
 def table_name(table: Table, owner: str) -> str:
