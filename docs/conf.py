@@ -119,6 +119,13 @@ def _aliases() -> dict[str, str]:
     }
     # Of any model: what checkers see in one has no name that a program could import.
     found.update({"Instance": "object", "Sized_": "object"})
+    # What a session of threads gives; asyncio has the same with "Async" before it.
+    found.update(
+        Exporting="Transfer[ExportReport]",
+        Importing="Transfer[ImportReport]",
+        Putting="BulkPut",
+        Report="T",
+    )
     return {name: value for name, value in found.items() if name not in dynattrs.__all__}
 
 

@@ -21,6 +21,7 @@ from aiobotocore.session import get_session
 
 from dynattrs.aio import (
     AsyncBatch,
+    AsyncBulkPut,
     AsyncEditing,
     AsyncItems,
     AsyncMeasure,
@@ -31,6 +32,7 @@ from dynattrs.aio import (
     AsyncSession,
     AsyncTables,
     AsyncTransaction,
+    AsyncTransfer,
 )
 from dynattrs.streams.iterators import AsyncChanges
 
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 _SHOWN = (
-    AsyncBatch, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages, AsyncQuery, AsyncRows,
-    AsyncSearch, AsyncTables, AsyncTransaction,
+    AsyncBatch, AsyncBulkPut, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages,
+    AsyncQuery, AsyncRows, AsyncSearch, AsyncTables, AsyncTransaction, AsyncTransfer,
 )  # fmt: skip
 
 

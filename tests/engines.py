@@ -176,7 +176,10 @@ def ministack(port: str) -> None:
     sys.argv[1:] = []
     os.environ.update(settings)  # which it reads while it is imported
     from ministack.app import main as serve
+    from ministack.services import dynamodb
 
+    # Exports and imports wait for a second before they do anything.
+    dynamodb._EXPORT_COMPLETE_AFTER_SEC = dynamodb._IMPORT_COMPLETE_AFTER_SEC = 0.15
     serve()
 
 

@@ -29,7 +29,8 @@ ListTagsOfResource PutItem PutResourcePolicy Query RestoreTableFromBackup
 RestoreTableToPointInTime Scan TagResource TransactGetItems TransactWriteItems UntagResource
 UpdateContinuousBackups UpdateContributorInsights UpdateItem UpdateKinesisStreamingDestination
 UpdateTable UpdateTimeToLive BatchExecuteStatement ExecuteTransaction
-SearchVectors
+SearchVectors ExportTableToPointInTime DescribeExport ListExports ImportTable DescribeImport
+ListImports StartBulkPutItems DescribeBulkOperation ListBulkOperations CancelBulkOperation
 """.split()  # noqa: SIM905 - a list of literals has a line for each
 
 #: Members of what is asked, and values of enumerations, by shape.
@@ -43,6 +44,9 @@ BatchGetItemInput: RequestItems ReturnConsumedCapacity
 BatchStatementRequest: Statement Parameters ConsistentRead ReturnValuesOnConditionCheckFailure
 BatchWriteItemInput: RequestItems ReturnConsumedCapacity
 BillingMode: PROVISIONED PAY_PER_REQUEST
+BulkOperationInputFormat: DYNAMODB_JSON ION
+BulkOperationPerformanceTier: STANDARD ACCELERATED
+CancelBulkOperationInput: BulkOperationArn
 ConditionCheck: Key TableName ConditionExpression ExpressionAttributeNames
   ExpressionAttributeValues ReturnValuesOnConditionCheckFailure
 ContributorInsightsAction: ENABLE DISABLE
@@ -59,6 +63,7 @@ CreateTableInput: AttributeDefinitions TableName KeySchema LocalSecondaryIndexes
   VectorIndexes
 CreateVectorIndexAction: IndexName VectorAttribute SearchSchema Projection Dimensions
   DistanceFunction
+CsvOptions: Delimiter HeaderList
 Delete: Key TableName ConditionExpression ExpressionAttributeNames ExpressionAttributeValues
   ReturnValuesOnConditionCheckFailure
 DeleteBackupInput: BackupArn
@@ -72,8 +77,11 @@ DeleteResourcePolicyInput: ResourceArn
 DeleteTableInput: TableName
 DeleteVectorIndexAction: IndexName
 DescribeBackupInput: BackupArn
+DescribeBulkOperationInput: BulkOperationArn
 DescribeContinuousBackupsInput: TableName
 DescribeContributorInsightsInput: TableName IndexName
+DescribeExportInput: ExportArn
+DescribeImportInput: ImportArn
 DescribeKinesisStreamingDestinationInput: TableName
 DescribeLimitsInput:
 DescribeTableInput: TableName
@@ -82,6 +90,14 @@ EnableKinesisStreamingConfiguration: ApproximateCreationDateTimePrecision
 ExecuteStatementInput: Statement Parameters ConsistentRead NextToken ReturnConsumedCapacity
   Limit ReturnValuesOnConditionCheckFailure
 ExecuteTransactionInput: TransactStatements ClientRequestToken ReturnConsumedCapacity
+ExportFormat: DYNAMODB_JSON ION
+ExportTableToPointInTimeInput: TableArn ExportTime ClientToken S3Bucket S3BucketOwner S3Prefix
+  S3SseAlgorithm S3SseKmsKeyId ExportFormat ExportType IncrementalExportSpecification
+  FilterSpecification
+ExportType: FULL_EXPORT INCREMENTAL_EXPORT
+ExportViewType: NEW_IMAGE NEW_AND_OLD_IMAGES
+FilterSpecification: FilterExpression ProjectionExpression KeyConditionExpression
+  ExpressionAttributeNames ExpressionAttributeValues
 Get: Key TableName ProjectionExpression ExpressionAttributeNames
 GetItemInput: TableName Key ConsistentRead ReturnConsumedCapacity ProjectionExpression
   ExpressionAttributeNames
@@ -90,19 +106,31 @@ GlobalSecondaryIndex: IndexName KeySchema Projection ProvisionedThroughput OnDem
   WarmThroughput
 GlobalSecondaryIndexUpdate: Update Create Delete
 GlobalTableWitnessGroupUpdate: Create Delete
+ImportTableInput: ClientToken S3BucketSource InputFormat InputFormatOptions InputCompressionType
+  TableCreationParameters
+IncrementalExportSpecification: ExportFromTime ExportToTime ExportViewType
+InputCompressionType: GZIP ZSTD NONE
+InputFormat: DYNAMODB_JSON ION CSV
+InputFormatOptions: Csv
+InputS3Configuration: S3BucketOwner S3Bucket S3KeyPrefix InputFormat InputCompressionType
 KeySchemaElement: AttributeName KeyType
 KeyType: HASH RANGE
 KeysAndAttributes: Keys ConsistentRead ProjectionExpression ExpressionAttributeNames
 KinesisStreamingDestinationInput: TableName StreamArn EnableKinesisStreamingConfiguration
 ListBackupsInput: TableName TimeRangeLowerBound TimeRangeUpperBound ExclusiveStartBackupArn
   BackupType
+ListBulkOperationsInput: NextToken
 ListContributorInsightsInput: TableName NextToken
+ListExportsInput: TableArn NextToken
+ListImportsInput: TableArn NextToken
 ListTablesInput: ExclusiveStartTableName
 ListTagsOfResourceInput: ResourceArn NextToken
 LocalSecondaryIndex: IndexName KeySchema Projection
 MultiRegionConsistency: STRONG
 OnDemandThroughput: MaxReadRequestUnits MaxWriteRequestUnits
 OnDemandThroughputOverride: MaxReadRequestUnits
+OutputS3Configuration: S3BucketOwner S3Bucket S3KeyPrefix S3SseAlgorithm S3SseKmsKeyId OutputType
+OutputTypeEnum: ERROR CONDITION_CHECK_FAILURE
 ParameterizedStatement: Statement Parameters ReturnValuesOnConditionCheckFailure
 PointInTimeRecoverySpecification: PointInTimeRecoveryEnabled RecoveryPeriodInDays
 Projection: ProjectionType NonKeyAttributes
@@ -129,6 +157,8 @@ RestoreTableToPointInTimeInput: SourceTableArn SourceTableName TargetTableName
 ReturnConsumedCapacity: INDEXES TOTAL NONE
 ReturnValue: NONE ALL_OLD ALL_NEW
 ReturnValuesOnConditionCheckFailure: ALL_OLD NONE
+S3BucketSource: S3BucketOwner S3Bucket S3KeyPrefix
+S3SseAlgorithm: AES256 KMS
 SSESpecification: Enabled SSEType KMSMasterKeyId
 SSEType: KMS
 ScalarAttributeType: S N B
@@ -140,9 +170,13 @@ SearchSchemaElementType: HASH INLINE_FILTER
 SearchVectorsInput: TableName IndexName ReturnConsumedCapacity ExpressionAttributeNames
   ExpressionAttributeValues ProjectionExpression SearchVector SearchConditionExpression TopK
 Select: COUNT
+StartBulkPutItemsInput: ClientToken InputS3Configuration OutputS3Configuration TableName
+  MaxWriteRequestUnits PerformanceTier
 StreamSpecification: StreamEnabled StreamViewType
 StreamViewType: NEW_IMAGE OLD_IMAGE NEW_AND_OLD_IMAGES KEYS_ONLY
 TableClass: STANDARD STANDARD_INFREQUENT_ACCESS
+TableCreationParameters: TableName AttributeDefinitions KeySchema BillingMode
+  ProvisionedThroughput OnDemandThroughput SSESpecification GlobalSecondaryIndexes VectorIndexes
 Tag: Key Value
 TagResourceInput: ResourceArn Tags
 TimeToLiveSpecification: Enabled AttributeName
@@ -181,7 +215,6 @@ WriteRequest: PutRequest DeleteRequest
 OLDER = "AWS keeps it for programs of before 2014; an expression says the same"
 PAGED = "pages are as large as the service makes them, and followed to their end"
 ACCOUNTS = "a replica in another account has another owner, who makes it there"
-JOBS = "exports, imports and bulk puts come with jobs"
 OLD_REPLICAS = "it is of the global tables of 2017, which AWS says not to make any more"
 SCALING = "autoscaling is another service's, with clients of its own for tables without replicas"
 
@@ -196,16 +229,6 @@ LEFT_OPERATIONS = {
     "DescribeTableReplicaAutoScaling": SCALING,
     "UpdateTableReplicaAutoScaling": SCALING,
     "DescribeEndpoints": "botocore asks it by itself where endpoints are discovered",
-    "ExportTableToPointInTime": JOBS,
-    "DescribeExport": JOBS,
-    "ListExports": JOBS,
-    "ImportTable": JOBS,
-    "DescribeImport": JOBS,
-    "ListImports": JOBS,
-    "StartBulkPutItems": JOBS,
-    "DescribeBulkOperation": JOBS,
-    "ListBulkOperations": JOBS,
-    "CancelBulkOperation": JOBS,
 }
 
 #: Members and values that are left to `session.client`, of a shape, or with `*` of all.
@@ -220,6 +243,7 @@ LEFT_MEMBERS = {
     "*.MaxResults": PAGED,
     "ListBackupsInput.Limit": PAGED,
     "ListTablesInput.Limit": PAGED,
+    "ListImportsInput.PageSize": PAGED,
     "CreateTableInput.GlobalTableSourceArn": ACCOUNTS,
     "*.GlobalTableSettingsReplicationMode": ACCOUNTS,
     "ReplicationGroupUpdate.Disassociate": ACCOUNTS,

@@ -119,6 +119,13 @@ if TYPE_CHECKING:
         ChangeRefused as ChangeRefused,
         TableDiffers as TableDiffers,
         TableNotReady as TableNotReady,
+        TransferFailed as TransferFailed,
+        TransferUnfinished as TransferUnfinished,
+    )
+    from dynattrs.operations.tables.transfer_reports import (
+        BulkPutReport as BulkPutReport,
+        ExportReport as ExportReport,
+        ImportReport as ImportReport,
     )
     from dynattrs.operations.statement_errors import (
         FailedStatement as FailedStatement,
@@ -144,6 +151,7 @@ if TYPE_CHECKING:
     from dynattrs.operations.writing.statement_transactions import TransactionRow as TransactionRow
     from dynattrs.session.blocks import Tables as Tables, Transaction as Transaction
     from dynattrs.session.locks import Lock as Lock
+    from dynattrs.session.transfers import BulkPut as BulkPut, Transfer as Transfer
     from dynattrs.schema.vectors import VectorIndex as VectorIndex
     from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
     from dynattrs.session.searches import Search as Search
@@ -190,7 +198,10 @@ else:
             "dynattrs.operations.tables.backups": ("Backup", "Limits"),
             "dynattrs.operations.tables.changes": ("TableChange",),
             "dynattrs.operations.tables.errors": (
-                "ChangeRefused", "TableDiffers", "TableNotReady",
+                "ChangeRefused", "TableDiffers", "TableNotReady", "TransferFailed", "TransferUnfinished",
+            ),
+            "dynattrs.operations.tables.transfer_reports": (
+                "BulkPutReport", "ExportReport", "ImportReport",
             ),
             "dynattrs.operations.statement_errors": ("FailedStatement", "StatementsFailed"),
             "dynattrs.operations.writing.statement_transactions": ("TransactionRow",),
@@ -199,6 +210,7 @@ else:
             ),
             "dynattrs.session.blocks": ("Tables", "Transaction"),
             "dynattrs.session.locks": ("Lock",),
+            "dynattrs.session.transfers": ("BulkPut", "Transfer"),
             "dynattrs.schema.vectors": ("VectorIndex",),
             "dynattrs.session.results": ("Items", "Query", "Rows"),
             "dynattrs.session.searches": ("Search",),

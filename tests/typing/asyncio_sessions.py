@@ -9,8 +9,26 @@ import attrs
 from songs import Prize, Song
 from typing_extensions import assert_type
 
-from dynattrs import Backup, Page, Preview, Stats, Table, Unsent, path, set_
-from dynattrs.aio import AsyncBatch, AsyncQuery, AsyncSession, AsyncTransaction
+from dynattrs import (
+    Backup,
+    ExportReport,
+    ImportReport,
+    Page,
+    Preview,
+    Stats,
+    Table,
+    Unsent,
+    path,
+    set_,
+)
+from dynattrs.aio import (
+    AsyncBatch,
+    AsyncBulkPut,
+    AsyncQuery,
+    AsyncSession,
+    AsyncTransaction,
+    AsyncTransfer,
+)
 
 session = AsyncSession(region_name="eu-central-1", table_prefix="dev-", tables={"music": "songs"})
 song = Song("Nina Simone", "Sinnerman", "jazz")
@@ -137,5 +155,11 @@ async def rest() -> None:
     assert_type(await session.tables.reflect("music", samples=3), Table)
     assert_type(await session.tables.list(), list[str])
     assert_type(await session.tables.backup("music"), Backup)
+    export = await session.tables.export_to_s3("music", "s3://bucket")
+    assert_type(export, AsyncTransfer[ExportReport])
+    assert_type(await export, ExportReport)
+    assert_type(await export.wait(progress=print), ExportReport)
+    assert_type(await session.tables.bulk_put("music", "s3://a", reports_to="s3://b"), AsyncBulkPut)
+    assert_type(await session.tables.imports(), tuple[ImportReport, ...])
     await session.tables.create("music")  # type: ignore[arg-type]
     (await session.client).list_tables(Limit=3)

@@ -9,7 +9,11 @@ from typing_extensions import assert_type
 
 from dynattrs import (
     Backup,
+    BulkPut,
+    BulkPutReport,
+    ExportReport,
     GlobalIndex,
+    ImportReport,
     KinesisStream,
     Limits,
     OnDemand,
@@ -17,6 +21,7 @@ from dynattrs import (
     Replicas,
     Session,
     Table,
+    Transfer,
     WarmThroughput,
 )
 
@@ -63,3 +68,29 @@ def works(session: Session, music: Table, backup: Backup) -> None:
     session.tables.restore_to("now", Song, "music-2")  # type: ignore[arg-type]
     session.tables.backups(Song, kind="mine")  # type: ignore[arg-type]
     session.tables.restore(7, "music-2")  # type: ignore[arg-type]
+
+
+def transfers(session: Session, music: Table) -> None:
+    tables, noon = session.tables, datetime.now(timezone.utc)
+    export = tables.export_to_s3(
+        Song, "s3://b/p", at=noon, where=Song.plays > 3, fields=[Song.year]
+    )
+    assert_type(export, Transfer[ExportReport])
+    assert_type(export.wait(progress=lambda report: report.items), ExportReport)
+    assert_type(export.report.manifest, str | None)
+    tables.export_to_s3(music, "s3://b", since=noon, images="new and old", owner="111111111111")
+    assert_type(tables.exports(Song), tuple[ExportReport, ...])
+    assert_type(tables.describe_export(export.arn), Transfer[ExportReport])
+    made = tables.import_from_s3((Song, music), "s3://b", format="csv", header=["artist", "title"])
+    assert_type(made, Transfer[ImportReport])
+    assert_type(made.refresh().imported, int | None)
+    assert_type(tables.imports(), tuple[ImportReport, ...])
+    put = tables.bulk_put("music", "s3://b", reports_to="s3://r", reports="errors", tier="standard")
+    assert_type(put, BulkPut)
+    assert_type(put.cancel(timeout=timedelta(1)), BulkPutReport)
+    assert_type(tables.bulk_puts(), tuple[BulkPutReport, ...])
+    tables.export_to_s3(Song, "s3://b", format="csv")  # type: ignore[arg-type]
+    tables.export_to_s3(Song, "s3://b", at="now")  # type: ignore[arg-type]
+    tables.import_from_s3("music", "s3://b")  # type: ignore[arg-type]
+    tables.bulk_put(Song, "s3://b")  # type: ignore[call-arg]
+    export.cancel()  # type: ignore[attr-defined]

@@ -23,6 +23,8 @@ TWINS = [
     (dynattrs.Tables, aio.AsyncTables),
     (dynattrs.Editing, aio.AsyncEditing),
     (dynattrs.Transaction, aio.AsyncTransaction),
+    (dynattrs.Transfer, aio.AsyncTransfer),
+    (dynattrs.BulkPut, aio.AsyncBulkPut),
 ]
 #: Names that asyncio has and threads have not: what `contextlib.aclosing` calls.
 MORE = {"aclose"}

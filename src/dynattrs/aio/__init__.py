@@ -12,6 +12,7 @@ from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
 from dynattrs.aio.handles import AsyncEditing
 from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
 from dynattrs.aio.session import AsyncBatch, AsyncMeasure, AsyncSession
+from dynattrs.aio.transfers import AsyncBulkPut, AsyncTransfer
 
 if TYPE_CHECKING:
     from dynattrs.aio.locks import AsyncLock
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncBatch",
+    "AsyncBulkPut",
     "AsyncEditing",
     "AsyncItems",
     "AsyncLock",
@@ -30,6 +32,7 @@ __all__ = [
     "AsyncSession",
     "AsyncTables",
     "AsyncTransaction",
+    "AsyncTransfer",
 ]
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from dynattrs.aio.transfers import AsyncBulkPut, AsyncTransfer
 from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.tables.transfer_reports import BulkPutReport, ExportReport, ImportReport
+from dynattrs.operations.tables.transfer_verbs import TransferVerbs
 from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session import shown
@@ -49,7 +52,11 @@ class AsyncTransaction(TransactionVerbs):
             await self._handle._drive(self._commit())
 
 
-class AsyncTables(TableVerbs, Async):
+class AsyncTables(
+    TableVerbs,
+    TransferVerbs["AsyncTransfer[ExportReport]", "AsyncTransfer[ImportReport]", AsyncBulkPut],
+    Async,
+):
     """`session.tables`: tables from the declarations."""
 
     def __init__(self, handle: AsyncHandle) -> None:
@@ -62,3 +69,12 @@ class AsyncTables(TableVerbs, Async):
     async def _drive(self, flow: Flow[R]) -> R:
         self._handle._check_open()
         return await self._handle._drive(flow)
+
+    def _exporting(self, report: ExportReport) -> AsyncTransfer[ExportReport]:
+        return AsyncTransfer(self, report)
+
+    def _importing(self, report: ImportReport) -> AsyncTransfer[ImportReport]:
+        return AsyncTransfer(self, report)
+
+    def _putting(self, report: BulkPutReport) -> AsyncBulkPut:
+        return AsyncBulkPut(self, report)

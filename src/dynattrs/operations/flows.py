@@ -254,7 +254,7 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
 
     def __init__(self, flow: Callable[Concatenate[Any, P], Flow[R]]) -> None:
         @functools.wraps(flow)
-        def method(owner: Any, *args: P.args, **options: P.kwargs) -> Any:
+        def method(owner: Any, /, *args: P.args, **options: P.kwargs) -> Any:
             __tracebackhide__ = True
             return owner._drive(flow(owner, *args, **options))
 

@@ -10,9 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.tables.transfer_reports import BulkPutReport, ExportReport, ImportReport
+from dynattrs.operations.tables.transfer_verbs import TransferVerbs
 from dynattrs.operations.tables.verbs import TableVerbs
 from dynattrs.operations.writing.transactions import TransactionVerbs
 from dynattrs.session import shown
+from dynattrs.session.transfers import BulkPut, Transfer
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
@@ -47,7 +50,11 @@ class Transaction(TransactionVerbs):
             self._handle._drive(self._commit())
 
 
-class Tables(TableVerbs, Sync):
+class Tables(
+    TableVerbs,
+    TransferVerbs["Transfer[ExportReport]", "Transfer[ImportReport]", BulkPut],
+    Sync,
+):
     """`session.tables`: tables from the declarations."""
 
     def __init__(self, handle: Handle) -> None:
@@ -60,3 +67,12 @@ class Tables(TableVerbs, Sync):
     def _drive(self, flow: Flow[R]) -> R:
         self._handle._check_open()
         return self._handle._drive(flow)
+
+    def _exporting(self, report: ExportReport) -> Transfer[ExportReport]:
+        return Transfer(self, report)
+
+    def _importing(self, report: ImportReport) -> Transfer[ImportReport]:
+        return Transfer(self, report)
+
+    def _putting(self, report: BulkPutReport) -> BulkPut:
+        return BulkPut(self, report)

@@ -101,17 +101,29 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
 _UNKNOWN: Final = pattern(r'Unknown parameter in [^"]*"(\w+)"')
 
 
+#: The first version with all that is asked for, but for these methods and parameters.
+_NEWEST: Final = "1.43.64"
+_LATER: Final[dict[str, str]] = {
+    "cancel_bulk_operation": "1.44.8",
+    "describe_bulk_operation": "1.44.8",
+    "list_bulk_operations": "1.44.8",
+    "start_bulk_put_items": "1.44.8",
+    "FilterSpecification": "1.43.106",
+}
+
+
 def lacks(method: str) -> ConfigurationError:
     """The error for an operation that a client has no method for: its botocore is older."""
-    return _too_old(f"it has no {method}")
+    return _too_old(method, f"it has no {method}")
 
 
-def _too_old(problem: str) -> ConfigurationError:
+def _too_old(missing: str, problem: str) -> ConfigurationError:
     import botocore
 
     return ConfigurationError(
         f"botocore {botocore.__version__} is too old: {problem}",
-        "install boto3 1.43.64 or newer; aiobotocore and dynattrs[local] each pin a version of botocore",
+        f"install boto3 {_LATER.get(missing, _NEWEST)} or newer; aiobotocore and dynattrs[local] each pin a "
+        f"version of botocore",
     )
 
 
@@ -125,7 +137,7 @@ def translate(error: Exception, operation: str, table: str | None) -> DynattrsEr
     if isinstance(error, botocore_errors.ParamValidationError):
         unknown = _UNKNOWN.search(str(error))
         if unknown is not None:
-            return _too_old(f"it does not know {unknown[1]} of {operation}")
+            return _too_old(unknown[1], f"it does not know {unknown[1]} of {operation}")
         return InvalidRequest(operation, "ParamValidation", str(error), table)
     if isinstance(error, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
         return ConnectionFailed(operation, str(error), table)

@@ -186,9 +186,9 @@ class BackupVerbs:
         if subject is not None:
             parameters["TableName"] = real_name(self._core, subject)
         if since is not None:
-            parameters["TimeRangeLowerBound"] = _aware("since", since)
+            parameters["TimeRangeLowerBound"] = aware("since", since)
         if until is not None:
-            parameters["TimeRangeUpperBound"] = _aware("until", until)
+            parameters["TimeRangeUpperBound"] = aware("until", until)
         found: tuple[Backup, ...] = ()
         while True:
             page = yield Call("list_backups", parameters)
@@ -300,7 +300,7 @@ class BackupVerbs:
         if instant == "latest":
             parameters["UseLatestRestorableTime"] = True
         else:
-            parameters["RestoreDateTime"] = _aware("instant", instant)
+            parameters["RestoreDateTime"] = aware("instant", instant)
         yield from _check_key("restore_to", to, Call("describe_table", {"TableName": real}))
         try:
             yield from _restored(
@@ -309,7 +309,7 @@ class BackupVerbs:
         except ServiceError as error:
             if error.code != "InvalidRestoreTimeException" or real.startswith(_ARN):
                 raise
-            window = yield from _window(real)
+            window = yield from restorable_window(real)
             said = "at no instant" if window is None else f"from {window[0]} to {window[1]}"
             raise InvalidRequest(
                 error.operation, error.code, f"{error.message}; it can be restored {said}", real
@@ -323,7 +323,7 @@ class BackupVerbs:
         Raises:
             NoSuchTable: The table does not exist.
         """
-        return (yield from _window(real_name(self._core, subject)))
+        return (yield from restorable_window(real_name(self._core, subject)))
 
 
 def real_name(core: Core, subject: Subject | str) -> str:
@@ -436,7 +436,8 @@ def _overrides(
     return found
 
 
-def _window(name: str) -> Flow[tuple[datetime, datetime] | None]:
+def restorable_window(name: str) -> Flow[tuple[datetime, datetime] | None]:
+    """The first and the last instant that a table can be restored to, or exported of."""
     response = yield Call("describe_continuous_backups", {"TableName": name})
     found = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     first, last = found.get("EarliestRestorableDateTime"), found.get("LatestRestorableDateTime")
@@ -483,10 +484,15 @@ def _backup_type(kind: object) -> str:
     raise ModelError("session.tables.backups", f"kind={quoted(kind)}: write {written}")
 
 
-def _aware(option: str, value: object) -> datetime:
+def aware(option: str, value: object, subject: str = "session.tables") -> datetime:
+    """*value*, which has a time zone.
+
+    Raises:
+        ModelError: It has none, or is no time.
+    """
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ModelError(
-            "session.tables",
+            subject,
             f"{option}={quoted(value)}: a datetime with a time zone is expected",
         )
     return value

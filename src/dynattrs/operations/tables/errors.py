@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define
 
 from dynattrs.errors import DynattrsError
+from dynattrs.operations.tables.transfer_reports import TransferReport
 
 
 @define(eq=False, slots=False, repr=False)
@@ -65,3 +66,32 @@ class TableNotReady(DynattrsError, TimeoutError):
             f"table {self.table!r} was not ready after {self.timeout}: {self.state}; the service "
             f"goes on by itself, and session.tables.update(...) goes on from there"
         )
+
+
+class TransferUnfinished(TableNotReady):
+    """An export, an import or a bulk put was not done when the time to wait for it had gone by."""
+
+    def __str__(self) -> str:
+        return (
+            f"table {self.table!r} was not ready after {self.timeout}: {self.state}; the service goes on by "
+            f"itself, and wait() waits for it again, in another process by its ARN"
+        )
+
+
+@define(eq=False, slots=False, repr=False)
+class TransferFailed(DynattrsError):
+    """An export, an import or a bulk put has failed or was cancelled, or has left items out.
+
+    Attributes:
+        what: `"export"`, `"import"` or `"bulk put"`.
+        report: What the service says of it: `.failure_code`, `.failure_message`, and how far it came.
+    """
+
+    what: str
+    report: TransferReport
+
+    def __str__(self) -> str:
+        found = self.report
+        why = ": ".join(filter(None, (found.failure_code, found.failure_message)))
+        text = f"the {self.what} of table {found.table!r} has ended as {found.status}"
+        return "; ".join(filter(None, (f"{text}: {why}" if why else text, found.remedy)))

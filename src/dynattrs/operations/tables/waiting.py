@@ -32,9 +32,15 @@ _SWITCHING: Final = frozenset(("ENABLING", "DISABLING", "UPDATING"))
 class Watch:
     """How long a step has been waited for."""
 
-    def __init__(self, core: Core, timeout: timedelta | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        timeout: timedelta | None,
+        late: type[TableNotReady] = TableNotReady,
+    ) -> None:
         self._core = core
         self._timeout = timeout
+        self._late = late
         self._told = ""
         self.began = self.now()
 
@@ -60,7 +66,7 @@ class Watch:
             self._told = told
             _log.info("table %s", told)
         if self._timeout is not None and self.now() - self.began >= self._timeout.total_seconds():
-            raise TableNotReady(name, what, self._timeout)
+            raise self._late(name, what, self._timeout)
 
 
 def until_gone(name: str) -> Flow[None]:
