@@ -1,0 +1,216 @@
+"""Items of a model as rows: one column a field, by the field's name, and one for all that has no column.
+
+That last one, `dynattrs.rest`, is empty for nearly all items. It holds, as DynamoDB JSON, attributes that the
+model does not know, keys of indexes that its fields do not make, encrypted values as they are stored, and
+values that the form of a column cannot say. So an item is the same object again when it is read back.
+
+Items are today's: of an older schema they are brought up to date on the way, and what the table computes of
+fields, keys and the kind of an item, is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import attrs
+import msgspec
+
+from dynattrs.jobs.files.dynamodb_json import checked, shown
+from dynattrs.jobs.files.errors import BadLine
+from dynattrs.mapper import anything
+from dynattrs.mapper.codec import Codec, Refused
+from dynattrs.mapper.equality import as_written, comparable, same
+from dynattrs.mapper.plain_items import item_of_fields
+from dynattrs.mapper.upgrades import is_outdated
+from dynattrs.schema.model_info import ENCRYPTED, ModelInfo, model_info
+from dynattrs.schema.table import AttributeMap, AttributeValue
+
+#: The column of what has no column.
+REST: Final = "dynattrs.rest"
+
+#: A value in JSON whose types plain JSON does not tell: `{"$dynamodb": {"SS": ["a"]}}`.
+TYPED: Final = "$dynamodb"
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@attrs.frozen(eq=False)
+class Column:
+    """A field.
+
+    Attributes:
+        name: The field's name, which is the column's.
+        attribute: What it is stored as.
+        codec: How it is stored.
+        tag: The type of its values where text says them: S, N, B or BOOL; None where they are JSON text.
+        hidden: Whether its values stand in the rest only: they are encrypted.
+        empty: Whether an empty cell of a foreign file means an empty text.
+        null: Whether NULL and nothing are one: what the field is then is None.
+    """
+
+    name: str
+    attribute: str
+    codec: Codec
+    tag: str | None
+    hidden: bool
+    empty: bool
+    null: bool
+
+
+class Columns:
+    """The columns of a model."""
+
+    def __init__(self, model: type[Any]) -> None:
+        self.info: ModelInfo = model_info(model)
+        self.codec = cast("Codec", self.info.mapper.model_codec(self.info.cls))
+        self.columns = tuple(
+            _column(name, self.info, self.codec) for name in self.codec.fields or self.info.names
+        )
+        self.by_name = {each.name: each for each in self.columns}
+        self.by_attribute = {each.attribute: each for each in self.columns}
+
+    # --- Writing ---
+
+    def row(self, item: AttributeMap) -> tuple[list[AttributeValue | None], AttributeMap]:
+        """An item's values by columns, None for what it has not, and all else.
+
+        Raises:
+            MappingError, BadLine: It is no item of the model as it should be.
+        """
+        info = self.info
+        found = self._today(item)
+        rest: AttributeMap = {}
+        if info.keys is not None:
+            found = info.keys.restore(found)
+            again = {name: value for name, value in found.items() if name in self.by_attribute}
+            info.keys.complete(again)
+            for name in (*info.keys.attributes, *info.table.key):
+                if name in self.by_attribute or name not in found:
+                    continue
+                made = again.get(name)
+                if made is None or comparable(made) != comparable(found[name]):
+                    rest[name] = found[name]
+        computed = () if info.keys is None else info.keys.attributes
+        values: list[AttributeValue | None] = []
+        for column in self.columns:
+            value = found.get(column.attribute)
+            if value is not None and (column.hidden or ("NULL" in value and not column.null)):
+                rest[column.attribute] = value
+                value = None
+            values.append(None if value is None or "NULL" in value else value)
+        for name, value in found.items():
+            if name not in self.by_attribute and name not in computed and name not in rest:
+                rest[name] = value
+        return values, rest
+
+    def _today(self, item: AttributeMap) -> AttributeMap:
+        info = self.info
+        if not self.codec.sealed:
+            return info.mapper.current(info, item)
+        # What is encrypted stays so.
+        if info.has_schema and is_outdated(info, item):
+            raise BadLine(
+                f"{info.name}: expected an item of today's schema, because it has encrypted attributes; "
+                f"migrate the model first",
+                info.name,
+            )
+        left_out = {info.schema_attribute} if info.versioned else set()
+        return {name: value for name, value in item.items() if name not in left_out}
+
+    # --- Reading ---
+
+    def item(self, fields: AttributeMap, rest: AttributeMap) -> AttributeMap:
+        """The item of a row, as it is to be stored.
+
+        Args:
+            fields: The values of its columns, by attribute.
+            rest: The attributes of the last column.
+
+        Raises:
+            MappingError, BadLine: They make no object of the model.
+        """
+        info = self.info
+        item = {**fields, **rest}
+        try:
+            if info.keys is not None and not item.keys() >= {*info.table.key}:
+                item = item_of_fields(item, info, info.keys)
+        except Refused as refusal:
+            raise BadLine(
+                f"{info.name}: expected {refusal.expected}, found {refusal.found}", info.name
+            ) from None
+        if info.versioned:
+            item.setdefault(info.schema_attribute, {"N": str(info.schema_version)})
+        made = info.mapper.dump(info.mapper.load(item, info.cls))
+        return {**made, **rest}
+
+
+def _column(name: str, info: ModelInfo, model: Codec) -> Column:
+    codec = (model.fields or {})[name]
+    tag = codec.tag if codec.tag in ("S", "N", "B", "BOOL") and not codec.is_set else None
+    if codec.packed == ENCRYPTED:
+        tag = "B"
+    return Column(
+        name,
+        info.names[name],
+        codec,
+        tag,
+        hidden=codec.packed == ENCRYPTED,
+        empty=tag == "S" and not codec.optional and name in model.required,
+        null=name in model.sparse,
+    )
+
+
+# --- Values as JSON text --------------------------------------------------------------------------
+
+
+def json_text(value: AttributeValue, codec: Codec) -> str:
+    """A value as JSON text: plain where the codec's type tells what it was, else with its types."""
+    with contextlib.suppress(Exception):  # what cannot be written or read so has types
+        text = anything.plain_json(value)
+        if _alike(from_json_text(text, codec), value, codec):
+            return text
+    return f'{{"{TYPED}": {_encode(value).decode()}}}'
+
+
+def _alike(one: AttributeValue, other: AttributeValue, codec: Codec) -> bool:
+    if comparable(one) == comparable(other):
+        return True
+    return same({"": as_written(one, codec)}, {"": as_written(other, codec)})
+
+
+def from_json_text(text: str, codec: Codec) -> AttributeValue:
+    """The value of a cell of JSON text.
+
+    Raises:
+        BadLine: It is none.
+    """
+    try:
+        found = anything.parse_json(text)
+        if isinstance(found, dict) and found.keys() == {TYPED}:
+            return checked(found)[TYPED]
+        return anything.from_plain(found, codec)
+    except (Refused, ValueError, RecursionError) as error:
+        raise BadLine(
+            f"expected {codec.expected} as JSON text, found {shown(text)} ({error})"
+        ) from error
+
+
+def rest_text(rest: Mapping[str, AttributeValue]) -> str:
+    """The last column: empty where there is nothing."""
+    return _encode(rest).decode() if rest else ""
+
+
+def rest_of(text: str) -> AttributeMap:
+    """What stands in the last column.
+
+    Raises:
+        BadLine: It is no item in DynamoDB JSON.
+    """
+    if not text:
+        return {}
+    try:
+        return checked(msgspec.json.decode(text))
+    except msgspec.DecodeError as error:
+        raise BadLine(f"{REST}: expected attributes as DynamoDB JSON ({error})") from error

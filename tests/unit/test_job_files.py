@@ -1,0 +1,500 @@
+"""Files of other programs, damaged ones, manifests, and where they are looked for."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import gzip
+import hashlib
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import attrs
+import pytest
+
+import shared_data
+from dynattrs import Json, ModelError, Table, field, model, partition_key, sort_key
+from dynattrs.jobs.files import formats
+from dynattrs.jobs.files.columns import REST, Columns
+from dynattrs.jobs.files.dynamodb_json import BadRow, Row
+from dynattrs.jobs.files.errors import FilesError, NoFile
+from dynattrs.jobs.files.inputs import find_inputs, same_inputs, texts_of
+from dynattrs.jobs.files.manifests import Manifest, read_manifest, write_manifest
+from dynattrs.jobs.files.named_places import place_of
+from dynattrs.jobs.files.places import LocalFolder
+from dynattrs.jobs.files.reading import Files, _Kinds
+from dynattrs.jobs.files.s3_options import S3Options
+from dynattrs.jobs.work import FileEntry, Limits
+from dynattrs.schema.model_info import model_info
+
+
+@model("songs")
+class Song:
+    artist: str = partition_key()
+    title: str = sort_key()
+    year: int | None = None
+    price: Decimal = Decimal(0)
+    live: bool = False
+    cover: bytes = b""
+    tags: set[str] = attrs.field(factory=set)
+    at: dt.datetime | None = None
+    notes: Annotated[dict[str, int], Json] = attrs.field(factory=dict)
+    more: Any = None
+    genre: str = field(name="g", default="jazz")
+
+
+def rows_of(
+    text: str | bytes, name: str = "x.csv", models: tuple[Any, ...] = (Song,)
+) -> list[Row | BadRow]:
+    content = text if isinstance(text, bytes) else text.encode()
+    format_ = formats.format_of(name)
+    assert format_ is not None
+    file = io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
+    from dynattrs.jobs.files.inputs import Input
+
+    kinds = _Kinds(models, Input(LocalFolder("/nowhere"), name, format_, len(content)))
+    return [*formats.Opened(name, format_, kinds.columns(), kinds.plain).rows(file)]
+
+
+def songs_of(text: str | bytes, name: str = "x.csv") -> list[Any]:
+    found = rows_of(text, name)
+    return [
+        model_info(Song).mapper.load(row.item, Song) if isinstance(row, Row) and row.item else row
+        for row in found
+    ]
+
+
+def problem_of(text: str | bytes, name: str = "x.csv") -> str:
+    [row] = rows_of(text, name)
+    assert isinstance(row, BadRow), row
+    return f"{row.number}: {row.problem}"
+
+
+# --- Comma-separated values -------------------------------------------------------------------------
+
+
+def test_a_foreign_csv_is_read_by_the_types_of_the_fields() -> None:
+    text = (
+        "\ufefftitle,artist,year,price,live,tags,at,g\r\n"
+        'Sinnerman,"Simone, Nina",1965,1.50,TRUE,"[""a"", ""b""]",2024-01-01T10:00:00Z,\r\n'
+        ",Bach,,,,,,\n"
+    )
+
+    [one, other] = songs_of(text)
+
+    assert one == Song(
+        "Simone, Nina", "Sinnerman", 1965, Decimal("1.5"), True, tags={"a", "b"},
+        at=dt.datetime(2024, 1, 1, 10, tzinfo=dt.timezone.utc),
+    )  # fmt: skip
+    assert isinstance(other, BadRow)  # a sort key is never empty
+    assert (other.number, "Song.title" in str(other.problem)) == (3, True)
+
+
+def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None:
+    """None, an empty text, and what a cell cannot hold are three things."""
+    info = model_info(Song)
+    song = Song("a", '"quoted" =1+1,\r\n', genre="", more={"S": "x"})
+    item = {**info.mapper.dump(song), "unknown": {"NS": ["1"]}, "year": {"NULL": True}}
+    nothing = {**info.mapper.dump(Song("a", "\0")), "live": {"NULL": True}}
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS["csv"], found.write, Columns(Song))
+    writer.items([item, nothing])
+    writer.end()
+
+    text = found.getvalue().decode()
+    [one, other] = rows_of(text)
+
+    assert text.startswith(
+        f"artist,title,year,price,live,cover,tags,at,notes,more,genre,{REST}\r\n"
+    )
+    assert '"""quoted"" =1+1,\r\n"' in text
+    assert isinstance(one, Row)
+    assert one.item is not None
+    assert one.item["unknown"] == {"NS": ["1"]}
+    assert info.mapper.load(one.item, Song) == song
+    assert isinstance(other, BadRow)  # NULL is no bool, there as here
+    assert "Song.live" in str(other.problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "1: expected a line of column names, found an empty file"),
+        ("artist,title,yaer\n", "found 'yaer'; remove or rename that column"),
+        ("artist;title\n", "separate with commas"),
+        ("artist,title,artist\n", "found 'artist' twice"),
+        ("artist,title\nx\n", "2: Song: expected 2 cells, found 1"),
+        ("artist,title,year\na,b,12x\n", "2: Song.year: expected a number, found '12x'"),
+        ("artist,title,year\na,b,1.5\n", "2: Song.year"),
+        ("artist,title,live\na,b,yes\n", "2: Song.live: expected true or false, found 'yes'"),
+        ("artist,title,cover\na,b,???\n", "2: Song.cover: expected bytes as base64 text"),
+        ("artist,title,tags\na,b,x y\n", "2: Song.tags: expected"),
+        ("artist,title,at\na,b,yesterday\n", "2: Song.at: expected"),
+        ('artist,title\n"a\nb",c,d\n', "2: Song: expected 2 cells, found 3"),
+        (b"artist,title\na,\xff\n", "2: Song: expected UTF-8 text"),
+        ('artist,title\na,"b"c\n', "2: expected comma-separated values"),
+        (
+            f"artist,title,{REST}\na,b,xx\n",
+            f"2: Song: {REST}: expected attributes as DynamoDB JSON",
+        ),
+        ("artist\na\n", "2: Song.title: expected"),
+    ],
+)
+def test_what_does_not_fit_a_csv_is_named(text: str | bytes, said: str) -> None:
+    assert said in problem_of(text)
+
+
+def test_lines_behind_a_bad_one_are_read() -> None:
+    text = 'artist,title,year\na,1,x\nb,2,3\n"c\n\n",4,y\nd,5,6\n'
+
+    found = rows_of(text)
+
+    assert [type(row).__name__ for row in found] == ["BadRow", "Row", "BadRow", "Row"]
+    assert [row.number for row in found] == [2, 3, 4, 7]
+
+
+def test_a_file_of_one_model_says_which_by_its_name() -> None:
+    app = Table("app", partition_key="pk", sort_key="sk")
+
+    @model(app, pk="U#{id}", sk="-")
+    class User:
+        id: str
+
+    @model(app, pk="O#{id}", sk="-")
+    class Order:
+        id: str
+
+    for name in ("Order.csv", "nightly-1-Order.csv.gz"):
+        assert name.endswith(".gz") or rows_of("id\n1\n", name, (User, Order))
+    with pytest.raises(
+        ModelError, match=r"x\.csv: nothing says which of the models .* \(User, Order\)"
+    ):
+        rows_of("id\n1\n", "x.csv", (User, Order))
+
+
+# --- DynamoDB JSON and plain JSON ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "1: expected an item in JSON, found '{'"),
+        ("[1]", "1: expected an item, a JSON object; found [1]"),
+        ('{"Item": {"id": {"S": 1}}}', "1: id: S needs text, found 1"),
+        ('{"Item": {"id": {"N": 1}}}', "1: id: N needs a number as text, found 1"),
+        ('{"Item": {"id": {"X": "1"}}}', "1: id: 'X' is no type of DynamoDB's"),
+        ('{"Item": {"id": {"L": [{"S": "a"}, {"B": "?"}]}}}', "1: id[1]: B needs base64 text"),
+        ('{"Item": {"id": {"M": {"a": {"SS": []}}}}}', "1: id.a: SS needs one text or more"),
+        ('{"Item": {"id": {"NULL": false}}}', "1: id: NULL needs true"),
+        ('{"artist": "a", "title": "b", "year": "x"}', "1: Song.year: expected"),
+        ('{"title": "b"}', "1: Song.artist: expected"),
+        ('\n\n{"Item": {"id": {}}}', "3: id: expected one type and a value"),
+    ],
+)
+def test_what_does_not_fit_a_line_is_named(text: str, said: str) -> None:
+    assert said in problem_of(text, "x.jsonl")
+
+
+def test_all_ways_in_which_items_come_as_json_are_read() -> None:
+    item = {"artist": {"S": "a"}, "title": {"S": "b"}, "cover": {"B": "eA=="}}
+    plain = {"artist": "a", "title": "b", "cover": "eA=="}
+    put = {"songs": [{"PutRequest": {"Item": item}}]}
+    documents = [
+        json.dumps([item]),
+        json.dumps([{"Item": item}], indent=2),
+        json.dumps({"Items": [item], "Count": 1, "ScannedCount": 1}),
+        json.dumps(put, indent=1),
+        json.dumps([plain]),
+        json.dumps(plain),
+        json.dumps({"Item": item}) + "\n" + json.dumps({"Item": item}),
+    ]
+    for document in documents:
+        for row in rows_of(document, "x.json"):
+            assert isinstance(row, Row), (document, row)
+            assert row.item is not None
+            assert model_info(Song).mapper.load(row.item, Song) == Song("a", "b", cover=b"x")
+
+
+def test_a_change_of_an_incremental_export_is_a_put_or_a_delete() -> None:
+    key = {"artist": {"S": "a"}, "title": {"S": "b"}}
+    at = {"WriteTimestampMicros": {"N": "1700000000000000"}}
+    lines = [
+        {"Metadata": at, "Keys": key, "OldImage": key, "NewImage": {**key, "g": {"S": "x"}}},
+        {"Metadata": at, "Keys": key, "OldImage": key},
+        {"Metadata": at, "Keys": key},
+    ]
+
+    found = rows_of("\n".join(map(json.dumps, lines)), "x.jsonl")
+
+    assert [row.item for row in found] == [{**key, "g": {"S": "x"}}, None, None]  # type: ignore[union-attr]
+    assert [row.key for row in found] == [key, key, key]  # type: ignore[union-attr]
+
+
+def test_damaged_compression_is_the_last_failure_of_a_file() -> None:
+    line = json.dumps({"Item": {"id": {"S": "1"}}}).encode() + b"\n"
+    whole = gzip.compress(line * 1000)
+
+    found = rows_of(whole[: len(whole) // 2], "x.jsonl.gz")
+    nonsense = rows_of(b"not gzip", "x.jsonl.gz")
+
+    assert isinstance(found[-1], BadRow)
+    assert "compressed by gzip" in str(found[-1].problem)
+    assert all(isinstance(row, Row) for row in found[:-1])
+    assert [row.number for row in nonsense] == [1]
+
+
+def test_sample_data_of_other_projects_are_read() -> None:
+    persons = rows_of(
+        shared_data.read("persons.ddb.json"),
+        "persons.ddb.json",
+        (Table("persons", partition_key="id"),),
+    )
+    assert len(persons) == 500
+    assert all(isinstance(row, Row) for row in persons)
+    replies = rows_of(
+        shared_data.read("Reply.json"), "Reply.json", (Table("Reply", partition_key="Id"),)
+    )
+    assert [row.item for row in replies] == shared_data.guide_items("Reply")  # type: ignore[union-attr]
+
+
+# --- Manifests ------------------------------------------------------------------------------------
+
+
+def test_only_files_that_a_manifest_names_are_read(tmp_path: Path) -> None:
+    place = LocalFolder(str(tmp_path))
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    (tmp_path / "lost.jsonl").write_text("{}\n")
+    entries = [FileEntry("a.jsonl", 1, 3, "sha256:x")]
+
+    write_manifest(place, "job.manifest.json", {"format": "jsonl"}, entries)
+    again = write_manifest(place, "job.manifest.json", {"format": "jsonl"}, [])
+
+    assert again is None
+    assert [each.name for each in find_inputs([str(tmp_path)], None, None).parts] == ["a.jsonl"]
+    found = read_manifest(place, "job.manifest.json")
+    assert found == Manifest(
+        "job.manifest.json", "full", "jsonl", {"format": "jsonl"}, tuple(entries)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "a.jsonl").unlink(), r"a\.jsonl: it is missing"),
+        (
+            lambda folder: (folder / "a.jsonl").write_text("{}\n{}\n"),
+            "it has 6 bytes, and .* says 3",
+        ),
+        (lambda folder: (folder / "b.manifest.json").write_text("{}"), "there are 2 manifests"),
+        (lambda folder: (folder / "job.manifest.json").write_text("[]"), "it is no JSON object"),
+        (
+            lambda folder: (folder / "job.manifest.json").write_text("{}"),
+            "it is no manifest of a job",
+        ),
+        (
+            lambda folder: (folder / "job.manifest.json").write_text('{"dynattrs": 2}'),
+            "a newer dynattrs has written it",
+        ),
+    ],
+)
+def test_a_folder_that_is_not_as_its_manifest_says_is_refused(
+    tmp_path: Path, spoil: Any, said: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    place = LocalFolder(str(tmp_path))
+    write_manifest(
+        place, "job.manifest.json", {"format": "jsonl"}, [FileEntry("a.jsonl", 1, 3, "")]
+    )
+    spoil(tmp_path)
+
+    with pytest.raises(FilesError, match=said):
+        find_inputs([str(tmp_path)], None, None)
+
+
+def service_export(folder: Path, kind: str, lines: list[Any], **more: Any) -> Path:
+    """What the service writes into a bucket, as the developer guide shows it."""
+    root = folder / "AWSDynamoDB"
+    own = root / "01693685827463-2d8752fd"
+    data = (own if kind == "FULL_EXPORT" else root) / "data"
+    for each in (own, data):
+        each.mkdir(parents=True, exist_ok=True)
+    content = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
+    (data / "asdl123dasas.json.gz").write_bytes(content)
+    (data / "empty.json.gz").write_bytes(gzip.compress(b""))
+    prefix = str(data.relative_to(folder))
+    entries = [
+        {
+            "itemCount": count,
+            "md5Checksum": base64.b64encode(hashlib.md5(content).digest()).decode(),
+            "etag": "af83d6f217c19b8b0fff8023d8ca4716-1",
+            "dataFileS3Key": f"{prefix}/{name}",
+        }
+        for name, count in [("asdl123dasas.json.gz", len(lines)), ("empty.json.gz", 0)]
+    ]
+    (own / "manifest-files.json").write_text("".join(json.dumps(each) + "\n" for each in entries))
+    (own / "_started").touch()
+    summary = {
+        "version": "2020-06-30" if kind == "FULL_EXPORT" else "2023-08-01",
+        "tableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/songs",
+        "s3Bucket": "bucket",
+        "manifestFilesS3Key": "AWSDynamoDB/01693685827463-2d8752fd/manifest-files.json",
+        "itemCount": len(lines),
+        "outputFormat": "DYNAMODB_JSON",
+        **({"exportType": kind} if kind != "FULL_EXPORT" else {}),
+        **more,
+    }
+    (own / "manifest-summary.json").write_text(json.dumps(summary))
+    return own
+
+
+@pytest.mark.parametrize("kind", ["FULL_EXPORT", "INCREMENTAL_EXPORT"])
+def test_an_export_of_the_service_is_found_by_its_manifest(tmp_path: Path, kind: str) -> None:
+    own = service_export(tmp_path, kind, [{"Item": {"id": {"S": "1"}}}])
+
+    for what in (own, own / "manifest-summary.json"):
+        found = find_inputs([str(what)], None, None)
+
+        assert found.kind == ("full" if kind == "FULL_EXPORT" else "incremental")
+        assert [each.items for each in found.parts] == [1, 0]
+        assert all(each.format.name == "jsonl" for each in found.parts)
+
+
+def test_an_export_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    ion = service_export(tmp_path / "a", "FULL_EXPORT", [], outputFormat="ION")
+    short = service_export(tmp_path / "b", "FULL_EXPORT", [], itemCount=7)
+
+    with pytest.raises(
+        FilesError, match="the export is in ION; export it with ExportFormat DYNAMODB_JSON"
+    ):
+        find_inputs([str(ion)], None, None)
+    with pytest.raises(FilesError, match=r"it says 7 items, and manifest-files\.json says 0"):
+        find_inputs([str(short)], None, None)
+    (short / "manifest-files.json").unlink()
+    with pytest.raises(FilesError, match="it is missing, and names the files of the export"):
+        find_inputs([str(short)], None, None)
+
+
+# --- Where files are ----------------------------------------------------------------------------------
+
+
+def test_what_names_no_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoFile, match="there is no such file or folder"):
+        find_inputs([str(tmp_path / "missing")], None, None)
+    with pytest.raises(FilesError, match="there are no files to read"):
+        find_inputs([str(tmp_path / "*.jsonl")], None, None)
+    (tmp_path / "data.txt").touch()
+    with pytest.raises(FilesError, match="its name does not say its format"):
+        find_inputs([str(tmp_path / "data.txt")], None, None)
+    assert len(find_inputs([str(tmp_path / "data.txt")], "jsonl", None).parts) == 1
+    with pytest.raises(ModelError, match="format='xml': expected one of 'jsonl', 'json', 'csv'"):
+        find_inputs([str(tmp_path)], "xml", None)
+    for wrong in (5, "", [], [b"x"], "http://x/y"):
+        with pytest.raises((FilesError, TypeError)):
+            texts_of(wrong)
+
+
+def test_files_that_have_changed_since_a_job_began_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    digest = find_inputs([str(tmp_path)], None, None).digest
+
+    (tmp_path / "b.jsonl").write_text("{}\n")
+
+    with pytest.raises(
+        FilesError, match="files were added, removed or changed since the job began"
+    ):
+        same_inputs((str(tmp_path),), None, None, digest)
+
+
+def test_a_file_is_never_written_over(tmp_path: Path) -> None:
+    place = place_of(tmp_path)
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(FilesError, match="there is such a file already"):
+        place.new_file("x")
+    file = place.new_file("y")
+    (tmp_path / "y").write_text("mine")
+    with pytest.raises(FilesError, match="there is such a file already"):
+        file.end()
+    file.abandon()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+    assert (tmp_path / "y").read_text() == "mine"
+
+
+def test_a_bucket_has_to_be_named() -> None:
+    for text in ("s3://", "s3:///x", "s3://b*/x"):
+        with pytest.raises(FilesError, match="it names no bucket"):
+            place_of(text)
+    assert place_of("s3://bucket/a/b/").text == "s3://bucket/a/b/"
+    assert place_of("s3://bucket").text == "s3://bucket/"
+
+
+# --- Slices ---------------------------------------------------------------------------------------------
+
+
+def pages_of(files: Files, of: int, most: int) -> list[Any]:
+    """All pages, each slice begun anew where the last one has ended."""
+    found = []
+    for segment in range(of):
+        position: str | None = None
+        while True:
+            for page in files.pages(None, segment, of, position, Limits(most)):  # type: ignore[arg-type]
+                found.append(page)
+                position = page.position
+                break  # as a slice that is full
+            if position is None:
+                break
+    return found
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json"])
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_file_is_read_on_where_the_last_slice_has_ended(
+    tmp_path: Path, name: str, forget: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the process that has read it so far, or in another one."""
+    from dynattrs.jobs.files import reading
+
+    items = [{"id": {"S": str(number)}} for number in range(25)]
+    text = (
+        json.dumps(items)
+        if name == "x.json"
+        else "".join(f"{json.dumps({'Item': each})}\n" for each in items)
+    )
+    content = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    table = Table("things", partition_key="id")
+    what = (str(tmp_path),)
+    digest = find_inputs(what, None, S3Options()).digest
+    if forget:
+        monkeypatch.setattr(reading, "_MOST_OPEN", 0)
+
+    pages = pages_of(Files(what, None, S3Options(), digest, (table,)), 1, 4)
+
+    assert [item for page in pages for item in page.items] == items
+    assert [len(page.items) for page in pages] == [4] * 6 + [1]
+    assert [place for page in pages for place in page.places] == [
+        f"{tmp_path}/{name}:{number}" for number in range(1, 26)
+    ]
+
+
+def test_large_lines_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynattrs.jobs.files import inputs
+
+    monkeypatch.setattr(inputs, "PART", 1000)
+    items = [{"id": {"S": str(number)}, "x": {"S": "é" * (number % 40)}} for number in range(200)]
+    (tmp_path / "x.jsonl").write_text(
+        "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in items), encoding="utf-8"
+    )
+    what = (str(tmp_path / "x.jsonl"),)
+    found = find_inputs(what, None, S3Options())
+
+    pages = pages_of(
+        Files(what, None, S3Options(), found.digest, (Table("things", partition_key="id"),)),
+        len(found.parts),
+        7,
+    )
+
+    assert len(found.parts) > 5
+    assert [item for page in pages for item in page.items] == items
