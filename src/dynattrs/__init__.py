@@ -51,10 +51,12 @@ from dynattrs.errors import (
 from dynattrs.expressions.conditions import Condition as Condition
 from dynattrs.mapper import Compressed as Compressed, Epoch as Epoch, Json as Json, Mapper as Mapper
 from dynattrs.models.hooks import Flushed as Flushed
-from dynattrs.models.model import (
+from dynattrs.models.instances import (
     asdict as asdict,
     evolve as evolve,
     fields as fields,
+)
+from dynattrs.models.model import (
     map_class as map_class,
     model as model,
     path as path,

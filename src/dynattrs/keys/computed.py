@@ -21,6 +21,7 @@ from dynattrs import limits, utf8
 from dynattrs.errors import ImpossibleKey, MappingError, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.mapper import Mapper
+from dynattrs.mapper.classes import held
 from dynattrs.mapper.codec import ANY, Codec
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
@@ -233,7 +234,9 @@ class ModelKeys:
                 return Rest()
             type_ = next(iter(types)) if len(types) == 1 else None
             plain = PLAIN.get(type_) if isinstance(type_, type) else None
-            own = getattr(type_, "__name__", "") if plain is not None and plain.tag == "S" else ""
+            # What is marked with another form has a text of its own.
+            usual = plain is not None and plain.tag == "S" and plain is held(codec)
+            own = getattr(type_, "__name__", "") if usual else ""
             if spec and own in ("datetime", "date"):
                 return period(spec, date_only=own == "date")
             if not spec:

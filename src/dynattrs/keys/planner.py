@@ -313,7 +313,7 @@ def _always_stored(info: ModelInfo, place: Place) -> bool:
         if not isinstance(codec, ClassCodec):
             return False
         field = next((each for each in codec.members if each.stored == step), None)
-        if field is None or field.codec.optional or field.member.defaults_to_none:
+        if field is None or field.codec.optional or field.member.reads_as_none:
             return False
         if field.always_set:
             return False

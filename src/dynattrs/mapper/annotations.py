@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -18,6 +18,9 @@ from dynattrs import limits
 from dynattrs.errors import ModelError
 from dynattrs.mapper import scalars
 from dynattrs.mapper.hints import is_class
+
+if TYPE_CHECKING:
+    from dynattrs.mapper.codec import Codec
 
 
 class _Marker:
@@ -65,6 +68,39 @@ class CompressedMark(_Marker):
 
 
 Compressed: Final = CompressedMark()
+
+
+class FormMark(_Marker):
+    """A mark that says itself how the values of a type are stored, as another library stores them."""
+
+    def codec(self, codecs: CodecsOf, type_: object, inner: Any) -> Codec:
+        """The codec of an annotated type, whose type inside is *inner*.
+
+        Raises:
+            Refused: The mark is not meant for the type.
+        """
+        raise NotImplementedError
+
+
+class CodecsOf(Protocol):
+    """What gives the codec of a type, outside of JSON and inside."""
+
+    @property
+    def forms(self) -> OtherForms | None: ...
+    def codec(self, type_: object) -> Codec: ...
+    @property
+    def in_json(self) -> CodecsOf: ...
+    @property
+    def usual(self) -> CodecsOf: ...
+    def formed(self, forms: Any) -> CodecsOf: ...
+
+
+class OtherForms(Protocol):
+    """The stored forms of a model that is declared with `forms=` (see `stored_forms`)."""
+
+    @property
+    def json(self) -> FormMark: ...
+
 
 LISTS: Final[dict[Any, Callable[[Any], Any]]] = {
     list: list,

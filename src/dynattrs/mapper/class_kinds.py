@@ -38,6 +38,8 @@ _STAYING: Final = (
 
 #: Stands for "no default".
 MISSING: Final = attrs.NOTHING
+#: The default of what is read as None where it is absent, and is not left out when it is None.
+NO_VALUE: Final[Any] = attrs.Factory(lambda: None)
 
 
 @frozen(eq=False, repr=False)
@@ -65,6 +67,11 @@ class Member:
     @property
     def defaults_to_none(self) -> bool:
         return self.default is None
+
+    @property
+    def reads_as_none(self) -> bool:
+        """Whether it is None where nothing is stored."""
+        return self.default is None or self.default is NO_VALUE
 
 
 @frozen(eq=False, repr=False)

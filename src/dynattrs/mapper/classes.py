@@ -19,7 +19,13 @@ from dynattrs.late_classes import frozen
 from dynattrs.mapper.annotations import is_encrypted
 from dynattrs.mapper.anything import check_name, native_map
 from dynattrs.mapper.carried import Carried, carried_by, carry, set_attribute
-from dynattrs.mapper.class_kinds import MISSING, Member, Record, rules_of, unseen_rules
+from dynattrs.mapper.class_kinds import (
+    MISSING,
+    Member,
+    Record,
+    rules_of,
+    unseen_rules,
+)
 from dynattrs.mapper.codec import (
     Codec,
     OptionalShape,
@@ -109,8 +115,11 @@ class ClassCodec(Codec):
         keys: ComputedKeys | None = None,
         evolves: ModelInfo | None = None,
         model: ModelInfo | None = None,
+        null_is_absent: bool = False,
     ) -> None:
         self.record = record
+        #: Whether NULL counts as no attribute, in a field that is never None.
+        self.null_is_absent = null_is_absent
         self.members: tuple[FieldCodec, ...] = ()
         self.unknown: Unknown | None = unknown
         self.carries = carries
@@ -260,7 +269,7 @@ class ClassCodec(Codec):
         """
         field = next(each for each in self.members if each.name == name)
         trail = Trail(label or f"{self.record.cls.__name__}.{name}")
-        if field.stored in item:
+        if self._has(field, item):
             return explain_load(field.codec, item[field.stored], trail)
         if field.always_set:
             return field.codec.load({"L": []})
@@ -298,10 +307,12 @@ class ClassCodec(Codec):
             trail.parts.append(f".{field.name}")
             target = arguments if field.member.init else later
             name = field.member.argument if field.member.init else field.name
-            if field.stored in item:
+            if self._has(field, item):
                 target[name] = field.codec.load_at(item[field.stored], trail)
             elif field.always_set:
                 target[name] = field.codec.load({"L": []})
+            elif self.null_is_absent and field.member.reads_as_none:
+                target[name] = None  # the constructor may have no such default
             elif field.member.default is MISSING and field.member.init:
                 raise field.absent()
             trail.parts.pop()
@@ -325,6 +336,13 @@ class ClassCodec(Codec):
                 trail.lost.extend(f"{trail}.{name}" for name in extra)
         trail.unknown = outer
         return instance
+
+    def _has(self, field: FieldCodec, item: Mapping[str, AttributeValue]) -> bool:
+        """Whether an item has a value for a field."""
+        value = item.get(field.stored)
+        if value is None or not self.null_is_absent or field.codec.optional:
+            return value is not None
+        return "NULL" not in value
 
     def _built(self, arguments: Mapping[str, Any], label: str) -> Any:
         try:

@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from dynattrs.deferral import deferred
@@ -407,6 +407,22 @@ def cause_of(error: BaseException) -> BaseException | None:
     was raised from.
     """
     return error.__cause__ if isinstance(error, (Refused, MappingError)) else error
+
+
+def parts_inside(codec: Codec, seen: set[int]) -> Iterator[Codec]:
+    """What values of a codec hold, and what those hold. *seen* is empty at the outermost."""
+    if id(codec) in seen:
+        return
+    seen.add(id(codec))
+    shape: Any = codec.shape
+    members = getattr(shape, "members", None)
+    parts = [codec.element, codec.key, getattr(shape, "inner", None)]
+    parts += [*(codec.fields or {}).values(), *getattr(shape, "elements", ())]
+    parts += [*members.values()] if isinstance(members, Mapping) else []
+    for part in parts:
+        if part is not None:
+            yield part
+            yield from parts_inside(part, seen)
 
 
 def explain_dump(codec: Codec, value: object, trail: Trail) -> AttributeValue:

@@ -7,7 +7,6 @@ for, `structure` and `unstructure` are made of them.
 
 from __future__ import annotations
 
-import copy
 import enum
 import sys
 import threading
@@ -20,6 +19,7 @@ from typing import (
     Any,
     Final,
     TypeVar,
+    cast,
     get_args,
     get_origin,
 )
@@ -72,6 +72,7 @@ from dynattrs.mapper.codec import (
 )
 from dynattrs.mapper.forgetful import ForgetfulConverter
 from dynattrs.mapper.hints import field_types, is_class
+from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.redefinitions import let_go, mentioning
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import Definitions
@@ -83,18 +84,19 @@ if TYPE_CHECKING:
 
     from dynattrs.mapper import (
         arrays,
-        json_values,
         pydantic_classes,
         read_code,
         unions,
+        variants,
         write_code,
     )
+    from dynattrs.mapper.stored_forms import Forms
 else:
     # What few models have.
     arrays = deferred("dynattrs.mapper.arrays")
-    json_values = deferred("dynattrs.mapper.json_values")
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
     unions = deferred("dynattrs.mapper.unions")
+    variants = deferred("dynattrs.mapper.variants")
     # Imported, with msgspec, when the first object is written or read.
     read_code = deferred("dynattrs.mapper.read_code")
     write_code = deferred("dynattrs.mapper.write_code")
@@ -106,51 +108,6 @@ _GENERATORS: Final = Generators(
     dump=lambda codec: write_code.generate_dump(codec),  # noqa: PLW0108 - not imported yet
     load=lambda codec: read_code.generate_load(codec),  # noqa: PLW0108
 )
-
-
-class Placeholder(Codec):
-    """Stands for the codec of a type while that is being made, so that it can be part of itself."""
-
-    def __init__(self, type_: object) -> None:
-        self.target: Codec | None = None
-        super().__init__(
-            type_,
-            ANY,
-            self._late("dump"),
-            self._late("load"),
-            expected=f"a {show_type(type_)}",
-            dump_at=self._late("dump_at"),
-            load_at=self._late("load_at"),
-        )
-
-    def _late(self, way: str) -> Callable[..., Any]:
-        def call(*arguments: object) -> Any:
-            return getattr(self._made, way)(*arguments)
-
-        return call
-
-    @property
-    def _made(self) -> Codec:
-        assert self.target is not None
-        return self.target
-
-    def fill(self, codec: Codec) -> None:
-        self.target = self.wrapped = codec
-        for name in (
-            "tags",
-            "element",
-            "key",
-            "fields",
-            "names",
-            "optional",
-            "is_set",
-            "expected",
-            "plain",
-            "sparse",
-            "required",
-            "rules",
-        ):
-            setattr(self, name, getattr(codec, name))
 
 
 class Codecs(ForgetfulConverter):
@@ -172,6 +129,10 @@ class Codecs(ForgetfulConverter):
         # The same for what stands in JSON, made when a type asks for it, and what that belongs to.
         self._in_json: Self | None = None
         self._outside: Codecs = self
+        #: The stored forms of another library, what has the codecs of these, and what they differ from.
+        self.forms: Forms | None = None
+        self._formed: dict[Forms, Codecs] = {}
+        self._usual: Any = self
         for cls in _BY_CLASS:
             self._own_class(cls)
         super().register_unstructure_hook_factory(is_ours, self._unstructure_factory)
@@ -243,12 +204,27 @@ class Codecs(ForgetfulConverter):
             return self
         with self._lock:
             if self._in_json is None:
-                self._in_json = made = copy.copy(self)
-                made._codecs, made._making, made._customised, made._owns = {}, {}, set(), {}
-                made._scalars, made._check_name = json_values.PLAIN, json_values.check_name
-                made._any = json_values.any_codec(made.codec)
-                made._codecs[Any] = made._any
+                self._in_json = variants.for_json(self)
             return self._in_json
+
+    @property
+    def usual(self) -> Self:
+        """What gives the codecs of types where no other library's forms are asked for."""
+        found: Self = self._usual if self._outside is self else self._usual.in_json
+        return found
+
+    def formed(self, forms: Forms | None) -> Self:
+        """What gives the codecs of types in the stored forms of another library, by the same hooks."""
+        if self.forms == forms:
+            return self
+        root: Self = self._usual
+        with self._lock:
+            if forms is not None and forms not in root._formed:
+                root._formed[forms] = variants.with_forms(root, forms)
+            return root if forms is None else cast("Self", root._formed[forms])
+
+    def _begin_anew(self) -> None:
+        """Have nothing of what the mapper had that this one is a copy of."""
 
     def _make(self, type_: object) -> Codec:
         cls = get_origin(type_) or type_
@@ -272,7 +248,8 @@ class Codecs(ForgetfulConverter):
         if type_ is None:
             return scalars.PLAIN[type(None)]
         if is_class(type_) and type_ in self._scalars:
-            return self._scalars[type_]
+            own = None if self.forms is None or self._outside is not self else self.forms.own(type_)
+            return own or self._scalars[type_]
         if isinstance(type_, TypeVar):
             return self.codec(type_.__bound__ if type_.__bound__ is not None else Any)
         if hasattr(type_, "__supertype__"):
@@ -335,6 +312,8 @@ class Codecs(ForgetfulConverter):
         except TypeError:
             return None
         element = self.codec(arguments[0]) if any(makers) and arguments else self._any
+        if makers[0] and self.forms is not None and self._outside is self:
+            element = self.forms.element(element)
         if makers[0]:
             return containers.list_codec(type_, element, makers[0])
         if makers[1]:
@@ -365,6 +344,12 @@ class Codecs(ForgetfulConverter):
 
     def _class(self, type_: object, record: Record) -> ClassCodec:
         info = info_of(record.cls)
+        if info is not None and info.forms != self.forms and self._outside is self:
+            # A model is stored in its own forms, whichever mapper is asked.
+            formed = self.formed(cast("Forms | None", info.forms))
+            return cast("ClassCodec", formed.codec(type_))
+        if self.forms is not None and self._outside is self:
+            record = self.forms.record(record)
         if info is None and not vars(record.cls).keys() & DECORATED:
             _refuse_undecorated(record.cls)
         codec = ClassCodec(
@@ -372,13 +357,14 @@ class Codecs(ForgetfulConverter):
             unknown=info.unknown if info else None, carries=info.carries if info else False,
             keys=info.keys if info else None,
             evolves=info if info is not None and info.has_schema else None, model=info,
+            null_is_absent=self.forms is not None,
         )  # fmt: skip
         self._name(type_, codec)
         members = []
         stored: dict[str, str] = {}
         for member in record.members:
             try:
-                member_codec = self.member_codec(member)
+                member_codec = self.member_codec(member, of_model=info is not None)
             except Refused as refusal:
                 raise under(f".{member.name}", refusal, record.cls) from refusal
             if not member.stored:
@@ -403,8 +389,15 @@ class Codecs(ForgetfulConverter):
         codec.fill(tuple(members))
         return codec
 
-    def member_codec(self, member: Member) -> Codec:
-        """The codec of one field, with what `dynattrs.field` says of it."""
+    def member_codec(self, member: Member, *, of_model: bool = True) -> Codec:
+        """The codec of one field, with what `dynattrs.field` says of it.
+
+        Args:
+            member: The field.
+            of_model: Whether it is one of a model, and so an attribute of an item.
+        """
+        if self.forms is not None and of_model and self._outside is self:
+            member = self.forms.top_level(member)
         codec = self._time_to_live(member) if member.options.ttl else self.codec(member.type)
         if codec.is_set and not codec.optional:
             defaults.refuse_full(member.default)
@@ -551,10 +544,17 @@ class Codecs(ForgetfulConverter):
     def _forget(self) -> None:
         """Drop the codecs: what they were made of may have changed."""
         with self._lock:
-            self._codecs = {Any: self._any} if hasattr(self, "_any") else {}
-            self._customised = set()
-            self._owns = {}
-            self._in_json = None
+            for each in self._relatives():
+                each._codecs = {Any: each._any} if hasattr(each, "_any") else {}
+                each._customised = set()
+                each._owns = {}
+                each._in_json = None
+                each._begin_anew()
+
+    def _relatives(self) -> tuple[Codecs, ...]:
+        """All that have the same hooks, without what is for JSON."""
+        root: Codecs = getattr(self, "_usual", self)
+        return (root, *getattr(root, "_formed", {}).values())
 
     def _meet(self, cls: type[object]) -> None:
         """Let go of what was made for former definitions of a class, the first time it is met."""
@@ -565,10 +565,11 @@ class Codecs(ForgetfulConverter):
 
     def _let_go(self, stale: set[type[object]]) -> None:
         # A function of its own: see `writing.buffer` on loops and locks.
-        for each in (self._outside, self._outside._in_json):
-            if each is not None:
-                let_go(stale, each._codecs, each._kept())
-                each._customised -= mentioning(each._customised, stale)
+        for relative in self._relatives():
+            for each in (relative, relative._in_json):
+                if each is not None:
+                    let_go(stale, each._codecs, each._kept())
+                    each._customised -= mentioning(each._customised, stale)
         foreign.HOOKS.made(self._clear_found_hooks)
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:

@@ -12,7 +12,7 @@ seals it when it has the whole item; reading goes the other way, with `Opened`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -21,7 +21,7 @@ from dynattrs.errors import DynattrsError, MappingError, MissingExtra, ModelErro
 from dynattrs.late_classes import define
 from dynattrs.mapper import scalars
 from dynattrs.mapper.annotations import is_encrypted
-from dynattrs.mapper.codec import Codec, Refused, names_of
+from dynattrs.mapper.codec import Codec, Refused, names_of, parts_inside
 from dynattrs.mapper.containers import optional_codec
 from dynattrs.mapper.key_rules import key_of_item
 from dynattrs.schema.model_info import ENCRYPTED, ModelInfo
@@ -247,28 +247,13 @@ def check_places(info: ModelInfo, codec: Codec) -> None:
             )
         if each.packed == ENCRYPTED:
             continue
-        if any(inside.packed == ENCRYPTED for inside in _inside(each, set())):
+        if any(inside.packed == ENCRYPTED for inside in parts_inside(each, set())):
             raise ModelError(
                 info.name,
                 "an encrypted value inside of this field would belong to no item: put Encrypted on the field "
                 "itself, Annotated[..., Encrypted(keys)], which encrypts all that is in it",
                 name,
             )
-
-
-def _inside(codec: Codec, seen: set[int]) -> Iterator[Codec]:
-    if id(codec) in seen:
-        return
-    seen.add(id(codec))
-    shape: Any = codec.shape
-    members = getattr(shape, "members", None)
-    parts = [codec.element, codec.key, getattr(shape, "inner", None)]
-    parts += [*(codec.fields or {}).values(), *getattr(shape, "elements", ())]
-    parts += [*members.values()] if isinstance(members, Mapping) else []
-    for part in parts:
-        if part is not None:
-            yield part
-            yield from _inside(part, seen)
 
 
 def seal(info: ModelInfo, item: AttributeMap) -> None:

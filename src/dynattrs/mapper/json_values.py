@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,8 +37,9 @@ _UNTOLD: Final = "it would be read as another type: declare the type of what the
 _MOST_DIGITS: Final = 4300
 
 
-def parse(text: str | bytes, codec: Codec) -> AttributeValue:
-    """The text of a JSON attribute, read as *codec*'s type.
+def parse(text: str | bytes, codec: Codec, *, strict: bool = True) -> AttributeValue:
+    """The text of a JSON attribute, read as *codec*'s type. Unless *strict*, text in it may hold control
+    characters.
 
     Raises:
         Refused: It is no JSON, or not of that type.
@@ -46,7 +47,7 @@ def parse(text: str | bytes, codec: Codec) -> AttributeValue:
     try:
         found = json.loads(
             text, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=JsonNumber,
-            object_pairs_hook=JsonObject,
+            object_pairs_hook=JsonObject, strict=strict,
         )  # fmt: skip
         return from_plain(found, codec)
     except ValueError as error:
@@ -205,10 +206,18 @@ _SCALARS: Final[dict[type[object], Callable[[Any], AttributeValue]]] = {
 }
 
 
-def any_codec(codec_of: Callable[[Any], Codec]) -> Codec:
-    """The codec of `Any` in JSON. *codec_of* gives the codec of a class, for what is not plain."""
+def any_codec(
+    codec_of: Callable[[Any], Codec],
+    own: Mapping[type[object], Callable[[Any], AttributeValue]] = _SCALARS,
+) -> Codec:
+    """The codec of `Any` in JSON.
+
+    Args:
+        codec_of: Gives the codec of a class, for what is not plain.
+        own: How some scalars are stored.
+    """
     return anything.any_codec(
-        codec_of, simple=_SCALARS, name_of=check_name, load=load_any,
+        codec_of, simple={**_SCALARS, **own}, name_of=check_name, load=load_any,
         expected="a value that JSON has", told=_told,
     )  # fmt: skip
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         noticed,
         plain_items,
         request_code,
+        stored_forms,
         stored_json,
         unions_of_models,
         write_code,
@@ -68,6 +69,7 @@ else:
     plain_items = deferred("dynattrs.mapper.plain_items")
     request_code = deferred("dynattrs.mapper.request_code")
     stored_json = deferred("dynattrs.mapper.stored_json")
+    stored_forms = deferred("dynattrs.mapper.stored_forms")
     unions_of_models = deferred("dynattrs.mapper.unions_of_models")
     write_code = deferred("dynattrs.mapper.write_code")
 
@@ -102,10 +104,10 @@ class Mapper(Codecs):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._generated_code()
+        self._begin_anew()
         super().__init__(*args, **options)
 
-    def _generated_code(self) -> None:
+    def _begin_anew(self) -> None:
         """Begin anew with what is generated besides the codecs, by class."""
         self._with_size: dict[type[Any], DumpWithSize] = {}
         #: The functions that make requests, by class; `dump_as_request` makes those that are missing.
@@ -116,11 +118,6 @@ class Mapper(Codecs):
 
     def _kept(self) -> tuple[dict[Any, Any], ...]:
         return (*super()._kept(), self._with_size, self.request_dumps, self._odd, self.readers)
-
-    def _forget(self) -> None:
-        with self._lock:
-            super()._forget()
-            self._generated_code()
 
     # --- Objects and attribute maps ---
 
@@ -532,6 +529,8 @@ class Mapper(Codecs):
             raise as_model_error(info.cls, refusal) from None
         if "dynattrs.mapper.encrypted" in sys.modules:
             encrypted.check_places(info, codec)
+        if "dynattrs.mapper.pynamodb_marks" in sys.modules:
+            stored_forms.check_forms(info, codec)
 
 
 def _types(info: ModelInfo | None) -> dict[str, str]:

@@ -6,15 +6,17 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from dynattrs.deferral import deferred
 from dynattrs.mapper import containers, scalars, wrappers
 from dynattrs.mapper.annotations import (
     DATETIME,
     ENCRYPTION,
+    CodecsOf,
     CompressedMark,
     Epoch,
+    FormMark,
     Json,
     arms,
     is_array,
@@ -31,14 +33,6 @@ else:
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
 
 
-class CodecsOf(Protocol):
-    """What gives the codec of a type, outside of JSON and inside."""
-
-    def codec(self, type_: object) -> Codec: ...
-    @property
-    def in_json(self) -> CodecsOf: ...
-
-
 def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     """The codec of an annotated type.
 
@@ -51,7 +45,17 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
         if not marks:
             return arrays.array_codec(codecs, type_, code)
         inner_type = Annotated[inner_type, code]
-    inner = codecs.codec(inner_type)
+    if any(
+        type(mark).__module__ == ENCRYPTION or isinstance(mark, CompressedMark) for mark in marks
+    ):
+        # Only programs with such a mark look inside.
+        codecs = codecs.usual
+    elif codecs.forms is not None:
+        marks = [codecs.forms.json if mark is Json else mark for mark in marks]
+    own = [mark for mark in marks if isinstance(mark, FormMark)]
+    if len(own) > 1:
+        raise Refused("one stored form", f"{show_type(type_)} with {len(own)}")
+    inner = own[0].codec(codecs, type_, inner_type) if own else codecs.codec(inner_type)
     # Inside of JSON, as long as no mark has made text or bytes of it.
     inside: Codec | None = None
     for position, mark in enumerate(marks):
@@ -83,7 +87,7 @@ def _marked(codec: Codec, type_: object, marks: list[Any]) -> Codec:
 
 
 def _epoch(type_: object, inner: Codec) -> Codec:
-    if inner is scalars.PLAIN[DATETIME]:
+    if inner.type is DATETIME and inner.tags == {"S"}:
         return scalars.EPOCH
     if inner.optional and inner.tags == {"S"} and DATETIME in arms(inner.type):
         return containers.optional_codec(type_, scalars.EPOCH)

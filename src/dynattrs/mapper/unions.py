@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Final, get_origin
+from typing import Any, Final, NamedTuple, get_origin
 
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
@@ -18,7 +18,7 @@ from dynattrs.mapper.codec import (
     show_instead,
     show_stored,
 )
-from dynattrs.schema.table import AttributeValue
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: The name of the tag, and its value the class's name: as cattrs' tagged unions have it.
 TAG: Final = "_type"
@@ -94,20 +94,35 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
     )  # fmt: skip
 
 
-def tagged_codec(type_: object, members: tuple[ClassCodec, ...]) -> Codec:
-    """Several classes, each a map: M with the class's name in `_type`."""
+class Tag(NamedTuple):
+    """What tells the classes of a union: an attribute of that name, and the classes by its values. A map
+    without it is of the class of None. Of several values of a class the first is written.
+    """
+
+    name: str
+    members: Mapping[str | None, ClassCodec]
+
+
+def tagged_codec(type_: object, members: tuple[ClassCodec, ...], own: Tag | None = None) -> Codec:
+    """Several classes, each a map: M with the class's name in `_type`, or with a tag of their own."""
     by_class = {member.record.cls: member for member in members}
-    by_name = {cls.__name__: member for cls, member in by_class.items()}
-    if len(by_name) != len(members):
+    named: dict[str | None, ClassCodec] = {cls.__name__: each for cls, each in by_class.items()}
+    by_name: Mapping[str | None, ClassCodec] = named
+    name_of: dict[type[object], str | None] = {cls: cls.__name__ for cls in by_class}
+    tag_name = TAG
+    if own is not None:
+        tag_name, by_name = own
+        name_of = {each.record.cls: name for name, each in reversed([*by_name.items()])}
+    elif len(by_name) != len(members):
         raise Refused(
             "a union of classes with different names",
             " and ".join(member.record.cls.__name__ for member in members),
             "the name is the tag; rename one, or apply cattrs' configure_tagged_union to the mapper",
         )
     for member in members:
-        if TAG in member.known:
+        if tag_name in member.known:
             raise Refused(
-                f"classes without an attribute {TAG!r}, which is the union's tag",
+                f"classes without an attribute {tag_name!r}, which is the union's tag",
                 f"{member.record.cls.__name__} with one",
                 "store that field under another name, or apply cattrs' configure_tagged_union",
             )
@@ -119,23 +134,24 @@ def tagged_codec(type_: object, members: tuple[ClassCodec, ...]) -> Codec:
         except KeyError:
             raise Refused(expected, show_instead(value, *by_class)) from None
 
-    def tag_of(cls: type[object]) -> AttributeValue:
-        return {"S": cls.__name__}
+    def tag_of(cls: type[object]) -> AttributeMap:
+        name = name_of[cls]
+        return {} if name is None else {tag_name: {"S": name}}
 
     def dump(value: object) -> AttributeValue:
         member = choose(value)
-        return {"M": {TAG: tag_of(member.record.cls), **member.dump_map(value)}}
+        return {"M": {**tag_of(member.record.cls), **member.dump_map(value)}}
 
     def dump_at(value: object, trail: Trail) -> AttributeValue:
         member = choose(value)
-        return {"M": {TAG: tag_of(member.record.cls), **member.dump_map_at(value, trail)}}
+        return {"M": {**tag_of(member.record.cls), **member.dump_map_at(value, trail)}}
 
     def open_(value: AttributeValue) -> tuple[ClassCodec, dict[str, AttributeValue]]:
         item = dict(value["M"])
-        tag = item.pop(TAG, None)
+        tag = item.pop(tag_name, None)
         name = tag.get("S") if tag else None
-        if name not in by_name:
-            found = f"{TAG} {name!r}" if tag else f"a map without {TAG!r}"
+        if name not in by_name or (tag is not None and name is None):
+            found = f"{tag_name} {name!r}" if tag else f"a map without {tag_name!r}"
             raise Refused(expected, found)
         return by_name[name], item
 
@@ -148,15 +164,16 @@ def tagged_codec(type_: object, members: tuple[ClassCodec, ...]) -> Codec:
         return member.load_map_at(item, trail)
 
     def plain(value: Any) -> AttributeValue:
-        name = value.get(TAG) if isinstance(value, dict) else None
-        if name not in by_name:
+        name = value.get(tag_name) if isinstance(value, dict) else None
+        if name not in by_name or not isinstance(value, dict):
             raise Refused(expected, show(value))
-        inner = type(value)((each, part) for each, part in value.items() if each != TAG)
-        return {"M": {TAG: {"S": name}, **from_plain(inner, by_name[name])["M"]}}
+        inner = type(value)((each, part) for each, part in value.items() if each != tag_name)
+        told: AttributeMap = {} if name is None else {tag_name: {"S": name}}
+        return {"M": {**told, **from_plain(inner, by_name[name])["M"]}}
 
     return Codec(
         type_, frozenset({"M"}), dump, load, expected=expected, dump_at=dump_at, load_at=load_at,
-        plain=plain, shape=UnionShape(by_class, TAG), **_merged(members),
+        plain=plain, shape=UnionShape(by_class, TAG) if own is None else None, **_merged(members),
     )  # fmt: skip
 
 

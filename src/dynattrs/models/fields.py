@@ -9,7 +9,7 @@ import dataclasses
 import datetime as dt
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dynattrs.keys import computed
     from dynattrs.keys.computed import ModelKeys
     from dynattrs.mapper import pydantic_classes
+    from dynattrs.mapper.stored_forms import Forms
     from dynattrs.models import vector_fields
     from dynattrs.schema import vectors
 else:
@@ -469,6 +470,23 @@ def options_said(cls: type[object], fields: Mapping[str, Any]) -> dict[str, Fiel
             )
         found[name] = attrs.evolve(options, own_converter=None)
     return found
+
+
+def forms_of(cls: type[object], table: str | Table, said: object) -> Forms | None:
+    """The stored forms of a model's fields: those that are *said*, or those of the nearest model of the
+    same table that it inherits from.
+
+    Raises:
+        ModelError: They are none.
+    """
+    above = [each.forms for each in models_above(cls) if each.table is table]
+    found = above[0] if above and said is None else said
+    # Where there are none, what has them is not loaded.
+    if found is not None and not hasattr(found, "top_level"):
+        raise ModelError(
+            cls.__name__, f"forms={found!r}: the forms of another library, dynattrs.pynamodb.forms"
+        )
+    return cast("Forms | None", found)
 
 
 def models_above(cls: type[object]) -> list[ModelInfo]:

@@ -21,8 +21,8 @@ from dynattrs.expressions.paths import Path, PathData, did_you_mean
 from dynattrs.keys.discriminator import check_apart
 from dynattrs.late_classes import frozen
 from dynattrs.mapper import Mapper, default
-from dynattrs.mapper.carried import NOTHING_CARRIED, assign, carried_by, carry, only_by_carry
-from dynattrs.mapper.class_kinds import check_defaults, record_of
+from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by, carry, only_by_carry
+from dynattrs.mapper.class_kinds import check_defaults
 from dynattrs.mapper.codec import Refused, as_model_error
 from dynattrs.mapper.hints import Undefined, remember_scope, resolving_in
 from dynattrs.models.class_access import (
@@ -31,7 +31,14 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
-from dynattrs.models.fields import DeclaredFields, KeyRole, has_fields, models_above, options_said
+from dynattrs.models.fields import (
+    DeclaredFields,
+    KeyRole,
+    forms_of,
+    has_fields,
+    models_above,
+    options_said,
+)
 from dynattrs.models.hooks import functions
 from dynattrs.models.schema_changes import check_former_names, declare_changes
 from dynattrs.models.specifiers import field, partition_key, sort_key
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
 
     from dynattrs.expressions.operand_types import Instance as _Instance
     from dynattrs.keys.computed import ModelKeys
+    from dynattrs.mapper.stored_forms import Forms
 
 if sys.version_info >= (3, 11):
     from typing import dataclass_transform
@@ -93,6 +101,7 @@ def model(
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
+    forms: Forms | None = None,
     **options: object,
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
@@ -125,6 +134,8 @@ def model(
             refuses what a later one has stored.
         schema_attribute: Where items have their schema version, for a model with `upgrades=`;
             `"schema_version"` if nothing is said.
+        forms: The stored forms of another library for all fields: `dynattrs.pynamodb.forms`. Without
+            it, those of the model of the same table that this one inherits from.
         options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
             are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …
 
@@ -154,7 +165,7 @@ def model(
     def decorate(cls: C) -> C:
         declaration = _Declaration(
             table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
-            before_save, after_load, unique, upgrades, schema_attribute,
+            before_save, after_load, unique, upgrades, schema_attribute, forms,
         )  # fmt: skip
         try:
             made: C = _declare(cls, declaration, dict(options), scope)
@@ -200,6 +211,7 @@ class _Declaration:
     unique: Iterable[Any]
     upgrades: object
     schema_attribute: str | None
+    forms: Forms | None
     #: Whether the class is another library's, and what is said of its fields then.
     mapped: bool = False
     fields: Mapping[str, FieldOptions] = attrs.Factory(dict)
@@ -338,6 +350,7 @@ def map_class(
     unique: Iterable[str | tuple[str, ...]] = (),
     upgrades: Upgrades | None = None,
     schema_attribute: str | None = None,
+    forms: Forms | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> None:
     """Map a class that cannot be decorated: an attrs class, a dataclass, a pydantic model, or a struct of
@@ -363,7 +376,7 @@ def map_class(
         raise ModelError(cls.__name__, "it is mapped already")
     declaration = _Declaration(
         table, declared_indexes(indexes), unknown, mapper or default, _key_templates(keys), kind,
-        before_save, after_load, unique, upgrades, schema_attribute, mapped=True,
+        before_save, after_load, unique, upgrades, schema_attribute, forms, mapped=True,
         fields=options_said(cls, fields or {}),
     )  # fmt: skip
     _check_options(cls, declaration, {})
@@ -418,6 +431,8 @@ def _inform(
         raise ModelError(cls.__name__, f"unknown={unknown!r}: write 'keep', 'drop' or 'forbid'")
     if not isinstance(mapper, Mapper):
         raise ModelError(cls.__name__, f"mapper={mapper!r}: a dynattrs.Mapper is expected")
+    forms = forms_of(cls, table, own.forms)
+    mapper = mapper.formed(forms)
     found = DeclaredFields(cls, mapper, roles, mapped=own.mapped, said=own.fields)
     keys: ModelKeys | None = None
     if isinstance(table, Table):
@@ -437,7 +452,7 @@ def _inform(
     return ModelInfo(
         cls, made, unknown, mapper, dict(found.names), carries, found.options,
         version=found.one("version"), created=found.one("created"), updated=found.one("updated"),
-        keys=keys,
+        keys=keys, forms=forms,
     )  # fmt: skip
 
 
@@ -565,53 +580,3 @@ def path(subject: object, /) -> Any:
     if subject is info.cls and PATHS_ATTRIBUTE in info.cls.__dict__:
         paths = info.cls.__dict__[PATHS_ATTRIBUTE]
     return _Root(info, paths)
-
-
-# --- Instances ----------------------------------------------------------------------------------
-
-
-def evolve(obj: M, /, **changes: object) -> M:
-    """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
-    that the class does not know.
-    """
-    given: Any = obj
-    cls: Any = type(obj)
-    if attrs.has(cls):
-        made: M = attrs.evolve(given, **changes)
-    else:
-        made = _made_again(given, changes)
-    carried = carried_by(obj)
-    if carried is not NOTHING_CARRIED:
-        carry(made, carried)
-    return made
-
-
-def _made_again(obj: Any, changes: dict[str, object]) -> Any:
-    """A copy of an object of another library's class, with *changes*."""
-    cls = type(obj)
-    record = record_of(cls)
-    if record is None:
-        raise ModelError(cls.__name__, "evolve takes an object of a class with fields")
-    names = {each.name: each for each in record.members}
-    for name in changes:
-        if name not in names or not names[name].init:
-            raise TypeError(f"{cls.__name__} has no field {name!r} that it is made of")
-    values = {name: changes.get(name, getattr(obj, name)) for name in names}
-    made = record.build(**{m.argument: values[m.name] for m in record.members if m.init})
-    for member in record.members:
-        if not member.init:
-            assign(made, member.name, values[member.name])
-    return made
-
-
-def asdict(obj: Instance, /, **options: Any) -> dict[str, Any]:
-    """The fields of *obj* as a dict, as `attrs.asdict`."""
-    given: Any = obj
-    return attrs.asdict(given, **options)
-
-
-def fields(model: type[M], /) -> tuple[attrs.Attribute[Any], ...]:
-    """The fields of a model class, as `attrs.fields`."""
-    given: Any = model
-    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(given)
-    return found

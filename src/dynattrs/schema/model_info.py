@@ -320,6 +320,8 @@ class ModelInfo:
     guarding: list[ModelInfo] = field(factory=list)
     #: From each schema version of its items to the next.
     upgrades: tuple[Callable[[dict[str, Any]], Any], ...] = ()
+    #: The stored forms of another library that its fields have (see `dynattrs.mapper.stored_forms`).
+    forms: object | None = None
     #: Whether its upgrades were declared, be it that there are none yet.
     versioned: bool = False
     #: The attribute that holds an item's schema version, from the second on.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
@@ -73,7 +73,7 @@ class QueryVerbs(Generic[M_co]):
     _limit: int | None = None
     _page_size: int | None = None
     _consistent: bool = False
-    _after: str | None = None
+    _after: str | Mapping[str, Any] | None = None
     #: How many segments of a scan are read at once.
     _segments: int | None = None
     #: Which segment is read alone, and of how many.
@@ -137,8 +137,11 @@ class QueryVerbs(Generic[M_co]):
         """Read what every earlier acknowledged write left, at twice the cost; no global index."""
         return self._with(_consistent=True)
 
-    def after(self: Self, cursor: str | None) -> Self:
-        """Go on where a page ended, in this process or another. None is the beginning."""
+    def after(self: Self, cursor: str | Mapping[str, Any] | None) -> Self:
+        """Go on where a page ended, in this process or another. None is the beginning.
+
+        A mapping is a raw key, another program's `last_evaluated_key`: an attribute map, or a dict of fields.
+        """
         return self._with(_after=cursor)
 
     def parallel(self: Self, segments: int) -> Self:

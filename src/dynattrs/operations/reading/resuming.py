@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dynattrs.deferral import deferred
+from dynattrs.errors import CursorError
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.reading import cursors
 from dynattrs.operations.reading.pages import RawPage
 from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
 if TYPE_CHECKING:
+    from dynattrs.operations.reading import raw_keys
     from dynattrs.operations.reading.query import QueryVerbs
+else:
+    # Most queries go on from cursors.
+    raw_keys = deferred("dynattrs.operations.reading.raw_keys")
 
 
 def names(query: QueryVerbs[Any], found: Plan) -> tuple[str, ...]:
@@ -36,6 +42,8 @@ def start(query: QueryVerbs[Any], found: Plan) -> tuple[int, AttributeMap]:
         CursorError: It is another query's, or none.
     """
     secret, asked = query._handle._core.cursor_secret, (query._after, names(query, found))
+    if isinstance(query._after, Mapping):
+        return 0, raw_keys.raw_key(query._info, query._after, asked[1], found.parts, secret)
     if found.parts is None:
         return 0, cursors.decode(*asked, _context(query, found), secret)
     return cursors.decode_part(*asked, _context(query, found), secret, found.parts)
@@ -62,6 +70,8 @@ def segments_left(query: QueryVerbs[Any], found: Plan) -> Mapping[int, Attribute
     total = query._segments or 0
     if query._after is None:
         return dict.fromkeys(range(total))
+    if isinstance(query._after, Mapping):
+        raise CursorError("this scan reads several segments, and a raw key does not say which one")
     secret, asked = query._handle._core.cursor_secret, (query._after, names(query, found))
     return cursors.decode_segments(*asked, _context(query, found), secret, total)
 

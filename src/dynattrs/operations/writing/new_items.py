@@ -18,7 +18,7 @@ from dynattrs.expressions.computed import operands
 from dynattrs.expressions.conditions import PathOperand
 from dynattrs.expressions.paths import Path, data_of
 from dynattrs.expressions.updates import Action
-from dynattrs.mapper.class_kinds import MISSING, record_of
+from dynattrs.mapper.class_kinds import MISSING, NO_VALUE, record_of
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.codec import Trail, explain_dump
 from dynattrs.mapper.key_rules import check_keys
@@ -137,7 +137,7 @@ class NewItem:
     def _default(self, field: FieldCodec, actions: Sequence[Action]) -> AttributeValue | None:
         """What an object without a value has in a field, as it is stored; None for nothing."""
         default = field.member.default
-        if default is MISSING:
+        if default is MISSING or default is NO_VALUE:
             return None
         if isinstance(default, _FACTORY) and default.takes_self:
             self._check_unneeded(field, actions)
@@ -184,7 +184,7 @@ class NewItem:
             field.name
             for field in self._members()
             if field.stored not in self._made
-            and field.member.default is MISSING
+            and (field.member.default is MISSING or field.member.default is NO_VALUE)
             and field.member.init
             and not field.always_set
             and field.name not in only

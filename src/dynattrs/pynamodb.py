@@ -1,0 +1,64 @@
+"""PynamoDB's stored forms, so that old programs and new ones share a table while one takes the other's place.
+
+    @model("songs", forms=pynamodb.forms)      # all fields
+    released: Annotated[datetime, pynamodb.UTCDateTime]      # one
+
+What PynamoDB 5.5 and 6.1 write is read, and what is written both of them read. See the guide, *From
+PynamoDB*.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dynattrs.mapper.pynamodb_extras import (
+    UUID,
+    DelimitedTuple,
+    IntegerDate,
+    Timedelta,
+    TimedeltaMs,
+    TimedeltaUs,
+    Timestamp,
+    TimestampMs,
+    TimestampUs,
+    UnicodeDatetime,
+    UnknownValue,
+)
+from dynattrs.mapper.pynamodb_marks import (
+    Binary,
+    Discriminator,
+    Json,
+    LegacyBinary,
+    LegacyBoolean,
+    UTCDateTime,
+)
+from dynattrs.mapper.stored_forms import Forms
+
+__all__ = [
+    "UUID",
+    "Binary",
+    "DelimitedTuple",
+    "Discriminator",
+    "Forms",
+    "IntegerDate",
+    "Json",
+    "LegacyBinary",
+    "LegacyBoolean",
+    "Timedelta",
+    "TimedeltaMs",
+    "TimedeltaUs",
+    "Timestamp",
+    "TimestampMs",
+    "TimestampUs",
+    "UTCDateTime",
+    "UnicodeDatetime",
+    "UnknownValue",
+    "forms",
+]
+
+#: What PynamoDB 5 and 6 have in common; `forms(version=6, lenient=True)` has other options.
+forms: Final = Forms()
+
+
+def __dir__() -> list[str]:
+    return __all__
