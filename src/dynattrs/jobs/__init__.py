@@ -1,5 +1,18 @@
 """Jobs: work on all items of tables, on one machine or many, which can be stopped and resumed."""
 
+from dynattrs.jobs.checkpoint_folder import in_folder as in_folder
+from dynattrs.jobs.checkpoint_table import in_table as in_table
 from dynattrs.jobs.checkpoints import Checkpoints as Checkpoints
-from dynattrs.jobs.checkpoints import CheckpointsFailed as CheckpointsFailed
+from dynattrs.jobs.errors import CheckpointsFailed as CheckpointsFailed
+from dynattrs.jobs.errors import JobFailed as JobFailed
+from dynattrs.jobs.errors import JobForgotten as JobForgotten
+from dynattrs.jobs.errors import NoSuchJob as NoSuchJob
+from dynattrs.jobs.errors import OtherJob as OtherJob
+from dynattrs.jobs.errors import WorkersDied as WorkersDied
+from dynattrs.jobs.job import Job as Job
+from dynattrs.jobs.job import list as list  # noqa: A004
+from dynattrs.jobs.progress import Progress as Progress
 from dynattrs.jobs.session_specs import SessionSpec as SessionSpec
+from dynattrs.jobs.work import Failure as Failure
+from dynattrs.jobs.work import FileEntry as FileEntry
+from dynattrs.jobs.work import JobRecord as JobRecord

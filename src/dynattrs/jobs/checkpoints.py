@@ -7,30 +7,11 @@ places: see `jobs.ledger`. A place is a table (`in_table`) or a folder (`in_fold
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-from dynattrs.errors import DynattrsError
 from dynattrs.jobs.session_specs import SessionSpec
-from dynattrs.jobs.work import JSON
-
-
-@attrs.define(eq=False, slots=False, repr=False)
-class CheckpointsFailed(DynattrsError):
-    """A job's records cannot be read or written: the folder is gone, the disk is full, a newer version of the
-    library has written them.
-
-    Attributes:
-        place: The table or the folder.
-        problem: What is wrong, and what to do.
-    """
-
-    place: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"checkpoints in {self.place}: {self.problem}"
 
 
 @attrs.frozen
@@ -45,7 +26,7 @@ class Record:
 
     key: str
     revision: int
-    body: Mapping[str, JSON] = attrs.field(factory=dict)
+    body: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 class Store(Protocol):

@@ -19,7 +19,12 @@ class Described(Protocol):
 
 
 #: Each verb's class. They are imported when a job has that verb.
-VERBS: Final[dict[str, str]] = {}
+VERBS: Final[dict[str, str]] = {
+    "count": "dynattrs.jobs.counting:Counting",
+}
+
+#: The verbs that write to tables, whose pages are bounded by what they may write as well.
+WRITING: Final = frozenset({"apply", "copy", "delete", "import_", "migrate"})
 
 
 def work_of(verb: str, description: Mapping[str, JSON], models: Models) -> Work:

@@ -41,6 +41,7 @@ class At:
         job: The job's name.
         run: Made by chance when the job was begun: another job of the same name has another one.
         segment: Which segment, from 0 on.
+        of: How many segments there are.
         step: Which of its steps, from 0 on.
         fence: The fencing number of the segment's owner.
         attempt: Made by chance for each attempt: an executor may run one task twice, at the same time.
@@ -49,6 +50,7 @@ class At:
     job: str
     run: str
     segment: int
+    of: int
     step: int
     fence: int
     attempt: str
@@ -251,17 +253,13 @@ class Work(Protocol):
         """Begin a step. Several threads of a process may call it, each for another segment."""
         ...
 
-    def finish(
-        self, session: Session, record: JobRecord, files: Iterable[FileEntry]
-    ) -> Iterable[FileEntry] | None:
-        """All segments are done: write manifests, remove what does not count. It may be called twice.
+    def finish(self, session: Session, record: JobRecord, files: Iterable[FileEntry]) -> None:
+        """All segments are done: write manifests, remove what does not count. It may be called twice, by two
+        processes at the same time as well.
 
         Args:
             session: A session of the job's.
             record: The job's.
             files: The files that checkpoints name, by segment and step. It may be iterated once.
-
-        Returns:
-            Files that it has written besides; None for none.
         """
         ...

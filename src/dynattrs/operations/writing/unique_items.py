@@ -276,14 +276,15 @@ def _may_lack_guards(info: ModelInfo) -> bool:
         return False
     bases = (info_of(base) for base in info.cls.__mro__[1:])
     above = (each for each in bases if each is not None and each.table.name == info.table.name)
-    own = _names_of_guards(info)
+    own = names_of_guards(info)
     return any(
-        told_by_nothing(other) and not own <= _names_of_guards(other)
+        told_by_nothing(other) and not own <= names_of_guards(other)
         for other in (*models_in(info.table), *above)
     )
 
 
-def _names_of_guards(info: ModelInfo) -> set[str]:
+def names_of_guards(info: ModelInfo) -> set[str]:
+    """What the guards of a model's items have as their attribute `dynattrs.unique`."""
     return {_name(info, fields, declared_by) for fields, declared_by in info.unique.items()}
 
 

@@ -1,0 +1,258 @@
+"""Checkpoints in a folder, one file a record, for processes of one machine or of a shared file system.
+
+A file appears and changes in one piece: it is written beside its place, flushed to the disk and renamed,
+while a lock of the job is held. The lock is the operating system's, which frees it when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import sys
+import threading
+import urllib.parse
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from dynattrs.errors import ModelError
+from dynattrs.jobs.checkpoints import Record, Store
+from dynattrs.jobs.errors import CheckpointsFailed
+from dynattrs.jobs.session_specs import SessionSpec
+
+#: The file that says which job a folder is of.
+_NAME: Final = "name.json"
+_LOCK: Final = "lock"
+#: A folder's name has room for 255 bytes on most file systems.
+_LONGEST: Final = 100
+#: Names that are a folder's as they are; others are no names, or not different ones, on some file system.
+_PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*", re.ASCII)
+
+
+def in_folder(path: str | os.PathLike[str]) -> FolderCheckpoints:
+    """Keep the checkpoints of jobs in a folder, which is made on first use.
+
+    Every process of a job needs the folder: those of one machine, or of several that share a file system
+    with locks.
+
+    Args:
+        path: The folder. A relative one is of the process that begins the job.
+
+    Raises:
+        ModelError: It is no path.
+    """
+    given: object = path
+    if not isinstance(given, (str, os.PathLike)) or not os.fspath(given):
+        raise ModelError("in_folder", f"{path!r}: the path of a folder is expected")
+    return FolderCheckpoints(str(Path(path).absolute()))
+
+
+@attrs.frozen
+class FolderCheckpoints:
+    """What `in_folder` gives.
+
+    Attributes:
+        path: The folder, absolute.
+    """
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"folder {self.path!r}"
+
+    def store(self, job: str, session: SessionSpec) -> Store:
+        return FolderStore(self, job)
+
+    def jobs(self, session: SessionSpec) -> Iterator[str]:
+        with _told(str(self)):
+            folder = Path(self.path)
+            for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    name: str = json.loads((each / _NAME).read_bytes())["job"]
+                    yield name
+
+
+class FolderStore:
+    """The records of one job in a folder."""
+
+    def __init__(self, place: FolderCheckpoints, job: str) -> None:
+        self._place = str(place)
+        self._job = job
+        self._folder = Path(place.path) / folder_name(job)
+
+    def read(self, key: str) -> Record | None:
+        with _told(self._place):
+            return self._read(self._file(key), key)
+
+    def read_all(self, prefix: str = "") -> Iterator[Record]:
+        folder = prefix.rpartition("/")[0]
+        with _told(self._place):
+            for key in sorted(self._keys(folder)):
+                if key.startswith(prefix):
+                    # One that was removed meanwhile is not there.
+                    found = self._read(self._file(key), key)
+                    if found is not None:
+                        yield found
+
+    def write(self, record: Record) -> bool:
+        with _told(self._place):
+            if record.revision == 1:
+                self._begin()
+            with self._locked():
+                found = self._read(self._file(record.key), record.key)
+                if record.revision != (1 if found is None else found.revision + 1):
+                    return False
+                self._replace(record)
+        return True
+
+    def add(self, record: Record) -> None:
+        with _told(self._place):
+            self._replace(record)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with _told(self._place):
+            if not self._folder.is_dir():
+                return
+            with self._locked():
+                for key in keys:
+                    self._file(key).unlink(missing_ok=True)
+            self._prune()
+
+    def _file(self, key: str) -> Path:
+        return self._folder.joinpath(*f"{key}.json".split("/"))
+
+    def _keys(self, folder: str) -> Iterator[str]:
+        for root, _, names in os.walk(self._folder / folder):
+            above = Path(root).relative_to(self._folder).as_posix()
+            for name in names:
+                if name.endswith(".json") and (above != "." or name != _NAME):
+                    yield f"{above}/{name}".removeprefix("./").removesuffix(".json")
+
+    def _read(self, file: Path, key: str) -> Record | None:
+        try:
+            text = file.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            found = json.loads(text)
+            return Record(key, found["revision"], found["body"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise CheckpointsFailed(
+                self._place, f"{file} is no record of a job ({error}); it was changed by hand"
+            ) from error
+
+    def _begin(self) -> None:
+        """Make the folder of the job, with its name."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / _NAME).exists():
+            self._put(self._folder / _NAME, {"job": self._job})
+
+    def _replace(self, record: Record) -> None:
+        file = self._file(record.key)
+        if not self._folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the folder is gone", str(self._folder))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._put(file, {"revision": record.revision, "body": record.body})
+
+    def _put(self, file: Path, what: Any) -> None:
+        beside = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            with beside.open("xb") as out:
+                out.write(json.dumps(what, indent=1, ensure_ascii=True).encode())
+                out.flush()
+                os.fsync(out.fileno())
+            beside.replace(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+        _flush_folder(file.parent)
+
+    def _prune(self) -> None:
+        """Remove what is left of a job without records."""
+        for root, _, names in os.walk(self._folder, topdown=False):
+            folder = Path(root)
+            if folder == self._folder and any(
+                each.is_dir() or each.name not in (_NAME, _LOCK) for each in folder.iterdir()
+            ):
+                return
+            with contextlib.suppress(OSError):
+                for name in names:
+                    if folder == self._folder or name.startswith("."):
+                        (folder / name).unlink()
+                folder.rmdir()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Generator[None]:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        handle = os.open(self._folder / _LOCK, flags, 0o666)
+        try:
+            _lock(handle)
+            yield
+        finally:
+            os.close(handle)  # which frees it
+
+
+def folder_name(job: str) -> str:
+    """The name of a job's folder: different for different jobs on every file system."""
+    if _PLAIN.fullmatch(job) and len(job) <= _LONGEST:
+        return job
+    digest = hashlib.sha256(job.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    shown = urllib.parse.quote(job, safe="", errors="replace").replace("%", "_")
+    shown = re.sub(r"[^a-z0-9_-]", "-", shown.lower())[: _LONGEST - 20]
+    # No name of the other form has two tildes.
+    return f"~{shown}~{digest}"
+
+
+@contextlib.contextmanager
+def _told(place: str) -> Generator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CheckpointsFailed(
+            place, f"{error.filename} is gone: the folder was removed while the job ran"
+        ) from error
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "the disk is full; make room and call job.resume()",
+            errno.EDQUOT: "the quota is used up; make room and call job.resume()",
+            errno.EACCES: "this user may not write there",
+            errno.EROFS: "the file system cannot be written to",
+        }.get(error.errno or 0, "nothing more is written down")
+        raise CheckpointsFailed(place, f"{error}; {remedy}") from error
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        while True:
+            try:
+                msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # it tries for ten seconds
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EDEADLK):
+                    raise
+            else:
+                return
+
+    def _flush_folder(folder: Path) -> None:
+        """It has no such thing."""
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def _flush_folder(folder: Path) -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

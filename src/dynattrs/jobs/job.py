@@ -1,0 +1,359 @@
+"""`Job`: work on all items of some models or tables, which can be stopped at any instant and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from dynattrs.errors import ModelError
+from dynattrs.jobs.checkpoint_table import in_table
+from dynattrs.jobs.checkpoints import Checkpoints
+from dynattrs.jobs.errors import JobFailed, NoSuchJob, OtherJob
+from dynattrs.jobs.executors import AnyExecutor, RealTime, check_guarded, workers_of
+from dynattrs.jobs.ledger import Ledger, Segment
+from dynattrs.jobs.progress import Progress, progress_of
+from dynattrs.jobs.rates import Rates
+from dynattrs.jobs.running import Options, Running
+from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.slices import JobPlan
+from dynattrs.jobs.verbs import WRITING, work_of
+from dynattrs.jobs.which_items import models_of, names_of
+from dynattrs.jobs.work import Failure, FileEntry, JobRecord, Models, Work
+from dynattrs.operations.leases import owner_name, seconds_of
+from dynattrs.quoting import shortened
+
+#: A partition key has room for more, and a file's name for less.
+_LONGEST_NAME: Final = 200
+#: More segments than workers, so that all of them have something to do until the end.
+_SEGMENTS_A_WORKER: Final = 8
+_LEAST_SEGMENTS: Final = 16
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html
+_MOST_SEGMENTS: Final = 1_000_000
+
+
+class Job:
+    """Work on all items of some models or tables, by processes of this machine or an executor of any kind.
+
+        job = Job("backfill-2026-11", models=[Person], session=SessionSpec(region_name="eu-west-1"),
+                  read_units=500, write_units=200)
+        job.apply(backfill)
+
+    Each of its verbs begins the job, and returns when all of it is done. A job that was stopped, killed or
+    has failed goes on where it was: with `resume()`, or when the same verb is called again with the same
+    arguments, in whatever process. Several processes may do so at once, and share the work and the rates.
+
+    Args:
+        name: What it is called where its checkpoints are.
+        models: The models whose items it is for, with those of their subclasses and the guards of their
+            unique values; a `Table` stands for all that is in it. Models, tables and functions have to
+            be importable: at the top of a module. Without them the job can be resumed, and looked at.
+        session: How each process makes its session.
+        checkpoints: Where it writes down how far it is: `in_table(...)` or `in_folder(...)`.
+        segments: In how many parts each table is read; eight for each worker by default, and at least 16.
+            It is written down when the job begins.
+        read_units: How many read units a second it may consume, all of its workers together; None for any.
+        write_units: How many write units a second. Checkpoints come on top of both: a unit or two for each
+            ten seconds of each worker.
+        workers: How many slices are under way at once; as many as the machine has cores, or the executor has
+            workers, by default.
+        lease: How long other processes of the job wait until one that has said nothing is taken for dead,
+            and its segments are gone on with.
+        timeout: How long a slice may go on, which is to take ten seconds, until it is taken for lost and done
+            again. A function of yours that takes long for each item may need more.
+        on_progress: Called with the `Progress` now and then while a verb works, from its thread.
+
+    Raises:
+        ModelError: An argument is none that can be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        models: Models = (),
+        session: SessionSpec = SessionSpec(),  # noqa: B008 - it is frozen
+        checkpoints: Checkpoints = in_table(),  # noqa: B008 - as well
+        segments: int | None = None,
+        read_units: float | None = None,
+        write_units: float | None = None,
+        workers: int | None = None,
+        lease: timedelta = timedelta(seconds=15),
+        timeout: timedelta = timedelta(minutes=15),
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> None:
+        self.name = _name(name)
+        if not isinstance(session, SessionSpec):
+            raise ModelError("Job", f"session={session!r}: a SessionSpec(...) is expected")
+        if not isinstance(checkpoints, Checkpoints):
+            raise ModelError(
+                "Job", f"checkpoints={checkpoints!r}: in_table(...) or in_folder(...) is expected"
+            )
+        if on_progress is not None and not callable(on_progress):
+            raise ModelError("Job", f"on_progress={on_progress!r}: a function is expected")
+        self._models = tuple(models)
+        self._names = names_of(self._models, "Job")
+        self._spec, self._checkpoints = session, checkpoints
+        self._segments = _count("segments", segments, _MOST_SEGMENTS)
+        self._read_units = _units("read_units", read_units)
+        self._write_units = _units("write_units", write_units)
+        self._width = _count("workers", workers, 10_000)
+        self._lease = seconds_of("Job", "lease", lease, least=0.5)
+        self._timeout = seconds_of("Job", "timeout", timeout, least=1.0)
+        self._on_progress = on_progress
+
+    def __repr__(self) -> str:
+        return f"<Job {self.name!r} with checkpoints in {self._checkpoints}>"
+
+    # --- Verbs ----------------------------------------------------------------------------------
+
+    def count(self, *, where: object = None, executor: AnyExecutor | None = None) -> Progress:
+        """Count the items of each model: `counts` of the result has them by its name.
+
+        Args:
+            where: A condition on fields of the models; None counts all.
+            executor: What runs it: `"processes"` of this machine, the default; `"threads"`; an `Executor`,
+                such as `client.get_executor()` of Dask; or the address of a scheduler of Dask's.
+
+        Raises:
+            OtherJob: A job of that name was begun, and does something else.
+            JobFailed: Segments could not be worked through.
+            CheckpointsFailed: Nothing can be written down where the checkpoints are.
+            ModelError: Something cannot be imported by other processes.
+            DynattrsError: As the service refused something.
+        """
+        from dynattrs.jobs.counting import Counting
+
+        return self._do(Counting.of(self._needed("count"), where), executor)
+
+    # --- Its life -------------------------------------------------------------------------------
+
+    def resume(self, *, executor: AnyExecutor | None = None) -> Progress:
+        """Go on with the job as it was begun, and return when it is done. Segments that have failed are tried
+        again. Rates, workers and the executor are those of this call.
+
+        Raises:
+            NoSuchJob: It was not begun.
+            OtherJob: It was begun for other models.
+            JobFailed: Segments could not be worked through.
+        """
+        record = self._record()
+        self._check_models(record)
+        models = models_of(record.models, "Job")
+        work = work_of(record.verb, record.description, models)
+        return self._run(work, record, executor)
+
+    def progress(self) -> Progress:
+        """How far it is, also while other processes work on it.
+
+        Raises:
+            NoSuchJob: It was not begun.
+        """
+        record, ledger = self._record(), self._ledger()
+        return progress_of(record, ledger.segments(record), len(ledger.parents(record.run)))
+
+    def status(self) -> JobRecord:
+        """What was written down when it began: its verb, arguments and models.
+
+        Raises:
+            NoSuchJob: It was not begun.
+        """
+        return self._record()
+
+    def failures(self) -> Iterator[Failure]:
+        """The items, lines or records that could not be worked on, by segment and step. Of one step no more
+        than 2,000 are kept; `progress().failures` counts all.
+
+        Raises:
+            NoSuchJob: It was not begun.
+        """
+        return self._ledger().failures(self._record())
+
+    def files(self) -> Iterator[FileEntry]:
+        """The files that it has written and that count, by segment and step.
+
+        Raises:
+            NoSuchJob: It was not begun.
+        """
+        return self._ledger().files(self._record())
+
+    def errors(self) -> dict[int, str]:
+        """What segments have failed with, by their numbers.
+
+        Raises:
+            NoSuchJob: It was not begun.
+        """
+        return _errors(self._ledger().segments(self._record()))
+
+    def forget(self) -> int:
+        """Remove its records, so that another job may have its name; how many there were. Processes that work
+        on it stop. What it has written to tables and folders stays.
+        """
+        return self._ledger().forget()
+
+    # --- How it goes on -------------------------------------------------------------------------
+
+    def _needed(self, verb: str) -> Models:
+        """The models, which a verb cannot begin without."""
+        if not self._models:
+            raise ModelError("Job", f"{verb} needs models=[...]: at least one model, or a Table")
+        return self._models
+
+    def _do(self, work: Work, executor: AnyExecutor | None) -> Progress:
+        """Begin a job with this work, or go on with it."""
+        description = json.loads(json.dumps(work.describe()))
+        found = self._ledger().job()
+        if found is not None:
+            self._check_models(found)
+            if found.verb != work.verb:
+                raise OtherJob(self.name, f"does {found.verb}, and was asked to {work.verb}")
+            if found.description != description:
+                raise OtherJob(
+                    self.name, _difference(work.verb, dict(found.description), description)
+                )
+        return self._run(work, found, executor)
+
+    def _run(self, work: Work, record: JobRecord | None, executor: AnyExecutor | None) -> Progress:
+        if record is not None and record.state == "finished":
+            return self.progress()
+        check_guarded()
+        session, ledger, time = session_of(self._spec), self._ledger(), RealTime()
+        workers = workers_of(executor, self._width)
+        with contextlib.closing(workers):
+            work.check(session)
+            if record is None:
+                wanted = self._segments or max(_LEAST_SEGMENTS, _SEGMENTS_A_WORKER * workers.width)
+                new = JobRecord(
+                    name=self.name,
+                    verb=work.verb,
+                    description=work.describe(),
+                    models=self._names,
+                    segments=work.source().segments(session, wanted),
+                    run=uuid.uuid4().hex[:12],
+                    state="running",
+                    began=time.stamp(),
+                )
+                workers.check(self._plan(new))
+                record = ledger.begin(new)
+            plan = self._plan(record)
+            workers.check(plan)
+            record = ledger.mark(record, "running", None)
+            if record.state == "finished":
+                return self.progress()
+            name = owner_name(session._core.environment)
+            options = Options(name, self._lease, self._timeout, self._on_progress)
+            rates = Rates(
+                self._read_units, self._write_units, workers.width, writes=work.verb in WRITING
+            )
+            return self._end(
+                work, record, Running(plan, record, ledger, workers, rates, time, options)
+            )
+
+    def _end(self, work: Work, record: JobRecord, running: Running) -> Progress:
+        ledger, time = self._ledger(), RealTime()
+        segments = running.run()
+        errors = _errors(segments)
+        if errors:
+            ledger.mark(record, "failed", time.stamp())
+            raise JobFailed(self.name, record.segments, errors)
+        work.finish(session_of(self._spec), record, ledger.files(record))
+        record = ledger.mark(record, "finished", time.stamp())
+        return progress_of(record, segments, 0)
+
+    def _plan(self, record: JobRecord) -> JobPlan:
+        return JobPlan(
+            job=self.name,
+            run=record.run,
+            verb=record.verb,
+            description=json.dumps(record.description, sort_keys=True),
+            models=tuple(record.models),
+            segments=record.segments,
+            session=self._spec,
+            checkpoints=self._checkpoints,
+            lease=self._lease,
+        )
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self._checkpoints.store(self.name, self._spec), self.name)
+
+    def _record(self) -> JobRecord:
+        found = self._ledger().job()
+        if found is None:
+            raise NoSuchJob(self.name, str(self._checkpoints))
+        return found
+
+    def _check_models(self, record: JobRecord) -> None:
+        if self._names and tuple(record.models) != self._names:
+            begun, given = ", ".join(record.models), ", ".join(self._names)
+            raise OtherJob(self.name, f"was begun for {begun}, and not for {given}")
+
+
+# --- Arguments ----------------------------------------------------------------------------------
+
+
+def _name(name: object) -> str:
+    fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME
+    if not fits or not str(name).strip() or not _encodable(str(name)):
+        raise ModelError("Job", f"name={name!r}: 1 to {_LONGEST_NAME} characters are expected")
+    return str(name)
+
+
+def _encodable(text: str) -> bool:
+    from dynattrs import utf8
+
+    return utf8.encodable(text)
+
+
+def _count(name: str, value: object, most: int) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= most:
+        raise ModelError("Job", f"{name}={value!r}: an int from 1 to {most:,} is expected")
+    return value
+
+
+def _units(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, (int, float)) and number and 0 < float(value) < math.inf:
+        return float(value)
+    raise ModelError(
+        "Job", f"{name}={value!r}: a positive number of capacity units a second is expected"
+    )
+
+
+def _difference(verb: str, begun: dict[str, Any], given: dict[str, Any]) -> str:
+    names = [name for name in (*begun, *given) if begun.get(name) != given.get(name)]
+    name = names[0]
+    old, new = (_shown(each.get(name)) for each in (begun, given))
+    return f"was begun as {verb} with {name}={old}, and not with {name}={new}"
+
+
+def _shown(argument: Any) -> str:
+    if isinstance(argument, dict) and "text" in argument:  # a condition
+        return str(argument["text"])
+    return shortened(json.dumps(argument, ensure_ascii=False))
+
+
+def _errors(segments: Sequence[Segment]) -> dict[int, str]:
+    return {each.number: each.error for each in segments if each.error is not None}
+
+
+# At the end, because it is called as the builtin is.
+def list(  # noqa: A001
+    checkpoints: Checkpoints,
+    *,
+    session: SessionSpec = SessionSpec(),  # noqa: B008
+) -> Sequence[str]:
+    """The names of the jobs that have records in a place, in order.
+
+    Args:
+        checkpoints: `in_table(...)` or `in_folder(...)`.
+        session: How to make a session, where it is a table.
+    """
+    return sorted(checkpoints.jobs(session))

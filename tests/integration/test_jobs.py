@@ -1,0 +1,173 @@
+"""Jobs on whole tables: what they count and write down, in threads and processes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import job_models
+from dynattrs import begins_with, jobs
+from dynattrs.errors import ConditionError, ModelError
+from job_models import Order, Person, Thing
+
+
+@pytest.fixture
+def spec(endpoint, table_prefix, monkeypatch):
+    """How the processes of a job make their sessions; they find credentials in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.credentials["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.credentials["aws_secret_access_key"])
+    return jobs.SessionSpec(
+        region_name="us-east-1", endpoint_url=endpoint.url, table_prefix=table_prefix
+    )
+
+
+@pytest.fixture
+def session(spec):
+    with spec.session() as session:
+        session.tables.create(job_models.shop, job_models.things)
+        yield session
+
+
+@pytest.fixture(params=["table", "folder"])
+def checkpoints(request, tmp_path):
+    return jobs.in_table() if request.param == "table" else jobs.in_folder(tmp_path)
+
+
+def fill(session, *, orders: int = 300, people: int = 20, things: int = 100) -> None:
+    session.save_all(Order(str(n % 17), n) for n in range(orders))
+    session.save_all(
+        Person(str(n), f"{n}@example.com", "SE" if n % 2 else "NO") for n in range(people)
+    )
+    session.save_all(Thing(str(n), n) for n in range(things))
+
+
+def test_items_are_counted_by_model_with_guards(spec, session, checkpoints):
+    fill(session)
+    job = jobs.Job(
+        "count", models=[Person, Order, Thing], session=spec, checkpoints=checkpoints, segments=4
+    )
+
+    done = job.count(executor="threads")
+
+    assert done.counts == {"Order": 300, "Person": 20, "Thing": 100, "guards": 20}
+    assert (done.state, done.segments, done.done, done.failed) == ("finished", 8, 8, 0)
+    assert done.scanned == 440
+    assert done.fraction == 1.0
+    assert done.ended is not None
+    assert "300 Order" in str(done)
+    assert job.progress() == done
+
+
+def test_a_finished_job_does_nothing_again(spec, session, checkpoints):
+    fill(session, things=0)
+    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=2)
+    done = job.count(executor="threads")
+    session.insert(Person("new", "new@example.com"))
+
+    assert job.count(executor="threads") == done
+    assert job.resume(executor="threads") == done
+    assert job.forget() == 3
+    assert job.count(executor="threads").counts["Person"] == 21
+
+
+def test_a_condition_is_asked_by_the_service(spec, session, checkpoints):
+    fill(session)
+    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=3)
+
+    done = job.count(
+        where=(Person.country == "SE") & begins_with(Person.email, "1"), executor="threads"
+    )
+
+    assert done.counts == {"Person": 6}
+    assert done.scanned == 340
+
+
+def test_a_table_stands_for_all_that_is_in_it(spec, session, checkpoints, client):
+    fill(session, things=0)
+    table = f"{spec.table_prefix}jobs-shop"
+    client.put_item(TableName=table, Item={"pk": {"S": "stray"}, "sk": {"S": "stray"}})
+    job = jobs.Job("count", models=[job_models.shop], session=spec, checkpoints=checkpoints)
+
+    done = job.count(executor="threads")
+
+    assert done.counts == {"Order": 300, "Person": 20, "guards": 20, "others": 1}
+
+
+def test_what_no_model_knows_is_reported_and_ends_nothing(spec, session, checkpoints, client):
+    fill(session, things=0)
+    table = f"{spec.table_prefix}jobs-shop"
+    client.put_item(TableName=table, Item={"pk": {"S": "stray"}, "sk": {"S": "stray"}})
+    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=2)
+
+    done = job.count(executor="threads")
+
+    assert (done.counts, done.failures) == ({"Person": 20, "guards": 20}, 1)
+    [failure] = job.failures()
+    assert failure.key == {"pk": {"S": "stray"}, "sk": {"S": "stray"}}
+    assert failure.model == "Person"
+    assert failure.what.startswith("MappingError: ")
+
+
+def test_other_arguments_are_another_job(spec, session, checkpoints):
+    fill(session, things=0)
+    options = {"session": spec, "checkpoints": checkpoints, "segments": 2}
+    jobs.Job("count", models=[Person], **options).count(executor="threads")
+
+    with pytest.raises(jobs.OtherJob, match=r"where=Person.country == 'NO'; call job\.resume"):
+        jobs.Job("count", models=[Person], **options).count(where=Person.country == "NO")
+    with pytest.raises(jobs.OtherJob, match="was begun for job_models:Person, and not for"):
+        jobs.Job("count", models=[Order], **options).count()
+    assert jobs.Job("count", **options).resume().counts["Person"] == 20
+
+
+def test_a_job_that_was_not_begun_is_named(spec, session, checkpoints):
+    job = jobs.Job("nothing", models=[Person], session=spec, checkpoints=checkpoints)
+    for ask in (job.resume, job.progress, job.status, job.failures, job.files, job.errors):
+        with pytest.raises(jobs.NoSuchJob, match=r"there is no job 'nothing' in (table|folder)"):
+            ask()
+    assert job.forget() == 0
+
+
+ODD = ["a/b", "..", "Ä ö\n", "CON", "con", "x" * 200, "a#b%2F", " x"]
+
+
+def test_names_may_be_odd(spec, session, checkpoints):
+    session.save(Thing("a"))
+    for name in ODD:
+        job = jobs.Job(name, models=[Thing], session=spec, checkpoints=checkpoints, segments=1)
+        assert job.count(executor="threads").counts == {"Thing": 1}
+
+    assert jobs.list(checkpoints, session=spec) == sorted(ODD)
+
+
+@pytest.mark.smoke
+def test_processes_count_as_threads_do(spec, session, checkpoints):
+    fill(session)
+    job = jobs.Job(
+        "count", models=[Person], session=spec, checkpoints=checkpoints, segments=3, workers=2
+    )
+
+    done = job.count(where=Person.country == "SE")
+
+    assert done.counts == {"Person": 10}
+
+
+def test_an_executor_of_the_program_is_used_and_left_open(spec, session, checkpoints):
+    fill(session)
+    job = jobs.Job("count", models=[Thing], session=spec, checkpoints=checkpoints, segments=3)
+    with ThreadPoolExecutor(2) as executor:
+        assert job.count(executor=executor).counts == {"Thing": 100}
+        assert executor.submit(int, "1").result() == 1
+
+
+def test_arguments_that_make_no_sense_are_refused(spec, checkpoints):
+    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints)
+    with pytest.raises(ModelError, match="'processes', 'threads', an Executor"):
+        job.count(executor="processors")
+    with pytest.raises(ConditionError):
+        job.count(where=True)
+    with pytest.raises(ConditionError, match="speaks of Thing, and the job is for Person"):
+        job.count(where=Thing.n > 3)
+    with pytest.raises(ModelError, match="models="):
+        jobs.Job("count", session=spec, checkpoints=checkpoints).count()
