@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-
 import click
 
 from dynattrs.errors import CursorError
@@ -13,6 +9,7 @@ from dynattrs.operations.writing.migration import Migrated
 from dynattrs.schema.model_info import model_info
 from dynattrs.tools.command.options import Connection, changing, connected, endpoint_of, is_local
 from dynattrs.tools.command.outcomes import FAILED, NONE, OK, agreed, note
+from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.python_conditions import condition_of
 from dynattrs.tools.command.subjects import Subjects, SubjectsType
 
@@ -62,12 +59,14 @@ def migrate(
         if not agreed(what, where=endpoint, local=local, yes=yes, dry_run=dry_run):
             return NONE
         done = Migrated(0, 0, 0, after)
-        with _progress(count) as shown:
+        # The service counts a table's items every six hours.
+        with progress_bar("Migrating", count or None) as shown:
 
             def on_page(page: Migrated) -> None:
                 nonlocal done
                 done = page
-                shown(page)
+                total = max(count, page.scanned) if page.cursor else page.scanned
+                shown(page.scanned, total, f"{page.scanned:,}/{total:,}")
 
             try:
                 done = session.migrate(
@@ -92,32 +91,3 @@ def _tell(done: Migrated) -> None:
     note(f"Read {done.scanned:,} items, rewrote {done.rewritten:,}, left out {done.failed:,}.")
     if done.cursor is not None:
         note(f"To go on: --after {done.cursor}")
-
-
-@contextmanager
-def _progress(count: int) -> Generator[Callable[[Migrated], object], None, None]:
-    """A bar for a person; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda page: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        # The service counts a table's items every six hours.
-        task = progress.add_task("Migrating", total=count or None)
-
-        def show(page: Migrated) -> None:
-            total = max(count, page.scanned) if page.cursor else page.scanned
-            progress.update(task, completed=page.scanned, total=total)
-
-        yield show
