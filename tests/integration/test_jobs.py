@@ -121,6 +121,28 @@ def test_other_arguments_are_another_job(spec, session, checkpoints):
     assert jobs.Job("count", **options).resume().counts["Person"] == 20
 
 
+def test_a_job_is_resumed_with_the_sessions_that_it_was_begun_with(spec, session, tmp_path):
+    """Their names of tables above all: without them it would go on in other tables."""
+    place = jobs.in_folder(tmp_path)
+    session.tables.delete(Thing)
+    with pytest.raises(jobs.JobFailed):
+        jobs.Job("count", models=[Thing], session=spec, checkpoints=place, segments=2).count(
+            executor="threads"
+        )
+    session.tables.create(job_models.things)
+    session.save(Thing("a"))
+
+    other = jobs.SessionSpec(table_prefix="other-", endpoint_url=spec.endpoint_url)
+    with pytest.raises(
+        jobs.OtherJob, match=f"table_prefix='{spec.table_prefix}', and not with 'oth"
+    ):
+        jobs.Job("count", session=other, checkpoints=place).resume(executor="threads")
+    with pytest.raises(jobs.OtherJob, match="was begun with table_prefix="):
+        jobs.Job("count", models=[Thing], session=other, checkpoints=place).count()
+
+    assert jobs.Job("count", checkpoints=place).resume(executor="threads").counts == {"Thing": 1}
+
+
 def test_a_job_that_was_not_begun_is_named(spec, session, checkpoints):
     job = jobs.Job("nothing", models=[Person], session=spec, checkpoints=checkpoints)
     for ask in (job.resume, job.progress, job.status, job.failures, job.files, job.errors):

@@ -4,6 +4,7 @@ objects in it; and by Stubber what no engine does: botocore checks what is asked
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import io
@@ -300,6 +301,28 @@ def test_of_other_prefixes_nothing_is_listed(account: Account):
 
     with Session(client=account.session.client, table_prefix="others-") as others:
         assert others.tables.exports() == ()
+
+
+@pytest.mark.threads_only(reason="it is of asyncio")
+def test_awaiting_a_handle_waits_and_may_be_cancelled(aws_arguments: dict[str, str]):
+    aio = pytest.importorskip("dynattrs.aio", reason="pip install 'dynattrs[aio]'")
+    get_session = pytest.importorskip("aiobotocore.session").get_session
+    told: list[ExportReport] = []
+
+    async def go() -> None:
+        async with get_session().create_client("dynamodb", **aws_arguments) as client:
+            async with aio.AsyncSession(client=client) as session:
+                await session.tables.create(Event)
+                export = await session.tables.export_to_s3(Event, "s3://files")
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(export.wait(progress=told.append), 0.02)
+                assert (await export).status == "COMPLETED"
+                assert await export == export.report == await export.wait()
+                again = await session.tables.describe_export(export.arn)
+                assert await again == export.report
+
+    asyncio.run(go())
+    assert [each.status for each in told] == ["IN_PROGRESS"]
 
 
 # --- What cannot be meant -------------------------------------------------------------------------

@@ -134,15 +134,19 @@ class Job:
 
     def resume(self, *, executor: AnyExecutor | None = None) -> Progress:
         """Go on with the job as it was begun, and return when it is done. Segments that have failed are tried
-        again. Rates, workers and the executor are those of this call.
+        again. Rates, workers and the executor are those of this call. Sessions are made as they were when the
+        job was begun, where it was given no `session=`.
 
         Raises:
             NoSuchJob: It was not begun.
-            OtherJob: It was begun for other models.
+            OtherJob: It was begun for other models, or with other names of tables.
             JobFailed: Segments could not be worked through.
         """
         record = self._record()
         self._check_models(record)
+        if self._spec == SessionSpec():
+            self._spec = SessionSpec.described(record.session)
+        self._check_tables(record)
         models = models_of(record.models, "Job")
         work = work_of(record.verb, record.description, models)
         return self._run(work, record, executor)
@@ -209,6 +213,7 @@ class Job:
         found = self._ledger().job()
         if found is not None:
             self._check_models(found)
+            self._check_tables(found)
             if found.verb != work.verb:
                 raise OtherJob(self.name, f"does {found.verb}, and was asked to {work.verb}")
             if found.description != description:
@@ -233,6 +238,7 @@ class Job:
                     description=work.describe(),
                     models=self._names,
                     segments=work.source().segments(session, wanted),
+                    session=self._spec.describe(),
                     run=uuid.uuid4().hex[:12],
                     state="running",
                     began=time.stamp(),
@@ -290,6 +296,14 @@ class Job:
         if self._names and tuple(record.models) != self._names:
             begun, given = ", ".join(record.models), ", ".join(self._names)
             raise OtherJob(self.name, f"was begun for {begun}, and not for {given}")
+
+    def _check_tables(self, record: JobRecord) -> None:
+        """Refuse a session that gives tables other real names than the job's have."""
+        begun = SessionSpec.described(record.session)
+        for name in ("table_prefix", "tables"):
+            one, other = (getattr(each, name) for each in (begun, self._spec))
+            if (one or None) != (other or None):
+                raise OtherJob(self.name, f"was begun with {name}={one!r}, and not with {other!r}")
 
 
 # --- Arguments ----------------------------------------------------------------------------------

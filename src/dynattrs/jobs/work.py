@@ -165,6 +165,7 @@ class JobRecord:
         description: What `Work.describe` gave.
         models: The importable names of its models and tables.
         segments: How many segments its source has.
+        session: What `SessionSpec.describe` gave of its sessions.
         run: Made by chance when it was begun.
         state: Whether it is finished. A job that has failed can be resumed.
         began: When it was begun, in ISO 8601.
@@ -176,6 +177,7 @@ class JobRecord:
     description: Mapping[str, JSON]
     models: Sequence[str]
     segments: int
+    session: Mapping[str, JSON]
     run: str
     state: State
     began: str
