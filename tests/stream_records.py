@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def parsed(value: Any) -> Any:
-    """An attribute map as botocore has it: bytes are `bytes`. What is no base64 stays as it is."""
+    """An attribute map as botocore has it: bytes are `bytes`. What is not base64 stays as it is."""
     if isinstance(value, dict):
         with contextlib.suppress(TypeError, ValueError):
             if set(value) == {"B"} and isinstance(value["B"], str):

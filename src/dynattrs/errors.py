@@ -40,7 +40,7 @@ class DynattrsError(Exception):
 class ModelError(DynattrsError, TypeError):
     """A model cannot mean what its declaration says. Raised when the class is decorated.
 
-    Also raised where something that is no model is used as one, and for arguments of a `Session` or
+    Also raised where something that is not a model is used as one, and for arguments of a `Session` or
     a `Table` that contradict each other.
     """
 

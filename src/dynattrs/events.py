@@ -235,7 +235,7 @@ def check_plain(subject: str, name: str, function: object) -> None:
     """Refuse what cannot be called here and now.
 
     Raises:
-        ModelError: It is no function, or a coroutine function, which nobody would await.
+        ModelError: It is not a function, or a coroutine function, which nobody would await.
     """
     import inspect
 

@@ -75,7 +75,7 @@ def _has_enums(value: Any) -> bool:
 
 def _with_enums(value: Any) -> str:
     if isinstance(value, enum.Enum):
-        # A flag of several members has no name, or one that is no name in Python.
+        # A flag of several members has no name, or one that is not a name in Python.
         name: Any = value.name
         named = name is not None and name.isidentifier()
         return f"{type(value).__name__}.{name}" if named else repr(value)

@@ -434,8 +434,8 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "nothing declared": (["diff", "json"], 2, "declares no model and no Table"),
     "a broken module": (["diff", "broken"], 2, "broken cannot be imported: ZeroDivisionError"),
     "a module that ends": (["diff", "ending:app"], 2, "it calls sys.exit(0) when it is imported"),
-    "a file that is no module": (["diff", "my-music.py:Song"], 2, "call the file my_music.py"),
-    "no amount": (["cost", "shop:app", "--read-price", "nan"], 2, "nan is no amount"),
+    "a file that is not a module": (["diff", "my-music.py:Song"], 2, "call the file my_music.py"),
+    "no amount": (["cost", "shop:app", "--read-price", "nan"], 2, "nan is not an amount"),
     "another amount": (["cost", "shop:app", "--scan", "--reads", "5"], 2, "with --times"),
     "no file": (["diff", "nothing.py:app"], 2, "there is no file 'nothing.py'"),
     "several tables": (["query", "shop", "x == 1"], 2, "models of several tables"),
@@ -705,7 +705,7 @@ def test_nothing_is_written_elsewhere_without_being_told_to(
 ):  # fmt: skip
     """The engine as a proxy on the way to a service elsewhere, which it answers for."""
     if endpoint.engine != "embedded":
-        pytest.skip("it is no proxy")
+        pytest.skip("it is not a proxy")
     elsewhere = "http://dynamodb.example.com"
     monkeypatch.setenv("HTTP_PROXY", endpoint.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", elsewhere)
@@ -837,7 +837,7 @@ def test_in_a_terminal_the_user_is_asked(
     code: int,
 ):  # fmt: skip
     if endpoint.engine != "embedded":
-        pytest.skip("it is no proxy")
+        pytest.skip("it is not a proxy")
     elsewhere = {"HTTP_PROXY": endpoint.url, "AWS_ENDPOINT_URL_DYNAMODB": "http://example.com"}
 
     found, seen = in_terminal([*COMMAND, "create", "shop:app"], answer, **elsewhere)

@@ -328,7 +328,10 @@ class Simple(pydantic.BaseModel):
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ({"nte": field(name="x")}, r"fields names 'nte', which is no field; did you mean 'note'"),
+        (
+            {"nte": field(name="x")},
+            r"fields names 'nte', which is not a field; did you mean 'note'",
+        ),
         ({"note": 3}, r"Simple\.note: fields has 3 for it; write field\(\.\.\.\)"),
         ({"note": attrs.field()}, r"write field\(\.\.\.\)"),
         ({"note": field(default="x")}, "are its class's own"),

@@ -176,7 +176,7 @@ def test_another_value_in_the_way_is_named(session: Session, update: Any):
     put(session, meta={"M": {"x": {"S": "text"}}})
 
     with pytest.raises(
-        ConditionError, match=r"Person\.meta\['x'\] is stored as .*text.*, which is no map"
+        ConditionError, match=r"Person\.meta\['x'\] is stored as .*text.*, which is not a map"
     ):
         update(session, set_(Person.meta["x"]["y"], 1))
 

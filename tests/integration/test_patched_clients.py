@@ -154,7 +154,7 @@ def run(
 @pytest.mark.parametrize("kind", [Mock, AsyncMock])
 @pytest.mark.parametrize("of", ["class", "client"])
 def test_methods_of_an_awaited_client(run: Any, kind: Any, of: str):
-    """A mock of such a method is no coroutine function, unless the test makes it one."""
+    """A mock of such a method is not a coroutine function, unless the test makes it one."""
 
     async def test(session: Any, client: Any) -> None:
         owner = type(client) if of == "class" else client

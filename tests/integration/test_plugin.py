@@ -506,8 +506,8 @@ def test_dynamodb_local_is_started_once_for_all_processes(
     [
         ("https://dynamodb.us-east-1.amazonaws.com", "not on this machine or in a private network"),
         ("http://8.8.8.8:8000", "not on this machine or in a private network"),
-        ("dynamodb", "is no engine"),
-        ("http://localhost:99999", "is no URL: Port out of range"),
+        ("dynamodb", "is not an engine"),
+        ("http://localhost:99999", "is not a URL: Port out of range"),
         ("dynamodb-local", "set the environment variable DYNAMODB_LOCAL"),
     ],
     ids=["aws", "elsewhere", "no-url", "no-port", "not-here"],

@@ -216,7 +216,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"select": (Song.title,), "as_": Heard}, "give one of them"),
     ({"as_": int}, "a class with fields is expected"),
     ({"as_": "Heard"}, "a class with fields is expected"),
-    ({"as_": Address}, "Address.city is no field of Song"),
+    ({"as_": Address}, "Address.city is not a field of Song"),
     ({"as_": Song}, "would erase the rest of the item"),
 ]
 

@@ -344,7 +344,7 @@ REFUSED: dict[str, tuple[Callable[[], tuple[Any, ...]], type[DynattrsError], str
         r"Order\.sender is missing, and cannot be made of this alone: Order\.sender\.name",
     ),
     "no number": (
-        lambda: (Order, "1", add(Order.total, 10**38 - 1)), ConditionError, "no number",
+        lambda: (Order, "1", add(Order.total, 10**38 - 1)), ConditionError, "not a number",
     ),
     "made of the object": (
         lambda: (

@@ -327,7 +327,7 @@ CONDITIONS = [
     pytest.param(lambda: in_(Doc.lang, ["a", "b"]), id="one of several"),
     pytest.param(lambda: begins_with(Doc.lang, "e"), id="a beginning"),
     pytest.param(lambda: (Doc.lang == "a") | (Doc.lang == "b"), id="or"),
-    pytest.param(lambda: Doc.title == "t1", id="a field that is no filter"),
+    pytest.param(lambda: Doc.title == "t1", id="a field that is not a filter"),
     pytest.param(lambda: Doc.id == "1", id="a key of the table"),
     pytest.param(lambda: Doc.lang == None, id="none"),  # noqa: E711
     pytest.param(lambda: Doc.lang == Doc.title, id="two fields"),

@@ -163,7 +163,7 @@ def outcome(serializer: Any, operation: str, parameters: Any) -> Any:
     except Exception as error:
         return type(error), str(error)
     assert isinstance(request["body"], bytes)
-    # Keys that are no text are compared as what is sent.
+    # Keys that are not text are compared as what is sent.
     return {**request, "body": json.loads(request["body"])}
 
 

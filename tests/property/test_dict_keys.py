@@ -1,4 +1,4 @@
-"""Maps by keys that are no text: programs on them, beside the same on plain dicts."""
+"""Maps by keys that are not text: programs on them, beside the same on plain dicts."""
 
 from __future__ import annotations
 

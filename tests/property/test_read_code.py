@@ -367,7 +367,7 @@ def changed(draw: st.DrawFn, text: str) -> str:
 
 
 def has_keys(item: Any) -> bool:
-    """Whether what it has for keys are attribute values. Anything else is no item of a table."""
+    """Whether what it has for keys are attribute values. Anything else is not an item of a table."""
     keys = [item[name] for name in ("pk", "sk") if name in item] if isinstance(item, dict) else [0]
     return all(
         isinstance(key, dict)

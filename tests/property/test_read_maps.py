@@ -1,4 +1,4 @@
-"""Typed dicts, dicts of keys that are no text, and classes that hold themselves, read as rows and not.
+"""Typed dicts, dicts of keys that are not text, and classes that hold themselves, read as rows and not.
 
 As in `test_read_code`: the general way is the oracle.
 """

@@ -77,7 +77,7 @@ def test_keys_differ_and_are_read_back_whatever_the_values_hold(shape: str, sepa
 @pytest.mark.parametrize("separator", SEPARATORS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_template_reads_the_keys_that_it_makes_and_no_others(shape: str, separator: str) -> None:
-    """What no values make is no key of the template: not read, and not in its language."""
+    """What no values make is not a key of the template: not read, and not in its language."""
     made = template(shape.replace("L", separator))
     pattern = made.pattern
     letters = "".join(sorted({*letters_of(separator), *("Q" * ("Q" in shape))}))

@@ -93,7 +93,7 @@ def designs(
 
 
 def dumped(thing: Any) -> dict[str, Any]:
-    """The item; what is refused for what separates parts is no example."""
+    """The item; what is refused for what separates parts is not an example."""
     try:
         return mapper.dump(thing)
     except MappingError as error:

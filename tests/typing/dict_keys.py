@@ -1,4 +1,4 @@
-"""Maps by keys that are no text: in conditions, updates, edits and projections."""
+"""Maps by keys that are not text: in conditions, updates, edits and projections."""
 
 from __future__ import annotations
 

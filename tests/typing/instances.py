@@ -74,7 +74,7 @@ assert_type(evolve(prize, worth=2.0), Prize)
 assert_type({prize: 1}, dict[Prize, int])
 print(prize < Prize("Nobel"))  # type: ignore[operator]
 
-# The library counts versions, so they are no parameters unless the default is written out.
+# The library counts versions, so they are not parameters unless the default is written out.
 assert_type(prize.version, int)
 Prize("Polar", 1.0, version=3)  # type: ignore[call-arg]
 

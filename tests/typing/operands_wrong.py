@@ -311,7 +311,7 @@ def used(session: Session) -> None:
 
 
 def at_run_time_too_late() -> None:
-    """What dynattrs takes, as the stored form is the same. To checkers it is no value of the field."""
+    """What dynattrs takes, as the stored form is the same. To checkers it is not a value of the field."""
     set_(Thing.user, "a")  # type: ignore[arg-type]
     set_(Thing.points, 3)  # type: ignore[arg-type]
     set_(Thing.texts, ("a",))  # type: ignore[arg-type]

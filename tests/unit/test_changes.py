@@ -404,7 +404,7 @@ def test_an_unreadable_record_hides_no_other():
         (number, "a record is a mapping, and this is a int"),
         (nothing, "no member 'dynamodb'"),
         (kind, "eventName is 'UPSERT'"),
-        (kinesis, "no base64 of JSON"),
+        (kinesis, "not base64 of JSON"),
     ]:
         assert isinstance(each, Unreadable)
         assert text in str(each.cause)

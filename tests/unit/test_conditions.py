@@ -431,7 +431,7 @@ REFUSED: list[tuple[str, str]] = [
     ("not_(None)", "a condition is expected, found NoneType None"),
     ("not_('x')", "a condition is expected, found str 'x'"),
     ("not_(S.title)", "Song.title stands alone where a condition is expected"),
-    ("~S.plays", "and is no boolean field"),
+    ("~S.plays", "and is not a boolean field"),
     ("S.notes[-1]", "Song.notes[-1]: list positions count from 0; DynamoDB has no others"),
     ("S.notes['x']", "Song.notes['x']: Song.notes is a list"),
     ("S.notes[True]", "a path goes on with a list position or a map key, not bool"),

@@ -67,7 +67,7 @@ class Dog:
 
 
 def deleting(session: Any) -> None:
-    """Under the condition that it is no dog, so beside the batch's request."""
+    """Under the condition that it is not a dog, so beside the batch's request."""
     with session.batch() as batch:
         batch.delete(Cat, "rex")
 

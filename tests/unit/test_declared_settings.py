@@ -218,9 +218,9 @@ def test_an_index_without_a_projection_is_of_whole_items():
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ("streams", "only='streams' is no setting of a table; did you mean 'stream'"),
-        (["stream", "name"], "only='name' is no setting of a table"),
-        ([3], "only=3 is no setting of a table"),
+        ("streams", "only='streams' is not a setting of a table; did you mean 'stream'"),
+        (["stream", "name"], "only='name' is not a setting of a table"),
+        ([3], "only=3 is not a setting of a table"),
         ([], r"only=\[\]: name at least one setting"),
         ("ttl", "table 'music': only='ttl': its declaration does not say it"),
     ],

@@ -255,7 +255,7 @@ def test_errors_and_actions_do_not_show_values() -> None:
         (Patient, "would belong to no item"),
         (list[Patient], "would belong to no item"),
         (Annotated[Annotated[str, Encrypted(KEYS)], Json], "as the last mark"),
-        (Annotated[str, Encrypted(KEYS)] | int, "no member of a union"),
+        (Annotated[str, Encrypted(KEYS)] | int, "not a member of a union"),
     ],
 )
 def test_places_where_encryption_could_not_hold(type_: Any, problem: str) -> None:

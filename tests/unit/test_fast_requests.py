@@ -704,7 +704,7 @@ def test_lambdas_trace_is_that_of_the_moment(
         assert each.headers["authorization"] == each.signature(ACCESS, SECRET)
 
 
-# --- What is no 200 -----------------------------------------------------------------------------
+# --- What is not a 200 -----------------------------------------------------------------------------
 
 
 def test_a_false_condition_is_one_request_and_brings_the_item(

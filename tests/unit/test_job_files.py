@@ -115,7 +115,7 @@ def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None
     assert one.item is not None
     assert one.item["unknown"] == {"NS": ["1"]}
     assert info.mapper.load(one.item, Song) == song
-    assert isinstance(other, BadRow)  # NULL is no bool, there as here
+    assert isinstance(other, BadRow)  # NULL is not a bool, there as here
     assert "Song.live" in str(other.problem)
 
 
@@ -185,7 +185,7 @@ def test_a_file_of_one_model_says_which_by_its_name() -> None:
         ("[1]", "1: expected an item, a JSON object; found [1]"),
         ('{"Item": {"id": {"S": 1}}}', "1: id: S needs text, found 1"),
         ('{"Item": {"id": {"N": 1}}}', "1: id: N needs a number as text, found 1"),
-        ('{"Item": {"id": {"X": "1"}}}', "1: id: 'X' is no type of DynamoDB's"),
+        ('{"Item": {"id": {"X": "1"}}}', "1: id: 'X' is not a type of DynamoDB's"),
         ('{"Item": {"id": {"L": [{"S": "a"}, {"B": "?"}]}}}', "1: id[1]: B needs base64 text"),
         ('{"Item": {"id": {"M": {"a": {"SS": []}}}}}', "1: id.a: SS needs one text or more"),
         ('{"Item": {"id": {"NULL": false}}}', "1: id: NULL needs true"),
@@ -289,10 +289,10 @@ def test_only_files_that_a_manifest_names_are_read(tmp_path: Path) -> None:
             "it has 6 bytes, and .* says 3",
         ),
         (lambda folder: (folder / "b.manifest.json").write_text("{}"), "there are 2 manifests"),
-        (lambda folder: (folder / "job.manifest.json").write_text("[]"), "it is no JSON object"),
+        (lambda folder: (folder / "job.manifest.json").write_text("[]"), "it is not JSON object"),
         (
             lambda folder: (folder / "job.manifest.json").write_text("{}"),
-            "it is no manifest of a job",
+            "it is not a manifest of a job",
         ),
         (
             lambda folder: (folder / "job.manifest.json").write_text('{"dynattrs": 2}'),

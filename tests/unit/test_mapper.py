@@ -337,14 +337,14 @@ def test_a_float_reads_the_nearest_double_of_what_others_wrote() -> None:
 
 
 def test_a_bool_in_a_number_field_is_a_number() -> None:
-    """`str(True)` is no number."""
+    """`str(True)` is not a number."""
     assert stored(int, True) == {"N": "1"}
     assert stored(float, True) == {"N": "1"}
     assert stored(Decimal, False) == {"N": "0"}
 
 
 def test_an_int_enum_in_an_int_field_is_its_number() -> None:
-    """On Python 3.10 `str` of it is no number."""
+    """On Python 3.10 `str` of it is not a number."""
     assert stored(int, Level.HIGH) == {"N": "2"}
     assert stored(float, Level.HIGH) == {"N": "2"}
 

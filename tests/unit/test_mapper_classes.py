@@ -215,8 +215,8 @@ def test_what_is_no_attribute_map_is_refused() -> None:
         assert refused(lambda junk=junk: mapper.load(junk, Order)).startswith(  # type: ignore[misc]
             "Order: expected an attribute map"
         )
-    assert "which is no attribute value" in refused(lambda: mapper.load({"id": "x"}, Order))  # type: ignore[dict-item]
-    assert "which is no attribute value" in refused(lambda: mapper.load({"id": {}}, Carrier))
+    assert "which is not an attribute value" in refused(lambda: mapper.load({"id": "x"}, Order))  # type: ignore[dict-item]
+    assert "which is not an attribute value" in refused(lambda: mapper.load({"id": {}}, Carrier))
 
 
 # --- Keys -----------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def test_a_key_that_is_none_is_refused() -> None:
     )
 
 
-# --- What is no item --------------------------------------------------------------------------------
+# --- What is not an item --------------------------------------------------------------------------------
 
 
 def test_what_has_no_fields_is_no_item() -> None:

@@ -557,7 +557,8 @@ def test_map_class_refuses_a_key_that_is_no_field() -> None:
     with pytest.raises(ModelError) as caught:
         map_class(Thing, "things", partition_key="nam")
     assert (
-        str(caught.value) == "Thing: the key names 'nam', which is no field; did you mean 'name'?"
+        str(caught.value)
+        == "Thing: the key names 'nam', which is not a field; did you mean 'name'?"
     )
     assert info_of(Thing) is None
 
@@ -662,14 +663,14 @@ def test_a_key_that_may_be_none_is_refused() -> None:
 def test_an_index_on_an_unknown_field_is_refused() -> None:
     indexes = [GlobalIndex("by-genre", partition_key="gener")]
     assert refused({"id": str, "genre": str}, body=KEY, indexes=indexes) == (
-        "Thing: index 'by-genre' names 'gener', which is no field; did you mean 'genre'?"
+        "Thing: index 'by-genre' names 'gener', which is not a field; did you mean 'genre'?"
     )
 
 
 def test_a_projection_of_an_unknown_field_is_refused() -> None:
     indexes = [GlobalIndex("by-id", partition_key="id", projection=["nam"])]
     assert refused({"id": str, "name": str}, body=KEY, indexes=indexes) == (
-        "Thing: index 'by-id', its projection, names 'nam', which is no field; did you mean 'name'?"
+        "Thing: index 'by-id', its projection, names 'nam', which is not a field; did you mean 'name'?"
     )
 
 

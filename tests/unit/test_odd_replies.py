@@ -430,7 +430,7 @@ BETWEEN: dict[int, tuple[type[Exception], bool]] = {
 def test_a_refusal_of_a_proxy_is_told_by_its_status(
     server: ScriptedServer, make_session: Callable[..., Any], way: str, body: bytes
 ) -> None:
-    """It is no refusal of DynamoDB's, so a write behind it may have been done."""
+    """It is not a refusal of DynamoDB's, so a write behind it may have been done."""
     get, add_one = VERBS["get"].act, VERBS["add"].act
     session = on_way(make_session, way, lambda s: (get(s), add_one(s), s.save(Thing("a"))))
     for status, (kind, doubt) in BETWEEN.items():

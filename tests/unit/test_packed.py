@@ -1,4 +1,4 @@
-"""Compressed values: what a few bytes may become, and what is no gzip data."""
+"""Compressed values: what a few bytes may become, and what is not gzip data."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_every_public_name_exists_and_has_a_docstring_of_its_own(name: str):
     text = value.__dict__.get("__doc__") if isinstance(value, type) else value.__doc__
 
     assert text
-    assert not text.startswith(f"{name}("), "a signature that attrs made up is no docstring"
+    assert not text.startswith(f"{name}("), "a signature that attrs made up is not a docstring"
 
 
 @pytest.mark.parametrize(

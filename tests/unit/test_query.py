@@ -187,7 +187,7 @@ def test_a_projection_of_a_field_that_the_model_lacks_is_refused():
         titel: str
 
     with pytest.raises(
-        QueryError, match=r"as_\(Wrong\): Wrong.titel is no field of Song; did you mean 'title'"
+        QueryError, match=r"as_\(Wrong\): Wrong.titel is not a field of Song; did you mean 'title'"
     ):
         query().as_(Wrong)
 

@@ -342,7 +342,9 @@ def test_every_read_of_a_model_has_its_reply_decoded_into_rows(
         response = Wire.call(wire, call)
         each = next(iter(response.values()))
         while not isinstance(each, Row):
-            assert isinstance(each, (dict, list)), f"{call.method} read {each!r}, which is no row"
+            assert isinstance(each, (dict, list)), (
+                f"{call.method} read {each!r}, which is not a row"
+            )
             each = next(iter(each.values() if isinstance(each, dict) else each))
         rows.append(each)
         return response

@@ -258,7 +258,7 @@ def test_a_wait_says_what_it_waits_for():
         (lambda: music(encryption="alias/shop"), "an alias says not which key"),
         (lambda: music(encryption="ownd"), "write 'owned', 'managed', or the ARN"),
         (lambda: music(encryption=True), "write 'owned', 'managed', or the ARN"),
-        (lambda: music(resource_policy="{"), "is no JSON"),
+        (lambda: music(resource_policy="{"), "is not JSON"),
         (lambda: music(resource_policy={}), "with its Statement"),
         (lambda: music(resource_policy=True), "with its Statement"),
         (lambda: music(resource_policy=policy("x" * 21_000)), "20480 bytes"),

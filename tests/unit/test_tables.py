@@ -450,5 +450,5 @@ def test_naming_no_table_is_refused():
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(ModelError, match="int: it is no model"):
+    with pytest.raises(ModelError, match="int: it is not a model"):
         Desk().create(int)

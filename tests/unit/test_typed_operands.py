@@ -1,7 +1,7 @@
 """What checkers are shown in tests/typing, run: operands that are right to them are right, and those
 that are wrong are refused.
 
-So a line there without an ignore is no mistake that a checker overlooks, and an ignore no false alarm.
+So a line there without an ignore is not a mistake that a checker overlooks, and an ignore no false alarm.
 """
 
 import __future__

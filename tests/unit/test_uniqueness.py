@@ -119,7 +119,7 @@ def declared() -> list[tuple[Callable[[], Any], str]]:
 
     return [
         (number, "the partition key 'id' is a number; keep such values in a table"),
-        (unknown, r"unique names 'nmae', which is no field.*name"),
+        (unknown, r"unique names 'nmae', which is not a field.*name"),
         (empty, "a group names at least one field"),
         (version, "Thing.version: every save changes it, so it is not unique"),
         (listed, "Thing.tags: a unique field is text, a number, bytes or a bool"),

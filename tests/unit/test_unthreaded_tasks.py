@@ -163,7 +163,7 @@ def test_a_lost_reply_is_botocores_first_attempt(
 
     assert light
     assert ids(server.received) == [*range(25), *range(25)]
-    # A damaged one is no failure to botocore; there the library repeats the call.
+    # A damaged one is not a failure to botocore; there the library repeats the call.
     second = (
         "attempt=1" if b"200" in (ending if isinstance(ending, bytes) else b"") else "attempt=2"
     )

@@ -664,8 +664,8 @@ def test_what_reads_do_not_need_is_removed(place: Any):
     ("actions", "message"),
     [
         ((), "update of Song: no action is given; write set_(...)"),
-        ((Song.plays == 1,), "is no action; write set_(Song.…, value)"),
-        ((put(Song.plays),), "put(Song.plays) is no action; write put(Song.plays).to(value)"),
+        ((Song.plays == 1,), "is not an action; write set_(Song.…, value)"),
+        ((put(Song.plays),), "put(Song.plays) is not an action; write put(Song.plays).to(value)"),
         ((set_(Album.plays, 1),), "set_(Album.plays, 1) speaks of Album, not of Song"),
         ((set_(Song.plays, Album.plays),), "Album"),
         ((set_(Song.plays, Album.plays + 1),), "Album"),

@@ -211,7 +211,7 @@ TABLES: list[Any] = [
     (lambda: of("near"), "a GlobalIndex, LocalIndex or VectorIndex"),
     (
         lambda: of(another("two", partition_key="t"), types={"f": "N"}),
-        "names 'f', which is no key attribute",
+        "names 'f', which is not a key attribute",
     ),
     (
         lambda: of(

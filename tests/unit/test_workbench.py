@@ -265,19 +265,22 @@ def changed(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("{", "it is no JSON"),
+        ("{", "it is not JSON"),
         ("[]", "it has no list 'DataModel'"),
         ({"DataModel": {}}, "it has no list 'DataModel'"),
-        ({"DataModel": ["x"]}, "table 0: it is no object, but str"),
+        ({"DataModel": ["x"]}, "table 0: it is not an object, but str"),
         ({"DataModel": [{}]}, "table 0: 'TableName' is missing"),
-        (changed(KeyAttributes=None), "table 'plain': 'KeyAttributes' is no object, but NoneType"),
-        (changed(KeyAttributes={}), "table 'plain': a key is no object"),
+        (
+            changed(KeyAttributes=None),
+            "table 'plain': 'KeyAttributes' is not an object, but NoneType",
+        ),
+        (changed(KeyAttributes={}), "table 'plain': a key is not an object"),
         (
             changed(KeyAttributes={"PartitionKey": {"AttributeName": "a", "AttributeType": "M"}}),
             "key attribute 'a' is of type 'M', not 'S', 'N' or 'B'",
         ),
-        (changed(TableData=5), "'TableData' is no list"),
-        (changed(TableFacets=[5]), "an entry of 'TableFacets' is no object, but int"),
+        (changed(TableData=5), "'TableData' is not a list"),
+        (changed(TableFacets=[5]), "an entry of 'TableFacets' is not an object, but int"),
         (changed(TableName="a b"), r"Table\('a b'\): the name of a table has 3 to 255"),
     ],
 )

@@ -66,7 +66,7 @@ class AsyncSearch(SearchVerbs[T_co], Async):
         """Tuples of some fields, or of places inside them; only these are read.
 
         Raises:
-            QueryError: One is no field of the model.
+            QueryError: One is not a field of the model.
         """
         return self._giving(AsyncSearch[Any], selected(self._info, paths))
 

@@ -25,7 +25,7 @@ __tracebackhide__ = hidden
 class Computed(Expression):
     """A value that the service computes: `Song.plays + 1`, `if_not_exists(...)`, `list_append(...)`.
 
-    It has no truth value and is no condition.
+    It has no truth value and is not a condition.
     """
 
     def bind(self, form: StoredForm, target: str, whole: Whole | None = None) -> Computed:

@@ -448,7 +448,7 @@ def condition(value: object) -> Condition:
     if is_path(value):
         if data_of(value).form.tags != {"BOOL"}:
             raise ConditionError(
-                f"{value!r} stands alone where a condition is expected, and is no boolean field; "
+                f"{value!r} stands alone where a condition is expected, and is not a boolean field; "
                 f"compare it, or use exists({value!r})"
             )
         return _compare(value, "=", True)

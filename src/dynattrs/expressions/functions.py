@@ -102,7 +102,7 @@ def between(operand: object, low: object, high: object) -> bool:
     *high*, nothing matches and nothing is sent.
 
     Raises:
-        ConditionError: *operand* is no path, has no order, or a bound has another type.
+        ConditionError: *operand* is not a path, has no order, or a bound has another type.
     """
     subject = _subject(operand, "between")
     if isinstance(subject, PathOperand):
@@ -192,7 +192,7 @@ def begins_with(operand: object, prefix: str | bytes) -> bool:
         check_unpacked(prefix, "beginning")
         return _function("begins_with", "begins_with", path, operand_for(path, prefix))
     plain = foreign_values.plain(prefix)
-    # A prefix of a date, an id or an enum is no date, id or enum: it is taken as text.
+    # A prefix of a date, an id or an enum is not a date, id or enum: it is taken as text.
     if isinstance(plain, str) and "S" in form.tags:
         stored: AttributeValue = {"S": str.__str__(plain)}
     elif isinstance(plain, bytes) and "B" in form.tags:

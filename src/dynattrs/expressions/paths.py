@@ -93,7 +93,7 @@ _NO_LIST_HAS: Final = 10**6
 
 
 class Expression:
-    """What stands in an expression and is no value. Its `str` is how a program writes it."""
+    """What stands in an expression and is not a value. Its `str` is how a program writes it."""
 
     __slots__ = ()
 
@@ -213,7 +213,7 @@ class Path(Expression):
     def __deepcopy__(self, memo: object) -> Path:
         return self
 
-    # A path is no sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
+    # A path is not a sequence: without these, `x in Song.tags` would run through __getitem__ for ever.
     __iter__: ClassVar[None] = None
     __contains__: ClassVar[None] = None
 

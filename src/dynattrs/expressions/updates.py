@@ -160,7 +160,7 @@ def set_(target: object, value: object) -> Action:
     removed.
 
     Raises:
-        ConditionError: *target* is no path, or *value* has another type.
+        ConditionError: *target* is not a path, or *value* has another type.
     """
     return _action(path_of(target, "set_"), value, "set_({}, {})")
 
@@ -193,7 +193,7 @@ def put(target: T) -> Put[T]:
     field that takes none and another literal, and take values of any union.
 
     Raises:
-        ConditionError: *target* is no path.
+        ConditionError: *target* is not a path.
     """
     return Put(path_of(target, "put"))
 
@@ -239,7 +239,7 @@ def remove(target: object, *more: object) -> Action:
     Removing what is not there is not an error.
 
     Raises:
-        ConditionError: One of them is no path, or a member of a tuple of a fixed length.
+        ConditionError: One of them is not a path, or a member of a tuple of a fixed length.
     """
     paths = [path_of(each, "remove") for each in (target, *more)]
     for path in paths:
@@ -273,7 +273,7 @@ def on_insert(action: Action, *more: Action) -> Action:
     An item that is there keeps what it has in their places, also where that is nothing.
 
     Raises:
-        ConditionError: One of them is no action.
+        ConditionError: One of them is not an action.
     """
     for each in (action, *more):
         if not isinstance(each, Action):
@@ -340,7 +340,7 @@ def delete(target: object, value: object) -> Action:
     """Delete members from a set.
 
     Raises:
-        ConditionError: The field is no set of text, numbers or bytes.
+        ConditionError: The field is not a set of text, numbers or bytes.
     """
     path = path_of(target, "delete")
     data = data_of(path)

@@ -36,7 +36,7 @@ def work_of(verb: str, description: Mapping[str, JSON], models: Models) -> Work:
     """
     name = VERBS.get(verb)
     if name is None:
-        raise ModelError("Job", f"{verb!r} is no verb that this version of dynattrs knows")
+        raise ModelError("Job", f"{verb!r} is not a verb that this version of dynattrs knows")
     made: Any = imported(name, "Job")
     described: Described = made
     return described.described(description, models)

@@ -141,7 +141,7 @@ def after_prefix(prefix: AttributeValue) -> AttributeValue | None:
     text = payload[: limits.SORT_KEY_BYTES].rstrip("\U0010ffff")
     while text:
         code = ord(text[-1]) + 1
-        # Surrogates are no characters of UTF-8.
+        # Surrogates are not characters of UTF-8.
         after = text[:-1] + chr(0xE000 if code == 0xD800 else code)
         if len(utf8.as_bytes(after)) <= limits.SORT_KEY_BYTES:
             return {"S": after}

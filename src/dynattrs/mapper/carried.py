@@ -1,4 +1,4 @@
-"""What an instance carries of its stored item besides its fields: in a slot that is no field."""
+"""What an instance carries of its stored item besides its fields: in a slot that is not a field."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Record:
 
 
 def record_of(type_: object) -> Record | None:
-    """*type_* as a record, or None if it is no class with fields.
+    """*type_* as a record, or None if it is not a class with fields.
 
     Raises:
         Undefined: An annotation is a forward reference that is not defined yet.

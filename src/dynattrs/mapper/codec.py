@@ -118,7 +118,7 @@ def show_stored(value: object) -> str:
         if tag in ("B", "BS"):
             payload = with_bytes(value)[tag]
         return f"{tag} {quoted(payload)}"
-    return f"{show(value)}, which is no attribute value"
+    return f"{show(value)}, which is not an attribute value"
 
 
 def is_value(value: object) -> bool:
@@ -136,7 +136,7 @@ class ListShape:
 
     Attributes:
         build: Makes the value of the list of its members.
-        members: Takes the value apart again, or refuses it, where it is no sequence that can be iterated.
+        members: Takes the value apart again, or refuses it, where it is not a sequence that can be iterated.
     """
 
     element: Codec

@@ -162,7 +162,7 @@ class Codecs(ForgetfulConverter):
             raise as_model_error(cls, refusal) from None
         if "M" not in codec.tags or codec is self._any:
             raise ModelError(
-                cls.__name__, "its objects are no items: an item is a class with fields"
+                cls.__name__, "its objects are not items: an item is a class with fields"
             )
         return codec
 

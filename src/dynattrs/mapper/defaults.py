@@ -1,7 +1,7 @@
 """Which values may be the defaults of fields.
 
 A default is one object for all instances that do not state the field, also for those that are read.
-So what can be changed in place is no default: a factory makes a new one each time.
+So what can be changed in place is not a default: a factory makes a new one each time.
 """
 
 from __future__ import annotations

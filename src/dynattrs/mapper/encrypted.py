@@ -129,7 +129,7 @@ class Encrypted:
 
 
 class Unsealed:
-    """A value on its way into an item that it belongs to. It is no bytes, so nothing can send it as such."""
+    """A value on its way into an item that it belongs to. It is not bytes, so nothing can send it as such."""
 
     # (Not `value`, which is what botocore's binary values have.)
     __slots__ = ("mark", "plain")
@@ -241,7 +241,7 @@ def check_places(info: ModelInfo, codec: Codec) -> None:
         if each.packed == ENCRYPTED and each.mark is None:
             raise ModelError(
                 info.name,
-                "an encrypted value is no member of a union: encrypt the union, "
+                "an encrypted value is not a member of a union: encrypt the union, "
                 "Annotated[A | B, Encrypted(keys)]",
                 name,
             )

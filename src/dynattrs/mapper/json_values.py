@@ -42,7 +42,7 @@ def parse(text: str | bytes, codec: Codec, *, strict: bool = True) -> AttributeV
     characters.
 
     Raises:
-        Refused: It is no JSON, or not of that type.
+        Refused: It is not JSON, or not of that type.
     """
     try:
         found = json.loads(

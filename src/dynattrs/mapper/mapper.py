@@ -460,7 +460,7 @@ class Mapper(Codecs):
         """The object of class *model* in plain JSON, as `to_json` makes it.
 
         Raises:
-            MappingError: It is no JSON, or of something else than a *model*.
+            MappingError: It is not JSON, or of something else than a *model*.
             ModelError: *model* is a union: plain JSON does not say which of its models it is.
         """
         if unions_of_models.is_union(model):

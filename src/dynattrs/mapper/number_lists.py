@@ -45,7 +45,7 @@ def _floats(values: Any) -> bytes:
     """The texts of floats, between commas: those of `repr`, and 0 for either zero.
 
     Raises:
-        NotPlain: One of them is no float that can be stored, nor an int.
+        NotPlain: One of them is not a float that can be stored, nor an int.
     """
     kinds = {*map(type, values)}
     if kinds != {float} and (kinds - {float, int} or not -1e38 < min(values) <= max(values) < 1e38):
@@ -89,7 +89,7 @@ def _ints(values: Any) -> bytes:
     """The texts of ints, between commas.
 
     Raises:
-        NotPlain: One of them is no int, or has more than 38 digits.
+        NotPlain: One of them is not an int, or has more than 38 digits.
     """
     if [*map(type, values)].count(int) != len(values):
         raise NotPlain
@@ -236,7 +236,7 @@ _INTS: Final = NumberLists(scalars.PLAIN[int], _ints)
 
 
 def number_lists(element: Codec) -> NumberLists | None:
-    """Those of lists with such members; None where these are no plain numbers."""
+    """Those of lists with such members; None where these are not plain numbers."""
     for each in (_FLOATS, _INTS):
         if element is each.element:
             return each

@@ -134,7 +134,7 @@ def unpacked(data: bytes, most: int) -> bytes:
     """The content of gzip data, of one member or several.
 
     Raises:
-        Refused: It is no gzip data, or its content has more than *most* bytes. No more is unpacked.
+        Refused: It is not gzip data, or its content has more than *most* bytes. No more is unpacked.
     """
     size, pieces = 0, []
     while data:

@@ -142,7 +142,7 @@ class _RowCode(ValueReader):
     def _payload(
         self, places: Mapping[str, str], types: Mapping[str, str], attribute: str, tag: str
     ) -> str:
-        """The payload of an attribute, which is no field as a rule."""
+        """The payload of an attribute, which is not a field as a rule."""
         place = places[attribute]
         if place[0] == "f":
             return f"row[{attribute!r}][{tag!r}]"
@@ -239,7 +239,7 @@ def _not_current(codec: ClassCodec, places: Mapping[str, str]) -> Iterator[str]:
     if info is None:
         return
     place = places.get(info.schema_attribute)
-    # Where it is no field, it is known, or was learned from an item that has it.
+    # Where it is not a field, it is known, or was learned from an item that has it.
     if place is not None and info.schema_attribute not in info.names.values():
         absent = "" if info.upgrades else f"row.{place} is not UNSET and "
         yield f"{absent}row.{place} != { ({'N': str(info.schema_version)})!r}"

@@ -142,7 +142,7 @@ class RowReader:
         load: The general way to read it.
         also: Attributes to have a place although the class does not know them and will not carry
             them: those of the table's keys, which cursors are made of.
-        types: The type tags of attributes that always have the same, where they are no fields.
+        types: The type tags of attributes that always have the same, where they are not fields.
         attributes: For a projection: what the items call the attributes of the class, by their
             stored names.
         keys: For a projection: how the keys of its model are made, where that has templates or kinds.
@@ -228,7 +228,7 @@ class RowReader:
         return row, build
 
     def other(self, item: Any) -> Any:
-        """The object of what is no row of the current kind, or of a row that cannot be read."""
+        """The object of what is not a row of the current kind, or of a row that cannot be read."""
         reader = getattr(item, "reader", None)
         # A row of a subclass knows itself what it is.
         if reader is not None and reader is not self and issubclass(reader.cls, self.cls):

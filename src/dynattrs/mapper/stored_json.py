@@ -192,7 +192,7 @@ def any_by(codec: Codec) -> Callable[[Any, int], bytes]:
         if kind in ANY_SCALARS:
             return others(value, depth)
         if depth > limits.NESTING_DEPTH:
-            # It may be a set, which is no level.
+            # It may be a set, which is not a level.
             return others(value, depth)
         if kind is dict:
             if not TEXT.issuperset(map(type, value)) or "" in value:

@@ -52,7 +52,7 @@ def dump_datetime(value: object) -> AttributeValue:
 
 
 def exact(value: object) -> dt.datetime:
-    """An instant in UTC that is no finer than it is stored.
+    """An instant in UTC that is not finer than it is stored.
 
     Raises:
         Refused: As `in_utc`, and of a class that counts nanoseconds.
@@ -67,12 +67,12 @@ def in_utc(value: object) -> dt.datetime:
     """An instant in UTC.
 
     Raises:
-        Refused: It is no datetime, is naive, or has no date in UTC.
+        Refused: It is not a datetime, is naive, or has no date in UTC.
     """
     if not isinstance(value, dt.datetime):
         raise Refused(AWARE, show(value))
     if type(value) is not dt.datetime and not dt.MINYEAR <= value.year <= dt.MAXYEAR:
-        # Other classes have other years, and values that are no time (pandas' NaT).
+        # Other classes have other years, and values that are not times (pandas' NaT).
         raise Refused("a datetime of the years 1 to 9999", show(value))
     if value.utcoffset() is None:
         raise Refused(

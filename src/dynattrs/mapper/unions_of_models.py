@@ -24,7 +24,7 @@ def members_of(union: object) -> tuple[Any, ...]:
     """The models of a union.
 
     Raises:
-        ModelError: One of its members is no model, they are not of one table, or nothing tells their
+        ModelError: One of its members is not a model, they are not of one table, or nothing tells their
             items apart.
     """
     models = get_args(union)
@@ -58,7 +58,7 @@ def one_of_union(union: object, item: Mapping[str, AttributeValue]) -> Any:
 
 def _info(union: object, member: object) -> ModelInfo:
     if info_of(get_origin(member) or member) is None and not isinstance(member, type):
-        raise ModelError(show_type(union), f"{show_type(member)} is no model")
+        raise ModelError(show_type(union), f"{show_type(member)} is not a model")
     if member is type(None):
-        raise ModelError(show_type(union), "None is no model; an item is always one")
+        raise ModelError(show_type(union), "None is not a model; an item is always one")
     return model_info(member)

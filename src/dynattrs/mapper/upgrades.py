@@ -28,7 +28,7 @@ def schema_version(info: ModelInfo, item: Mapping[str, AttributeValue]) -> int:
     """The schema version of an item.
 
     Raises:
-        MappingError: It is no number, or newer than the model.
+        MappingError: It is not a number, or newer than the model.
     """
     stored: object = item.get(info.schema_attribute)
     if stored is None:
@@ -160,7 +160,7 @@ def renewed(
         elif name not in info.index_keys:
             form, new = inside(codec, name), written.get(name)
             was = [*moved, item[name]] if name in item else moved
-            # NULL is no key of an index.
+            # NULL is not a key of an index.
             if form is None or new is not None or (name not in indexed and _is_among(value, was)):
                 found[name] = _renewed(value, new, was, form)
     stamps = {info.names.get(name or "") for name in (info.version, info.created, info.updated)}

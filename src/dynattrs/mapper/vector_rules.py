@@ -64,7 +64,7 @@ def expected(index: VectorIndex) -> str:
 
 
 def unfit(index: VectorIndex, value: AttributeValue) -> str | None:
-    """What a stored value is that is no vector; None where it is one."""
+    """What a stored value is that is not a vector; None where it is one."""
     numbers = value.get("L")
     if numbers is None:
         return show_stored(value)

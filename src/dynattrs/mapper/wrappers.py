@@ -59,7 +59,7 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
     def load_at(value: AttributeValue, trail: Trail) -> Any:
         return build(inner.load_at(value, trail))
 
-    # Not a set to others, who leave empty sets out: it is no set in Python.
+    # Not a set to others, who leave empty sets out: it is not a set in Python.
     tags = inner.tags | {"L"} if inner.is_set else inner.tags
     made = Codec(
         cls, tags, lambda value: inner.dump(root(value)), lambda value: build(inner.load(value)),

@@ -198,7 +198,7 @@ class DeclaredFields:
     def _known(self, name: str, where: str) -> str:
         if name not in self.names:
             raise self.error(
-                f"{where} names {name!r}, which is no field{did_you_mean(name, self.names)}"
+                f"{where} names {name!r}, which is not a field{did_you_mean(name, self.names)}"
             )
         return self.names[name]
 

@@ -52,7 +52,7 @@ def functions(subject: str, name: str, given: Any) -> tuple[Hook, ...]:
     """The functions that were given as a hook: one, or several, which run in that order.
 
     Raises:
-        ModelError: One is no plain function.
+        ModelError: One is not a plain function.
     """
     found: tuple[Hook, ...] = (given,)
     if isinstance(given, Sequence) and not isinstance(given, str):

@@ -124,7 +124,7 @@ def model(
             object, or return another one of the class.
         unique: Fields, or groups of fields, that no two items of the table have alike:
             `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
-        keys: Key templates by key attribute, for attributes whose names are no Python names.
+        keys: Key templates by key attribute, for attributes whose names are not Python names.
         kind: The discriminator's value, where the `Table` has one; without it the class's name. Of
             several, `("blind", "cred")`, all are read, and the first is written.
         upgrades: Functions from each schema version of the items to the next. Each gets an item as
@@ -304,14 +304,14 @@ def _check_options(cls: type[object], own: _Declaration, options: Mapping[str, o
         if name not in own.table.key_attributes:
             raise ModelError(
                 cls.__name__,
-                f"keys names {name!r}, which is no key attribute of Table({own.table.name!r})"
+                f"keys names {name!r}, which is not a key attribute of Table({own.table.name!r})"
                 f"{did_you_mean(name, own.table.key_attributes)}",
             )
     for name, value in options.items():
         if isinstance(value, str):
             raise ModelError(
                 cls.__name__,
-                f"{name}={value!r} is no option of attrs.define and no key attribute of "
+                f"{name}={value!r} is not an option of attrs.define and no key attribute of "
                 f"Table({own.table.name!r}){did_you_mean(name, own.table.key_attributes)}",
             )
     if own.kind is not None and own.table.discriminator is None:
@@ -574,7 +574,7 @@ def path(subject: object, /) -> Any:
     cls = getattr(subject, "__origin__", subject)
     info = info_of(cls)
     if info is None:
-        # A model class that is no model gives the error that says so.
+        # A model class that is not a model gives the error that says so.
         info = model_info(cls)
     paths = {name: _root_path(info, subject, name, stored) for name, stored in info.names.items()}
     if subject is info.cls and PATHS_ATTRIBUTE in info.cls.__dict__:

@@ -400,7 +400,7 @@ def _any(handler: Any) -> CoreSchema:
 
 
 def _json_value(value: Any) -> Any:
-    """What pydantic would write otherwise of any value that an item may hold: bytes that are no text, and
+    """What pydantic would write otherwise of any value that an item may hold: bytes that are not text, and
     numbers, which it makes text of.
     """
     if isinstance(value, (bytes, bytearray)):

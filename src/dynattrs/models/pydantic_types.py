@@ -53,7 +53,7 @@ class Accepts:
         read_only: What to do with a version, a time stamp, or a field without `init`: `"refuse"`, with a
             validation error, is what happens without this; `"ignore"` leaves it out; `"take"`
             takes versions and time stamps as other fields.
-        unknown: What to do with keys that are no fields: `"ignore"`, as pydantic does, or `"forbid"`.
+        unknown: What to do with keys that are not fields: `"ignore"`, as pydantic does, or `"forbid"`.
             Without it, a model that is declared with `unknown="forbid"` forbids them.
     """
 
@@ -189,7 +189,7 @@ class ClassSchemas:
         return self.told_apart({Shown(source): source.__name__ for source in sources}, TAG)
 
     def told_apart(self, names: Mapping[Shown, str], key: str) -> CoreSchema:
-        """Several classes, told apart by what is under a key that is no field."""
+        """Several classes, told apart by what is under a key that is not a field."""
         by_class = {each.cls: name for each, name in names.items()}
 
         def tag(value: Any) -> Any:

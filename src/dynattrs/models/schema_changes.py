@@ -17,7 +17,7 @@ def declare_changes(info: ModelInfo, upgrades: object, attribute: object) -> Non
     Without *upgrades* they are those of the nearest model of the same table that it inherits from.
 
     Raises:
-        ModelError: An upgrade is no function; a name is taken, or can have had no other one.
+        ModelError: An upgrade is not a function; a name is taken, or can have had no other one.
     """
     above = (each for each in models_above(info.cls) if each.table.name == info.table.name)
     if upgrades is not None:

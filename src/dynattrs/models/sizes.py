@@ -22,7 +22,7 @@ def item_size(obj: object, /) -> int:
 
     Raises:
         MappingError: The object cannot be stored as it is.
-        ModelError: Its class is no model.
+        ModelError: Its class is not a model.
     """
     if isinstance(obj, Mapping):
         return sizes.item_size({**obj})

@@ -132,7 +132,7 @@ def field(
         updated: A datetime that every save sets. Its default is None.
         key_only: Stored in the key templates of the primary key and nowhere else; read back from
             there. Such a field cannot be part of a filter.
-        unique: No two items of the table have the same value. None is no value.
+        unique: No two items of the table have the same value. None is not a value.
         formerly: The names that the attribute had before. Items that still have one of them are read
             by it, and written with `name`.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.

@@ -30,7 +30,7 @@ def declare_unique(info: ModelInfo, given: Iterable[object]) -> None:
         given: Names of fields, or groups of names that are unique together.
 
     Raises:
-        ModelError: One is no field, cannot be in a key, or changes with every save.
+        ModelError: One is not a field, cannot be in a key, or changes with every save.
     """
     own: list[tuple[str, ...]] = [
         (name,) for name, options in info.options.items() if options.unique
@@ -75,7 +75,7 @@ def _groups(info: ModelInfo, given: Iterable[object]) -> Iterator[tuple[str, ...
             if not isinstance(name, str) or name not in info.names:
                 raise ModelError(
                     info.name,
-                    f"unique names {name!r}, which is no field{did_you_mean(str(name), info.names)}",
+                    f"unique names {name!r}, which is not a field{did_you_mean(str(name), info.names)}",
                 )
         yield names
 

@@ -37,7 +37,7 @@ def translated(fields: Fields, index: VectorIndex, types: dict[str, KeyType]) ->
         types: The types of key attributes, which are added to.
 
     Raises:
-        ModelError: A name is no field, or the field is not what is expected there.
+        ModelError: A name is not a field, or the field is not what is expected there.
     """
     where = f"index {index.name!r}"
 

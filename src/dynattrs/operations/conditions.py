@@ -268,7 +268,7 @@ def as_condition(when: object, info: ModelInfo, *, alone: bool = True) -> Condit
     items that are stored so: by itself where it stands *alone*.
 
     Raises:
-        ConditionError: It is no condition, speaks of another model, or of a field that is stored
+        ConditionError: It is not a condition, speaks of another model, or of a field that is stored
             in keys only.
     """
     if when is None:

@@ -39,7 +39,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 #: Reads the bytes of a reply whose status and checksum are right (see `decoding`).
-#: It raises `msgspec.DecodeError` where they are no JSON.
+#: It raises `msgspec.DecodeError` where they are not JSON.
 Decode: TypeAlias = Callable[[bytes], Message]
 
 

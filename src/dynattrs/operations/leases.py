@@ -282,7 +282,7 @@ def seconds_of(owner: str, name: str, value: object, *, least: float) -> float:
     """How many seconds an option is.
 
     Raises:
-        ModelError: It is no `timedelta`, or a shorter one than can be.
+        ModelError: It is not a `timedelta`, or a shorter one than can be.
     """
     if not isinstance(value, timedelta) or value.total_seconds() < least:
         raise ModelError(

@@ -40,7 +40,7 @@ _NO_MAXIMUM: Final = -1
 
 
 def check_units(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """Refuse what is no capacity."""
+    """Refuse what is not capacity."""
     if value is None and attribute.default is None:
         return
     if type(value) is not int or value < 1:
@@ -176,7 +176,7 @@ def declared_warmth(billing: Billing, description: Message) -> WarmThroughput | 
 
 
 def check_warmth(subject: str, value: object) -> None:
-    """Refuse what is no warm throughput."""
+    """Refuse what is not warm throughput."""
     if not isinstance(value, WarmThroughput):
         raise ModelError(
             subject, f"warm_throughput={value!r}: write WarmThroughput(read=..., write=...)"
@@ -218,7 +218,7 @@ def _maximum(units: int | None) -> int | None:
 
 
 def check_billing(subject: str, value: object) -> None:
-    """Refuse what is no billing."""
+    """Refuse what is not billing."""
     if value is not None and not isinstance(value, (OnDemand, Provisioned)):
         raise ModelError(
             subject, f"billing={value!r}: write OnDemand() or Provisioned(read=..., write=...)"

@@ -23,7 +23,7 @@ def declared(description: Mapping[str, Any], name: str | None) -> dict[str, Any]
     """The arguments of a `Table`.
 
     Raises:
-        ModelError: It is no description of a table.
+        ModelError: It is not a description of a table.
     """
     found = _table_in(description)
     partition, sort = _key(found["KeySchema"])
@@ -91,7 +91,7 @@ def _table_in(description: object) -> Message:
     if not isinstance(found, Mapping) or any(each not in found for each in needed):
         raise ModelError(
             "Table.from_description",
-            f"{quoted(description, 100)} is no description of a table; pass the reply of DescribeTable",
+            f"{quoted(description, 100)} is not a description of a table; pass the reply of DescribeTable",
         )
     return dict(found)
 

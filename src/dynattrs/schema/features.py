@@ -255,7 +255,7 @@ def policy(value: object) -> Policy | Literal[False]:
         try:
             found = json.loads(value)
         except ValueError as error:
-            raise ModelError("Table", f"resource_policy is no JSON: {error}") from error
+            raise ModelError("Table", f"resource_policy is not JSON: {error}") from error
     if not isinstance(found, Mapping) or "Statement" not in found:
         raise ModelError(
             "Table",
@@ -299,7 +299,7 @@ def check(
 def _check_tag(subject: str, name: object, content: object) -> None:
     if not isinstance(name, str) or not 1 <= len(name) <= limits.TAG_NAME:
         raise ModelError(
-            subject, f"tags: {quoted(name)} is no name of 1 to {limits.TAG_NAME} characters"
+            subject, f"tags: {quoted(name)} is not a name of 1 to {limits.TAG_NAME} characters"
         )
     if name.startswith(AWS_TAG):
         raise ModelError(subject, f"tags[{name!r}]: tags of AWS's own are not yours to set")

@@ -71,7 +71,7 @@ class GlobalIndex(Written):
             the keys.
         billing: Capacity of its own; without it the table's holds for it as well.
         write_shards: Over how many partition keys a key template spreads the items, so that one that
-            is written all the time is no hot spot; queries ask all of them, and merge in order.
+            is written all the time is not a hot spot; queries ask all of them, and merge in order.
         warm_throughput: The traffic that it takes at once; see `WarmThroughput`.
         contributor_insights: As `Table` has it, for the keys of the index.
 

@@ -426,7 +426,7 @@ def model_info(cls: object) -> ModelInfo:
     """What is known of a model class.
 
     Raises:
-        ModelError: *cls* is no model. A subclass of a model is not one unless it is decorated.
+        ModelError: *cls* is not a model. A subclass of a model is not one unless it is decorated.
     """
     info = info_of(cls)
     if info is not None:
@@ -444,7 +444,9 @@ def model_info(cls: object) -> ModelInfo:
                 f"it is a subclass of the model {base.__name__} and not decorated itself, so its "
                 f"own fields would be lost; decorate it with @model(...)",
             )
-    raise ModelError(cls.__name__, "it is no model; decorate it with @model(...) or use map_class")
+    raise ModelError(
+        cls.__name__, "it is not a model; decorate it with @model(...) or use map_class"
+    )
 
 
 def models_in(table: Table) -> list[ModelInfo]:

@@ -24,7 +24,7 @@ def several(value: Any) -> tuple[Any, ...]:
 
 
 def check_name(subject: str, option: str, value: object) -> None:
-    """Refuse what is no attribute's name.
+    """Refuse what is not an attribute's name.
 
     Raises:
         ModelError: It names the option.
@@ -79,7 +79,7 @@ def kinds_said(subject: str, given: object) -> tuple[str, ...]:
     """The kinds that a model declares: one, or several.
 
     Raises:
-        ModelError: One is no text, is empty, or is there twice; or there is none.
+        ModelError: One is not text, is empty, or is there twice; or there is none.
     """
     kinds = several(given)
     for kind in kinds:

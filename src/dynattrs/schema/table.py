@@ -217,7 +217,8 @@ class Table(TableAsCode):
                 )
             if name not in self.key_attributes:
                 raise ModelError(
-                    subject, f"types names {name!r}, which is no key attribute of it or its indexes"
+                    subject,
+                    f"types names {name!r}, which is not a key attribute of it or its indexes",
                 )
         for index in self.indexes:
             if isinstance(index, GlobalIndex) and index.write_shards is not None:
@@ -356,7 +357,7 @@ class Table(TableAsCode):
             kinesis: What DescribeKinesisStreamingDestination says; None leaves it unsaid.
 
         Raises:
-            ModelError: It is no description of a table.
+            ModelError: It is not a description of a table.
 
         Example:
             >>> described = {"Table": {

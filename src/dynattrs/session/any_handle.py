@@ -302,7 +302,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
 
         The lock is an item of a table that is made on first use. It is renewed in the background, by one
         small write each third of its time, and is taken over when its holder has not renewed it for all
-        of that time, by the clock of who waits. It is no mutual exclusion without its fencing number: a
+        of that time, by the clock of who waits. It is not mutual exclusion without its fencing number: a
         holder that stood still may go on when another one has the lock. `t.check_lock(lock)` in a
         transaction refuses that.
 

@@ -70,7 +70,7 @@ class AnyQuery(QueryVerbs[M_co]):
         """Tuples of some fields, or of places inside them; only these are read.
 
         Raises:
-            QueryError: One is no field of the model.
+            QueryError: One is not a field of the model.
         """
         raise NotImplementedError
 

@@ -177,7 +177,7 @@ class AnySession(AnyHandle):
 
         Raises:
             SessionClosed: The session is closed.
-            ModelError: *write_units* is no positive number.
+            ModelError: *write_units* is not a positive number.
         """
         raise NotImplementedError
 
@@ -224,7 +224,7 @@ class AnySession(AnyHandle):
             An `Inserted`, `Modified` or `Removed` for each change, or an `Unreadable`.
 
         Raises:
-            QueryError: The arguments make no sense, or *start* is no token, or one of other tables.
+            QueryError: The arguments make no sense, or *start* is not a token, or one of other tables.
             NoStream: While iterating: a table has no stream, or none any more.
             StreamGap: While iterating: changes may be missing. It goes on behind that when the next one
                 is asked for.

@@ -66,7 +66,7 @@ class Search(SearchVerbs[T_co], Sync):
         """Tuples of some fields, or of places inside them; only these are read.
 
         Raises:
-            QueryError: One is no field of the model.
+            QueryError: One is not a field of the model.
         """
         return self._giving(Search[Any], selected(self._info, paths))
 

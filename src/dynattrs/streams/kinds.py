@@ -101,7 +101,7 @@ class Change(_OfRecord, Generic[M_co]):
 
         Raises:
             NoImage: The stream carries only one of the images, or none.
-            TypeError: It is no path.
+            TypeError: It is not a path.
             ValueError: It is a path of a model that neither image is of.
         """
         if not is_path(path):

@@ -71,7 +71,7 @@ class Position:
                 return cls.at(instant)
         if kind == "after" and value.isascii() and value.isdigit():
             return cls.after(value)
-        raise ValueError(f"{text!r} is no position in a shard")
+        raise ValueError(f"{text!r} is not a position in a shard")
 
 
 HORIZON: Final = Position("horizon")

@@ -1,7 +1,7 @@
 """From records of streams to changes with objects.
 
 The images of one table are read together, as a query reads a page: items become rows and rows objects.
-What is no row, or no item of a model, is read alone, so that one bad record hides no other.
+What is not a row, or no item of a model, is read alone, so that one bad record hides no other.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def changes(
 
     Raises:
         QueryError: No model is given, or `table` is needed or not among those of the models.
-        ModelError: Something that was given is no model.
+        ModelError: Something that was given is not a model.
         TypeError: The first argument holds no records.
     """
     check_others(others)
@@ -424,7 +424,7 @@ def source_of(
 
     Raises:
         QueryError: No model is given; or `table` is none of theirs, or needed.
-        ModelError: Something that was given is no model.
+        ModelError: Something that was given is not a model.
     """
     infos = models_of(models_or_tables)
     given = {id(info.table): info.table for info in infos}
@@ -448,7 +448,7 @@ def models_of(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
 
     Raises:
         QueryError: None is given.
-        ModelError: Something that was given is no model.
+        ModelError: Something that was given is not a model.
     """
     if not models_or_tables:
         raise QueryError(

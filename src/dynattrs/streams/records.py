@@ -87,7 +87,7 @@ class Record:
                 failures name the event.
 
         Raises:
-            ValueError: It is no record. What is known of it by then stays.
+            ValueError: It is not a record. What is known of it by then stays.
         """
         source = self.source
         if not _is_map(source):
@@ -118,9 +118,9 @@ class Record:
             text = data if isinstance(data, bytes) else base64.b64decode(data, validate=True)
             change = json.loads(text)
         except (ValueError, TypeError) as error:
-            raise ValueError(f"its Kinesis data are no base64 of JSON: {error}") from error
+            raise ValueError(f"its Kinesis data are not base64 of JSON: {error}") from error
         if not _is_map(change):
-            raise ValueError("its Kinesis data are no JSON object")
+            raise ValueError("its Kinesis data are not JSON object")
         return change
 
     def _read(self, change: Mapping[str, Any], body: Mapping[str, Any]) -> None:
@@ -143,9 +143,9 @@ class Record:
         if not (type(self._at) is float and 0 <= self._at < _MOST_SECONDS and not self._precision):
             self._check_time()
         if old is not None and not _is_map(old):
-            raise ValueError("its OldImage is no attribute map")
+            raise ValueError("its OldImage is not an attribute map")
         if new is not None and not _is_map(new):
-            raise ValueError("its NewImage is no attribute map")
+            raise ValueError("its NewImage is not an attribute map")
         self.old, self.new = old, new
 
     def _check_time(self) -> None:

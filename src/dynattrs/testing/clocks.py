@@ -50,7 +50,7 @@ class Clock:
             What time it is then.
 
         Raises:
-            ModelError: That would be back, or is no length of time.
+            ModelError: That would be back, or is not a length of time.
         """
         if by is not None and not isinstance(by, timedelta):
             problem = f"a timedelta is expected, or its parts by name, found {by!r}"
@@ -64,7 +64,7 @@ class Clock:
             now = self._now + step
         except (TypeError, ValueError, OverflowError) as error:
             given = ", ".join(f"{name}={value!r}" for name, value in parts.items()) or repr(by)
-            problem = f"{given} is no length of time to go on by: {error}"
+            problem = f"{given} is not a length of time to go on by: {error}"
             raise ModelError("Clock.advance", problem) from error
         if step < timedelta():
             raise ModelError("Clock.advance", f"{step} is back; a session's time goes on only")
@@ -97,7 +97,7 @@ def clock(
         at: What time it is at first, aware; the real time by itself.
 
     Raises:
-        ModelError: One is no session, or *at* is no datetime, or naive.
+        ModelError: One is not a session, or *at* is not a datetime, or naive.
 
     Example:
         with clock(session) as time:

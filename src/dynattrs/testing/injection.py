@@ -415,7 +415,7 @@ def faults(
         What has been injected: `.count`, `.counts`, `.by_operation`.
 
     Raises:
-        ModelError: *session* is no session, something is no fault, or *seed* is no int.
+        ModelError: *session* is not a session, something is not a fault, or *seed* is not an int.
         ConfigurationError: At a call: something else than the service answers, such as moto, a
             Stubber or a function in the place of the client's, so that no fault could reach it.
     """

@@ -86,7 +86,7 @@ def recorded(session: Session | AsyncSession) -> Generator[RecordedCalls, None, 
         A list of `RecordedCall`, which grows as calls end: `assert len(calls) == 1`.
 
     Raises:
-        ModelError: *session* is no session.
+        ModelError: *session* is not a session.
     """
     line = instruments_of(session, "recorded")
     calls = RecordedCalls()

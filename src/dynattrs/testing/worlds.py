@@ -384,16 +384,16 @@ def check_local(url: str) -> None:
     """Refuse an endpoint that is not on this machine or in a private network.
 
     Raises:
-        ConfigurationError: It may hold tables that are no tests'.
+        ConfigurationError: It may hold tables that are not tests'.
     """
     hint = "write embedded, dynamodb-local, or a URL such as http://localhost:8000"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"--dynattrs-engine={url} is no URL: {error}", hint) from error
+        raise ConfigurationError(f"--dynattrs-engine={url} is not a URL: {error}", hint) from error
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigurationError(f"--dynattrs-engine={url} is no engine", hint)
+        raise ConfigurationError(f"--dynattrs-engine={url} is not an engine", hint)
     if not host.endswith(_AWS) and all(map(_is_private, _addresses(host))):
         return
     raise ConfigurationError(

@@ -248,6 +248,6 @@ def _describe(span: trace.Span, event: AfterSend) -> None:
         span.set_attribute("aws.request_id", event.request_id)
     if event.error is not None:
         span.set_attribute("error.type", event.error)
-        if event.request_id:  # else nothing answered, and the error is no code of the service's
+        if event.request_id:  # else nothing answered, and the error is not a code of the service's
             span.set_attribute("db.response.status_code", event.error)
         span.set_status(trace.StatusCode.ERROR, event.error)

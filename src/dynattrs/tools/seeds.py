@@ -69,7 +69,7 @@ def seed(
         How many items are stored. The last of several items of one key is.
 
     Raises:
-        ModelError: The file is no JSON, or does not say whose items it has: which model's or table's.
+        ModelError: The file is not JSON, or does not say whose items it has: which model's or table's.
         MappingError: An item is not one of its model's.
         UnsentWrites: Objects could not be stored.
         NoSuchTable: A table is missing. The fixtures of the pytest plugin make it, of a model or of what

@@ -55,14 +55,14 @@ def load(path: str | os.PathLike[str]) -> list[Table]:
     each `table.facets[n]` its own.
 
     Raises:
-        ModelError: The file is no data model; it says where.
+        ModelError: The file is not a data model; it says where.
         OSError: It cannot be read.
     """
     where = f"data model {os.fspath(path)!r}"
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise ModelError(where, f"it is no JSON: {error}") from error
+        raise ModelError(where, f"it is not JSON: {error}") from error
     tables = document.get("DataModel") if isinstance(document, dict) else None
     if not isinstance(tables, list):
         raise ModelError(where, "it has no list 'DataModel', as NoSQL Workbench's models have")
@@ -174,12 +174,12 @@ class _Reader:
     def _list(self, document: Document, name: str) -> list[Document]:
         found = document.get(name) or []
         if not isinstance(found, list):
-            raise self._error(f"{name!r} is no list")
+            raise self._error(f"{name!r} is not a list")
         return [self._mapping(each, f"an entry of {name!r}") for each in found]
 
     def _mapping(self, value: object, what: str) -> Document:
         if not isinstance(value, dict):
-            raise self._error(f"{what} is no object, but {type(value).__name__}")
+            raise self._error(f"{what} is not an object, but {type(value).__name__}")
         return value
 
     def _text(self, document: Document, name: str) -> str:
@@ -211,7 +211,7 @@ def _value(value: object) -> AttributeValue:
 
 
 def _tagged(tag: str, payload: object) -> AttributeValue | None:
-    """The value of a tag and its payload; None where they are no attribute value."""
+    """The value of a tag and its payload; None where they are not attribute value."""
     if tag in _TEXTS and isinstance(payload, (str, int, float)) and not isinstance(payload, bool):
         return {tag: str(payload)}
     if tag in ("BOOL", "NULL") and payload in (True, False, "true", "false"):

@@ -106,7 +106,7 @@ class AsyncFastCalls:
         body = request.body
         received = await self._in_turn(self._send, request)
         if received.status_code == 200 and self._maker.wants(request):
-            request.body = body  # a large one is sent in pieces, and is no bytes any more
+            request.body = body  # a large one is sent in pieces, and is not bytes any more
             credentials = self._maker.credentials()
             if credentials is not None:
                 credentials = await credentials

@@ -48,7 +48,7 @@ class Attempts:
         again: Called when botocore repeats one, with how many there were and why.
         first: How the first attempt ended, if it was not botocore that made it: its response, or the
             error in its place.
-        must_say: Whether a reply without content is no answer: of what reads, and of writes that ask
+        must_say: Whether a reply without content is not an answer: of what reads, and of writes that ask
             for an item.
         deadline: When no further attempt begins any more, as `clock.monotonic` counts; None if any may.
         until: When the call must be over, as `clock.monotonic` counts; None if it may take any time.

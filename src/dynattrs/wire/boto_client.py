@@ -113,7 +113,7 @@ def description(path: str, text: bytes) -> Any:
     pattern that they all follow.
 
     Raises:
-        msgspec.DecodeError: It is no JSON.
+        msgspec.DecodeError: It is not JSON.
     """
     import msgspec
 

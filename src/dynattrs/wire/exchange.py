@@ -441,7 +441,7 @@ def check(operation: str, headers: Mapping[str, str], body: bytes) -> None:
     """Compare a reply with the CRC32 that the service sent with it.
 
     Raises:
-        CorruptReply: They differ, or what was sent is no CRC32. What was asked for may have been done.
+        CorruptReply: They differ, or what was sent is not a CRC32. What was asked for may have been done.
     """
     expected = headers.get(CHECKSUM)
     if expected is None or expected == str(crc32(body)):
@@ -468,7 +468,7 @@ def read(
         decode: Reads the bytes, where something else than plain JSON is wanted.
 
     Raises:
-        CorruptReply: It is no JSON object, or another program's.
+        CorruptReply: It is not JSON object, or another program's.
     """
     # With the first reply: a program may import this library and ask nothing.
     import msgspec

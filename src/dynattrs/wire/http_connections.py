@@ -4,7 +4,7 @@ Connections are opened, secured, led through proxies and closed by botocore and 
 is idle is taken out of the client's pool, used for one request and put back. Where there is none, or
 where a proxy has to be spoken to, the request goes botocore's way, which opens one.
 
-Replies are read by `http_replies`. What is no reply counts as a connection that was lost while waiting.
+Replies are read by `http_replies`. What is not a reply counts as a connection that was lost while waiting.
 """
 
 from __future__ import annotations

@@ -71,10 +71,10 @@ def judge(
         headers: The reply's headers.
         body: The reply; its CRC32 was checked.
         members: Those that such a reply may have; None if the operation's reply is empty.
-        must_say: Whether nothing, with a status that says so, is no answer.
+        must_say: Whether nothing, with a status that says so, is not an answer.
 
     Raises:
-        CorruptReply: It is no JSON object, another program's, or no reply at all yet.
+        CorruptReply: It is not JSON object, another program's, or no reply at all yet.
     """
     import msgspec
 
@@ -112,7 +112,7 @@ def refusal(operation: str, status: int, headers: Mapping[str, str], body: bytes
     try:
         found = json.loads(body.decode())  # as botocore's parser reads it
     except (ValueError, RecursionError):
-        why = "it is no JSON" if body else "it is empty"
+        why = "it is not JSON" if body else "it is empty"
     known = found if isinstance(found, dict) else {}
     if known.get(KIND) and isinstance(known[KIND], str):
         return None

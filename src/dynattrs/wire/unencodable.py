@@ -1,4 +1,4 @@
-"""Requests that hold half of a character, which is no text to the service.
+"""Requests that hold half of a character, which is not text to the service.
 
 The fast way leaves such a request to botocore's, because it has no JSON. That escapes it, and the service
 answers something or other.

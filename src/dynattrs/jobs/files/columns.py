@@ -77,7 +77,7 @@ class Columns:
         """An item's values by columns, None for what it has not, and all else.
 
         Raises:
-            MappingError, BadLine: It is no item of the model as it should be.
+            MappingError, BadLine: It is not an item of the model as it should be.
         """
         info = self.info
         found = self._today(item)
@@ -206,7 +206,7 @@ def rest_of(text: str) -> AttributeMap:
     """What stands in the last column.
 
     Raises:
-        BadLine: It is no item in DynamoDB JSON.
+        BadLine: It is not an item in DynamoDB JSON.
     """
     if not text:
         return {}

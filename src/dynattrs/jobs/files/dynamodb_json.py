@@ -36,7 +36,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
 _decode: Final = msgspec.json.Decoder().decode
 
-#: A line of the service's has 400 KB and the types; what is longer is no item.
+#: A line of the service's has 400 KB and the types; what is longer is not an item.
 MOST_LINE: Final = 16 * 1024 * 1024
 
 
@@ -230,7 +230,7 @@ def _value(value: Any, path: str) -> AttributeValue:
         raise BadLine(f'{path}: expected one type and a value, {{"S": "…"}}, found {shown(value)}')
     tag, payload = next(iter(value.items()))
     if tag not in _PAYLOADS:
-        raise BadLine(f"{path}: {quoted(tag)} is no type of DynamoDB's, such as S, N or M")
+        raise BadLine(f"{path}: {quoted(tag)} is not a type of DynamoDB's, such as S, N or M")
     if not _fits(tag, payload):
         raise BadLine(f"{path}: {tag} needs {_WORDS[tag]}, found {shown(payload)}")
     if tag == "M":
@@ -304,7 +304,7 @@ class _Text:
         return bool(found)
 
     def next(self) -> str:
-        """The next character that is no space, which stays; "" at the end."""
+        """The next character that is not a space, which stays; "" at the end."""
         while True:
             while self.place < len(self.text) and self.text[self.place] in _SPACE:
                 self.place += 1

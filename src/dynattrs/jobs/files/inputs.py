@@ -244,7 +244,7 @@ def texts_of(what: object) -> tuple[str, ...]:
         text = os.fspath(each) if isinstance(each, (str, os.PathLike)) else None
         if not isinstance(text, str) or not text:
             raise FilesError(
-                repr(each), "it is no path", "give a path or s3://bucket/key, or a list of them"
+                repr(each), "it is not a path", "give a path or s3://bucket/key, or a list of them"
             )
         if text.startswith("s3://"):
             found.append(text)

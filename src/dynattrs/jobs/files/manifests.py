@@ -117,7 +117,7 @@ def read_manifest(place: Place, name: str) -> Manifest:
         return Manifest(name, "full", said["format"], said, files)
     except (KeyError, TypeError) as error:
         raise FilesError(
-            f"{place.text}/{name}", f"it is no manifest of a job ({error!r})"
+            f"{place.text}/{name}", f"it is not a manifest of a job ({error!r})"
         ) from error
 
 
@@ -128,7 +128,7 @@ def _document(place: Place, name: str) -> dict[str, Any]:
         found = msgspec.json.decode(text)
         if isinstance(found, dict):
             return found
-    raise FilesError(f"{place.text}/{name}", "it is no JSON object", "fetch it again")
+    raise FilesError(f"{place.text}/{name}", "it is not JSON object", "fetch it again")
 
 
 # --- The service's ------------------------------------------------------------------------------

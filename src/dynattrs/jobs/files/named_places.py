@@ -32,7 +32,7 @@ def place_of(what: object, options: S3Options | None = None) -> Place:
                 raise FilesError(text, "it is neither a path nor s3://bucket/prefix")
             # Where a worker has another working directory it is the same folder.
             return LocalFolder(str(Path(text).expanduser().absolute()))
-    raise FilesError(repr(what), "it is no folder", "give a path or s3://bucket/prefix")
+    raise FilesError(repr(what), "it is not a folder", "give a path or s3://bucket/prefix")
 
 
 def split_pattern(text: str) -> tuple[str, str]:

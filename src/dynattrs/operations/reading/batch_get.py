@@ -85,7 +85,7 @@ def of_several(
 
     Raises:
         QueryError: Something else was given.
-        ModelError: (the iterator) Something that is no model stands before a key.
+        ModelError: (the iterator) Something that is not a model stands before a key.
     """
     if is_class_of(wanted) or not isinstance(wanted, Iterable):
         raise QueryError(

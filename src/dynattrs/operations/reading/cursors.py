@@ -106,7 +106,7 @@ def decode(
     """The key attributes in a cursor.
 
     Raises:
-        CursorError: It is no cursor, is damaged, has a wrong signature, or is another query's.
+        CursorError: It is not a cursor, is damaged, has a wrong signature, or is another query's.
     """
     key = _read(_payload(cursor, context, secret), _typed)
     _check_names(key, names)
@@ -119,7 +119,7 @@ def decode_part(
     """As `decode`, in one of *parts*: its number, and the key, which is empty at the beginning."""
     part, key = _read(_payload(cursor, context, secret), lambda found: (found[0], _typed(found[1])))
     if type(part) is not int or not 0 <= part < parts:
-        raise CursorError("this is no cursor; start from the beginning")
+        raise CursorError("this is not a cursor; start from the beginning")
     if key:
         _check_names(key, names)
     return part, key
@@ -132,14 +132,14 @@ def _payload(cursor: object, context: object, secret: bytes | None) -> bytes:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise CursorError("this is no cursor; start from the beginning") from None
+        raise CursorError("this is not a cursor; start from the beginning") from None
     if len(raw) <= 1 + _DIGEST_BYTES:
-        raise CursorError("this is no cursor; start from the beginning")
+        raise CursorError("this is not a cursor; start from the beginning")
     if raw[:1] != _VERSION:
         raise CursorError("this cursor is of another version of dynattrs; start from the beginning")
     # Base64 leaves the last letter some bits without a meaning: one cursor is one text.
     if _text(raw) != cursor:
-        raise CursorError("this is no cursor; start from the beginning")
+        raise CursorError("this is not a cursor; start from the beginning")
     digest, payload = raw[1 : 1 + _DIGEST_BYTES], raw[1 + _DIGEST_BYTES :]
     if not hmac.compare_digest(digest, _digest(payload, context, secret)):
         raise CursorError(
@@ -154,7 +154,7 @@ def _read(payload: bytes, typed: Callable[[Any], R]) -> R:
         return typed(json.loads(payload))
     except (ValueError, TypeError, AttributeError, RecursionError, LookupError):
         # Without a secret anybody can make the checksum of anything.
-        raise CursorError("this is no cursor; start from the beginning") from None
+        raise CursorError("this is not a cursor; start from the beginning") from None
 
 
 def _check_names(key: AttributeMap, names: Iterable[str]) -> None:

@@ -82,7 +82,7 @@ def merged_pages(
     if last is not None:
         own = places.get(tuple([order_of(native(last[name])) for name in keys.partition]))
         if own is None:
-            raise CursorError("this is no cursor of this query; start from the beginning")
+            raise CursorError("this is not a cursor of this query; start from the beginning")
         at = [native(last[name]) for name in keys.sort]
     sources: list[Pages] = []
     for place, plans in enumerate(partitions):

@@ -41,7 +41,7 @@ _OTHERS: Final = (
     "UnprocessedKeys",
 )
 
-#: After how many items in a row that are no rows the others of a page are not tried.
+#: After how many items in a row that are not rows the others of a page are not tried.
 _SAMPLE: Final = 16
 
 # To checkers the arguments of annotations are types that they know.
@@ -398,7 +398,7 @@ class _ItemsOfModel:
 
     Args:
         rows: The model's.
-        belongs: Says whether what is no row is of the model at all.
+        belongs: Says whether what is not a row is of the model at all.
     """
 
     def __init__(

@@ -395,7 +395,7 @@ def failing_again(following: Callable[[S], Flow[R]]) -> Callable[[S], Flow[R]]:
     """A source that has failed fails again, with the same error: what would have come is missing, so
     it neither goes on behind that nor says that it is at its end.
 
-    A cancellation is no failure: asked again, it gives what would have come.
+    A cancellation is not a failure: asked again, it gives what would have come.
     """
 
     @functools.wraps(following)

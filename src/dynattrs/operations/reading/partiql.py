@@ -194,7 +194,7 @@ class RowReader:
 
     @property
     def has_guards(self) -> bool:
-        """Whether among the items there may be guards of unique values, which are no rows."""
+        """Whether among the items there may be guards of unique values, which are not rows."""
         return self.info is not None and self.info.table.name in guarded_tables
 
     def is_guard(self, item: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a query makes of each stored item where it is no object of a model: objects of other classes,
+"""What a query makes of each stored item where it is not an object of a model: objects of other classes,
 tuples, keys, or the attribute map as it is.
 
 Objects of models are `objects`'s.
@@ -225,7 +225,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
 
     Raises:
         ModelError: A field of it cannot be read.
-        QueryError: It is no class with fields, or has one that the model has not or stores in another
+        QueryError: It is not a class with fields, or has one that the model has not or stores in another
             form; or it is a model of the same table: an object that was read in part could be saved in
             place of the whole item.
     """
@@ -235,7 +235,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
     if own is not None and own.table.name == info.table.name:
         raise QueryError(
             f"as_({own.name}): {own.name} is a model of table {info.table.name!r}, and saving what was "
-            f"read in part would erase the rest of the item; give a class that is no model, "
+            f"read in part would erase the rest of the item; give a class that is not a model, "
             f"@attrs.define class …, or read whole objects"
         )
     try:
@@ -248,7 +248,7 @@ def projected(info: ModelInfo, cls: type[R_co]) -> Projected[R_co]:
     for member in codec.members:
         if member.name not in info.names:
             raise QueryError(
-                f"as_({cls.__name__}): {cls.__name__}.{member.name} is no field of "
+                f"as_({cls.__name__}): {cls.__name__}.{member.name} is not a field of "
                 f"{info.name}{did_you_mean(member.name, info.names)}"
             )
         _check_form(info, cls, member)
@@ -364,7 +364,7 @@ def selected(info: ModelInfo, paths: Sequence[object]) -> Selected:
     """A reader of tuples.
 
     Raises:
-        QueryError: Nothing is named, or something that is no path of the model.
+        QueryError: Nothing is named, or something that is not a path of the model.
     """
     if not paths:
         raise QueryError("select() needs at least one field")

@@ -95,7 +95,7 @@ class QueryVerbs(Generic[M_co]):
         said, 25); further pages do not count.
 
         Raises:
-            ConditionError: One is no condition (`is None`, `in` and `not` are decided by Python),
+            ConditionError: One is not a condition (`is None`, `in` and `not` are decided by Python),
             QueryError: One speaks of another model, or (at the ends) more are to be begun.
         """
         most = self._fan_out if fan_out is None else _positive("fan_out", fan_out)

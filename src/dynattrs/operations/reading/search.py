@@ -76,7 +76,7 @@ class SearchVerbs(Generic[T_co]):
         must be stated where there is one, and of its filters. The service finds the nearest of these.
 
         Raises:
-            ConditionError: One is no condition (`is None`, `in` and `not` are decided by Python),
+            ConditionError: One is not a condition (`is None`, `in` and `not` are decided by Python),
             QueryError: One speaks of another model. Others than equalities are refused when it is sent.
         """
         checked = tuple(map(condition, conditions))
@@ -370,14 +370,14 @@ def begin(
 
     Raises:
         NoIndex: There is no vector index.
-        QueryError: The vector is none of the index's dimensions; the subject is no field.
+        QueryError: The vector is none of the index's dimensions; the subject is not a field.
     """
     attribute: str | None = None
     if is_path(subject):
         data = data_of(subject)
         model = data.model if model is None else model
         if not (isinstance(model, type) and issubclass(model, data.model)):
-            raise QueryError(f"search({subject!r}, model={model!r}): it is no field of that")
+            raise QueryError(f"search({subject!r}, model={model!r}): it is not a field of that")
         attribute = str(data.steps[0])
         if len(data.steps) != 1:
             raise QueryError(f"search({subject!r}): a vector is a field, and not inside of one")

@@ -39,7 +39,7 @@ def numbers_of(vector: object) -> tuple[float, ...]:
     """The numbers of a list, a tuple, an `array.array` or a one-dimensional array of numpy's.
 
     Raises:
-        QueryError: It is none, or one of its members is no number that a 32-bit float holds.
+        QueryError: It is none, or one of its members is not a number that a 32-bit float holds.
     """
     values: Any = vector
     if hasattr(values, "ndim") and values.ndim != 1:

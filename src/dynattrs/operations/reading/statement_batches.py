@@ -76,7 +76,7 @@ def statements(
     """What `execute_many` is given, as statements.
 
     Raises:
-        QueryError: Something is no statement, or some read and others write.
+        QueryError: Something is not a statement, or some read and others write.
         ConditionError: A parameter has no form in DynamoDB.
     """
     found = [

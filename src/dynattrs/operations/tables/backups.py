@@ -488,7 +488,7 @@ def aware(option: str, value: object, subject: str = "session.tables") -> dateti
     """*value*, which has a time zone.
 
     Raises:
-        ModelError: It has none, or is no time.
+        ModelError: It has none, or is not a time.
     """
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ModelError(

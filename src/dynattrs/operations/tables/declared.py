@@ -72,7 +72,7 @@ def chosen_settings(
         setting = known_settings.get(str(each))
         if setting is None:
             known = did_you_mean(str(each), _SETTINGS)
-            raise ModelError("session.tables", f"only={each!r} is no setting of a table{known}")
+            raise ModelError("session.tables", f"only={each!r} is not a setting of a table{known}")
         for name, table in tables.items():
             if not says(table, setting):
                 raise ModelError(

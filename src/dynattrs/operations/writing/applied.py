@@ -126,19 +126,19 @@ class _Change:
     def _number(self, operand: object) -> Decimal:
         value = self._operand(operand)
         if "N" not in value:
-            raise self._refused(f"{operand} is no number")
+            raise self._refused(f"{operand} is not a number")
         return Decimal(value["N"])
 
     def _list(self, operand: object) -> list[Any]:
         value = self._operand(operand)
         if "L" not in value:
-            raise self._refused(f"{operand} is no list")
+            raise self._refused(f"{operand} is not a list")
         return cast("list[Any]", value["L"])
 
     def _sum(self, left: Decimal, right: Decimal) -> AttributeValue:
         total = _EXACT.add(left, right)
         if not fits(total):
-            raise self._refused("the sum is no number that DynamoDB can hold")
+            raise self._refused("the sum is not a number that DynamoDB can hold")
         return {"N": str(total.normalize(_EXACT)) if total else "0"}
 
 

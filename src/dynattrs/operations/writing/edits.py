@@ -84,7 +84,7 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     """Remember what *obj* is now.
 
     Raises:
-        ModelError: It is no model.
+        ModelError: It is not a model.
         ConditionError: It is frozen, so nothing could change.
         KeyChanged: It carries its key, which is another one now.
     """

@@ -71,7 +71,7 @@ class Encoded:
         if self._key is None:
             found = self._item
             if found is None:
-                # How a number is written which is no int only the item tells.
+                # How a number is written which is not an int only the item tells.
                 told = Decimal not in map(type, self.identity)
                 found = key_map(self.identity) if told else self.item
             self._key = {name: found[name] for name in self.info.table.key}
@@ -140,7 +140,7 @@ def encode(core: Core, obj: object) -> Encoded:
     Raises:
         MappingError: A value has no place in DynamoDB, or the item is over 400 KB. It names the object.
         ImpossibleKey: Its key is another model's.
-        ModelError: *obj* is no model.
+        ModelError: *obj* is not a model.
     """
     info = info_of(type(obj)) or _refuse(obj)
     try:

@@ -35,7 +35,7 @@ from dynattrs.operations.item_keys import (
 from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import ModelInfo, info_of, model_info
 
-#: So many failures are no coincidence, and more of them would be kept in memory.
+#: So many failures are not a coincidence, and more of them would be kept in memory.
 _MANY: Final = 1000
 
 

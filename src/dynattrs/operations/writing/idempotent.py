@@ -48,7 +48,7 @@ def check_token(token: object) -> None:
 
 
 def check_now(now: object) -> None:
-    """Refuse what is no time stamp.
+    """Refuse what is not a time stamp.
 
     Raises:
         TransactionError: It says what is.

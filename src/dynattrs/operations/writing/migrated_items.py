@@ -147,7 +147,7 @@ def migrated_items(info: ModelInfo, where: object) -> MigratedItems:
 
     Raises:
         QueryError: Nothing tells them; or *where* speaks of an attribute that had another name.
-        ConditionError: *where* is no condition on fields of the model that are stored.
+        ConditionError: *where* is not a condition on fields of the model that are stored.
     """
     stated = None if where is None else _stated(info, where)
     ours = (info, *subclasses(info))

@@ -121,7 +121,7 @@ class _Parents:
             if value is not None and "NULL" not in value:
                 kind = "list" if tag == "L" else "map"
                 raise ConditionError(
-                    f"{action}: {label} is stored as {show_stored(value)}, which is no {kind}"
+                    f"{action}: {label} is stored as {show_stored(value)}, which is not a {kind}"
                 )
             if value is None and isinstance(place[-1], int):
                 outer = label_of(self._info, place[:-1])

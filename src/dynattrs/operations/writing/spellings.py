@@ -74,7 +74,7 @@ class Around:
 
     @property
     def is_map(self) -> bool:
-        """Whether names are taken in it that are no fields of a class."""
+        """Whether names are taken in it that are not fields of a class."""
         return self.codec is not None and not self.codec.fields and "M" in self.codec.tags
 
     @property

@@ -336,7 +336,7 @@ def checked(
     on a new one only.
 
     Raises:
-        ConditionError: There is none; one is no action, of another model, changes a key attribute,
+        ConditionError: There is none; one is not an action, of another model, changes a key attribute,
             or two change the same place; one is for new items, and none is made.
         MappingError: The validator of a field refuses what would be stored there.
     """
@@ -351,7 +351,9 @@ def checked(
             instead = (
                 f"{each}.to(value)" if isinstance(each, Put) else f"set_({info.name}.…, value)"
             )
-            raise ConditionError(f"update of {info.name}: {each!r} is no action; write {instead}")
+            raise ConditionError(
+                f"update of {info.name}: {each!r} is not an action; write {instead}"
+            )
         if each.value is None or type(each.value) is Value:
             check_model(each.path, info, each)
         else:

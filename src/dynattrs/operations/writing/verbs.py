@@ -561,7 +561,7 @@ class WriteVerbs(Owner):
                 of the model or of another one.
             AlreadyTaken: Two items have the same value of a unique field.
             ConditionFailed: Others change an item all the time.
-            CursorError: *after* is no cursor of a migration of this model.
+            CursorError: *after* is not a cursor of a migration of this model.
         """
         self._check_writable()
         info = model_info(model)

@@ -57,7 +57,7 @@ class _Amount(click.FloatRange):
     ) -> float:
         found = float(super().convert(value, param, ctx))
         if not math.isfinite(found):
-            self.fail(f"{value} is no amount", param, ctx)
+            self.fail(f"{value} is not an amount", param, ctx)
         return found
 
 

@@ -83,7 +83,7 @@ def _fill(session: Session, models: Sequence[type[object]], seeds: Iterable[str]
     from dynattrs.tools.seeds import seed
 
     for file in seeds:
-        # Of what is no data model, `seed` says what is wrong with it, if anything.
+        # Of what is not a data model, `seed` says what is wrong with it, if anything.
         with suppress(ModelError):
             missing = [each for each in workbench.load(file) if not session.tables.exists(each)]
             if missing:

@@ -112,7 +112,7 @@ def print_rows(output: Format, columns: Sequence[str], rows: Iterable[Row]) -> N
 
 
 def print_json(document: object) -> None:
-    """Print a document that is no rows."""
+    """Print a document that is not rows."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
@@ -134,7 +134,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     for name in columns:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        # As text, because brackets in what is stored are no markup.
+        # As text, because brackets in what is stored are not markup.
         table.add_row(*(Text(printable(cell(row.values.get(name)))) for name in columns))
     # Not printed by the console itself, which would end the program where a pipe has ended.
     with console.capture() as printed:

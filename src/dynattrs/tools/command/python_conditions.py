@@ -66,7 +66,7 @@ def condition_of(text: str, infos: Sequence[ModelInfo]) -> bool:
     A name is the field of the first of them that has it; `Order.number` names the model as well.
 
     Raises:
-        ConditionError: It is no condition, or one that cannot be sent; the message names the part.
+        ConditionError: It is not a condition, or one that cannot be sent; the message names the part.
     """
     return _read(text, _Reader(text, infos).condition)
 
@@ -132,9 +132,9 @@ def _parsed(text: str) -> ast.expr:
             warnings.simplefilter("ignore")  # of comparisons that Python would not make
             return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ConditionError(f"{quoted(text)} is no Python expression: {error.msg}") from None
+        raise ConditionError(f"{quoted(text)} is not a Python expression: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ConditionError(f"{quoted(text)} is no condition: {error}") from None
+        raise ConditionError(f"{quoted(text)} is not a condition: {error}") from None
 
 
 def _conjunction(node: ast.expr) -> Iterable[ast.expr]:
@@ -205,7 +205,7 @@ class _Reader:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             found: Any = self.path(node)
             if data_of(found).form.tags != {"BOOL"}:
-                raise self._refused(node, "it is no condition: compare it with something")
+                raise self._refused(node, "it is not a condition: compare it with something")
             return _as_condition(found == True)  # noqa: E712
         raise self._refused(
             node, "a condition compares a field with something, or is a function of one"
@@ -247,7 +247,7 @@ class _Reader:
     def _in(self, one: ast.expr, values: Sequence[ast.expr]) -> bool:
         operand = self._operand(one)
         if isinstance(operand, _Literal):
-            raise self._refused(one, "it is no field: `field in [...]`, or `value in field`")
+            raise self._refused(one, "it is not a field: `field in [...]`, or `value in field`")
         return functions.in_(operand, [_fitted(self.literal(each), operand) for each in values])
 
     def _contains(self, container: Path, value: ast.expr) -> bool:
@@ -266,7 +266,7 @@ class _Reader:
             return functions.begins_with(_untyped(self.path(node.func.value)), prefix)
         if not isinstance(node.func, ast.Name) or name not in _FUNCTIONS:
             known = did_you_mean(name, (*_FUNCTIONS, "size"))
-            raise self._refused(node.func, f"it is no function of conditions{known}")
+            raise self._refused(node.func, f"it is not a function of conditions{known}")
         if name in _OF_PATHS:
             self._count(node, name, arguments, 1)
             return _OF_PATHS[name](self.path(arguments[0]))
@@ -380,7 +380,7 @@ class _Reader:
                 return _Literal(self._made(node, make))
         values_shown = ", ".join(f"{name}(...)" for name in _VALUES)
         raise self._refused(
-            node, f"it is no field and no value; values are constants and {values_shown}"
+            node, f"it is neither a field nor a value; values are constants and {values_shown}"
         )
 
     def _made(self, node: ast.Call, make: Callable[..., Any]) -> Any:

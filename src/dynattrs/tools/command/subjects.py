@@ -136,7 +136,7 @@ def _imported(name: str) -> ModuleType:
         folder, file, name = str(path.parent.resolve()), name, path.stem
         if not name.isidentifier():
             raise NotFound(
-                f"{file!r} cannot be imported: {name!r} is no name of a module; call the file "
+                f"{file!r} cannot be imported: {name!r} is not a name of a module; call the file "
                 f"{re.sub('[^A-Za-z0-9_]', '_', name)}.py"
             )
     else:
@@ -144,9 +144,9 @@ def _imported(name: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     if not name or not all(part.isidentifier() for part in name.split(".")):
-        raise NotFound(f"{name!r} is no module; write module:name, such as shop.models:Song")
+        raise NotFound(f"{name!r} is not a module; write module:name, such as shop.models:Song")
     try:
-        # What it prints is no part of the output, which another program may read.
+        # What it prints is not a part of the output, which another program may read.
         with contextlib.redirect_stdout(sys.stderr):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -54,7 +54,7 @@ def models(
         on_left_out: Is told which items have no model.
 
     Raises:
-        ModelError: A sample item cannot be read by any model; it is no item of its table.
+        ModelError: A sample item cannot be read by any model; it is not an item of its table.
     """
     body: list[str] = []
     variables, classes = Names(), Names()
@@ -121,7 +121,7 @@ def _table_source(
     """The declarations of a table and its models, which have read all samples.
 
     Raises:
-        ModelError: A sample item cannot be read, as it is no item of this table.
+        ModelError: A sample item cannot be read, as it is not an item of this table.
     """
     found = kinds_of(table)
     variable = variables.take(_variable(table))

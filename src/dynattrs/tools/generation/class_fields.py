@@ -76,14 +76,14 @@ def fields_of(
 ) -> list[Field]:
     """The fields of a class, those that every item has first.
 
-    Attributes that are made of others, and the discriminator, are no fields. The type of a key's is
+    Attributes that are made of others, and the discriminator, are not fields. The type of a key's is
     as it is stored: text, a number or bytes.
 
-    An attribute that is NULL in some samples and missing in others is no field either: a field has one
+    An attribute that is NULL in some samples and missing in others is not a field either: a field has one
     stored form of None. It is kept as it is, as whatever a class does not know.
 
     Args:
-        plain: Whether to take whatever is stored for attributes that are no keys.
+        plain: Whether to take whatever is stored for attributes that are not keys.
     """
     names = Names()
     found = [

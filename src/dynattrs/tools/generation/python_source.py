@@ -37,7 +37,7 @@ def pascal(text: str) -> str:
 
 
 #: What the generated module uses, which a field or a variable must not hide; what a constructor calls
-#: its object; and what every class has, so that `Model.mro` is no path.
+#: its object; and what every class has, so that `Model.mro` is not a path.
 _TAKEN: Final = frozenset(
     (
         "bool", "bytes", "date", "datetime", "dict", "field", "float", "int", "list", "model", "mro",
