@@ -85,10 +85,10 @@ class Environments:
         folder = self._folder / tag / name
         interpreter = folder / "bin" / "python"
         if self._fresh or not interpreter.exists():
-            _uv("venv", "--clear", "--no-project", "--python", self._python, str(folder))
+            uv("venv", "--clear", "--no-project", "--python", self._python, str(folder))
         # The tree may have changed since, its version has not.
         again = ["--reinstall-package", "dynattrs", "--compile-bytecode"]
-        _uv("pip", "install", "--python", str(interpreter), *again, *_NEEDS[name])
+        uv("pip", "install", "--python", str(interpreter), *again, *_NEEDS[name])
         return interpreter
 
 
@@ -105,12 +105,17 @@ def python312() -> str:
     return sys.executable
 
 
-def _uv(*arguments: str) -> None:
+def uv(*arguments: str, cwd: Path | None = None) -> None:
+    """Run uv.
+
+    Raises:
+        NotInstalled: It fails, and says why.
+    """
     # Its cache may be on another file system, where nothing can be linked.
     command = [*_installer(), *arguments, "--quiet", "--link-mode", "copy"]
     if arguments[0] == "venv":
         command = [*_installer(), *arguments, "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode:
         raise NotInstalled(done.stderr.strip())
 

@@ -43,6 +43,7 @@ MOST_CASES = 6  # of one test on one engine, in a run without `--full`
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.
+OTHERS = "beside other libraries"
 LONG, DYNAMODB_LOCAL, ASYNCIO = "that take long", "on DynamoDB Local", "over asyncio"
 MORE_CASES = "that are further cases of large tables"
 MORE_CASES_OVER_ASYNCIO = f"{MORE_CASES}, over asyncio"
@@ -172,6 +173,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     engines = config.getoption("--engine")
     allowed = [item for item in items if not engines or engines_of(item) <= set(engines)]
     left_out: Counter[str] = Counter()
+    if not names_files(config):
+        left_out[OTHERS] = len([item for item in allowed if item.get_closest_marker("others")])
+        allowed = [item for item in allowed if not item.get_closest_marker("others")]
     if names_files(config):
         chosen = allowed
     elif is_full(config):

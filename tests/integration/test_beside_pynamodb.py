@@ -1,0 +1,382 @@
+"""PynamoDB 5.5 and 6.1 as the other programs on the same items: each reads what any of them has written."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+
+import beside_pynamodb
+import other_programs
+from beside_pynamodb import Cat, Counted, Dog, Everything
+from dynattrs import ConditionFailed, MappingError, Session
+from other_programs import OtherError
+
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+
+pytestmark = [pytest.mark.others, pytest.mark.threads_only("programs take turns")]
+
+OLD = ("pynamodb-5", "pynamodb-6")
+NOON = datetime(2026, 11, 23, 12, 30, tzinfo=timezone.utc)
+TIMES = [
+    NOON,
+    NOON + timedelta(microseconds=1500),
+    datetime(999, 1, 2, 3, 4, 5, 6, timezone.utc),
+    datetime(1969, 12, 31, 23, 59, 59, 250_000, timezone.utc),
+]
+
+
+@attrs.frozen
+class Programs:
+    """The old programs and the new one, on the same tables."""
+
+    session: Session
+    by_name: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.by_name[name]
+
+    @property
+    def all(self) -> list[Any]:
+        return list(self.by_name.values())
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[dict[str, Any]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(other_programs.running(name)) for name in OLD}
+
+
+@pytest.fixture
+def programs(
+    client: Any, endpoint: Any, table_prefix: str, processes: dict[str, Any]
+) -> Iterator[Programs]:
+    access, secret = (
+        endpoint.credentials[name] for name in ("aws_access_key_id", "aws_secret_access_key")
+    )
+    for process in processes.values():
+        process.connect(endpoint=endpoint.url, prefix=table_prefix, access=access, secret=secret)
+    with Session(client=client, table_prefix=table_prefix) as session:
+        session.tables.create(Everything, Counted, Dog)
+        yield Programs(session, {**processes, "dynattrs": beside_pynamodb.Program(session)})
+
+
+TEXTS = st.sampled_from(["", "a", "é\U0001f600\x7f", "x" * 40])
+INSTANTS = st.sampled_from(TIMES)
+NUMBERS = st.one_of(st.integers(-(10**15), 10**15), st.sampled_from([0.1, -2.5, 1e22, 1e-7]))
+WORDS = st.sets(st.sampled_from(["a", "b", "é"]), max_size=3)
+BYTES = st.sampled_from([b"a", b"\xca\xfe\xf0\x0d", b"ab", bytes(range(256))])
+PLAIN = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(["x", "é"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+SPOTS = st.fixed_dictionaries(
+    {"name": TEXTS, "weight": NUMBERS}, optional={"at": INSTANTS, "words": WORDS.filter(bool)}
+).map(lambda fields: {"Spot": fields})
+CIRCLES = st.fixed_dictionaries({"size": NUMBERS}, optional={"at": INSTANTS}).map(
+    lambda fields: {"Circle": fields}
+)
+SQUARES = st.fixed_dictionaries({"size": NUMBERS}, optional={"colors": WORDS.filter(bool)}).map(
+    lambda fields: {"Square": fields}
+)
+#: What each field may have, None apart. Times that are cut off are whole.
+VALUES: dict[str, Any] = {
+    "text": TEXTS.filter(bool),  # a key of an index
+    "when": INSTANTS,
+    "number": NUMBERS,
+    "count": st.integers(0, 9),
+    "flag": st.booleans(),
+    "data": BYTES,
+    "datas": st.sets(BYTES, max_size=3),
+    "words": WORDS,
+    "numbers": st.sets(NUMBERS, max_size=3),
+    "doc": st.one_of(PLAIN, st.sampled_from([float("inf"), [float("-inf")], 10**60])).filter(
+        lambda doc: doc is not None
+    ),
+    "raw": st.dictionaries(st.sampled_from(["x", "é"]), PLAIN, max_size=2),
+    "raws": st.lists(PLAIN, max_size=3),
+    "spot": SPOTS,
+    "spots": st.lists(st.one_of(st.none(), SPOTS), max_size=2),
+    "shape": st.one_of(CIRCLES, SQUARES),
+    "shapes": st.lists(st.one_of(CIRCLES, SQUARES), max_size=2),
+    "sets": st.lists(WORDS.filter(bool), max_size=2),
+    "expires": st.sampled_from([NOON, NOON + timedelta(seconds=1)]),
+    "iso": st.sampled_from([*TIMES, NOON.astimezone(timezone(timedelta(hours=2)))]),
+    "seconds": st.sampled_from([NOON, datetime(1969, 12, 31, tzinfo=timezone.utc)]),
+    "millis": st.sampled_from([NOON, NOON + timedelta(milliseconds=5)]),
+    "micros": st.sampled_from([NOON, NOON + timedelta(seconds=0.5)]),
+    "span": st.sampled_from([timedelta(days=-2), timedelta(seconds=5)]),
+    "span_ms": st.sampled_from([timedelta(days=-2), timedelta(milliseconds=500)]),
+    "span_us": st.sampled_from([timedelta(days=2), timedelta(seconds=-0.5)]),
+    "day": st.sampled_from([date(2026, 11, 23), date(1, 1, 1)]),
+    "color": st.sampled_from(["red", "blue"]),
+    "level": st.sampled_from([1, 2]),
+    "pair": st.sampled_from([(1, "a"), (-5, "")]),
+    "uid": st.sampled_from([UUID(int=11), UUID("abcdef00-0000-0000-0000-00000000000b")]),
+    "plain": st.sampled_from([UUID(int=11), UUID("abcdef00-0000-0000-0000-00000000000b")]),
+}
+#: Of these PynamoDB has no None: a default stands in its place.
+NEVER_NONE = {"count"}
+SETS = {"datas", "words", "numbers"}
+#: What an update writes, which PynamoDB compares in conditions.
+COMPARED = [
+    "when", "number", "count", "flag", "data", "iso", "seconds", "day", "color", "uid", "plain",
+]  # fmt: skip
+
+
+@st.composite
+def changes(draw: Any, most: int = 4) -> dict[str, Any]:
+    """New values for some fields, None among them."""
+    names = draw(st.lists(st.sampled_from(list(VALUES)), max_size=most, unique=True))
+    found = {}
+    for name in names:
+        value = draw(VALUES[name])
+        never = name in NEVER_NONE or name in SETS
+        found[name] = value if never or draw(st.integers(0, 3)) else None
+    return found
+
+
+def after(state: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """What an item has once some fields were assigned."""
+    found = {**state, **fields}
+    return {name: value for name, value in found.items() if value is not None and value != set()}
+
+
+KEY = ["ann", NOON]
+START = {"owner": "ann", "at": NOON, "count": 7}
+STEPS = ["save", "change", "update", "add", "remove", "delete", "edit"]
+
+
+@hypothesis.settings(
+    suppress_health_check=[*hypothesis.HealthCheck], deadline=None,
+)  # fmt: skip
+@hypothesis.given(data=st.data())
+def test_each_program_reads_what_any_has_written_after_each_step(
+    programs: Programs, data: Any
+) -> None:
+    client: Any = programs.session.client
+    state: dict[str, Any] | None = None
+    for _ in range(data.draw(st.integers(2, 6), label="steps")):
+        name = data.draw(st.sampled_from([*OLD, "dynattrs"]), label="program")
+        state = step(data, programs[name], state)
+        expected = shown(state)
+        for reader in programs.all:
+            assert shown(reader.get(model="Everything", key=KEY)) == expected
+    programs.session.delete(Everything, tuple(KEY))
+    assert client is programs.session.client
+
+
+def step(data: Any, program: Any, state: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Let a program write, and give what the item has then."""
+    verb = "save" if state is None else data.draw(st.sampled_from(STEPS), label="verb")
+    this: dict[str, Any] = {"model": "Everything", "key": KEY}
+    if verb == "save":
+        fields = after({}, data.draw(changes(10)))
+        program.save(model="Everything", fields={**START, **fields})
+        return {**START, **fields}
+    assert state is not None
+    if verb in ("change", "edit"):
+        fields = data.draw(changes())
+        own = isinstance(program, beside_pynamodb.Program)
+        getattr(program, verb if own else "change")(**this, fields=fields)
+        return after(state, fields)
+    if verb == "update":
+        field = data.draw(st.sampled_from(COMPARED))
+        value = data.draw(VALUES[field])
+        known = [each for each in COMPARED if each in state]
+        when = data.draw(st.one_of(st.none(), st.sampled_from(known)))
+        condition = None if when is None else [when, state[when]]
+        program.update(**this, field=field, value=value, when=condition)
+        return after(state, {field: value})
+    if verb in ("add", "remove"):
+        field = data.draw(st.sampled_from(["datas", "words"]))
+        value = data.draw(VALUES[field].filter(bool))
+        getattr(program, verb)(**this, field=field, value=value)
+        before = state.get(field, set())
+        return after(state, {field: before | value if verb == "add" else before - value})
+    program.delete(**this)
+    return None
+
+
+def shown(fields: Any) -> Any:
+    """Fields with numbers as they are equal, and without what is a matter of taste."""
+    if fields is None:
+        return None
+    return {name: plain(value) for name, value in fields.items()}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc)
+    return value
+
+
+# --- What each finds of the others' --------------------------------------------------------------
+
+
+@pytest.fixture
+def three(programs: Programs) -> Programs:
+    """One item of each program, in one partition, all alike but for their sort keys."""
+    for number, program in enumerate(programs.all):
+        fields = {
+            "owner": "ann", "at": NOON + timedelta(minutes=number), "text": "t", "when": NOON,
+            "data": b"\xca\xfe", "doc": {"é": 1}, "number": 0.1, "day": date(2026, 11, 23),
+            "micros": NOON, "uid": UUID(int=1), "plain": UUID(int=1), "pair": (1, "a"), "count": 1,
+            "words": {"a", "b"}, "flag": True,
+        }  # fmt: skip
+        program.save(model="Everything", fields=fields)
+    return programs
+
+
+@pytest.mark.parametrize("name", [*OLD, "dynattrs"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"since": NOON},
+        {"index": "by_text", "hash": "t", "since": NOON},
+        {"index": "by_data", "hash": b"\xca\xfe"},
+        *({"where": [field, value]} for field, value in [
+            ("when", NOON), ("data", b"\xca\xfe"), ("doc", {"é": 1}), ("number", 0.1),
+            ("day", date(2026, 11, 23)), ("micros", NOON), ("uid", UUID(int=1)),
+            ("plain", UUID(int=1)), ("pair", (1, "a")), ("words", {"b", "a"}), ("flag", True),
+        ]),
+    ],
+    ids=lambda asked: asked.get("index") or asked.get("where", ["since"])[0],
+)  # fmt: skip
+def test_each_finds_the_items_of_all(three: Programs, name: str, asked: Any) -> None:
+    found = three[name].query(model="Everything", **{"hash": "ann", **asked})
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_walk_that_an_old_program_has_begun_is_gone_on_with(three: Programs, name: str) -> None:
+    begun, key = three[name].page(model="Everything", hash="ann", size=1)
+    rest = three.session.query(Everything).where(Everything.owner == "ann").after(key).all()
+    assert [each["at"] for each in begun] + [each.at for each in rest] == [
+        NOON + timedelta(minutes=number) for number in range(3)
+    ]
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_versions_guard_what_either_writes(programs: Programs, name: str) -> None:
+    old, session = programs[name], programs.session
+    old.save(model="Counted", fields={"id": "a"})
+    mine = session.get_one(Counted, "a")
+    assert mine.version == 1
+    old.change(model="Counted", key=["a"], fields={"number": 5})
+    mine.number = 6
+    with pytest.raises(ConditionFailed):
+        session.save(mine)
+    mine = session.get_one(Counted, "a")
+    mine.number = 7
+    session.save(mine)
+    assert old.get(model="Counted", key=["a"]) == {"id": "a", "number": 7, "version": 3}
+    session.save(Counted("b"))
+    old.change(model="Counted", key=["b"], fields={"number": 1})
+    assert session.get_one(Counted, "b") == Counted("b", 1, version=2)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_models_of_one_table_are_told_apart_by_their_discriminator(
+    programs: Programs, name: str
+) -> None:
+    old, session = programs[name], programs.session
+    old.save(model="Dog", fields={"id": "a", "name": "Rex", "born": NOON})
+    session.save(Cat("b", 7, name="Tom"))
+    assert session.get(Dog, "a") == Dog("a", NOON, name="Rex")
+    assert old.get(model="Animal", key=["b"]) == {
+        "id": "b",
+        "name": "Tom",
+        "lives": 7,
+        "cls": "Cat",
+    }
+    assert [each["cls"] for each in old.scan(model="Cat")] == ["Cat"]
+    assert session.scan(Dog).all() == [Dog("a", NOON, name="Rex")]
+    assert {type(each) for each in session.scan(Dog, Cat)} == {Dog, Cat}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_empty_sets_in_lists_are_null(programs: Programs, name: str) -> None:
+    programs["dynattrs"].save(model="Everything", fields={**START, "sets": [{"a"}, set()]})
+    found = programs[name].get(model="Everything", key=KEY)
+    assert found["sets"] == [{"a"}, None]
+    programs[name].change(model="Everything", key=KEY, fields={"text": "x"})
+    assert programs["dynattrs"].get(model="Everything", key=KEY)["sets"] == [{"a"}, set()]
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_nan_stays_in_json(programs: Programs, name: str) -> None:
+    for writer, reader in [(name, "dynattrs"), ("dynattrs", name)]:
+        programs[writer].save(model="Everything", fields={**START, "doc": [float("nan")]})
+        [found] = programs[reader].get(model="Everything", key=KEY)["doc"]
+        assert found != found
+
+
+# --- What is not common --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_save_erases_what_its_class_lacks_and_a_new_one_nothing(
+    programs: Programs, client: Any, table_prefix: str, name: str
+) -> None:
+    key = {"owner": {"S": "ann"}, "at": {"S": "2026-11-23T12:30:00.000000+0000"}}
+    item = {**key, "newer": {"S": "x"}}
+    client.put_item(TableName=f"{table_prefix}everything", Item=item)
+    programs["dynattrs"].change(model="Everything", key=KEY, fields={"text": "x"})
+    read = {"TableName": f"{table_prefix}everything", "Key": key}
+    assert client.get_item(**read)["Item"]["newer"] == {"S": "x"}
+    programs[name].change(model="Everything", key=KEY, fields={"text": "y"})
+    assert "newer" not in client.get_item(**read)["Item"]
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_program_cannot_read_a_kind_that_it_does_not_know(
+    programs: Programs, client: Any, table_prefix: str, name: str
+) -> None:
+    item = {"id": {"S": "c"}, "cls": {"S": "fish"}}
+    client.put_item(TableName=f"{table_prefix}animals", Item=item)
+    with pytest.raises(OtherError, match="fish"):
+        programs[name].get(model="Animal", key=["c"])
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_program_reads_no_other_datetime(
+    programs: Programs, client: Any, table_prefix: str, name: str
+) -> None:
+    item = {
+        "owner": {"S": "ann"},
+        "at": {"S": "2026-11-23T12:30:00.000000+0000"},
+        "when": {"S": "2026-11-23T12:30:00.000000Z"},
+    }
+    client.put_item(TableName=f"{table_prefix}everything", Item=item)
+    assert programs["dynattrs"].get(model="Everything", key=KEY)["when"] == NOON
+    with pytest.raises(OtherError, match="does not match format"):
+        programs[name].get(model="Everything", key=KEY)
+
+
+def test_bytes_inside_of_maps_are_not_common(programs: Programs) -> None:
+    """Why they are refused: 5.5 adds a layer of base64 with each save, and 6.1 stores them as they are."""
+    found = []
+    for name in OLD:
+        programs[name].save(model="Everything", fields={**START, "raws": [b"ab"]})
+        programs[name].change(model="Everything", key=KEY, fields={"text": "x"})
+        item = programs.session.query(Everything).where(Everything.owner == "ann").raw().first()
+        found.append(item["raws"]["L"][0]["B"])
+    assert base64.b64decode(base64.b64decode(found[0])) == b"ab"
+    assert found[1] == b"ab"
+    with pytest.raises(MappingError, match="PynamoDB 5"):
+        programs["dynattrs"].save(model="Everything", fields={**START, "raws": [b"ab"]})
