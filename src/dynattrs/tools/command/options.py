@@ -7,7 +7,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,6 +15,9 @@ import click
 
 from dynattrs.session.session import Session
 from dynattrs.tools.command.outcomes import State
+
+if TYPE_CHECKING:
+    from dynattrs.jobs import SessionSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,9 +47,7 @@ class Connection:
     def session(self) -> Generator[Session, None, None]:
         """A session, closed at the end."""
         options: dict[str, Any] = {"region_name": self.region, "profile_name": self.profile}
-        stated = (os.environ.get(f"AWS_ENDPOINT_URL{each}") for each in ("_DYNAMODB", ""))
-        endpoint = self.endpoint_url or next(filter(None, stated), None)
-        if endpoint is not None and is_local(endpoint) and self._has_no_credentials():
+        if self._takes_any_credentials():
             import boto3
 
             options = {
@@ -60,6 +61,27 @@ class Connection:
             endpoint_url=self.endpoint_url, table_prefix=self.table_prefix, **options
         ) as session:
             yield session
+
+    def spec(self) -> SessionSpec:
+        """How the processes of a job make their sessions."""
+        from dynattrs.jobs import SessionSpec
+
+        if self._takes_any_credentials():
+            # A spec has none; the processes that are begun inherit these.
+            os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = _NO_SECRET
+            os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+        return SessionSpec(
+            region_name=self.region,
+            profile_name=self.profile,
+            endpoint_url=self.endpoint_url,
+            table_prefix=self.table_prefix,
+        )
+
+    def _takes_any_credentials(self) -> bool:
+        """Whether it is an engine of this machine, and there are no credentials."""
+        stated = (os.environ.get(f"AWS_ENDPOINT_URL{each}") for each in ("_DYNAMODB", ""))
+        endpoint = self.endpoint_url or next(filter(None, stated), None)
+        return endpoint is not None and is_local(endpoint) and self._has_no_credentials()
 
     def _has_no_credentials(self) -> bool:
         """Whether nothing is configured: DynamoDB Local keeps the tables of each key apart."""

@@ -128,6 +128,13 @@ def load(spec: str) -> Subjects:
     raise NotFound(f"{spec} is a {type(found).__name__}, neither a model nor a Table")
 
 
+def look_here(folder: str | None = None) -> None:
+    """Let Python find modules in a folder, the current one if none is said."""
+    here = folder or str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
 def _imported(name: str) -> ModuleType:
     if name.endswith(".py"):
         path = Path(name)
@@ -141,8 +148,7 @@ def _imported(name: str) -> ModuleType:
             )
     else:
         folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    look_here(folder)
     if not name or not all(part.isidentifier() for part in name.split(".")):
         raise NotFound(f"{name!r} is not a module; write module:name, such as shop.models:Song")
     try:
