@@ -20,6 +20,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from dynattrs.aio import (
+    AsyncArrowBatches,
     AsyncBatch,
     AsyncBulkPut,
     AsyncEditing,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 _SHOWN = (
-    AsyncBatch, AsyncBulkPut, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure, AsyncPages,
-    AsyncQuery, AsyncRows, AsyncSearch, AsyncTables, AsyncTransaction, AsyncTransfer,
+    AsyncArrowBatches, AsyncBatch, AsyncBulkPut, AsyncChanges, AsyncEditing, AsyncItems, AsyncMeasure,
+    AsyncPages, AsyncQuery, AsyncRows, AsyncSearch, AsyncTables, AsyncTransaction, AsyncTransfer,
 )  # fmt: skip
 
 

@@ -155,7 +155,12 @@ if TYPE_CHECKING:
     from dynattrs.session.locks import Lock as Lock
     from dynattrs.session.transfers import BulkPut as BulkPut, Transfer as Transfer
     from dynattrs.schema.vectors import VectorIndex as VectorIndex
-    from dynattrs.session.results import Items as Items, Query as Query, Rows as Rows
+    from dynattrs.session.results import (
+        ArrowBatches as ArrowBatches,
+        Items as Items,
+        Query as Query,
+        Rows as Rows,
+    )
     from dynattrs.session.searches import Search as Search
     from dynattrs.wire.costs import Usage as Usage
 else:
@@ -214,7 +219,7 @@ else:
             "dynattrs.session.locks": ("Lock",),
             "dynattrs.session.transfers": ("BulkPut", "Transfer"),
             "dynattrs.schema.vectors": ("VectorIndex",),
-            "dynattrs.session.results": ("Items", "Query", "Rows"),
+            "dynattrs.session.results": ("ArrowBatches", "Items", "Query", "Rows"),
             "dynattrs.session.searches": ("Search",),
             "dynattrs.wire.costs": ("Usage",),
         },

@@ -55,15 +55,21 @@ class ModelError(DynattrsError, TypeError):
 
 @define(eq=False, slots=False, repr=False)
 class MissingExtra(DynattrsError, ImportError):
-    """A part of dynattrs was used whose optional dependency is not installed."""
+    """A part of dynattrs was used whose optional dependency is not installed.
+
+    Attributes:
+        extra: The extra that brings it; empty where none does.
+        module: The module that is missing.
+    """
 
     extra: str
     module: str
 
     def __str__(self) -> str:
+        what = f"'dynattrs[{self.extra}]'" if self.extra else self.module
         return (
             f"the module {self.module!r} is needed here and is not installed; "
-            f"install it with: pip install 'dynattrs[{self.extra}]'"
+            f"install it with: pip install {what}"
         )
 
 

@@ -39,7 +39,10 @@ STANDARD = {
     for name in dir(module)
 } | {"Decimal", "PathLike"}
 #: Of other libraries: `attrs.Attribute`, the type of botocore's client, FastAPI, OpenTelemetry.
-OTHERS = {"Attribute", "DynamoDBClient", "FastAPI", "MeterProvider", "TracerProvider"}
+OTHERS = {
+    "Attribute", "DataFrame", "DynamoDBClient", "FastAPI", "MeterProvider", "RecordBatch",
+    "RecordBatchReader", "Schema", "TracerProvider",
+}  # fmt: skip
 TYPE_VARIABLES = set("ABCDMT")
 
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from dynattrs.aio.blocks import AsyncTables, AsyncTransaction
 from dynattrs.aio.handles import AsyncEditing
-from dynattrs.aio.results import AsyncItems, AsyncPages, AsyncQuery, AsyncRows
+from dynattrs.aio.results import (
+    AsyncArrowBatches,
+    AsyncItems,
+    AsyncPages,
+    AsyncQuery,
+    AsyncRows,
+)
 from dynattrs.aio.session import AsyncBatch, AsyncMeasure, AsyncSession
 from dynattrs.aio.transfers import AsyncBulkPut, AsyncTransfer
 
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from dynattrs.aio.searches import AsyncSearch
 
 __all__ = [
+    "AsyncArrowBatches",
     "AsyncBatch",
     "AsyncBulkPut",
     "AsyncEditing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from dynattrs.operations.flows import Async, Flow
@@ -11,10 +11,18 @@ from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.operations.reading.query import Stream
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
+from dynattrs.session.any_results import (
+    AnyArrowBatches,
+    AnyItems,
+    AnyQuery,
+    AnyRows,
+    batches_of,
+)
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dynattrs.aio.reads import AsyncReadingHandle
 
 __tracebackhide__ = hidden
@@ -45,6 +53,9 @@ class AsyncQuery(AnyQuery[M_co], Async):
     def pages(self) -> AsyncPages[M_co]:
         return AsyncPages(self)
 
+    def arrow(self, *, types: Mapping[str, Any] | None = None) -> AsyncArrowBatches:
+        return AsyncArrowBatches(self, types)
+
     # What changes the type of the results is declared here, and once more for threads.
 
     def as_(self, cls: type[A], /) -> AsyncQuery[A]:
@@ -69,6 +80,18 @@ class AsyncQuery(AnyQuery[M_co], Async):
 
     def raw(self) -> AsyncQuery[AttributeMap]:
         return self._giving(AsyncQuery[AttributeMap], Raw())
+
+
+class AsyncArrowBatches(AnyArrowBatches["AsyncQuery[Any]"], Async):
+    """What a query gives, as Arrow record batches: `async for` them, or await them all with `table()`."""
+
+    async def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return await self._query._drive(flow)
+
+    def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
+        found, drive = batches_of(self._query, self._types), self._query._drive
+        return _Batches(lambda: drive(found.next()), found.close)
 
 
 class AsyncItems(AnyItems["AsyncReadingHandle", M_co], Async):
@@ -175,6 +198,11 @@ class AsyncPages(_Iteration[Page[M_co]]):
 
     async def __anext__(self) -> Page[M_co]:
         return cast("Page[M_co]", await self._more())
+
+
+class _Batches(_Iteration[Any]):
+    async def __anext__(self) -> Any:
+        return await self._more()
 
 
 class _Each(_Iteration[M_co]):

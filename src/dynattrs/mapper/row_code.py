@@ -25,7 +25,7 @@ from dynattrs.mapper.classes import ClassCodec, FieldCodec
 from dynattrs.mapper.key_spelling import NAMES as KEY_NAMES
 from dynattrs.mapper.noticed import checks, keep
 from dynattrs.mapper.number_lists import builtins_of
-from dynattrs.mapper.read_code import carries_unknown
+from dynattrs.mapper.read_code import carries_unknown, is_required
 from dynattrs.mapper.source import Source, indented
 from dynattrs.mapper.value_rows import ValueReader, checked, renamed, struct_of
 from dynattrs.schema.model_info import ComputedKeys
@@ -121,7 +121,12 @@ class _RowCode(ValueReader):
         if attributes is None:
             body += self._odd(codec, places, payload)
             conditions = [*_another_class(codec, places), *_not_current(codec, places)]
-        namespace: dict[str, Any] = {"places": places}
+        namespace: dict[str, Any] = {"places": places, "code": self, "codec": codec}
+        namespace["whole"] = not taken_from_keys
+        if conditions:
+            ordinary = Source("ordinary", "row", self.names)
+            ordinary.add(f"return not ({' or '.join(conditions)})")
+            namespace["ordinary"] = ordinary.function("rows")
         if own is not None:
             namespace["own"] = own
         struct = struct_of(
@@ -138,6 +143,31 @@ class _RowCode(ValueReader):
             "except Exception:", "    pass", "return other(row)",
         )  # fmt: skip
         return struct, source.function(codec.record.cls)
+
+    def column(self, codec: ClassCodec, position: int) -> Callable[[Any], list[Any]]:
+        """What gives the values that one field has in the objects of many rows.
+
+        It raises where the general way has to decide, as does the function that makes an object.
+        """
+        field, target = codec.members[position], self.local("a")
+        if is_required(field):
+            read, value = self.required(field, position)
+            body = [*read, f"found.append({value})"]
+        else:
+            before, absent, _ = self.optional(field, position)
+            default = self._default(codec, field)
+            unknown = "raise Unreadable"
+            body = [
+                *before,
+                f"if {absent}:", f"    {unknown if default is None else f'{target} = {default}'}",
+                "else:", *indented(self._read(field, self.local("v"), target)),
+                f"found.append({target})",
+            ]  # fmt: skip
+        source = Source("column", "rows", self.names)
+        source.add("found = []", "for row in rows:", *indented(body), "return found")
+        self.read_again()
+        made: Callable[[Any], list[Any]] = source.function(codec.record.cls)
+        return made
 
     def _payload(
         self, places: Mapping[str, str], types: Mapping[str, str], attribute: str, tag: str

@@ -41,6 +41,14 @@ class Row(msgspec.Struct, gc=False):
     reader: ClassVar[Any] = None
     decode: ClassVar[Callable[[Any], Any]]
     made: ClassVar[Callable[[Any], Any]]
+    #: What generated its code, for which class, and whether all fields are read of attributes of theirs.
+    code: ClassVar[Any] = None
+    codec: ClassVar[Any] = None
+    whole: ClassVar[bool] = False
+
+    def ordinary(self) -> bool:
+        """Whether an object of the class itself is made of it, as it is written today."""
+        return True
 
     def own(self) -> bool:
         """Whether it is sure, by the discriminator or the key, that it is of the model that it was read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from dynattrs.deferral import deferred
@@ -16,10 +17,18 @@ from dynattrs.session.any_handle import AnyHandle
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from dynattrs.frames import batches, libraries
+    from dynattrs.frames.batches import Batches
     from dynattrs.operations.reading import tabular
     from dynattrs.operations.reading.tabular import Preview
     from dynattrs.session import shown
 else:
+    libraries = deferred("dynattrs.frames.libraries")
+    batches = deferred("dynattrs.frames.batches")
     tabular = deferred("dynattrs.operations.reading.tabular")
     shown = deferred("dynattrs.session.shown")
 
@@ -28,6 +37,7 @@ __tracebackhide__ = hidden
 R = TypeVar("R")
 M_co = TypeVar("M_co", covariant=True)
 H = TypeVar("H", bound=AnyHandle)
+Q = TypeVar("Q", bound="AnyQuery[Any]")
 Self = TypeVar("Self", bound="AnyItems[Any, Any]")
 
 
@@ -53,6 +63,58 @@ class AnyQuery(QueryVerbs[M_co]):
         most = wanted if self._limit is None else min(self._limit, wanted)
         items = yield from self.limit(most)._all(eager=False)
         return tabular.preview_of(self, count, items)
+
+    def arrow(self, *, types: Mapping[str, Any] | None = None) -> Any:
+        """The results as Arrow record batches, one for each page that holds something: lazily, and the
+        next page is fetched meanwhile. No objects are made of pages that are stored as this program stores.
+
+        Needs `dynattrs[arrow]`. Columns have the names of the fields; the page *Frames* of the guide says
+        which types they have. Values do not change.
+
+        Args:
+            types: Other Arrow types than the model's, by column: `{"price": pyarrow.decimal128(12, 2)}`.
+
+        Raises:
+            MissingExtra: pyarrow is not installed.
+            QueryError: The query gives objects of several models or attribute maps, which have no columns;
+                or *types* names what is no column.
+            MappingError: (later) An item cannot be read; or a value has no place in its column, an int of
+                more than 64 bits for example, and it says what to do.
+        """
+        raise NotImplementedError
+
+    @verb
+    def pandas(self, *, types: Mapping[str, Any] | None = None) -> Flow[pd.DataFrame]:
+        """All results, as a DataFrame of pandas. Its columns are Arrow's (`pandas.ArrowDtype`): an int
+        stays an int where others are missing, and decimals and instants keep all their digits.
+
+        Needs `dynattrs[arrow]`, and pandas.
+
+        Args:
+            types: As in `arrow`.
+
+        Raises:
+            MissingExtra, QueryError, MappingError: As `arrow`.
+        """
+        libraries.need("pandas")
+        found: pd.DataFrame = libraries.as_pandas((yield from _table_of(self, types)))
+        return found
+
+    @verb
+    def polars(self, *, types: Mapping[str, Any] | None = None) -> Flow[pl.DataFrame]:
+        """All results, as a DataFrame of Polars. Maps become lists of structs of `key` and `value`.
+
+        Needs `dynattrs[arrow]`, and Polars.
+
+        Args:
+            types: As in `arrow`.
+
+        Raises:
+            MissingExtra, QueryError, MappingError: As `arrow`.
+        """
+        libraries.need("polars")
+        found: pl.DataFrame = libraries.as_polars((yield from _table_of(self, types)))
+        return found
 
     def pages(self) -> Any:
         """The pages as the service returns them. Under a filter a page may be empty."""
@@ -81,6 +143,55 @@ class AnyQuery(QueryVerbs[M_co]):
     def raw(self) -> Any:
         """Attribute maps, as they are stored."""
         raise NotImplementedError
+
+
+def batches_of(query: AnyQuery[Any], types: Mapping[str, Any] | None) -> Batches:
+    """One reading of a query, as Arrow record batches.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+        QueryError: The query gives no columns, or *types* names what is none.
+    """
+    libraries.need("pyarrow", "arrow")
+    return batches.Batches(batches.Frame.of(query, types))
+
+
+def _table_of(query: AnyQuery[Any], types: Mapping[str, Any] | None) -> Flow[Any]:
+    found = batches_of(query, types)
+    try:
+        return (yield from found.table())
+    finally:
+        found.close()
+
+
+class AnyArrowBatches(Generic[Q]):
+    """What a query gives, as Arrow record batches: each loop, and each end, reads anew.
+
+    Attributes:
+        schema: Their schema. The model gives it: no request is sent for it.
+    """
+
+    def __init__(self, query: Q, types: Mapping[str, Any] | None) -> None:
+        libraries.need("pyarrow", "arrow")
+        self._query = query
+        self._types = types
+        self.schema: pa.Schema = batches.Frame.of(query, types).schema
+
+    def __repr__(self) -> str:
+        return f"<record batches of {self._query}: {', '.join(self.schema.names)}>"
+
+    @verb
+    def table(self) -> Flow[pa.Table]:
+        """All of them, as one table.
+
+        A column of ints becomes one of `decimal128(38, 0)` where an int has more than 64 bits, and one of
+        decimals `decimal256(76, 38)` where one has more than 20 digits before the point or 18 after it;
+        other columns are as the schema says.
+
+        Raises:
+            MappingError: An item cannot be read, or a value has no place in its column.
+        """
+        return (yield from _table_of(self._query, self._types))
 
 
 class Iteration(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from dynattrs.errors import QueryError
@@ -11,10 +11,18 @@ from dynattrs.operations.flows import Flow, Sync
 from dynattrs.operations.reading.pages import Page
 from dynattrs.operations.reading.projections import Raw, projected, selected
 from dynattrs.schema.table import AttributeMap
-from dynattrs.session.any_results import AnyItems, AnyQuery, AnyRows
+from dynattrs.session.any_results import (
+    AnyArrowBatches,
+    AnyItems,
+    AnyQuery,
+    AnyRows,
+    batches_of,
+)
 from dynattrs.tracebacks import hidden, shown_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dynattrs.session.reads import ReadingHandle
 
 __tracebackhide__ = hidden
@@ -44,6 +52,9 @@ class Query(AnyQuery[M_co], Sync):
         stream = self._stream()
         return Following(lambda: self._handle._drive(stream.next()), stream.close)
 
+    def arrow(self, *, types: Mapping[str, Any] | None = None) -> ArrowBatches:
+        return ArrowBatches(self, types)
+
     # What changes the type of the results is declared here, and once more for asyncio.
 
     def as_(self, cls: type[A], /) -> Query[A]:
@@ -68,6 +79,31 @@ class Query(AnyQuery[M_co], Sync):
 
     def raw(self) -> Query[AttributeMap]:
         return self._giving(Query[AttributeMap], Raw())
+
+
+class ArrowBatches(AnyArrowBatches["Query[Any]"], Sync):
+    """What a query gives, as Arrow record batches: iterate over them, or take them all with `table()`.
+
+    What reads streams of Arrow reads this one: `polars.DataFrame(batches)`, `pyarrow.table(batches)`,
+    DuckDB.
+    """
+
+    def _drive(self, flow: Flow[R]) -> R:
+        __tracebackhide__ = True
+        return self._query._drive(flow)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        found, drive = batches_of(self._query, self._types), self._query._drive
+        return Following(lambda: drive(found.next()), found.close)
+
+    def reader(self) -> pa.RecordBatchReader:
+        """A `pyarrow.RecordBatchReader`, for what takes no other: it reads page after page."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_batches(self.schema, iter(self))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.reader().__arrow_c_stream__(requested_schema)
 
 
 class Items(AnyItems["ReadingHandle", M_co], Sync):

@@ -366,17 +366,21 @@ class QueryVerbs(Generic[M_co]):
             results = tuple(map(self._reader.reads(), items))
         else:
             results = tuple(result for item in items for result in self._tried(item))
+        finish = self._finish()
+        # What a hook raises does not make an item unreadable: `on_error` does not get it.
+        return results if finish is None else tuple(map(finish, results))
+
+    def _finish(self) -> Callable[[Any], Any] | None:
+        """What the hooks make of an object; None where there are none."""
         if not isinstance(self._reader, (Objects, MixedObjects)):
-            return results
+            return None
         models = self._infos
         if self._told_apart:  # what was read may be of a subclass
             models = tuple(each for info in models for each in (info, *subclasses(info)))
         core = self._handle._core
         if not core.hooks.after_load and not any(info.after_load for info in models):
-            return results
-        finish = core.after_load_of(models) if self._others else core.after_load(self._info)
-        # What a hook raises does not make an item unreadable: `on_error` does not get it.
-        return results if finish is None else tuple(map(finish, results))
+            return None
+        return core.after_load_of(models) if self._others else core.after_load(self._info)
 
     def _tried(self, item: StoredItem) -> tuple[M_co, ...]:
         """What is read, or nothing if that cannot be read, which is then reported."""

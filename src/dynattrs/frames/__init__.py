@@ -1,0 +1,1 @@
+"""Tables as frames: what queries give as columns, and columns as objects. Loaded when it is asked for."""

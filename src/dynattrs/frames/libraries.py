@@ -1,0 +1,51 @@
+"""The libraries that frames are of, imported when they are asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from dynattrs.errors import MissingExtra, QueryError
+
+
+def need(module: str, extra: str = "") -> Any:
+    """A module that may not be installed.
+
+    Args:
+        module: Its name.
+        extra: The extra that brings it; without one it is installed by its own name.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise MissingExtra(extra, module) from None
+
+
+def as_pandas(table: Any) -> Any:
+    """A table as a DataFrame of pandas, whose columns stay Arrow's: ints stay ints where some are missing,
+    decimals and instants keep all their digits.
+    """
+    pandas = need("pandas")
+    return table.to_pandas(types_mapper=pandas.ArrowDtype)
+
+
+def as_polars(table: Any) -> Any:
+    """A table as a DataFrame of Polars.
+
+    Raises:
+        QueryError: It has decimals of more digits than Polars has.
+    """
+    polars, pyarrow = need("polars"), need("pyarrow", "arrow")
+    for each in table.schema:
+        if pyarrow.types.is_decimal256(each.type):
+            raise QueryError(
+                f"polars(): {each.name!r} holds decimals of more than 20 digits before the point or 18 "
+                f"after it, and Polars has 38 together: say polars(types={{{each.name!r}: ...}}), "
+                f"pyarrow.string() for their text"
+            )
+    return polars.from_arrow(table)
