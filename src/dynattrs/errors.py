@@ -445,7 +445,7 @@ class ConditionFailed(DynattrsError):
         if self.key is None:
             said = f"{self.operation}: nothing was written by {shortened(self.condition)}"
             return f"{said}; the item is missing, or what the statement asks is not so"
-        found = "there is no such item" if self.item is None else "see .item for what is stored"
+        found = "the item does not exist" if self.item is None else "see .item for what is stored"
         if self.kind is not None:
             found = f"there is an item of another kind, {quoted(self.kind)}; see .item"
         return (

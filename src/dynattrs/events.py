@@ -189,13 +189,13 @@ class Events:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Tuples that are replaced and never changed, so that whoever emits sees one or the other.
+        # Tuples that are replaced and never changed, so that an emitter sees one or the other.
         self.before_send: tuple[_Entry, ...] = ()
         self.after_send: tuple[_Entry, ...] = ()
         self.retry: tuple[_Entry, ...] = ()
         self.flush: tuple[_Entry, ...] = ()
         self.hot_partition: tuple[_Entry, ...] = ()
-        #: Whether anybody wants to know of requests.
+        #: Whether any listener is told of requests.
         self.of_requests = False
 
     def on(self, name: str, function: Listener) -> Callable[[], None]:
@@ -235,7 +235,7 @@ def check_plain(subject: str, name: str, function: object) -> None:
     """Refuse what cannot be called here and now.
 
     Raises:
-        ModelError: It is not a function, or a coroutine function, which nobody would await.
+        ModelError: It is not a function, or a coroutine function, which would not be awaited.
     """
     import inspect
 

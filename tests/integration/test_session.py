@@ -143,7 +143,7 @@ def test_save_under_a_condition(session: Session):
 
 
 def test_save_under_a_condition_where_nothing_is_stored(session: Session):
-    with pytest.raises(ConditionFailed, match="there is no such item") as caught:
+    with pytest.raises(ConditionFailed, match="the item does not exist") as caught:
         session.save(Song("Nina", "x"), when=Song.year == 1)
 
     assert caught.value.item is None

@@ -135,7 +135,7 @@ def _nothing() -> None:
 
 
 # Not asynchronous generators: one that is left early lives on until the event loop closes it in a
-# task of its own. These end what they have begun as soon as nobody holds them any more.
+# task of its own. These end what they have begun as soon as nothing holds them any more.
 
 
 class _Iteration(Generic[M_co]):

@@ -406,7 +406,7 @@ class Constant(Condition):
 
 
 def _said(part: Condition) -> tuple[frozenset[type[object]], str, tuple[str, ...], Any]:
-    """What a condition says: of which models, its expression, and the names and values in that."""
+    """What a condition says: its models, its expression, and the names and values in that."""
     if isinstance(part, Constant):
         return frozenset(), part.written, (), part.value
     placeholders = Placeholders()
@@ -441,7 +441,7 @@ def condition(value: object) -> Condition:
 
     Raises:
         ConditionError: *value* is neither. A real `bool` comes from `is None`, `in`, or a
-            comparison of values in place of paths.
+            comparison of values instead of paths.
     """
     if isinstance(value, Condition):
         return value

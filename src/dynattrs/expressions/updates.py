@@ -408,7 +408,7 @@ if TYPE_CHECKING:
 
 
 def list_append(first: object, second: object) -> Any:
-    """The members of both lists, one of which is a path: for `set_`."""
+    """The members of both lists, and one is a path: for `set_`."""
     for side in (first, second):
         if is_path(side) and "L" not in data_of(side).form.tags:
             raise ConditionError(

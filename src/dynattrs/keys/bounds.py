@@ -94,7 +94,7 @@ def is_equality(part: Condition) -> TypeGuard[Comparison]:
 
 
 def bounds_of(infos: Sequence[ModelInfo], parts: Sequence[Condition]) -> dict[str, Bound]:
-    """What is said of each key attribute of the items of some models, all of which must be found."""
+    """What is said of each key attribute of the items of some models, which must all be found."""
     each = [_bounds_of(info, parts, shared=len(infos) > 1) for info in infos]
     if len(each) == 1:
         return each[0]

@@ -65,7 +65,7 @@ def check_apart(info: ModelInfo) -> None:
             raise ModelError(
                 info.name,
                 f"an item with one of its keys ({_shown(own)}) could be one of {other.name} "
-                f"({_shown(theirs)}), and nobody could tell them apart; begin the keys differently, or "
+                f"({_shown(theirs)}), and they could not be told apart; begin the keys differently, or "
                 f'declare Table(..., discriminator="type")',
             )
     own.apart = known

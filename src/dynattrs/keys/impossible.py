@@ -37,7 +37,7 @@ def check_equalities(info: ModelInfo, attribute: str, bound: Bound) -> None:
 def check_choices(
     infos: Sequence[ModelInfo], attributes: Sequence[str], parts: Sequence[Condition]
 ) -> None:
-    """Refuse a query for one of several values, one of which no key of the models can have.
+    """Refuse a query for one of several values if no key of the models can have one of them.
 
     Raises:
         ImpossibleKey: It names the field and what it may hold.

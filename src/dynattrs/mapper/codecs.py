@@ -1,7 +1,7 @@
 """Which codec a type gets.
 
 A type with hooks that people registered on the converter goes through these, everything else
-through generated codecs. cattrs asks for codecs too: for the types that nobody registered hooks
+through generated codecs. cattrs asks for codecs too: for the types without registered hooks
 for, `structure` and `unstructure` are made of them.
 """
 
@@ -118,7 +118,7 @@ class Codecs(ForgetfulConverter):
         self._codecs: dict[Any, Codec] = {}
         # What is being made: not to be seen by other threads, and dropped where one part fails.
         self._making: dict[Any, Codec] = {}
-        # Types with hooks of somebody's, and their codecs without these.
+        # Types with registered hooks, and their codecs without these.
         self._customised: set[Any] = set()
         self._owns: dict[Any, Codec] = {}
         self._definitions = Definitions()
@@ -424,7 +424,7 @@ class Codecs(ForgetfulConverter):
     # --- cattrs ---
 
     def _is_customised(self, type_: object) -> bool:
-        """Whether somebody registered hooks that speak for *type_*."""
+        """Whether registered hooks speak for *type_*."""
         try:
             # Not kept: it would keep the class, too.
             dump: Any = self.get_unstructure_hook(type_, cache_result=False)
@@ -486,7 +486,7 @@ class Codecs(ForgetfulConverter):
         return {name: self.codec(hint) for name, hint in field_types(type_).items()}
 
     def _own_codec(self, type_: object) -> Codec:
-        """The codec of a type as if nobody had registered hooks for it, which may wrap ours."""
+        """The codec of a type as if it had no registered hooks, which may wrap ours."""
         codec = self.codec(type_)
         if type_ not in self._customised:
             return codec

@@ -71,7 +71,7 @@ def list_codec(type_: object, element: Codec, build: Callable[[Iterable[Any]], o
 
 
 def check_sequence(value: object) -> None:
-    # Text is a sequence of text to Python; nobody who stores it as a list means that. An iterator
+    # Text is a sequence of text to Python; to store it as a list is never meant. An iterator
     # is gone once it is read, and a list was promised.
     if isinstance(value, (str, bytes, Mapping, AbstractSet)) or not isinstance(value, Collection):
         raise Refused("a list or another sequence", show(value))
@@ -309,9 +309,9 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
     """
     if inner.optional and inner.load({"NULL": True}) is not None:
         raise Refused(
-            "a type of which nothing but None is stored as NULL",
+            "a type whose only value stored as NULL is None",
             f"{inner.expected}, and None",
-            "nobody could tell them apart when reading: give that member another value",
+            "they could not be told apart when read: give that member another value",
         )
 
     def dump(value: object) -> AttributeValue:

@@ -35,7 +35,7 @@ class Undefined(ModelError):
 def resolving_in(scope: Mapping[str, object] | None) -> Generator[None]:
     """Resolve annotations of local classes met in the meantime in *scope* too.
 
-    A local class's field may name another local class, which nobody has told us of.
+    A local class's field may name another local class, which is not known here.
     """
     before = getattr(_active, "scope", None)
     _active.scope = scope

@@ -362,7 +362,7 @@ class Mapper(Codecs):
         attributes: Mapping[str, str],
         load: Callable[..., Any],
     ) -> RowReader | None:
-        """As `rows`, for items of a model of which *cls* has some of the fields.
+        """As `rows`, for items of a model, with a *cls* that has some of its fields.
 
         Args:
             model: The model.

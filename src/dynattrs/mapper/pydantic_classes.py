@@ -33,7 +33,7 @@ _FACTORY: Final[Any] = attrs.Factory
 
 
 class ByValue:
-    """Inside `Annotated[...]`: instances may hold the values of an enum in place of its members."""
+    """Inside `Annotated[...]`: instances may hold the values of an enum instead of its members."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -78,7 +78,7 @@ def fields_of(
     config = _config(cls)
     if config.get("extra") == "allow":
         raise Refused(
-            "a pydantic model of which all fields are known",
+            "a pydantic model with known fields only",
             f"{cls.__name__} with extra='allow'",
             "its extra values would be lost; register hooks for it on the mapper",
         )

@@ -201,7 +201,7 @@ def _choice_codec(
             raise Refused(
                 "choices that are stored differently",
                 f"{other!r} and {member!r}, which are both stored as {show_stored(encoded)}",
-                "nobody could tell them apart when reading: give one of them another value",
+                "they could not be told apart when read: give one of them another value",
             )
 
     def dump(value: object) -> AttributeValue:

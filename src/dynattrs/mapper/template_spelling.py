@@ -49,7 +49,7 @@ def _of_template(codec: ClassCodec, template: Template) -> Check:
     functions: list[Callable[..., Any]] = []
     odd: list[str] = []
     texts: list[str] = []
-    made = [""]  # pieces of code, of which every second one is the inside of an f-string
+    made = [""]  # pieces of code; every second one is the inside of an f-string
     for place, part in enumerate(template.parts):
         if isinstance(part, str):
             made[-1] += _in_f_string(part)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, get_origin
 
+from dynattrs.mapper.annotations import show_type
 from dynattrs.mapper.anything import JsonNumber, JsonObject, from_plain, load_any
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import (
@@ -60,9 +61,9 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
             if tag in by_tag:
                 raise Refused(
                     "a union whose members are stored differently",
-                    f"{by_tag[tag].expected} and {member.expected}, which are both stored as {tag}",
-                    "nobody could tell them apart when reading: keep one of them, or register "
-                    "hooks for the union on the mapper",
+                    f"{show_type(by_tag[tag].type)} | {show_type(member.type)}: both are stored as "
+                    f"{tag}, so the type would be lost",
+                    "use one of them, or register hooks for the union on the mapper",
                 )
             by_tag[tag] = member
     exact = {get_origin(member.type) or member.type: member for member in members}

@@ -243,7 +243,7 @@ def _functions(value: object, seen: set[int]) -> Iterator[FunctionType]:
     for attribute in _INSIDE:
         try:
             inside.append(getattr(value, attribute, None))
-        except Exception:  # noqa: S112 - somebody's descriptor
+        except Exception:  # noqa: S112 - a descriptor of the program's
             continue
     for each in inside:
         if each is not None:

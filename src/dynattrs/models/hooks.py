@@ -2,7 +2,7 @@
 
 A hook never sees a half-built object: `before_save` gets what the program gives to `save`, before it
 is encoded; `after_load` gets what was read when all fields and all that is carried are in place.
-What is called when nothing is declared is nothing: whoever saves or reads asks once for a class.
+What is called when nothing is declared is nothing: a save or a read asks once for a class.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def through(
             raise ModelError(
                 model,
                 f"its {name} hook {label} returned a {type(made).__name__}; return None, or the "
-                f"{model} to take in place of the one it was given",
+                f"{model} to take instead of the one it was given",
             )
         if not replaceable:
             raise ModelError(

@@ -93,7 +93,7 @@ def _declare_former(
 
 
 def check_former_names(info: ModelInfo) -> None:
-    """Refuse former names inside nested values, where nobody would look for them.
+    """Refuse former names inside nested values, where they would not be looked for.
 
     Raises:
         ModelError: It names the nested field.

@@ -64,7 +64,7 @@ def key_path(info: ModelInfo) -> PathOperand:
 
 
 def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) -> PathOperand:
-    """Any place in an item as an operand that is rendered, and of which no more is known."""
+    """Any place in an item as an operand that is rendered, without knowing more of it."""
     return place_operand(info.cls, steps, label)
 
 

@@ -71,7 +71,7 @@ class Core:
         deadline: How long to go on without any acknowledgement.
         concurrency: How many batches may be in flight.
         table_prefix: Put before the declared name of every table.
-        tables: Names to use in place of declared ones, before any prefix.
+        tables: Names to use instead of declared ones, before any prefix.
         cursor_secret: What cursors are signed with.
         on_progress: Told how far a batch or a `save_all` is.
         hooks: What is called with the objects of every model.

@@ -139,7 +139,7 @@ class Start:
     Attributes:
         flow: What runs.
         apart: Whether it must not wait for others: those may be waiting for it.
-        light: Whether whoever starts it may take its steps as well: they are short, and call nothing
+        light: Whether its starter may take its steps as well: they are short, and call nothing
             that is not the library's own.
     """
 

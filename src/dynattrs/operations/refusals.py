@@ -1,6 +1,6 @@
 """What the service refuses: sent again where that passes, and told to callers where it does not.
 
-It refuses a write whose condition is false, or to whose item somebody else is just writing, a
+It refuses a write whose condition is false, or to whose item another writer is just at, a
 transaction or another region. Of the latter it has done nothing, so that is sent again until the
 deadline, as a transaction is.
 
@@ -45,7 +45,7 @@ FAILURES: Final = (ServiceError, ConnectionFailed)
 PASSING_REASONS: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
-#: The service's codes where somebody else is at an item.
+#: The service's codes where another writer is at an item.
 _CONFLICTS: Final = frozenset(
     (
         "ReplicatedWriteConflictException",
@@ -90,7 +90,7 @@ class Outdated(Exception):
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether somebody else was at an item, so that the same request may succeed later."""
+    """Whether another writer was at an item, so that the same request may succeed later."""
     return getattr(error, "code", None) in _CONFLICTS
 
 
@@ -104,7 +104,7 @@ def in_doubt(error: Exception, earlier: bool) -> bool:
 
 
 def past_conflicts(core: Core, call: Call) -> Flow[Message]:
-    """The response to a write of one item, which is sent again while somebody else is at the item.
+    """The response to a write of one item, which is sent again while another writer is at the item.
 
     Whether an attempt may have been applied is remembered over all of them, in the last error or
     response: a condition may be false because of our own first attempt.

@@ -116,7 +116,7 @@ def packed_item(request: Any) -> Any:
 
 
 def unpacked(parameters: Message) -> Message:
-    """The parameters of a request as clients take them: with attribute maps in place of JSON."""
+    """The parameters of a request as clients take them: with attribute maps instead of JSON."""
     import msgspec
 
     if "RequestItems" in parameters:

@@ -1,7 +1,7 @@
 """How a table is paid for, and the other settings of a table that are not its keys.
 
 Only what a declaration says is created, compared and changed; a setting that is None belongs to
-whoever runs the table.
+those who run the table.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/capacity-mode.html
 """

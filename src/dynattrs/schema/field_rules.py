@@ -129,7 +129,7 @@ class FieldRules:
         where there is none.
 
         Raises:
-            MappingError: It refuses the value; *label* says of which place.
+            MappingError: It refuses the value; *label* names the place.
         """
         if self.field.validator is None or attrs.validators.get_disabled():
             return

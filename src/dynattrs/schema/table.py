@@ -140,7 +140,7 @@ class Table(TableAsCode):
             sample items are documentation: two tables that differ only in them are equal.
         attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
         sample_items: Examples of all kinds, as attribute maps.
-        discriminator: The attribute that says of which model an item is, where keys do not. It may be
+        discriminator: The attribute that says which model an item is of, where keys do not. It may be
             part of the key of an index.
 
     Example:

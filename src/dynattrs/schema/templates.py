@@ -237,7 +237,7 @@ def parse(attribute: str, tag: KeyType, written: object, resolve: Resolve) -> Te
         if parts and isinstance(parts[-1], Slot) and parts[-1].style.width is None:
             raise Unfit(
                 f"text between {{{parts[-1].name}}} and {{{name}}}", "none",
-                "without it nobody could tell where one ends; write '#' there",
+                "without it one could not be told from the next; write '#' there",
             )  # fmt: skip
         following = pieces[place + 1][0] if place + 1 < len(pieces) else ""
         end = _first_run(following) or following

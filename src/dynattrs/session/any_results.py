@@ -229,7 +229,7 @@ class AnyItems(Generic[H, M_co]):
 
     @property
     def missing(self) -> list[Any]:
-        """The keys, as they were given, of which there was no item so far; all of them at the
+        """The keys, as they were given, without an item so far; all of them at the
         end. Of several models they are pairs of a model and a key.
         """
         return self._found.missing

@@ -171,7 +171,7 @@ class AnySession(AnyHandle):
 
         Args:
             on_progress: Called with a `Progress` after every answer to the batch's writes, from the
-                thread or task that had it; in place of the session's.
+                thread or task that had it; instead of the session's.
             write_units: Write no faster than so many capacity units a second, whichever threads or tasks
                 write through the batch; where the session has a rate as well, both hold.
 

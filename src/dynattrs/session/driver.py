@@ -3,9 +3,9 @@
 Most tasks take a thread of a pool. A batch needs none: handing work to a thread and waiting for it costs
 more than sending a batch does, a queue, some locks, and above all the interpreter's own lock, which two
 threads take in turns. So the thread that has gathered a batch sends it itself and goes on. The reply
-waits in the socket until somebody waits for the task, be it because enough batches are in flight or
+waits in the socket until something waits for the task, be it because enough batches are in flight or
 because a batch ends; then the task takes its further steps in that thread. A thread of the driver
-sees to those for which nobody comes, so that an answer is known soon also where a program computes for
+sees to those that nothing waits for, so that an answer is known soon also where a program computes for
 long between two writes.
 """
 
@@ -45,7 +45,7 @@ R = TypeVar("R")
 
 #: More threads than there ever are: those of a pool are made when none of them is idle.
 _UNBOUNDED: Final = 1_000_000
-#: After so many seconds a reply that nobody waits for is read by the driver.
+#: After so many seconds a reply that nothing waits for is read by the driver.
 PATIENCE: Final = 0.02
 #: The same, where a request waits for the place of that reply.
 _HURRY: Final = 0.005
@@ -60,12 +60,12 @@ _acting: contextvars.ContextVar[object | None] = contextvars.ContextVar("acting"
 
 
 def caller(_acting: Callable[[], Any] = _acting.get, _thread: Any = threading.get_ident) -> Any:
-    """Who is calling: a task that takes its steps in somebody's thread, or else the thread."""
+    """Who is calling: a task that takes its steps in another's thread, or else the thread."""
     return _acting() or _thread()
 
 
 class LightTask:
-    """A flow whose request was sent. It is done when somebody has taken its further steps.
+    """A flow whose request was sent. It is done when its further steps were taken.
 
     Args:
         flow: What takes them.
@@ -153,7 +153,7 @@ class LightTask:
 
 
 class Attendant:
-    """Sees to tasks for which nobody comes.
+    """Sees to tasks that nothing waits for.
 
     Args:
         submit: Runs a function in a thread; may raise.
@@ -181,7 +181,7 @@ class Attendant:
             self._attending = False
             if not isinstance(error, Exception):
                 raise
-            # There are no threads any more: whoever waits for the task sees to it.
+            # There are no threads any more: the one that waits for the task sees to it.
 
     def hurry(self) -> None:
         """See to the tasks sooner, because a request waits."""

@@ -128,7 +128,7 @@ class Session(Handle, AnySession):
         call_timeout: How long one call to the service may take in all, its retries and pauses and a reply
             that comes in drop by drop included; then it is `ConnectionFailed`, or `OutcomeUnknown`.
             Without it the client's own time-outs hold, which begin anew with each byte that comes in.
-        cursor_secret: Signs cursors; without it anybody can read and make one. The same secret in
+        cursor_secret: Signs cursors; without it anyone can read and make one. The same secret in
             every process that resumes them.
         clock: Gives the aware time for `created=True` and `updated=True`.
         on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
@@ -137,7 +137,7 @@ class Session(Handle, AnySession):
             after the model's own hooks. One function or several.
         after_load: Called with each object that was read, after the model's own hooks.
         after_flush: Called with a `Flushed` when gathered writes have been sent.
-        fast: Make requests and read replies without botocore's machinery wherever nobody listens to
+        fast: Make requests and read replies without botocore's machinery wherever nothing listens to
             it. False leaves all of that to botocore, which is several times slower.
         slow: Log a warning for each call that takes so long, its retries included.
         costly: Log a warning for each call that consumes so many capacity units.

@@ -42,9 +42,9 @@ class Attempts:
 
     Attributes:
         repeat: Whether it may be sent again after an attempt that may have been applied.
-        decode: What reads the reply's bytes, in place of plain JSON.
+        decode: What reads the reply's bytes, instead of plain JSON.
         uncertain: How many such attempts there were.
-        watched: Whether anybody looks; with a client that is not botocore's nobody does.
+        watched: Whether attempts are seen; those of a client that is not botocore's are not.
         again: Called when botocore repeats one, with how many there were and why.
         first: How the first attempt ended, if it was not botocore that made it: its response, or the
             error in its place.
@@ -52,7 +52,7 @@ class Attempts:
             for an item.
         deadline: When no further attempt begins any more, as `clock.monotonic` counts; None if any may.
         until: When the call must be over, as `clock.monotonic` counts; None if it may take any time.
-        in_flight: Whether there may be an attempt of which nothing is known yet.
+        in_flight: Whether there may be an attempt without any news yet.
         over: Whether the call has ended without one, so that there must be no further attempt.
         line: What tests have put on the session's line; None without any.
         monotonic: Tells the time that the deadline is of.

@@ -5,7 +5,7 @@ a value, where writing JSON takes a tenth of one. Here the items of PutItem and 
 through by a function that knows nothing but attribute values; botocore's own serializer gets the
 request without them, checks what is left and makes everything but the body of it.
 
-Whatever is not plainly right (a set in place of a list, a text as bytes, a subclass, a wrong tag) is
+Whatever is not plainly right (a set for a list, a text as bytes, a subclass, a wrong tag) is
 botocore's from the beginning: it accepts it in its way, or says what is wrong in its words. So nothing
 that it refuses is sent. Parameters and the request are those that listeners get from botocore; the
 body is the same JSON, without white space and in UTF-8.
@@ -50,7 +50,7 @@ def faster_serializer(serializer: Any) -> Any:
     if type(inner) is not JSONSerializer:
         return serializer
     if any("serialize_to_request" in vars(each) for each in (serializer, inner)):
-        return serializer  # somebody has put something in its place
+        return serializer  # it was replaced
     passed: list[tuple[Any, Callable[[Any], Any]]] = [
         (ParamValidationDecorator, attrgetter("serialize_to_request")),
         (JSONSerializer, attrgetter("serialize_to_request", foreign.SERIALIZE.name)),

@@ -4,7 +4,7 @@ The client is used as it is given and never changed; see `client_copy` for what 
 
 Calls go over connections that are idle, with requests that are made after a pattern, where they can:
 `fast_requests` makes these, `http_connections` has the connections. Those for which there is no pattern,
-no connection or somebody who listens go botocore's way.
+no connection or a listener go botocore's way.
 """
 
 from __future__ import annotations

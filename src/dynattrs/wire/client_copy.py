@@ -136,7 +136,7 @@ def _alike(original: Any) -> Any:
     # Not `copy.copy`: botocore's `__getattr__` sends it into an endless recursion.
     made = object.__new__(type(original))
     own = vars(original)
-    # What somebody has put on the original stays there: see `patches`.
+    # What was put on the original stays there: see `patches`.
     hidden = hiding(type(original), own)
     vars(made).update((name, value) for name, value in own.items() if name not in hidden)
     return made

@@ -150,7 +150,7 @@ class Stats:
 class Exchange:
     """One call and its attempts, without the sending: what a sender tells, and asks.
 
-    It begins when it is made, and whoever sends calls `closed` at the end, however that came.
+    It begins when it is made, and its sender calls `closed` at the end, however that came.
     """
 
     def __init__(
@@ -278,7 +278,7 @@ class Exchange:
     def _uncertain(self, error: Exception, translated: DynattrsError) -> bool:
         if self.attempts.watched:
             return bool(self.attempts.uncertain)
-        # Nobody watched: any attempt before the last one may have been lost.
+        # Attempts were not seen: any before the last one may have been lost.
         metadata = (getattr(error, "response", None) or {}).get("ResponseMetadata", {})
         return (
             bool(self.attempts.uncertain)

@@ -216,7 +216,7 @@ class RequestMaker:
         self._credentials_of = foreign.CREDENTIALS.of
         self._credentials_of(self._signer)
         self._look = self._observers.look
-        #: What was seen when the patterns were taken, and whether nobody listened.
+        #: What was seen when the patterns were taken, and whether nothing listened.
         self._logged = False
         self._seen = tuple(self._look())
         self._unheard = self._observers.are_botocores(self._seen)
@@ -237,7 +237,7 @@ class RequestMaker:
         return None if found is None else found.get_frozen_credentials()
 
     def _current(self) -> bool:
-        """Whether nobody listens; patterns that others had a hand in are forgotten."""
+        """Whether nothing listens; patterns that others had a hand in are forgotten."""
         seen, logged = tuple(self._look()), self._observers.debugging(logging.DEBUG)
         # Two caches may be equal, and not the same one.
         if seen[0] is not self._seen[0] or seen != self._seen or logged is not self._logged:
@@ -254,7 +254,7 @@ class RequestMaker:
         return method in self._known
 
     def knows(self, method: str) -> bool:
-        """Whether calls of *method* have a pattern, and nobody listens to them."""
+        """Whether calls of *method* have a pattern, and nothing listens to them."""
         return method in self._known and self._current()
 
     def request(
@@ -269,7 +269,7 @@ class RequestMaker:
         Args:
             method: The client's method.
             parameters: Its keyword arguments.
-            credentials: Who signs, if anybody does.
+            credentials: The signer, if there is one.
             seconds: The time since the epoch.
         """
         if credentials is None:
@@ -375,7 +375,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _account(credentials: Credentials | None) -> str | None:
-    """The account of the credentials, of which botocore may make the endpoint."""
+    """The account of the credentials, which botocore may make the endpoint of."""
     found: str | None = getattr(credentials, "account_id", None)
     return found
 

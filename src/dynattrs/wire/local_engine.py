@@ -64,7 +64,7 @@ Entries: TypeAlias = dict[tuple[int, str, Any], Any]
 
 @attrs.frozen(eq=False)
 class Lease:
-    """The right to use the embedded engine, with an account that nobody else has.
+    """The right to use the embedded engine, with an account of its own.
 
     The access key is the account's number: the engine keeps the data of
     different accounts apart and refuses keys that hold no lease. Signatures are
@@ -167,7 +167,7 @@ class _Engine:
     def _reset(self) -> None:
         # The lease of a forgotten session is stopped by the garbage collector, in
         # any thread and in the middle of anything. So the lock is reentrant, and
-        # nobody waits for another thread while holding it.
+        # no thread waits for another one while holding it.
         self._lock = threading.RLock()
         self._app: _App | None = None
         self._server: _Server | None = None

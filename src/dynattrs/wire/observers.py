@@ -99,7 +99,7 @@ class Observers:
         self.look: Callable[[], Iterable[Any]] = partial(map, getattr, owners, names)
 
     def are_botocores(self, seen: Iterable[object]) -> bool:
-        """Whether nobody listens, where `look` has *seen* this."""
+        """Whether nothing listens, where `look` has *seen* this."""
         _, recording, *functions = seen
         return (
             not recording

@@ -22,7 +22,7 @@ class Patches:
     """Watches over one client. It is true while anything is in the place of something of botocore's.
 
     Args:
-        client: botocore's client, or aiobotocore's, of which there is a copy.
+        client: botocore's client, or aiobotocore's, that was copied.
     """
 
     def __init__(self, client: Any) -> None:
@@ -30,7 +30,7 @@ class Patches:
         self._methods = frozenset(client.meta.method_to_api_mapping)
         endpoint = foreign.ENDPOINT.of(client)
         shared = getattr(endpoint, "http_session", None), getattr(client, foreign.SIGNER.name, None)
-        #: The client and its endpoint, of which there are copies; and what the copies share.
+        #: The client and its endpoint, which were copied; and what the copies share.
         watched = [each for each in (client, endpoint, *shared) if hasattr(each, "__dict__")]
         self._classes = [type(each) for each in watched]
         self._own = [vars(each) for each in watched]

@@ -5,7 +5,7 @@ bound by a checksum to what gives it meaning: the table, the index, the key cond
 direction. Filter values are left out of that, because they may hold the clock. Where a query asks for
 several parts of partitions, it holds the number of the part as well, and is bound to all of them. One of
 a parallel scan holds the place of each segment. With a secret the checksum is a signature; without one a
-cursor can be read and made by anybody.
+cursor can be read and made by anyone.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _read(payload: bytes, typed: Callable[[Any], R]) -> R:
     try:
         return typed(json.loads(payload))
     except (ValueError, TypeError, AttributeError, RecursionError, LookupError):
-        # Without a secret anybody can make the checksum of anything.
+        # Without a secret anyone can make the checksum of anything.
         raise CursorError("this is not a cursor; start from the beginning") from None
 
 

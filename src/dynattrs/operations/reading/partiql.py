@@ -255,7 +255,7 @@ class Statement(Source, Generic[R]):
         self._parameters: Message = dict(said.request)
         self._reader = reader
         self._done = False
-        #: The first page, which is there before anybody asks for it.
+        #: The first page, which is there before it is asked for.
         self._first: list[R] | None = None
 
     def begin(self) -> Flow[None]:

@@ -21,7 +21,7 @@ else:
 
 
 def names(query: QueryVerbs[Any], found: Plan) -> tuple[str, ...]:
-    """The attributes of which cursors are made: the keys of the table and of the index."""
+    """The attributes that cursors are made of: the keys of the table and of the index."""
     table = query._info.table
     return tuple(dict.fromkeys((*table.key, *key_attributes_of(table, found.index))))
 

@@ -322,7 +322,7 @@ def flush(
         if not isinstance(found, list):
             yield WaitFor(found) if isinstance(found, Signal) else Wait(found)
         elif len(buffer) == len(found) and not core.environment.cancellable:
-            # The only one: no thread. A task is needed where whoever flushes may be cancelled, which
+            # The only one: no thread. A task is needed where the task that flushes may be cancelled, which
             # must not cancel what others have saved.
             yield from send(core, buffer, found)
         else:

@@ -310,7 +310,7 @@ def _placed(
         ]
         absent = [still(edit.obj, place_at(info, change.steps), None) for change in new]
         return changes, joined(*whole, *absent)
-    # Of computed keys nobody has read anything: what they are made of is guarded.
+    # Computed keys were not read: what they are made of is guarded.
     computed = () if info.keys is None else info.keys.attributes
     places = Places(info, before, after, known, edit.guard, roughly)
     for change in changes:
@@ -350,7 +350,7 @@ def _found(core: Core, edit: Edit, refused: ConditionFailed) -> Flow[Known]:
 
 
 def _was_applied(edit: Edit, prepared: Prepared, error: OutcomeUnknown) -> bool:
-    """Whether an item that was found after a lost reply is as the edit makes it. With a guard somebody
+    """Whether an item that was found after a lost reply is as the edit makes it. With a guard another
     else may have written the same, who counted on it as well.
     """
     found = error.__cause__.item if isinstance(error.__cause__, ConditionFalse) else None
@@ -380,7 +380,7 @@ def _differences(edit: Edit, after: AttributeMap) -> list[Difference]:
 def _changes(
     before: AttributeMap, after: AttributeMap, steps: Steps, codec: StoredForm | None, *, wary: bool
 ) -> Iterator[Difference]:
-    """The differences of two maps. Where attributes are inside that nobody knows (*wary*), what has
+    """The differences of two maps. Where attributes are inside that no class knows (*wary*), what has
     moved here from another place is one whole change: those attributes have not moved along.
     """
     for name in before.keys() - after.keys():

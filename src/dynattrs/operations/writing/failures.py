@@ -1,4 +1,4 @@
-"""Writes that were given up: those of which the caller is to be told, and those that a newer write of
+"""Writes that were given up: those that the caller is told of, and those that a newer write of
 their key has replaced since.
 
 A write fails, and a newer one of its key is stored: the item is as it should be. To save the older

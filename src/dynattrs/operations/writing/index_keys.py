@@ -128,7 +128,7 @@ def the_rest(info: ModelInfo, written: Collection[str]) -> Iterator[IndexKeyTher
 
 
 def _parts_of(info: ModelInfo, written: Collection[str]) -> list[str]:
-    """The computed attributes of index keys some of which are *written*, that are not."""
+    """The computed attributes of index keys with others *written* that are not."""
     found: dict[str, None] = {}
     for index in info.table.secondary_indexes:
         attributes = key_attributes_of(info.table, index)

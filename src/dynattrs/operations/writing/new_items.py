@@ -157,7 +157,7 @@ class NewItem:
         return explain_dump(field.codec, value, Trail(f"{self._info.name}.{field.name}"))
 
     def _check_unneeded(self, field: FieldCodec, actions: Sequence[Action]) -> None:
-        """Refuse actions that need a default which is made of the object, of which too little is known."""
+        """Refuse actions that need a default which is made of the object: too little of that is known."""
         model = self._info.name
         if needing := [each for each in actions if self._needs(each, field.stored)]:
             raise ConditionError(

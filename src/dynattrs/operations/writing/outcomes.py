@@ -35,7 +35,7 @@ def unknown(
     key: AttributeMap,
     item: AttributeMap | None = None,
 ) -> OutcomeUnknown:
-    """The error for a write to one item of which nothing can tell whether it was applied."""
+    """The error for a write to one item that may or may not have been applied."""
     found: Any = item
     if item:
         try:

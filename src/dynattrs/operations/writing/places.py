@@ -84,7 +84,7 @@ class Known:
     Attributes:
         stored: As it is stored.
         read: As its model writes what it reads there.
-        told: Attributes of which the object knows how they were stored, None for absent ones.
+        told: Attributes that the object knows the stored form of, None for absent ones.
     """
 
     stored: AttributeMap

@@ -120,7 +120,7 @@ class TransactionVerbs:
         self._caller: Hashable = None
 
     def save(self, obj: M, *, when: bool | None = None) -> M:
-        """Put an object, in place of what is stored under its key.
+        """Put an object, over what is stored under its key.
 
         Returns:
             The object; for a frozen class with a version or time stamps, the one to be stored.
@@ -544,7 +544,7 @@ def _speaks_of_none(found: Condition, info: ModelInfo, *, negated: bool = False)
 
 
 def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> int:
-    """The bytes that an item has at least after an update: what else is stored nobody knows.
+    """The bytes that an item has at least after an update: what else is stored is unknown.
 
     Raises:
         MappingError: A value has no place in an item.

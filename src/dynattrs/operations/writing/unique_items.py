@@ -44,11 +44,11 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 R = TypeVar("R")
 
 _OWNER: Final = "dynattrs.owner"
-#: Bytes of the values in a partition key, of which the service allows 2,048.
+#: Bytes of the values in a partition key; the service allows 2,048.
 _MOST_BYTES: Final = 1500
 #: How many attributes are compared at most, where a whole item must be as it was.
 _MOST_ASKED: Final = 130
-#: The sort key of guards. As a number none that anybody has or asks for: an index may have it as its
+#: The sort key of guards. A number that no item has or asks for: an index may have it as its
 #: partition key.
 _SORT_KEY: Final[dict[str, Any]] = {
     "S": GUARD_ATTRIBUTE,
@@ -372,7 +372,7 @@ def guard_actions(
     Args:
         core: Names of tables.
         changes: What the transaction does to items.
-        foreign: Guards of old values that turned out to be somebody else's.
+        foreign: Guards of old values that turned out to be another item's.
         left: Guards of new values that nothing has any more.
 
     Raises:

@@ -1,7 +1,7 @@
 """Writes of items with unique fields, each in one transaction with its guards (see `unique_items`).
 
 A write knows the old values from the item that is stored, and demands that they are still so. If
-somebody has changed them meanwhile, it begins again from what is stored now.
+another writer has changed them meanwhile, it begins again from what is stored now.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Field:
         attribute: The attribute's name.
         type: Its annotation, without None.
         optional: Whether some samples lack it.
-        nullable: Whether it is NULL in some samples, all of which have it.
+        nullable: Whether all samples have it, and it is NULL in some.
         key_only: Whether it is stored in keys alone.
         ttl: Whether it is the time to live.
     """
