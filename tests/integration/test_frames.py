@@ -250,7 +250,7 @@ def test_types_that_are_asked_for_hold_the_same_values(songs: Any):
         MappingError, match=r"Song\.price: expected a value that Arrow's decimal128\(12, 1\)"
     ):
         songs.arrow(types={"price": pa.decimal128(12, 1)}).table()
-    with pytest.raises(QueryError, match="'prize' is no column; did you mean 'price'"):
+    with pytest.raises(QueryError, match="'prize' is not a column; did you mean 'price'"):
         songs.arrow(types={"prize": pa.string()})
     with pytest.raises(QueryError, match="a type of pyarrow is expected, found 'str'"):
         songs.arrow(types={"price": "str"})

@@ -115,7 +115,7 @@ class Frame:
         for name, type_ in wanted.items():
             if name not in names:
                 raise QueryError(
-                    f"arrow(types=...): {name!r} is no column{did_you_mean(str(name), names)}"
+                    f"arrow(types=...): {name!r} is not a column{did_you_mean(str(name), names)}"
                 )
             if not isinstance(type_, pa.DataType):
                 raise QueryError(

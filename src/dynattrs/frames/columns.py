@@ -34,8 +34,8 @@ from dynattrs.mapper.codec import (
     TupleShape,
     TypedDictShape,
 )
-from dynattrs.mapper.codecs import Placeholder
 from dynattrs.mapper.numbers import plain_number
+from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import TEXTS
 
 # To checkers an annotation is no value.
