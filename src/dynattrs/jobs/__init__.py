@@ -3,6 +3,8 @@
 from dynattrs.jobs.checkpoint_folder import in_folder as in_folder
 from dynattrs.jobs.checkpoint_table import in_table as in_table
 from dynattrs.jobs.checkpoints import Checkpoints as Checkpoints
+from dynattrs.jobs.differences import Difference as Difference
+from dynattrs.jobs.differences import Verified as Verified
 from dynattrs.jobs.errors import CheckpointsFailed as CheckpointsFailed
 from dynattrs.jobs.errors import JobFailed as JobFailed
 from dynattrs.jobs.errors import JobForgotten as JobForgotten

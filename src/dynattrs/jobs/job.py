@@ -8,7 +8,7 @@ import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs.errors import ModelError
 from dynattrs.jobs.checkpoint_table import in_table
@@ -26,6 +26,11 @@ from dynattrs.jobs.which_items import models_of, names_of
 from dynattrs.jobs.work import Failure, FileEntry, JobRecord, Models, Work
 from dynattrs.operations.leases import owner_name, seconds_of
 from dynattrs.quoting import shortened
+
+if TYPE_CHECKING:
+    from dynattrs.jobs.conditional_writes import Overwrite
+    from dynattrs.jobs.copying import Transform
+    from dynattrs.jobs.differences import Verified
 
 #: A partition key has room for more, and a file's name for less.
 _LONGEST_NAME: Final = 200
@@ -129,6 +134,66 @@ class Job:
         from dynattrs.jobs.counting import Counting
 
         return self._do(Counting.of(self._needed("count"), where), executor)
+
+    def copy(
+        self,
+        to: SessionSpec,
+        *,
+        overwrite: Overwrite = "always",
+        transform: Transform | None = None,
+        executor: AnyExecutor | None = None,
+    ) -> Progress:
+        """Copy the items into the tables of another session, exactly as they are stored: with attributes that
+        the models do not know, versions, time stamps and the guards of unique values.
+
+        Nothing is deleted there. `counts` of the result has what became of them: `written`; `unchanged`,
+        equal ones were there; `skipped`, others were there that stay; `left out` by *transform*. What could
+        not be written is in `failures()`: a unique value that another item there has, a value that an index
+        there does not take. The tables have to exist, with the same keys: `session.tables.create(...)`.
+
+        Args:
+            to: How each process makes the session that writes: another prefix, region, endpoint.
+            overwrite: `"always"` replaces what is there, in batches; `"absent"` writes only where nothing is;
+                `"newer"` where nothing is, or an item with a lower version, or, of models without one,
+                with an earlier time of its last change. The latter two take a request for each item.
+            transform: An importable function that gets each item but guards as an attribute map, with bytes
+                as `bytes`, and returns the one to be written, or None to leave it out. It may be called
+                several times for an item. Guards are made of what it returns.
+            executor: As `count`.
+
+        Raises:
+            ModelError: Both sessions lead to the same table, or their keys differ; *transform* cannot be
+                imported; or `"newer"` has nothing to go by.
+            NoSuchTable: One of the tables does not exist.
+            OtherJob: As `count`, and so are `JobFailed`, `CheckpointsFailed` and others.
+        """
+        from dynattrs.jobs.copying import Copying
+
+        work = Copying.of(self._needed("copy"), to, overwrite, transform)
+        return self._do(work, executor)
+
+    def verify(self, with_: SessionSpec, *, executor: AnyExecutor | None = None) -> Verified:
+        """Compare the items with those in the tables of another session, in both directions: `.equal`, and
+        `.differences` by key, each with what differs. Values are compared as the service compares them:
+        numbers by value, sets without order, bytes by content.
+
+        Both tables may be written to meanwhile: what seems to differ is read again, consistently, before it
+        is reported. It reads each table once, and each item by its key in the other.
+
+        Args:
+            with_: How each process makes the session for the other tables.
+            executor: As `count`.
+
+        Raises:
+            ModelError: Both sessions lead to the same table, or their keys differ.
+            NoSuchTable: One of the tables does not exist.
+            OtherJob: As `count`, and so are `JobFailed`, `CheckpointsFailed` and others.
+        """
+        from dynattrs.jobs.differences import Verified
+        from dynattrs.jobs.verifying import Verifying
+
+        done = self._do(Verifying.of(self._needed("verify"), with_), executor)
+        return Verified(done.counts, done.failures, self.failures)
 
     # --- Its life -------------------------------------------------------------------------------
 

@@ -7,38 +7,43 @@ twice: what is there already, equal, counts as unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias, get_args
+import copy
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeAlias, get_args
 
 import attrs
 
 from dynattrs.errors import (
     AlreadyTaken,
-    DynattrsError,
     InvalidRequest,
     MappingError,
     ModelError,
     UnsentWrites,
 )
-from dynattrs.expressions.conditions import Condition
-from dynattrs.keys.discriminator import Sieve, is_guard
+from dynattrs.jobs.conditional_writes import Overwrite, RawItem, age_of, put, put_with_guards
+from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
-from dynattrs.mapper.equality import same
-from dynattrs.mapper.size import item_size
-from dynattrs.operations.conditions import with_condition
+from dynattrs.mapper.codec import Refused
+from dynattrs.mapper.size import TooDeep, item_size
+from dynattrs.models.hooks import NO_HOOKS
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.refusals import ConditionFalse
-from dynattrs.operations.transaction_errors import TransactionFailed
-from dynattrs.operations.writing import batch, beside, unique_writes
+from dynattrs.operations.flows import Flow
+from dynattrs.operations.writing import batch, beside
 from dynattrs.operations.writing.buffer import Buffer, Write
-from dynattrs.operations.writing.unique_items import stored_item
-from dynattrs.schema.model_info import ModelInfo, model_info, models_in
-from dynattrs.schema.table import AttributeMap, AttributeValue, Table
+from dynattrs.operations.writing.unique_items import names_of_guards
+from dynattrs.quoting import quoted
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, model_info, models_in
+from dynattrs.schema.table import AttributeMap, Table
 from dynattrs.session.session import Session
 
-#: What becomes of an item that is there already: it is replaced, stays, or is replaced if it is older.
-Overwrite: TypeAlias = Literal["always", "absent", "newer"]
+#: What says nothing of other items.
+_OF_THE_ITEM: Final = (AlreadyTaken, InvalidRequest, MappingError)
+#: So many items are gathered at once. A batch ends when many of it fail.
+_AT_ONCE: Final = 500
+
+#: Items or keys with their places.
+Placed: TypeAlias = "Sequence[tuple[int, AttributeMap]]"
 
 
 @attrs.define
@@ -46,19 +51,35 @@ class Written:
     """What has become of some items.
 
     Attributes:
-        counts: How many were `written` or `deleted`, were `unchanged`, or were `skipped` because there is
-            another item.
+        counts: How many were `written` or `deleted`, were `unchanged`, were `skipped` because there is
+            another item, or are `guards` that were written with their items.
         units: The write units that it has cost.
-        failures: Items that the service refuses, or that have a unique value of another one, by their
-            places among those that were given.
+        read_units: The read units.
+        failures: Items that the service refuses, that no table can hold, or that have a unique value of
+            another one, by their places among those that were given.
     """
 
     counts: dict[str, int] = attrs.field(factory=dict)
     units: float = 0.0
+    read_units: float = 0.0
     failures: dict[int, Exception] = attrs.field(factory=dict)
+    # Several writes are under way at once.
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def count(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+        with self._lock:
+            self.counts[what] = self.counts.get(what, 0) + 1
+
+    def fail(self, place: int, error: BaseException) -> None:
+        """Note what an item has failed with.
+
+        Raises:
+            BaseException: It says something of the others as well.
+        """
+        if not isinstance(error, _OF_THE_ITEM):
+            raise error
+        with self._lock:
+            self.failures[place] = error
 
 
 def check_overwrite(overwrite: object, infos: Iterable[ModelInfo], owner: str) -> None:
@@ -72,7 +93,7 @@ def check_overwrite(overwrite: object, infos: Iterable[ModelInfo], owner: str) -
         raise ModelError(owner, f"overwrite={overwrite!r}: expected one of {known}")
     if overwrite == "newer":
         for info in infos:
-            if _age(info) is None:
+            if age_of(info) is None:
                 raise ModelError(
                     owner,
                     f"overwrite='newer': {info.name} has neither a version nor an update time, so nothing "
@@ -81,14 +102,8 @@ def check_overwrite(overwrite: object, infos: Iterable[ModelInfo], owner: str) -
                 )
 
 
-def _age(info: ModelInfo) -> str | None:
-    """The attribute that grows whenever an item is saved."""
-    name = info.version or info.updated
-    return None if name is None else info.names[name]
-
-
 class RawWrites:
-    """Writes raw items into a table.
+    """Writes raw items into a table. Hooks of the session are not called.
 
     Args:
         session: Writes.
@@ -102,15 +117,17 @@ class RawWrites:
         self, session: Session, table: Table, overwrite: Overwrite, *, guarded: bool, owner: str
     ) -> None:
         self._session = session
-        self._core: Core = session._core
         self._table = table
-        self._name = self._core.table_name(table)
+        self._name = session._core.table_name(table)
         self._overwrite: Overwrite = overwrite
         self._owner = owner
         members = models_in(table)
         self._sieve = Sieve(members) if members else None
         self._by_guards = guarded or overwrite != "always"
-        self._guarded = any(info.guarding for info in members)
+        #: What guards have as their attribute that are made of items.
+        self._made: set[str] = set()
+        if self._by_guards:
+            self._made = {name for info in members for name in names_of_guards(info)}
 
     def write(self, items: Sequence[AttributeMap], deletes: Sequence[AttributeMap] = ()) -> Written:
         """Put items, and delete those with some keys, and wait until all is stored.
@@ -124,31 +141,42 @@ class RawWrites:
                 Some may be written.
         """
         done = Written()
-        buffer = Buffer()
+        placed = [*enumerate(items)]
         with self._session.measure() as cost:
-            core = cost._core
-            gathering = self._gather(core, buffer, items, deletes, done)
-            try:
-                cost._drive(batch.gathered(core, buffer, gathering))
-            except UnsentWrites as unsent:
-                self._sort_out(unsent, done)
-        done.units = cost.write_units
+            core = copy.copy(cost._core)
+            core.hooks = NO_HOOKS  # it is told of objects, and these are none
+            for start in range(0, len(items), _AT_ONCE):
+                self._gathered(cost, core, placed[start : start + _AT_ONCE], (), done)
+            if deletes:
+                self._gathered(cost, core, (), [*enumerate(deletes, len(items))], done)
+        done.units, done.read_units = cost.write_units, cost.read_units
         return done
+
+    def _gathered(
+        self, handle: Any, core: Core, items: Placed, deletes: Placed, done: Written
+    ) -> None:
+        buffer = Buffer()
+        gathering = self._gather(core, buffer, items, deletes, done)
+        try:
+            handle._drive(batch.gathered(core, buffer, gathering))
+        except UnsentWrites as unsent:
+            for each in unsent.unsent:
+                done.fail(each.object, each.cause)
 
     def _gather(
         self,
         core: Core,
         buffer: Buffer,
-        items: Sequence[AttributeMap],
-        deletes: Sequence[AttributeMap],
+        items: Placed,
+        deletes: Placed,
         done: Written,
     ) -> Flow[None]:
-        for place, item in enumerate(items):
+        for place, item in items:
             try:
                 yield from self._put(core, buffer, place, item, done)
-            except (MappingError, AlreadyTaken) as error:
-                done.failures[place] = error
-        for place, key in enumerate(deletes, len(items)):
+            except MappingError as error:
+                done.fail(place, error)
+        for place, key in deletes:
             write = Write(self._name, key, {"DeleteRequest": {"Key": key}}, 100, place, "delete")
             write.acknowledged = lambda: done.count("deleted")
             yield from batch.gather(core, buffer, write, going_on=True)
@@ -156,132 +184,64 @@ class RawWrites:
     def _put(
         self, core: Core, buffer: Buffer, place: int, item: AttributeMap, done: Written
     ) -> Flow[None]:
-        key = self._key(item)
-        info = self._info(item) if self._by_guards and self._sieve is not None else None
-        if self._by_guards and self._guarded and is_guard(self._table, item):
+        item, size = self._measured(item)
+        guard = item.get(GUARD_ATTRIBUTE)
+        if guard is not None and guard.get("S") in self._made:
             done.count("guards")  # written with its item
             return
-        condition = self._condition(info, item)
-        if info is not None and info.guarding:
-            yield from self._with_guards(core, info, key, item, condition, done)
-            return
-        size = item_size(item)
-        request = {"PutRequest": {"Item": native_map(item)}}
-        write = Write(self._name, key, request, size, place, "save")
-        if condition is None:
+        info = self._info(item) if self._by_guards and guard is None else None
+        raw = RawItem(self._table, item, info, self._overwrite, self._owner)
+        write = Write(self._name, raw.key, {"PutRequest": {"Item": item}}, size, place, "save")
+        guarding = info is not None and bool(info.guarding)
+        if self._overwrite == "always" and not guarding:
             write.acknowledged = lambda: done.count("written")
             yield from batch.gather(core, buffer, write, going_on=True)
             return
-        asked = condition
 
-        def put(until: float) -> Flow[None]:
-            parameters = {"TableName": self._name, "Item": native_map(item), **asked}
+        def send(until: float) -> Flow[None]:
             try:
-                yield Call("put_item", parameters, deadline=until)
-            except ConditionFalse as error:
-                done.count("unchanged" if error.item and same(error.item, item) else "skipped")
-            else:
-                done.count("written")
+                if info is not None and guarding:
+                    done.count((yield from put_with_guards(core, info, raw)))
+                else:
+                    done.count((yield from put(core, raw, until)))
+            except _OF_THE_ITEM as error:  # others go on
+                done.fail(place, error)
 
-        yield from beside.gather_beside(core, buffer, write, put)
+        yield from beside.gather_beside(core, buffer, write, send)
 
-    def _key(self, item: AttributeMap) -> AttributeMap:
-        key: AttributeMap = {}
+    def _measured(self, item: AttributeMap) -> tuple[AttributeMap, int]:
+        """An item as it is sent, with its size.
+
+        Raises:
+            MappingError: It is no attribute map, or the table cannot hold it.
+        """
+        try:
+            item = native_map(item)
+            size = item_size(item)
+        except (AttributeError, KeyError, TypeError, ValueError, Refused) as error:
+            raise MappingError(
+                self._owner, "an attribute map, such as {'name': {'S': 'Nina'}}", quoted(item)
+            ) from error
+        except TooDeep as error:
+            key = {name: item[name] for name in self._table.key if name in item}
+            raise MappingError(
+                self._owner, "lists and maps of 32 levels at most", "more", key
+            ) from error
         for name in self._table.key:
-            value = item.get(name)
-            kind = self._table.type_of(name)
+            kind, value = self._table.type_of(name), item.get(name)
             if value is None or kind not in value:
                 raise MappingError(
                     self._owner, f"an item with the key attribute {name!r}, of type {kind}",
                     "none" if value is None else f"one of type {next(iter(value))}",
                     hint=f"table {self._table.name!r} cannot hold it",
                 )  # fmt: skip
-            key[name] = value
-        return key
+        return item, size
 
     def _info(self, item: AttributeMap) -> ModelInfo | None:
-        assert self._sieve is not None
         try:
-            return self._sieve.model_of(item)
+            return None if self._sieve is None else self._sieve.model_of(item)
         except MappingError:
             return None
-
-    def _condition(self, info: ModelInfo | None, item: AttributeMap) -> dict[str, Any] | None:
-        """What is asked of the table, as a request's parameters; None for nothing."""
-        if self._overwrite == "always":
-            return None
-        absent = "attribute_not_exists(#p)"
-        names = {"#p": self._table.partition_key}
-        back: dict[str, Any] = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        age = None if info is None or self._overwrite == "absent" else _age(info)
-        value: AttributeValue | None = None if age is None else item.get(age)
-        if age is None or value is None:
-            return {"ConditionExpression": absent, "ExpressionAttributeNames": names, **back}
-        return {
-            "ConditionExpression": f"{absent} OR attribute_not_exists(#a) OR #a < :a",
-            "ExpressionAttributeNames": {**names, "#a": age},
-            "ExpressionAttributeValues": {":a": value},
-            **back,
-        }
-
-    def _with_guards(
-        self,
-        core: Core,
-        info: ModelInfo,
-        key: AttributeMap,
-        item: AttributeMap,
-        condition: Mapping[str, Any] | None,
-        done: Written,
-    ) -> Flow[None]:
-        """Put an item and its guards, and take away those of what it replaces."""
-        old = yield from stored_item(core, info, key)
-        if old is not None:
-            if same(old, item):
-                done.count("unchanged")
-                return
-            if not self._replaces(info, old, item):
-                done.count("skipped")
-                return
-
-        def make(further: Condition) -> dict[str, Any]:
-            return {"Put": with_condition({"TableName": self._name, "Item": item}, further)}
-
-        def refused(stored: AttributeMap | None, failed: TransactionFailed) -> Exception:
-            return failed
-
-        yield from unique_writes.act(
-            core, info, key, f"{self._owner}: put({info.name})", make, lambda _: item, refused, old
-        )
-        done.count("written")
-
-    def _replaces(self, info: ModelInfo, old: AttributeMap, item: AttributeMap) -> bool:
-        if self._overwrite != "newer":
-            return self._overwrite == "always"
-        age = _age(info)
-        if age is None or age not in old:
-            return age is not None
-        new = item.get(age)
-        return new is not None and _number(new) > _number(old[age])
-
-    def _sort_out(self, unsent: UnsentWrites, done: Written) -> None:
-        """Items that the service refuses are failures; anything else ends the step.
-
-        Raises:
-            DynattrsError: What it is.
-        """
-        for each in unsent.unsent:
-            if not isinstance(each.cause, InvalidRequest):
-                if isinstance(each.cause, DynattrsError):
-                    raise each.cause
-                raise unsent
-            done.failures[each.object] = each.cause
-
-
-def _number(value: AttributeValue) -> Any:
-    from decimal import Decimal
-
-    ((tag, payload),) = value.items()
-    return (tag, Decimal(payload)) if tag == "N" else (tag, payload)
 
 
 #: The most items of a page that is written.

@@ -20,7 +20,9 @@ class Described(Protocol):
 
 #: Each verb's class. They are imported when a job has that verb.
 VERBS: Final[dict[str, str]] = {
+    "copy": "dynattrs.jobs.copying:Copying",
     "count": "dynattrs.jobs.counting:Counting",
+    "verify": "dynattrs.jobs.verifying:Verifying",
 }
 
 #: The verbs that write to tables, whose pages are bounded by what they may write as well.

@@ -83,19 +83,22 @@ class Limits:
 
 @attrs.frozen
 class Failure:
-    """An item, or a line of a file, that could not be worked on. It ends nothing.
+    """An item, or a line of a file, that could not be worked on; or, of `verify`, one that differs. It ends
+    nothing.
 
     Attributes:
         what: The error's class and message.
         key: The item's key as an attribute map, with bytes in base64; None where it has none that is known.
         model: The model's name, where that is known.
         where: The file and the number of the line or record, from 1 on: `people-3.jsonl:17`.
+        places: What of an item differs, of `verify`: attributes, and places inside of them.
     """
 
     what: str
     key: Mapping[str, Any] | None = None
     model: str | None = None
     where: str | None = None
+    places: Sequence[str] = ()
 
 
 @attrs.frozen
