@@ -157,7 +157,7 @@ def _session() -> Any:
 async def _opened(client: Any) -> Any:
     credentials = client._request_signer._credentials.get_frozen_credentials()
     opening = _session().create_client(
-        "dynamodb",
+        client.meta.service_model.service_name,
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.token,
@@ -256,8 +256,10 @@ def hidden(value: Any) -> Any:
 class AwaitedSession(Awaited):
     """An `AsyncSession` that takes the arguments of a `Session`."""
 
-    def __init__(self, *, client: Any = None, **options: Any) -> None:
+    def __init__(self, *, client: Any = None, s3_client: Any = None, **options: Any) -> None:
         self.client = client
+        if s3_client is not None:
+            options["s3_client"] = twin_of(s3_client)
         super().__init__(
             AsyncSession(client=None if client is None else twin_of(client), **options)
         )

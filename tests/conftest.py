@@ -335,7 +335,9 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture
 def aws_arguments(aws: str) -> dict[str, str]:
-    """Keyword arguments for a client of any service, in an account that no other test has."""
+    """Keyword arguments for a client of any service, in an account that no other test has. (The names of
+    buckets are those of all accounts together.)
+    """
     return {
         "endpoint_url": aws,
         "region_name": "us-east-1",

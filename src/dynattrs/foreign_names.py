@@ -149,7 +149,8 @@ MOST_CONNECTIONS = ROOM.uses("botocore.httpsession.URLLib3Session", "_max_pool_c
 
 STREAMS: Final = Way(
     "botocore or aiobotocore",
-    "the client of streams finds its credentials anew, and opens connections of its own",
+    "the clients of streams and of S3 find their credentials anew, and that of streams opens connections "
+    "of its own",
 )
 LENT_ENDPOINT = STREAMS.uses("botocore.client.BaseClient", "_endpoint")
 LENT_SIGNER = STREAMS.uses("botocore.client.BaseClient", "_request_signer")

@@ -12,6 +12,29 @@ from typing import Any
 from dynattrs import foreign_values
 
 
+class KeptElsewhere:
+    """Stands in an attribute value for bytes that are to be kept elsewhere, which requests do not take.
+
+    Attributes:
+        instead: The attribute value that was sent in its place; None as long as none was.
+    """
+
+    __slots__ = ()
+
+    instead: Any
+
+    @property
+    def size(self) -> int:
+        """How many bytes they are."""
+        raise NotImplementedError
+
+
+def size_elsewhere(value: Any) -> int:
+    """How many bytes of an attribute value are to be kept elsewhere."""
+    payload = value.get("B")
+    return payload.size if isinstance(payload, KeptElsewhere) else 0
+
+
 def with_bytes(value: Any) -> Any:
     """An attribute value with bytes; what is malformed stays as it is."""
     if not isinstance(value, Mapping) or len(value) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import boto3
@@ -30,3 +31,12 @@ def aws(embedded: Lease, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
         # boto3.client() keeps a session, and with it the first credentials it saw.
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         yield lease
+
+
+@pytest.fixture
+def s3(aws: Lease, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty S3 that any client finds by itself."""
+    with ExitStack() as stack:
+        endpoint = engines.entered(lambda: stack.enter_context(engines.aws()))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        yield

@@ -30,7 +30,11 @@ MODULES = ["dynattrs", *(m.name for m in pkgutil.walk_packages(dynattrs.__path__
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_examples_of_a_document_run(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_examples_of_a_document_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+):
+    if path.name == "large-fields.md":
+        request.getfixturevalue("s3")
     parsers = [PythonCodeBlockParser(doctest_optionflags=doctest.ELLIPSIS), SkipParser()]
     document = Document.parse(str(path), *parsers)
     # A real module, because annotations of classes are looked up in one.

@@ -12,6 +12,7 @@ from dynattrs.operations.flows import (
     Await,
     Call,
     Flow,
+    ObjectCall,
     Pause,
     Start,
     Wait,
@@ -106,6 +107,8 @@ class Driver:
             return done.pop()
         if isinstance(effect, Await):
             return await effect.awaitable
+        if isinstance(effect, ObjectCall):
+            return await self.wire.objects.call(effect)
         assert isinstance(effect, Wait)
         task: Any = effect.task
         if not task.done():

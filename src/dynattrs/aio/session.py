@@ -24,7 +24,7 @@ from dynattrs.session.any_session import (
     AnyMeasure,
     AnySession,
     check_client_options,
-    check_streams_client,
+    check_other_client,
     core_of,
     is_awaited,
     limit_of,
@@ -125,6 +125,7 @@ class AsyncSession(AsyncHandle, AnySession):
     Args:
         client: An aiobotocore client to use as it is. Five of those that follow are for making one.
         streams_client: aiobotocore's client of `dynamodbstreams`, to read streams with; see `Session`.
+        s3_client: aiobotocore's client of `s3`, for fields with `InS3`; see `Session`.
         aiobotocore_session: An aiobotocore session to make the client from.
         region_name: As boto3's, as are the next two.
         profile_name: A profile of the AWS configuration.
@@ -158,6 +159,7 @@ class AsyncSession(AsyncHandle, AnySession):
         *,
         client: object = None,
         streams_client: object = None,
+        s3_client: object = None,
         aiobotocore_session: object = None,
         region_name: str | None = None,
         profile_name: str | None = None,
@@ -186,7 +188,8 @@ class AsyncSession(AsyncHandle, AnySession):
         check_client_options("AsyncSession", client, options)
         if client is not None:
             _check_client(client)
-        check_streams_client("AsyncSession", streams_client, awaited=True)
+        check_other_client("AsyncSession", "streams_client", streams_client, awaited=True)
+        check_other_client("AsyncSession", "s3_client", s3_client, awaited=True)
         self._core = core_of(
             "AsyncSession", caller=_caller, cancellable=True, table_prefix=table_prefix,
             tables=tables, concurrency=concurrency, deadline=deadline,
@@ -208,7 +211,7 @@ class AsyncSession(AsyncHandle, AnySession):
         self._place = region_name, endpoint_url
         wire = AsyncWire(
             client, opening if client is None else None, fast=fast, events=self._core.events,
-            limit=limit, streams=streams_client,
+            limit=limit, streams=streams_client, s3=s3_client,
         )  # fmt: skip
         weakref.finalize(self, release, wire).atexit = False
         self._driver = Driver(wire)

@@ -137,8 +137,9 @@ def arms(type_: object) -> tuple[Any, ...]:
     return get_args(type_) if get_origin(type_) in UNIONS else (type_,)
 
 
-#: Where `Encrypted` is, which programs without it do not load.
+#: Where `Encrypted` is, which programs without it do not load; and `InS3`.
 ENCRYPTION: Final = "dynattrs.mapper.encrypted"
+LARGE_FIELDS: Final = "dynattrs.mapper.in_s3"
 
 
 def is_encrypted(type_: object) -> bool:

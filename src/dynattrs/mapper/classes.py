@@ -41,7 +41,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.key_rules import restore_key
 from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules, ReadsObject, raised
-from dynattrs.schema.model_info import ENCRYPTED, ComputedKeys, ModelInfo, Unknown
+from dynattrs.schema.model_info import ENCRYPTED, IN_S3, ComputedKeys, ModelInfo, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 DumpMap: TypeAlias = Callable[[Any], AttributeMap]
@@ -197,6 +197,9 @@ class ClassCodec(Codec):
         self._fields.update({member.name: member.codec for member in members})
         self.sealed = {
             each.stored: each.codec.mark for each in members if each.codec.packed == ENCRYPTED
+        }
+        self.large = {
+            each.stored: each.codec.mark for each in members if each.codec.packed == IN_S3
         }
 
     def _first_dump(self, value: object) -> AttributeMap:

@@ -20,7 +20,7 @@ from dynattrs.late_classes import define, field, frozen
 from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.definitions import have_one_name, two_names
 from dynattrs.schema.field_rules import FieldRules
-from dynattrs.schema.model_info import StoredForm, Unknown
+from dynattrs.schema.model_info import IN_S3, StoredForm, Unknown
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.stored_bytes import with_bytes
 
@@ -274,8 +274,8 @@ class Codec:
         compared: How values are stored that are compared with such ones: itself, unless storing
             rounds them.
         packed: What the service sees of a value that is packed into one attribute: `JSON text`,
-            `compressed bytes` or `encrypted bytes`.
-        mark: Of encrypted values, what `Encrypted` was told.
+            `compressed bytes`, `encrypted bytes` or `objects of S3`.
+        mark: Of encrypted values, what `Encrypted` was told; of those in S3, what `InS3` was.
     """
 
     mark: Any = None
@@ -283,6 +283,8 @@ class Codec:
     wrapped: Codec | None = None
     #: The encrypted attributes of a class, with what `Encrypted` was told of each.
     sealed: Mapping[str, Any] = {}
+    #: The same of those whose values may be in S3, and `InS3`.
+    large: Mapping[str, Any] = {}
 
     def __init__(
         self,
@@ -363,6 +365,8 @@ class Codec:
         """What is stored as a list or map, of a type that may be other things too; None if nothing is."""
         if self.wrapped is not None:
             return self.wrapped._container(tag)
+        if self.packed == IN_S3:
+            return None
         shape = self.shape
         if isinstance(shape, OptionalShape):
             return shape.inner._container(tag)

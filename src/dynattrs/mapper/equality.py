@@ -11,6 +11,7 @@ from dynattrs.mapper.numbers import load_decimal, load_int
 from dynattrs.mapper.scalars import binary, load_bytes, load_str
 from dynattrs.schema.model_info import StoredForm
 from dynattrs.schema.table import AttributeValue
+from dynattrs.stored_bytes import KeptElsewhere
 
 
 def same(one: Mapping[str, AttributeValue], other: Mapping[str, AttributeValue]) -> bool:
@@ -23,6 +24,8 @@ def comparable(value: Mapping[str, object]) -> tuple[str, Hashable | Mapping[str
     number, sets have no order, and B may be bytes or base64 text.
     """
     ((tag, payload),) = value.items()
+    if isinstance(payload, KeptElsewhere):
+        return (tag, payload) if payload.instead is None else comparable(payload.instead)
     form = _FORMS.get(tag)
     return tag, payload if form is None else form(payload)
 
@@ -47,6 +50,8 @@ def alike(one: Any, other: Any, codec: StoredForm | None) -> bool:
 
 def _ordered(value: AttributeValue, codec: StoredForm | None) -> tuple[str, Any]:
     ((tag, payload),) = value.items()
+    if isinstance(payload, KeptElsewhere):
+        return tag, payload
     if tag == "L":
         members = [_ordered(each, inside(codec, place)) for place, each in enumerate(payload)]
         return tag, sorted(members) if codec is not None and codec.is_set else members

@@ -19,6 +19,8 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.mapper import anything
 from dynattrs.mapper.annotations import (
+    ENCRYPTION,
+    LARGE_FIELDS,
     Compressed,
     Epoch,
     Json,
@@ -53,6 +55,7 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 if TYPE_CHECKING:
     from dynattrs.mapper import (
         encrypted,
+        in_s3,
         noticed,
         plain_items,
         request_code,
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from dynattrs.mapper.write_code import DumpWithSize
 else:
     encrypted = deferred("dynattrs.mapper.encrypted")
+    in_s3 = deferred("dynattrs.mapper.in_s3")
     noticed = deferred("dynattrs.mapper.noticed")
     plain_items = deferred("dynattrs.mapper.plain_items")
     request_code = deferred("dynattrs.mapper.request_code")
@@ -225,7 +229,7 @@ class Mapper(Codecs):
         with self._lock:
             known = self.request_dumps
             codec = self.model_codec(cls)
-            if isinstance(codec, ClassCodec) and not codec.sealed:
+            if isinstance(codec, ClassCodec) and not (codec.sealed or codec.large):
                 made = request_code.generate_dump_as_request(codec, info_of(cls))
                 if codec.validates:
                     made = _validating(codec, made)
@@ -488,7 +492,10 @@ class Mapper(Codecs):
 
     def to_dynamodb_json(self, obj: Any) -> str:
         """*obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as the service's exports have it."""
-        return anything.dynamodb_json(self.dump(obj))
+        try:
+            return anything.dynamodb_json(self.dump(obj))
+        except Refused as refusal:
+            raise Trail(type(obj).__name__).error(refusal) from None
 
     @overload
     def from_dynamodb_json(self, text: str | bytes, model: type[T]) -> T: ...
@@ -527,10 +534,12 @@ class Mapper(Codecs):
             codec = self.codec(info.cls)
         except Refused as refusal:
             raise as_model_error(info.cls, refusal) from None
-        if "dynattrs.mapper.encrypted" in sys.modules:
+        if ENCRYPTION in sys.modules:
             encrypted.check_places(info, codec)
         if "dynattrs.mapper.pynamodb_marks" in sys.modules:
             stored_forms.check_forms(info, codec)
+        if LARGE_FIELDS in sys.modules:
+            in_s3.check_places(info, codec)
 
 
 def _types(info: ModelInfo | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ type inside gets the codecs of `json_values`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from dynattrs.deferral import deferred
@@ -13,6 +14,7 @@ from dynattrs.mapper import containers, scalars, wrappers
 from dynattrs.mapper.annotations import (
     DATETIME,
     ENCRYPTION,
+    LARGE_FIELDS,
     CodecsOf,
     CompressedMark,
     Epoch,
@@ -25,9 +27,10 @@ from dynattrs.mapper.annotations import (
 from dynattrs.mapper.codec import Codec, Refused
 
 if TYPE_CHECKING:
-    from dynattrs.mapper import arrays, encrypted, packed, pydantic_classes
+    from dynattrs.mapper import arrays, encrypted, in_s3, packed, pydantic_classes
 else:
     encrypted = deferred("dynattrs.mapper.encrypted")
+    in_s3 = deferred("dynattrs.mapper.in_s3")
     arrays = deferred("dynattrs.mapper.arrays")
     packed = deferred("dynattrs.mapper.packed")
     pydantic_classes = deferred("dynattrs.mapper.pydantic_classes")
@@ -40,6 +43,12 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
         Refused: A mark is not meant for the type.
     """
     inner_type, *marks = get_args(type_)
+    if LARGE_FIELDS in sys.modules:
+        places = [n for n, mark in enumerate(marks) if type(mark).__module__ == LARGE_FIELDS]
+        if places == [len(marks) - 1]:
+            return in_s3.large_codec(codecs, type_)
+        if places:
+            raise Refused("one InS3, as the last mark", f"{show_type(type_)}")
     if is_array(inner_type):
         code, *marks = marks
         if not marks:

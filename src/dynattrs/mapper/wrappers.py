@@ -5,10 +5,11 @@ and pydantic's root models.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin
 
 from dynattrs import foreign_values
 from dynattrs.mapper import scalars
+from dynattrs.mapper.annotations import LARGE_FIELDS, show_type
 from dynattrs.mapper.anything import from_plain
 from dynattrs.mapper.codec import Codec, Refused, Trail, show, show_instead
 from dynattrs.schema.table import AttributeValue
@@ -25,6 +26,9 @@ def subclass_codec(cls: type[Any], base: Codec) -> Codec:
 
 def scalar_codec(cls: object) -> Codec | None:
     """The codec of a scalar of numpy's, or of a class of bytes; None of anything else."""
+    if getattr(get_origin(cls) or cls, "__module__", "") == LARGE_FIELDS:
+        wanted = "Annotated[Large[...], InS3(bucket)]"
+        raise Refused(wanted, show_type(cls), "say where large values are kept")
     if not isinstance(cls, type):
         return None
     if foreign_values.is_bytes(cls):

@@ -28,6 +28,7 @@ from dynattrs.schema.model_info import (
     FieldOptions,
     ModelInfo,
     info_of,
+    never,
     options_of,
     why_not_compared,
 )
@@ -169,7 +170,7 @@ class DeclaredFields:
             )
         if codec.packed in OPAQUE:
             why = why_not_compared(codec.packed)
-            raise self.error(f"{role} is not {codec.packed.split()[0]}: {why}", name)
+            raise self.error(f"{role} is not {never(codec.packed)}: {why}", name)
         return kind
 
     def check_key_field(self, name: str, role: str) -> None:

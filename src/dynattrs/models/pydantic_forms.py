@@ -40,6 +40,8 @@ from dynattrs.foreign_values import is_numpy, plain
 from dynattrs.mapper import pydantic_classes
 from dynattrs.mapper.annotations import (
     DICTS,
+    ENCRYPTION,
+    LARGE_FIELDS,
     SUBCLASSABLE,
     UNIONS,
     WRAPPERS,
@@ -213,7 +215,7 @@ def _foreign(marks: list[Any]) -> list[Any]:
         for mark in marks
         if mark not in (Epoch, Json)
         and not isinstance(mark, CompressedMark)
-        and type(mark).__module__ != "dynattrs.mapper.encrypted"
+        and type(mark).__module__ not in (ENCRYPTION, LARGE_FIELDS)
     ]
 
 

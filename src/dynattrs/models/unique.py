@@ -14,6 +14,7 @@ from dynattrs.schema.model_info import (
     OPAQUE,
     ModelInfo,
     guarded_tables,
+    never,
     why_not_compared,
 )
 from dynattrs.schema.option_values import several
@@ -100,7 +101,7 @@ def _check(info: ModelInfo, name: str) -> None:
         return
     if codec.packed in OPAQUE:
         why = why_not_compared(codec.packed)
-        raise ModelError(info.name, f"a unique field is not {codec.packed.split()[0]}: {why}", name)
+        raise ModelError(info.name, f"a unique field is not {never(codec.packed)}: {why}", name)
     if codec.tags != ANY and codec.tag not in _SCALARS:
         raise ModelError(
             info.name,

@@ -199,7 +199,20 @@ class Await:
     awaitable: Awaitable[Any]
 
 
-Effect: TypeAlias = "Call | Pause | Start | Wait | WaitAny | WaitFor | Await"
+@frozen
+class ObjectCall:
+    """Send a request to S3; the outcome is the response, with the body that it has as bytes.
+
+    Attributes:
+        operation: The client's method (`get_object`).
+        parameters: Its keyword arguments.
+    """
+
+    operation: str
+    parameters: Message = field(repr=False)
+
+
+Effect: TypeAlias = "Call | ObjectCall | Pause | Start | Wait | WaitAny | WaitFor | Await"
 Flow: TypeAlias = Generator[Effect, Any, R]
 
 #: The frame of a flow; None when it is over.

@@ -51,14 +51,23 @@ DumpAsRequest: TypeAlias = Callable[..., PutRequest | None]
 COMPRESSED: Final = "compressed bytes"
 #: What it sees of an encrypted one.
 ENCRYPTED: Final = "encrypted bytes"
+#: What it sees of one that may be in S3.
+IN_S3: Final = "objects of S3"
 #: Of these it can compare nothing.
-OPAQUE: Final = frozenset({COMPRESSED, ENCRYPTED})
+OPAQUE: Final = frozenset({COMPRESSED, ENCRYPTED, IN_S3})
 NO_IDENTITY: Final = "another version of Python may compress an equal value to other bytes"
 
 
 def why_not_compared(packed: str) -> str:
     """Why equal values that are packed so need not be stored as equal bytes."""
+    if packed == IN_S3:
+        return "the item may have no more of it than where it is"
     return NO_IDENTITY if packed == COMPRESSED else "its bytes belong to one item alone"
+
+
+def never(packed: str) -> str:
+    """What a value is not that is packed so: `compressed`, `encrypted`, `kept in S3`."""
+    return "kept in S3" if packed == IN_S3 else packed.split(maxsplit=1)[0]
 
 
 class StoredForm(Protocol):

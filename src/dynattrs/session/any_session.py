@@ -9,7 +9,7 @@ import random
 import weakref
 from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
@@ -262,6 +262,7 @@ class AnySession(AnyHandle):
         before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
+        s3_client: object = None,
     ) -> Self:
         """A session on an engine embedded in this process, empty and gone with the session.
 
@@ -280,6 +281,7 @@ class AnySession(AnyHandle):
                 engine, table_prefix=table_prefix, tables=tables, concurrency=concurrency,
                 cursor_secret=cursor_secret, clock=clock, on_progress=on_progress,
                 before_save=before_save, after_load=after_load, after_flush=after_flush,
+                s3_client=s3_client,
             )  # fmt: skip
         except BaseException:
             engine.stop()
@@ -550,35 +552,38 @@ def check_client_options(owner: str, client: object, options: Mapping[str, objec
         raise ModelError(owner, f"{maker} is given, so profile_name would be ignored")
 
 
-def check_streams_client(owner: str, client: Any, *, awaited: bool) -> None:
-    """Refuse a client for streams that cannot be used. One that is not botocore's is taken as it is.
+#: The clients besides DynamoDB's that a session may be given, with their services.
+_OTHER_CLIENTS: Final = {"streams_client": "dynamodbstreams", "s3_client": "s3"}
+
+
+def check_other_client(owner: str, name: str, client: Any, *, awaited: bool) -> None:
+    """Refuse a client that cannot be used. One that is not botocore's is taken as it is.
 
     Args:
         owner: The session's class, for messages.
+        name: The argument, `"streams_client"` or `"s3_client"`.
         client: The client that was handed in, or None.
         awaited: Whether it has to be aiobotocore's.
     """
     if client is None:
         return
+    expected = _OTHER_CLIENTS[name]
     if awaited and not hasattr(client, "meta") and hasattr(client, "__aenter__"):
         raise ModelError(
             owner,
-            "streams_client has not been entered; write `async with "
-            "session.create_client('dynamodbstreams') as client`",
+            f"{name} has not been entered; write `async with session.create_client({expected!r}) as client`",
         )
     from botocore.client import BaseClient
 
     if not isinstance(client, BaseClient):
         return
     service = client.meta.service_model.service_name
-    if service != "dynamodbstreams":
-        raise ModelError(
-            owner, f"streams_client is one of {service!r}, and 'dynamodbstreams' is expected"
-        )
+    if service != expected:
+        raise ModelError(owner, f"{name} is one of {service!r}, and {expected!r} is expected")
     if is_awaited(client) is not awaited:
         ours = "boto3's, for dynattrs.Session"
         theirs = "aiobotocore's, for dynattrs.aio.AsyncSession"
-        raise ModelError(owner, f"streams_client is {ours if awaited else theirs}")
+        raise ModelError(owner, f"{name} is {ours if awaited else theirs}")
 
 
 def is_awaited(client: object) -> bool:

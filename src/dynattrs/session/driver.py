@@ -26,6 +26,7 @@ from dynattrs.errors import DynattrsError, SessionClosed
 from dynattrs.operations.flows import (
     Call,
     Flow,
+    ObjectCall,
     Pause,
     Start,
     Task,
@@ -361,6 +362,8 @@ class Driver:
             return self._wait_for(effect)
         if isinstance(effect, PendingReply):
             return effect.finish()
+        if isinstance(effect, ObjectCall):
+            return self.wire.objects.call(effect)
         if isinstance(effect, WaitAny):
             tasks: Any = effect.tasks
             done, _ = futures.wait(tasks, return_when=futures.FIRST_COMPLETED)

@@ -17,7 +17,7 @@ from dynattrs.session.any_session import (
     AnyMeasure,
     AnySession,
     check_client_options,
-    check_streams_client,
+    check_other_client,
     core_of,
     is_awaited,
     limit_of,
@@ -114,6 +114,8 @@ class Session(Handle, AnySession):
             when the first stream is read, with the region, credentials and config of the other client; its
             endpoint is the other's too where that is none of AWS's. It is needed where streams have a VPC
             endpoint of their own.
+        s3_client: botocore's client of `s3`, for fields with `InS3`. Without it one is made, in the same way,
+            when the first value goes to S3 or is fetched from there.
         boto3_session: A boto3 session to make the client from.
         region_name: As boto3's, as are the next three.
         profile_name: A profile of the AWS configuration.
@@ -153,6 +155,7 @@ class Session(Handle, AnySession):
         *,
         client: DynamoDBClient | None = None,
         streams_client: object = None,
+        s3_client: object = None,
         boto3_session: object = None,
         region_name: str | None = None,
         profile_name: str | None = None,
@@ -181,7 +184,8 @@ class Session(Handle, AnySession):
         check_client_options("Session", client, options)
         if is_awaited(client):
             raise ModelError("Session", "client is aiobotocore's, for dynattrs.aio.AsyncSession")
-        check_streams_client("Session", streams_client, awaited=False)
+        check_other_client("Session", "streams_client", streams_client, awaited=False)
+        check_other_client("Session", "s3_client", s3_client, awaited=False)
         self._core = core_of(
             "Session", caller=caller, cancellable=False, table_prefix=table_prefix,
             tables=tables, concurrency=concurrency, deadline=deadline,
@@ -201,8 +205,9 @@ class Session(Handle, AnySession):
             keep_all_connections(client, config, needed)
             self._closing.append(cast("Any", client).close)
         wire = Wire(
-            client, fast=fast, events=self._core.events, limit=limit, streams=streams_client
-        )
+            client, fast=fast, events=self._core.events, limit=limit, streams=streams_client,
+            s3=s3_client,
+        )  # fmt: skip
         self._driver = Driver(wire, workers=concurrency + _BESIDES)
         put_before(self._driver, "Session", slow, costly, write_units)
         self._buffer = None

@@ -17,6 +17,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.deferral import deferred
 from dynattrs.errors import ConfigurationError, SessionClosed
 from dynattrs.events import Events
+from dynattrs.mapper.annotations import LARGE_FIELDS
 from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import STREAM_OPERATIONS
 from dynattrs.schema.messages import Message
@@ -31,11 +32,14 @@ from dynattrs.wire.service_errors import configured, lacks
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 if TYPE_CHECKING:
+    from dynattrs.wire import objects as s3_objects
     from dynattrs.wire import streams_client
     from dynattrs.wire.instruments import Instruments, Outcome
 else:
     # Imported when the first stream is read.
     streams_client = deferred("dynattrs.wire.streams_client")
+    # Imported when something goes to S3, or comes from there.
+    s3_objects = deferred("dynattrs.wire.objects")
 
 #: Gives an asynchronous context manager whose value is a client.
 Opening = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -325,6 +329,7 @@ class AsyncWire:
         events: Events | None = None,
         limit: float | None = None,
         streams: object = None,
+        s3: object = None,
     ) -> None:
         self._given = client
         self._events = events or Events()
@@ -339,6 +344,15 @@ class AsyncWire:
         self.stats = Stats()
         self._streams_given = streams
         self._streams: AsyncWire | None = None
+        self._s3 = s3
+        self._objects: s3_objects.AsyncObjects | None = None
+
+    @property
+    def objects(self) -> s3_objects.AsyncObjects:
+        """What sends requests to S3, whose client is made with the first of them."""
+        if self._objects is None:
+            self._objects = s3_objects.AsyncObjects(self.connected, self._s3)
+        return self._objects
 
     def streams(self) -> AsyncWire:
         """What sends requests about streams; with the first of them its client is made."""
@@ -367,6 +381,8 @@ class AsyncWire:
         """
         if call.operation in STREAM_OPERATIONS:
             return await self.streams()._perform(call)
+        if LARGE_FIELDS in sys.modules and (leaving := s3_objects.leaving(call)):
+            await self.objects.keep(leaving)
         return await self._perform(call)
 
     async def _perform(self, call: Call) -> Message:
@@ -439,6 +455,8 @@ class AsyncWire:
         _of_parents.append(self.opened)
         self.opened = None
         self.stats = Stats()
+        if self._objects is not None:
+            self._objects.renew()
         if self._streams is not None:
             self._streams.renew()
 
@@ -447,6 +465,8 @@ class AsyncWire:
         client that was handed in stays open.
         """
         self.closed = True
+        if self._objects is not None:
+            await self._objects.close()
         if self._streams is not None:
             await self._streams.close()
         opened = self.opened

@@ -10,6 +10,7 @@ no connection or a listener go botocore's way.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from dynattrs.clock import monotonic
 from dynattrs.deferral import deferred
 from dynattrs.events import Events
 from dynattrs.late_classes import frozen
+from dynattrs.mapper.annotations import LARGE_FIELDS
 from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import STREAM_OPERATIONS
 from dynattrs.schema.messages import Message
@@ -36,11 +38,14 @@ from dynattrs.wire.service_errors import configured, lacks
 from dynattrs.wire.time_limits import OutOfTime, within
 
 if TYPE_CHECKING:
+    from dynattrs.wire import objects as s3_objects
     from dynattrs.wire import streams_client
     from dynattrs.wire.instruments import Instruments, Outcome
 else:
     # Imported when the first stream is read.
     streams_client = deferred("dynattrs.wire.streams_client")
+    # Imported when something goes to S3, or comes from there.
+    s3_objects = deferred("dynattrs.wire.objects")
 
 
 # Measured (benchmarks/second_ways.py): 722 -> 91 us of CPU a get.
@@ -237,6 +242,7 @@ class Wire:
         events: Events | None = None,
         limit: float | None = None,
         streams: object = None,
+        s3: object = None,
     ) -> None:
         self.client = client
         self._events = events or Events()
@@ -251,6 +257,8 @@ class Wire:
         self.instruments: Instruments | None = None
         self.stats = Stats()
         self._streams = None if streams is None else self._of_streams(streams)
+        self._s3 = s3
+        self._objects: s3_objects.Objects | None = None
         self._lock = threading.Lock()
         #: Closes the client of streams, if it was made here.
         self._close_streams: Callable[[], object] | None = None
@@ -273,9 +281,19 @@ class Wire:
             self._streams.stats, self._streams.instruments = self.stats, self.instruments
             return self._streams
 
+    @property
+    def objects(self) -> s3_objects.Objects:
+        """What sends requests to S3, whose client is made with the first of them."""
+        with self._lock:
+            if self._objects is None:
+                self._objects = s3_objects.Objects(self._sender, self._s3)
+            return self._objects
+
     def renew(self) -> None:
         """Use connections of our own from now on: those there are belong to another process."""
         self._lock = threading.Lock()
+        if self._objects is not None:
+            self._objects.renew()
         if self._close_streams is not None:
             self._streams = self._close_streams = None  # made anew, over our own connections
         elif self._streams is not None:
@@ -288,6 +306,8 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections that are not the client's."""
+        if self._objects is not None:
+            self._objects.close()
         if self._close_streams is not None:
             self._close_streams()
         elif self._streams is not None:
@@ -303,6 +323,8 @@ class Wire:
         """
         if call.operation in STREAM_OPERATIONS:
             return self.streams()._perform(call)
+        if LARGE_FIELDS in sys.modules and (leaving := s3_objects.leaving(call)):
+            self.objects.keep(leaving)
         return self._perform(call)
 
     def _perform(self, call: Call) -> Message:
@@ -333,6 +355,8 @@ class Wire:
     def begin(self, call: Call) -> PendingReply | None:
         """Send the request of *call*, and read the reply later; None if that cannot be."""
         if self._fast is None or self._events.of_requests or self._patched():
+            return None
+        if LARGE_FIELDS in sys.modules and s3_objects.leaving(call):
             return None
         send = getattr(self._sender, call.operation, None)
         if send is None:

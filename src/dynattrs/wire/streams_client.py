@@ -36,7 +36,7 @@ def make_streams_client(client: Any) -> Any:
         ConfigurationError: *client* is not botocore's.
     """
     session = own_session(None)
-    _lend_credentials(session, client, _Lent)
+    lend_credentials(session, client)
     made = session.create_client(SERVICE, **options_like(client))
     return lent_connections(made, client)
 
@@ -53,13 +53,21 @@ def opening_streams_client(client: Any) -> Any:
     from aiobotocore.session import AioSession
 
     session = AioSession()
-    _lend_credentials(session, client, _LentAwaited)
+    lend_credentials(session, client, awaited=True)
     return session.create_client(SERVICE, **options_like(client))
 
 
-def options_like(client: Any) -> dict[str, Any]:
-    """What a client like *client* is made with: its region, config, and its endpoint where that is not
-    AWS's.
+def options_like(
+    client: Any, variable: str = _VARIABLE, argument: str = "streams_client", service: str = SERVICE
+) -> dict[str, Any]:
+    """What a client of another service, like *client*, is made with: its region, config, and its endpoint
+    where that is not AWS's.
+
+    Args:
+        client: A client of DynamoDB.
+        variable: Where botocore looks for the other service's endpoint.
+        argument: How the session is given a client of that service.
+        service: The service.
 
     Raises:
         ConfigurationError: It is not botocore's.
@@ -68,13 +76,13 @@ def options_like(client: Any) -> dict[str, Any]:
 
     if not isinstance(client, BaseClient):
         raise ConfigurationError(
-            f"the session's client is a {type(client).__name__}, and nothing tells from it how to read "
-            f"streams",
-            f"pass streams_client= as well: boto3.client({SERVICE!r})",
+            f"the session's client is a {type(client).__name__}, and nothing tells from it how to make one "
+            f"of {service!r}",
+            f"pass {argument}= as well: boto3.client({service!r})",
         )
     meta = client.meta
     options: dict[str, Any] = {"region_name": meta.region_name, "config": meta.config}
-    if not is_of_aws(meta.endpoint_url) and _VARIABLE not in os.environ:
+    if not is_of_aws(meta.endpoint_url) and variable not in os.environ:
         options["endpoint_url"] = meta.endpoint_url
     return options
 
@@ -99,7 +107,9 @@ class _LentAwaited(_Lent):
         return self._credentials
 
 
-def _lend_credentials(session: Any, client: Any, kind: type[_Lent]) -> None:
+def lend_credentials(session: Any, client: Any, *, awaited: bool = False) -> None:
+    """Let a session of botocore's find the credentials of a client."""
+    kind = _LentAwaited if awaited else _Lent
     found = foreign.STREAMS.made(
         lambda: kind(foreign.LENT_CREDENTIALS.of(foreign.LENT_SIGNER.of(client)))
     )

@@ -31,7 +31,7 @@ from dynattrs.operations.item_keys import (
 from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.model_info import ENCRYPTED, ItemReader, ModelInfo, StoredForm, info_of
+from dynattrs.schema.model_info import ENCRYPTED, IN_S3, ItemReader, ModelInfo, StoredForm, info_of
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.tracebacks import hidden
 
@@ -272,7 +272,8 @@ def _check_form(info: ModelInfo, cls: type[object], member: FieldCodec) -> None:
     other = bool(form.tags and own.tags) and form.tags.isdisjoint(own.tags)
     # Raw JSON may be wanted as the text that it is, and not as the text that it has.
     same = form.packed != own.packed and _types(type_) == _types(member.member.type)
-    if not other and not (form.packed and same):
+    whole_alone = (form.packed == IN_S3) is not (own.packed == IN_S3)
+    if not other and not whole_alone and not (form.packed and same):
         return
     written = show_type(type_)
     if stored.member.options.ttl and DATETIME in arms(type_):

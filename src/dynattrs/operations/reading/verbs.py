@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchItem, OtherKind, QueryError
@@ -25,6 +25,8 @@ from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.expressions.operand_types import Key
+    from dynattrs.mapper.in_s3 import Large
+    from dynattrs.operations import large_values
     from dynattrs.operations.reading import (
         batch_get,
         partiql,
@@ -34,10 +36,14 @@ if TYPE_CHECKING:
     )
 else:
     batch_get = deferred("dynattrs.operations.reading.batch_get")
+    large_values = deferred("dynattrs.operations.large_values")
     transact_get = deferred("dynattrs.operations.reading.transact_get")
     parts = deferred("dynattrs.operations.reading.parts")
     partiql = deferred("dynattrs.operations.reading.partiql")
     statement_batches = deferred("dynattrs.operations.reading.statement_batches")
+
+
+T = TypeVar("T")
 
 
 class ReadVerbs(Owner):
@@ -98,6 +104,35 @@ class ReadVerbs(Owner):
             info.name, f"an item of {info.name} itself", f"one of {type(fresh).__name__}", key,
             "read it again with get(...)", found, kind=kind,
         )  # fmt: skip
+
+    @verb
+    def fetch(self, value: Large[T]) -> Flow[T]:
+        """The value of a field with `InS3`: `session.fetch(document.body)`, one GetObject of S3. A value that
+        is here already is given without a request.
+
+        It is not kept in the `Large`: another call reads it again.
+
+        Raises:
+            ObjectMissing: It is not in S3 any more.
+            ObjectDamaged: What is there is not what the item says, by its size and SHA-256.
+            ObjectRefused: S3 does not give it.
+            ObjectsUnavailable: S3 has failed, still after botocore's retries.
+            MappingError: It is of another type than the field.
+        """
+        self._check_open()
+        return (yield from large_values.fetched(value))
+
+    @verb
+    def fetch_all(self, values: Iterable[Large[T]]) -> Flow[list[T]]:
+        """The values of several, in their order, with as many requests at once as the session's
+        `concurrency`.
+
+        Raises:
+            DynattrsError: As `fetch`, of the first that failed.
+        """
+        self._check_open()
+        each = map(large_values.fetched, values)
+        return (yield from large_values.one_by_one(self._core, each))
 
     @verb
     def _transact_get(

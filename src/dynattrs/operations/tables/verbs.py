@@ -22,10 +22,13 @@ from dynattrs.operations.tables.waiting import Watch, is_changing, until_active,
 from dynattrs.schema.table import Table, TableSetting
 
 if TYPE_CHECKING:
+    from dynattrs.operations import orphans as orphaned
+    from dynattrs.operations.orphans import Orphan
     from dynattrs.operations.tables import changes as differences
     from dynattrs.operations.tables import reflecting
     from dynattrs.operations.tables.changes import TableChange
 else:
+    orphaned = deferred("dynattrs.operations.orphans")
     differences = deferred("dynattrs.operations.tables.changes")
     reflecting = deferred("dynattrs.operations.tables.reflecting")
 
@@ -212,6 +215,41 @@ class TableVerbs(BackupVerbs):
             NoSuchTable: It does not exist.
         """
         return (yield from reflecting.reflected(self._core, name, samples))
+
+    @verb
+    def orphans(
+        self,
+        *subjects: Subject,
+        unnamed_for: timedelta = timedelta(days=1),
+        delete: bool = False,
+    ) -> Flow[list[Orphan]]:
+        """The objects of S3 that no item names: what a crash has left of fields with `InS3`, and values that
+        were replaced or deleted.
+
+        It lists the objects under the name of the table, then reads the whole table, consistently. With
+        *delete* it notes in S3, in `{prefix}{table}/orphans.json`, since when it has found which objects so,
+        and deletes those that have been so for long enough: so the first run deletes nothing. Others may
+        read and write meanwhile, if no program saves a value that it has read longer ago than *unnamed_for*.
+
+        The items of other tables do not count, nor do backups: a table that is restored to a time before, or
+        copied, names objects that may be deleted since.
+
+        Args:
+            subjects: Models with such fields, or their tables.
+            unnamed_for: How long no item must have named an object that is deleted. Nothing at all is for
+                when nothing writes.
+            delete: Whether to delete them.
+
+        Returns:
+            All of them, those that were deleted among them.
+
+        Raises:
+            ModelError: A model has no such field.
+            NoSuchTable: A table does not exist.
+            ObjectRefused: S3 does not list, or delete: the permissions `s3:ListBucket`, `s3:GetObject` and,
+                to delete, `s3:PutObject` and `s3:DeleteObject` are needed.
+        """
+        return (yield from orphaned.found(self._core, subjects, unnamed_for, delete=delete))
 
     @verb
     def delete(self, *subjects: Subject, missing_ok: bool = False) -> Flow[None]:

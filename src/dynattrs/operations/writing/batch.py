@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Final, TypeVar
 
+from dynattrs import limits
 from dynattrs.errors import DynattrsError, SessionClosed, Throttled, UnsentWrites
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow, Signal, Start, Wait, WaitFor
@@ -43,6 +44,7 @@ from dynattrs.operations.writing.reports import (
     unsent_writes,
     with_earlier,
 )
+from dynattrs.stored_bytes import size_elsewhere
 
 R = TypeVar("R")
 
@@ -54,6 +56,9 @@ def put_write(core: Core, encoded: Encoded) -> Write:
     """The put of an encoded object."""
     table = core.table_name(encoded.info.table)
     source, size, settling = encoded.source, encoded.size, encoded.settling()
+    if encoded.request is None:
+        # Memory is bounded by what requests hold. A write that is alone in one may hold any number.
+        size = min(size + sum(map(size_elsewhere, encoded.item.values())), limits.BATCH_WRITE_BYTES)
     if encoded.request is not None:
         return Write(table, None, encoded.request, size, source, "save", settling, encoded.identity)
     request = {"PutRequest": {"Item": encoded.item}}

@@ -41,7 +41,7 @@ from dynattrs.operations.writing.places import Difference, Known, Places, Unlike
 from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.operations.writing.settling import settle_edit
 from dynattrs.operations.writing.spellings import SETS, Steps, place_at
-from dynattrs.schema.model_info import ModelInfo, StoredForm, model_info
+from dynattrs.schema.model_info import IN_S3, ModelInfo, StoredForm, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 if TYPE_CHECKING:
@@ -425,6 +425,10 @@ def _change(
         return
     if codec is not None and codec.is_set and alike(before, after, codec):
         return  # in another order
+    if codec is not None and codec.packed == IN_S3:
+        if not alike(before, after, codec):
+            yield Difference(steps, "SET", after, before)
+        return
     ((tag_before, was),) = before.items()
     ((tag, now),) = after.items()
     if codec is not None and codec.is_set and _is_set(after):

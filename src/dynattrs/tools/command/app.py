@@ -24,6 +24,7 @@ from dynattrs.tools.command import (
     job_states,
     local_server,
     migrating,
+    orphans,
     policies,
     reading,
     tables,
@@ -74,7 +75,7 @@ def app(ctx: click.Context, debug: bool) -> None:
 
 for _command in (
     tables.create, tables.diff, tables.update, tables.describe, reading.query, reading.get,
-    generating.generate, generating.guide, migrating.migrate, policies.iam, costs.cost,
+    generating.generate, generating.guide, migrating.migrate, orphans.orphans, policies.iam, costs.cost,
     local_server.local, job_states.jobs,
 ):  # fmt: skip
     app.add_command(_command)
