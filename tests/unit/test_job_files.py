@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import gzip
-import hashlib
 import io
 import json
 from decimal import Decimal
@@ -29,6 +27,7 @@ from dynattrs.jobs.files.reading import Files, _Kinds
 from dynattrs.jobs.files.s3_options import S3Options
 from dynattrs.jobs.work import FileEntry, Limits
 from dynattrs.schema.model_info import model_info
+from service_exports import service_export
 
 
 @model("songs")
@@ -272,7 +271,7 @@ def test_only_files_that_a_manifest_names_are_read(tmp_path: Path) -> None:
     write_manifest(place, "job.manifest.json", {"format": "jsonl"}, entries)
     again = write_manifest(place, "job.manifest.json", {"format": "jsonl"}, [])
 
-    assert again is None
+    assert not again
     assert [each.name for each in find_inputs([str(tmp_path)], None, None).parts] == ["a.jsonl"]
     found = read_manifest(place, "job.manifest.json")
     assert found == Manifest(
@@ -312,42 +311,6 @@ def test_a_folder_that_is_not_as_its_manifest_says_is_refused(
 
     with pytest.raises(FilesError, match=said):
         find_inputs([str(tmp_path)], None, None)
-
-
-def service_export(folder: Path, kind: str, lines: list[Any], **more: Any) -> Path:
-    """What the service writes into a bucket, as the developer guide shows it."""
-    root = folder / "AWSDynamoDB"
-    own = root / "01693685827463-2d8752fd"
-    data = (own if kind == "FULL_EXPORT" else root) / "data"
-    for each in (own, data):
-        each.mkdir(parents=True, exist_ok=True)
-    content = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
-    (data / "asdl123dasas.json.gz").write_bytes(content)
-    (data / "empty.json.gz").write_bytes(gzip.compress(b""))
-    prefix = str(data.relative_to(folder))
-    entries = [
-        {
-            "itemCount": count,
-            "md5Checksum": base64.b64encode(hashlib.md5(content).digest()).decode(),
-            "etag": "af83d6f217c19b8b0fff8023d8ca4716-1",
-            "dataFileS3Key": f"{prefix}/{name}",
-        }
-        for name, count in [("asdl123dasas.json.gz", len(lines)), ("empty.json.gz", 0)]
-    ]
-    (own / "manifest-files.json").write_text("".join(json.dumps(each) + "\n" for each in entries))
-    (own / "_started").touch()
-    summary = {
-        "version": "2020-06-30" if kind == "FULL_EXPORT" else "2023-08-01",
-        "tableArn": "arn:aws:dynamodb:us-east-1:123456789012:table/songs",
-        "s3Bucket": "bucket",
-        "manifestFilesS3Key": "AWSDynamoDB/01693685827463-2d8752fd/manifest-files.json",
-        "itemCount": len(lines),
-        "outputFormat": "DYNAMODB_JSON",
-        **({"exportType": kind} if kind != "FULL_EXPORT" else {}),
-        **more,
-    }
-    (own / "manifest-summary.json").write_text(json.dumps(summary))
-    return own
 
 
 @pytest.mark.parametrize("kind", ["FULL_EXPORT", "INCREMENTAL_EXPORT"])
@@ -498,3 +461,70 @@ def test_large_lines_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert len(found.parts) > 5
     assert [item for page in pages for item in page.items] == items
+
+
+# --- Parquet --------------------------------------------------------------------------------------------
+
+
+def test_columns_of_parquet_have_the_types_of_frames_and_the_rest_is_rare() -> None:
+    pa = pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    from pyarrow import parquet
+
+    info = model_info(Song)
+    song = Song(
+        "a", "b", 1965, Decimal("1.50"), True, b"x", {"c", "d"},
+        dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc), {"n": 1}, more=["x"], genre="",
+    )  # fmt: skip
+    huge = attrs.evolve(song, title="c", year=10**30)
+    odd = {**info.mapper.dump(attrs.evolve(song, title="d")), "unknown": {"SS": ["x"]}}
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS["parquet"], found.write, Columns(Song))
+    for item in [info.mapper.dump(song), info.mapper.dump(huge), odd]:
+        assert writer.items([item]) == [None]
+    writer.end()
+
+    table = parquet.read_table(io.BytesIO(found.getvalue()))
+    assert table.schema.field("year").type == pa.int64()
+    assert table.schema.field("at").type == pa.timestamp("us", "UTC")
+    assert table.schema.field("tags").type == pa.list_(pa.string())
+    assert table["year"].to_pylist() == [1965, None, 1965]
+    assert table["tags"].to_pylist() == [["c", "d"]] * 3
+    assert table[REST].to_pylist() == [
+        None,
+        '{"year":{"N":"1000000000000000000000000000000"}}',
+        '{"unknown":{"SS":["x"]}}',
+    ]
+    rows = rows_of(found.getvalue(), "x.parquet")
+    assert [info.mapper.load(row.item, Song) for row in rows[:2]] == [song, huge]  # type: ignore[union-attr,arg-type]
+    assert rows[2].item is not None  # type: ignore[union-attr]
+    assert rows[2].item["unknown"] == {"SS": ["x"]}  # type: ignore[union-attr]
+
+
+def test_a_foreign_parquet_is_read_by_the_types_of_the_fields() -> None:
+    pa = pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    from pyarrow import parquet
+
+    naive = dt.datetime(2024, 1, 1)  # noqa: DTZ001
+    table = pa.table(
+        {
+            "artist": pa.array(["a", "b", "c", "d", "e"]).dictionary_encode(),
+            "title": ["x"] * 5,
+            "year": pa.array([1.0, 2.0, float("nan"), None, 2.5]),
+            "at": pa.array([None, naive, None, None, None], pa.timestamp("ns")),
+            "price": pa.array([1, 2, 3, 4, 5], pa.uint8()),
+        }
+    )
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+
+    rows = rows_of(file.getvalue(), "x.parquet")
+
+    assert [type(row).__name__ for row in rows] == ["Row", "BadRow", "BadRow", "Row", "BadRow"]
+    assert model_info(Song).mapper.load(rows[0].item, Song) == Song("a", "x", 1, price=Decimal(1))  # type: ignore[union-attr,arg-type]
+    assert [row.number for row in rows] == [1, 2, 3, 4, 5]
+    for row, name in ((rows[1], "at"), (rows[2], "year"), (rows[4], "year")):
+        assert f"Song.{name}: expected" in str(row.problem)  # type: ignore[union-attr]
+    wrong = io.BytesIO()
+    parquet.write_table(pa.table({"yaer": [1]}), wrong)
+    assert "found 'yaer'; remove or rename that column" in problem_of(wrong.getvalue(), "x.parquet")
+    assert "expected a parquet file" in problem_of(b"PAR1 no", "x.parquet")

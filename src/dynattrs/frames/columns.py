@@ -132,7 +132,7 @@ class _Maker:
         if isinstance(codec.shape, OptionalShape):
             return self.of(codec.shape.inner, wanted)
         if codec.packed:
-            return self.of(self._inside(codec), wanted)
+            return self.of(inside_of(self._mapper, codec), wanted)
         if codec.wrapped is not None:
             inner = self.of(codec.wrapped, wanted)
             of = inner.of
@@ -141,15 +141,6 @@ class _Maker:
                 (lambda value: value.root) if of is None else _of_root(of),
             )
         return self._made(codec, wanted) or _text_of(codec)
-
-    def _inside(self, codec: Codec) -> Any:
-        """The codec of what is packed into one attribute."""
-        inner, *marks = get_args(codec.type)
-        packed = [mark for mark in marks if mark is Json or isinstance(mark, CompressedMark)]
-        for mark in marks:
-            if mark not in packed and type(mark).__module__ != ENCRYPTION:
-                inner = _ANNOTATED[inner, mark]
-        return (self._mapper.in_json if packed else self._mapper).codec(inner)
 
     def _made(self, codec: Codec, wanted: Any) -> Column | None:
         if isinstance(codec, ClassCodec):
@@ -290,6 +281,16 @@ class _Maker:
             self._under_way.discard(codec)
         names = [name for name, _ in members]
         return _struct(members, lambda value: ((name, getattr(value, name)) for name in names))
+
+
+def inside_of(mapper: Any, codec: Codec) -> Any:
+    """The codec of what is packed into one attribute."""
+    inner, *marks = get_args(codec.type)
+    packed = [mark for mark in marks if mark is Json or isinstance(mark, CompressedMark)]
+    for mark in marks:
+        if mark not in packed and type(mark).__module__ != ENCRYPTION:
+            inner = _ANNOTATED[inner, mark]
+    return (mapper.in_json if packed else mapper).codec(inner)
 
 
 # --- Values -------------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from dynattrs.jobs.errors import JobForgotten as JobForgotten
 from dynattrs.jobs.errors import NoSuchJob as NoSuchJob
 from dynattrs.jobs.errors import OtherJob as OtherJob
 from dynattrs.jobs.errors import WorkersDied as WorkersDied
+from dynattrs.jobs.files.errors import FilesError as FilesError
+from dynattrs.jobs.files.errors import NoFile as NoFile
+from dynattrs.jobs.files.s3_options import S3Options as S3Options
 from dynattrs.jobs.job import Job as Job
 from dynattrs.jobs.job import list as list  # noqa: A004
 from dynattrs.jobs.progress import Progress as Progress

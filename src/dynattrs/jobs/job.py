@@ -8,7 +8,8 @@ import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dynattrs.errors import ModelError
 from dynattrs.jobs.checkpoint_table import in_table
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dynattrs.jobs.conditional_writes import Overwrite
     from dynattrs.jobs.copying import Transform
     from dynattrs.jobs.differences import Verified
+    from dynattrs.jobs.files.s3_options import S3Options
 
 #: A partition key has room for more, and a file's name for less.
 _LONGEST_NAME: Final = 200
@@ -194,6 +196,86 @@ class Job:
 
         done = self._do(Verifying.of(self._needed("verify"), with_), executor)
         return Verified(done.counts, done.failures, self.failures)
+
+    def export(
+        self,
+        to: str | PathLike[str],
+        *,
+        format: Literal["jsonl", "json", "csv", "parquet"] = "jsonl",
+        compression: Literal["gzip"] | None = None,
+        where: object = None,
+        consistent: bool = False,
+        s3: S3Options | None = None,
+        executor: AnyExecutor | None = None,
+    ) -> Progress:
+        """Write the items into files of a folder, and a manifest that names them at the end.
+
+        `"jsonl"` and `"json"` hold items exactly as they are stored, guards of unique values included;
+        `"csv"` and `"parquet"` hold those of one model a file, by its fields. No file is written over.
+
+        Args:
+            to: The folder: a path, which all workers reach, or `s3://bucket/prefix`.
+            format: How items are written.
+            compression: `"gzip"`, or None; parquet is compressed inside.
+            where: A condition on fields of the models; None for all items. Guards are left out where there is
+                one: an import makes them again.
+            consistent: Whether reads are consistent, which costs twice.
+            s3: How S3 is reached, where that is otherwise than the AWS configuration says.
+            executor: As `count`'s.
+
+        Raises:
+            FilesError: The folder cannot be written to.
+            ModelError: The models are of several tables, or an argument is none that can be.
+            MissingExtra: pyarrow is not installed, for parquet.
+            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As `count`.
+        """
+        from dynattrs.jobs.exporting import Exporting
+
+        models = self._needed("export")
+        work = Exporting.of(
+            models, self._spec, to, format=format, compression=compression, where=where,
+            consistent=consistent, s3=s3,
+        )  # fmt: skip
+        return self._do(work, executor)
+
+    def import_(
+        self,
+        what: str | PathLike[str] | Sequence[str | PathLike[str]],
+        *,
+        format: Literal["jsonl", "json", "csv", "parquet"] | None = None,
+        overwrite: Overwrite = "always",
+        s3: S3Options | None = None,
+        executor: AnyExecutor | None = None,
+    ) -> Progress:
+        """Write what files hold into the table, which is there already.
+
+        Reads what `export` writes, the service's exports in DynamoDB JSON, full and incremental, and files of
+        other programs. A line that does not fit ends nothing: `failures()` has it, with its file and number.
+
+        Args:
+            what: A file, a pattern such as `"people/*.jsonl.gz"`, a folder, a manifest, or a sequence of
+                these: paths, or `s3://` addresses. Of a folder with a manifest, the files that it names.
+            format: The format of files whose names do not say it.
+            overwrite: What becomes of items that are there: they are replaced (`"always"`, in batches), stay
+                (`"absent"`), or are replaced if their version, or update time, is older (`"newer"`).
+            s3: How S3 is reached, where that is otherwise than the AWS configuration says.
+            executor: As `count`'s.
+
+        Raises:
+            FilesError: There is nothing to read, it is not what a manifest says, or it has changed since the
+                job began.
+            ModelError: The table is missing; or nothing says which model a file is of, or which of two items
+                is newer.
+            MissingExtra: pyarrow is not installed, for parquet.
+            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As `count`.
+        """
+        from dynattrs.jobs.importing import Importing
+
+        models = self._needed("import_")
+        work = Importing.of(
+            models, self._spec, what, format=format, overwrite=overwrite, s3=s3
+        )  # fmt: skip
+        return self._do(work, executor)
 
     # --- Its life -------------------------------------------------------------------------------
 

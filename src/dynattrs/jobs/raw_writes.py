@@ -33,7 +33,7 @@ from dynattrs.operations.writing import batch, beside
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.unique_items import names_of_guards
 from dynattrs.quoting import quoted
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, model_info, models_in
+from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, Table
 from dynattrs.session.session import Session
 
@@ -242,34 +242,3 @@ class RawWrites:
             return None if self._sieve is None else self._sieve.model_of(item)
         except MappingError:
             return None
-
-
-#: The most items of a page that is written.
-MOST_ITEMS: Final = 100
-
-
-def infos_of(models: Iterable[object], table: Table) -> list[ModelInfo]:
-    """The models of a job: those that it names, and all of a table that it names."""
-    found: list[ModelInfo] = []
-    for each in models:
-        found += models_in(each) if isinstance(each, Table) else [model_info(each)]
-    return found
-
-
-def table_of(models: Sequence[object], owner: str) -> Table:
-    """The one table of a job's models.
-
-    Raises:
-        ModelError: There are several, or none.
-    """
-    tables = {
-        id(table): table
-        for each in models
-        for table in [each if isinstance(each, Table) else model_info(each).table]
-    }
-    if len(tables) != 1:
-        names = ", ".join(sorted(each.name for each in tables.values()))
-        raise ModelError(
-            owner, f"its models are of {len(tables)} tables ({names}); make a job for each of them"
-        )
-    return next(iter(tables.values()))

@@ -195,6 +195,8 @@ class SliceRun:
             raise
         self._totals.end(outcome)
         done = ledger.advance(at, found, position, self._totals, outcome)
+        if done is None:  # another attempt counts
+            _abandon(step)
         self._found = ledger.segment(plan.run, task.segment) if done is None else done
 
     def _look(self, ledger: Ledger) -> Segment:

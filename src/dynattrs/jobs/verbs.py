@@ -23,6 +23,8 @@ VERBS: Final[dict[str, str]] = {
     "copy": "dynattrs.jobs.copying:Copying",
     "count": "dynattrs.jobs.counting:Counting",
     "verify": "dynattrs.jobs.verifying:Verifying",
+    "export": "dynattrs.jobs.exporting:Exporting",
+    "import_": "dynattrs.jobs.importing:Importing",
 }
 
 #: The verbs that write to tables, whose pages are bounded by what they may write as well.

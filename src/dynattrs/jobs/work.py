@@ -226,7 +226,9 @@ class Step(Protocol):
         ...
 
     def abandon(self) -> None:
-        """An error has ended the step: remove what is half. It raises nothing."""
+        """An error has ended the step, or another attempt at it counts, perhaps after `end`: remove what is
+        half or not needed. It raises nothing.
+        """
         ...
 
 

@@ -11,7 +11,8 @@ fields, keys and the kind of an item, is computed again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -70,6 +71,34 @@ class Columns:
         )
         self.by_name = {each.name: each for each in self.columns}
         self.by_attribute = {each.attribute: each for each in self.columns}
+
+    def found(self, names: Sequence[str]) -> dict[str, Column]:
+        """The columns of a file by their names there, which are those of fields, or of attributes.
+
+        Raises:
+            BadLine: One is none of the model's.
+        """
+        found: dict[str, Column] = {}
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                raise self.wrong(
+                    f"each column once, found {shown(name)} twice", "remove one of them"
+                )
+            column = self.by_name.get(name) or self.by_attribute.get(name)
+            if column is not None:
+                found[name] = column
+            elif name != REST:
+                alone = len(names) == 1 and re.search(r"[;\t]", name)
+                fields = ", ".join(each.name for each in self.columns)
+                raise self.wrong(
+                    f"columns named by its fields ({fields}), found {shown(name)}",
+                    f"{'separate with commas, or ' if alone else ''}remove or rename that column",
+                )
+        return found
+
+    def wrong(self, expected: str, remedy: str) -> BadLine:
+        """The error for a file or a row that does not fit the model."""
+        return BadLine(f"{self.info.name}: expected {expected}; {remedy}", self.info.name)
 
     # --- Writing ---
 
@@ -169,12 +198,13 @@ def json_text(value: AttributeValue, codec: Codec) -> str:
     """A value as JSON text: plain where the codec's type tells what it was, else with its types."""
     with contextlib.suppress(Exception):  # what cannot be written or read so has types
         text = anything.plain_json(value)
-        if _alike(from_json_text(text, codec), value, codec):
+        if alike(from_json_text(text, codec), value, codec):
             return text
     return f'{{"{TYPED}": {_encode(value).decode()}}}'
 
 
-def _alike(one: AttributeValue, other: AttributeValue, codec: Codec) -> bool:
+def alike(one: AttributeValue, other: AttributeValue, codec: Codec) -> bool:
+    """Whether two values are one to the service, or to the field that they are of."""
     if comparable(one) == comparable(other):
         return True
     return same({"": as_written(one, codec)}, {"": as_written(other, codec)})

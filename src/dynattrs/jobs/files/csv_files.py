@@ -12,7 +12,7 @@ import binascii
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 from dynattrs import utf8
@@ -107,12 +107,18 @@ def _cell(value: AttributeValue, column: Column) -> str | None:
 # --- Reading ------------------------------------------------------------------------------------
 
 
-def read_cells(file: BinaryIO, columns: Columns) -> Iterator[Row | BadRow]:
+def read_cells(file: BinaryIO, columns: Columns) -> Generator[Row | BadRow]:
     """The rows of a file. Their numbers are those of the lines that they begin on."""
     if csv.field_size_limit() < _MOST_CELL:
         csv.field_size_limit(_MOST_CELL)
     text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, strict=True)
+    try:
+        yield from _rows(csv.reader(text, strict=True), columns)
+    finally:
+        text.detach()  # the file is closed where it was opened
+
+
+def _rows(reader: Any, columns: Columns) -> Iterator[Row | BadRow]:
     header: _Header | None = None
     line = 1
     while True:
@@ -147,45 +153,22 @@ class _Header:
     def __init__(self, names: list[str], columns: Columns) -> None:
         self._model = columns.info.name
         self._columns = columns
-        self._rest: int | None = None
-        self._found: list[tuple[int, Column]] = []
-        seen: set[str] = set()
-        for place, name in enumerate(names):
-            if name in seen:
-                raise self._wrong(
-                    f"each column once, found {shown(name)} twice", "remove one of them"
-                )
-            seen.add(name)
-            if name == REST:
-                self._rest = place
-                continue
-            column = columns.by_name.get(name) or columns.by_attribute.get(name)
-            if column is None:
-                more = (
-                    ""
-                    if len(names) > 1 or not re.search(r"[;\t]", name)
-                    else "separate with commas, or "
-                )
-                fields = ", ".join(each.name for each in columns.columns)
-                raise self._wrong(
-                    f"columns named by its fields ({fields}), found {shown(name)}",
-                    f"{more}remove or rename that column",
-                )
-            self._found.append((place, column))
+        self._rest = names.index(REST) if REST in names else None
+        by_name = columns.found(names)
+        self._found = [(names.index(name), column) for name, column in by_name.items()]
         self._count = len(names)
-
-    def _wrong(self, problem: str, remedy: str) -> BadLine:
-        return BadLine(f"{self._model}: expected {problem}; {remedy}", self._model)
 
     def item(self, cells: list[str]) -> AttributeMap:
         if len(cells) != self._count:
-            raise self._wrong(
+            raise self._columns.wrong(
                 f"{self._count} cells, found {len(cells)}",
                 "quote cells that hold commas or line ends",
             )
         for cell in cells:
             if not utf8.encodable(cell):
-                raise self._wrong(f"UTF-8 text, found {shown(cell)}", "write the file in UTF-8")
+                raise self._columns.wrong(
+                    f"UTF-8 text, found {shown(cell)}", "write the file in UTF-8"
+                )
         try:
             rest = {} if self._rest is None else rest_of(cells[self._rest])
         except BadLine as problem:

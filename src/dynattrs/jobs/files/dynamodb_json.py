@@ -16,7 +16,7 @@ import binascii
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import attrs
@@ -107,7 +107,7 @@ class Array:
 
 def read_lines(
     file: BinaryIO, plain: ReadPlain, *, first: int = 1, start: int = 0, until: int | None = None
-) -> Iterator[Row | BadRow]:
+) -> Generator[Row | BadRow]:
     """The lines of a file. Empty ones are passed over.
 
     Args:
@@ -148,7 +148,7 @@ def not_json(line: bytes, error: Exception) -> BadLine:
     return BadLine(f"expected an item in JSON, found {shown} ({error})")
 
 
-def read_array(file: BinaryIO, plain: ReadPlain) -> Iterator[Row | BadRow]:
+def read_array(file: BinaryIO, plain: ReadPlain) -> Generator[Row | BadRow]:
     """The items of a file with one JSON document: an array, or an object that holds one."""
     for number, (value, text) in enumerate(elements(file), 1):
         if isinstance(value, BadLine):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import shutil
+import tempfile
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import BinaryIO, Final, Protocol, cast
+from collections.abc import Callable, Generator, Iterable
+from importlib import import_module
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 import attrs
 
-from dynattrs.errors import ModelError
+from dynattrs.errors import MissingExtra, ModelError
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.jobs.files.columns import Columns
 from dynattrs.jobs.files.csv_files import Cells, read_cells
@@ -63,9 +66,16 @@ FORMATS: Final = {
         Format("jsonl", ".jsonl"),
         Format("json", ".json"),
         Format("csv", ".csv", by_model=True),
+        Format("parquet", ".parquet", by_model=True, compressed=False),
     )
 }
-_ENDS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv"}
+_ENDS: Final = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
 GZIP: Final = ".gz"
 
 
@@ -89,6 +99,16 @@ def format_of(name: str) -> Format | None:
     return next((FORMATS[each] for end, each in _ENDS.items() if plain.endswith(end)), None)
 
 
+def ready(name: str) -> None:
+    """Find out whether a format can be written and read.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    if name == "parquet":
+        _parquet()
+
+
 def writer(format: Format, write: Write, columns: Columns | None) -> ItemWriter:
     """What writes items.
 
@@ -99,6 +119,9 @@ def writer(format: Format, write: Write, columns: Columns | None) -> ItemWriter:
     """
     if format.by_model:
         assert columns is not None
+        if format.name == "parquet":
+            made: ItemWriter = _parquet().RowGroups(write, columns)
+            return made
         return Cells(write, columns)
     return Lines(write) if format.name == "jsonl" else Array(write)
 
@@ -119,13 +142,13 @@ class Opened:
     columns: Columns | None
     plain: ReadPlain
 
-    def rows(self, file: BinaryIO) -> Iterator[Row | BadRow]:
+    def rows(self, file: BinaryIO) -> Generator[Row | BadRow]:
         """Its rows. What goes wrong below the rows, such as a damaged compression, is a last bad one."""
         number = 0
         try:
             with contextlib.ExitStack() as closing:
                 unpacked = closing.enter_context(self._unpacked(file))
-                for row in self._rows(unpacked):
+                for row in closing.enter_context(contextlib.closing(self._rows(unpacked))):
                     yield row
                     number = row.number
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -134,21 +157,47 @@ class Opened:
 
     @contextlib.contextmanager
     def _unpacked(self, file: BinaryIO) -> Generator[BinaryIO]:
-        if self.name.endswith(GZIP):
+        if self.format.name == "parquet":
+            # Its table of contents is at its end, so it is read here and there.
+            if file.seekable():
+                yield file
+                return
+            with tempfile.TemporaryFile() as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+                copy.seek(0)
+                yield cast("BinaryIO", copy)
+        elif self.name.endswith(GZIP):
             with gzip.open(file, "rb") as unpacked:
                 yield cast("BinaryIO", unpacked)
         else:
             yield file
 
-    def _rows(self, file: BinaryIO) -> Iterator[Row | BadRow]:
+    def _rows(self, file: BinaryIO) -> Generator[Row | BadRow]:
         if self.format.by_model:
             assert self.columns is not None
+            if self.format.name == "parquet":
+                found: Generator[Row | BadRow] = _parquet().read_row_groups(file, self.columns)
+                return found
             return read_cells(file, self.columns)
         if self.format.name == "jsonl":
             return read_lines(file, self.plain)
         return (
             read_array(file, self.plain) if not _has_lines(file) else read_lines(file, self.plain)
         )
+
+
+def _parquet() -> Any:
+    """The module of parquet files.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        return import_module("dynattrs.jobs.files.parquet_files")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "pyarrow":
+            raise
+        raise MissingExtra("arrow", "pyarrow") from None
 
 
 def _has_lines(file: BinaryIO) -> bool:

@@ -41,6 +41,7 @@ class Input:
         checksum: What a manifest says of it.
         items: How many items a manifest says it has.
         model: The name of the model that a manifest says.
+        guards: Whether the guards of unique values come with the items, as far as a manifest says.
         start: Where the part begins; a line that begins before belongs to the part before.
         until: Where it ends; None for the file's end.
     """
@@ -52,6 +53,7 @@ class Input:
     checksum: str | None = None
     items: int | None = None
     model: str | None = None
+    guards: bool = True
     start: int = 0
     until: int | None = None
 
@@ -176,7 +178,14 @@ def _by_manifest(place: Place, name: str) -> Iterator[tuple[Kind, Input | None]]
             yield (
                 manifest.kind,
                 Input(
-                    place, entry.name, format_, there.size, entry.checksum, entry.items, entry.model
+                    place,
+                    entry.name,
+                    format_,
+                    there.size,
+                    checksum=entry.checksum,
+                    items=entry.items,
+                    model=entry.model,
+                    guards=bool(manifest.about.get("guards", True)),
                 ),
             )
 

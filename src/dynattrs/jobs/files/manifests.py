@@ -59,8 +59,8 @@ class Manifest:
 
 def write_manifest(
     place: Place, name: str, about: Mapping[str, JSON], files: Iterable[FileEntry]
-) -> FileEntry | None:
-    """Write a manifest, file by file; None where there is one already.
+) -> bool:
+    """Write a manifest, file by file; False where there is one already.
 
     Args:
         place: The folder.
@@ -71,7 +71,7 @@ def write_manifest(
     from dynattrs.jobs.files.output import Output
 
     if place.find(name) is not None:
-        return None
+        return False
     output = Output(place, name, None)
     count = 0
     try:
@@ -82,11 +82,11 @@ def write_manifest(
             output.write(f"{',' if count else ''}{line}\n".encode())
             count += 1
         output.write(b"]}\n")
-        checksum = output.end()
+        output.end()
     except BaseException:
         output.abandon()
         raise
-    return FileEntry(name, 0, output.bytes, checksum)
+    return True
 
 
 def manifests_in(place: Place) -> list[str]:

@@ -103,12 +103,12 @@ class LocalFolder:
     def check(self, *, writing: bool) -> None:
         folder = Path(self.path)
         with _explained(self.path):
+            if folder.exists() and not folder.is_dir():
+                raise FilesError(self.path, "it is a file", "name a folder")
             if writing:
                 folder.mkdir(parents=True, exist_ok=True)
             elif not folder.exists():
                 raise NoFile(self.path, "there is no such folder", "check the path")
-            if not folder.is_dir():
-                raise FilesError(self.path, "it is a file", "name a folder")
 
     def new_file(self, name: str) -> NewFile:
         return _LocalFile(Path(self.path), name)

@@ -8,6 +8,7 @@ is asked; another process reads it from its beginning and passes over what is do
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import threading
 from collections import OrderedDict
@@ -16,14 +17,15 @@ from typing import Any, Final
 
 import attrs
 
-from dynattrs.errors import MappingError, ModelError
+from dynattrs.errors import ModelError
 from dynattrs.jobs.files.columns import Columns
 from dynattrs.jobs.files.dynamodb_json import BadRow, Row, read_lines
 from dynattrs.jobs.files.errors import BadLine, FilesError
-from dynattrs.jobs.files.formats import GZIP, Opened
+from dynattrs.jobs.files.formats import GZIP, Opened, ready
 from dynattrs.jobs.files.inputs import Input, Inputs, same_inputs
+from dynattrs.jobs.files.places import LocalFolder
 from dynattrs.jobs.files.s3_options import S3Options
-from dynattrs.jobs.raw_writes import MOST_ITEMS, infos_of, table_of
+from dynattrs.jobs.which_items import items_of
 from dynattrs.jobs.work import Failure, Limits, Models, SourcePage
 from dynattrs.mapper.size import item_size
 from dynattrs.schema.item_models import declared_model_of
@@ -32,6 +34,8 @@ from dynattrs.schema.table import AttributeMap, Table
 from dynattrs.session.session import Session
 
 _OWNER: Final = "import_()"
+#: The most items of a page, four requests of a BatchWriteItem.
+_MOST_ITEMS: Final = 100
 #: A page holds no more bytes of items than that, unless one item has them.
 _MOST_BYTES: Final = 1024 * 1024
 
@@ -42,7 +46,7 @@ class FilePage(SourcePage):
 
     Attributes:
         deletes: The primary keys of items that are to be deleted.
-        places: Where each item was, for failures.
+        places: Where each item was, and each key of one that is to be deleted, for failures.
         lacks_guards: Whether the items come without the guards of unique values.
     """
 
@@ -76,6 +80,18 @@ class Files:
     def segments(self, session: Session, wanted: int) -> int:
         return max(1, len(self.inputs.parts))
 
+    def check(self) -> None:
+        """Find out whether all files can be read by the models.
+
+        Raises:
+            ModelError: Nothing says which model a file is of.
+            MissingExtra: pyarrow is not installed.
+        """
+        for name in sorted({each.format.name for each in self.inputs.parts}):
+            ready(name)
+        for each in self.inputs.parts:
+            _Kinds(self.models, each).columns()
+
     def pages(
         self, session: Session, segment: int, of: int, position: str | None, limits: Limits
     ) -> Iterator[SourcePage]:
@@ -87,8 +103,8 @@ class Files:
         reader = _take(self, segment, file, position)
         left = limits.items
         while True:
-            page_items = limits.page_items or MOST_ITEMS
-            page = reader.page(max(1, min(left, page_items, MOST_ITEMS)))
+            page_items = limits.page_items or _MOST_ITEMS
+            page = reader.page(max(1, min(left, page_items, _MOST_ITEMS)))
             left -= page.scanned
             if page.position is None:
                 reader.close()
@@ -128,10 +144,13 @@ class _Reader:
 
     def _begin(self) -> Iterator[Row | BadRow]:
         file = self.file
+        problem = None if self.done else _damage(file)
+        if problem is not None:
+            return iter([BadRow(1, problem)])
         if not self._by_bytes:
             source = self._closing.enter_context(file.place.open(file.name))
             opened = Opened(file.name, file.format, self._kinds.columns(), self._kinds.plain)
-            rows = self._closing.enter_context(contextlib.closing(opened.rows(source)))  # type: ignore[type-var]
+            rows = self._closing.enter_context(contextlib.closing(opened.rows(source)))
             for _ in range(self.done):
                 if next(rows, None) is None:
                     raise FilesError(
@@ -158,9 +177,10 @@ class _Reader:
         items: list[AttributeMap] = []
         deletes: list[AttributeMap] = []
         places: list[str] = []
+        of_deletes: list[str] = []
         failures: list[Failure] = []
         count = size = 0
-        lacks = False
+        lacks = not self.file.guards
         row: Row | BadRow | None = None
         while count < most and size < _MOST_BYTES:
             row, self._ahead = self._ahead or next(self._rows, None), None
@@ -177,6 +197,7 @@ class _Reader:
             if row.item is None:
                 assert row.key is not None
                 deletes.append(row.key)
+                of_deletes.append(where)
                 continue
             items.append(row.item)
             places.append(where)
@@ -203,7 +224,7 @@ class _Reader:
             count,
             failures,
             deletes,
-            places,
+            [*places, *of_deletes],
             lacks,
         )
 
@@ -213,6 +234,24 @@ class _Reader:
         return f"{self.file.text}:{row.number}"
 
 
+def _damage(file: Input) -> BadLine | None:
+    """What is wrong with a file of this machine that a manifest names. S3 sees to its objects itself."""
+    kind, _, digest = (file.checksum or "").partition(":")
+    whole = file.start == 0 and file.until is None
+    if kind not in ("md5", "sha256") or not whole or not isinstance(file.place, LocalFolder):
+        return None
+    found = hashlib.new(kind, usedforsecurity=False)
+    with file.place.open(file.name) as content:
+        while chunk := content.read(1 << 20):
+            found.update(chunk)
+    if found.hexdigest() == digest:
+        return None
+    return BadLine(
+        f"expected a file with the checksum that its manifest says, {file.checksum}, found "
+        f"{kind}:{found.hexdigest()}; fetch the file again. Nothing of it was imported"
+    )
+
+
 # --- Which models ---------------------------------------------------------------------------------
 
 
@@ -220,8 +259,9 @@ class _Kinds:
     """The models of a file's items."""
 
     def __init__(self, models: Models, file: Input) -> None:
-        self._table: Table = table_of(models, _OWNER)
-        self._infos = infos_of(models, self._table)
+        [items] = items_of(models, _OWNER)
+        self._table: Table = items.table
+        self._infos = items.infos
         self._file = file
 
     def columns(self) -> Columns | None:
@@ -305,10 +345,3 @@ def _keep(source: Files, segment: int, position: str, reader: _Reader) -> None:
             gone.append(_open.popitem(last=False)[1])
     for each in gone:
         each.close()
-
-
-def explained(error: Exception) -> BadLine:
-    """What is wrong with a record, where an error of the mapper's says it."""
-    if isinstance(error, MappingError):
-        return BadLine(str(error), error.path.partition(".")[0])
-    return BadLine(f"{type(error).__name__}: {error}")

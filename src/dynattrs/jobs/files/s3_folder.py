@@ -41,7 +41,7 @@ def folder_of(address: str, options: S3Options | None = None) -> S3Folder:
 
 
 @functools.cache
-def _client(options: S3Options) -> Any:
+def client_of(options: S3Options) -> Any:
     # Not `wire.boto_client`'s session, which knows DynamoDB's services only.
     from botocore.session import Session
 
@@ -75,7 +75,7 @@ class S3Folder:
     @property
     def client(self) -> Any:
         with _making:
-            return _client(self.options)
+            return client_of(self.options)
 
     def _call(self, name: str, what: Callable[[], R]) -> R:
         from botocore.exceptions import BotoCoreError, ClientError
