@@ -9,6 +9,7 @@ PynamoDB*.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Final
 
 from dynattrs.mapper.pynamodb_extras import (
@@ -54,10 +55,26 @@ __all__ = [
     "UnicodeDatetime",
     "UnknownValue",
     "forms",
+    "translate",
 ]
 
 #: What PynamoDB 5 and 6 have in common; `forms(version=6, lenient=True)` has other options.
 forms: Final = Forms()
+
+
+def translate(module: ModuleType) -> str:
+    """Python source with dynattrs models for the PynamoDB models of a module, which store their items alike.
+
+    It is a draft to be read: what it cannot know it says in comments that begin with TODO.
+
+        print(pynamodb.translate(my_service.models))
+
+    Raises:
+        DynattrsError: The module defines no such models.
+    """
+    from dynattrs.tools.pynamodb_models import translated
+
+    return translated(module)
 
 
 def __dir__() -> list[str]:
