@@ -6,7 +6,7 @@ It runs in an environment of its own: see `other_programs`.
 from __future__ import annotations
 
 import enum
-import importlib
+import importlib.util
 from typing import Any, NamedTuple
 
 import lines
@@ -259,6 +259,18 @@ class Verbs:
         found = MODELS[model].query(hash, limit=size)
         items = [self._shown(each) for each in found]
         return items, found.last_evaluated_key
+
+    def serve_photos(self, path: str, table: str, endpoint: str, access: str, secret: str) -> None:
+        """Be the service of the guide, whose source is at *path*."""
+        spec = importlib.util.spec_from_file_location("photos_old", path)
+        self._photos = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self._photos)
+        meta = self._photos.Photo.Meta
+        meta.table_name, meta.host = table, endpoint
+        meta.aws_access_key_id, meta.aws_secret_access_key = access, secret
+
+    def call(self, function: str, arguments: list[Any]) -> Any:
+        return getattr(self._photos, function)(*arguments)
 
     def translate(self, module: str | None = None) -> str:
         from dynattrs.pynamodb import translate
