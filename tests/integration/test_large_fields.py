@@ -606,3 +606,112 @@ def test_a_projection_reads_the_value_as_it_is_kept(session: Session) -> None:
     assert session.fetch(short.body) == data(1)
     with pytest.raises(QueryError, match=r"declare body: Annotated\[.*InS3\(\.\.\.\)\]"):
         session.scan(Document).as_(Wrong).all()
+
+
+# --- More kinds of models -----------------------------------------------------------------------
+
+
+def test_models_with_unique_fields_older_schemas_and_kinds(session: Session, s3: Any) -> None:
+    def first_to_second(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "title": item["title"].upper()}
+
+    @model("books")
+    class Old:
+        id: str = partition_key()
+        title: str
+        body: Annotated[Large[bytes], InS3(bucket, above=100)]
+
+    @model("books", upgrades=[first_to_second])
+    class Book:
+        id: str = partition_key()
+        title: str = field(unique=True)
+        text: Annotated[Large[bytes], InS3(bucket, above=100)] = field(
+            name="body", factory=lambda: Large(b"")
+        )
+
+    session.tables.create(Book)
+    session.save(Old("a", "one", Large(data(1))))
+    book = session.get_one(Book, "a", consistent=True)
+    assert (book.title, session.fetch(book.text)) == ("ONE", data(1))
+    with session.edit(book):
+        book.title = "two"
+    session.insert(Book("b", "three", Large(data(2))))
+    with session.batch() as batch:
+        batch.save(Book("c", "four", Large(data(3))))
+    assert session.migrate(Book).failed == 0
+    found = {each.id: session.fetch(each.text) for each in session.scan(Book).consistent()}
+    assert found == {"a": data(1), "b": data(2), "c": data(3)}
+    assert len(names(s3)) == 3
+    assert session.tables.orphans(Book) == []
+
+
+# --- The command --------------------------------------------------------------------------------
+
+SHOP = """
+from typing import Annotated
+from dynattrs import model, partition_key
+from dynattrs.s3 import InS3, Large
+
+@model("documents")
+class Document:
+    id: str = partition_key()
+    body: Annotated[Large[bytes], InS3(BUCKET, above=100)]
+
+@model("plain")
+class Plain:
+    id: str = partition_key()
+"""
+
+
+@pytest.mark.threads_only(reason="the command has a session of its own")
+def test_the_command_lists_and_deletes_orphans(
+    client: Any,
+    endpoint: Any,
+    aws: str,
+    table_prefix: str,
+    tmp_path: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("click")
+    pytest.importorskip("rich")
+    from dynattrs.tools.command.app import run
+
+    BUCKET[0] = f"values-{secrets.token_hex(8)}"
+    s3 = boto3.client("s3", endpoint_url=aws, **endpoint.credentials)
+    s3.create_bucket(Bucket=bucket())
+    with Session(client=client, s3_client=s3, table_prefix=table_prefix) as session:
+        session.save(Document("a", Large(data(1))))
+        session.save(Document("b", Large(data(2))))
+        session.delete(Document, "b")
+    s3.close()
+    name = f"shop_{secrets.token_hex(4)}"
+    (tmp_path / f"{name}.py").write_text(SHOP.replace("BUCKET", repr(bucket())))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    for key, value in endpoint.credentials.items():
+        monkeypatch.setenv("AWS_DEFAULT_REGION" if "region" in key else key.upper(), value)
+
+    def said(*arguments: str) -> tuple[int, Any, str]:
+        given = ("--endpoint-url", endpoint.url, "--table-prefix", table_prefix, "-f", "json")
+        code = run(["orphans", *arguments, *given])
+        out, err = capsys.readouterr()
+        return code, json.loads(out or "[]"), err
+
+    code, [found], words = said(f"{name}:Document")
+    assert code == 0
+    assert (found["bytes"], found["deleted"], found["unnamed since"]) == (1000, False, None)
+    assert "1 objects of 1,000 bytes are named by no item; 0 were deleted." in words
+    assert said(name, "--delete")[1][0]["unnamed since"]
+    assert said(name, "--delete", "--dry-run", "--unnamed-for", "0")[0] == 1
+    assert said(name, "--delete", "--unnamed-for", "0s")[1][0]["deleted"]
+    assert said(name)[1] == []
+    assert said(f"{name}:Plain")[0] == 2
+    assert said(name, "--unnamed-for", "soon")[0] == 2
+
+    assert run(["iam", f"{name}:Document", "--table-prefix", "x-", "--scan"]) == 0
+    [_, objects, listed] = json.loads(capsys.readouterr()[0])["Statement"]
+    assert objects["Action"] == ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    assert objects["Resource"] == [f"arn:aws:s3:::{bucket()}/x-documents/*"]
+    assert listed["Resource"] == [f"arn:aws:s3:::{bucket()}"]

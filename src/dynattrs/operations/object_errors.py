@@ -11,6 +11,9 @@ class ObjectsUnavailable(ServiceUnavailable):
     whose value was to be put there was not written.
     """
 
+    def _remedy(self) -> str:
+        return "try again later, and check the endpoint and the network"
+
 
 @define(eq=False, slots=False, repr=False)
 class ObjectRefused(InvalidRequest):

@@ -1,4 +1,5 @@
-"""`iam`: the least policy with which a program can read and write the items of its models.
+"""`iam`: the least policy with which a program can read and write the items of its models, and their values
+in S3.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
 """
@@ -134,9 +135,34 @@ def policy(
     if searched:
         # By itself: conditions on keys and attributes, added to a statement later, would deny it.
         statements.append(_statement("Searches", ["SearchVectors"], searched))
+    statements += _of_objects(infos, where, read_only=read_only, scan=scan)
     if tables:
         statements += _of_tables(declared, names, where, read_only=read_only)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _of_objects(
+    infos: Sequence[ModelInfo], where: str, *, read_only: bool, scan: bool
+) -> Iterator[dict[str, Any]]:
+    """What is needed in S3, for values that are kept there; with *scan* also to find orphans."""
+    partition, prefix = where.split(":")[1], where.rpartition("/")[2]
+    places = sorted(
+        {
+            (mark.bucket, mark.folder(prefix + info.table.name))
+            for info in infos
+            for mark in getattr(info.mapper.model_codec(info.cls), "large", {}).values()
+        }
+    )
+    if not places:
+        return
+    actions = ["GetObject"] if read_only else ["GetObject", "PutObject"]
+    if scan and not read_only:
+        actions.insert(0, "DeleteObject")
+    objects = [f"arn:{partition}:s3:::{bucket}/{folder}*" for bucket, folder in places]
+    yield _statement("Objects", actions, objects, service="s3")
+    if scan:
+        buckets = [f"arn:{partition}:s3:::{bucket}" for bucket, _ in places]
+        yield _statement("ListObjects", ["ListBucket"], list(dict.fromkeys(buckets)), service="s3")
 
 
 def _of_tables(
@@ -176,11 +202,13 @@ def _in_region(where: str, region: str) -> str:
     return ":".join(parts)
 
 
-def _statement(sid: str, actions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
+def _statement(
+    sid: str, actions: Iterable[str], resources: Sequence[str], *, service: str = "dynamodb"
+) -> dict[str, Any]:
     return {
         "Sid": sid,
         "Effect": "Allow",
-        "Action": [f"dynamodb:{action}" for action in actions],
+        "Action": [f"{service}:{action}" for action in actions],
         "Resource": list(resources),
     }
 
