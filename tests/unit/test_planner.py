@@ -834,6 +834,53 @@ def test_explain_says_what_the_service_will_read():
     )
 
 
+def test_explain_estimates_the_cost_by_the_description_of_the_table():
+    described = {
+        "TableName": "music", "ItemCount": 10_000, "TableSizeBytes": 5_000_000,
+        "GlobalSecondaryIndexes": [
+            {"IndexName": "by-genre", "ItemCount": 4_000, "IndexSizeBytes": 400_000},
+        ],
+    }  # fmt: skip
+
+    def estimate(asked: Any, table: Any = described) -> str:
+        found = asked.explain(table)
+        return "".join(
+            line.removeprefix("estimate: ")
+            for line in found.splitlines()
+            if line.startswith("estimate: ")
+        )
+
+    assert (
+        estimate(hand.scan(Song)) == "about 610 units for 10,000 items of 500 bytes, in 5 requests"
+    )
+    assert estimate(hand.scan(Song).consistent().page_size(100)) == (
+        "about 1,221 units for 10,000 items of 500 bytes, in 100 requests"
+    )
+    assert estimate(hand.scan(Song).limit(10)) == (
+        "about 1 unit for 10 items of 500 bytes, in 1 request"
+    )
+    assert estimate(hand.scan(Song).where(Song.plays > 1).limit(10)).startswith("about 610 units")
+    assert estimate(query(Song.artist == "x")) == (
+        "about 0.061 units an item; 610 units for 10,000 items of 500 bytes, in 5 requests, if all that "
+        "there are match"
+    )
+    assert estimate(query(Song.artist == "x").limit(40)) == (
+        "about 0.061 units an item; at most 2.5 units for 40 items of 500 bytes, in 1 request"
+    )
+    assert estimate(query(Song.genre == "jazz").limit(40)).endswith(
+        "at most 0.5 units for 40 items of 100 bytes, in 1 request"
+    )
+    keys = query(in_(Song.artist, ["a", "b"]), Song.title == "x")
+    assert estimate(keys) == "about 1 unit for 2 items of 500 bytes, in 1 request"
+    empty = {"TableName": "music", "ItemCount": 0, "TableSizeBytes": 0}
+    assert "counts no items of the table" in estimate(hand.scan(Song), empty)
+    assert "of the index by-genre" in estimate(query(Song.genre == "jazz"), empty)
+    for wrong in ({"TableName": "other"}, {}, "music", 3):
+        with pytest.raises(QueryError, match=r"explain\("):
+            hand.scan(Song).explain(wrong)
+    assert "estimate" not in hand.scan(Song).explain()
+
+
 def test_models_whose_keys_have_different_fields_are_told_why_one_condition_is_not_enough():
     app = Table("unlike", partition_key="pk", sort_key="sk")
 

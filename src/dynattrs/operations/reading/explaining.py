@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dynattrs import limits
+from dynattrs.deferral import deferred
 from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again
@@ -20,11 +21,14 @@ __tracebackhide__ = hidden
 _MOST_KEYS: Final = 3
 
 if TYPE_CHECKING:
+    from dynattrs.operations.reading import estimates
     from dynattrs.operations.reading.query import QueryVerbs
+else:
+    estimates = deferred("dynattrs.operations.reading.estimates")
 
 
-def explained(query: QueryVerbs[Any]) -> str:
-    """What `query.explain()` says.
+def explained(query: QueryVerbs[Any], described: object = None) -> str:
+    """What `query.explain()` says, with an estimate where the table is *described*.
 
     Raises:
         QueryError: The query cannot be sent as it is written; a subclass says why.
@@ -47,6 +51,8 @@ def explained(query: QueryVerbs[Any]) -> str:
                 f"segments: {query._segments}, each with its Segment in its requests, all at once"
             )
         lines.append(f"cost: {_cost(query, found)}")
+        if described is not None:
+            lines.append(f"estimate: {estimates.estimated(query, found, described)}")
         if found.kinds:
             lines.append(
                 f"kinds: {', '.join(map(repr, found.kinds))}; each is asked, and their items are merged in "

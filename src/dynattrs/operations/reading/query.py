@@ -258,16 +258,20 @@ class QueryVerbs(Generic[M_co]):
             )
         )  # fmt: skip
 
-    def explain(self) -> str:
+    def explain(self, described: Mapping[str, Any] | None = None) -> str:
         """What would be asked, and why: operation, index, key condition, filter, projection, the
-        request. Sends nothing.
+        request, the cost. Sends nothing.
+
+        Args:
+            described: What `session.tables.describe` gives: the cost is estimated then, by the number of
+                items and their size on average, as the service counts them every six hours.
 
         Raises:
             QueryError: The query cannot be sent as it is written; a subclass says why.
         """
         from dynattrs.operations.reading.explaining import explained
 
-        return explained(self)
+        return explained(self, described)
 
     def __str__(self) -> str:
         from dynattrs.operations.reading.written import written_query
