@@ -10,6 +10,7 @@ them. ``--engine`` narrows the choice. The engines themselves are fixtures of
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import secrets
@@ -29,7 +30,7 @@ import engines
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from dynattrs.wire.local_engine import Lease
+    from dynattrs.wire.local_engine import Entries, Lease
 
 ENGINES = ("dynamodb-local", "embedded")
 
@@ -64,11 +65,13 @@ class Endpoint:
     Attributes:
         engine: ``dynamodb-local``, ``embedded`` or ``environment``.
         credentials: Keyword arguments for `boto3.client`.
+        lease: That of the embedded engine.
     """
 
     engine: str
     url: str
     credentials: dict[str, str]
+    lease: Lease | None = None
 
 
 @pytest.fixture(params=[*ENGINES, *(["environment"] if "DYNAMODB_ENDPOINT" in os.environ else [])])
@@ -84,7 +87,7 @@ def endpoint(request: pytest.FixtureRequest) -> Endpoint:
     if request.param == "embedded":
         lease: Lease = request.getfixturevalue("embedded")
         own = {"aws_access_key_id": lease.access_key, "aws_secret_access_key": lease.secret_key}
-        return Endpoint(request.param, lease.endpoint_url, fake | own)
+        return Endpoint(request.param, lease.endpoint_url, fake | own, lease)
     if "AWS_ACCESS_KEY_ID" in os.environ:  # botocore finds these by itself
         fake = {"region_name": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
     return Endpoint(request.param, os.environ["DYNAMODB_ENDPOINT"], fake)
@@ -100,28 +103,33 @@ def client_arguments(endpoint: Endpoint) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def clients() -> Iterator[dict[str, Any]]:
-    """By endpoint, a client that all tests until now have left as it was."""
-    kept: dict[str, Any] = {}
+def clients() -> Iterator[dict[str, tuple[Any, list[Any]]]]:
+    """By endpoint, a client that all tests until now have left as it was, and its `traits`."""
+    kept: dict[str, tuple[Any, list[Any]]] = {}
     yield kept
-    for client in kept.values():
+    for client, _ in kept.values():
         client.close()
 
 
 @pytest.fixture
 def client(
-    endpoint: Endpoint, client_arguments: dict[str, Any], clients: dict[str, Any]
+    endpoint: Endpoint,
+    client_arguments: dict[str, Any],
+    clients: dict[str, tuple[Any, list[Any]]],
 ) -> Iterator[Any]:
     """A botocore client, for arranging and looking behind the library's back.
 
     To make one and to connect takes as long as many a test: it is used again, unless a test
     has changed it.
     """
-    client = clients.pop(endpoint.url, None) or boto3.client("dynamodb", **client_arguments)
-    before = traits(client)
+    if endpoint.url in clients:
+        client, before = clients.pop(endpoint.url)
+    else:
+        client = boto3.client("dynamodb", **client_arguments)
+        before = traits(client)
     yield client
     if traits(client) == before:
-        clients[endpoint.url] = client
+        clients[endpoint.url] = client, before
     else:
         client.close()
 
@@ -152,11 +160,14 @@ def table_prefix(
     ended_prefixes: defaultdict[str, list[str]],
 ) -> Iterator[str]:
     """A prefix that no other test's table names have, for example ``test_query-3f9a1c0b-``, from the
-    test's name. Such tables are deleted: at the end, or where the engine ends with the run, with
-    those of some tests more.
+    test's name. Such tables are deleted: at the end, or where the engine is a process that ends with
+    the run, with those of some tests more.
     """
     prefix = unused_prefix(request.node.originalname or request.node.name)
     yield prefix
+    if endpoint.lease is not None:
+        reset(endpoint.lease, prefix, {})
+        return
     ended = ended_prefixes[endpoint.url]
     ended.append(prefix)
     if endpoint.engine == "environment" or len(ended) >= 20:
@@ -164,9 +175,24 @@ def table_prefix(
         ended.clear()
 
 
+@attrs.frozen
+class KeptTables:
+    """Tables of a module.
+
+    Attributes:
+        prefix: That of their names.
+        keys: Their names, with the attributes of their keys.
+        entries: What the embedded engine has of them while they are empty.
+    """
+
+    prefix: str
+    keys: dict[str, list[str]]
+    entries: Entries
+
+
 @pytest.fixture(scope="session")
-def kept_prefixes() -> dict[tuple[str, str], tuple[str, dict[str, list[str]]]]:
-    """By endpoint and module: the prefix of its tables, and the names of these with their keys."""
+def all_kept_tables() -> dict[tuple[str, str], KeptTables]:
+    """By endpoint and module."""
     return {}
 
 
@@ -175,7 +201,7 @@ def kept_tables(
     request: pytest.FixtureRequest,
     endpoint: Endpoint,
     client: Any,
-    kept_prefixes: dict[tuple[str, str], tuple[str, dict[str, list[str]]]],
+    all_kept_tables: dict[tuple[str, str], KeptTables],
 ) -> Iterator[Callable[..., str]]:
     """Tables for all tests of a module, empty at the beginning of each: gives their prefix.
 
@@ -185,22 +211,48 @@ def kept_tables(
     place = endpoint.url, request.module.__name__
 
     def prefix_of(*tables: Any) -> str:
-        if place in kept_prefixes:
-            prefix, kept = kept_prefixes[place]
-            if delete_tables(client, prefix, but=kept) == set(kept):
-                for name, key in kept.items():
-                    empty_table(client, name, key)
-                return prefix
-            delete_tables(client, prefix)
+        kept = all_kept_tables.get(place)
+        if kept is not None and emptied(endpoint, client, kept):
+            return kept.prefix
         prefix = unused_prefix(place[1].rpartition(".")[2])
         with Session(client=client, table_prefix=prefix) as session:
             session.tables.create(*tables)
-        kept_prefixes[place] = prefix, keys_of_tables(client, prefix)
+        entries = {} if endpoint.lease is None else entries_of(endpoint.lease, prefix)
+        keys = keys_of_tables(client, prefix)
+        all_kept_tables[place] = KeptTables(prefix, keys, copy.deepcopy(entries))
         return prefix
 
     yield prefix_of
-    if endpoint.engine == "environment" and place in kept_prefixes:
-        delete_tables(client, kept_prefixes.pop(place)[0])
+    if endpoint.engine == "environment" and place in all_kept_tables:
+        delete_tables(client, all_kept_tables.pop(place).prefix)
+
+
+def emptied(endpoint: Endpoint, client: Any, kept: KeptTables) -> bool:
+    """Make the tables of a module as they were; False if a test has deleted some of them."""
+    if endpoint.lease is not None:
+        reset(endpoint.lease, kept.prefix, copy.deepcopy(kept.entries))
+        return True
+    if delete_tables(client, kept.prefix, but=kept.keys) != set(kept.keys):
+        delete_tables(client, kept.prefix)
+        return False
+    for name, key in kept.keys.items():
+        empty_table(client, name, key)
+    return True
+
+
+def entries_of(lease: Lease, prefix: str) -> Entries:
+    """What the embedded engine has of the tables with a prefix: by their names, and by ARNs."""
+    return {place: each for place, each in lease.entries().items() if prefix in str(place[2])}
+
+
+def reset(lease: Lease, prefix: str, entries: Entries) -> None:
+    """Give the embedded engine *entries* in place of what it has of the tables with a prefix: a request
+    to it takes longer than many a test.
+    """
+    gone = entries_of(lease, prefix).keys()
+    others = {place: each for place, each in lease.entries().items() if place not in gone}
+    lease.clear()
+    lease.put(others | entries)
 
 
 def unused_prefix(stem: str) -> str:
