@@ -41,7 +41,20 @@ def sent(made: Any) -> tuple[Any, ...]:
     text = made.render(placeholders)
     placeholders.into(parameters)
     clause = made.clause if isinstance(made, Action) else None
-    return clause, text, parameters
+    return clause, text, in_one_order(parameters)
+
+
+def in_one_order(value: Any) -> Any:
+    """The same with the members of its sets sorted, which say the same in any order."""
+    if isinstance(value, list):
+        return [in_one_order(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    sets = {"SS", "NS", "BS"}
+    return {
+        name: sorted(each) if name in sets and isinstance(each, list) else in_one_order(each)
+        for name, each in value.items()
+    }
 
 
 @given(conditions)
