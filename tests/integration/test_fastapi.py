@@ -99,13 +99,19 @@ Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
 Anyone = Annotated[User | Order, ByKind()]
 
 
-def service(session: Session) -> FastAPI:
+class Current:
+    """What the service, which takes long to be made, has for each test."""
+
+    session: Session
+
+
+def service(current: Current) -> FastAPI:
     app = FastAPI()
     errors(app)
 
     @app.post("/songs", status_code=201)
     def add(song: Body[Song]) -> Song:
-        return session.insert(song)
+        return current.session.insert(song)
 
     @app.post("/strict")
     def strict(song: Body[Annotated[Song, Accepts(read_only="ignore", unknown="forbid")]]) -> Song:
@@ -113,56 +119,56 @@ def service(session: Session) -> FastAPI:
 
     @app.post("/songs/many")
     def add_many(songs: Body[list[Song]]) -> int:
-        session.save_all(songs)
+        current.session.save_all(songs)
         return len(songs)
 
     @app.post("/songs/batch")
     def add_in_batches(songs: Body[list[Song]]) -> int:
-        with session.batch() as batch:
+        with current.session.batch() as batch:
             batch.save_all(songs)
         return len(songs)
 
     @app.get("/songs/{artist}")
     def page(artist: str, after: str | None = None) -> list[Song]:
-        return session.query(Song).where(Song.artist == artist).after(after).page(10).items
+        return current.session.query(Song).where(Song.artist == artist).after(after).page(10).items
 
     @app.get("/songs/{artist}/{title}")
     def one(artist: str, title: str) -> Song:
-        return session.get_one(Song, (artist, title))
+        return current.session.get_one(Song, (artist, title))
 
     @app.patch("/songs/{artist}/{title}")
     def change(artist: str, title: str, changes: Body[Partial[Song]]) -> Song:
-        return session.update(Song, (artist, title), *changes.actions())
+        return current.session.update(Song, (artist, title), *changes.actions())
 
     @app.patch("/songs/{artist}/{title}/edit")
     def edit(artist: str, title: str, changes: Body[Partial[Song]]) -> Song:
-        song = session.get_one(Song, (artist, title))
-        with session.edit(song):
+        song = current.session.get_one(Song, (artist, title))
+        with current.session.edit(song):
             return changes.apply(song)
 
     @app.put("/songs/{artist}/{title}")
     def replace(
         artist: str, title: str, new: Body[Song], if_match: Annotated[int | None, Header()] = None
     ) -> Song:
-        song = session.get_one(Song, (artist, title))
+        song = current.session.get_one(Song, (artist, title))
         if if_match is not None and song.version != if_match:
             raise ConditionFailed("PutItem", "Song", (artist, title), "If-Match")
-        with session.edit(song):
+        with current.session.edit(song):
             for name in ("artist", "title", "plays", "year", "blob", "tags", "addresses", "code"):
                 setattr(song, name, getattr(new, name))
         return song
 
     @app.post("/pets")
     def pet(pet: Annotated[Cat | Dog, fastapi.Body(discriminator="kind")]) -> Pet:
-        return session.save(pet)
+        return current.session.save(pet)
 
     @app.get("/users/{user}")
     def everything(user: str) -> list[Anyone]:
-        return session.query(User, Order).where(User.user == user).all()
+        return current.session.query(User, Order).where(User.user == user).all()
 
     @app.post("/users")
     def any_kind(new: Body[Anyone]) -> Anyone:
-        return session.save(new)
+        return current.session.save(new)
 
     @app.get("/raise/{name}")
     def fail(name: str) -> None:
@@ -182,11 +188,19 @@ def session(client: Any, table_prefix: str) -> Iterator[Session]:
         yield session
 
 
+@pytest.fixture(scope="module")
+def app() -> tuple[FastAPI, Current]:
+    current = Current()
+    return service(current), current
+
+
 @pytest.fixture
-def http(session: Session) -> Iterator[Any]:
+def http(app: tuple[FastAPI, Current], session: Session) -> Iterator[Any]:
     """A client of the service, which a server of its own serves on a socket."""
+    made, current = app
+    current.session = session
     config = uvicorn.Config(
-        service(session), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none"
+        made, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -195,7 +209,9 @@ def http(session: Session) -> Iterator[Any]:
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        # Nothing is verified, and to load the certificates takes as long as a test.
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, trust_env=False, verify=False) as client:
             yield client
     finally:
         server.should_exit = True

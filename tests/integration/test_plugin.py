@@ -526,7 +526,9 @@ def test_an_engine_that_cannot_be_is_refused(
     assert message in re.sub(r"\s+", " ", done.stderr)
 
 
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "spread", [(), pytest.param(("-n", "2"), marks=pytest.mark.full)], ids=["alone", "xdist"]
+)
 def test_a_run_stops_where_its_engine_does_not_answer(
     project: Callable[..., subprocess.CompletedProcess[str]], spread: tuple[str, ...]
 ):

@@ -169,6 +169,9 @@ def test_both_definitions_work():
 # --- Memory -------------------------------------------------------------------------------------
 
 
+RUNS = 20
+
+
 def alive(references: list[weakref.ref[Any]]) -> int:
     gc.collect()
     return sum(each() is not None for each in references)
@@ -209,7 +212,7 @@ def local() -> Iterator[Any]:
 
 
 def test_old_definitions_are_let_go_of(local: Any):
-    """A notebook's cell that is run fifty times, with all that keeps something for a class."""
+    """A notebook's cell that is run again and again, with all that keeps something for a class."""
 
     def define() -> list[type[Any]]:
         cell = run()
@@ -237,11 +240,11 @@ def test_a_table_lets_go_of_old_models(shared: bool):
 
 
 def left_of(define: Callable[[], list[type[Any]]]) -> int:
-    """How many of the classes of fifty runs are alive, beside what the last one has made."""
+    """How many of the classes of some runs are alive, beside what the last one has made."""
     former: list[weakref.ref[Any]] = []
-    for _ in range(50):
+    for _ in range(RUNS):
         former += map(weakref.ref, define())
-    return alive(former) - len(former) // 50 + 1
+    return alive(former) - len(former) // RUNS + 1
 
 
 def test_mapped_classes_are_let_go_of():
