@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import importlib.util
 import os
@@ -19,7 +20,8 @@ import pytest
 import engines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from dynattrs.wire.local_engine import Lease
 
@@ -39,7 +41,7 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
-MOST_CASES = 6  # of one test on one engine, in a run without `--full`
+MOST_CASES = 4  # of one test on one engine, in a run without `--full`
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.
@@ -141,7 +143,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError:  # tests/unit needs pytest only
         return
     slow = [HealthCheck.too_slow]
-    settings.register_profile("small", max_examples=10, deadline=None, database=None)
+    settings.register_profile("small", max_examples=5, deadline=None, database=None)
     settings.register_profile("full", max_examples=50, deadline=None, database=None)
     # In CI the same examples every time, on machines that are sometimes slow.
     steady: dict[str, Any] = {"derandomize": True, "suppress_health_check": slow}
@@ -166,8 +168,48 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+        let_botocore_remember()
 
 
+def let_botocore_remember() -> None:
+    """Let botocore read the description of a service once, and not for each session, and clean a part of
+    its user agent once, and not twice for each request. Programs have few sessions, and tests many.
+    """
+    for module, name in (
+        ("botocore.session", "create_loader"),
+        ("botocore.useragent", "sanitize_user_agent_string_component"),
+    ):
+        if function := getattr(sys.modules.get(module), name, None):
+            setattr(sys.modules[module], name, functools.lru_cache(1000)(function))
+
+
+class Turned(pytest.Dir):
+    """A folder whose files a worker collects from a place of its own on, so that each of them
+    compiles a part of the tests, and the others find that part compiled.
+    """
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        found = list(super().collect())
+        worker = self.config.workerinput  # type: ignore[attr-defined]  # xdist's
+        first = int(worker["workerid"].removeprefix("gw")) % worker["workercount"]
+        place = len(found) * first // worker["workercount"]
+        return found[place:] + found[:place]
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return Turned.from_parent(parent, path=path) if is_worker(parent.config) else None
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The order in which all workers have the tests: first those that need DynamoDB Local, which then
+    starts in few of them.
+    """
+    return sorted(
+        items, key=lambda item: ("dynamodb-local" not in engines_of(item), str(item.path))
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest puts tests together that share a fixture
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the options do not choose, without a line for each test."""
     engines = config.getoption("--engine")
@@ -188,7 +230,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[LEFT_OUT] = dict(+left_out)
     picked = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in picked])
-    items[:] = chosen
+    items[:] = in_order(chosen) if is_worker(config) else chosen
 
 
 def chosen_of_all(items: list[pytest.Item], left_out: Counter[str]) -> list[pytest.Item]:
