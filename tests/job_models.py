@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dynattrs import Table, field, model, partition_key
+import attrs
+
+from dynattrs import Table, field, jobs, model, partition_key
 
 shop = Table("jobs-shop", partition_key="pk", sort_key="sk")
 
@@ -31,3 +33,53 @@ class Thing:
     id: str = partition_key()
     n: int = 0
     note: str = ""
+
+
+# --- Functions of `apply` -------------------------------------------------------------------------
+
+
+def doubled(thing: Thing) -> Thing | None:
+    """Twice `n`, once."""
+    if thing.note == "doubled":
+        return None
+    thing.n *= 2
+    thing.note = "doubled"
+    return thing
+
+
+def priced(order: Order) -> object:
+    """A price for orders with even numbers; the others are deleted."""
+    if order.number % 2:
+        return jobs.Delete
+    return attrs.evolve(order, total=order.number * 10)
+
+
+def moved(person: Person) -> Person:
+    """Another address, which is a unique value."""
+    person.email = f"new-{person.id}@example.com"
+    return person
+
+
+def silent(thing: Thing) -> None:
+    """What many write at first: it changes the object, and forgets to return it."""
+    thing.n += 1
+
+
+def failing(thing: Thing) -> Thing | None:
+    """It cannot do with some."""
+    if thing.n % 10 == 3:
+        raise ValueError("three")
+    return doubled(thing)
+
+
+def strange(thing: Thing) -> object:
+    return {"n": thing.n}
+
+
+def renamed(thing: Thing) -> Thing:
+    return Thing(f"other-{thing.id}")
+
+
+def too_large(thing: Thing) -> Thing:
+    thing.note = "x" * 500_000
+    return thing

@@ -29,6 +29,7 @@ import engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
 
     from dynattrs.wire.local_engine import Entries, Lease
 
@@ -315,3 +316,38 @@ def faults(
     proxy.clear()
     yield proxy
     proxy.clear()
+
+
+# --- Jobs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def job_spec(endpoint: Endpoint, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """How the processes of a job make their sessions; they find credentials in the environment."""
+    from dynattrs.jobs import SessionSpec
+
+    for name in ("aws_access_key_id", "aws_secret_access_key"):
+        monkeypatch.setenv(name.upper(), endpoint.credentials.get(name) or os.environ[name.upper()])
+    return SessionSpec(
+        region_name=endpoint.credentials["region_name"],
+        endpoint_url=endpoint.url,
+        table_prefix=table_prefix,
+    )
+
+
+@pytest.fixture
+def job_session(job_spec: Any) -> Iterator[Session]:
+    """A session on new tables of `job_models`."""
+    import job_models
+
+    with job_spec.session() as session:
+        session.tables.create(job_models.shop, job_models.things)
+        yield session
+
+
+@pytest.fixture(params=["table", "folder"])
+def checkpoints(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Where jobs write down how far they are."""
+    from dynattrs import jobs
+
+    return jobs.in_table() if request.param == "table" else jobs.in_folder(tmp_path / "jobs")

@@ -12,28 +12,6 @@ from dynattrs.errors import ConditionError, ModelError
 from job_models import Order, Person, Thing
 
 
-@pytest.fixture
-def spec(endpoint, table_prefix, monkeypatch):
-    """How the processes of a job make their sessions; they find credentials in the environment."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.credentials["aws_access_key_id"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.credentials["aws_secret_access_key"])
-    return jobs.SessionSpec(
-        region_name="us-east-1", endpoint_url=endpoint.url, table_prefix=table_prefix
-    )
-
-
-@pytest.fixture
-def session(spec):
-    with spec.session() as session:
-        session.tables.create(job_models.shop, job_models.things)
-        yield session
-
-
-@pytest.fixture(params=["table", "folder"])
-def checkpoints(request, tmp_path):
-    return jobs.in_table() if request.param == "table" else jobs.in_folder(tmp_path)
-
-
 def fill(session, *, orders: int = 300, people: int = 20, things: int = 100) -> None:
     session.save_all(Order(str(n % 17), n) for n in range(orders))
     session.save_all(
@@ -42,10 +20,14 @@ def fill(session, *, orders: int = 300, people: int = 20, things: int = 100) -> 
     session.save_all(Thing(str(n), n) for n in range(things))
 
 
-def test_items_are_counted_by_model_with_guards(spec, session, checkpoints):
-    fill(session)
+def test_items_are_counted_by_model_with_guards(job_spec, job_session, checkpoints):
+    fill(job_session)
     job = jobs.Job(
-        "count", models=[Person, Order, Thing], session=spec, checkpoints=checkpoints, segments=4
+        "count",
+        models=[Person, Order, Thing],
+        session=job_spec,
+        checkpoints=checkpoints,
+        segments=4,
     )
 
     done = job.count(executor="threads")
@@ -59,11 +41,11 @@ def test_items_are_counted_by_model_with_guards(spec, session, checkpoints):
     assert job.progress() == done
 
 
-def test_a_finished_job_does_nothing_again(spec, session, checkpoints):
-    fill(session, things=0)
-    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=2)
+def test_a_finished_job_does_nothing_again(job_spec, job_session, checkpoints):
+    fill(job_session, things=0)
+    job = jobs.Job("count", models=[Person], session=job_spec, checkpoints=checkpoints, segments=2)
     done = job.count(executor="threads")
-    session.insert(Person("new", "new@example.com"))
+    job_session.insert(Person("new", "new@example.com"))
 
     assert job.count(executor="threads") == done
     assert job.resume(executor="threads") == done
@@ -71,9 +53,9 @@ def test_a_finished_job_does_nothing_again(spec, session, checkpoints):
     assert job.count(executor="threads").counts["Person"] == 21
 
 
-def test_a_condition_is_asked_by_the_service(spec, session, checkpoints):
-    fill(session)
-    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=3)
+def test_a_condition_is_asked_by_the_service(job_spec, job_session, checkpoints):
+    fill(job_session)
+    job = jobs.Job("count", models=[Person], session=job_spec, checkpoints=checkpoints, segments=3)
 
     done = job.count(
         where=(Person.country == "SE") & begins_with(Person.email, "1"), executor="threads"
@@ -83,22 +65,24 @@ def test_a_condition_is_asked_by_the_service(spec, session, checkpoints):
     assert done.scanned == 340
 
 
-def test_a_table_stands_for_all_that_is_in_it(spec, session, checkpoints, client):
-    fill(session, things=0)
-    table = f"{spec.table_prefix}jobs-shop"
+def test_a_table_stands_for_all_that_is_in_it(job_spec, job_session, checkpoints, client):
+    fill(job_session, things=0)
+    table = f"{job_spec.table_prefix}jobs-shop"
     client.put_item(TableName=table, Item={"pk": {"S": "stray"}, "sk": {"S": "stray"}})
-    job = jobs.Job("count", models=[job_models.shop], session=spec, checkpoints=checkpoints)
+    job = jobs.Job("count", models=[job_models.shop], session=job_spec, checkpoints=checkpoints)
 
     done = job.count(executor="threads")
 
     assert done.counts == {"Order": 300, "Person": 20, "guards": 20, "others": 1}
 
 
-def test_what_no_model_knows_is_reported_and_ends_nothing(spec, session, checkpoints, client):
-    fill(session, things=0)
-    table = f"{spec.table_prefix}jobs-shop"
+def test_what_no_model_knows_is_reported_and_ends_nothing(
+    job_spec, job_session, checkpoints, client
+):
+    fill(job_session, things=0)
+    table = f"{job_spec.table_prefix}jobs-shop"
     client.put_item(TableName=table, Item={"pk": {"S": "stray"}, "sk": {"S": "stray"}})
-    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints, segments=2)
+    job = jobs.Job("count", models=[Person], session=job_spec, checkpoints=checkpoints, segments=2)
 
     done = job.count(executor="threads")
 
@@ -109,9 +93,9 @@ def test_what_no_model_knows_is_reported_and_ends_nothing(spec, session, checkpo
     assert failure.what.startswith("MappingError: ")
 
 
-def test_other_arguments_are_another_job(spec, session, checkpoints):
-    fill(session, things=0)
-    options = {"session": spec, "checkpoints": checkpoints, "segments": 2}
+def test_other_arguments_are_another_job(job_spec, job_session, checkpoints):
+    fill(job_session, things=0)
+    options = {"session": job_spec, "checkpoints": checkpoints, "segments": 2}
     jobs.Job("count", models=[Person], **options).count(executor="threads")
 
     with pytest.raises(jobs.OtherJob, match=r"where=Person.country == 'NO'; call job\.resume"):
@@ -121,20 +105,20 @@ def test_other_arguments_are_another_job(spec, session, checkpoints):
     assert jobs.Job("count", **options).resume().counts["Person"] == 20
 
 
-def test_a_job_is_resumed_with_the_sessions_that_it_was_begun_with(spec, session, tmp_path):
+def test_a_job_is_resumed_with_the_sessions_that_it_was_begun_with(job_spec, job_session, tmp_path):
     """Their names of tables above all: without them it would go on in other tables."""
     place = jobs.in_folder(tmp_path)
-    session.tables.delete(Thing)
+    job_session.tables.delete(Thing)
     with pytest.raises(jobs.JobFailed):
-        jobs.Job("count", models=[Thing], session=spec, checkpoints=place, segments=2).count(
+        jobs.Job("count", models=[Thing], session=job_spec, checkpoints=place, segments=2).count(
             executor="threads"
         )
-    session.tables.create(job_models.things)
-    session.save(Thing("a"))
+    job_session.tables.create(job_models.things)
+    job_session.save(Thing("a"))
 
-    other = jobs.SessionSpec(table_prefix="other-", endpoint_url=spec.endpoint_url)
+    other = jobs.SessionSpec(table_prefix="other-", endpoint_url=job_spec.endpoint_url)
     with pytest.raises(
-        jobs.OtherJob, match=f"table_prefix='{spec.table_prefix}', and not with 'oth"
+        jobs.OtherJob, match=f"table_prefix='{job_spec.table_prefix}', and not with 'oth"
     ):
         jobs.Job("count", session=other, checkpoints=place).resume(executor="threads")
     with pytest.raises(jobs.OtherJob, match="was begun with table_prefix="):
@@ -143,8 +127,8 @@ def test_a_job_is_resumed_with_the_sessions_that_it_was_begun_with(spec, session
     assert jobs.Job("count", checkpoints=place).resume(executor="threads").counts == {"Thing": 1}
 
 
-def test_a_job_that_was_not_begun_is_named(spec, session, checkpoints):
-    job = jobs.Job("nothing", models=[Person], session=spec, checkpoints=checkpoints)
+def test_a_job_that_was_not_begun_is_named(job_spec, job_session, checkpoints):
+    job = jobs.Job("nothing", models=[Person], session=job_spec, checkpoints=checkpoints)
     for ask in (job.resume, job.progress, job.status, job.failures, job.files, job.errors):
         with pytest.raises(jobs.NoSuchJob, match=r"there is no job 'nothing' in (table|folder)"):
             ask()
@@ -154,20 +138,20 @@ def test_a_job_that_was_not_begun_is_named(spec, session, checkpoints):
 ODD = ["a/b", "..", "Ä ö\n", "CON", "con", "x" * 200, "a#b%2F", " x"]
 
 
-def test_names_may_be_odd(spec, session, checkpoints):
-    session.save(Thing("a"))
+def test_names_may_be_odd(job_spec, job_session, checkpoints):
+    job_session.save(Thing("a"))
     for name in ODD:
-        job = jobs.Job(name, models=[Thing], session=spec, checkpoints=checkpoints, segments=1)
+        job = jobs.Job(name, models=[Thing], session=job_spec, checkpoints=checkpoints, segments=1)
         assert job.count(executor="threads").counts == {"Thing": 1}
 
-    assert jobs.list(checkpoints, session=spec) == sorted(ODD)
+    assert jobs.list(checkpoints, session=job_spec) == sorted(ODD)
 
 
 @pytest.mark.smoke
-def test_processes_count_as_threads_do(spec, session, checkpoints):
-    fill(session)
+def test_processes_count_as_threads_do(job_spec, job_session, checkpoints):
+    fill(job_session)
     job = jobs.Job(
-        "count", models=[Person], session=spec, checkpoints=checkpoints, segments=3, workers=2
+        "count", models=[Person], session=job_spec, checkpoints=checkpoints, segments=3, workers=2
     )
 
     done = job.count(where=Person.country == "SE")
@@ -175,16 +159,16 @@ def test_processes_count_as_threads_do(spec, session, checkpoints):
     assert done.counts == {"Person": 10}
 
 
-def test_an_executor_of_the_program_is_used_and_left_open(spec, session, checkpoints):
-    fill(session)
-    job = jobs.Job("count", models=[Thing], session=spec, checkpoints=checkpoints, segments=3)
+def test_an_executor_of_the_program_is_used_and_left_open(job_spec, job_session, checkpoints):
+    fill(job_session)
+    job = jobs.Job("count", models=[Thing], session=job_spec, checkpoints=checkpoints, segments=3)
     with ThreadPoolExecutor(2) as executor:
         assert job.count(executor=executor).counts == {"Thing": 100}
         assert executor.submit(int, "1").result() == 1
 
 
-def test_arguments_that_make_no_sense_are_refused(spec, checkpoints):
-    job = jobs.Job("count", models=[Person], session=spec, checkpoints=checkpoints)
+def test_arguments_that_make_no_sense_are_refused(job_spec, checkpoints):
+    job = jobs.Job("count", models=[Person], session=job_spec, checkpoints=checkpoints)
     with pytest.raises(ModelError, match="'processes', 'threads', an Executor"):
         job.count(executor="processors")
     with pytest.raises(ConditionError):
@@ -192,4 +176,4 @@ def test_arguments_that_make_no_sense_are_refused(spec, checkpoints):
     with pytest.raises(ConditionError, match="speaks of Thing, and the job is for Person"):
         job.count(where=Thing.n > 3)
     with pytest.raises(ModelError, match="models="):
-        jobs.Job("count", session=spec, checkpoints=checkpoints).count()
+        jobs.Job("count", session=job_spec, checkpoints=checkpoints).count()

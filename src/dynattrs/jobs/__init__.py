@@ -6,6 +6,7 @@ from dynattrs.jobs.checkpoints import Checkpoints as Checkpoints
 from dynattrs.jobs.differences import Difference as Difference
 from dynattrs.jobs.differences import Verified as Verified
 from dynattrs.jobs.errors import CheckpointsFailed as CheckpointsFailed
+from dynattrs.jobs.errors import FunctionFailed as FunctionFailed
 from dynattrs.jobs.errors import JobFailed as JobFailed
 from dynattrs.jobs.errors import JobForgotten as JobForgotten
 from dynattrs.jobs.errors import NoSuchJob as NoSuchJob
@@ -18,6 +19,7 @@ from dynattrs.jobs.job import Job as Job
 from dynattrs.jobs.job import list as list  # noqa: A004
 from dynattrs.jobs.progress import Progress as Progress
 from dynattrs.jobs.session_specs import SessionSpec as SessionSpec
+from dynattrs.jobs.work import Delete as Delete
 from dynattrs.jobs.work import Failure as Failure
 from dynattrs.jobs.work import FileEntry as FileEntry
 from dynattrs.jobs.work import JobRecord as JobRecord

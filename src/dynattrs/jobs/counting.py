@@ -34,7 +34,7 @@ class Counting:
     @classmethod
     def of(cls, models: Models, where: object) -> Counting:
         """The work of the verb's arguments."""
-        check_where(where, items_of(models, "count"))
+        check_where(where, items_of(models, "count", where))
         return cls(models, stated(where, "count(where=...)"))
 
     @classmethod
@@ -45,7 +45,8 @@ class Counting:
         return {"where": self.where}
 
     def source(self) -> TableScan:
-        return TableScan(items_of(self.models, "count"), condition_of(self.where), keys_only=True)
+        tables = items_of(self.models, "count", self.where)
+        return TableScan(tables, condition_of(self.where), keys_only=True)
 
     def check(self, session: Session) -> None:
         self.source()

@@ -90,6 +90,10 @@ class JobFailed(DynattrsError):
         )
 
 
+class FunctionFailed(DynattrsError):
+    """The function of `Job.apply` has raised an error, or made what cannot be stored."""
+
+
 class WorkersDied(DynattrsError):
     """The worker processes of a job end before any of them has done anything."""
 

@@ -277,6 +277,82 @@ class Job:
         )  # fmt: skip
         return self._do(work, executor)
 
+    def migrate(self, *, where: object = None, executor: AnyExecutor | None = None) -> Progress:
+        """Bring all items of the models to what the models would write today: upgrades, renamed attributes,
+        unique fields, index keys, kinds; as `Session.migrate` does. Items that cannot be brought up to date
+        are `failures()`.
+
+        Args:
+            where: A condition that only items of the model fulfil, as they are stored, where nothing tells
+                them from those of other models of the table; for a job on one model.
+            executor: As `count`'s.
+
+        Raises:
+            QueryError: The models have nothing to migrate; or nothing tells their items from others.
+            JobFailed: As `count`, and all else that it raises.
+        """
+        from dynattrs.jobs.migrating import Migrating
+
+        return self._do(Migrating.of(self._needed("migrate"), where), executor)
+
+    def apply(
+        self,
+        function: Callable[[Any], object],
+        *,
+        where: object = None,
+        tries: int = 10,
+        on_error: Literal["raise", "skip"] = "raise",
+        executor: AnyExecutor | None = None,
+    ) -> Progress:
+        """Change items by a function, which gets each as an object, and gives the changed object, None where
+        there is nothing to do, or `jobs.Delete`.
+
+        What it has changed is written by one UpdateItem under the condition that the version, or else every
+        changed attribute, is as it was read, and that *where* is true; so no update of another writer is
+        lost. Where one was faster, the item is read again, and the function called again.
+
+        Args:
+            function: Importable, and idempotent: of what it has made it makes the same again. It may be
+                called twice with an item, in whatever process.
+            where: A condition on fields of the models: which items it gets. The service evaluates it.
+            tries: How often an item is tried that others change all the time, until it is a failure.
+            on_error: What becomes of an item for which the function raises, or makes what cannot be stored:
+                `"raise"`: its segment fails there, and the job at the end, so that `resume()` goes on with
+                a better function; `"skip"`: it is one of `failures()`.
+            executor: As `count`'s.
+
+        Raises:
+            ModelError: The function cannot be imported by other processes.
+            JobFailed: As `count`, and all else that it raises.
+        """
+        from dynattrs.jobs.applying import Applying
+
+        models = self._needed("apply")
+        return self._do(Applying.of(models, function, where, tries, on_error), executor)
+
+    def delete(
+        self,
+        *,
+        where: object = None,
+        everything: bool = False,
+        executor: AnyExecutor | None = None,
+    ) -> Progress:
+        """Delete items with the guards of their unique values. With a condition each is deleted only if the
+        condition is still true then.
+
+        Args:
+            where: A condition on fields of the models: which items.
+            everything: Whether all are meant. One of the two must be said.
+            executor: As `count`'s.
+
+        Raises:
+            ModelError: Neither of the two is given, or both.
+            JobFailed: As `count`, and all else that it raises.
+        """
+        from dynattrs.jobs.deleting import Deleting
+
+        return self._do(Deleting.of(self._needed("delete"), where, everything), executor)
+
     # --- Its life -------------------------------------------------------------------------------
 
     def resume(self, *, executor: AnyExecutor | None = None) -> Progress:

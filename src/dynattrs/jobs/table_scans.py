@@ -36,12 +36,14 @@ class TableScan:
         where: What the service leaves out where it is false; None for nothing.
         consistent: Whether reads are consistent, which costs twice.
         keys_only: Whether nothing of an item is needed but what it is.
+        raw: Whether all is given that is there, and not only what the job is for.
     """
 
     tables: Sequence[OfTable]
     where: Condition | None = None
     consistent: bool = False
     keys_only: bool = False
+    raw: bool = False
 
     def segments(self, session: Session, wanted: int) -> int:
         return wanted * len(self.tables)
@@ -74,7 +76,8 @@ class TableScan:
                 asked["Limit"] = size
             response: dict[str, Any] = session._drive(_asked(asked))
             start = response.get("LastEvaluatedKey") or None
-            items, failures = _meant(table, response.get("Items", ()))
+            found = response.get("Items", [])
+            items, failures = (found, []) if self.raw else _meant(table, found)
             scanned = response.get("ScannedCount", len(items))
             units = float((response.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
             left -= scanned

@@ -20,11 +20,14 @@ class Described(Protocol):
 
 #: Each verb's class. They are imported when a job has that verb.
 VERBS: Final[dict[str, str]] = {
+    "apply": "dynattrs.jobs.applying:Applying",
     "copy": "dynattrs.jobs.copying:Copying",
     "count": "dynattrs.jobs.counting:Counting",
-    "verify": "dynattrs.jobs.verifying:Verifying",
+    "delete": "dynattrs.jobs.deleting:Deleting",
     "export": "dynattrs.jobs.exporting:Exporting",
     "import_": "dynattrs.jobs.importing:Importing",
+    "migrate": "dynattrs.jobs.migrating:Migrating",
+    "verify": "dynattrs.jobs.verifying:Verifying",
 }
 
 #: The verbs that write to tables, whose pages are bounded by what they may write as well.

@@ -78,8 +78,14 @@ class OfTable:
         return self.infos[0] if self._sieve is None else self._sieve.model_of(item)
 
 
-def items_of(models: Models, owner: str) -> list[OfTable]:
+def items_of(models: Models, owner: str, where: object = None) -> list[OfTable]:
     """The items that a job on some models is for, by their tables, in the order of the models.
+
+    Args:
+        models: The models and tables.
+        owner: Who asks, for messages.
+        where: What is stated of the items, in whatever form: then it says which are one model's, where
+            nothing else does.
 
     Raises:
         ModelError: There are none, one is no model, or nothing tells the items of one from another's.
@@ -93,7 +99,8 @@ def items_of(models: Models, owner: str) -> list[OfTable]:
         by_table[id(table)] = table, infos, whole or isinstance(each, Table)
     if not by_table:
         raise ModelError(owner, "models=[]: at least one model, or a Table, is expected")
-    return [_of_table(*each, owner) for each in by_table.values()]
+    told = where is not None and len(by_table) == 1 and len(models) == 1
+    return [_of_table(*each, owner, told=told) for each in by_table.values()]
 
 
 def check_where(where: object, tables: Sequence[OfTable]) -> Condition | None:
@@ -117,12 +124,14 @@ def check_where(where: object, tables: Sequence[OfTable]) -> Condition | None:
     return found
 
 
-def _of_table(table: Table, infos: list[ModelInfo], whole: bool, owner: str) -> OfTable:
+def _of_table(
+    table: Table, infos: list[ModelInfo], whole: bool, owner: str, *, told: bool
+) -> OfTable:
     if whole:
         every = [*infos, *(each for each in models_in(table) if each not in infos)]
         return OfTable(table, every, True, None, frozenset())
     ours = [*infos, *(sub for each in infos for sub in subclasses(each))]
-    for one in filter(told_by_nothing, ours):
+    for one in () if told else filter(told_by_nothing, ours):
         for other in filter(told_by_nothing, models_in(table)):
             if other not in ours or (other is not one and len(infos) > 1):
                 raise ModelError(

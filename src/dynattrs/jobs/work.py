@@ -33,6 +33,10 @@ _MOST_OF_A_PAGE: Final = 262_144
 MOST_FAILURES: Final = 2_000
 
 
+class Delete:
+    """What a function gives to `Job.apply` to say that the item is to be deleted: `return jobs.Delete`."""
+
+
 @attrs.frozen
 class At:
     """Where a step is, and which attempt at it this is. Files are named by it: no two attempts are equal.

@@ -102,6 +102,25 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     return Edit(info, obj, before, version_is(info, obj), guard, held=held)
 
 
+def between(old: Any, new: Any, *, also: Condition | None = None) -> Edit:
+    """The edit that makes *new* of *old*, which is as it was read; of frozen classes as well. The version
+    guards it; without one, what has changed must be stored as it was read.
+
+    Args:
+        old: An object, which stays as it is.
+        new: Another object of its class. It takes over what no class knows of the item.
+        also: What must be true of the item besides.
+    """
+    info = model_info(type(old))
+    if info.carries:
+        carry(new, carried_by(old))
+    version = version_is(info, old)
+    return Edit(
+        info, new, dumped(info, old), joined(version, also), guard=version is None,
+        held=dict(_holders(info, old)),
+    )  # fmt: skip
+
+
 def _version_of(info: ModelInfo, obj: Any) -> AttributeMap:
     """An object's version as it is now: it may have been saved since an edit of it failed."""
     if info.version is None:
@@ -176,7 +195,7 @@ def finish(core: Core, edit: Edit) -> Flow[None]:
     """
     edited = ended(core, edit)
     if edited is not None:
-        yield from _send(core, edited)
+        yield from send(core, edited)
         edited.settle()
 
 
@@ -192,7 +211,8 @@ def ended(core: Core, edit: Edit) -> Edited | None:
     if edit.renews:
         after = renewed(info, edit.before, info.mapper.current(info, edit.before), after)
     if after != edit.before and core.saves_through_hooks(info) and not edit.renews:
-        core.before_save(info, obj)
+        obj = core.before_save(info, obj)
+        edit = attrs.evolve(edit, obj=obj)  # another one where it is frozen
         after = dumped(info, obj)
     if key_in(info, edit.before) != key_in(info, after):
         carried = carried_by(obj).key  # that one its template can read
@@ -224,7 +244,7 @@ def ended(core: Core, edit: Edit) -> Edited | None:
     return Edited(edit, after, changes, own_actions, encoded, size)
 
 
-def _send(core: Core, edited: Edited) -> Flow[None]:
+def send(core: Core, edited: Edited) -> Flow[None]:
     """Send the update of an edit: once more where the item has what was read in another form, or lacks what
     the changes are in.
     """

@@ -42,13 +42,13 @@ def delete_all(query: QueryVerbs[Any]) -> Flow[int]:
     found = keys._plan()
     accepts: Accepts | None = None
     if old:
-        check_deletes(found, old)
+        check_deletes([each.filter for each in found.requests], old)
         accepts = reader.check if query._on_error == "raise" else keys._tried
     pages = keys._pages(found)
     return (yield from delete_found(query._handle, infos, found, pages, accepts))
 
 
-def check_deletes(found: Plan, infos: Sequence[ModelInfo]) -> None:
+def check_deletes(filters: Sequence[Condition | None], infos: Sequence[ModelInfo]) -> None:
     """Refuse to delete by a filter that an item of an older schema would answer otherwise than today.
 
     Raises:
@@ -58,7 +58,6 @@ def check_deletes(found: Plan, infos: Sequence[ModelInfo]) -> None:
     if info is None:
         return
     plain = {*info.table.key, info.table.ttl_attribute, GUARD_ATTRIBUTE}
-    filters = [each.filter for each in found.requests]
     unsure = [
         each
         for each in filters
@@ -102,18 +101,31 @@ def delete_found(
     yield from owner._settle_open()
     buffer = Buffer()
     again, held = asked_again(infos, found)
-    gathering = _gather(owner, infos, pages, buffer, None if held else again, accepts)
+    gathering = gather_found(owner, infos, pages, buffer, None if held else again, accepts)
     return (yield from batch.gathered(owner._core, buffer, gathering))
 
 
-def _gather(
+def gather_found(
     owner: Owner,
     infos: Sequence[ModelInfo],
     pages: Pages,
     buffer: Buffer,
-    unasked: Condition | None,
-    accepts: Accepts | None,
+    unasked: Condition | None = None,
+    accepts: Accepts | None = None,
 ) -> Flow[int]:
+    """Gather the deletes of the items of some pages, as `delete_found`, into a buffer.
+
+    Args:
+        owner: The session or batch.
+        infos: The models.
+        pages: What was found.
+        buffer: Takes the deletes.
+        unasked: What must still be true of each item; then they go one by one.
+        accepts: Says which are deleted; None for all.
+
+    Returns:
+        How many.
+    """
     core, count = owner._core, 0
     info, guard = infos[0], of_kind(*infos)
     if unasked is not None:

@@ -98,20 +98,24 @@ class MigratedItems:
             )
 
     def filter(self, parameters: Message) -> None:
-        """Let the service leave out what is not meant, and what is up to date. Whether an item has its
-        guards, and its index keys as they are declared, cannot be seen.
+        """Let the service leave out what is not meant, and what is up to date."""
+        found = self.asked()
+        if found is None:
+            return
+        placeholders = Placeholders()
+        parameters["FilterExpression"] = render(found, placeholders, "filter")
+        placeholders.into(parameters)
+
+    def asked(self) -> Condition | None:
+        """What the service can see of what is meant and not up to date; None for nothing. Whether an item
+        has its guards, and its index keys as they are declared, it cannot see.
         """
         where = None if isinstance(self.where, Constant) else self.where
         unseen = self.info.guarding or any(
             each.index_keys for each in (self.info, *subclasses(self.info))
         )
         outdated = None if unseen else self._outdated()
-        found = joined(where, outdated)
-        if found is None:
-            return
-        placeholders = Placeholders()
-        parameters["FilterExpression"] = render(found, placeholders, "filter")
-        placeholders.into(parameters)
+        return joined(where, outdated)
 
     def _outdated(self) -> Condition:
         conditions: list[Condition] = []

@@ -182,7 +182,7 @@ def migrate(
         rewritten = failed = 0
         for item in page.get("Items", ()):
             try:
-                rewritten += yield from _migrated(core, items, item)
+                rewritten += yield from migrated(core, items, item)
             except (AlreadyTaken, ConditionFailed, MappingError) as error:
                 if on_error == "raise":
                     raise
@@ -203,7 +203,14 @@ def migrate(
     return done
 
 
-def _migrated(core: Core, items: MigratedItems, item: AttributeMap) -> Flow[bool]:
+def migrated(core: Core, items: MigratedItems, item: AttributeMap) -> Flow[bool]:
+    """Bring one item up to date, guards included, if it is one of *items*; whether that was needed.
+
+    Raises:
+        MappingError: It cannot be read, or nothing tells of which model it is.
+        AlreadyTaken: Another item has a value of it that is unique.
+        ConditionFailed: Others change it all the time.
+    """
     own = items.model_of(item)
     if own is None:
         return False
@@ -224,10 +231,15 @@ def _check_arguments(
         raise QueryError(
             f"migrate(on_error={on_error!r}): 'raise', 'skip' or a function is expected"
         )
-    may_differ = any(each.evolves or each.index_keys for each in (info, *subclasses(info)))
-    if not info.guarding and not may_differ and info.table.discriminator is None:
+    if not may_be_outdated(info):
         raise QueryError(
             f"migrate({info.name}): it has no upgrades, no renamed attributes, no unique fields and no "
             f"index keys made of fields, so all its items are as they would be written"
         )
     info.mapper.model_codec(info.cls)  # what is wrong with the model is said before any request
+
+
+def may_be_outdated(info: ModelInfo) -> bool:
+    """Whether there may be items of a model that are stored otherwise than it would write them."""
+    may_differ = any(each.evolves or each.index_keys for each in (info, *subclasses(info)))
+    return bool(info.guarding) or may_differ or info.table.discriminator is not None
