@@ -528,3 +528,41 @@ def test_a_foreign_parquet_is_read_by_the_types_of_the_fields() -> None:
     parquet.write_table(pa.table({"yaer": [1]}), wrong)
     assert "found 'yaer'; remove or rename that column" in problem_of(wrong.getvalue(), "x.parquet")
     assert "expected a parquet file" in problem_of(b"PAR1 no", "x.parquet")
+
+
+# --- Values that are not for files ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_encrypted_and_large_values_stay_as_they_are_stored(name: str) -> None:
+    """A file shows no secret, and says where in S3 a value is."""
+    pytest.importorskip("cryptography")
+    if name == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    from dynattrs.encryption import Encrypted, StaticKeys
+    from dynattrs.s3 import InS3, Large
+
+    keys = StaticKeys({"k": b"x" * 32})
+
+    @model("documents")
+    class Document:
+        id: str = partition_key()
+        text: Annotated[Large[str], InS3("bucket", above=10)]
+        secret: Annotated[str | None, Encrypted(keys)] = None
+
+    info = model_info(Document)
+    item = info.mapper.dump(Document("1", Large("short"), "psst"))
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS[name], found.write, Columns(Document))
+    assert writer.items([item]) == [None]
+    writer.end()
+
+    [row] = rows_of(found.getvalue(), f"x.{name}", (Document,))
+
+    assert b"psst" not in found.getvalue()
+    assert isinstance(row, Row)
+    assert row.item == item
+    # What the item has room for stays in it, as it would where another program has written it.
+    [large] = rows_of('{"id": "1", "text": "longer than ten bytes"}', "x.jsonl", (Document,))
+    assert isinstance(large, Row)
+    assert large.item == {"id": {"S": "1"}, "text": {"S": "longer than ten bytes"}}

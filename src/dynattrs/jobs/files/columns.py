@@ -25,7 +25,7 @@ from dynattrs.mapper.codec import Codec, Refused
 from dynattrs.mapper.equality import as_written, comparable, same
 from dynattrs.mapper.plain_items import item_of_fields
 from dynattrs.mapper.upgrades import is_outdated
-from dynattrs.schema.model_info import ENCRYPTED, ModelInfo, model_info
+from dynattrs.schema.model_info import ENCRYPTED, IN_S3, ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: The column of what has no column.
@@ -46,7 +46,7 @@ class Column:
         attribute: What it is stored as.
         codec: How it is stored.
         tag: The type of its values where text says them: S, N, B or BOOL; None where they are JSON text.
-        hidden: Whether its values stand in the rest only: they are encrypted.
+        hidden: Whether its values stand in the rest only: they are encrypted, or may be in S3.
         empty: Whether an empty cell of a foreign file means an empty text.
         null: Whether NULL and nothing are one: what the field is then is None.
     """
@@ -171,21 +171,18 @@ class Columns:
             ) from None
         if info.versioned:
             item.setdefault(info.schema_attribute, {"N": str(info.schema_version)})
-        made = info.mapper.dump(info.mapper.load(item, info.cls))
-        return {**made, **rest}
+        return {**info.mapper.dump(info.mapper.load(item, info.cls)), **rest}
 
 
 def _column(name: str, info: ModelInfo, model: Codec) -> Column:
     codec = (model.fields or {})[name]
     tag = codec.tag if codec.tag in ("S", "N", "B", "BOOL") and not codec.is_set else None
-    if codec.packed == ENCRYPTED:
-        tag = "B"
     return Column(
         name,
         info.names[name],
         codec,
         tag,
-        hidden=codec.packed == ENCRYPTED,
+        hidden=codec.packed in (ENCRYPTED, IN_S3),
         empty=tag == "S" and not codec.optional and name in model.required,
         null=name in model.sparse,
     )

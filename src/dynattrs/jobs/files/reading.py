@@ -303,14 +303,14 @@ class _Kinds:
         said = json.loads(text)
         table = self._table
         names = (*table.key, *((table.discriminator,) if table.discriminator else ()))
-        stored: AttributeMap = {
+        key: AttributeMap = {
             name: {table.type_of(name) if name in table.key else "S": str(said[name])}
             for name in names
             if name in said
         }
         found = None
-        if stored:
-            found = declared_model_of(table, stored, self._infos)
+        if key:
+            found = declared_model_of(table, key, self._infos)
         if found is None or not any(issubclass(found.cls, each.cls) for each in self._infos):
             known = " or ".join(each.name for each in self._infos)
             raise BadLine(
