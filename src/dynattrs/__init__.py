@@ -78,6 +78,7 @@ from dynattrs.session.session import Batch as Batch, Measure as Measure, Session
 from dynattrs.wire.exchange import Stats as Stats
 
 if TYPE_CHECKING:
+    from dynattrs.frames.errors import BadRow as BadRow
     from dynattrs.expressions.functions import (
         all_of as all_of,
         any_of as any_of,
@@ -189,6 +190,7 @@ else:
                 "Action", "Put", "add", "delete", "if_not_exists", "list_append", "on_insert",
                 "put", "remove", "set_",
             ),
+            "dynattrs.frames.errors": ("BadRow",),
             "dynattrs.models.partial": ("Partial",),
             "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
             "dynattrs.models.sizes": ("item_size",),

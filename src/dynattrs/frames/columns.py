@@ -13,12 +13,12 @@ import enum
 from array import array
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal, Inexact
-from typing import Annotated, Any, Final, get_args
+from typing import Any, Final
 
 import pyarrow as pa
 
+from dynattrs.frames.cells import inside_of
 from dynattrs.late_classes import frozen
-from dynattrs.mapper.annotations import ENCRYPTION, CompressedMark, Json
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import (
@@ -37,9 +37,6 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import TEXTS
-
-# To checkers an annotation is no value.
-_ANNOTATED: Final[Any] = Annotated
 
 INSTANT: Final = pa.timestamp("us", "UTC")
 #: 20 digits before the point and 18 after it; as ints are up to 38 of them.
@@ -281,16 +278,6 @@ class _Maker:
             self._under_way.discard(codec)
         names = [name for name, _ in members]
         return _struct(members, lambda value: ((name, getattr(value, name)) for name in names))
-
-
-def inside_of(mapper: Any, codec: Codec) -> Any:
-    """The codec of what is packed into one attribute."""
-    inner, *marks = get_args(codec.type)
-    packed = [mark for mark in marks if mark is Json or isinstance(mark, CompressedMark)]
-    for mark in marks:
-        if mark not in packed and type(mark).__module__ != ENCRYPTION:
-            inner = _ANNOTATED[inner, mark]
-    return (mapper.in_json if packed else mapper).codec(inner)
 
 
 # --- Values -------------------------------------------------------------------------------------

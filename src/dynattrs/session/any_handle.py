@@ -7,17 +7,24 @@ and `AsyncSession`, or that have overloads of their own, are declared in both, a
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from dynattrs.deferral import deferred
+from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.verbs import ReadVerbs
 from dynattrs.operations.writing.verbs import WriteVerbs
 from dynattrs.wire.exchange import Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dynattrs.frames import saving
+    from dynattrs.operations.reading.projections import OnError
     from dynattrs.operations.writing.edits import Edit
+    from dynattrs.operations.writing.ledger import Progress
     from dynattrs.session import shown
 else:
+    saving = deferred("dynattrs.frames.saving")
     shown = deferred("dynattrs.session.shown")
 
 A = TypeVar("A")
@@ -74,6 +81,44 @@ class AnyHandle(WriteVerbs, ReadVerbs):
             UnsentWrites: Through a batch: earlier writes have failed for good.
         """
         raise NotImplementedError
+
+    @verb
+    def save_frame(
+        self,
+        model: type[object],
+        frame: object,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+        on_error: OnError = "raise",
+        unknown: Literal["forbid", "drop"] = "forbid",
+    ) -> Flow[int]:
+        """Save the rows of a frame as objects of a model, as `save_all` saves objects.
+
+        Columns are fields, by their names in Python. A missing value, which is a null, and in pandas NaN,
+        NaT and NA as well, is None where the field is optional, else its default. The page *Frames* of the
+        guide says what cells become.
+
+        Args:
+            model: The model.
+            frame: A DataFrame of pandas or Polars; a table, record batch or reader of pyarrow, or what else
+                gives a stream of Arrow (`__arrow_c_stream__`).
+            on_progress: As `save_all` takes it.
+            on_error: What to do with a row that is not an object of the model: `"raise"` a `BadRow`, when
+                the rows before it are stored (through a batch they are gathered); `"skip"` it; or a function
+                that gets the `BadRow`, after which the next row is taken.
+            unknown: What to do with columns that are not fields: `"forbid"` or `"drop"` them.
+
+        Returns:
+            How many rows were saved.
+
+        Raises:
+            BadRow: A value does not fit its field, and *on_error* is `"raise"`. It names the row and the
+                column.
+            QueryError: Before anything is written: a column is not a field, or a field without a default has
+                no column; or *frame* is none.
+            UnsentWrites: As `save_all`.
+        """
+        return (yield from saving.save_frame(self, model, frame, on_progress, on_error, unknown))
 
     def delete(self, *args: Any, **options: Any) -> Any:
         """Delete an object's item, or the one with a key: `delete(song)`, `delete(Song, key)`.

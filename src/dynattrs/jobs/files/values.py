@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dynattrs.frames.columns import inside_of
+from dynattrs.frames.cells import inside_of
 from dynattrs.jobs.files.columns import from_json_text
 from dynattrs.mapper import numbers
 from dynattrs.mapper.codec import Codec, KeyedMapShape, OptionalShape, TupleShape

@@ -165,11 +165,18 @@ class WriteVerbs(Owner):
                 `AlreadyTaken` where another item has a unique value. What was not taken from
                 *objects* any more is not in it.
         """
+        yield from self._save_each(objects, on_progress, on_error)
+
+    def _save_each(
+        self,
+        objects: Iterable[Instance],
+        on_progress: Callable[[Progress], object] | None,
+        on_error: OnError,
+    ) -> Flow[None]:
+        """As `save_all`."""
         self._check_writable()
         if on_error not in ("raise", "skip") and not callable(on_error):
-            raise QueryError(
-                f"save_all(on_error={on_error!r}): write 'raise', 'skip' or a function"
-            )
+            raise QueryError(f"on_error={on_error!r}: write 'raise', 'skip' or a function")
         own = buffers.Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
         yield from self._settle_open()
