@@ -19,6 +19,7 @@ from dynattrs import (
     Mapper,
     MappingError,
     ModelError,
+    Table,
     contains,
     exists,
     field,
@@ -115,13 +116,51 @@ def test_arguments_that_make_no_sense_are_refused() -> None:
         _ = InS3(lambda: "").bucket
 
 
-def test_no_index_nor_unique_field_is_kept_in_s3() -> None:
+def test_no_key_nor_unique_field_nor_version_is_kept_in_s3() -> None:
     with pytest.raises(ModelError, match="a unique field is not kept in S3"):
 
         @model("wrong")
-        class Wrong:
+        class Unique:
             id: str = partition_key()
             value: Annotated[Large[str], InS3("b")] = field(unique=True)
+
+    with pytest.raises(ModelError, match=r"a version is an int; this is an int .* in a Large"):
+
+        @model("wrong")
+        class Versioned:
+            id: str = partition_key()
+            value: Annotated[Large[int], InS3("b")] = field(version=True)
+
+    with pytest.raises(ModelError, match=r"a partition key is stored as text.*in a Large"):
+
+        @model("wrong")
+        class Keyed:
+            id: Annotated[Large[str], InS3("b")] = partition_key()
+
+    with pytest.raises(ModelError, match="expected a field that is not kept in S3"):
+
+        @model(Table("wrong", partition_key="pk"), pk="X#{value}")
+        class Computed:
+            value: Annotated[Large[str], InS3("b")]
+
+    with pytest.raises(ModelError, match="a default that cannot be changed in place"):
+
+        @model("wrong")
+        class Shared:
+            id: str = partition_key()
+            value: Annotated[Large[str], InS3("b")] = Large("")
+
+
+def test_anything_is_kept_in_s3_but_none() -> None:
+    @model("things")
+    class Thing:
+        id: str = partition_key()
+        value: Annotated[Large[Any] | None, InS3("b", above=10)] = None
+
+    assert read(Thing("a", Large([1, {"b": b"x" * 20}]))).value == Large([1, {"b": b"x" * 20}])
+    with pytest.raises(MappingError, match="a field without one is None itself"):
+        mapper.dump(Thing("a", Large(None)))
+    assert mapper.load({"id": {"S": "a"}, "value": {"NULL": True}}, Thing).value is None
 
 
 # --- Stored forms -------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import TEXTS
+from dynattrs.schema.model_info import IN_S3
 
 INSTANT: Final = pa.timestamp("us", "UTC")
 #: 20 digits before the point and 18 after it; as ints are up to 38 of them.
@@ -128,6 +129,8 @@ class _Maker:
             return Column(pa.string(), lambda value: plain_json(codec.dump(value)))
         if isinstance(codec.shape, OptionalShape):
             return self.of(codec.shape.inner, wanted)
+        if codec.packed == IN_S3:  # it says where the value is
+            return _text_of(codec)
         if codec.packed:
             return self.of(inside_of(self._mapper, codec), wanted)
         if codec.wrapped is not None:

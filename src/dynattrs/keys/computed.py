@@ -27,7 +27,7 @@ from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.mapper.size import value_size
 from dynattrs.schema.field_rules import refused_in_key
-from dynattrs.schema.model_info import OPAQUE, KeyField, rules_at, why_not_compared
+from dynattrs.schema.model_info import OPAQUE, KeyField, never, rules_at, why_not_compared
 from dynattrs.schema.slot_styles import (
     DATE,
     ID,
@@ -225,7 +225,7 @@ class ModelKeys:
         # What a user's hooks store is taken for text, and checked every time.
         if codec.packed in OPAQUE:
             why = why_not_compared(codec.packed)
-            raise Unfit(f"a field that is not {codec.packed.split()[0]}", f"{{{name}}}", why)
+            raise Unfit(f"a field that is not {never(codec.packed)}", f"{{{name}}}", why)
         kinds = frozenset({"S"}) if codec.tags == ANY else codec.tags
         kind = next(iter(kinds)) if len(kinds) == 1 else None
         types: set[Any] = set() if codec.tags == ANY else self.mapper.types_of(codec.type)

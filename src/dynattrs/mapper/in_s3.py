@@ -29,7 +29,7 @@ from dynattrs import limits, utf8
 from dynattrs.deferral import deferred
 from dynattrs.errors import DynattrsError, ModelError
 from dynattrs.mapper.annotations import CodecsOf, arms, show_type
-from dynattrs.mapper.codec import Codec, Refused, Trail, names_of, parts_inside, show
+from dynattrs.mapper.codec import Codec, OptionalShape, Refused, Trail, names_of, parts_inside, show
 from dynattrs.mapper.containers import optional_codec
 from dynattrs.mapper.departures import Kept, Place, Waiting, digest_of, is_map, place_of
 from dynattrs.mapper.equality import comparable
@@ -300,7 +300,7 @@ def large_codec(codecs: CodecsOf, type_: object) -> Codec:
             "InS3 without Encrypted", show_type(type_),
             "let the bucket encrypt its objects with a KMS key, or encrypt the bytes before they are saved",
         )  # fmt: skip
-    if inner.optional:
+    if isinstance(inner.shape, OptionalShape):
         raise Refused(
             "Large[T] | None",
             f"{show_type(some[0])}",
@@ -323,6 +323,8 @@ def _codec(type_: object, inner: Codec, mark: InS3, content: object) -> Codec:
         if value.place is not None:
             return {"M": Kept(value._map or {}, mark)}
         stored = dump_inner(value._value)
+        if "NULL" in stored:
+            raise Refused("a value in the Large", "None", "a field without one is None itself")
         if not is_map(stored):
             if _size(stored) <= mark.above:
                 return stored
@@ -343,7 +345,7 @@ def _codec(type_: object, inner: Codec, mark: InS3, content: object) -> Codec:
         waiting = value.get("B")
         if type(waiting) is Waiting:  # of an item that is only being made
             return Large(load_inner(_value_of(waiting.kind, waiting.data)))
-        if not inner._accepts(value):
+        if "NULL" in value or not inner._accepts(value):
             raise Refused(
                 f"{names_of(inner.tags)}, or a map that says where in S3 it is", "another map"
             )

@@ -23,6 +23,7 @@ from dynattrs.mapper.codec import ANY, Codec, Refused, as_model_error, under
 from dynattrs.mapper.hints import Undefined, field_type_now
 from dynattrs.schema.field_rules import refused_in_key
 from dynattrs.schema.model_info import (
+    IN_S3,
     METADATA_KEY,
     OPAQUE,
     FieldOptions,
@@ -137,7 +138,8 @@ class DeclaredFields:
         codec = self._known_codec(name)
         if codec is None:
             return
-        if self._mapper.types_of(field_type_now(self.cls, name)) != {type_}:
+        given = field_type_now(self.cls, name)
+        if codec.packed == IN_S3 or self._mapper.types_of(given) != {type_}:
             raise self.error(f"{role} is {what}; this is {codec.expected}", name)
 
     def _codec(self, name: str) -> Codec | None:

@@ -32,7 +32,10 @@ class ObjectRefused(InvalidRequest):
     def _remedy(self) -> str:
         if self.code == "NoSuchBucket":
             return "; check InS3(bucket), and the session's region, endpoint and s3_client"
-        return "; check the bucket, its policy, and the permissions of the credentials"
+        return (
+            "; check the bucket, its policy, the permissions of the credentials, and whether S3 is at the "
+            "session's endpoint: s3_client= names another client"
+        )
 
 
 class ObjectMissing(ObjectRefused):
