@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
 import pytest
 
 import copied_models
 from copied_models import EARLY, Note, Order, Person, shop
-from dynattrs import ModelError, NoSuchTable, Session, jobs
+from dynattrs import ConditionFailed, ModelError, NoSuchTable, Session, jobs
+from dynattrs.jobs.copying import Copying
+from dynattrs.jobs.work import At, Limits
 
 pytestmark = pytest.mark.threads_only("a job's parent is no coroutine")
 
@@ -406,3 +411,94 @@ def test_a_copy_keeps_to_its_rate(here: Session, there: Session, job: Any, spec_
 
     assert done.write_units == 120
     assert time.monotonic() - began > 0.8
+
+
+# --- What goes wrong --------------------------------------------------------------------------------
+
+LOST = {"response": {"abort_bytes": 0}}
+
+
+@pytest.mark.smoke
+def test_lost_replies_and_throttling_lose_nothing_and_copy_nothing_twice(
+    here: Session, there: Session, job: Any, spec_of: Any, faults: Any
+) -> None:
+    fill(here)
+    to = attrs.evolve(spec_of(THERE), endpoint_url=faults.endpoint)
+    for overwrite in ("absent", "always"):
+        faults.set(
+            {"operation": "BatchWriteItem", "times": 2, **LOST},
+            {"operation": "PutItem", "times": 4, "probability": 0.3, **LOST},
+            {"operation": "TransactWriteItems", "times": 2, **LOST},
+            {
+                "operation": "PutItem", "times": 2,
+                "error": {"code": "ProvisionedThroughputExceededException", "status": 400},
+            },
+        )  # fmt: skip
+
+        done = job().copy(to, overwrite=overwrite, executor="threads")
+
+        assert sum(done.counts.values()) == 103
+        assert done.failures == 0
+        assert len(faults.fired) >= 2
+        assert stored(there) == stored(here)
+        faults.set({"operation": "BatchGetItem", "times": 3, **LOST})
+        assert job().verify(to, executor="threads").equal
+
+
+def test_a_step_that_is_done_twice_and_half_is_done_once(
+    here: Session, there: Session, job: Any, spec_of: Any
+) -> None:
+    fill(here)
+    for overwrite in ("always", "absent"):
+        work = Copying.of((shop,), spec_of(THERE), overwrite, None)
+        at = At("a", "run", 0, 1, 0, 1, "attempt")
+        pages = [*work.source().pages(here, 0, 1, None, Limits(items=50, page_items=20))]
+        half = work.begin(here, at)
+        half.page(pages[0])
+        half.abandon()
+        for _ in range(2):
+            step = work.begin(here, at)
+            for page in pages:
+                step.page(page)
+            counts = step.end().counts
+        assert len(pages) == 3
+        if overwrite == "absent":
+            assert counts.keys() <= {"unchanged", "guards"}
+
+        done = job().copy(spec_of(THERE), overwrite=overwrite, executor="threads")
+
+        assert stored(there) == stored(here)
+        assert sum(done.counts.values()) == 103
+
+
+def test_a_writer_beside_a_copy_of_what_is_newer_loses_nothing(
+    here: Session, there: Session, job: Any, spec_of: Any
+) -> None:
+    for session in (here, there):
+        session.save_all(Person(str(n), f"{n}@example.com") for n in range(30))
+    for n in range(30):
+        here.save(here.get_one(Person, str(n)))  # version 2
+    added, stop = [0] * 30, threading.Event()
+
+    def write() -> None:
+        with spec_of(THERE).session() as session:
+            while not stop.is_set():
+                for n in range(30):
+                    person = session.get_one(Person, str(n))
+                    person.tags.add(f"t{len(person.tags)}")
+                    with contextlib.suppress(ConditionFailed):
+                        session.save(person)
+                        added[n] = person.version or 0
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = job(Person).copy(spec_of(THERE), overwrite="newer", executor="threads")
+    finally:
+        stop.set()
+        writer.join()
+
+    assert done.failures == 0
+    for n in range(30):
+        # What the writer was told is stored is stored, or a newer version of it.
+        assert (there.get_one(Person, str(n)).version or 0) >= max(2, added[n])
