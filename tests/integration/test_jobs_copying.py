@@ -418,7 +418,6 @@ def test_a_copy_keeps_to_its_rate(here: Session, there: Session, job: Any, spec_
 LOST = {"response": {"abort_bytes": 0}}
 
 
-@pytest.mark.smoke
 def test_lost_replies_and_throttling_lose_nothing_and_copy_nothing_twice(
     here: Session, there: Session, job: Any, spec_of: Any, faults: Any
 ) -> None:
