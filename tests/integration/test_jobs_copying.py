@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import attrs
@@ -66,8 +72,13 @@ def put(session: Session, **item: Any) -> None:
 
 
 def stored(session: Session) -> dict[Any, Any]:
-    found = session.client.scan(TableName=session._core.table_name(shop), ConsistentRead=True)
-    return {(item["pk"]["S"], item["sk"]["S"]): item for item in found["Items"]}
+    name, items, start = session._core.table_name(shop), {}, {}
+    while True:
+        found = session.client.scan(TableName=name, ConsistentRead=True, **start)
+        items |= {(item["pk"]["S"], item["sk"]["S"]): item for item in found["Items"]}
+        if "LastEvaluatedKey" not in found:
+            return items
+        start = {"ExclusiveStartKey": found["LastEvaluatedKey"]}
 
 
 def fill(session: Session, *, stray: bool = True) -> None:
@@ -501,3 +512,55 @@ def test_a_writer_beside_a_copy_of_what_is_newer_loses_nothing(
     for n in range(30):
         # What the writer was told is stored is stored, or a newer version of it.
         assert (there.get_one(Person, str(n)).version or 0) >= max(2, added[n])
+
+
+PROGRAM = """
+import json, sys
+from dynattrs import jobs
+import copied_models
+
+if __name__ == "__main__":
+    here, there, folder, overwrite = json.loads(sys.argv[1])
+    job = jobs.Job(
+        "copy", models=[copied_models.shop], session=jobs.SessionSpec(**here),
+        checkpoints=jobs.in_folder(folder), segments=4, workers=2, write_units=600,
+    )
+    print("begun", flush=True)
+    print(job.copy(jobs.SessionSpec(**there), overwrite=overwrite, executor="threads"), flush=True)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not hasattr(os, "kill"), reason="this system kills otherwise")
+@pytest.mark.parametrize("overwrite", ["always", "absent"])
+def test_a_copy_that_is_killed_again_and_again_is_equal_in_the_end(
+    here: Session, there: Session, spec_of: Any, tmp_path: Any, job: Any, overwrite: str
+) -> None:
+    here.save_all(Order(str(n % 50), n, changed=EARLY) for n in range(2000))
+    for n in range(40):
+        here.save(Person(str(n), f"{n}@example.com"))
+    sides = [spec_of(HERE).describe(), spec_of(THERE).describe()]
+    arguments = json.dumps([*sides, str(tmp_path / "checkpoints"), overwrite])
+    command = [sys.executable, "-c", PROGRAM, arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(copied_models.__file__).parent)}
+    instants = Random(7)
+
+    for killed in range(11):
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            try:
+                said, _ = process.communicate(
+                    timeout=instants.uniform(0.1, 1) + 60 * (killed == 10)
+                )
+            except subprocess.TimeoutExpired:
+                process.kill()
+                continue
+        break
+
+    assert killed > 1
+    assert "finished, 4 of 4 segments" in said
+    assert stored(there) == stored(here)
+    assert job().verify(spec_of(THERE), executor="threads").equal
