@@ -52,11 +52,9 @@ def ranks(items: Any) -> list[int]:
 
 WAYS: dict[str, Callable[[Session], Any]] = {
     "table": lambda s: s.scan(Cut),
-    "small pages": lambda s: s.scan(Cut).page_size(7),
     "filter": lambda s: s.scan(Cut).where(Cut.rank >= 20).page_size(10),
     "index": lambda s: s.scan(Cut).using("by-kind"),
-    "consistent": lambda s: s.scan(Cut).consistent(),
-    "skipped": lambda s: s.scan(Cut).on_error("skip"),
+    "consistent, skipped": lambda s: s.scan(Cut).consistent().on_error("skip"),
 }
 
 

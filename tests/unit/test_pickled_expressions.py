@@ -26,6 +26,8 @@ from dynattrs import (
     set_,
     size,
 )
+from dynattrs.jobs.which_items import names_of
+from foreign_model import Invoice
 from pickled_models import ACTIONS, CONDITIONS, PATHS, Label, Song
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
@@ -64,6 +66,23 @@ def test_another_process_has_them_too(tmp_path: File):
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
+
+
+def test_workers_of_jobs_map_what_is_mapped():
+    names = names_of([Invoice, Song], "Job")
+    assert names == ("foreign_model:Invoice@pickled_models", "pickled_models:Song")
+    program = (
+        "import sys; from dynattrs.jobs.which_items import models_of; "
+        "print([each.__name__ for each in models_of(sys.argv[1:], 'Job')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(File(__file__).parents[1])}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, *names],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stdout == "['Invoice', 'Song']\n", done.stderr
 
 
 def test_paths_of_fields_are_the_same_objects():

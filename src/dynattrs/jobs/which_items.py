@@ -6,6 +6,8 @@ A model in a job stands for its items and those of its subclasses; a `Table` for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -148,7 +150,8 @@ def _of_table(
 
 
 def names_of(models: Models, owner: str) -> tuple[str, ...]:
-    """The importable names of models and tables.
+    """The importable names of models and tables; `app.invoices:Invoice@app.tables` of a class that another
+    module has mapped, which worker processes import as well.
 
     Raises:
         ModelError: One has none, or is neither.
@@ -158,8 +161,9 @@ def names_of(models: Models, owner: str) -> tuple[str, ...]:
         if isinstance(each, Table):
             found.append(table_name(each, owner))
         else:
-            model_info(each)  # says what is wrong with it
-            found.append(importable_name(each, owner))
+            home = model_info(each).mapped_in
+            name = importable_name(each, owner)
+            found.append(f"{name}@{home}" if home else name)
     return tuple(found)
 
 
@@ -171,7 +175,11 @@ def models_of(names: Sequence[str], owner: str) -> list[type[Any] | Table]:
     """
     found: list[type[Any] | Table] = []
     for name in names:
-        each = imported(name, owner)
+        path, _, home = name.partition("@")
+        each = imported(path, owner)
+        if home and info_of(each) is None:
+            with suppress(ImportError):
+                import_module(home)
         if not isinstance(each, Table) and info_of(each) is None:
             raise ModelError(owner, f"{name!r} is {each!r}, and a model or a Table is expected")
         found.append(each)
