@@ -42,6 +42,7 @@ CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
 MOST_CASES = 4  # of one test on one engine, in a run without `--full`
+SHRINKING_SECONDS = 15
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.
@@ -139,22 +140,37 @@ def pytest_configure(config: pytest.Config) -> None:
         # The default of the argument, so that `Session(fast=True)` still is what it says.
         Session.__init__.__kwdefaults__["fast"] = False
     try:
-        from hypothesis import HealthCheck, settings
+        from hypothesis import HealthCheck, Phase, settings
+        from hypothesis.internal.conjecture import engine
     except ImportError:  # tests/unit needs pytest only
         return
     slow = [HealthCheck.too_slow]
-    settings.register_profile("small", max_examples=5, deadline=None, database=None)
-    settings.register_profile("full", max_examples=50, deadline=None, database=None)
+    usual: dict[str, Any] = {
+        "deadline": None,
+        "database": None,
+        # To say which lines matter takes longer than to find an example that fails.
+        "phases": [phase for phase in Phase if phase is not Phase.explain],
+    }
+    settings.register_profile("small", max_examples=5, **usual)
+    settings.register_profile("full", max_examples=50, **usual)
     # In CI the same examples every time, on machines that are sometimes slow.
-    steady: dict[str, Any] = {"derandomize": True, "suppress_health_check": slow}
-    settings.register_profile("ci-small", settings.get_profile("small"), **steady)
-    settings.register_profile("ci-full", max_examples=100, deadline=None, **steady)
+    for name in ("small", "full"):
+        settings.register_profile(
+            f"ci-{name}",
+            settings.get_profile(name),
+            derandomize=True,
+            suppress_health_check=slow,
+        )
     # Searching for a counterexample on purpose: HYPOTHESIS_PROFILE=search.
     settings.register_profile(
         "search", max_examples=5000, deadline=None, suppress_health_check=slow
     )
-    usual = f"{'ci-' if CI else ''}{'full' if is_full(config) else 'small'}"
-    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+    name = f"{'ci-' if CI else ''}{'full' if is_full(config) else 'small'}"
+    name = os.environ.get("HYPOTHESIS_PROFILE", name)
+    settings.load_profile(name)
+    if name != "search":
+        # A failure is shown as small as it gets in that time. Hypothesis has minutes for it.
+        engine.MAX_SHRINKING_SECONDS = SHRINKING_SECONDS
 
 
 @pytest.hookimpl(wrapper=True)
