@@ -217,12 +217,15 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
-    """The order in which all workers have the tests: first those that need DynamoDB Local, which then
-    starts in few of them.
+    """The order in which all workers have the tests: first those that need DynamoDB Local, then those
+    that need a proxy before an engine. Both take seconds to start, and start in few workers so.
     """
-    return sorted(
-        items, key=lambda item: ("dynamodb-local" not in engines_of(item), str(item.path))
-    )
+
+    def place(item: pytest.Item) -> tuple[bool, bool, str]:
+        proxy = "fault_proxies" in getattr(item, "fixturenames", ())
+        return "dynamodb-local" not in engines_of(item), not proxy, str(item.path)
+
+    return sorted(items, key=place)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest puts tests together that share a fixture

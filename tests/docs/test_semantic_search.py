@@ -12,6 +12,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "semantic_search.py"
 
 
+@pytest.mark.full
 def test_misspelt_airports_are_found():
     for needed in ("ministack", "rich", "vega_datasets"):
         pytest.importorskip(needed)
