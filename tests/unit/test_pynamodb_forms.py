@@ -31,7 +31,9 @@ from dynattrs import (
     mapper,
     model,
     partition_key,
+    path,
     pynamodb,
+    set_,
     sort_key,
 )
 
@@ -466,3 +468,45 @@ def test_programs_without_pynamodbs_forms_do_not_load_them() -> None:
     code = "import sys, dynattrs; print([m for m in sys.modules if 'pynamodb' in m])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@model("times")
+class Times:
+    id: str = partition_key()
+    usual: datetime | None = None
+    old: Annotated[datetime | None, pynamodb.UTCDateTime] = None
+    seconds: Annotated[datetime | None, pynamodb.Timestamp] = None
+    millis: Annotated[datetime | None, pynamodb.TimestampMs] = None
+    more: Annotated[datetime, pynamodb.TimestampMs] | None = None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("old", "usual"), ("usual", "old"), ("seconds", "millis")],
+)
+def test_what_is_stored_otherwise_is_neither_compared_nor_copied(one: str, other: str) -> None:
+    first, second = getattr(path(Times), one), getattr(path(Times), other)
+    with pytest.raises(ConditionError, match="stored differently"):
+        first > second  # noqa: B015
+    with pytest.raises(ConditionError, match="read the value, and set it"):
+        set_(first, second)
+
+
+def test_what_is_stored_alike_is_compared_and_copied() -> None:
+    assert repr(Times.millis == Times.more) == "Times.millis == Times.more"
+    assert repr(set_(Times.millis, Times.more)) == "set_(Times.millis, Times.more)"
+
+
+def test_a_field_of_a_subclass_is_stored_as_its_base_stores_it() -> None:
+    table = Table("logs", partition_key="id", discriminator="kind")
+
+    @model(table)
+    class Log:
+        id: str
+        at: datetime | None = None
+
+    with pytest.raises(ModelError, match="PynamoDB's datetime here"):
+
+        @model(table)
+        class OldLog(Log):
+            at: Annotated[datetime | None, pynamodb.UTCDateTime] = None

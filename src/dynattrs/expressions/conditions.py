@@ -194,6 +194,12 @@ def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Op
                 f"{data.label} is {own.expected} and {other.label} is "
                 f"{other.form.expected}; they are never equal and have no order"
             )
+        if own.form != other.form.form:
+            forms = " and ".join(each or "usual" for each in (own.form, other.form.form))
+            raise ConditionError(
+                f"{data.label} and {other.label} are stored differently, as {forms}: DynamoDB cannot "
+                f"compare them"
+            )
         if other.steps == data.steps:
             raise ConditionError(
                 f"{other.label} is compared with itself, which DynamoDB refuses; "

@@ -90,8 +90,9 @@ def _check_inherited(info: ModelInfo) -> None:
         own_fields = info.mapper.model_codec(info.cls).fields or {}
         for name, codec in (base.mapper.model_codec(base.cls).fields or {}).items():
             found = own_fields.get(name, codec)
-            if found.tags.isdisjoint(codec.tags) or found.packed != codec.packed:
-                forms = (each.packed or names_of(each.tags) for each in (found, codec))
+            own, theirs = (each.packed or each.form for each in (found, codec))
+            if found.tags.isdisjoint(codec.tags) or own != theirs:
+                forms = (each.packed or each.form or names_of(each.tags) for each in (found, codec))
                 raise _stored_otherwise(info, base, name, *forms)
 
 

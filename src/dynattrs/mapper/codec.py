@@ -276,6 +276,7 @@ class Codec:
         packed: What the service sees of a value that is packed into one attribute: `JSON text`,
             `compressed bytes`, `encrypted bytes` or `objects of S3`.
         mark: Of encrypted values, what `Encrypted` was told; of those in S3, what `InS3` was.
+        form: How values are stored where that is not the usual way of the type, in words.
     """
 
     mark: Any = None
@@ -309,6 +310,7 @@ class Codec:
         shape: Shape | None = None,
         compared: Codec | None = None,
         packed: str = "",
+        form: str = "",
     ) -> None:
         self.type = type
         self.tags = tags
@@ -330,6 +332,7 @@ class Codec:
         self.shape = shape
         self.compared = self if compared is None else compared
         self.packed = packed
+        self.form = form
 
     @property
     def tag(self) -> str | None:

@@ -335,7 +335,7 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
         names=inner.names, optional=True, is_set=inner.is_set, plain=plain,
         sparse=inner.sparse, required=inner.required, rules=inner.rules, shape=OptionalShape(inner),
         compared=None if inner.compared is inner else optional_codec(type_, inner.compared),
-        packed=inner.packed,
+        packed=inner.packed, form=inner.form,
     )  # fmt: skip
     made.mark = inner.mark
     return made

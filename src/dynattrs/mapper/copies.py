@@ -36,7 +36,7 @@ def _can_read(codec: Codec, other: Codec, seen: frozenset[tuple[int, int]]) -> b
     pair = id(codec), id(other)
     if pair in seen or ANY in (codec.tags, other.tags):
         return True
-    if not _tags(codec) & _tags(other):
+    if not _tags(codec) & _tags(other) or codec.form != other.form:
         return False
     if codec.type == other.type:
         return True

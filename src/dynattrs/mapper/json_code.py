@@ -185,6 +185,8 @@ class JsonWriter:
 
     def form(self, codec: Codec, value: str, depth: str) -> Form:
         """How a value becomes JSON. *value* and *depth* are expressions that may be repeated."""
+        if codec.dump is scalars.dump_bool:  # which reads other forms, too
+            codec = _PLAIN[bool]
         if codec in _FORMS:
             template, argument, way = _FORMS[codec]
             if way:

@@ -46,7 +46,7 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     if LARGE_FIELDS in sys.modules:
         places = [n for n, mark in enumerate(marks) if type(mark).__module__ == LARGE_FIELDS]
         if places == [len(marks) - 1]:
-            return in_s3.large_codec(codecs, type_)
+            return in_s3.large_codec(codecs.usual, type_)
         if places:
             raise Refused("one InS3, as the last mark", f"{show_type(type_)}")
     if is_array(inner_type):

@@ -50,5 +50,6 @@ class Placeholder(Codec):
             "sparse",
             "required",
             "rules",
+            "form",
         ):
             setattr(self, name, getattr(codec, name))

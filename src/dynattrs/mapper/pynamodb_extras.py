@@ -26,6 +26,10 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _N: Final = frozenset({"N"})
 
 
+_SECOND, _MILLI, _MICRO = 1_000_000, 1_000, 1
+_UNITS: Final = {_SECOND: "whole seconds", _MILLI: "milliseconds", _MICRO: "microseconds"}
+
+
 # --- Counted time -------------------------------------------------------------------------------
 
 
@@ -56,14 +60,17 @@ def _counted(
     expected: str,
     span_of: Callable[[object], dt.timedelta],
     made: Callable[[dt.timedelta], Any],
+    form: str,
 ) -> Codec:
     def load(value: AttributeValue) -> Any:
         return made(_span(value, unit))
 
-    compared = Codec(type_, _N, lambda value: _exact(span_of(value), unit), load, expected=expected)
+    compared = Codec(
+        type_, _N, lambda value: _exact(span_of(value), unit), load, expected=expected, form=form
+    )
     return Codec(
         type_, _N, lambda value: _truncated(span_of(value), unit), load,
-        expected=expected, compared=compared,
+        expected=expected, compared=compared, form=form,
     )  # fmt: skip
 
 
@@ -76,8 +83,9 @@ def _instant(span: dt.timedelta) -> dt.datetime:
 
 def _timestamp(unit: int) -> Codec:
     return _counted(
-        dt.datetime, unit, temporal.AWARE, lambda value: temporal.exact(value) - _EPOCH, _instant
-    )
+        dt.datetime, unit, temporal.AWARE, lambda value: temporal.exact(value) - _EPOCH, _instant,
+        f"{_UNITS[unit]} since 1970",
+    )  # fmt: skip
 
 
 def _timedelta(unit: int) -> Codec:
@@ -86,10 +94,9 @@ def _timedelta(unit: int) -> Codec:
         assert isinstance(value, dt.timedelta)
         return value
 
-    return _counted(dt.timedelta, unit, "a timedelta", span_of, lambda span: span)
+    return _counted(dt.timedelta, unit, "a timedelta", span_of, lambda span: span, _UNITS[unit])
 
 
-_SECOND, _MILLI, _MICRO = 1_000_000, 1_000, 1
 Timestamp: Final = ScalarMark(
     "Timestamp", "`TimestampAttribute`: N, whole seconds since 1970, cut off.", _timestamp(_SECOND)
 )
@@ -125,7 +132,7 @@ def _load_date(value: AttributeValue) -> dt.date:
 
 IntegerDate: Final = ScalarMark(
     "IntegerDate", "`IntegerDateAttribute`: N, 20261123 for 23 November 2026.",
-    Codec(dt.date, _N, _dump_date, _load_date, expected="a date"),
+    Codec(dt.date, _N, _dump_date, _load_date, expected="a date", form="the digits of a date"),
 )  # fmt: skip
 
 
@@ -161,6 +168,7 @@ class UnicodeDatetime(FormMark):
         made = Codec(
             dt.datetime, frozenset({"S"}), self._dump, self._load,
             expected=temporal.AWARE if self._zoned else "a datetime",
+            form="isoformat()" if self._format is None else f"text like {self._format!r}",
         )  # fmt: skip
         return containers.optional_codec(type_, made) if optional else made
 
@@ -207,7 +215,10 @@ class UUID(FormMark):
             text = usual.dump(value)["S"]
             return {"S": text.replace("-", "") if self._plain else text}
 
-        made = Codec(uuid.UUID, usual.tags, dump, usual.load, expected=usual.expected)
+        made = Codec(
+            uuid.UUID, usual.tags, dump, usual.load, expected=usual.expected,
+            form="a UUID without dashes" if self._plain else "",
+        )  # fmt: skip
         return containers.optional_codec(type_, made) if optional else made
 
 
@@ -287,7 +298,10 @@ class DelimitedTuple(FormMark):
                 raise Refused(f"{len(plain)} members in text (S)", quoted(value["S"]))
             return cls(*(own(each) for own, each in zip(plain, texts, strict=False)))
 
-        made = Codec(cls, frozenset({"S"}), dump, load, expected=f"a {show_type(cls)}")
+        made = Codec(
+            cls, frozenset({"S"}), dump, load, expected=f"a {show_type(cls)}",
+            form=f"text with {self._delimiter!r}",
+        )  # fmt: skip
         return containers.optional_codec(type_, made) if optional else made
 
     @staticmethod

@@ -63,26 +63,33 @@ class ScalarMark(FormMark):
 # --- Datetimes ----------------------------------------------------------------------------------
 
 _LENGTH: Final = 31
+_UTC: Final = dt.timezone.utc
 
 
 def _dump_utc(value: object) -> AttributeValue:
+    if type(value) is dt.datetime and value.tzinfo is _UTC:
+        return {"S": f"{value.isoformat(timespec='microseconds')[:-6]}+0000"}
     instant = temporal.exact(value).replace(tzinfo=None)
     return {"S": f"{instant.isoformat(timespec='microseconds')}+0000"}
 
 
 def _load_utc(value: AttributeValue) -> dt.datetime:
     text: str = value["S"]
-    if not text.endswith("+0000"):
+    if text[26:] != "+0000":
+        # Years before 1000 were once written with fewer digits.
+        text = text.zfill(_LENGTH) if text.endswith("+0000") else text
+        return temporal.load_datetime({"S": text})
+    try:
+        instant = dt.datetime.fromisoformat(text[:26])
+    except ValueError:
         return temporal.load_datetime(value)
-    # Years before 1000 were once written with fewer digits.
-    text = text.zfill(_LENGTH)
-    # In the form that dynattrs writes it is read fastest.
-    return temporal.load_datetime({"S": f"{text[:-5]}Z"})
+    return temporal.load_datetime(value) if instant.tzinfo else instant.replace(tzinfo=_UTC)
 
 
 UTC_DATETIME: Final = Codec(
-    dt.datetime, frozenset({"S"}), _dump_utc, _load_utc, expected=temporal.AWARE
-)
+    dt.datetime, frozenset({"S"}), _dump_utc, _load_utc, expected=temporal.AWARE,
+    form="PynamoDB's datetime",
+)  # fmt: skip
 UTCDateTime: Final = ScalarMark(
     "UTCDateTime",
     "`UTCDateTimeAttribute`: S, `2026-11-23T12:30:00.000000+0000`, which is all that PynamoDB reads.",

@@ -77,6 +77,8 @@ class ValueReader(MapReader):
     def _parts(self, codec: Codec) -> tuple[Tagged, ...]:
         """The type tags of a codec's values; none where the codec itself is to read them."""
         part = SCALARS.get(codec)
+        if part is None and codec.dump is scalars.dump_bool:  # which reads other forms, too
+            part = SCALARS[scalars.PLAIN[bool]]
         if part is not None:
             if "$load" not in part.value:
                 return (part,)

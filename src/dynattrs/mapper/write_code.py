@@ -174,6 +174,8 @@ class _MapWriter:
         """How `each` is stored if it is as usual; None where nothing is."""
         if not self.may_raise and codec is not _STR:
             return None
+        if codec.dump is scalars.dump_bool:  # which reads other forms, too
+            codec = scalars.PLAIN[bool]
         if codec in _SCALARS:
             return _SCALARS[codec]
         shape = codec.shape
