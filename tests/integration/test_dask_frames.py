@@ -1,0 +1,85 @@
+"""Tables as DataFrames of Dask."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from typing import Any
+
+import pytest
+
+from dynattrs import MappingError, ModelError, QueryError, jobs, model, partition_key
+from job_models import Thing
+
+pytest.importorskip("pyarrow")
+dask = pytest.importorskip("dask")
+pytest.importorskip("dask.dataframe")
+
+
+@pytest.fixture
+def session(job_session: Any) -> Any:
+    job_session.save_all(Thing(str(number), number) for number in range(300))
+    return job_session
+
+
+def test_every_item_is_in_one_partition(session: Any, job_spec: Any):
+    frame = jobs.dask_frame(Thing, session=job_spec, segments=5)
+
+    assert frame.npartitions == 5
+    assert {name: str(each) for name, each in frame.dtypes.items()} == {
+        "id": "string[pyarrow]", "n": "int64[pyarrow]", "note": "string[pyarrow]",
+    }  # fmt: skip
+    with dask.config.set(scheduler="threads"):
+        assert sorted(frame.compute()["n"]) == [*range(300)]
+        assert frame["n"].sum().compute() == sum(range(300))
+
+
+def test_the_service_leaves_out_what_is_not_wanted(session: Any, job_spec: Any):
+    frame = jobs.dask_frame(Thing, session=job_spec, segments=3, where=Thing.n >= 290)
+
+    with dask.config.set(scheduler="synchronous"):
+        assert sorted(frame.compute()["n"]) == [*range(290, 300)]
+
+
+def test_a_table_is_read_anew_each_time(session: Any, job_spec: Any):
+    with dask.config.set(scheduler="synchronous"):
+        assert len(jobs.dask_frame(Thing, session=job_spec, segments=1)) == 300
+        session.save(Thing("x", 1))
+        assert len(jobs.dask_frame(Thing, session=job_spec, segments=1)) == 301
+
+
+def test_a_number_that_does_not_fit_is_an_error(session: Any, job_spec: Any):
+    session.save(Thing("x", 10**20))
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(MappingError, match=r"Thing\.n: .*types=\{'n'"):
+            jobs.dask_frame(Thing, session=job_spec, segments=1).compute()
+
+
+def test_arguments_that_make_no_sense_are_refused(job_spec: Any):
+    @model("local")
+    class Local:
+        id: str = partition_key()
+
+    with pytest.raises(QueryError, match=r"segments=0"):
+        jobs.dask_frame(Thing, session=job_spec, segments=0)
+    with pytest.raises(ModelError, match="other processes cannot import it"):
+        pickle.dumps(jobs.dask_frame(Local, session=job_spec))
+
+
+@pytest.mark.full
+def test_a_worker_that_dies_costs_nothing_but_time(session: Any, job_spec: Any):
+    distributed = pytest.importorskip("distributed")
+    frame = jobs.dask_frame(Thing, session=job_spec, segments=40)
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        found = client.compute(frame["n"].sum())
+        (first, *_) = client.run(os.getpid).values()
+        os.kill(first, signal.SIGKILL)
+        assert found.result(timeout=60) == sum(range(300))
