@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import io
 import pickle
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import boto3
 import pytest
+from botocore.exceptions import IncompleteReadError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from dynattrs import (
@@ -33,7 +35,16 @@ from dynattrs import (
 from dynattrs.mapper.departures import departures, map_of
 from dynattrs.operations.flows import ObjectCall
 from dynattrs.operations.large_values import fetched
-from dynattrs.s3 import InS3, Large, NotFetched, ObjectDamaged, ObjectMissing, ObjectRefused, Place
+from dynattrs.s3 import (
+    InS3,
+    Large,
+    NotFetched,
+    ObjectDamaged,
+    ObjectMissing,
+    ObjectRefused,
+    ObjectsUnavailable,
+    Place,
+)
 
 
 @model("docs")
@@ -361,6 +372,64 @@ def test_refusals_of_s3_say_what_to_do(
     assert pickle.loads(pickle.dumps(refused.value)).place == "s3://b/k"
 
 
+class Breaking:
+    """A client whose first bodies break off, and whose first puts are done without a reply."""
+
+    def __init__(self, breaks: int) -> None:
+        self.breaks = breaks
+        self.puts: list[str] = []
+
+    def get_object(self, **_: Any) -> dict[str, Any]:
+        self.breaks -= 1
+        return {"Body": BrokenBody() if self.breaks >= 0 else io.BytesIO(b"whole")}
+
+    def put_object(self, **given: Any) -> dict[str, Any]:
+        self.puts.append(given["Key"])
+        self.breaks -= 1
+        if self.breaks >= 0:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return {}
+
+
+class BrokenBody:
+    def read(self) -> bytes:
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=5)
+
+    async def __aenter__(self) -> Any:
+        raise IncompleteReadError(actual_bytes=1, expected_bytes=5)
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+def test_a_body_that_breaks_off_is_read_again() -> None:
+    from dynattrs.wire.objects import AsyncObjects, Objects
+
+    call = ObjectCall("get_object", {"Bucket": "b", "Key": "k"})
+    assert Objects(None, Breaking(3)).call(call)["Body"] == b"whole"
+    with pytest.raises(ObjectsUnavailable, match=r"IncompleteReadError.*s3://b/k"):
+        Objects(None, Breaking(4)).call(call)
+    with pytest.raises(ObjectsUnavailable):
+        asyncio.run(AsyncObjects(None, Breaking(9)).call(call))  # type: ignore[arg-type]
+
+
+def test_a_value_whose_put_has_no_reply_is_put_again_under_the_same_name() -> None:
+    from dynattrs.wire.objects import Objects
+
+    client = Breaking(1)
+    objects = Objects(None, client)
+    item = mapper.dump(Doc("a", Large(b"1" * 100)))
+    request = {"TableName": "docs", "Item": item}
+    with pytest.raises(ObjectsUnavailable, match="try again later") as failed:
+        objects.keep(departures(request))
+    assert failed.value.uncertain is False
+    assert set(item["body"]) == {"B"}, "nothing can send it yet"
+    objects.keep(departures(request))
+    assert set(item["body"]) == {"M"}
+    assert len(client.puts) == 2
+    assert len(set(client.puts)) == 1
+    assert departures(request) == []
+
+
 def test_the_client_of_s3_has_what_the_sessions_has(monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.config import Config
 
@@ -391,7 +460,7 @@ def test_a_large_has_no_form_in_bodies_of_requests() -> None:
 
 
 def test_a_wait_that_is_cancelled_puts_nothing_more() -> None:
-    from dynattrs.wire.objects import AsyncObjects, leaving  # noqa: F401
+    from dynattrs.wire.objects import AsyncObjects
 
     started: list[str] = []
 

@@ -290,7 +290,7 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
             info.name,
             f"an item of at most {limits.ITEM_BYTES:,} bytes",
             f"one of {size:,}",
-            hint="split it, or store a large field as Annotated[..., Compressed]",
+            hint="split it, or store a large field as Annotated[..., Compressed], or in S3 with InS3",
         )
     return size
 
