@@ -856,6 +856,11 @@ def test_explain_estimates_the_cost_by_the_description_of_the_table():
     assert estimate(hand.scan(Song).consistent().page_size(100)) == (
         "about 1,221 units for 10,000 items of 500 bytes, in 100 requests"
     )
+    assert estimate(hand.scan(Song).segment(1, of=4)) == (
+        "about 153 units for 2,500 items of 500 bytes, in 2 requests"
+    )
+    assert "reads about 1/4 of everything there" in hand.scan(Song).segment(1, of=4).explain()
+    assert estimate(hand.scan(Song).parallel(8)).endswith("in 8 requests")
     assert estimate(hand.scan(Song).limit(10)) == (
         "about 1 unit for 10 items of 500 bytes, in 1 request"
     )

@@ -102,11 +102,14 @@ def _of_keys(keys: int, size: _Size, unit: float) -> str:
 
 def _of_pages(query: QueryVerbs[Any], found: Plan, size: _Size, unit: float) -> Iterator[str]:
     limit = None if found.filter is not None or query._told_apart else query._limit
+    if query._segment is not None:  # about equal parts
+        of = query._segment[1]
+        size = _Size(math.ceil(size.items / of), math.ceil(size.bytes / of))
     most = size if limit is None else _Size(min(limit, size.items), size.bytes)
     if limit is not None:
         most = _Size(most.items, round(most.items * size.average))
     units = unit * math.ceil(most.bytes / _UNIT)
-    requests = math.ceil(most.bytes / _PAGE)
+    requests = max(math.ceil(most.bytes / _PAGE), 1 if limit is not None else query._segments or 1)
     if query._page_size is not None:
         requests = max(requests, math.ceil(most.items / query._page_size))
     whole = f"{_number(units)} for {most.items:,} items of {_bytes(size)}, in {_requests(requests)}"

@@ -131,6 +131,8 @@ def _cost(query: QueryVerbs[Any], found: Plan) -> str:
     """What the service will read, in words: how much that is, only the table knows."""
     units, most = ("a unit", 256) if query._consistent else ("half a unit", 128)
     what = "what the key condition matches" if found.key else "everything there"
+    if query._segment is not None:
+        what = f"about 1/{query._segment[1]} of everything there"
     if found.partitions:
         what = "what the key conditions match"
     if found.operation == "batch_get":
