@@ -738,7 +738,14 @@ def test_in_a_pipe_nothing_is_for_the_eye_alone(songs: Any, folder: Path):
     assert done.stderr.startswith("There may be more: --after ")
 
 
-@pytest.mark.parametrize(("output", "first"), [("json", b"["), ("table", b"a"), ("csv", b"a")])
+@pytest.mark.parametrize(
+    ("output", "first"),
+    [
+        ("json", b"["),
+        pytest.param("table", b"a", marks=pytest.mark.full),
+        pytest.param("csv", b"a", marks=pytest.mark.full),
+    ],
+)
 def test_a_reader_that_ends_early_ends_the_command_quietly(
     songs: Any, folder: Path, session: Any, output: str, first: bytes
 ):
@@ -830,7 +837,13 @@ def test_in_a_terminal_a_migration_has_a_progress_bar(
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1), (INTERRUPTION, 130)]
+    ("answer", "code"),
+    [
+        (b"y\n", 0),
+        pytest.param(b"n\n", 1, marks=pytest.mark.full),
+        (b"\n", 1),
+        (INTERRUPTION, 130),
+    ],
 )
 def test_in_a_terminal_the_user_is_asked(
     folder: Path, environment: None, endpoint: Any, client: Any, table_prefix: str, answer: bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from integration.conftest import Endpoint
+
+full = functools.partial(pytest.param, marks=pytest.mark.full)
 
 MODELS = """
     from __future__ import annotations
@@ -505,9 +508,9 @@ def test_dynamodb_local_is_started_once_for_all_processes(
     ("engine", "message"),
     [
         ("https://dynamodb.us-east-1.amazonaws.com", "not on this machine or in a private network"),
-        ("http://8.8.8.8:8000", "not on this machine or in a private network"),
-        ("dynamodb", "is not an engine"),
-        ("http://localhost:99999", "is not a URL: Port out of range"),
+        full("http://8.8.8.8:8000", "not on this machine or in a private network"),
+        full("dynamodb", "is not an engine"),
+        full("http://localhost:99999", "is not a URL: Port out of range"),
         ("dynamodb-local", "set the environment variable DYNAMODB_LOCAL"),
     ],
     ids=["aws", "elsewhere", "no-url", "no-port", "not-here"],

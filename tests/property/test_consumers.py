@@ -21,6 +21,7 @@ from typing import Any
 
 import attrs
 import pytest
+from hypothesis import settings
 
 from dynattrs import Table, model
 from dynattrs.errors import Throttled
@@ -472,9 +473,9 @@ def test_a_consumer_passes_what_is_older_than_its_beginning_without_rests(embedd
 
 @pytest.mark.full
 def test_consumers_come_and_go_in_many_orders(embedded: Any):
-    hold(range(3, 40), embedded, ORDERLY, orderly=True)
+    hold(range(3, max(4, settings.default.max_examples // 2)), embedded, ORDERLY, orderly=True)
 
 
 @pytest.mark.full
 def test_laws_hold_over_many_random_schedules(embedded: Any):
-    hold(range(5, 100), embedded)
+    hold(range(5, max(6, settings.default.max_examples)), embedded)
