@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import attrs
 
 from dynattrs import Table, field, jobs, model, partition_key
@@ -83,3 +85,18 @@ def renamed(thing: Thing) -> Thing:
 def too_large(thing: Thing) -> Thing:
     thing.note = "x" * 500_000
     return thing
+
+
+def counted(item: Thing | Order) -> Thing | Order | None:
+    """One more, once; slowly, so that there is time to be killed."""
+    time.sleep(0.002)
+    if isinstance(item, Order):
+        if item.total:
+            return None
+        item.total += 1
+        return item
+    if item.note:
+        return None
+    item.n += 1
+    item.note = "counted"
+    return item

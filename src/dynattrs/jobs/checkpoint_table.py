@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import json
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 import attrs
 
@@ -18,10 +18,12 @@ from dynattrs.models.model import model
 from dynattrs.models.specifiers import partition_key, sort_key
 from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import key_of
-from dynattrs.operations.leases import FlowQuery, FlowVerbs
+from dynattrs.operations.leases import PASSING, FlowQuery, FlowVerbs
 from dynattrs.operations.reading import query
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import Table
+
+R = TypeVar("R")
 
 #: Where records are, unless the program gives another table's name.
 JOBS: Final = Table("dynattrs-jobs", partition_key="job", sort_key="record")
@@ -107,10 +109,7 @@ class TableStore:
         self._verbs = FlowVerbs(self._session._core, JOBS, place.name)
 
     def read(self, key: str) -> Record | None:
-        try:
-            found = self._session._drive(self._stored(key))
-        except NoSuchTable:
-            return None
+        found = self._patiently(lambda: self._stored(key))
         return None if found is None else self._record(found)
 
     def read_all(self, prefix: str = "") -> Iterator[Record]:
@@ -118,24 +117,43 @@ class TableStore:
         if prefix:
             asked.append(begins_with(StoredRecord.record, prefix))
         own = self._verbs.query(StoredRecord).where(*asked).consistent()
-        try:
-            found = self._session._drive(own.all())
-        except NoSuchTable:
-            return
-        yield from map(self._record, found)
+        yield from map(self._record, self._patiently(own.all) or ())
 
     def write(self, record: Record) -> bool:
-        return self._session._drive(self._verbs.with_table(lambda: self._write(record)))
+        item = self._item(record)  # one for all tries, by which it finds itself
+        write = functools.partial(self._write, item)
+        return bool(self._patiently(lambda: self._verbs.with_table(write)))
 
     def add(self, record: Record) -> None:
-        self._session._drive(self._verbs._save(self._item(record)))
+        item = self._item(record)
+        self._patiently(lambda: self._verbs.with_table(lambda: self._verbs._save(item)))
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
-            with contextlib.suppress(NoSuchTable):
-                self._session._drive(
-                    self._verbs._delete(StoredRecord, (self._job, key), when=None, returning=False)
-                )
+            delete = functools.partial(
+                self._verbs._delete, StoredRecord, (self._job, key), when=None, returning=False
+            )
+            self._patiently(delete)
+
+    def _patiently(self, act: Callable[[], Flow[R]]) -> R | None:
+        """What *act* does, also where it passes only after a while; None where there is no table."""
+        return self._session._drive(self._again(act))
+
+    def _again(self, act: Callable[[], Flow[R]]) -> Flow[R | None]:
+        core = self._session._core
+        until = core.environment.monotonic() + core.deadline.total_seconds()
+        attempt = 0
+        while True:
+            try:
+                return (yield from act())
+            except NoSuchTable:
+                return None
+            except PASSING as error:
+                if core.environment.monotonic() >= until:
+                    raise
+                attempt += 1
+                table = core.table_name(JOBS)
+                yield core.pause_before(attempt, "Checkpoint", (table,), 1, error, until)
 
     def _item(self, record: Record) -> StoredRecord:
         token = self._verbs.environment.token()
@@ -159,18 +177,17 @@ class TableStore:
         )
         return None if found is None else self._verbs._made(info, StoredRecord, found)
 
-    def _write(self, record: Record) -> Flow[bool]:
-        item = self._item(record)
+    def _write(self, item: StoredRecord) -> Flow[bool]:
         try:
-            if record.revision == 1:
+            if item.revision == 1:
                 yield from self._verbs.insert(item)
             else:
-                earlier = StoredRecord.revision == record.revision - 1
+                earlier = StoredRecord.revision == item.revision - 1
                 yield from self._verbs._save(item, when=earlier)
         except ConditionFailed as failed:
             found = failed.item
         except OutcomeUnknown:
-            found = yield from self._stored(record.key)
+            found = yield from self._stored(item.record)
         else:
             return True
         # Perhaps an attempt of this very write, whose reply was lost, has done it.

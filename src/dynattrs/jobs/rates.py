@@ -60,6 +60,10 @@ class Pace:
         if self.rate is None:
             return None
         self._paying = [each for each in self._paying if each[0] > now]
+        # Of those that pay each has had its page, and is a worker's.
+        slots = min(slots, width - len(self._given) - len(self._paying))
+        if slots <= 0:
+            return 0.0
         own = self.rate / self._parents
         left = own - sum(self._given.values()) - sum(pace for _, pace in self._paying)
         pace = left / slots

@@ -180,7 +180,8 @@ class Running:
         now = self._time.now()
         moments = [self._look_at]
         if self._slots:
-            moments += [each.due for each in self._ready]
+            # Those whose time has come wait for units.
+            moments += [each.due for each in self._ready if each.due > now]
             moments.append(self._rates.next())
             if self._may_begin > now:
                 moments.append(self._may_begin)
