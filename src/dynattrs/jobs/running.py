@@ -208,19 +208,26 @@ class Running:
         if not self._me.counter:
             # Of two that begin at once, one sees the other.
             self._beat({self._name})
+        # Before the parents: who has a segment by then is among them, unless it is gone.
+        wanted = not self._segments or len(self._free) < self._workers.width
+        segments = self._ledger.segments(self._job) if wanted or self._options.listener else None
+        asked = self._time.now()
         parents = self._ledger.parents(run)
+        # Else it has stood still itself since it was answered, and the others have not.
+        prompt = self._time.now() - asked < self._options.lease / 2
         alive = {self._name}
         for name, parent in parents.items():
             if name == self._name:
                 continue
-            if self._watch.is_still(name, parent):
+            if self._watch.is_still(name, parent) and prompt:
                 self._ledger.leave(run, name)
             else:
                 alive.add(name)
         self._watch.forget_others(tuple(parents))
         self._beat(alive)
         self._agree([parents[name] for name in alive if name in parents and name != self._name])
-        if not self._segments or len(self._free) < self._workers.width or self._options.listener:
+        if segments is not None:
+            self._segments = segments
             self._find(alive - {self._name})
 
     def _check_not_forgotten(self) -> None:
@@ -259,7 +266,6 @@ class Running:
 
     def _find(self, others: set[str]) -> None:
         """Find the segments that may be claimed: those that none of the *others* has."""
-        self._segments = self._ledger.segments(self._job)
         if self._again is None:
             self._again = {each.number for each in self._segments if each.error is not None}
         ours = {each.segment.number for each in self._ready}
