@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import errno
 import importlib
 import io
 import json
-import os
-import select
 import signal
 import subprocess
 import sys
@@ -31,6 +28,7 @@ pytest.importorskip("rich", reason="pip install 'dynattrs[cli]'")
 from dynattrs.tools.command import main
 from dynattrs.tools.command.options import is_local
 from dynattrs.tools.command.policies import policy
+from terminals import COMMAND, INTERRUPTION, in_terminal
 
 pytestmark = pytest.mark.threads_only(reason="the command has a session of its own")
 
@@ -723,9 +721,6 @@ def test_nothing_is_written_elsewhere_without_being_told_to(
 # --- Processes ------------------------------------------------------------------------------------
 
 
-COMMAND = [sys.executable, "-m", "dynattrs"]
-
-
 @pytest.mark.smoke
 def test_in_a_pipe_nothing_is_for_the_eye_alone(songs: Any, folder: Path):
     """No colours, no boxes cut to a width, and the notes beside the output."""
@@ -762,53 +757,6 @@ def test_a_reader_that_ends_early_ends_the_command_quietly(
         code = process.wait()
 
     assert (said, code) == (b"", 141)
-
-
-INTERRUPTION = b"\x03"
-
-
-def in_terminal(command: list[str], answers: bytes = b"", **environment: str) -> tuple[int, str]:
-    """Run a command in a pseudo-terminal: its exit code, and what was seen."""
-    pty = pytest.importorskip("pty", reason="pseudo-terminals are not for Windows")
-    ours, theirs = pty.openpty()
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "60", "LINES": "24", **environment}
-    env.pop("NO_COLOR", None)
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, start_new_session=True
-    ) as process:
-        os.close(theirs)
-        seen = b""
-        interrupted, silent = False, 0
-        while True:
-            if not select.select([ours], [], [], 10)[0]:
-                silent += 1
-                if silent > 6:
-                    process.kill()
-                    pytest.fail(f"the command waits, and has shown {seen!r}")
-                if interrupted:
-                    # The first signal came before `read`, which then waits all the same: as for any
-                    # Python program, a user presses the keys once more.
-                    process.send_signal(signal.SIGINT)
-                continue
-            try:
-                some = os.read(ours, 65536)
-            except OSError as error:  # Linux says so when the other side is closed
-                if error.errno != errno.EIO:
-                    raise
-                break
-            if not some:
-                break
-            seen += some
-            if answers and b"[y/N]" in seen:
-                if answers == INTERRUPTION:
-                    # It has no terminal that controls it and makes a signal of the keys.
-                    process.send_signal(signal.SIGINT)
-                    interrupted = True
-                else:
-                    os.write(ours, answers)
-                answers = b""
-        os.close(ours)
-        return process.wait(), seen.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.smoke

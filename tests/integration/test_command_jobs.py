@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
+import secrets
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+import boto3
 import pytest
 
 from dynattrs import Session, jobs
@@ -18,6 +24,7 @@ pytest.importorskip("click", reason="pip install 'dynattrs[cli]'")
 pytest.importorskip("rich", reason="pip install 'dynattrs[cli]'")
 
 from dynattrs.tools.command import main
+from terminals import COMMAND, in_terminal
 
 pytestmark = pytest.mark.threads_only(reason="the command has a session of its own")
 
@@ -34,6 +41,25 @@ class Part:
     id: str = partition_key()
     weight: int = 0
     heavy: bool | None = None
+
+
+def weigh(part):
+    from dynattrs import jobs
+
+    if part.id == "3":
+        return jobs.Delete
+    if part.heavy is not None:
+        return None
+    part.heavy = part.weight > 30
+    return part
+
+
+def spoil(part):
+    raise ValueError("it is spoilt")
+
+
+def renamed(item):
+    return {**item, "renamed": {"BOOL": True}} if item["id"]["S"] != "5" else None
 
 
 yard = Table("yard", partition_key="pk", sort_key="sk")
@@ -137,7 +163,7 @@ def test_jobs_are_listed_shown_and_forgotten(
     assert (again.code, "finished" in again.err) == (0, True)
 
     missing = run("jobs", "status", "nothing")
-    assert (missing.code, "there is no job 'nothing'" in missing.err) == (3, True)
+    assert (missing.code, "there is no job 'nothing'" in missing.err) == (2, True)
     assert run("jobs", "forget", "counted").code == 0
     assert [each["job"] for each in run("jobs", "list", "-f", "json").json] == ["again"]
 
@@ -197,3 +223,261 @@ def test_checkpoints_may_be_in_a_table(
     assert run("jobs", "status", "counted").code == 0
     listed = run("jobs", "list", "--checkpoints", "table:dynattrs-jobs", "-f", "csv")
     assert "counted,count,finished,2/2,60" in listed.out
+
+
+# --- The verbs ------------------------------------------------------------------------------------
+
+QUICK = ("--executor", "threads", "--segments", "2")
+
+
+def name_of(outcome: Outcome) -> str:
+    """The name of the job that has ended."""
+    *_, line = [each for each in outcome.err.splitlines() if "segments (" in each]
+    return line.split("'")[1]
+
+
+@pytest.fixture
+def others(run: Callable[..., Outcome], warehouse: Any, table_prefix: str) -> str:
+    """The prefix of other tables of the same models."""
+    prefix = f"{table_prefix}other-"
+    assert run("create", "warehouse", "--table-prefix", prefix).code == 0
+    return prefix
+
+
+def test_items_go_into_files_and_into_another_table(
+    run: Callable[..., Outcome], others: str, folder: Path, client: Any
+):
+    exported = run("export", "warehouse:Part", "out", "--gzip", "--name", "nightly", *QUICK)
+    assert (exported.code, "60 written" in exported.err) == (0, True)
+    assert "about 60 items" in exported.err
+    assert len([*folder.glob("out/*.jsonl.gz")]) == 2
+    again = run("export", "warehouse:Part", "out", "--gzip", "--name", "nightly", *QUICK)
+    assert (again.code, "finished" in again.err) == (0, True)
+    other = run("export", "warehouse:Part", "else", "--name", "nightly", *QUICK)
+    assert (other.code, "was begun as export" in other.err) == (2, True)
+
+    planned = run("import", "warehouse:Part", "out", "--table-prefix", others, "--dry-run")
+    assert (planned.code, "60 items" in planned.err, "are replaced" in planned.err) == (
+        1, True, True,
+    )  # fmt: skip
+    assert client.scan(TableName=f"{others}parts")["Count"] == 0
+    imported = run("import", "warehouse:Part", "out", "--table-prefix", others, *QUICK)
+    assert (imported.code, "60 written" in imported.err) == (0, True)
+    equal = run("verify", "warehouse:Part", "--with-table-prefix", others, *QUICK)
+    assert (equal.code, "They are equal" in equal.err) == (0, True)
+
+    client.delete_item(TableName=f"{others}parts", Key={"id": {"S": "7"}})
+    differs = run("verify", "warehouse:Part", "--with-table-prefix", others, *QUICK)
+    assert (differs.code, "1 only here" in differs.err) == (1, True)
+    [found] = run("jobs", "failures", name_of(differs), "-f", "json").json
+    assert (json.loads(found["key"]), found["what"]) == ({"id": {"S": "7"}}, "only here")
+
+
+def test_some_items_are_exported_in_other_formats(
+    run: Callable[..., Outcome], warehouse: Any, folder: Path
+):
+    some = run(
+        "export", "warehouse:Part", "out", "--format", "csv", "--where", "weight >= 50", *QUICK
+    )
+
+    assert (some.code, "10 written" in some.err) == (0, True)
+    text = "".join(each.read_text() for each in folder.glob("out/*.csv"))
+    assert ("\n59,59" in text.replace("\r", ""), "49" in text) == (True, False)
+
+
+def test_items_are_copied(run: Callable[..., Outcome], others: str, client: Any):
+    there = ("--to-table-prefix", others)
+    planned = run("copy", "warehouse:Part", *there, "--dry-run")
+    assert (planned.code, f"It writes into {others}parts" in planned.err) == (1, True)
+    assert client.scan(TableName=f"{others}parts")["Count"] == 0
+
+    changed = run("copy", "warehouse:Part", *there, "--transform", "warehouse:renamed", *QUICK)
+    assert (changed.code, "1 left out, 59 written" in changed.err) == (0, True)
+    absent = run("copy", "warehouse:Part", *there, "--overwrite", "absent", *QUICK)
+    assert (absent.code, "59 skipped, 1 written" in absent.err) == (0, True)
+    nowhere = run("copy", "warehouse:Part", *QUICK)
+    assert (nowhere.code, "--to-table-prefix" in nowhere.err) == (2, True)
+    itself = run("copy", "warehouse:Part", "--to-region", "us-east-1", *QUICK)
+    assert (itself.code, "onto itself" in itself.err, "To go on" in itself.err) == (2, True, False)
+
+
+def test_a_function_changes_items_after_a_look_at_some(
+    run: Callable[..., Outcome], warehouse: Any, client: Any, table_prefix: str
+):
+    applied = ("apply", "warehouse:Part", "warehouse:weigh")
+    planned = run(*applied, "--dry-run")
+    assert (planned.code, "Of 20 objects:" in planned.err) == (1, True)
+    assert "heavy" in planned.out
+    stored = client.scan(TableName=f"{table_prefix}parts")["Items"]
+    assert not any("heavy" in each for each in stored)
+
+    done = run(*applied, *QUICK)
+    assert (done.code, "59 changed, 1 deleted" in done.err) == (0, True)
+    rest = run(*applied, "--where", "heavy is None", *QUICK)
+    assert (rest.code, "changed" in rest.err) == (0, False), rest.err
+
+
+def test_a_function_that_fails_says_for_which_item(run: Callable[..., Outcome], warehouse: Any):
+    spoilt = ("apply", "warehouse:Part", "warehouse:spoil")
+    assert "ValueError: it is spoilt" in run(*spoilt, "--dry-run").out
+
+    failed = run(*spoilt, "--executor", "threads", "--segments", "1", "--name", "spoilt")
+    assert (failed.code, "it is spoilt" in failed.err) == (3, True)
+    assert "Traceback" not in failed.err
+    assert "To go on: dynattrs jobs resume spoilt\n" in failed.err
+    assert run("jobs", "status", "spoilt", "-f", "json").json["state"] == "failed"
+    skipped = run(*spoilt, "--skip-errors", *QUICK)
+    assert (skipped.code, "60 could not be worked on" in skipped.err) == (3, True)
+
+
+NONSENSE = [
+    (["export", "warehouse:Part", "out", "--format", "ion"], "add --service"),
+    (["export", "warehouse:Part", "out", "--at", "2026-01-01T00:00:00Z"], "add --service"),
+    (["export", "warehouse:Part", "s3://bucket", "--service", "--at", "now"], "ISO 8601"),
+    (["export", "warehouse:Part", "s3://bucket", "--service", "--since", "2026-01-01"], "time zone"),
+    (["export", "warehouse:Part", "s3://bucket", "--service", "--format", "csv"], "not csv"),
+    (["export", "warehouse:Part", "out", "--service"], "s3://bucket/prefix"),
+    (["export", "warehouse", "out"], "models of several tables|2 tables"),
+    (["export", "warehouse:Part", "out", "--where", "wait > 3"], "weight"),
+    (["import", "warehouse:Part"], "Missing argument"),
+    (["import", "warehouse:Part", "x", "--compression", "zstd"], "add --service"),
+    (["import", "warehouse:Part", "a", "b", "--service"], "of one s3://"),
+    (["import", "warehouse", "s3://bucket/x", "--service"], "an import makes one"),
+    (["verify", "warehouse:Part"], "--with-table-prefix"),
+    (["apply", "warehouse:Part", "weigh"], "package.module:function"),
+    (["apply", "warehouse:Part", "warehouse:nothing"], "has no 'nothing'"),
+    (["apply", "warehouse:Part", "warehouse:yard"], "not a function"),
+    (["jobs", "resume", "nothing"], "there is no job"),
+    (["jobs", "status", "arn:aws:nothing"], "bulk put|too old"),
+]  # fmt: skip
+
+
+def test_what_makes_no_sense_begins_nothing(
+    run: Callable[..., Outcome], warehouse: Any, folder: Path
+):
+    for arguments, told in NONSENSE:
+        outcome = run(*arguments)
+
+        assert outcome.code == 2, arguments
+        assert any(each in outcome.err for each in told.split("|")), outcome.err
+        assert "To go on" not in outcome.err
+    assert run("jobs", "list").code == 1
+
+
+def test_elsewhere_nothing_is_written_before_it_is_agreed(
+    run: Callable[..., Outcome], warehouse: Any, endpoint: Any, client: Any, table_prefix: str,
+    monkeypatch: pytest.MonkeyPatch, folder: Path,
+):  # fmt: skip
+    if endpoint.engine != "embedded":
+        pytest.skip("it is not a proxy")
+    assert run("export", "warehouse:Part", "out", *QUICK).code == 0
+    monkeypatch.setenv("HTTP_PROXY", endpoint.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://example.com")
+    part = {"id": {"S": "1"}, "weight": {"N": "-1"}}
+    client.put_item(TableName=f"{table_prefix}parts", Item=part)
+
+    shown = run("import", "warehouse:Part", "out", *QUICK)
+    assert (shown.code, "Nothing was changed at http://example.com" in shown.err) == (1, True)
+    applied = run("apply", "warehouse:Part", "warehouse:weigh", *QUICK)
+    assert (applied.code, "Of 20 objects" in applied.err, "add --yes" in applied.err) == (
+        1, True, True,
+    )  # fmt: skip
+    key = {"id": {"S": "1"}}
+    assert client.get_item(TableName=f"{table_prefix}parts", Key=key)["Item"] == part
+    assert run("import", "warehouse:Part", "out", "--yes", *QUICK).code == 0
+    assert client.get_item(TableName=f"{table_prefix}parts", Key=key)["Item"] != part
+
+
+@pytest.mark.smoke
+def test_an_interrupted_job_is_seen_and_resumed_by_others(
+    run: Callable[..., Outcome], warehouse: Any, folder: Path
+):
+    """Its checkpoints say how far it is while it works, and it goes on where it was."""
+    slow = ("--read-units", "1", "--segments", "20", "--workers", "1", "--executor", "threads")
+    command = [*COMMAND, "export", "warehouse:Part", "out", "--name", "slow", *slow]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            seen = run("jobs", "status", "slow", "-f", "json")
+            if seen.code == 1 and seen.json["done"] > 0:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, seen.json["state"]) == (130, "running")
+    assert "To go on: dynattrs jobs resume slow" in told
+
+    stopped = run("jobs", "status", "slow", "-f", "json").json
+    assert 0 < stopped["done"] < 20
+    resumed = run("jobs", "resume", "slow", "--executor", "threads")
+    assert (resumed.code, "60 written" in resumed.err) == (0, True)
+    found = [
+        json.loads(line)["Item"]["id"]["S"]
+        for each in folder.glob("out/*.jsonl")
+        for line in each.read_text().splitlines()
+    ]
+    assert sorted(found, key=int) == [*map(str, range(60))]
+
+
+def test_in_a_terminal_a_job_has_a_bar(run: Callable[..., Outcome], warehouse: Any):
+    code, seen = in_terminal(
+        [*COMMAND, "export", "warehouse:Part", "out", "--name", "shown", *QUICK], COLUMNS="160"
+    )
+
+    assert code == 0
+    assert "Exporting (shown)" in seen
+    assert "2/2 segments, 60 read, 60 written" in seen
+    code, seen = in_terminal([*COMMAND, "jobs", "status", "shown", "--watch"], COLUMNS="160")
+    assert (code, "2/2 segments" in seen) == (0, True)
+
+
+# --- What the service does itself -----------------------------------------------------------------
+
+
+def test_the_service_exports_and_imports(
+    folder: Path, aws_arguments: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):  # fmt: skip
+    """Over an engine that writes no files for an export, and reads those that are there for an import."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_arguments["endpoint_url"])
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, aws_arguments[name.lower()])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    bucket = f"files-{secrets.token_hex(8)}"
+    s3 = boto3.client("s3", **aws_arguments)
+    s3.create_bucket(Bucket=bucket)
+    lines = "".join(json.dumps({"Item": {"id": {"S": str(n)}}}) + "\n" for n in range(9))
+    s3.put_object(Bucket=bucket, Key="in/1.json.gz", Body=gzip.compress(lines.encode()))
+    s3.close()
+
+    def run(*arguments: str) -> Outcome:
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    importing = ("import", "warehouse:Part", f"s3://{bucket}/in", "--service")
+    assert run(*importing, "--compression", "gzip", "--dry-run").code == 1
+    imported = run(*importing, "--compression", "gzip")
+    assert (imported.code, "9 items read, 9 written" in imported.err) == (0, True)
+    there = run(*importing, "--compression", "gzip")
+    assert (there.code, "there is 'parts' already" in there.err) == (3, True)
+    assert run("query", "warehouse:Part", "--scan", "--count").out == "9\n"
+
+    exported = run(
+        "export",
+        "warehouse:Part",
+        f"s3://{bucket}/out",
+        "--service",
+        "--at",
+        "2026-01-02T00:00:00Z",
+    )
+    assert (exported.code, "9 items" in exported.err) == (0, True)
+    assert f"s3://{bucket}/out/AWSDynamoDB/" in exported.err
+    listed = run("jobs", "list", "--service", "-f", "json").json
+    assert [(each["kind"], each["status"]) for each in listed] == [
+        ("export", "COMPLETED"), ("import", "COMPLETED"),
+    ]  # fmt: skip
+    for each in listed:
+        shown = run("jobs", "status", each["arn"], "-f", "json")
+        assert (shown.code, shown.json["status"]) == (0, "COMPLETED")
+        assert run("jobs", "status", each["arn"], "--watch").code == 0

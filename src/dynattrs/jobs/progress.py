@@ -65,7 +65,7 @@ class Progress:
     def __str__(self) -> str:
         counts = "".join(f", {count:,} {name}" for name, count in self.counts.items())
         said = f"{self.state}, {self.done:,} of {self.segments:,} segments ({self.fraction:.0%})"
-        parts = [f"{self.verb} {self.job!r}: {said}, {self.scanned:,} read{counts}"]
+        parts = [f"{self.verb.rstrip('_')} {self.job!r}: {said}, {self.scanned:,} read{counts}"]
         if self.files:
             parts.append(f"{self.files:,} files")
         if self.failures:

@@ -22,6 +22,7 @@ from dynattrs.tools.command import (
     costs,
     generating,
     job_states,
+    job_verbs,
     local_server,
     migrating,
     orphans,
@@ -76,7 +77,8 @@ def app(ctx: click.Context, debug: bool) -> None:
 for _command in (
     tables.create, tables.diff, tables.update, tables.describe, reading.query, reading.get,
     generating.generate, generating.guide, migrating.migrate, orphans.orphans, policies.iam, costs.cost,
-    local_server.local, job_states.jobs,
+    local_server.local, job_verbs.export, job_verbs.import_, job_verbs.copy, job_verbs.verify,
+    job_verbs.apply, job_states.jobs,
 ):  # fmt: skip
     app.add_command(_command)
 
@@ -101,12 +103,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _said(state, "interrupted", INTERRUPTED)
     except DynattrsError as error:
-        return _said(state, error, USAGE if isinstance(error, _MISTAKES) else FAILED)
+        return _said(state, error, USAGE if _is_mistake(error) else FAILED)
     except OSError as error:
         return _said(state, error, FAILED)
     except Exception as error:
         return _said(state, f"{type(error).__name__}: {error}", FAILED)
     return code if isinstance(code, int) else 0
+
+
+def _is_mistake(error: DynattrsError) -> bool:
+    # Who has raised an error of jobs has imported them.
+    known = sys.modules.get("dynattrs.jobs.errors")
+    of_jobs = () if known is None else (known.NoSuchJob, known.OtherJob)
+    return isinstance(error, (*_MISTAKES, *of_jobs))
 
 
 def _said(state: State, problem: object, code: int, ctx: click.Context | None = None) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
+import os
+import re
+import secrets
 import shlex
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -12,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import attrs
 import click
 
+from dynattrs.errors import DynattrsError
 from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import Table
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import Connection, endpoint_of, is_local
-from dynattrs.tools.command.outcomes import FAILED, OK, agreed, note
+from dynattrs.tools.command.outcomes import FAILED, OK, State, agreed, note
 from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.subjects import Subjects
 
@@ -73,17 +79,15 @@ class JobOptions:
     read_units: float | None
     write_units: float | None
 
-    def job(
-        self,
-        name: str,
-        connection: Connection,
-        subjects: Subjects | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-    ) -> Job:
-        """The job, for what was named; without that it is one that was begun."""
+    def maker(
+        self, name: str, connection: Connection, subjects: Subjects | None = None
+    ) -> Callable[[Callable[[Progress], object] | None], Job]:
+        """What makes the job, for what was named; without that it is one that was begun."""
         from dynattrs import jobs
 
-        return jobs.Job(
+        return functools.partial(
+            _job,
+            jobs.Job,
             name,
             models=() if subjects is None else whole(subjects),
             session=connection.spec(),
@@ -92,20 +96,26 @@ class JobOptions:
             workers=self.workers,
             read_units=self.read_units,
             write_units=self.write_units,
-            on_progress=on_progress,
         )
 
     def named(self, verb: str, subjects: Subjects) -> str:
-        """What the job is called. A name that was not said is another one each second."""
+        """What the job is called; if that was not said, by a name that no other one has."""
         if self.called is not None:
             return self.called
-        what = subjects.spec.rpartition(":")[2].rpartition("/")[2].lower()
-        return f"{verb}-{what}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}"
+        what = re.sub(r"[^a-z0-9]+", "-", subjects.spec.rpartition(":")[2].lower()).strip("-")
+        return f"{verb}-{what}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
-    def going_on(self, name: str) -> str:
-        """What to type to go on with a job."""
-        place = "" if self.checkpoints == _FOLDER else f" --checkpoints {self.checkpoints}"
-        return f"dynattrs jobs resume {shlex.quote(name)}{place}"
+    def command(self, what: str, name: str) -> str:
+        """What to type to do something with a job: `resume`, `failures`."""
+        said = self.checkpoints != os.environ.get("DYNATTRS_CHECKPOINTS", _FOLDER)
+        place = ["--checkpoints", self.checkpoints] if said else []
+        return shlex.join(["dynattrs", "jobs", what, name, *place])
+
+
+def _job(
+    kind: type[Job], name: str, told: Callable[[Progress], object] | None, /, **options: Any
+) -> Job:
+    return kind(name, on_progress=told, **options)
 
 
 def working(command: F) -> F:
@@ -177,18 +187,16 @@ def tables_of(subjects: Subjects) -> list[Table]:
     return list({table.name: table for table in found}.values())
 
 
-def tell_reading(session: Session, subjects: Subjects) -> int:
-    """Say how much will be read; about how many items there are."""
-    items = 0
+def tell_reading(session: Session, subjects: Subjects, *, consistent: bool = False) -> None:
+    """Say how much will be read."""
     for table in tables_of(subjects):
         description = session.tables.describe(table)
         count, size = description.get("ItemCount", 0), description.get("TableSizeBytes", 0)
-        items += count
+        units = size // (4096 if consistent else 8192) + 1
         note(
             f"It reads all of table {description['TableName']}: about {count:,} items, {size:,} bytes, "
-            f"{size // 8192 + 1:,} read units."
+            f"{units:,} read units."
         )
-    return items
 
 
 def agreed_at(session: Session, what: str, *, yes: bool, dry_run: bool) -> bool:
@@ -202,25 +210,30 @@ def agreed_at(session: Session, what: str, *, yes: bool, dry_run: bool) -> bool:
 
 def run_job(
     options: JobOptions,
-    name: str,
+    job: Callable[[Callable[[Progress], object] | None], Job],
     what: str,
-    begin: Callable[[Callable[[Progress], object]], Progress],
+    work: Callable[[Job], object],
 ) -> Progress:
-    """Run a job with a bar, and say how it has ended, or how to go on.
+    """Run a job with a bar; where it is stopped, say how to go on.
 
     Args:
         options: How it works.
-        name: What it is called.
+        job: Makes it, with what is to be told how far it is.
         what: What goes on: "Exporting".
-        begin: Begins it, or goes on with it, with what is to be told of its progress; gives the last.
+        work: Begins it, or goes on with it.
     """
-    done = None
+    name = job(None).name
     try:
-        with _shown(f"{what} ({name})") as show:
-            done = begin(show)
-    finally:
-        if done is None:
-            note(f"To go on: {options.going_on(name)}")
+        with _shown(f"{what} ({name})") as show, _log_as_notes():
+            begun = job(show)
+            work(begun)
+            done = begun.progress()
+            show(done)
+    except BaseException:
+        with contextlib.suppress(DynattrsError):
+            job(None).status()  # there is nothing to go on with where nothing was begun
+            note(f"To go on: {options.command('resume', name)}")
+        raise
     return done
 
 
@@ -229,9 +242,28 @@ def ended(options: JobOptions, name: str, done: Progress) -> int:
     note(f"{done}.")
     if not done.failures:
         return OK
-    place = options.going_on(name).replace(" resume ", " failures ", 1)
-    note(f"{done.failures:,} could not be worked on: {place}")
+    note(f"{done.failures:,} could not be worked on: {options.command('failures', name)}")
     return FAILED
+
+
+class _Notes(logging.Handler):
+    """Says what is logged beside a bar: its first line, or with --debug all of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        state = click.get_current_context().find_object(State)
+        text = self.format(record)
+        note(text if state is not None and state.debug else text.partition("\n")[0])
+
+
+@contextmanager
+def _log_as_notes() -> Generator[None, None, None]:
+    """Without a handler, Python would print what a job logs, with its tracebacks."""
+    log, notes = logging.getLogger("dynattrs"), _Notes(logging.WARNING)
+    log.addHandler(notes)
+    try:
+        yield
+    finally:
+        log.removeHandler(notes)
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dynattrs.tools.command import transferring
 from dynattrs.tools.command.job_options import (
     CHECKPOINTS,
     JobOptions,
@@ -55,11 +56,15 @@ def jobs() -> None:
 
 
 @jobs.command(name="list")
+@click.option("--service", is_flag=True, help="List what the service exports and imports itself.")
 @CHECKPOINTS
 @connected
 @formatted("table", "json", "csv")
-def list_(checkpoints: str, connection: Connection, output: Format) -> int:
+def list_(service: bool, checkpoints: str, connection: Connection, output: Format) -> int:
     """List the jobs that have checkpoints; the exit code is 1 if there are none."""
+    if service:
+        with connection.session() as session:
+            return transferring.print_transfers(session, output)
     from dynattrs import jobs as begun
 
     place = checkpoints_in(checkpoints)
@@ -78,7 +83,13 @@ def list_(checkpoints: str, connection: Connection, output: Format) -> int:
 @connected
 @formatted("table", "json")
 def status(name: str, watch: bool, checkpoints: str, connection: Connection, output: Format) -> int:
-    """Show how far a job is. The exit code is 1 while it is not finished, and 3 where it has failed."""
+    """Show how far a job is, or by its ARN an export or import of the service's own.
+
+    The exit code is 1 while it is not finished, and 3 where it has failed.
+    """
+    if name.startswith("arn:"):
+        with connection.session() as session:
+            return transferring.print_transfer(session, name, output, watch=watch)
     job = _job(name, checkpoints, connection)
     progress = _watched(job) if watch else job.progress()
     if output == "json":
@@ -113,8 +124,8 @@ def resume(name: str, yes: bool, dry_run: bool, options: JobOptions, connection:
     from dynattrs.jobs.verbs import WRITING
 
     look_here()
-    job = options.job(name, connection)
-    progress, record = job.progress(), job.status()
+    make = options.maker(name, connection)
+    progress, record = make(None).progress(), make(None).status()
     if progress.is_finished:
         note(f"{progress}.")
         return OK
@@ -128,10 +139,10 @@ def resume(name: str, yes: bool, dry_run: bool, options: JobOptions, connection:
         ):  # fmt: skip
             return NONE
 
-    def go_on(show: Callable[[Progress], object]) -> Progress:
-        return options.job(name, connection, on_progress=show).resume(executor=options.executor)
+    def go_on(job: Job) -> None:
+        job.resume(executor=options.executor)
 
-    return ended(options, name, run_job(options, name, "Going on", go_on))
+    return ended(options, name, run_job(options, make, "Going on", go_on))
 
 
 def _endpoints(record: JobRecord, connection: Connection) -> Iterator[str]:
@@ -160,7 +171,7 @@ def failures(name: str, checkpoints: str, connection: Connection, output: Format
     """Print what a job could not work on; the exit code is 1 if there is nothing."""
     job = _job(name, checkpoints, connection)
     count = 0
-    with Printer(output, ("where", "model", "key", "what")) as printer:
+    with Printer(output, ("where", "model", "key", "what", "places")) as printer:
         for row in _failures(job):
             printer.add([row])
             count += 1
@@ -203,7 +214,7 @@ def _watched(job: Job) -> Progress:
 def _plain(progress: Progress) -> dict[str, Any]:
     return {
         "job": progress.job,
-        "verb": progress.verb,
+        "verb": progress.verb.rstrip("_"),
         "state": progress.state,
         "segments": progress.segments,
         "done": progress.done,
@@ -229,4 +240,7 @@ def _row(progress: Progress) -> Row:
 def _failures(job: Job) -> Iterator[Row]:
     for each in job.failures():
         key = None if each.key is None else json.dumps(each.key)
-        yield plain(where=each.where, model=each.model, key=key, what=each.what)
+        yield plain(
+            where=each.where, model=each.model, key=key, what=each.what,
+            places=", ".join(each.places) or None,
+        )  # fmt: skip

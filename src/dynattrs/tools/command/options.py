@@ -118,6 +118,39 @@ def connected(command: F) -> F:
     )
 
 
+def connected_elsewhere(prefix: str) -> Callable[[F], F]:
+    """Give a part of the command that is `connected` options of where other tables are, `--to-region` and so
+    on, as its argument `elsewhere`. What is not said of them is as of the others.
+    """
+    names = ("region", "profile", "endpoint_url", "table_prefix")
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def connect(*args: Any, connection: Connection, **options: Any) -> Any:
+            said = {name: options.pop(f"{prefix}_{name}") for name in names}
+            if all(each is None for each in said.values()):
+                raise click.UsageError(
+                    f"say where the other tables are: --{prefix}-table-prefix, --{prefix}-region, "
+                    f"--{prefix}-profile or --{prefix}-endpoint-url"
+                )
+            elsewhere = attrs.evolve(
+                connection, **{name: each for name, each in said.items() if each is not None}
+            )
+            return command(*args, connection=connection, elsewhere=elsewhere, **options)
+
+        return _with(
+            cast("F", connect),
+            click.option(f"--{prefix}-table-prefix", help="The prefix of the other tables."),
+            click.option(f"--{prefix}-region", help="Their AWS region."),
+            click.option(
+                f"--{prefix}-profile", help="The profile of the AWS configuration for them."
+            ),
+            click.option(f"--{prefix}-endpoint-url", help="Their endpoint."),
+        )
+
+    return decorate
+
+
 def _connecting(command: F) -> F:
     """Make one argument of the four options."""
 
