@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, get_args
 
 import attrs
@@ -32,13 +32,14 @@ from dynattrs.operations.flows import Flow
 from dynattrs.operations.writing import batch, beside
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.unique_items import names_of_guards
-from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeMap, Table
 from dynattrs.session.session import Session
 
 #: What says nothing of other items.
 _OF_THE_ITEM: Final = (AlreadyTaken, InvalidRequest, MappingError)
+#: How an attribute map that is none is met.
+_MALFORMED: Final = (AttributeError, KeyError, TypeError, ValueError, Refused)
 #: So many items are gathered at once. A batch ends when many of it fail.
 _AT_ONCE: Final = 500
 
@@ -218,9 +219,10 @@ class RawWrites:
         try:
             item = native_map(item)
             size = item_size(item)
-        except (AttributeError, KeyError, TypeError, ValueError, Refused) as error:
+        except _MALFORMED as error:
+            place, found = _malformed(item)
             raise MappingError(
-                self._owner, "an attribute map, such as {'name': {'S': 'Nina'}}", quoted(item)
+                f"{self._owner}{place}", "an attribute map, such as {'name': {'S': 'Nina'}}", found
             ) from error
         except TooDeep as error:
             key = {name: item[name] for name in self._table.key if name in item}
@@ -242,3 +244,18 @@ class RawWrites:
             return None if self._sieve is None else self._sieve.model_of(item)
         except MappingError:
             return None
+
+
+def _malformed(item: Any) -> tuple[str, str]:
+    """Which attribute is none, and of what types it is made: its values may be secret."""
+    if not isinstance(item, Mapping):
+        return "", type(item).__name__
+    for name, value in item.items():
+        try:
+            item_size(native_map({name: value}))
+        except _MALFORMED:
+            if not isinstance(value, Mapping):
+                return f"[{name!r}]", type(value).__name__
+            parts = ", ".join(f"{tag!r}: {type(inside).__name__}" for tag, inside in value.items())
+            return f"[{name!r}]", f"{{{parts}}}"
+    return "", "something else"

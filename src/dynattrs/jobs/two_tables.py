@@ -86,7 +86,8 @@ def _describe(name: str) -> Flow[Any]:
 
 def _is_same(one: _Described, two: _Described) -> bool:
     if one.id and two.id:
-        return one.id == two.id
+        # Replicas of a global table are tables of their own.
+        return (one.id, one.arn) == (two.id, two.arn)
     return (one.url, one.arn, one.name) == (two.url, two.arn, two.name)
 
 
