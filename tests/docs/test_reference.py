@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import dynattrs
-from dynattrs import aio, events, pynamodb, s3, streams, testing, workbench
+from dynattrs import aio, events, jobs, pynamodb, s3, streams, testing, workbench
 
 pytestmark = pytest.mark.full  # it builds the documentation
 
@@ -30,7 +30,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 PUBLIC = {
     name
-    for module in (dynattrs, aio, events, fastapi, pynamodb, s3, streams, testing, workbench)
+    for module in (dynattrs, aio, events, fastapi, jobs, pynamodb, s3, streams, testing, workbench)
     for name in dir(module)
 }
 STANDARD = {

@@ -37,6 +37,9 @@ class Unfit(Exception):
     """A page is for the way through objects."""
 
 
+# `attrs.Factory` is a class that its stubs declare as a function.
+_FACTORY: Final[Any] = attrs.Factory
+
 #: Generated functions of one class share their names.
 _generating: Final = threading.RLock()
 
@@ -94,7 +97,12 @@ def _reader(kind: type[Row], place: int, column: Column) -> ColumnOf:
     by_text = _by_text(inner, column)
     values: list[Callable[[Any], list[Any]]] = []
 
+    absent = _absent(field, column)
+    there = attrgetter(f"f{place}")
+
     def slowly(rows: Sequence[Any]) -> Any:
+        if absent is not None and all(there(row) is UNSET for row in rows):
+            return absent.take(pa.array([0] * len(rows), pa.int64()))
         if not values:  # generated when it is needed
             with _generating:
                 values.append(kind.code.column(kind.codec, place))
@@ -118,6 +126,24 @@ def _reader(kind: type[Row], place: int, column: Column) -> ColumnOf:
     return quickly
 
 
+def _absent(field: FieldCodec, column: Column) -> Any:
+    """An array of the one value that stands for an absent attribute; None where objects say which."""
+    default = field.member.default
+    value: Any = default
+    if field.always_set:
+        value = ()
+    elif isinstance(default, _FACTORY):
+        if default.takes_self or default.factory not in (list, dict, set):
+            return None
+        value = default.factory()
+    elif is_required(field):
+        return None
+    try:
+        return column.array([value])
+    except Exception:  # which the objects of a page say
+        return None
+
+
 def _payloads(field: FieldCodec, place: int, tag: str, *, nullable: bool) -> ColumnOf:
     """What takes the payloads of a field out of rows; None where its value is None."""
     names: dict[str, Any] = {"UNSET": UNSET}
@@ -127,8 +153,10 @@ def _payloads(field: FieldCodec, place: int, tag: str, *, nullable: bool) -> Col
         there = "v"
     value = f"{there}.{tag}"
     if nullable:
-        names["either"] = _either(tag)
-        value = f"either({there})"
+        names["null"] = _null
+        value = (
+            f"(p if (p := {value}) is not UNSET and {there}.NULL is UNSET else null({there}, p))"
+        )
     if not is_required(field):
         value = f"{absent} if (v := row.f{place}) is UNSET else {value}"
     source = Source("payloads", "rows", names)
@@ -152,20 +180,10 @@ def _refuse() -> Any:
     raise Unfit
 
 
-def _either(tag: str) -> Callable[[Any], Any]:
-    other = attrgetter(tag)
-
-    def either(value: Any) -> Any:
-        payload = other(value)
-        if payload is UNSET:
-            if value.NULL is UNSET:
-                raise Unfit
-            return None
-        if value.NULL is not UNSET:
-            raise Unfit
-        return payload
-
-    return either
+def _null(value: Any, payload: Any) -> None:
+    """None, for NULL alone."""
+    if payload is not UNSET or value.NULL is UNSET:
+        raise Unfit
 
 
 # --- What Arrow reads ---------------------------------------------------------------------------
