@@ -39,6 +39,7 @@ from dynattrs.mapper.codec import (
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import TEXTS
 from dynattrs.quoting import quoted
+from dynattrs.schema.model_info import IN_S3
 
 #: Makes a value of a cell.
 Taking: TypeAlias = Callable[[Any], Any]
@@ -136,6 +137,8 @@ class Cells:
         if isinstance(shape, OptionalShape):
             inner = self.of(shape.inner)
             return lambda value: None if value is None else inner(value)
+        if codec.packed == IN_S3:
+            return lambda value: _of_json(codec, value) if isinstance(value, str) else value
         if codec.packed:
             return self.of(inside_of(self._mapper, codec))
         if isinstance(codec, ClassCodec):

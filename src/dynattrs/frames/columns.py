@@ -242,11 +242,11 @@ class _Maker:
         )
 
     def _map(self, shape: MapShape | KeyedMapShape, wanted: Any) -> Column:
-        known = wanted is not None and pa.types.is_map(wanted)
-        element = self.of(shape.element, wanted.item_type if known else None)
+        wants: Any = wanted if wanted is not None and pa.types.is_map(wanted) else None
+        element = self.of(shape.element, None if wants is None else wants.item_type)
         key = Column(pa.string())
         if isinstance(shape, KeyedMapShape):
-            key = self.of(shape.key, wanted.key_type if known else None)
+            key = self.of(shape.key, None if wants is None else wants.key_type)
         key_of, of = key.of or _identity, element.of or _identity
         return Column(
             pa.map_(key.type, element.type),

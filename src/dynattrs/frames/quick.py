@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from msgspec import UNSET
 
 from dynattrs.frames.columns import DECIMAL, INSTANT, Column
@@ -36,6 +36,9 @@ ColumnOf: TypeAlias = Callable[[Sequence[Any]], Any]
 class Unfit(Exception):
     """A page is for the way through objects."""
 
+
+#: Its functions are made when it is imported, where no checker sees them.
+pc: Final[Any] = pyarrow.compute
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
@@ -147,10 +150,7 @@ def _absent(field: FieldCodec, column: Column) -> Any:
 def _payloads(field: FieldCodec, place: int, tag: str, *, nullable: bool) -> ColumnOf:
     """What takes the payloads of a field out of rows; None where its value is None."""
     names: dict[str, Any] = {"UNSET": UNSET}
-    there = f"row.f{place}"
-    if not is_required(field):
-        absent, names["default"] = _default(field, tag)
-        there = "v"
+    there = f"row.f{place}" if is_required(field) else "v"
     value = f"{there}.{tag}"
     if nullable:
         names["null"] = _null
@@ -158,6 +158,7 @@ def _payloads(field: FieldCodec, place: int, tag: str, *, nullable: bool) -> Col
             f"(p if (p := {value}) is not UNSET and {there}.NULL is UNSET else null({there}, p))"
         )
     if not is_required(field):
+        absent, names["default"] = _default(field, tag)
         value = f"{absent} if (v := row.f{place}) is UNSET else {value}"
     source = Source("payloads", "rows", names)
     source.add(f"return [{value} for row in rows]")
