@@ -99,6 +99,21 @@ def test_an_export_as_stored_is_imported_as_it_was(
     assert all(each.name.endswith(f".{format_}{end}") for each in job("out").files())
 
 
+def test_what_botocore_has_parsed_is_written_as_well(
+    session: Any, copy: Any, job: Any, tmp_path: Path, spec: jobs.SessionSpec
+) -> None:
+    """Replies that the session does not read itself are dicts already."""
+    fill(session)
+    slow = attrs.evolve(spec, fast=False)
+    checkpoints = jobs.in_folder(tmp_path / "jobs")
+    out = jobs.Job("slow", models=[job_models.shop], session=slow, checkpoints=checkpoints)
+
+    out.export(tmp_path / "shop", executor="threads")
+    job("in", other="copy-").import_(tmp_path / "shop", executor="threads")
+
+    assert stored(copy) == stored(session)
+
+
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
 def test_an_export_by_models_is_imported_as_equal_objects(
     session: Any, copy: Any, job: Any, tmp_path: Path, format_: str

@@ -19,6 +19,8 @@ from dynattrs.jobs.files.dynamodb_json import BadRow, Row, elements, read_lines
 from dynattrs.jobs.files.errors import BadLine
 from dynattrs.jobs.files.output import Output
 from dynattrs.jobs.files.places import LocalFolder
+from dynattrs.jobs.files.raw_items import raw_decoder
+from dynattrs.mapper.anything import dynamodb_json
 from dynattrs.mapper.codec import ANY
 from dynattrs.mapper.equality import same
 from dynattrs.schema.model_info import model_info
@@ -199,3 +201,42 @@ def test_a_file_appears_when_it_has_ended(chunks: list[bytes], packed: bool) -> 
         assert (gzip.decompress(content) if packed else content) == b"".join(chunks)
         [found] = inputs.find_inputs([folder], None, None).parts
         assert found.size == output.bytes
+
+
+@given(
+    st.lists(strategies.models() | strategies.keyed_models(), max_size=3),
+    st.sampled_from([None, 1]),
+)
+def test_text_that_is_passed_on_says_what_dicts_say(things: list[Any], indent: int | None) -> None:
+    """The lines of an export that makes no dicts of its items, however a service lays its replies out."""
+    items = []
+    for thing in things:
+        try:
+            items.append(json.loads(dynamodb_json(model_info(type(thing)).mapper.dump(thing))))
+        except MappingError:  # its fields make no key
+            assume(False)
+    reply = {
+        "Items": items, "Count": len(items), "ScannedCount": 7, "LastEvaluatedKey": {"id": {"S": "x"}},
+        "ConsumedCapacity": {"TableName": "t", "CapacityUnits": 1.5}, "Other": {"a": [1]},
+    }  # fmt: skip
+
+    found = raw_decoder(("pk", "id", "type"))(json.dumps(reply, indent=indent).encode())
+
+    told = [{name: each[name] for name in ("pk", "id", "type") if name in each} for each in items]
+    assert found["Items"] == told
+    assert {**found, "Items": []} == {
+        **{k: v for k, v in reply.items() if k != "Other"},
+        "Items": [],
+    }
+    assert [*map(json.loads, written_at_once("jsonl", found["Items"]).splitlines())] == [
+        {"Item": item} for item in items
+    ]
+    assert json.loads(written_at_once("json", found["Items"])) == items
+
+
+def written_at_once(name: str, items: list[Any]) -> bytes:
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS[name], found.write, None)
+    writer.items(items)
+    writer.end()
+    return found.getvalue()

@@ -23,6 +23,7 @@ from dynattrs.jobs.files.manifests import SUFFIX, write_manifest
 from dynattrs.jobs.files.named_places import place_of
 from dynattrs.jobs.files.output import Compression, Output
 from dynattrs.jobs.files.places import Place
+from dynattrs.jobs.files.raw_items import raw_decoder
 from dynattrs.jobs.files.s3_options import S3Options, options_of
 from dynattrs.jobs.session_specs import SessionSpec
 from dynattrs.jobs.stated import condition_of, stated
@@ -135,7 +136,10 @@ class Exporting:
         return items_of(self.models, _OWNER)[0]
 
     def source(self) -> TableScan:
-        return TableScan([self.table], condition_of(self.where), self.consistent)
+        table = self.table
+        # Items that become lines are not looked into.
+        decode = None if format_named(self.format).by_model else raw_decoder(table.tells)
+        return TableScan([table], condition_of(self.where), self.consistent, decode=decode)
 
     def check(self, session: Session) -> None:
         self.source()

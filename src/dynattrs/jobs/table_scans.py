@@ -20,7 +20,7 @@ from dynattrs.jobs.failed_items import failure_of, plain_key
 from dynattrs.jobs.which_items import OfTable
 from dynattrs.jobs.work import Failure, Limits, SourcePage
 from dynattrs.mapper.anything import native_map
-from dynattrs.operations.flows import Call, Flow
+from dynattrs.operations.flows import Call, Decode, Flow
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class TableScan:
         consistent: Whether reads are consistent, which costs twice.
         keys_only: Whether nothing of an item is needed but what it is.
         raw: Whether all is given that is there, and not only what the job is for.
+        decode: Reads replies of a wire that has their bytes, where that is done otherwise.
     """
 
     tables: Sequence[OfTable]
@@ -44,6 +45,7 @@ class TableScan:
     consistent: bool = False
     keys_only: bool = False
     raw: bool = False
+    decode: Decode | None = None
 
     def segments(self, session: Session, wanted: int) -> int:
         return wanted * len(self.tables)
@@ -74,7 +76,7 @@ class TableScan:
             size = limits.page_size(left)
             if size is not None:
                 asked["Limit"] = size
-            response: dict[str, Any] = session._drive(_asked(asked))
+            response: dict[str, Any] = session._drive(_asked(asked, self.decode))
             start = response.get("LastEvaluatedKey") or None
             found = response.get("Items", [])
             items, failures = (found, []) if self.raw else _meant(table, found)
@@ -88,8 +90,8 @@ class TableScan:
                 return
 
 
-def _asked(parameters: dict[str, Any]) -> Flow[Any]:
-    return (yield Call("scan", parameters))
+def _asked(parameters: dict[str, Any], decode: Decode | None) -> Flow[Any]:
+    return (yield Call("scan", parameters, decode=decode))
 
 
 def _meant(

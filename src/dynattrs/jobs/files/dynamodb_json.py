@@ -24,6 +24,7 @@ import msgspec
 
 from dynattrs.errors import MappingError
 from dynattrs.jobs.files.errors import BadLine
+from dynattrs.jobs.files.raw_items import RawItem
 from dynattrs.mapper.codec import ANY
 from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.model_info import ModelInfo
@@ -33,7 +34,6 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 ReadPlain: TypeAlias = "Callable[[str | bytes], tuple[AttributeMap, ModelInfo]]"
 
 _encode: Final = msgspec.json.Encoder().encode
-_encode_lines: Final = msgspec.json.Encoder().encode_lines
 _decode: Final = msgspec.json.Decoder().decode
 
 #: A line of the service's has 400 KB and the types; what is longer is not an item.
@@ -73,6 +73,11 @@ class BadRow:
 # --- Writing ------------------------------------------------------------------------------------
 
 
+def text_of(item: AttributeMap) -> bytes:
+    """An item in DynamoDB JSON."""
+    return item.text if type(item) is RawItem else _encode(item)
+
+
 class Lines:
     """Writes `{"Item": {...}}`, one a line."""
 
@@ -80,7 +85,8 @@ class Lines:
         self._write = write
 
     def items(self, items: Iterable[AttributeMap]) -> None:
-        self._write(_encode_lines([{"Item": item} for item in items]))
+        lines = [b'{"Item":%b}\n' % text_of(item) for item in items]
+        self._write(b"".join(lines))
 
     def end(self) -> None:
         pass
@@ -95,7 +101,7 @@ class Array:
 
     def items(self, items: Iterable[AttributeMap]) -> None:
         for item in items:
-            self._write(self._before + _encode(item))
+            self._write(self._before + text_of(item))
             self._before = b",\n"
 
     def end(self) -> None:
