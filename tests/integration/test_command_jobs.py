@@ -133,7 +133,7 @@ def warehouse(run: Callable[..., Outcome], client: Any, table_prefix: str) -> An
     return module
 
 
-def begun(warehouse: Any, table_prefix: str, name: str = "counted") -> jobs.Progress:
+def begun(warehouse: Any, table_prefix: str, name: str = "counted") -> jobs.JobProgress:
     """A job that a program has begun, and done."""
     spec = jobs.SessionSpec(table_prefix=table_prefix)
     place = jobs.in_folder(".dynattrs-jobs")

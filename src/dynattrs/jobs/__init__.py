@@ -18,7 +18,7 @@ from dynattrs.jobs.files.errors import NoFile as NoFile
 from dynattrs.jobs.files.s3_options import S3Options as S3Options
 from dynattrs.jobs.job import Job as Job
 from dynattrs.jobs.job import list as list  # noqa: A004
-from dynattrs.jobs.progress import Progress as Progress
+from dynattrs.jobs.progress import JobProgress as JobProgress
 from dynattrs.jobs.session_specs import SessionSpec as SessionSpec
 from dynattrs.jobs.work import Delete as Delete
 from dynattrs.jobs.work import Failure as Failure

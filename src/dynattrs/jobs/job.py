@@ -17,7 +17,7 @@ from dynattrs.jobs.checkpoints import Checkpoints
 from dynattrs.jobs.errors import JobFailed, NoSuchJob, OtherJob
 from dynattrs.jobs.executors import AnyExecutor, RealTime, check_guarded, workers_of
 from dynattrs.jobs.ledger import Ledger, Segment
-from dynattrs.jobs.progress import Progress, progress_of
+from dynattrs.jobs.progress import JobProgress, progress_of
 from dynattrs.jobs.rates import Rates
 from dynattrs.jobs.running import Options, Running
 from dynattrs.jobs.session_specs import SessionSpec, session_of
@@ -46,9 +46,7 @@ _MOST_SEGMENTS: Final = 1_000_000
 class Job:
     """Work on all items of some models or tables, by processes of this machine or an executor of any kind.
 
-        job = Job("backfill-2026-11", models=[Person], session=SessionSpec(region_name="eu-west-1"),
-                  read_units=500, write_units=200)
-        job.apply(backfill)
+        Job("backfill", models=[Person], read_units=500, write_units=200).apply(backfill)
 
     Each of its verbs begins the job, and returns when all of it is done. A job that was stopped, killed or
     has failed goes on where it was: with `resume()`, or when the same verb is called again with the same
@@ -72,7 +70,7 @@ class Job:
             and its segments are gone on with.
         timeout: How long a slice may go on, which is to take ten seconds, until it is taken for lost and done
             again. A function of yours that takes long for each item may need more.
-        on_progress: Called with the `Progress` now and then while a verb works, from its thread.
+        on_progress: Called with the `JobProgress` now and then while a verb works, from its thread.
 
     Raises:
         ModelError: An argument is none that can be.
@@ -91,7 +89,7 @@ class Job:
         workers: int | None = None,
         lease: timedelta = timedelta(seconds=15),
         timeout: timedelta = timedelta(minutes=15),
-        on_progress: Callable[[Progress], object] | None = None,
+        on_progress: Callable[[JobProgress], object] | None = None,
     ) -> None:
         self.name = _name(name)
         if not isinstance(session, SessionSpec):
@@ -118,7 +116,7 @@ class Job:
 
     # --- Verbs ----------------------------------------------------------------------------------
 
-    def count(self, *, where: object = None, executor: AnyExecutor | None = None) -> Progress:
+    def count(self, *, where: object = None, executor: AnyExecutor | None = None) -> JobProgress:
         """Count the items of each model: `counts` of the result has them by its name.
 
         Args:
@@ -144,7 +142,7 @@ class Job:
         overwrite: Overwrite = "always",
         transform: Transform | None = None,
         executor: AnyExecutor | None = None,
-    ) -> Progress:
+    ) -> JobProgress:
         """Copy the items into the tables of another session, exactly as they are stored: with attributes that
         the models do not know, versions, time stamps and the guards of unique values.
 
@@ -207,7 +205,7 @@ class Job:
         consistent: bool = False,
         s3: S3Options | None = None,
         executor: AnyExecutor | None = None,
-    ) -> Progress:
+    ) -> JobProgress:
         """Write the items into files of a folder, and a manifest that names them at the end.
 
         `"jsonl"` and `"json"` hold items exactly as they are stored, guards of unique values included;
@@ -246,7 +244,7 @@ class Job:
         overwrite: Overwrite = "always",
         s3: S3Options | None = None,
         executor: AnyExecutor | None = None,
-    ) -> Progress:
+    ) -> JobProgress:
         """Write what files hold into the table, which is there already.
 
         Reads what `export` writes, the service's exports in DynamoDB JSON, full and incremental, and files of
@@ -277,7 +275,7 @@ class Job:
         )  # fmt: skip
         return self._do(work, executor)
 
-    def migrate(self, *, where: object = None, executor: AnyExecutor | None = None) -> Progress:
+    def migrate(self, *, where: object = None, executor: AnyExecutor | None = None) -> JobProgress:
         """Bring all items of the models to what the models would write today: upgrades, renamed attributes,
         unique fields, index keys, kinds; as `Session.migrate` does. Items that cannot be brought up to date
         are `failures()`.
@@ -303,7 +301,7 @@ class Job:
         tries: int = 10,
         on_error: Literal["raise", "skip"] = "raise",
         executor: AnyExecutor | None = None,
-    ) -> Progress:
+    ) -> JobProgress:
         """Change items by a function, which gets each as an object, and gives the changed object, None where
         there is nothing to do, or `jobs.Delete`.
 
@@ -336,7 +334,7 @@ class Job:
         where: object = None,
         everything: bool = False,
         executor: AnyExecutor | None = None,
-    ) -> Progress:
+    ) -> JobProgress:
         """Delete items with the guards of their unique values. With a condition each is deleted only if the
         condition is still true then.
 
@@ -355,7 +353,7 @@ class Job:
 
     # --- Its life -------------------------------------------------------------------------------
 
-    def resume(self, *, executor: AnyExecutor | None = None) -> Progress:
+    def resume(self, *, executor: AnyExecutor | None = None) -> JobProgress:
         """Go on with the job as it was begun, and return when it is done. Segments that have failed are tried
         again. Rates, workers and the executor are those of this call. Sessions are made as they were when the
         job was begun, where it was given no `session=`.
@@ -374,7 +372,7 @@ class Job:
         work = work_of(record.verb, record.description, models)
         return self._run(work, record, executor)
 
-    def progress(self) -> Progress:
+    def progress(self) -> JobProgress:
         """How far it is, also while other processes work on it.
 
         Raises:
@@ -430,7 +428,7 @@ class Job:
             raise ModelError("Job", f"{verb} needs models=[...]: at least one model, or a Table")
         return self._models
 
-    def _do(self, work: Work, executor: AnyExecutor | None) -> Progress:
+    def _do(self, work: Work, executor: AnyExecutor | None) -> JobProgress:
         """Begin a job with this work, or go on with it."""
         description = json.loads(json.dumps(work.describe()))
         found = self._ledger().job()
@@ -445,7 +443,9 @@ class Job:
                 )
         return self._run(work, found, executor)
 
-    def _run(self, work: Work, record: JobRecord | None, executor: AnyExecutor | None) -> Progress:
+    def _run(
+        self, work: Work, record: JobRecord | None, executor: AnyExecutor | None
+    ) -> JobProgress:
         if record is not None and record.state == "finished":
             return self.progress()
         check_guarded()
@@ -482,7 +482,7 @@ class Job:
                 work, record, Running(plan, record, ledger, workers, rates, time, options)
             )
 
-    def _end(self, work: Work, record: JobRecord, running: Running) -> Progress:
+    def _end(self, work: Work, record: JobRecord, running: Running) -> JobProgress:
         ledger, time = self._ledger(), RealTime()
         segments = running.run()
         errors = _errors(segments)

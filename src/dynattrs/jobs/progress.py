@@ -12,7 +12,7 @@ from dynattrs.jobs.work import JobRecord, State
 
 
 @attrs.frozen(kw_only=True)
-class Progress:
+class JobProgress:
     """How far a job is: what its checkpoints say, whoever works on it.
 
     Attributes:
@@ -76,13 +76,13 @@ class Progress:
         return ", ".join(parts)
 
 
-def progress_of(job: JobRecord, segments: Iterable[Segment], parents: int) -> Progress:
+def progress_of(job: JobRecord, segments: Iterable[Segment], parents: int) -> JobProgress:
     every = list(segments)
     counts: dict[str, int] = {}
     for segment in every:
         for name, count in segment.counts.items():
             counts[name] = counts.get(name, 0) + count
-    return Progress(
+    return JobProgress(
         job=job.name,
         verb=job.verb,
         state=job.state,

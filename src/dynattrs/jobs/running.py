@@ -19,7 +19,7 @@ import attrs
 from dynattrs.jobs.errors import CheckpointsFailed, JobForgotten, WorkersDied
 from dynattrs.jobs.executors import Time, Workers
 from dynattrs.jobs.ledger import Ledger, Parent, Segment
-from dynattrs.jobs.progress import Progress, progress_of
+from dynattrs.jobs.progress import JobProgress, progress_of
 from dynattrs.jobs.rates import SECONDS, Given, Rates
 from dynattrs.jobs.slices import JobPlan, Slice, SliceResult
 from dynattrs.jobs.work import JobRecord
@@ -91,7 +91,7 @@ class Options:
     name: str
     lease: float
     timeout: float
-    listener: Callable[[Progress], object] | None = None
+    listener: Callable[[JobProgress], object] | None = None
 
 
 class InVain(Exception):

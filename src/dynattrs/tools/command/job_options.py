@@ -27,7 +27,7 @@ from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.subjects import Subjects
 
 if TYPE_CHECKING:
-    from dynattrs.jobs import Checkpoints, Job, Progress
+    from dynattrs.jobs import Checkpoints, Job, JobProgress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +81,7 @@ class JobOptions:
 
     def maker(
         self, name: str, connection: Connection, subjects: Subjects | None = None
-    ) -> Callable[[Callable[[Progress], object] | None], Job]:
+    ) -> Callable[[Callable[[JobProgress], object] | None], Job]:
         """What makes the job, for what was named; without that it is one that was begun."""
         from dynattrs import jobs
 
@@ -113,7 +113,7 @@ class JobOptions:
 
 
 def _job(
-    kind: type[Job], name: str, told: Callable[[Progress], object] | None, /, **options: Any
+    kind: type[Job], name: str, told: Callable[[JobProgress], object] | None, /, **options: Any
 ) -> Job:
     return kind(name, on_progress=told, **options)
 
@@ -210,10 +210,10 @@ def agreed_at(session: Session, what: str, *, yes: bool, dry_run: bool) -> bool:
 
 def run_job(
     options: JobOptions,
-    job: Callable[[Callable[[Progress], object] | None], Job],
+    job: Callable[[Callable[[JobProgress], object] | None], Job],
     what: str,
     work: Callable[[Job], object],
-) -> Progress:
+) -> JobProgress:
     """Run a job with a bar; where it is stopped, say how to go on.
 
     Args:
@@ -237,7 +237,7 @@ def run_job(
     return done
 
 
-def ended(options: JobOptions, name: str, done: Progress) -> int:
+def ended(options: JobOptions, name: str, done: JobProgress) -> int:
     """Say what a job has done; the exit code."""
     note(f"{done}.")
     if not done.failures:
@@ -267,16 +267,16 @@ def _log_as_notes() -> Generator[None, None, None]:
 
 
 @contextmanager
-def _shown(what: str) -> Generator[Callable[[Progress], object], None, None]:
+def _shown(what: str) -> Generator[Callable[[JobProgress], object], None, None]:
     with progress_bar(what) as bar:
 
-        def show(progress: Progress) -> None:
+        def show(progress: JobProgress) -> None:
             bar(progress.done, progress.segments, told(progress))
 
         yield show
 
 
-def told(progress: Progress) -> str:
+def told(progress: JobProgress) -> str:
     """How far a job is, in a few words behind its bar."""
     counts = "".join(f", {count:,} {name}" for name, count in progress.counts.items())
     failures = f", {progress.failures:,} failures" if progress.failures else ""

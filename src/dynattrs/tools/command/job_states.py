@@ -40,7 +40,7 @@ from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.subjects import look_here
 
 if TYPE_CHECKING:
-    from dynattrs.jobs import Job, JobRecord, Progress
+    from dynattrs.jobs import Job, JobProgress, JobRecord
 
 _COLUMNS: Final = (
     "job", "verb", "state", "done", "read", "counts", "files", "failures", "read_units",
@@ -200,7 +200,7 @@ def _job(name: str, checkpoints: str, connection: Connection) -> Job:
     return Job(name, session=connection.spec(), checkpoints=checkpoints_in(checkpoints))
 
 
-def _watched(job: Job) -> Progress:
+def _watched(job: Job) -> JobProgress:
     """Look at a job until it has ended; how it is then."""
     with progress_bar(job.name) as bar:
         while True:
@@ -211,7 +211,7 @@ def _watched(job: Job) -> Progress:
             time.sleep(_LOOK)
 
 
-def _plain(progress: Progress) -> dict[str, Any]:
+def _plain(progress: JobProgress) -> dict[str, Any]:
     return {
         "job": progress.job,
         "verb": progress.verb.rstrip("_"),
@@ -231,7 +231,7 @@ def _plain(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _row(progress: Progress) -> Row:
+def _row(progress: JobProgress) -> Row:
     counts = ", ".join(f"{count:,} {name}" for name, count in progress.counts.items())
     done = f"{progress.done}/{progress.segments}"
     return plain(**{**_plain(progress), "counts": counts or None, "done": done})
