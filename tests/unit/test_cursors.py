@@ -18,7 +18,7 @@ from dynattrs import (
     partition_key,
     sort_key,
 )
-from dynattrs.operations.reading import cursors, resuming
+from dynattrs.operations.reading import cursors, pages
 from stepped_session import ByHand, result
 
 CONTEXT: Any = ["music", None, "query", ["#0 = :0", {"#0": "artist"}, {":0": ["S", "x"]}], False]
@@ -48,7 +48,7 @@ def page_of(query: Any, size: int, response: dict[str, Any]) -> Any:
 
 def cursor_of(query: Any) -> str:
     """A cursor of a query that stands after the song 'a'."""
-    last = {name: item("a")[name] for name in resuming.names(query, query._plan())}
+    last = {name: item("a")[name] for name in pages.cursor_names(query, query._plan())}
     cursor = page_of(query, 1, {"Items": [item("a")], "Count": 1, "LastEvaluatedKey": last}).cursor
     assert cursor is not None
     return cursor

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import attrs
 
 from dynattrs.errors import ConditionError
-from dynattrs.expressions.conditions import PathOperand, Value, encode_at, unconverted
-from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth
+from dynattrs.expressions.conditions import PathOperand, Value, encode_at
+from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, unconverted
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written
 from dynattrs.schema.model_info import ENCRYPTED, StoredForm

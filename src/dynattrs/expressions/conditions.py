@@ -20,19 +20,23 @@ import attrs
 from dynattrs import limits
 from dynattrs.errors import ConditionError
 from dynattrs.expressions.paths import (
+    ORDERED,
     Expression,
     Path,
     PathData,
+    check_ordered,
     check_unpacked,
     data_of,
     is_path,
     no_truth,
+    stored_none,
+    unconverted,
 )
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.late_classes import field, frozen
 from dynattrs.quoting import HIDDEN, quoted, written
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.field_rules import ReadsObject, raised, shown
+from dynattrs.schema.field_rules import ReadsObject
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ENCRYPTED, StoredForm
 from dynattrs.schema.table import AttributeValue
@@ -47,7 +51,6 @@ _PYTHON: Final[dict[str, str]] = {"=": "==", "<>": "!="}
 _MIRROR: Final[dict[Operator, Operator]] = {
     "=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="
 }  # fmt: skip
-ORDERED: Final = frozenset({"S", "N", "B"})
 SIZED: Final = frozenset({"S", "B", "L", "M", "SS", "NS", "BS"})
 
 
@@ -166,14 +169,6 @@ def compared(path: Path, value: object) -> Any:
         raise unconverted(data, value, error) from error
 
 
-def unconverted(data: PathData, value: object, error: Exception) -> ConditionError:
-    """The error for a value that a converter refuses."""
-    return ConditionError(
-        f"{data.label} goes with {data.form.expected}; found {shown(value)}; its converter raised "
-        f"{raised(error)}"
-    )
-
-
 def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Operand:
     """What stands on the other side of a comparison with *path*."""
     data = path.__dynattrs_path__
@@ -196,10 +191,7 @@ def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Op
             )
         if own.form != other.form.form:
             forms = " and ".join(each or "usual" for each in (own.form, other.form.form))
-            raise ConditionError(
-                f"{data.label} and {other.label} are stored differently, as {forms}: DynamoDB cannot "
-                f"compare them"
-            )
+            raise ConditionError(f"{data.label} and {other.label} are stored differently: {forms}")
         if other.steps == data.steps:
             raise ConditionError(
                 f"{other.label} is compared with itself, which DynamoDB refuses; "
@@ -553,14 +545,6 @@ def _compare(path: Path, operator: Operator, value: object) -> Condition:
     return Comparison(operator, PathOperand(path), operand)
 
 
-def stored_none(form: StoredForm) -> AttributeValue | None:
-    """How None is stored by a form; None where it is not among its values."""
-    try:
-        return form.dump(None)
-    except Exception:
-        return None
-
-
 def none_at(path: Path, *, negated: bool = False) -> Condition:
     """The condition that None is stored at a place, in whatever way; or, negated, that it is not."""
     found, operand = IsNone(PathOperand(path), negated), PathOperand(path)
@@ -570,16 +554,6 @@ def none_at(path: Path, *, negated: bool = False) -> Condition:
     # As JSON, or compressed, None is text or bytes as any other value.
     other = Comparison("<>" if negated else "=", operand, Value(stored, None))
     return all_conditions((found, other)) if negated else any_conditions((found, other))
-
-
-def check_ordered(path: Path) -> None:
-    """Refuse a place whose values have no order."""
-    data = path.__dynattrs_path__
-    if not data.form.tags & ORDERED:
-        raise ConditionError(
-            f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
-        )
-    check_unpacked(path, "order")
 
 
 def check_order(label: str, operand: Operand) -> None:

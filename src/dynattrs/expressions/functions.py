@@ -28,13 +28,19 @@ from dynattrs.expressions.conditions import (
     all_conditions,
     any_conditions,
     check_order,
-    check_ordered,
     compared,
     condition,
     none_at,
     operand_for,
 )
-from dynattrs.expressions.paths import Path, check_unpacked, data_of, is_path, path_of
+from dynattrs.expressions.paths import (
+    Path,
+    check_ordered,
+    check_unpacked,
+    data_of,
+    is_path,
+    path_of,
+)
 from dynattrs.quoting import quoted
 from dynattrs.schema.ordering import order_of, place_of
 from dynattrs.schema.table import AttributeValue

@@ -18,7 +18,7 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import ConditionError
 from dynattrs.late_classes import define
 from dynattrs.quoting import quoted, written
-from dynattrs.schema.field_rules import FieldRules
+from dynattrs.schema.field_rules import FieldRules, raised, shown
 from dynattrs.schema.model_info import OPAQUE, StoredForm
 from dynattrs.schema.table import AttributeValue
 from dynattrs.tracebacks import hidden
@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 #: It imports this module, and is imported when a program computes with a field.
 computed: Any = deferred("dynattrs.expressions.computed")
+
+ORDERED: Final = frozenset({"S", "N", "B"})
 
 _NO_TRUTH = (
     "{what} has no truth value: Python's `and`, `or`, `not`, `if` and chained comparisons cannot "
@@ -321,6 +323,32 @@ def check_unpacked(path: Path, asked: str, form: StoredForm | None = None) -> No
             f"{data.label} is stored as {packed}: DynamoDB knows nothing of the {asked} of the value "
             f"inside; ask it of what you read, or store it in a field of its own"
         )
+
+
+def check_ordered(path: Path) -> None:
+    """Refuse a place whose values have no order."""
+    data = path.__dynattrs_path__
+    if not data.form.tags & ORDERED:
+        raise ConditionError(
+            f"{data.label} is {data.form.expected}; only text, numbers and bytes have an order"
+        )
+    check_unpacked(path, "order")
+
+
+def stored_none(form: StoredForm) -> AttributeValue | None:
+    """How None is stored by a form; None where it is not among its values."""
+    try:
+        return form.dump(None)
+    except Exception:
+        return None
+
+
+def unconverted(data: PathData, value: object, error: Exception) -> ConditionError:
+    """The error for a value that a converter refuses."""
+    return ConditionError(
+        f"{data.label} goes with {data.form.expected}; found {shown(value)}; its converter raised "
+        f"{raised(error)}"
+    )
 
 
 def did_you_mean(name: str, known: Any) -> str:

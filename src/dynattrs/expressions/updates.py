@@ -28,8 +28,16 @@ from dynattrs.expressions.computed import (
     difference,
     shown,
 )
-from dynattrs.expressions.conditions import PathOperand, Value, stored_none
-from dynattrs.expressions.paths import Expression, Path, data_of, is_path, no_truth, path_of
+from dynattrs.expressions.conditions import PathOperand, Value
+from dynattrs.expressions.paths import (
+    Expression,
+    Path,
+    data_of,
+    is_path,
+    no_truth,
+    path_of,
+    stored_none,
+)
 from dynattrs.expressions.placeholders import Placeholders
 from dynattrs.quoting import written as as_written
 from dynattrs.schema.field_rules import ReadsObject

@@ -9,8 +9,9 @@ from dynattrs.deferral import deferred
 from dynattrs.keys.kinds import evolving
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.conditions import asked_again
-from dynattrs.operations.reading import asking, resuming
+from dynattrs.operations.reading import resuming
 from dynattrs.operations.reading.merging import shards_of
+from dynattrs.operations.reading.pages import projection
 from dynattrs.operations.reading.several import known_keys, parts_of
 from dynattrs.schema.messages import Message
 from dynattrs.tracebacks import hidden
@@ -42,7 +43,7 @@ def explained(query: QueryVerbs[Any], described: object = None) -> str:
             f"table: {query._table}",
             f"index: {found.index.name if found.index else 'none, the table itself'}",
             *(_several(query, found) if found.partitions else _asked(found)),
-            f"projection: {', '.join(asking.projection(query, found)) or 'all attributes'}",
+            f"projection: {', '.join(projection(query, found)) or 'all attributes'}",
         ]
         if not found.partitions:
             lines.append(f"request: {_request(query, found)}")

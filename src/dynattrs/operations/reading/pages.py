@@ -1,18 +1,20 @@
-"""Reading the pages of a query: one after the other, one ahead."""
+"""Reading the pages of a query: what its requests say, one after the other, one ahead."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import QueryError
-from dynattrs.keys.plans import Plan
+from dynattrs.expressions.conditions import expressions
+from dynattrs.keys.plans import Plan, held_by
 from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.size import item_size
+from dynattrs.operations.conditions import asked_again, joined
 from dynattrs.operations.flows import (
     Call,
     Decode,
@@ -24,10 +26,11 @@ from dynattrs.operations.flows import (
     Wait,
 )
 from dynattrs.schema.messages import Message
-from dynattrs.schema.table import AttributeMap, StoredItem
+from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import tabular
+    from dynattrs.operations.reading.query import QueryVerbs
 else:
     # Imported when a page is looked at.
     tabular = deferred("dynattrs.operations.reading.tabular")
@@ -171,6 +174,53 @@ class Reading:
         # takes in an item that is left out.
         wanted = left + (self.plan.excluded is not None)
         return wanted if self.page_size is None else min(self.page_size, wanted)
+
+
+# --- What is asked ----------------------------------------------------------------------------
+
+
+def cursor_names(query: QueryVerbs[Any], found: Plan) -> tuple[str, ...]:
+    """The attributes that cursors are made of: the keys of the table and of the index."""
+    table = query._info.table
+    return tuple(dict.fromkeys((*table.key, *key_attributes_of(table, found.index))))
+
+
+def projection(query: QueryVerbs[Any], found: Plan) -> tuple[str, ...]:
+    """The attributes to be returned; none of them means all. Keys are always among them: they
+    make cursors.
+    """
+    needs = frozenset[str]() if found.partial else query._reader.needs
+    if needs is None:
+        return ()
+    kind = query._info.table.discriminator
+    held = held_by(query._info.table, found.index)
+    # Where an index does not hold it, keys alone tell, or whole items are fetched.
+    told = kind is not None and query._told_apart and (held is None or kind in held)
+    tells = (kind,) if kind is not None and told else ()
+    return tuple(dict.fromkeys((*cursor_names(query, found), *tells, *sorted(needs))))
+
+
+def parameters(query: QueryVerbs[Any], found: Plan, *, counting: bool = False) -> Message:
+    """The parameters of a plan's request; only what *counting* takes, where nothing is read."""
+    asked: Message = {"TableName": query._table}
+    if found.index is not None:
+        asked["IndexName"] = found.index.name
+    projected: Sequence[str] = ()
+    if counting and found.excluded is None and not found.partial and not query._told_apart:
+        asked["Select"] = "COUNT"
+    else:
+        projected = projection(query, found)
+    condition = found.filter
+    if found.again and (again := asked_again(query._infos, found))[1]:
+        condition = joined(condition, again[0])
+    asked |= expressions(found.key, condition, projected)
+    if query._reverse:
+        asked["ScanIndexForward"] = False
+    if query._consistent:
+        asked["ConsistentRead"] = True
+    if query._segment is not None:
+        asked["Segment"], asked["TotalSegments"] = query._segment
+    return asked
 
 
 class Pages(Protocol):

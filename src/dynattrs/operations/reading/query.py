@@ -23,7 +23,7 @@ from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.owner import Owner
-from dynattrs.operations.reading import asking, resuming
+from dynattrs.operations.reading import resuming
 from dynattrs.operations.reading.batch_get import whole_items
 from dynattrs.operations.reading.belonging import belonging, satisfying
 from dynattrs.operations.reading.expiry import alive, time_to_live
@@ -38,6 +38,8 @@ from dynattrs.operations.reading.pages import (
     Source,
     failing_again,
     pages_of,
+    parameters,
+    projection,
 )
 from dynattrs.operations.reading.projections import Keys, OnError, Reader, check_on_error
 from dynattrs.schema.model_info import ModelInfo
@@ -299,7 +301,7 @@ class QueryVerbs(Generic[M_co]):
         known = found.operation == "batch_get"
         if found.partial or known:
             decode = None if counting else self._reader.decoder("Responses")
-            needs = frozenset(asking.projection(self, found)) or None if known else None
+            needs = frozenset(projection(self, found)) or None if known else None
             model, consistent = self._info, self._consistent
             hydrate = functools.partial(whole_items, core, model, decode, consistent, needs=needs)
         skips = self._on_error != "raise" and not counting
@@ -310,7 +312,7 @@ class QueryVerbs(Generic[M_co]):
             belongs = satisfying(self._infos, found, belongs)
         return Reading(
             found,
-            {} if nothing else asking.parameters(self, found, counting=counting),
+            {} if nothing else parameters(self, found, counting=counting),
             core.environment,
             limit=self._limit if limit is None else limit,
             page_size=self._page_size,

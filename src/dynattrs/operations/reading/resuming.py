@@ -9,8 +9,8 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import CursorError
 from dynattrs.keys.plans import Plan
 from dynattrs.operations.reading import cursors
-from dynattrs.operations.reading.pages import RawPage
-from dynattrs.schema.table import AttributeMap, StoredItem, key_attributes_of
+from dynattrs.operations.reading.pages import RawPage, cursor_names
+from dynattrs.schema.table import AttributeMap, StoredItem
 
 if TYPE_CHECKING:
     from dynattrs.operations.reading import raw_keys
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 else:
     # Most queries go on from cursors.
     raw_keys = deferred("dynattrs.operations.reading.raw_keys")
-
-
-def names(query: QueryVerbs[Any], found: Plan) -> tuple[str, ...]:
-    """The attributes that cursors are made of: the keys of the table and of the index."""
-    table = query._info.table
-    return tuple(dict.fromkeys((*table.key, *key_attributes_of(table, found.index))))
 
 
 def _context(query: QueryVerbs[Any], found: Plan) -> Any:
@@ -41,7 +35,7 @@ def start(query: QueryVerbs[Any], found: Plan) -> tuple[int, AttributeMap]:
     Raises:
         CursorError: It is another query's, or none.
     """
-    secret, asked = query._handle._core.cursor_secret, (query._after, names(query, found))
+    secret, asked = query._handle._core.cursor_secret, (query._after, cursor_names(query, found))
     if isinstance(query._after, Mapping):
         return 0, raw_keys.raw_key(query._info, query._after, asked[1], found.parts, secret)
     if found.parts is None:
@@ -72,13 +66,13 @@ def segments_left(query: QueryVerbs[Any], found: Plan) -> Mapping[int, Attribute
         return dict.fromkeys(range(total))
     if isinstance(query._after, Mapping):
         raise CursorError("this scan reads several segments, and a raw key does not say which one")
-    secret, asked = query._handle._core.cursor_secret, (query._after, names(query, found))
+    secret, asked = query._handle._core.cursor_secret, (query._after, cursor_names(query, found))
     return cursors.decode_segments(*asked, _context(query, found), secret, total)
 
 
 def cursor(query: QueryVerbs[Any], found: Plan, raw: RawPage) -> str | None:
     """Where to go on after a page; None at the end."""
-    secret, keys = query._handle._core.cursor_secret, names(query, found)
+    secret, keys = query._handle._core.cursor_secret, cursor_names(query, found)
 
     def key_of(item: StoredItem) -> AttributeMap:
         return {name: item[name] for name in keys}

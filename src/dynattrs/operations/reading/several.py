@@ -21,13 +21,13 @@ from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.key_rules import plain_numbers
 from dynattrs.operations.flows import Flow, Pause, Start, Task, Wait
 from dynattrs.operations.item_keys import identity
-from dynattrs.operations.reading import resuming
 from dynattrs.operations.reading.merging import Reads, merged_pages, shards_of
 from dynattrs.operations.reading.pages import (
     Following,
     Pages,
     RawPage,
     Reading,
+    cursor_names,
     pages_of,
     paid,
 )
@@ -71,7 +71,7 @@ def pages_of_several(
         known = attrs.evolve(whole, start=key or None)
         return Following(known, _Known(query, found, known))
     keys = key_schema(query, found)
-    names = resuming.names(query, found)
+    names = cursor_names(query, found)
     merging = functools.partial(
         _merging, query, reads=reads, keys=keys, names=names, reverse=query._reverse
     )
