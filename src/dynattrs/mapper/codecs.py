@@ -203,9 +203,11 @@ class Codecs(ForgetfulConverter):
         if self._outside is not self:
             return self
         with self._lock:
-            if self._in_json is None:
-                self._in_json = variants.for_json(self)
-            return self._in_json
+            if self._in_json is not None:
+                return self._in_json
+            made: Self = variants.for_json(self)
+            self._in_json = made
+            return made
 
     @property
     def usual(self) -> Self:
@@ -390,11 +392,8 @@ class Codecs(ForgetfulConverter):
         return codec
 
     def member_codec(self, member: Member, *, of_model: bool = True) -> Codec:
-        """The codec of one field, with what `dynattrs.field` says of it.
-
-        Args:
-            member: The field.
-            of_model: Whether it is one of a model, and so an attribute of an item.
+        """The codec of one field, with what `dynattrs.field` says of it; *of_model* where it is an attribute
+        of an item.
         """
         if self.forms is not None and of_model and self._outside is self:
             member = self.forms.top_level(member)

@@ -42,6 +42,7 @@ def marked_codec(codecs: CodecsOf, type_: object) -> Codec:
     Raises:
         Refused: A mark is not meant for the type.
     """
+    marks: list[Any]
     inner_type, *marks = get_args(type_)
     if LARGE_FIELDS in sys.modules:
         places = [n for n, mark in enumerate(marks) if type(mark).__module__ == LARGE_FIELDS]
