@@ -278,7 +278,7 @@ class Discriminator(FormMark):
 
     def __init__(self, name: str, classes: Mapping[str | None, type[Any]]) -> None:
         super().__init__(f"Discriminator({name!r}, ...)", type(self).__doc__ or "")
-        self._name = name
+        self._tag = name
         self._classes = dict(classes)
 
     def codec(self, codecs: CodecsOf, type_: object, inner: Any) -> Codec:
@@ -286,12 +286,12 @@ class Discriminator(FormMark):
         missing = [show_type(each) for each in types if each not in self._classes.values()]
         if missing:
             raise Refused(
-                f"a value of {self._name!r} for each class", f"none for {' and '.join(missing)}"
+                f"a value of {self._tag!r} for each class", f"none for {' and '.join(missing)}"
             )
         strange = [each.__name__ for each in self._classes.values() if each not in types]
         if strange:
             raise Refused(
-                f"the union of all classes with a value of {self._name!r}",
+                f"the union of all classes with a value of {self._tag!r}",
                 f"{show_type(inner)} without {' and '.join(strange)}",
             )
         members = [codecs.codec(each) for each in types]
@@ -299,7 +299,7 @@ class Discriminator(FormMark):
         if len(found) < len(members):
             raise Refused("classes, stored as maps", show_type(inner))
         by_name = {name: found[cls] for name, cls in self._classes.items()}
-        made = unions.tagged_codec(type_, tuple(found.values()), unions.Tag(self._name, by_name))
+        made = unions.tagged_codec(type_, tuple(found.values()), unions.Tag(self._tag, by_name))
         return containers.optional_codec(type_, made) if type(None) in arms(inner) else made
 
 
