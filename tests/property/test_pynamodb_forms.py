@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beside_pynamodb import Everything, own
+from beside_pynamodb import Everything, fields, own
 from dynattrs import mapper
 from dynattrs.mapper.size import item_size
 from pynamodb_values import NOON, VALUES
@@ -24,7 +24,8 @@ def objects(draw: Any) -> Any:
 @given(objects())
 def test_an_object_is_stored_and_read_again(obj: Any) -> None:
     item = mapper.dump(obj)
-    assert mapper.load(item, Everything) == obj
+    # Numbers without a declared type are read as int or Decimal.
+    assert fields(mapper.load(item, Everything)) == fields(obj)
     assert mapper.default.dump_with_size(obj)[1] == item_size(item)
     assert_same(Everything, [wire(item)] * 2)
 

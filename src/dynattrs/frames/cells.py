@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeAlias, get_args
 
 from dynattrs import foreign_values
 from dynattrs.late_classes import frozen
-from dynattrs.mapper.annotations import ENCRYPTION, CompressedMark, Json
+from dynattrs.mapper.annotations import ENCRYPTION, CompressedMark, FormMark, Json
 from dynattrs.mapper.anything import ANY_CODEC, from_plain, parse_json
 from dynattrs.mapper.carried import set_attribute
 from dynattrs.mapper.class_kinds import MISSING
@@ -37,9 +37,9 @@ from dynattrs.mapper.codec import (
     show,
 )
 from dynattrs.mapper.placeholders import Placeholder
-from dynattrs.mapper.scalars import TEXTS
+from dynattrs.mapper.scalars import PLAIN, TEXTS
 from dynattrs.quoting import quoted
-from dynattrs.schema.model_info import IN_S3
+from dynattrs.schema.model_info import BASE64, IN_S3
 
 #: Makes a value of a cell.
 Taking: TypeAlias = Callable[[Any], Any]
@@ -63,12 +63,16 @@ class Finer:
 
 def inside_of(mapper: Any, codec: Codec) -> Any:
     """The codec of what is packed into one attribute."""
+    if codec.packed == BASE64:
+        return PLAIN[bytes]
     inner, *marks = get_args(codec.type)
-    packed = [mark for mark in marks if mark is Json or isinstance(mark, CompressedMark)]
+    packed = [
+        mark for mark in marks if mark is Json or isinstance(mark, (CompressedMark, FormMark))
+    ]
     for mark in marks:
         if mark not in packed and type(mark).__module__ != ENCRYPTION:
             inner = _ANNOTATED[inner, mark]
-    return (mapper.in_json if packed else mapper).codec(inner)
+    return (mapper.in_json if packed else mapper.usual).codec(inner)
 
 
 class Cells:

@@ -24,10 +24,9 @@ from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Codec, Refused, Trail, show, show_stored
 from dynattrs.mapper.stored_forms import Forms
+from dynattrs.schema.model_info import BASE64
 from dynattrs.schema.table import AttributeValue
 
-#: What the service sees of bytes that PynamoDB 5 stores.
-BASE64: Final = "base64 text"
 _NOT_ASCII = pattern(r"[^\x00-\x7f]")
 
 

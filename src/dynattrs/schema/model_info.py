@@ -49,6 +49,8 @@ DumpAsRequest: TypeAlias = Callable[..., PutRequest | None]
 
 #: What the service sees of a compressed value. Equal values need not have equal bytes.
 COMPRESSED: Final = "compressed bytes"
+#: What it sees of bytes that PynamoDB 5 stores. Equal values have equal texts.
+BASE64: Final = "base64 text"
 #: What it sees of an encrypted one.
 ENCRYPTED: Final = "encrypted bytes"
 #: What it sees of one that may be in S3.
