@@ -30,12 +30,12 @@ from dynattrs.mapper.codec import (
     MapShape,
     OptionalShape,
     Refused,
-    SetShape,
     TextsShape,
     TupleShape,
     TypedDictShape,
     show,
 )
+from dynattrs.mapper.hints import is_class
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import PLAIN, TEXTS
 from dynattrs.quoting import quoted
@@ -149,8 +149,8 @@ class Cells:
             return self._object(codec)
         if isinstance(shape, ListShape):
             return self._list(shape)
-        if isinstance(shape, SetShape):
-            return self._set(shape)
+        if codec.is_set and codec.element is not None:
+            return self._set(codec)
         if isinstance(shape, TupleShape) and shape.elements:
             return self._tuple(shape)
         if isinstance(shape, (MapShape, KeyedMapShape)):
@@ -176,14 +176,15 @@ class Cells:
 
         return take
 
-    def _set(self, shape: SetShape) -> Taking:
-        element = self.of(shape.element)
+    def _set(self, codec: Codec) -> Taking:
+        element = self.of(codec.element)
+        build = type(codec.load({"L": []}))
 
         def take(value: Any) -> Any:
             if isinstance(value, AbstractSet):
-                return shape.build([element(each) for each in value])
+                return build([None if each is None else element(each) for each in value])
             members = [None if each is None else element(each) for each in _sequence(value)]
-            made = shape.build(members)
+            made = build(members)
             if len(made) != len(members):
                 raise Refused("a list of different members, for a set", show(value))
             return made
@@ -277,8 +278,8 @@ def _checked(take: Taking) -> Taking:
 
 
 def _scalar(codec: Codec) -> Taking:
-    cls = codec.type
-    if codec.tags == ANY or not isinstance(cls, type) or codec.shape is not None or not codec.tag:
+    cls: Any = codec.type
+    if codec.tags == ANY or not is_class(cls) or codec.shape is not None or not codec.tag:
         return lambda value: _of_json(codec, value) if isinstance(value, str) else value
     if codec.wrapped is not None:
         return lambda value: value if type(value) is cls else codec.load(codec.wrapped.dump(value))  # type: ignore[union-attr]

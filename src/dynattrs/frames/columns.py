@@ -29,11 +29,11 @@ from dynattrs.mapper.codec import (
     ListShape,
     MapShape,
     OptionalShape,
-    SetShape,
     TextsShape,
     TupleShape,
     TypedDictShape,
 )
+from dynattrs.mapper.hints import is_class
 from dynattrs.mapper.numbers import plain_number
 from dynattrs.mapper.placeholders import Placeholder
 from dynattrs.mapper.scalars import TEXTS
@@ -148,8 +148,8 @@ class _Maker:
         shape = codec.shape
         if isinstance(shape, ListShape):
             return self._list(shape, wanted)
-        if isinstance(shape, SetShape):
-            element = self.of(shape.element, _value_type(wanted))
+        if codec.is_set and codec.element is not None:
+            element = self.of(codec.element, _value_type(wanted))
             return Column(pa.list_(element.type), _sorted(element))
         if isinstance(shape, TupleShape):
             return self._tuple(shape, wanted)
@@ -164,8 +164,8 @@ class _Maker:
     # --- Scalars ---
 
     def _scalar(self, codec: Codec, wanted: Any) -> Column | None:
-        cls = codec.type
-        if not isinstance(cls, type):
+        cls: Any = codec.type
+        if not is_class(cls):
             return None
         if cls in _PLAIN:
             return Column(_PLAIN[cls])
