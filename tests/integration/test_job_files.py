@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import attrs
+import boto3
 import pytest
 
 import job_models
 import shared_data
 from dynattrs import jobs
 from dynattrs.errors import ConditionError, ModelError
+from dynattrs.jobs.files import s3_folder
 from dynattrs.jobs.files.errors import FilesError
 from dynattrs.mapper.anything import dynamodb_json, native_map
 from dynattrs.schema.model_info import model_info
@@ -129,6 +132,32 @@ def test_an_export_by_models_is_imported_as_equal_objects(
     assert out.counts == {"written": 132, "guards left out": 12}
     assert back.counts == {"written": 132}
     assert {each.model for each in job("out").files()} == {"Person", "Order"}
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "parquet"])
+def test_a_bucket_is_a_folder(
+    session: Any, copy: Any, job: Any, aws: str, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws)
+    s3_folder.client_of.cache_clear()
+    client = boto3.session.Session().client("s3", region_name="us-east-1")
+    bucket = f"bucket-{secrets.token_hex(4)}"
+    fill(session)
+    with pytest.raises(jobs.NoFile, match="there is no such bucket; make it first"):
+        job("out").export(f"s3://{bucket}/shop", format=format_, executor="threads")
+    client.create_bucket(Bucket=bucket)
+
+    out = job("out").export(f"s3://{bucket}/shop", format=format_, executor="threads")
+    back = job("in", other="copy-").import_(f"s3://{bucket}/shop/", executor="threads")
+
+    assert stored(copy) == stored(session)
+    assert back.counts["written"] == out.counts["written"]
+    keys = [each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert len(keys) == out.files + 1
+    client.close()
+    s3_folder.client_of.cache_clear()
 
 
 def test_only_items_of_the_jobs_models_are_exported(

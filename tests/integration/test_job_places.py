@@ -34,7 +34,7 @@ def s3(aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     }.items():
         monkeypatch.setenv(name, value)
     s3_folder.client_of.cache_clear()
-    client = boto3.client("s3")
+    client = boto3.session.Session().client("s3")  # the default one keeps what keys it saw first
     client.create_bucket(Bucket="bucket")
     yield client
     for page in client.get_paginator("list_objects_v2").paginate(Bucket="bucket"):

@@ -33,8 +33,9 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: So many rows are made at once when a file is read.
 _ROWS: Final = 500
-#: So many rows of items wait at most for the row group that they are written in.
+#: So many rows of items, and so many bytes, wait at most for the row group that they are written in.
 _GROUP: Final = 4096
+_GROUP_BYTES: Final = 4 * 1024 * 1024
 
 _ERRORS: Final = (
     pa.ArrowException,
@@ -111,7 +112,8 @@ class RowGroups:
         ]
         arrays.append(pa.array([rest_text(rest) or None for rest in rests], pa.string()))
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        if sum(each.num_rows for each in self._waiting) >= _GROUP:
+        waiting = sum(each.num_rows for each in self._waiting)
+        if waiting >= _GROUP or sum(each.nbytes for each in self._waiting) >= _GROUP_BYTES:
             self._flush()
         return problems
 
