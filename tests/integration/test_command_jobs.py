@@ -222,7 +222,7 @@ def test_checkpoints_may_be_in_a_table(
     monkeypatch.setenv("DYNATTRS_CHECKPOINTS", "table:")
     assert run("jobs", "status", "counted").code == 0
     listed = run("jobs", "list", "--checkpoints", "table:dynattrs-jobs", "-f", "csv")
-    assert "counted,count,finished,2/2,60" in listed.out
+    assert "counted,count,finished,0,2/2,60" in listed.out
 
 
 # --- The verbs ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -40,12 +41,15 @@ from dynattrs import (
     begins_with,
     field,
     in_,
+    jobs,
     model,
     partition_key,
     path,
     sort_key,
 )
+from dynattrs.jobs.files import s3_folder
 from dynattrs.testing import faults, lost_reply
+from service_exports import service_export
 
 KEY = "arn:aws:kms:us-east-1:111111111111:key/12345678-1234-1234-1234-123456789012"
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
@@ -293,6 +297,54 @@ def test_an_export_is_begun_followed_and_listed(account: Account):
         session.tables.export_to_s3("missing", account.place("out"))
     with pytest.raises(ServiceError, match="ExportNotFoundException"):
         session.tables.describe_export(begun.arn + "0")
+
+
+@pytest.fixture
+def s3_of_jobs(aws_arguments: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """S3 as the processes of a job find it. Its clients are kept for each process."""
+    for name in ("aws_access_key_id", "aws_secret_access_key"):
+        monkeypatch.setenv(name.upper(), aws_arguments[name])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", aws_arguments["endpoint_url"])
+    s3_folder.client_of.cache_clear()
+    yield
+    s3_folder.client_of.cache_clear()
+
+
+@pytest.mark.threads_only(reason="a job has sessions of its own")
+def test_what_an_export_says_is_what_jobs_and_imports_read(
+    account: Account, aws_arguments: dict[str, str], s3_of_jobs: None, tmp_path: Path
+):
+    """The files, which the engine does not write, are put where the export says."""
+    session = account.session
+    session.tables.create(Person)
+    spec = jobs.SessionSpec(
+        endpoint_url=aws_arguments["endpoint_url"], region_name="us-east-1", table_prefix="dev-"
+    )
+
+    def exported(kind: str, lines: list[Any], since: datetime | None) -> str:
+        begun = session.tables.export_to_s3(Person, account.place("out"), since=since)
+        manifest: str = begun.wait().manifest
+        written = service_export(tmp_path / kind, kind, lines)
+        for file in filter(Path.is_file, (tmp_path / kind).rglob("*")):
+            name = file.relative_to(tmp_path / kind).as_posix()
+            key = name.replace(written.name, manifest.split("/")[-2])
+            account.put(f"out/{key}", file.read_bytes())
+        place = jobs.in_folder(tmp_path / "jobs")
+        job = jobs.Job(kind, models=[Person], session=spec, checkpoints=place)
+        job.import_(manifest, executor="threads")
+        return manifest
+
+    manifest = exported("FULL_EXPORT", [{"Item": item(number)} for number in range(9)], None)
+    assert sorted(each.age for each in session.scan(Person)) == [*range(9)]
+    data = manifest.replace("manifest-summary.json", "data/")
+    copied = Table("copied", partition_key="id")
+    session.tables.import_from_s3(copied, data, compression="gzip").wait()
+    assert session.client.scan(TableName="dev-copied")["Count"] == 9
+
+    changed = {"Keys": {"id": {"S": "1"}}, "NewImage": item(1) | {"age": {"N": "100"}}}
+    deleted = {"Keys": {"id": {"S": "2"}}, "OldImage": item(2)}
+    exported("INCREMENTAL_EXPORT", [changed, deleted], NOON)
+    assert sorted(each.age for each in session.scan(Person)) == [0, *range(3, 9), 100]
 
 
 def test_of_other_prefixes_nothing_is_listed(account: Account):

@@ -72,6 +72,14 @@ class S3Folder:
     def text(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}"
 
+    def _key(self, name: str) -> str:
+        """The key of a name; the data of an incremental export is beside the folder of its manifest."""
+        prefix = self.prefix
+        while name.startswith("../"):
+            name, above = name[3:], prefix.rstrip("/").rpartition("/")[0]
+            prefix = f"{above}/" if above else ""
+        return prefix + name
+
     @property
     def client(self) -> Any:
         with _making:
@@ -107,7 +115,7 @@ class S3Folder:
         return _Upload(self, name)
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
-        request: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + name}
+        request: dict[str, Any] = {"Bucket": self.bucket, "Key": self._key(name)}
         if start:
             found = self.find(name)
             if found is not None and start >= found.size:
@@ -133,7 +141,7 @@ class S3Folder:
             request["ContinuationToken"] = token
 
     def find(self, name: str) -> FileInfo | None:
-        request = {"Bucket": self.bucket, "Key": self.prefix + name}
+        request = {"Bucket": self.bucket, "Key": self._key(name)}
         try:
             found = self._call(name, lambda: self.client.head_object(**request))
         except NoFile:
@@ -141,7 +149,7 @@ class S3Folder:
         return FileInfo(name, found["ContentLength"])
 
     def delete(self, name: str) -> None:
-        request = {"Bucket": self.bucket, "Key": self.prefix + name}
+        request = {"Bucket": self.bucket, "Key": self._key(name)}
         self._call(name, lambda: self.client.delete_object(**request))
 
     def delete_partial(self, beginning: str) -> int:

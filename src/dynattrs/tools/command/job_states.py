@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dynattrs.jobs import Job, JobProgress, JobRecord
 
 _COLUMNS: Final = (
-    "job", "verb", "state", "done", "read", "counts", "files", "failures", "read_units",
+    "job", "verb", "state", "processes", "done", "read", "counts", "files", "failures", "read_units",
     "write_units", "began", "ended",
 )  # fmt: skip
 #: How often a job is looked at that is watched.

@@ -10,7 +10,6 @@ import click
 
 from dynattrs.importable import imported
 from dynattrs.schema.model_info import model_info
-from dynattrs.session.session import Session
 from dynattrs.tools.command.applied_samples import print_samples
 from dynattrs.tools.command.job_options import (
     JobOptions,
@@ -159,7 +158,7 @@ def import_(
         _only_with_service(compression=compression)
         if format_ == "ion":
             raise click.UsageError("only the service reads ion; add --service")
-        _tell_files(session, files, format_)
+        _tell_files(connection, files, format_)
         names = ", ".join(session._core.table_name(each) for each in tables_of(subjects))
         note(f"It writes them into {names}. Items of the same keys {_OVERWRITES[overwrite]}.")
         if not agreed_at(session, "Import them", yes=yes, dry_run=dry_run):
@@ -173,12 +172,12 @@ def import_(
     return _run("import", "Importing", subjects, options, connection, work)
 
 
-def _tell_files(session: Session, files: tuple[str, ...], format_: str | None) -> None:
+def _tell_files(connection: Connection, files: tuple[str, ...], format_: str | None) -> None:
     """Say what will be read."""
     from dynattrs.jobs.files.inputs import find_inputs
     from dynattrs.jobs.files.s3_options import options_of
 
-    found = find_inputs(files, format_, options_of(None, session))
+    found = find_inputs(files, format_, options_of(None, connection.spec()))
     named = {each.text: each for each in found.parts}
     size = sum(each.size for each in named.values())
     counts = [each.items for each in named.values() if each.items is not None]
