@@ -300,7 +300,7 @@ def test_others_read_it_as_a_stream(songs: Any):
     assert pa.table(batches).num_rows == 60
     assert [batch.num_rows for batch in batches.reader()] == [25, 25, 10]
     polars = pytest.importorskip("polars")
-    assert polars.from_arrow(batches).height == 60
+    assert polars.DataFrame(batches).height == 60
 
 
 # --- DataFrames -------------------------------------------------------------------------------------

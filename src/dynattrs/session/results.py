@@ -84,7 +84,7 @@ class Query(AnyQuery[M_co], Sync):
 class ArrowBatches(AnyArrowBatches["Query[Any]"], Sync):
     """What a query gives, as Arrow record batches: iterate over them, or take them all with `table()`.
 
-    What reads streams of Arrow reads this one: `polars.from_arrow(batches)`, `pyarrow.table(batches)`,
+    What reads streams of Arrow reads this one: `polars.DataFrame(batches)`, `pyarrow.table(batches)`,
     DuckDB.
     """
 
