@@ -113,10 +113,12 @@ def keep_bytecode() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One more than there are cores: tests also wait, for engines and for time to pass."""
+    """Two more than there are cores: tests also wait, for engines and for time to pass, two seconds for
+    three of work.
+    """
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not hasattr(os, "sched_getaffinity"):
         return None
-    return len(os.sched_getaffinity(0)) + 1
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def is_worker(config: pytest.Config) -> bool:

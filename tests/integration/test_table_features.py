@@ -138,11 +138,12 @@ def test_a_declaration_that_an_engine_cannot_keep_works_there_without(session: S
 
 @pytest.mark.threads_only(reason="a lost answer is the same under asyncio")
 def test_a_table_whose_creation_was_not_answered_gets_all_that_is_declared(
-    session: Session, endpoint: Any, table_prefix: str
+    session: Session, endpoint: Any, table_prefix: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Its time to live and what else comes after CreateTable was left to another process, and there
     is none.
     """
+    monkeypatch.setattr(looking, "_LOOKS_AT_WHAT_COMES_LAST", 1)
     client = boto3.client("dynamodb", endpoint_url=endpoint.url, **endpoint.credentials)
     with Session(client=client, table_prefix=table_prefix) as retrying:
         with faults(retrying, lost_reply("CreateTable", times=1)):
