@@ -41,7 +41,7 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
-MOST_CASES = 4  # of one test on one engine, in a run without `--full`
+MOST_CASES = 3  # of one test on one engine, in a run without `--full`
 SHRINKING_SECONDS = 15
 MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
 
