@@ -336,7 +336,8 @@ def made_of(source: str, **names: Any) -> dict[str, Any]:
 
 
 def test_translated_models_read_and_write_what_the_old_ones_do(programs: Programs) -> None:
-    source = programs["pynamodb-6"].translate(module="pynamodb_program")
+    source, *others = [programs[name].translate(module="pynamodb_program") for name in OLD]
+    assert others == [source]
     found = made_of(
         source, Color=beside_pynamodb.Color, Level=beside_pynamodb.Level, Pair=beside_pynamodb.Pair
     )
@@ -405,3 +406,23 @@ def test_a_translation_says_what_it_cannot_know(programs: Programs) -> None:
 def test_a_module_without_models_is_told(programs: Programs) -> None:
     with pytest.raises(OtherError, match="json defines no models of PynamoDB"):
         programs["pynamodb-6"].translate(module="json")
+
+
+def test_a_part_has_the_models_default_for_what_is_null_or_absent(
+    programs: Programs, client: Any, table_prefix: str
+) -> None:
+    """PynamoDB gives the default for both, whatever the class says that reads the item."""
+    key = {"owner": {"S": "ann"}, "at": {"S": "2026-11-23T12:30:00.000000+0000"}}
+    item = {**key, "count": {"NULL": True}}
+    client.put_item(TableName=f"{table_prefix}everything", Item=item)
+
+    @attrs.define
+    class Part:
+        owner: str
+        count: int
+
+    for name in OLD:
+        assert programs[name].get(model="Everything", key=KEY)["count"] == 7
+    assert programs.session.get(Everything, tuple(KEY), as_=Part) == Part("ann", 7)
+    assert programs.session.scan(Everything).as_(Part).all() == [Part("ann", 7)]
+    assert programs.session.get_one(Everything, tuple(KEY)).count == 7

@@ -27,7 +27,7 @@ ROOT = FOLDER.parents[1]
 #: What each environment has.
 NEEDS = {
     # What dynattrs itself needs, so that its source can be imported beside PynamoDB.
-    "pynamodb-5": ["pynamodb==5.5.1", "pynamodb-attributes==0.5.0"],
+    "pynamodb-5": ["pynamodb==5.5.1", "pynamodb-attributes==0.5.0", "-r", "pyproject.toml"],
     "pynamodb-6": ["pynamodb==6.1.0", "pynamodb-attributes==0.5.0", "-r", "pyproject.toml"],
     "dyntastic": ["dyntastic==0.18.0"],
     "aiodynamo": ["aiodynamo[aiohttp]==26.4"],

@@ -510,3 +510,23 @@ def test_a_field_of_a_subclass_is_stored_as_its_base_stores_it() -> None:
         @model(table)
         class OldLog(Log):
             at: Annotated[datetime | None, pynamodb.UTCDateTime] = None
+
+
+def test_a_lenient_part_has_the_models_default() -> None:
+    from dynattrs.operations.reading.projections import projected
+    from dynattrs.schema.model_info import model_info
+
+    @model("loose", forms=pynamodb.forms(lenient=True))
+    class Loose:
+        id: str = partition_key()
+        name: str
+        count: int = 5
+
+    @attrs.define
+    class Part:
+        name: str
+        count: int
+
+    read = projected(model_info(Loose), Part).read
+    assert read({"id": {"S": "a"}}) == Part(None, 5)  # type: ignore[arg-type]
+    assert read({"id": {"S": "a"}, "count": {"NULL": True}}) == Part(None, 5)  # type: ignore[arg-type]

@@ -272,7 +272,7 @@ class ClassCodec(Codec):
         """
         field = next(each for each in self.members if each.name == name)
         trail = Trail(label or f"{self.record.cls.__name__}.{name}")
-        if self._has(field, item):
+        if self.has(field, item):
             return explain_load(field.codec, item[field.stored], trail)
         if field.always_set:
             return field.codec.load({"L": []})
@@ -310,7 +310,7 @@ class ClassCodec(Codec):
             trail.parts.append(f".{field.name}")
             target = arguments if field.member.init else later
             name = field.member.argument if field.member.init else field.name
-            if self._has(field, item):
+            if self.has(field, item):
                 target[name] = field.codec.load_at(item[field.stored], trail)
             elif field.always_set:
                 target[name] = field.codec.load({"L": []})
@@ -340,7 +340,7 @@ class ClassCodec(Codec):
         trail.unknown = outer
         return instance
 
-    def _has(self, field: FieldCodec, item: Mapping[str, AttributeValue]) -> bool:
+    def has(self, field: FieldCodec, item: Mapping[str, AttributeValue]) -> bool:
         """Whether an item has a value for a field."""
         value = item.get(field.stored)
         if value is None or not self.null_is_absent or field.codec.optional:

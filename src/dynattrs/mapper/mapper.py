@@ -26,6 +26,7 @@ from dynattrs.mapper.annotations import (
     Json,
     show_type,
 )
+from dynattrs.mapper.class_kinds import NO_VALUE
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import (
     Codec,
@@ -381,6 +382,9 @@ class Mapper(Codecs):
         info = model_info(model)
         if info.has_schema or self.model_codec(model).sealed:
             return None
+        members = getattr(self.model_codec(cls), "members", ())
+        if any(each.member.default is NO_VALUE for each in members):
+            return None  # the model may have a default
         # What tells models apart is asked for beside the fields.
         tells = () if info.table.discriminator is None else (info.table.discriminator,)
         also = (*info.table.own_attributes, *tells)

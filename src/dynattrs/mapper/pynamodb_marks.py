@@ -112,7 +112,9 @@ def _load_bool(value: AttributeValue) -> bool:
 
 BOOL: Final = _Boolean(bool, frozenset({"BOOL"}), scalars.dump_bool, _load_bool, expected="a bool")
 LegacyBoolean: Final = ScalarMark(
-    "LegacyBoolean", "`BooleanAttribute`: BOOL. N is read, too: 1 and 0 of PynamoDB 2.", BOOL
+    "LegacyBoolean",
+    "`BooleanAttribute`: BOOL. N is read, too, as `LegacyBooleanAttribute` wrote it.",
+    BOOL,
 )
 
 

@@ -16,7 +16,7 @@ from dynattrs.expressions.paths import Path, PathData, data_of, did_you_mean, is
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.annotations import DATETIME, arms, show_type
 from dynattrs.mapper.anything import native_map
-from dynattrs.mapper.class_kinds import MISSING
+from dynattrs.mapper.class_kinds import MISSING, NO_VALUE
 from dynattrs.mapper.classes import ClassCodec, FieldCodec, held
 from dynattrs.mapper.codec import Refused, as_model_error, load_value, names_of
 from dynattrs.mapper.upgrades import schema_version
@@ -198,7 +198,8 @@ class Projected(Generic[R_co]):
             return
         for member in codec.members:
             stored = self.info.names[member.name]
-            if member.name not in codec.required or member.always_set or member.stored in part:
+            needed = member.name in codec.required or member.member.default is NO_VALUE
+            if not needed or member.always_set or codec.has(member, part):
                 continue
             field = next(each for each in model.members if each.stored == stored)
             if field.member.default is MISSING:
