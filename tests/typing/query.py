@@ -23,6 +23,9 @@ assert_type(
 )
 assert_type(songs.where(in_(Song.title, ["a", "b"]), fan_out=40).merged(), Query[Song])
 assert_type(session.scan(Song).parallel(4).rate_limit(10).on_error("skip"), Query[Song])
+assert_type(session.scan(Song).segment(3, of=8), Query[Song])
+session.scan(Song).segment(3)  # type: ignore[call-arg]
+session.scan(Song).segment(3, 8)  # type: ignore[call-arg]
 assert_type(session.query(Prize), Query[Prize])
 
 session.query(int)  # type: ignore[type-var]
