@@ -445,6 +445,7 @@ def test_the_client_of_s3_has_what_the_sessions_has(monkeypatch: pytest.MonkeyPa
     assert made.meta.config.retries == like.meta.config.retries
     assert made.meta.config.signature_version == "s3v4"
     assert made._request_signer._credentials.access_key == "mine"
+    assert made._endpoint.http_session._max_pool_connections == 0, "as many as there are calls"
     local = boto3.client("dynamodb", region_name="x", endpoint_url="http://127.0.0.1:1", **keys)
     assert make_objects_client(local).meta.endpoint_url == "http://127.0.0.1:1"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:2")

@@ -27,6 +27,7 @@ from dynattrs.operations.object_errors import ObjectMissing, ObjectRefused, Obje
 from dynattrs.operations.refusals import PASSING
 from dynattrs.operations.requests import operation_name
 from dynattrs.schema.messages import Message
+from dynattrs.wire.boto_client import keep_all_connections
 from dynattrs.wire.service_errors import configured, translate
 from dynattrs.wire.time_limits import is_ending
 
@@ -83,7 +84,10 @@ def make_objects_client(client: Any) -> Any:
 
     session = Session()
     streams_client.lend_credentials(session, client)
-    return session.create_client(SERVICE, **options_like(client))
+    options = options_like(client)
+    made = session.create_client(SERVICE, **options)
+    keep_all_connections(made, None, options["config"].max_pool_connections)
+    return made
 
 
 def opening_objects_client(client: Any) -> Any:
