@@ -362,6 +362,9 @@ class Workers:
     def is_broken(self, error: BaseException) -> bool:
         return isinstance(error, BrokenExecutor)
 
+    def is_final(self, error: BaseException) -> bool:
+        return False
+
     def renew(self) -> None:
         self.lose()
 

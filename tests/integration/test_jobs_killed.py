@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import job_models
 from dynattrs import jobs
 from job_models import Order, Thing
 
@@ -187,3 +188,19 @@ def test_killed_at_twenty_instants_it_counts_right(programs, filled, job_spec, c
     done = finished(programs.start(name="count", verb="count"))
 
     assert done == {"Thing": THINGS, "Order": ORDERS}
+
+
+@pytest.mark.full
+def test_a_slice_that_kills_its_processes_is_one_segments_failure(filled, job_spec, checkpoints):
+    filled.save(Thing("poison"))
+    job = jobs.Job(
+        "poison", models=[Thing], session=job_spec, checkpoints=checkpoints, segments=4, workers=2
+    )
+
+    with pytest.raises(jobs.JobFailed, match="a slice of it was lost again and again") as failed:
+        job.apply(job_models.deadly)
+
+    assert len(failed.value.errors) == 1
+    assert job.progress().done == 3
+    filled.delete(Thing, "poison")
+    assert job.resume(executor="threads").done == 4

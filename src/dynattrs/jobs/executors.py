@@ -65,6 +65,10 @@ class Workers(Protocol):
         """Whether an error of a future says that all that were under way beside it are lost as well."""
         ...
 
+    def is_final(self, error: BaseException) -> bool:
+        """Whether an error of a future says that its slice was tried often enough."""
+        ...
+
     def renew(self) -> None:
         """Begin anew with other workers; what is under way is lost.
 
@@ -160,6 +164,9 @@ class Threads:
     def is_broken(self, error: BaseException) -> bool:
         return False
 
+    def is_final(self, error: BaseException) -> bool:
+        return False
+
     def renew(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool = ThreadPoolExecutor(self.width, thread_name_prefix="dynattrs-job")
@@ -199,6 +206,9 @@ class Processes:
 
     def is_broken(self, error: BaseException) -> bool:
         return isinstance(error, BrokenExecutor)
+
+    def is_final(self, error: BaseException) -> bool:
+        return False
 
     def renew(self) -> None:
         _end(self._pool)
@@ -292,6 +302,9 @@ class Given:
     def is_broken(self, error: BaseException) -> bool:
         return isinstance(error, BrokenExecutor)
 
+    def is_final(self, error: BaseException) -> bool:
+        return False
+
     def renew(self) -> None:
         raise BrokenExecutor(
             "the executor that was given is broken: one of its workers has died. What was done is "
@@ -344,6 +357,10 @@ class OnDask(Given):
 
     def is_broken(self, error: BaseException) -> bool:
         return False
+
+    def is_final(self, error: BaseException) -> bool:
+        # Its scheduler has seen several workers die of it. The class need not be importable here.
+        return type(error).__name__ == "KilledWorker"
 
     def close(self) -> None:
         if self._client is not None:

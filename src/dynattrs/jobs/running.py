@@ -351,6 +351,8 @@ class Running:
                 self._broke(error, flight)
             else:
                 self._die(error)
+                if self._workers.is_final(error):
+                    flight.held.losses = max(flight.held.losses, _MOST_LOSSES - 1)
                 self._lost(flight.held, error)
             return
         self._stillborn = 0
@@ -445,7 +447,7 @@ class Running:
         if held.losses >= _MOST_LOSSES:
             self._fail(
                 held,
-                f"{name}: a slice of it was lost {held.losses} times: its worker was killed, ran out of "
+                f"{name}: a slice of it was lost again and again: its worker was killed, ran out of "
                 f"memory, or took too long ({error})",
             )
             return

@@ -1,0 +1,176 @@
+"""Jobs whose checkpoints cannot be written, are lost, or are another version's."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+import job_models
+from dynattrs import jobs
+from dynattrs.jobs.checkpoints import Record
+from job_models import Thing
+
+
+@pytest.fixture
+def things(job_session):
+    job_session.save_all(Thing(str(n), n) for n in range(60))
+    return job_session
+
+
+@pytest.fixture
+def options(job_spec, checkpoints):
+    return {
+        "models": [Thing], "session": job_spec, "checkpoints": checkpoints, "segments": 4, "workers": 2
+    }  # fmt: skip
+
+
+def counts(things) -> list[int]:
+    return sorted(each.n for each in things.scan(Thing))
+
+
+DOUBLED = sorted(2 * n for n in range(60))
+
+
+def test_records_of_a_newer_version_are_refused(things, options, job_spec, checkpoints):
+    store = checkpoints.store("job", job_spec)
+    job = jobs.Job("job", **options)
+    job.count(executor="threads")
+    found = store.read("job")
+    assert store.write(Record("job", found.revision + 1, {**found.body, "format": 2, "new": 1}))
+
+    for ask in (job.progress, job.resume, lambda: job.count(executor="threads")):
+        with pytest.raises(jobs.CheckpointsFailed, match="go on with the version that has begun"):
+            ask()
+    assert job.forget() == 5
+
+
+def test_records_that_were_changed_by_hand_are_named(things, options, job_spec, checkpoints):
+    store = checkpoints.store("job", job_spec)
+    job = jobs.Job("job", **options)
+    job.count(executor="threads")
+    key = next(each.key for each in store.read_all("run/") if "/segment/" in each.key)
+    found = store.read(key)
+    assert store.write(Record(key, found.revision + 1, {**found.body, "extra": 1}))
+
+    with pytest.raises(jobs.CheckpointsFailed, match="it was changed by hand"):
+        job.progress()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("checkpoints", ["table"], indirect=True)
+def test_replies_of_the_checkpoints_table_may_be_lost(things, options, job_spec, faults):
+    """Whatever is applied and not answered, is answered and not applied, or is throttled."""
+    spec = attrs.evolve(
+        job_spec, endpoint_url=faults.endpoint, config={"retries": {"total_max_attempts": 1}}
+    )
+    place = jobs.in_table("records", session=spec)
+    options = options | {"checkpoints": place}
+    throttled = {"code": "ProvisionedThroughputExceededException", "status": 400}
+    faults.set(
+        {"operation": "PutItem", "probability": 0.25, "response": {"truncate_frac": 0.5}},
+        {"operation": "PutItem", "probability": 0.2, "error": throttled},
+        {"operation": "PutItem", "probability": 0.1, "reset": True},
+        {"operation": "GetItem", "probability": 0.2, "error": throttled},
+        {"operation": "Query", "probability": 0.2, "reset": True},
+        seed=7,
+    )
+
+    done = jobs.Job("double", **options).apply(job_models.doubled, executor="threads")
+
+    assert faults.fired
+    assert done.counts == {"changed": 60}
+    assert done.scanned == 60
+    assert counts(things) == DOUBLED
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_a_folder_that_is_removed_ends_the_job(things, options, tmp_path):
+    folder = tmp_path / "removed"
+    options = options | {"checkpoints": jobs.in_folder(folder), "lease": timedelta(seconds=1)}
+    job = jobs.Job(
+        "job", on_progress=lambda _: shutil.rmtree(folder, ignore_errors=True), **options
+    )
+
+    with pytest.raises((jobs.CheckpointsFailed, jobs.JobForgotten), match=r"gone|removed"):
+        job.apply(job_models.doubled, executor="threads")
+
+    done = jobs.Job("job", **options).apply(job_models.doubled, executor="threads")
+    assert done.scanned == 60
+    assert counts(things) == DOUBLED
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_a_full_disk_ends_the_job_and_it_is_resumed(things, options, tmp_path, monkeypatch):
+    options = options | {"checkpoints": jobs.in_folder(tmp_path / "full")}
+    job = jobs.Job("job", **options)
+    writes, full, fsync = [], threading.Event(), os.fsync
+
+    def flush(handle):
+        writes.append(handle)
+        if len(writes) > 12:
+            full.set()
+        if full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", flush)
+        with pytest.raises(jobs.CheckpointsFailed, match="the disk is full; make room"):
+            job.apply(job_models.doubled, executor="threads")
+    assert full.is_set()
+    left = [each.name for each in Path(tmp_path).rglob(".*")]
+    assert left == []
+
+    done = jobs.Job("job", **options | {"lease": timedelta(seconds=0.5)}).resume(executor="threads")
+    assert done.scanned == 60
+    assert counts(things) == DOUBLED
+
+
+def test_a_job_that_is_forgotten_while_it_runs_stops(things, options):
+    job = jobs.Job("job", **options | {"lease": timedelta(seconds=0.5), "segments": 60})
+    other = jobs.Job("job", **options)
+    told = []
+
+    def forget(progress):
+        if not told:
+            told.append(progress)
+            assert other.forget() > 0
+
+    job._on_progress = forget
+    with pytest.raises((jobs.JobForgotten, jobs.CheckpointsFailed)):
+        job.apply(job_models.slowly, executor="threads")
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_a_table_that_is_missing_fails_its_segments_and_is_gone_on_with(
+    job_spec, options, job_session
+):
+    job_session.tables.delete(Thing)
+    job = jobs.Job("job", **options)
+    with pytest.raises(jobs.JobFailed, match="NoSuchTable") as failed:
+        job.count(executor="threads")
+    assert sorted(failed.value.errors) == [0, 1, 2, 3]
+    assert job.progress().state == "failed"
+
+    job_session.tables.create(job_models.things)
+    job_session.save(Thing("a"))
+
+    assert job.resume(executor="threads").counts == {"Thing": 1}
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_records_in_a_folder_are_plain_files(things, options, job_spec, tmp_path):
+    options = options | {"checkpoints": jobs.in_folder(tmp_path)}
+    jobs.Job("job", **options).count(executor="threads")
+
+    record = json.loads((tmp_path / "job" / "job.json").read_text())
+    assert record["body"]["verb"] == "count"
+    assert jobs.list(jobs.in_folder(tmp_path / "nothing")) == []
