@@ -254,6 +254,10 @@ def test_types_that_are_asked_for_hold_the_same_values(songs: Any):
         songs.arrow(types={"prize": pa.string()})
     with pytest.raises(QueryError, match="a type of pyarrow is expected, found 'str'"):
         songs.arrow(types={"price": "str"})
+    with pytest.raises(QueryError, match=r"'labels' is list<.*> and cannot be int8"):
+        songs.arrow(types={"labels": pa.int8()})
+    with pytest.raises(QueryError, match="two columns have one name: plays, plays"):
+        songs.select(Song.plays, Song.plays).arrow()
 
 
 def test_objects_of_several_models_and_attribute_maps_have_no_columns(session: Session):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -273,9 +274,20 @@ def test_columns_are_looked_at_before_anything_is_written(session: Session):
     doubled = pd.DataFrame([["a", 1, 2]], columns=["artist", "number", "number"])
     with pytest.raises(QueryError, match="two columns of the frame are called 'number'"):
         session.save_frame(Song, doubled)
-    for other in ([], {"artist": ["a"]}, Song("a", 1), pl.DataFrame):
+    for other in (
+        [],
+        {"artist": ["a"]},
+        Song("a", 1),
+        pl.DataFrame,
+        pd.Series(["a"]),
+        pl.Series([1]),
+    ):
         with pytest.raises(QueryError, match=r"DataFrame of pandas or Polars, or a table of Arrow"):
             session.save_frame(Song, other)
+    with pytest.raises(QueryError, match="on_error\\('no'\\): write 'raise', 'skip' or a function"):
+        session.save_frame(Song, frame, on_error="no")  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="unknown='no'"):
+        session.save_frame(Song, frame, unknown="no")  # type: ignore[arg-type]
     with pytest.raises(QueryError, match=r"collect\(\) it"):
         session.save_frame(Song, frame.lazy())
     assert stored(session) == []
@@ -293,3 +305,11 @@ def test_frames_of_no_rows_and_readers_are_saved(session: Session):
         )
         == 2
     )
+
+
+def test_errors_of_rows_go_from_one_process_to_another(session: Session):
+    with pytest.raises(BadRow) as error:
+        session.save_frame(Song, pl.DataFrame({"artist": ["a"], "number": ["x"]}))
+
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (again.row, again.column, str(again)) == (0, "number", str(error.value))

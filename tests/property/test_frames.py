@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynattrs import Epoch, Json, MappingError, field, mapper, model, partition_key
+from dynattrs import Epoch, ImpossibleKey, Json, MappingError, field, mapper, model, partition_key
 from dynattrs.operations.reading.objects import decoder
 from dynattrs.operations.reading.pages import RawPage
 from dynattrs.schema.model_info import model_info
@@ -140,6 +140,17 @@ def test_columns_are_read_alike(thing: Any) -> None:
     item = wire(mapper.dump(thing))
 
     assert_same(type(thing), [item, item])
+
+
+@given(strategies.keyed_models())
+def test_columns_of_keyed_models_are_read_alike(thing: Any) -> None:
+    try:
+        item = wire(mapper.dump(thing))
+    except ImpossibleKey:
+        return
+
+    assert_same(type(thing), [item, item])
+    assert_same_again(thing)
 
 
 @given(st.lists(assorted, min_size=1, max_size=3))

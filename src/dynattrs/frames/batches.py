@@ -125,6 +125,9 @@ class Frame:
             raise QueryError(f"arrow(): two columns have one name: {', '.join(names)}")
         mapper = query._info.mapper
         columns = [column_of(mapper, each.codec, wanted.get(each.name)) for each in named]
+        for each, column in zip(named, columns, strict=True):
+            if each.name in wanted:
+                _check_cast(each.name, column)
         reader: Any = query._reader
         made = isinstance(reader, (Objects, Projected))
         one = reader.cls if isinstance(reader, Projected) else query._info.cls
@@ -211,6 +214,15 @@ class Frame:
             for array, column in zip(arrays, self.columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(made, schema=self.schema)
+
+
+def _check_cast(name: str, column: Column) -> None:
+    try:
+        column.array([])
+    except _ERRORS as error:
+        raise QueryError(
+            f"arrow(types=...): {name!r} is {column.type} and cannot be {column.final}"
+        ) from error
 
 
 def _first_unfit(column: Column, values: Sequence[Any]) -> int:

@@ -14,6 +14,7 @@ from dynattrs.mapper.class_kinds import MISSING
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.mapper.codec import Trail, cause_of
 from dynattrs.operations.flows import Flow
+from dynattrs.operations.reading.projections import check_on_error
 from dynattrs.quoting import quoted
 from dynattrs.schema.model_info import ModelInfo, model_info
 
@@ -34,6 +35,7 @@ def save_frame(
     """As `AnyHandle.save_frame`."""
     if unknown not in ("forbid", "drop"):
         raise QueryError(f"save_frame(unknown={quoted(unknown)}): write 'forbid' or 'drop'")
+    check_on_error(on_error)
     rows = Rows(model_info(model), FrameRows(frame), on_error, unknown)
     try:
         yield from handle._save_each(iter(rows), on_progress, rows.told)

@@ -44,7 +44,10 @@ class FrameRows:
             raise QueryError("save_frame(): a LazyFrame has no rows yet; collect() it")
         elif not isinstance(frame, type) and hasattr(cls, "__arrow_c_stream__"):
             arrow = need("pyarrow", "arrow")
-            batches = arrow.RecordBatchReader.from_stream(frame)
+            try:
+                batches = arrow.RecordBatchReader.from_stream(frame)
+            except arrow.ArrowInvalid:  # a stream of something else than rows
+                raise QueryError(f"save_frame({quoted(frame)}): {_EXPECTED}") from None
             self.names = batches.schema.names
             self._chunks = lambda: _of_arrow(arrow, batches)
         else:
