@@ -261,6 +261,12 @@ def test_a_value_can_be_given_to_other_items_and_tables(
     with pytest.raises(ObjectMissing):
         session.save(Paper("p", 2, body))
     assert session.get(Paper, ("p", 2), consistent=True) is None
+    # Nor is anything copied under the name of what it is not: that is another item's object.
+    for other in (data(2), data(2)[1:]):
+        s3.put_object(Bucket=bucket(), Key=body.place.key, Body=other, ChecksumAlgorithm="SHA256")
+        with pytest.raises(ObjectDamaged):
+            session.save(Paper("p", 2, body))
+    assert session.fetch(session.get_one(Paper, ("p", 1), consistent=True).body) == data(1)
 
 
 def test_a_session_with_another_prefix_has_objects_of_its_own(

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import ConnectionFailed, DynattrsError, ServiceError, SessionClosed
@@ -34,8 +34,10 @@ from dynattrs.wire.time_limits import is_ending
 if TYPE_CHECKING:
     from dynattrs.mapper import departures
     from dynattrs.mapper.departures import Departure
+    from dynattrs.operations import large_values
     from dynattrs.wire import streams_client
 else:
+    large_values = deferred("dynattrs.operations.large_values")
     departures = deferred("dynattrs.mapper.departures")
     streams_client = deferred("dynattrs.wire.streams_client")
 
@@ -211,7 +213,10 @@ class Objects:
             each.leave()
 
     def _put(self, each: Departure) -> None:
-        self.call(ObjectCall(*each.value.request(each.place)))
+        flow, response = large_values.put(each), None
+        with contextlib.suppress(StopIteration):
+            while True:
+                response = self.call(cast("ObjectCall", flow.send(response)))
 
     def _put_all(self, distinct: list[Departure]) -> None:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dynattrs-s3") as pool:
@@ -303,7 +308,10 @@ class AsyncObjects:
 
         async def put(each: Departure) -> None:
             async with places:
-                await self.call(ObjectCall(*each.value.request(each.place)))
+                flow, response = large_values.put(each), None
+                with contextlib.suppress(StopIteration):
+                    while True:
+                        response = await self.call(cast("ObjectCall", flow.send(response)))
 
         tasks = [asyncio.ensure_future(put(each)) for each in _distinct(leaving)]
         try:
