@@ -271,6 +271,8 @@ def test_items_go_into_files_and_into_another_table(
     assert (differs.code, "1 only here" in differs.err) == (1, True)
     [found] = run("jobs", "failures", name_of(differs), "-f", "json").json
     assert (json.loads(found["key"]), found["what"]) == ({"id": {"S": "7"}}, "only here")
+    again = run("jobs", "resume", name_of(differs))
+    assert (again.code, "1 differ: dynattrs jobs failures" in again.err) == (1, True)
 
 
 def test_some_items_are_exported_in_other_formats(

@@ -93,5 +93,6 @@ class TransferFailed(DynattrsError):
     def __str__(self) -> str:
         found = self.report
         why = ": ".join(filter(None, (found.failure_code, found.failure_message)))
-        text = f"the {self.what} of table {found.table!r} has ended as {found.status}"
+        which = found.arn if found.table is None else f"of table {found.table!r}"
+        text = f"the {self.what} {which} has ended as {found.status}"
         return "; ".join(filter(None, (f"{text}: {why}" if why else text, found.remedy)))

@@ -22,7 +22,7 @@ from dynattrs.schema.model_info import model_info
 from dynattrs.schema.table import Table
 from dynattrs.session.session import Session
 from dynattrs.tools.command.options import Connection, endpoint_of, is_local
-from dynattrs.tools.command.outcomes import FAILED, OK, State, agreed, note
+from dynattrs.tools.command.outcomes import FAILED, NONE, OK, State, agreed, note
 from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.subjects import Subjects
 
@@ -33,6 +33,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Where jobs of this machine write down how far they are, in the current directory.
 _FOLDER: Final = ".dynattrs-jobs"
+#: What `verify` counts as failures besides.
+_DIFFERENCES: Final = ("different", "only here", "only there")
 #: What stands before the name of a table of checkpoints.
 _TABLE: Final = "table:"
 
@@ -237,12 +239,17 @@ def run_job(
     return done
 
 
-def ended(options: JobOptions, name: str, done: JobProgress) -> int:
+def ended(options: JobOptions, done: JobProgress) -> int:
     """Say what a job has done; the exit code."""
     note(f"{done}.")
+    differences = sum(done.counts.get(kind, 0) for kind in _DIFFERENCES) * (done.verb == "verify")
     if not done.failures:
         return OK
-    note(f"{done.failures:,} could not be worked on: {options.command('failures', name)}")
+    told = options.command("failures", done.job)
+    if done.failures == differences:
+        note(f"{differences:,} differ: {told}")
+        return NONE
+    note(f"{done.failures - differences:,} could not be worked on: {told}")
     return FAILED
 
 

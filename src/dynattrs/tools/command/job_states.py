@@ -127,8 +127,7 @@ def resume(name: str, yes: bool, dry_run: bool, options: JobOptions, connection:
     make = options.maker(name, connection)
     progress, record = make(None).progress(), make(None).status()
     if progress.is_finished:
-        note(f"{progress}.")
-        return OK
+        return ended(options, progress)
     models = ", ".join(record.models)
     note(f"It goes on to {record.verb.rstrip('_')} {models}; until now {told(progress)}.")
     if record.verb in WRITING or dry_run:
@@ -142,7 +141,7 @@ def resume(name: str, yes: bool, dry_run: bool, options: JobOptions, connection:
     def go_on(job: Job) -> None:
         job.resume(executor=options.executor)
 
-    return ended(options, name, run_job(options, make, "Going on", go_on))
+    return ended(options, run_job(options, make, "Going on", go_on))
 
 
 def _endpoints(record: JobRecord, connection: Connection) -> Iterator[str]:

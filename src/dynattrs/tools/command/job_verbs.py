@@ -28,7 +28,7 @@ from dynattrs.tools.command.options import (
     endpoint_of,
     is_local,
 )
-from dynattrs.tools.command.outcomes import NONE, OK, note
+from dynattrs.tools.command.outcomes import NONE, note
 from dynattrs.tools.command.python_conditions import condition_of
 from dynattrs.tools.command.subjects import Subjects, SubjectsType, look_here
 
@@ -252,16 +252,12 @@ def verify(
 
     done = run_job(options, options.maker(name, connection, subjects), "Comparing", work)
     assert found is not None
-    if found.equal:
-        note(f"{done}. They are equal.")
-        return OK
-    note(f"{done}. They differ: {str(found)[1:-1].partition(': ')[2]}.")
-    for number, each in enumerate(found.differences):
-        if number == _MOST:
-            note(f"All of them: {options.command('failures', name)}")
-            break
+    for each in found.differences[:_MOST]:
         note(f"  {each}")
-    return NONE
+    code = ended(options, done)
+    if found.equal:
+        note("They are equal.")
+    return code
 
 
 @click.command()
@@ -321,7 +317,7 @@ def _run(
     """Begin a job, or go on with it, and say how it has ended."""
     name = options.named(verb, subjects)
     done = run_job(options, options.maker(name, connection, subjects), what, work)
-    return ended(options, name, done)
+    return ended(options, done)
 
 
 def _any(chosen: str | None) -> Any:
