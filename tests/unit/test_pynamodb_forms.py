@@ -400,6 +400,7 @@ class WithRaw:
         (None, Annotated[Circle | Square, pynamodb.Discriminator("cls", {"c": Circle})], "none for"),
         (None, Annotated[Circle, pynamodb.Discriminator("radius", {"c": Circle})], "tag"),
         ("pynamodb", str, "forms='pynamodb'"),
+        (pynamodb.Forms, str, "the forms of another library"),
     ],
     ids=str,
 )  # fmt: skip
@@ -530,3 +531,11 @@ def test_a_lenient_part_has_the_models_default() -> None:
     read = projected(model_info(Loose), Part).read
     assert read({"id": {"S": "a"}}) == Part(None, 5)  # type: ignore[arg-type]
     assert read({"id": {"S": "a"}, "count": {"NULL": True}}) == Part(None, 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("", {}), (5, {}), ("cls", 5), ("cls", {5: Circle}), ("cls", {"a": "Circle"})]
+)
+def test_a_discriminator_takes_a_name_and_classes(arguments: Any) -> None:
+    with pytest.raises(ModelError, match="Discriminator"):
+        pynamodb.Discriminator(*arguments)

@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any, Final, get_args, get_origin
 
 from dynattrs.deferral import pattern
+from dynattrs.errors import ModelError
 from dynattrs.mapper import containers, json_values, scalars, temporal, unions
 from dynattrs.mapper.annotations import SETS, CodecsOf, FormMark, arms, show_type
 from dynattrs.mapper.anything import plain_json
@@ -274,11 +275,20 @@ class Discriminator(FormMark):
             was not registered.
 
     Raises:
-        ModelError: At the declaration, where a class of the union has no value, or none is told.
+        ModelError: An argument is something else; or, where it is declared, a class of the union has no
+            value.
     """
 
     def __init__(self, name: str, classes: Mapping[str | None, type[Any]]) -> None:
         super().__init__(f"Discriminator({name!r}, ...)", type(self).__doc__ or "")
+        given: Any = (name, classes)
+        if not isinstance(given[0], str) or not name:
+            raise ModelError("Discriminator", f"{name!r}: the name of an attribute is expected")
+        if not isinstance(given[1], Mapping) or not all(
+            (value is None or isinstance(value, str)) and isinstance(cls, type)
+            for value, cls in given[1].items()
+        ):
+            raise ModelError("Discriminator", "classes: a dict of classes by texts is expected")
         self._tag = name
         self._classes = dict(classes)
 

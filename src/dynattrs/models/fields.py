@@ -485,7 +485,7 @@ def forms_of(cls: type[object], table: str | Table, said: object) -> Forms | Non
     above = [each.forms for each in models_above(cls) if each.table is table]
     found = above[0] if above and said is None else said
     # Where there are none, what has them is not loaded.
-    if found is not None and not hasattr(found, "top_level"):
+    if found is not None and (isinstance(found, type) or not hasattr(found, "top_level")):
         raise ModelError(
             cls.__name__, f"forms={found!r}: the forms of another library, dynattrs.pynamodb.forms"
         )
