@@ -34,7 +34,7 @@ _LONGEST_PAUSE: Final = 30.0
 #: the slice has a process of its own, so that it is known to be the one.
 _MOST_LOSSES: Final = 4
 #: So often may workers die before any slice has come back: their processes cannot even begin.
-_MOST_STILLBORN: Final = 8
+_MOST_STILLBORN: Final = 6
 #: So many segments may fail one after the other before any step is done: then all would.
 _MOST_IN_VAIN: Final = 20
 #: How long an interrupted parent waits for its slices to end.
