@@ -21,8 +21,8 @@ def wrong(item: Song) -> Song:
     return item
 
 
-assert_type(job.copy(there), jobs.Progress)
-assert_type(job.copy(there, overwrite="newer", transform=shorter), jobs.Progress)
+assert_type(job.copy(there), jobs.JobProgress)
+assert_type(job.copy(there, overwrite="newer", transform=shorter), jobs.JobProgress)
 job.copy("new-")  # type: ignore[arg-type]
 job.copy(there, overwrite="never")  # type: ignore[arg-type]
 job.copy(there, transform=wrong)  # type: ignore[arg-type]
