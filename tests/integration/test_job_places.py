@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +22,7 @@ from dynattrs.jobs.files.output import Output
 from dynattrs.jobs.files.reading import Files
 from dynattrs.jobs.files.s3_options import S3Options
 from dynattrs.jobs.work import FileEntry, Limits
+from service_exports import service_export
 
 
 @pytest.fixture
@@ -166,3 +169,23 @@ def test_files_of_a_prefix_are_read_in_slices(s3: Any, what: str) -> None:
             break
 
     assert found == items
+
+
+@pytest.mark.parametrize("kind", ["FULL_EXPORT", "INCREMENTAL_EXPORT"])
+@pytest.mark.parametrize("prefix", ["", "copies/of it/"])
+def test_an_export_of_the_service_is_found_in_its_bucket(
+    s3: Any, tmp_path: Path, kind: str, prefix: str
+) -> None:
+    """Also where it was copied to another prefix."""
+    own = service_export(tmp_path, kind, [{"Item": {"id": {"S": "1"}}}])
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            key = f"{prefix}{path.relative_to(tmp_path).as_posix()}"
+            s3.put_object(Bucket="bucket", Key=key, Body=path.read_bytes())
+
+    found = find_inputs([f"s3://bucket/{prefix}{own.relative_to(tmp_path).as_posix()}"], None, None)
+
+    assert [each.items for each in found.parts] == [1, 0]
+    assert found.kind == ("full" if kind == "FULL_EXPORT" else "incremental")
+    with found.parts[0].place.open(found.parts[0].name) as file:
+        assert b"Item" in gzip.decompress(file.read())

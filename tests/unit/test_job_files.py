@@ -322,6 +322,7 @@ def test_an_export_of_the_service_is_found_by_its_manifest(tmp_path: Path, kind:
 
         assert found.kind == ("full" if kind == "FULL_EXPORT" else "incremental")
         assert [each.items for each in found.parts] == [1, 0]
+        assert [each.size > 0 for each in found.parts] == [True, True]
         assert all(each.format.name == "jsonl" for each in found.parts)
 
 
@@ -354,8 +355,8 @@ def test_what_names_no_files_is_refused(tmp_path: Path) -> None:
     assert len(find_inputs([str(tmp_path / "data.txt")], "jsonl", None).parts) == 1
     with pytest.raises(ModelError, match="format='xml': expected one of 'jsonl', 'json', 'csv'"):
         find_inputs([str(tmp_path)], "xml", None)
-    for wrong in (5, "", [], [b"x"], "http://x/y"):
-        with pytest.raises((FilesError, TypeError)):
+    for wrong in (5, "", [], [b"x"], b"x", None, "http://x/y"):
+        with pytest.raises(FilesError):
             texts_of(wrong)
 
 

@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 import attrs
 
 from dynattrs.errors import MissingExtra, ModelError
-from dynattrs.expressions.paths import did_you_mean
 from dynattrs.jobs.files.columns import Columns
 from dynattrs.jobs.files.csv_files import Cells, read_cells
 from dynattrs.jobs.files.dynamodb_json import (
@@ -88,8 +87,7 @@ def format_named(name: object) -> Format:
     found = FORMATS.get(name) if isinstance(name, str) else None
     if found is None:
         known = ", ".join(map(repr, FORMATS))
-        hint = did_you_mean(name, FORMATS) if isinstance(name, str) else ""
-        raise ModelError("Job", f"format={name!r}: expected one of {known}{hint}")
+        raise ModelError("Job", f"format={name!r}: expected one of {known}")
     return found
 
 

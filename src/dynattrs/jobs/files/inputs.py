@@ -5,6 +5,7 @@ They are found again in every process of a job, and must be the same there: name
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -166,28 +167,40 @@ def _by_manifest(place: Place, name: str) -> Iterator[tuple[Kind, Input | None]]
     manifest = read_manifest(place, name)
     format_ = format_named(manifest.format)
     yield manifest.kind, None  # of an empty table there are no files
+    sizes = _sizes(place, {entry.name.rpartition("/")[0] for entry in manifest.files})
     for entry in manifest.files:
-        there = place.find(entry.name)
+        size = sizes.get(entry.name)
         where = f"{place.text.rstrip('/')}/{entry.name}"
-        if there is None:
+        if size is None:
             raise FilesError(where, f"it is missing, and {name} names it", "fetch it again")
-        if entry.bytes not in (-1, there.size):
-            problem = f"it has {there.size} bytes, and {name} says {entry.bytes}"
+        if entry.bytes not in (-1, size):
+            problem = f"it has {size} bytes, and {name} says {entry.bytes}"
             raise FilesError(where, problem, "fetch it again")
-        if entry.items or entry.bytes != -1 or there.size:
+        if entry.items or entry.bytes != -1 or size:
             yield (
                 manifest.kind,
                 Input(
                     place,
                     entry.name,
                     format_,
-                    there.size,
+                    size,
                     checksum=entry.checksum,
                     items=entry.items,
                     model=entry.model,
                     guards=bool(manifest.about.get("guards", True)),
                 ),
             )
+
+
+def _sizes(place: Place, folders: Iterable[str]) -> dict[str, int]:
+    """The files of some folders with their sizes: one list says it of very many."""
+    found: dict[str, int] = {}
+    for name in folders:
+        inside = place.folder(name) if name else place
+        with contextlib.suppress(NoFile):
+            for info in inside.files():
+                found[f"{name}/{info.name}" if name else info.name] = info.size
+    return found
 
 
 def _input(place: Place, name: str, size: int, given: Format | None) -> Input:
@@ -247,7 +260,9 @@ def texts_of(what: object) -> tuple[str, ...]:
     Raises:
         FilesError: It names nothing.
     """
-    several: Iterable[Any] = [what] if isinstance(what, (str, os.PathLike)) else list(what)  # type: ignore[call-overload]
+    several: Iterable[Any] = (what,)
+    if isinstance(what, Iterable) and not isinstance(what, (str, bytes, os.PathLike)):
+        several = what
     found: list[str] = []
     for each in several:
         text = os.fspath(each) if isinstance(each, (str, os.PathLike)) else None

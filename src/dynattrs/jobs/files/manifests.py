@@ -163,6 +163,7 @@ def _service_files(place: Place, name: str, folder: str) -> Iterator[FileEntry]:
         raise FilesError(
             where, "it is missing, and names the files of the export", "fetch it"
         ) from None
+    data: str | None = None
     with file:
         for number, line in enumerate(file, 1):
             if line.isspace():
@@ -176,28 +177,18 @@ def _service_files(place: Place, name: str, folder: str) -> Iterator[FileEntry]:
                 raise FilesError(where, problem, "fetch it again") from error
             if key.endswith((".ion.gz", ".ion")):
                 raise FilesError(where, "the export is in Amazon Ion", "export it in DynamoDB JSON")
-            yield FileEntry(_beside(place, folder, key), items, -1, f"md5:{digest}")
+            base = key.rpartition("/")[2]
+            if data is None:
+                data = _data_folder(place, folder, base)
+            yield FileEntry(f"{data}{base}", items, -1, f"md5:{digest}")
 
 
-def _beside(place: Place, folder: str, key: str) -> str:
-    """The name of a data file in the folder that its manifest was found through: there may be a copy of the
-    export, under another prefix or in a local folder.
+def _data_folder(place: Place, folder: str, base: str) -> str:
+    """The folder of an export's data files, as the folder sees it that its manifest was found through: there
+    may be a copy of the export, under another prefix or on this machine.
 
     A full export has `data/` beside its manifests; of an incremental one it lies a folder above.
     """
-    from dynattrs.jobs.files.s3_folder import S3Folder
-
-    if isinstance(place, S3Folder) and key.startswith(place.prefix):
-        return key[len(place.prefix) :]
-    base = key.rpartition("/")[2]
     inside = f"{folder}/" if folder else ""
-    above = folder.rpartition("/")[0]
-    names = [
-        f"{inside}data/{base}",
-        f"{above + '/' if above else ''}data/{base}",
-        f"{inside}{base}",
-        key,
-    ]
-    if not folder:
-        names.insert(1, f"../data/{base}")
-    return next((each for each in names if place.find(each) is not None), names[0])
+    places = [f"{inside}data/", f"{inside}../data/", inside]
+    return next((each for each in places if place.find(f"{each}{base}") is not None), places[0])

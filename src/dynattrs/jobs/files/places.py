@@ -80,6 +80,10 @@ class Place(Protocol):
         """The files whose names fit: `*`, `?` and `[abc]` stand for no `/`, and `**/` for any folders."""
         ...
 
+    def folder(self, name: str) -> Place:
+        """A folder in it, or, by `..`, above."""
+        ...
+
     def find(self, name: str) -> FileInfo | None: ...
     def delete(self, name: str) -> None: ...
     def delete_partial(self, beginning: str) -> int:
@@ -133,6 +137,9 @@ class LocalFolder:
                 if fits.fullmatch(relative) and not (name[0] == "." and name.endswith(PARTIAL)):
                     with contextlib.suppress(FileNotFoundError):  # it has gone meanwhile
                         yield FileInfo(relative, path.stat().st_size)
+
+    def folder(self, name: str) -> LocalFolder:
+        return LocalFolder(os.path.normpath(Path(self.path, name)))
 
     def find(self, name: str) -> FileInfo | None:
         path = Path(self.path, name)

@@ -140,6 +140,10 @@ class S3Folder:
                 return
             request["ContinuationToken"] = token
 
+    def folder(self, name: str) -> S3Folder:
+        prefix = self._key(name).strip("/")
+        return attrs.evolve(self, prefix=f"{prefix}/" if prefix else "")
+
     def find(self, name: str) -> FileInfo | None:
         request = {"Bucket": self.bucket, "Key": self._key(name)}
         try:

@@ -51,7 +51,8 @@ def options_of(given: object, session: Any) -> S3Options:
         try:
             found = S3Options(**given)
         except TypeError as error:
-            raise ModelError("Job", f"s3={given!r}: {error}") from error
+            known = ", ".join(each.name for each in attrs.fields(S3Options))
+            raise ModelError("Job", f"s3={given!r}: expected options among {known}") from error
     else:
         raise ModelError("Job", f"s3={given!r}: expected S3Options or a dict of them")
     return attrs.evolve(
