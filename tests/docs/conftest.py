@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ def aws(embedded: Lease, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
         # boto3.client() keeps a session, and with it the first credentials it saw.
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         yield lease
+        # So do jobs.
+        if (specs := sys.modules.get("dynattrs.jobs.session_specs")) is not None:
+            while specs._sessions:
+                specs._sessions.pop()[1].close()
 
 
 @pytest.fixture
