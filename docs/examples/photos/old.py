@@ -53,6 +53,6 @@ def look(owner: str, taken: datetime, at: datetime) -> None:
     Photo(owner, taken).update([Photo.seen.set(at)])
 
 
-def album(owner: str, since: datetime) -> list[tuple[datetime, str | None, bytes, set[str]]]:
+def album(owner: str, since: datetime) -> list[tuple[object, ...]]:
     photos = Photo.query(owner, Photo.taken >= since)
-    return [(each.taken, each.title, each.thumbnail, each.tags or set()) for each in photos]
+    return [(p.taken, p.title, p.thumbnail, p.tags or set()) for p in photos]
