@@ -311,6 +311,8 @@ def _loaded(codec: Codec, value: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     """An int of a number that is whole, which a frame may have as a float or a decimal."""
+    if type(value) is int:
+        return value
     number = foreign_values.number(value)
     if isinstance(number, float) and number.is_integer() and abs(number) <= _WHOLE:
         return int(number)
