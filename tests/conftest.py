@@ -42,8 +42,8 @@ CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
 MOST_CASES = 3  # of one test on one engine, in a run without `--full`
-SHRINKING_SECONDS = 15
-MOST_OF_BOTH = 2  # of one test over asyncio on DynamoDB Local, in a run with it
+SHRINKING_SECONDS = 15  # of an example of Hypothesis that fails
+MOST_OF_BOTH = 1  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.
 OTHERS = "beside other libraries"

@@ -431,20 +431,20 @@ def hold(
 
 
 def test_laws_hold_over_random_schedules(embedded: Any):
-    hold(range(5), embedded)
+    hold(range(3), embedded)
 
 
 def test_consumers_that_come_and_go_in_order_handle_each_record_once_and_soon(embedded: Any):
-    hold(range(3), embedded, ORDERLY, orderly=True)
+    hold(range(2), embedded, ORDERLY, orderly=True)
 
 
 def test_consumers_that_were_off_for_too_long_tell_of_what_was_trimmed(embedded: Any):
-    hold(range(3), embedded, DAYS, Schedule.run_for_days)
+    hold(range(2), embedded, DAYS, Schedule.run_for_days)
 
 
 @pytest.mark.full
 def test_many_consumers_that_were_off_for_too_long_tell_of_what_was_trimmed(embedded: Any):
-    hold(range(3, 20), embedded, DAYS, Schedule.run_for_days)
+    hold(range(2, 20), embedded, DAYS, Schedule.run_for_days)
 
 
 def test_a_consumer_passes_what_is_older_than_its_beginning_without_rests(embedded: Any):
@@ -473,9 +473,9 @@ def test_a_consumer_passes_what_is_older_than_its_beginning_without_rests(embedd
 
 @pytest.mark.full
 def test_consumers_come_and_go_in_many_orders(embedded: Any):
-    hold(range(3, max(4, settings.default.max_examples // 2)), embedded, ORDERLY, orderly=True)
+    hold(range(2, max(4, settings.default.max_examples // 2)), embedded, ORDERLY, orderly=True)
 
 
 @pytest.mark.full
 def test_laws_hold_over_many_random_schedules(embedded: Any):
-    hold(range(5, max(6, settings.default.max_examples)), embedded)
+    hold(range(3, max(6, settings.default.max_examples)), embedded)
