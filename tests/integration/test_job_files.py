@@ -25,13 +25,8 @@ from job_models import Order, Person
 
 
 @pytest.fixture
-def spec(endpoint: Any, table_prefix: str, monkeypatch: pytest.MonkeyPatch) -> jobs.SessionSpec:
-    """How the processes of a job make their sessions; they find credentials in the environment."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.credentials["aws_access_key_id"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.credentials["aws_secret_access_key"])
-    return jobs.SessionSpec(
-        region_name="us-east-1", endpoint_url=endpoint.url, table_prefix=table_prefix
-    )
+def spec(job_spec: jobs.SessionSpec) -> jobs.SessionSpec:
+    return job_spec
 
 
 @pytest.fixture
@@ -180,6 +175,19 @@ def test_only_items_of_the_jobs_models_are_exported(
     assert sum("dynattrs.unique" in item for item in stored(copy)) == 6
     with pytest.raises(ConditionError, match="speaks of Order, and the job is for Person"):
         job("x", Person).export(tmp_path / "x", where=Order.number == 1)
+
+
+def test_only_items_of_the_jobs_models_are_imported(
+    session: Any, copy: Any, job: Any, tmp_path: Path
+) -> None:
+    fill(session)
+    job("out").export(tmp_path / "all", executor="threads")
+    (tmp_path / "all" / "x.jsonl").write_text("ignored")
+
+    done = job("in", Person, other="copy-").import_(tmp_path / "all", executor="threads")
+
+    assert done.counts == {"written": 24, "left out": 120}
+    assert {json.loads(item)["sk"]["S"] for item in stored(copy)} == {"PERSON", "dynattrs.unique"}
 
 
 def test_an_export_of_an_empty_table_is_imported_as_nothing(

@@ -7,12 +7,12 @@ put, or deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from dynattrs.errors import ModelError
+from dynattrs.errors import MappingError, ModelError
 from dynattrs.jobs.conditional_writes import Overwrite
 from dynattrs.jobs.failed_items import failure_of
 from dynattrs.jobs.files.inputs import find_inputs, texts_of
@@ -31,11 +31,14 @@ from dynattrs.jobs.work import (
     Outcome,
     SourcePage,
 )
+from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.session.session import Session
 
 _OWNER: Final = "import_()"
+#: Items of models that the job is not for.
+_OTHERS: Final = "left out"
 
 
 @attrs.frozen
@@ -138,7 +141,8 @@ class ImportStep:
     """One step: pages of files that are written when they come."""
 
     def __init__(self, work: Importing, session: Session) -> None:
-        self._table = work.table.table
+        self._items = work.table
+        self._table = self._items.table
         self._writes = {
             guarded: RawWrites(session, self._table, work.overwrite, guarded=guarded, owner=_OWNER)
             for guarded in (False, True)
@@ -149,15 +153,36 @@ class ImportStep:
 
     def page(self, page: SourcePage) -> float:
         found = cast("FilePage", page)
-        done = self._writes[found.lacks_guards].write(found.items, found.deletes)
+        places = iter(found.places)
+        items = [*self._meant(found.items, places)]
+        deletes = [*self._meant(found.deletes, places)]
+        done = self._writes[found.lacks_guards].write(
+            [item for item, _ in items], [key for key, _ in deletes]
+        )
         for what, count in done.counts.items():
             self._counts[what] = self._counts.get(what, 0) + count
-        given = [*found.items, *found.deletes]
+        given = [*items, *deletes]
         for place, error in done.failures.items():
-            where = found.places[place]
-            self._failures.append(failure_of(error, self._table, given[place], where=where))
+            item, where = given[place]
+            self._failures.append(failure_of(error, self._table, item, where=where))
         self._read_units += done.read_units
         return done.units
+
+    def _meant(
+        self, items: Iterable[AttributeMap], places: Iterator[str]
+    ) -> Iterator[tuple[AttributeMap, str]]:
+        """Those that the job is for, with their places in files."""
+        for item in items:
+            where = next(places)
+            try:
+                kind = self._items.kind_of(item)
+            except MappingError as error:
+                self._failures.append(failure_of(error, self._table, item, where=where))
+                continue
+            if kind is None:
+                self._counts[_OTHERS] = self._counts.get(_OTHERS, 0) + 1
+            else:
+                yield item, where
 
     def end(self) -> Outcome:
         return Outcome(self._counts, (), self._failures, self._read_units)
