@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
 import attrs
 
@@ -27,6 +28,17 @@ class Order:
     number: int
     total: int = 0
     version: int = field(version=True, default=0)
+
+
+def as_number(item: dict[str, Any]) -> None:
+    item["minutes"] = int(item["minutes"])
+
+
+@model(shop, pk="PERSON#{person}", sk="VISIT#{number:08d}", upgrades=[as_number])
+class Visit:
+    person: str
+    number: int
+    minutes: int
 
 
 things = Table("jobs-things", partition_key="id")

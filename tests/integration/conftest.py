@@ -345,7 +345,7 @@ def job_session(job_spec: Any) -> Iterator[Session]:
         yield session
 
 
-@pytest.fixture(params=["table", "folder"])
+@pytest.fixture(params=["table", pytest.param("folder", marks=pytest.mark.full)])
 def checkpoints(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Where jobs write down how far they are."""
     from dynattrs import jobs

@@ -147,7 +147,6 @@ def test_names_may_be_odd(job_spec, job_session, checkpoints):
     assert jobs.list(checkpoints, session=job_spec) == sorted(ODD)
 
 
-@pytest.mark.smoke
 def test_processes_count_as_threads_do(job_spec, job_session, checkpoints):
     fill(job_session)
     job = jobs.Job(

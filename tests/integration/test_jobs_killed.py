@@ -87,8 +87,10 @@ def check_counted(session) -> None:
     assert [each.total for each in session.scan(Order).consistent()] == [1] * ORDERS
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "checkpoints", ["folder", pytest.param("table", marks=pytest.mark.full)], indirect=True
+)
 def test_a_parent_that_is_killed_is_gone_on_with(programs, filled, job_spec, checkpoints, seed):
     chance = random.Random(seed)
     for _ in range(2):

@@ -205,7 +205,7 @@ def test_an_unreadable_item_is_reported_and_ends_nothing(make, job_session, job_
     assert "Thing.n" in failure.what
 
 
-@pytest.mark.smoke
+@pytest.mark.full
 def test_processes_apply_as_threads_do(make, job_session):
     job_session.save_all(Thing(str(n), n) for n in range(50))
 

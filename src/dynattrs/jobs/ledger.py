@@ -85,7 +85,7 @@ class Segment:
         return self.done or self.error is not None
 
 
-@attrs.frozen
+@attrs.define(kw_only=True, slots=False)
 class Parent(Lease):
     """A parent that works on a job. As a lease, it holds for some seconds after each write.
 
