@@ -149,12 +149,13 @@ def import_(
         if service:
             from dynattrs.tools.command.transferring import import_by_service
 
-            if len(files) > 1 or format_ not in (None, *_SERVICE_FORMATS):
+            source, *more = files
+            if more or format_ not in (None, *_SERVICE_FORMATS):
                 raise click.UsageError(
                     "the service imports jsonl, csv or ion of one s3://BUCKET/PREFIX"
                 )
             said = {"format": _SERVICE_FORMATS[format_ or "jsonl"], "compression": compression}
-            return import_by_service(session, subjects, files[0], said, yes=yes, dry_run=dry_run)
+            return import_by_service(session, subjects, source, said, yes=yes, dry_run=dry_run)
         _only_with_service(compression=compression)
         if format_ == "ion":
             raise click.UsageError("only the service reads ion; add --service")
@@ -244,14 +245,13 @@ def verify(
     with connection.session() as session, elsewhere.session() as there:
         tell_reading(session, subjects)
         tell_reading(there, subjects)
-    name, found = options.named("verify", subjects), None
+    name, verified = options.named("verify", subjects), []
 
     def work(job: Job) -> None:
-        nonlocal found
-        found = job.verify(with_=elsewhere.spec(), executor=options.executor)
+        verified.append(job.verify(with_=elsewhere.spec(), executor=options.executor))
 
     done = run_job(options, options.maker(name, connection, subjects), "Comparing", work)
-    assert found is not None
+    [found] = verified
     for each in found.differences[:_MOST]:
         note(f"  {each}")
     code = ended(options, done)

@@ -24,7 +24,11 @@ from dynattrs.tools.command.output import Format, plain, print_json, print_rows
 from dynattrs.tools.command.progress_bars import progress_bar
 from dynattrs.tools.command.subjects import Subjects
 
-_KINDS: Final = {ExportReport: "export", ImportReport: "import", BulkPutReport: "bulk put"}
+_KINDS: Final[dict[type[TransferReport], str]] = {
+    ExportReport: "export",
+    ImportReport: "import",
+    BulkPutReport: "bulk put",
+}
 _COLUMNS: Final = ("kind", "table", "status", "started", "ended", "arn")
 
 
