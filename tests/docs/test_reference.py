@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import collections
 import collections.abc
+import concurrent.futures
 import datetime as dt
 import re
 import subprocess
@@ -35,7 +36,7 @@ PUBLIC = {
 }
 STANDARD = {
     name
-    for module in (builtins, collections, collections.abc, dt, types, typing)
+    for module in (builtins, collections, collections.abc, concurrent.futures, dt, types, typing)
     for name in dir(module)
 } | {"Decimal", "PathLike"}
 #: Of other libraries: `attrs.Attribute`, the type of botocore's client, FastAPI, OpenTelemetry.

@@ -3,6 +3,8 @@
 from dynattrs.jobs.checkpoint_folder import in_folder as in_folder
 from dynattrs.jobs.checkpoint_table import in_table as in_table
 from dynattrs.jobs.checkpoints import Checkpoints as Checkpoints
+from dynattrs.jobs.conditional_writes import Overwrite as Overwrite
+from dynattrs.jobs.copying import Transform as Transform
 from dynattrs.jobs.dask_frames import dask_frame as dask_frame
 from dynattrs.jobs.differences import Difference as Difference
 from dynattrs.jobs.differences import Verified as Verified

@@ -22,7 +22,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.errors import ModelError
-from dynattrs.jobs.checkpoints import Record, Store
+from dynattrs.jobs.checkpoints import Checkpoints, Record, Store
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.session_specs import SessionSpec
 
@@ -35,7 +35,7 @@ _LONGEST: Final = 100
 _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*", re.ASCII)
 
 
-def in_folder(path: str | os.PathLike[str]) -> FolderCheckpoints:
+def in_folder(path: str | os.PathLike[str]) -> Checkpoints:
     """Keep the checkpoints of jobs in a folder, which is made on first use.
 
     Every process of a job needs the folder: those of one machine, or of several that share a file system

@@ -11,7 +11,7 @@ import attrs
 
 from dynattrs.errors import ConditionFailed, ModelError, NoSuchTable, OutcomeUnknown
 from dynattrs.expressions.functions import begins_with
-from dynattrs.jobs.checkpoints import Record, Store
+from dynattrs.jobs.checkpoints import Checkpoints, Record, Store
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.session_specs import SessionSpec, session_of
 from dynattrs.models.model import model
@@ -48,7 +48,7 @@ class StoredRecord:
     body: str
 
 
-def in_table(name: str = JOBS.name, *, session: SessionSpec | None = None) -> TableCheckpoints:
+def in_table(name: str = JOBS.name, *, session: SessionSpec | None = None) -> Checkpoints:
     """Keep the checkpoints of jobs in a table, which is made on first use, billed by the request.
 
     A step costs a read unit and a write unit of it, two where it has files or failures.
