@@ -15,7 +15,15 @@ from dynattrs import foreign_names
 _SOURCE = Path(dynattrs.__file__).parent
 
 #: Names that begin with an underscore and are documented: https://docs.python.org/3/library/
-_DOCUMENTED = {"_getframe", "_fields", "_field_defaults"}
+_DOCUMENTED = {"_getframe", "_fields", "_field_defaults", "_exit"}
+#: Of Python's own pools and processes, each looked up with a default.
+_OF_PYTHON = {"_inheriting", "_max_workers", "_processes"}
+#: Of PynamoDB and pynamodb-attributes, in the versions that tests/other_programs names: what `translate`
+#: reads of models that the program itself has imported.
+_OF_PYNAMODB = {
+    "_discriminator_map", "_fmt", "_force_tz", "_force_utc", "_get_discriminator_attribute",
+    "_remove_dashes",
+}  # fmt: skip
 #: Looked up on an object of ours, by a name that another library has as well.
 _OURS = {"pages._close"}
 _BY_TEXT = {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"}
@@ -83,7 +91,10 @@ def test_a_private_name_that_is_not_ours_is_in_the_list_and_used_through_it():
     assert [
         f"{where}: {name}"
         for where, _, name in _source().looked_up
-        if name not in _source().own and name not in _DOCUMENTED
+        if name not in _source().own
+        and name not in _DOCUMENTED
+        and not (name in _OF_PYTHON and where.startswith("jobs/executors"))
+        and not (name in _OF_PYNAMODB and where.startswith("tools/pynamodb_models"))
     ] == []
 
 
