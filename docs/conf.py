@@ -38,6 +38,7 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"dynattrs {release}"
 html_static_path = ["_static"]
 html_css_files = ["width.css"]

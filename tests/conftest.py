@@ -199,6 +199,9 @@ def let_botocore_remember() -> None:
     ):
         if function := getattr(sys.modules.get(module), name, None):
             setattr(sys.modules[module], name, functools.lru_cache(1000)(function))
+    if session := sys.modules.get("botocore.session"):
+        # All endpoints, before a session of ours remembers only those that it needs.
+        session.create_loader(None).load_data("endpoints")
 
 
 class Turned(pytest.Dir):

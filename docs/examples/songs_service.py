@@ -76,7 +76,7 @@ async def page(
     size: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Songs:
     songs = await session.query(Song).where(Song.artist == artist).after(after).page(size)
-    return Songs(songs=songs.items, next=songs.cursor)
+    return Songs(songs=list(songs), next=songs.cursor)
 
 
 @app.get("/songs/{artist}/{title}")

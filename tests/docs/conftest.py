@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import boto3
-import botocore.loaders
-import botocore.session
 import pytest
 
 import engines
@@ -46,6 +44,4 @@ def s3(aws: Lease, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ExitStack() as stack:
         endpoint = engines.entered(lambda: stack.enter_context(engines.aws()))
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-        # Of the descriptions that a test run remembers, the endpoints are those that DynamoDB needs.
-        monkeypatch.setattr(botocore.session, "create_loader", botocore.loaders.create_loader)
         yield

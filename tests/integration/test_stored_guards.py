@@ -10,13 +10,13 @@ import pytest
 from dynattrs import AlreadyTaken, Session, field, model, partition_key, sort_key
 
 
-@model("people")
+@model("guarded-people")
 class Person:
     id: str = partition_key()
     mail: str = field(unique=True)
 
 
-@model("seats")
+@model("guarded-seats")
 class Seat:
     hall: str = partition_key()
     row: bytes = sort_key()

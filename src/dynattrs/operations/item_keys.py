@@ -366,7 +366,11 @@ def target(subject: object, key: object) -> tuple[ModelInfo, AttributeMap, Condi
     if is_class_of(subject):
         info = model_info(subject)
         if key is NO_KEY:
-            raise ModelError(info.name, "a model class needs a key here: (Model, key)")
+            raise ModelError(
+                info.name,
+                "a model class needs a key here: (Model, key), and in check() a condition behind it, such as "
+                "exists(...) of a field of the key",
+            )
         return info, key_of(info, key), None
     info = model_info(type(subject))
     if key is not NO_KEY:

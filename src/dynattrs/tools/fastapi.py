@@ -111,6 +111,11 @@ def _is_throttled(error: TransactionFailed) -> bool:
     return bool(codes) and codes <= _PASSING
 
 
+def _without_key(expected: str) -> str:
+    """What was expected, without how the table's keys are made, which is not for clients."""
+    return expected.partition(" (in the key ")[0]
+
+
 def _exists(error: ItemExists) -> str:
     if error.kind is not None:
         return f"The key of this {error.model} is taken by an item of another kind"
@@ -140,7 +145,7 @@ _ANSWERS: Final[dict[type[DynattrsError], tuple[int, Callable[[Any], str]]]] = {
     ),
     TransactionFailed: (409, _failed),
     CursorError: (400, lambda error: "The cursor is damaged, or belongs to another query"),
-    ImpossibleKey: (400, lambda error: f"{error.path}: expected {error.expected}"),
+    ImpossibleKey: (400, lambda error: f"{error.path}: expected {_without_key(error.expected)}"),
     KeyChanged: (400, lambda error: "The key of an item never changes"),
     Throttled: (503, lambda error: _LATER),
     ServiceUnavailable: (503, _unreached),

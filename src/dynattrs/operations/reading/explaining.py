@@ -76,7 +76,7 @@ def explained(query: QueryVerbs[Any], described: object = None) -> str:
         if found.again:
             again = " & ".join(f"({each})" for each in found.again)
             lines.append(
-                f"asked again, of the fields: {again}"
+                f"also filtered, in case a key of the index is out of date: {again}"
                 if asked_again(query._infos, found)[1]
                 else f"the index does not hold the fields of {again}: its key answers, and what hydrate() "
                 f"fetches or delete() would delete is asked besides"
