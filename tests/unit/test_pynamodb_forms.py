@@ -539,3 +539,39 @@ def test_a_lenient_part_has_the_models_default() -> None:
 def test_a_discriminator_takes_a_name_and_classes(arguments: Any) -> None:
     with pytest.raises(ModelError, match="Discriminator"):
         pynamodb.Discriminator(*arguments)
+
+
+@attrs.define
+class Flag:
+    on: bool | None = None
+
+
+@model("flags", forms=pynamodb.forms)
+class Flags:
+    id: str = partition_key()
+    title: str = ""
+    flag: bool | None = None
+    inner: Flag | None = None
+    named: dict[str, bool | None] = attrs.field(factory=dict)
+    many: list[bool | None] = attrs.field(factory=list)
+    either: bool | str | None = None
+
+
+@pytest.mark.parametrize("title", [{}, {"title": {"NULL": True}}])
+@pytest.mark.parametrize(
+    ("stored", "field", "value"),
+    [
+        ({"flag": {"N": "1"}}, "flag", True),
+        ({"inner": {"M": {"on": {"N": "0"}}}}, "inner", Flag(False)),
+        ({"named": {"M": {"a": {"N": "1"}}}}, "named", {"a": True}),
+        ({"many": {"L": [{"N": "1"}, {"NULL": True}]}}, "many", [True, None]),
+        ({"either": {"N": "1"}}, "either", True),
+        ({"either": {"S": "1"}}, "either", "1"),
+    ],
+)
+def test_booleans_that_were_numbers_are_read_in_every_place(
+    stored: Any, field: str, value: Any, title: Any
+) -> None:
+    """Also where an item is read field by field, because one of them is not as it is usually."""
+    found = mapper.load({"id": {"S": "1"}, **stored, **title}, Flags)
+    assert getattr(found, field) == value

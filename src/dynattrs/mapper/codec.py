@@ -280,6 +280,8 @@ class Codec:
     """
 
     mark: Any = None
+    #: Type tags that are read, too, and never written.
+    besides: frozenset[str] = frozenset()
     #: What a value is stored as that stands in a class of its own, or of a type that was not made yet.
     wrapped: Codec | None = None
     #: The encrypted attributes of a class, with what `Encrypted` was told of each.
@@ -402,7 +404,12 @@ class Codec:
 
     def _accepts(self, value: Mapping[str, object]) -> bool:
         tag = next(iter(value))
-        return tag in self.tags or (self.optional and tag == "NULL") or (self.is_set and tag == "L")
+        return (
+            tag in self.tags
+            or (self.optional and tag == "NULL")
+            or (self.is_set and tag == "L")
+            or tag in self.besides
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -338,4 +338,5 @@ def optional_codec(type_: object, inner: Codec) -> Codec:
         packed=inner.packed, form=inner.form,
     )  # fmt: skip
     made.mark = inner.mark
+    made.besides = inner.besides
     return made

@@ -103,8 +103,7 @@ UTCDateTime: Final = ScalarMark(
 class _Boolean(Codec):
     """BOOL; also N, as very old versions of PynamoDB wrote it."""
 
-    def _accepts(self, value: Mapping[str, object]) -> bool:
-        return "N" in value or super()._accepts(value)
+    besides = frozenset({"N"})
 
 
 def _load_bool(value: AttributeValue) -> bool:
@@ -234,8 +233,7 @@ Json: Final = _JsonMark(
 class _NullWhereEmpty(Codec):
     """A set as a member of a list: NULL where it is empty."""
 
-    def _accepts(self, value: Mapping[str, object]) -> bool:
-        return "NULL" in value or super()._accepts(value)
+    besides = frozenset({"NULL"})
 
 
 def null_where_empty(codec: Codec) -> Codec:

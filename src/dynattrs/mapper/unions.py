@@ -66,6 +66,10 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
                     "use one of them, or register hooks for the union on the mapper",
                 )
             by_tag[tag] = member
+    tags = frozenset(by_tag)
+    for member in members:
+        for tag in member.besides - tags:
+            by_tag[tag] = member
     exact = {get_origin(member.type) or member.type: member for member in members}
     expected = " or ".join(member.expected for member in members)
 
@@ -85,14 +89,16 @@ def _by_form(type_: object, members: tuple[Codec, ...]) -> Codec:
                 return from_plain(value, by_tag[tag])
         raise Refused(expected, show(value))
 
-    return Codec(
-        type_, frozenset(by_tag), lambda value: choose(value).dump(value),
+    made = Codec(
+        type_, tags, lambda value: choose(value).dump(value),
         lambda value: chosen(value).load(value), expected=expected,
         dump_at=lambda value, trail: choose(value).dump_at(value, trail),
         load_at=lambda value, trail: chosen(value).load_at(value, trail),
         plain=plain, packed=max(each.packed for each in members), shape=UnionShape(exact),
         **_merged(members),
     )  # fmt: skip
+    made.besides = frozenset(by_tag) - tags
+    return made
 
 
 class Tag(NamedTuple):

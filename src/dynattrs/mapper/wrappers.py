@@ -73,6 +73,7 @@ def root_codec(cls: type[Any], inner: Codec, build: Callable[[Any], Any]) -> Cod
         optional=inner.optional, plain=lambda value: from_plain(value, inner), packed=inner.packed,
     )  # fmt: skip
     made.wrapped = inner
+    made.besides = inner.besides
     return made
 
 
