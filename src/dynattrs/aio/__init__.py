@@ -1,7 +1,7 @@
-"""`AsyncSession`: the flows driven over aiobotocore, in tasks. It needs `dynattrs[aio]`.
+"""`AsyncSession`: a session for asyncio, over aiobotocore. It needs `dynattrs[aio]`.
 
-This is the other one of the two places that wait, sleep or open a connection. What differs from
-`dynattrs.session` is how they wait, and nothing else.
+This package and `dynattrs.session` are the only two that wait, sleep or open a connection. They differ
+only in how they wait.
 """
 
 from __future__ import annotations

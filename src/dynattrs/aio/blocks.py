@@ -1,7 +1,7 @@
-"""What a session is asked for, and most programs never ask: transactions, and its tables.
+"""Parts of a session that most programs never use: transactions, and its tables.
 
-`aio.handles` has the rest, and imports this when it is asked for. `session.blocks` has the same
-for threads.
+`aio.handles` has the rest, and imports this module on first use. `session.blocks` is its twin for
+threads.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ R = TypeVar("R")
 
 
 class AsyncTransaction(TransactionVerbs):
-    """The block of `session.transaction()`, for `async with`: all of it happens, or nothing.
+    """The context manager that `session.transaction()` returns, for `async with`: its writes happen all
+    together, or none does.
 
-    Its methods are not awaited: nothing is sent before the block ends.
+    Do not await its methods: nothing is sent before the `async with` statement ends.
     """
 
     _handle: AsyncHandle
@@ -57,7 +58,7 @@ class AsyncTables(
     TransferVerbs["AsyncTransfer[ExportReport]", "AsyncTransfer[ImportReport]", AsyncBulkPut],
     Async,
 ):
-    """`session.tables`: tables from the declarations."""
+    """`session.tables`: creates, compares, changes and deletes tables."""
 
     def __init__(self, handle: AsyncHandle) -> None:
         self._core = handle._core

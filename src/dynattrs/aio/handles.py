@@ -1,8 +1,8 @@
-"""What a session and a batch have in common.
+"""The methods that a session and a batch share.
 
-The verbs are written once, in `operations`, and documented once, in `session.any_handle`. Declared here
-are those whose types differ between the two sessions in ways that checkers cannot derive: a generic class
-for another one (`Query`, `AsyncQuery`), or overloads. `session.handles` has the same, line for line.
+The verbs are written once, in `operations`, and documented once, in `session.any_handle`. This module
+declares those whose types differ between the two sessions in ways that checkers cannot derive: another
+generic class (`Query`, `AsyncQuery`), or overloads. `session.handles` is its twin, line for line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ A = TypeVar("A")
 
 
 class AsyncEditing(AnyEditing["AsyncHandle", A]):
-    """The block of `session.edit(obj)`, for `async with`."""
+    """The context manager that `session.edit(obj)` returns, for `async with`."""
 
     async def __aenter__(self) -> A:
         return self._obj
@@ -57,7 +57,7 @@ class AsyncEditing(AnyEditing["AsyncHandle", A]):
 
 
 class AsyncHandle(AsyncReadingHandle):
-    """What a session and a batch have in common."""
+    """The methods that a session and a batch share."""
 
     @overload
     async def save(self, obj: M, *, when: bool | None = None) -> M: ...

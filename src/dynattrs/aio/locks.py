@@ -1,4 +1,4 @@
-"""`session.lock(...)`. `session.locks` has the same for threads."""
+"""`session.lock(...)`. `session.locks` is its twin for threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ __tracebackhide__ = hidden
 
 
 class AsyncLock(AnyLock):
-    """The block of `session.lock(...)`, for `async with`: one holder at a time has the lock of a name."""
+    """The context manager that `session.lock(...)` returns, for `async with`: one holder at a time has
+    the lock.
+    """
 
     _handle: AsyncHandle
 

@@ -1,5 +1,5 @@
-"""What a session and a batch read, and run of PartiQL. See `aio.handles`; `session.reads` has the same,
-line for line.
+"""The methods of a session and a batch that read items and run PartiQL. See `aio.handles`;
+`session.reads` is its twin, line for line.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Row = TypeVar("Row", bound="tuple[Any, ...]")
 
 
 class AsyncReadingHandle(AnyHandle, Async):
-    """What a session and a batch read."""
+    """The methods of a session and a batch that read."""
 
     _driver: Driver
 

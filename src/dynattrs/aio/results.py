@@ -1,4 +1,4 @@
-"""What a session's reads give: lazy queries, items by their keys, rows of statements."""
+"""The results of a session's reads: lazy queries, items by key, rows of statements."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ D = TypeVar("D")
 
 
 class AsyncQuery(AnyQuery[M_co], Async):
-    """A lazy query or scan: iterate over it with `async for`, or await one of its ends. No request
-    before that.
+    """A lazy query or scan. It sends no request before you iterate over it with `async for`, or await
+    `all`, `first`, `count` or the like.
     """
 
     _handle: AsyncReadingHandle
@@ -83,7 +83,9 @@ class AsyncQuery(AnyQuery[M_co], Async):
 
 
 class AsyncArrowBatches(AnyArrowBatches["AsyncQuery[Any]"], Async):
-    """What a query gives, as Arrow record batches: `async for` them, or await them all with `table()`."""
+    """The results of a query as Arrow record batches: iterate with `async for`, or await them all with
+    `table()`.
+    """
 
     async def _drive(self, flow: Flow[R]) -> R:
         __tracebackhide__ = True
@@ -95,8 +97,8 @@ class AsyncArrowBatches(AnyArrowBatches["AsyncQuery[Any]"], Async):
 
 
 class AsyncItems(AnyItems["AsyncReadingHandle", M_co], Async):
-    """A lazy stream of the items of many keys. It gives each once: an `async for` goes on where another
-    one was left.
+    """A lazy stream of the items with many keys. It returns each item once: a new `async for` continues
+    where the last one stopped.
     """
 
     _iteration: _Each[Any] | None = None
@@ -113,8 +115,8 @@ class AsyncItems(AnyItems["AsyncReadingHandle", M_co], Async):
 
 
 class AsyncRows(AnyRows["AsyncReadingHandle", M_co], Async):
-    """The rows of a PartiQL statement, read lazily from the second page on. It gives each once: an
-    `async for` goes on where another one was left.
+    """The rows of a PartiQL statement, read lazily from the second page on. Each row is returned once: a
+    new `async for` continues where the last one stopped.
     """
 
     _iteration: _Each[Any] | None = None
@@ -152,7 +154,7 @@ class _Iteration(Generic[M_co]):
         return cast("AsyncIterator[M_co]", self)
 
     async def aclose(self) -> None:
-        """Forget what is being fetched. It is enough to leave the loop, which does the same."""
+        """Abandon the page that is being fetched. Leaving the loop does the same."""
         self._close()
 
     def __del__(self) -> None:

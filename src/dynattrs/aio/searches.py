@@ -1,4 +1,4 @@
-"""What `session.search` gives, awaited."""
+"""The searches that `session.search` returns, under asyncio."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ D = TypeVar("D")
 
 
 class AsyncSearch(SearchVerbs[T_co], Async):
-    """A lazy search: iterate over its hits with `async for`, the nearest first, or await one of its
-    ends. No request before that, and each time the same one request.
+    """A lazy search: iterate over its hits with `async for`, the nearest first, or await `all` or
+    `first`. It sends no request before that, and repeats the same single request each time.
     """
 
     _handle: AsyncReadingHandle
@@ -44,11 +44,11 @@ class AsyncSearch(SearchVerbs[T_co], Async):
     # What changes the type of the results is declared here, and once more for threads.
 
     def as_(self, cls: type[A], /) -> AsyncSearch[A]:
-        """Objects of another class, which has some of the model's fields; only these are read, and all of
-        them must be in the index. The vector is among them only if the class has it.
+        """Return objects of another class, which has some of the model's fields. Only these are read, and
+        all of them must be in the index. The vector is read only if the class has it.
 
         Raises:
-            QueryError: It has a field that the model has not.
+            QueryError: The class has a field that the model does not have.
         """
         return self._giving(AsyncSearch[A], projected(self._info, cls))
 
@@ -63,17 +63,17 @@ class AsyncSearch(SearchVerbs[T_co], Async):
     @overload
     def select(self, *paths: object) -> AsyncSearch[tuple[Any, ...]]: ...
     def select(self, *paths: object) -> AsyncSearch[Any]:
-        """Tuples of some fields, or of places inside them; only these are read.
+        """Return tuples of some fields, or of places inside them. Only these are read.
 
         Raises:
-            QueryError: One is not a field of the model.
+            QueryError: One of them is not a field of the model.
         """
         return self._giving(AsyncSearch[Any], selected(self._info, paths))
 
     def keys(self) -> AsyncSearch[dict[str, Any]]:
-        """The keys only, as dicts of fields: what `get` and `delete` take."""
+        """Return only the keys, as dicts of fields, which `get` and `delete` accept."""
         return self._giving(AsyncSearch[dict[str, Any]], self._keys)
 
     def raw(self) -> AsyncSearch[AttributeMap]:
-        """Attribute maps, as the index has them, without the vector."""
+        """Return attribute maps, as they are in the index, without the vector."""
         return self._giving(AsyncSearch[AttributeMap], Raw())

@@ -1,4 +1,4 @@
-"""`AsyncSession`: where connections are opened and settings are kept."""
+"""`AsyncSession`, which opens the connections and keeps the settings."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ _CONNECTIONS = 128
 
 
 class AsyncBatch(AsyncHandle, AnyBatch):
-    """A batch: `async with session.batch() as batch:`. What is written through it is gathered.
+    """A batch, which gathers the writes you make through it: `async with session.batch() as batch:`.
 
-    Any number of tasks may use it. It begins and ends with its `async with` statement, once, and so
-    do all tasks that it has begun.
+    Any number of tasks may use it. It begins and ends with its `async with` statement, and so do the
+    tasks that it starts. It cannot be used again.
     """
 
     def __init__(
@@ -116,39 +116,43 @@ class AsyncBatch(AsyncHandle, AnyBatch):
 
 
 class AsyncSession(AsyncHandle, AnySession):
-    """The way to the service under asyncio: saves, reads, queries, tables.
+    """A connection to DynamoDB for asyncio: saves and reads objects, runs queries, creates tables.
 
     One session serves a whole program, in all tasks of one event loop. It writes each item at once;
     `async with session.batch() as batch:` gathers writes. It connects with the first request, and
     `async with AsyncSession() as session:` or `await session.close()` closes it.
 
     Args:
-        client: An aiobotocore client to use as it is. Five of those that follow are for making one.
-        streams_client: aiobotocore's client of `dynamodbstreams`, to read streams with; see `Session`.
-        s3_client: aiobotocore's client of `s3`, for fields with `InS3`; see `Session`.
-        aiobotocore_session: An aiobotocore session to make the client from.
-        region_name: As boto3's, as are the next two.
+        client: An aiobotocore client to use as it is. Without it, the session makes one from
+            *aiobotocore_session*, *region_name*, *profile_name*, *endpoint_url* and *config*.
+        streams_client: An aiobotocore client for `dynamodbstreams`; see `Session`.
+        s3_client: An aiobotocore client for `s3`, for fields with `InS3`; see `Session`.
+        aiobotocore_session: The aiobotocore session that makes the client.
+        region_name: The AWS region, as in boto3.
         profile_name: A profile of the AWS configuration.
-        endpoint_url: Another endpoint, such as DynamoDB Local's.
-        config: An `aiobotocore.config.AioConfig`, or botocore's. Where it does not say how many
-            connections there may be, there may be 128 and *concurrency* more.
-        table_prefix: As `Session`'s, as are all that follow.
-        tables: Real names of tables by declared name.
-        concurrency: How many BatchWriteItems may be in flight at once.
-        deadline: How long batches, `get_many` and transactions are retried, botocore's retries included,
-            without any acknowledgement; what is under way then is waited for.
-        call_timeout: How long one call to the service may take in all.
-        cursor_secret: Signs cursors. Both kinds of session resume each other's.
-        clock: Gives the aware time for `created=True` and `updated=True`.
-        on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
-            writes, in the task that had it.
-        fast: Read replies past botocore's parser.
-        before_save: As `Session`'s, as are the two that follow. Hooks are not awaited.
-        after_load: Called with each object that was read.
-        after_flush: Called with a `Flushed` when gathered writes have been sent.
-        slow: As `Session`'s, as are the two that follow.
-        costly: Log a warning for each call that consumes so many capacity units.
-        write_units: Write no faster than so many capacity units a second.
+        endpoint_url: The URL of another endpoint, such as DynamoDB Local.
+        config: An `aiobotocore.config.AioConfig` or a `botocore.config.Config`. If it does not set the
+            number of connections, the limit is 128 plus *concurrency*.
+        table_prefix: A prefix for the declared name of every table. This and the following arguments are
+            described in full in `Session`.
+        tables: Real table names by declared name.
+        concurrency: The most BatchWriteItem calls at once.
+        deadline: How long batches, `get_many` and transactions are retried without any success, including
+            botocore's retries. Calls still running then are waited for.
+        call_timeout: The most time for one call, including its retries.
+        cursor_secret: A secret that signs cursors. `Session` and `AsyncSession` can resume each other's
+            cursors.
+        clock: A function that returns the aware datetime for `created=True` and `updated=True` fields.
+        on_progress: Called with a `Progress` after every response to the writes of a batch or a
+            `save_all`, in the task that received it.
+        fast: Parse replies without botocore's parser.
+        before_save: Called with each object before it is saved. Hooks are ordinary functions and are not
+            awaited.
+        after_load: Called with each object that is read.
+        after_flush: Called with a `Flushed` after gathered writes were sent.
+        slow: Log a warning for each call that takes this long or longer, retries included.
+        costly: Log a warning for each call that consumes this many capacity units or more.
+        write_units: The most write capacity units a second.
 
     Raises:
         MissingExtra: The extra `dynattrs[aio]` is not installed.
@@ -380,10 +384,10 @@ class AsyncSession(AsyncHandle, AnySession):
 
 
 class AsyncMeasure(AsyncHandle, AnyMeasure):
-    """What is done through it is counted: `async with session.measure() as cost:`.
+    """Counts the cost of the requests you make through it: `async with session.measure() as cost:`.
 
-    Any number of tasks may use it. It begins and ends with its `async with` statement, once; the figures
-    stay readable.
+    Any number of tasks may use it. It begins and ends with its `async with` statement; you can read the
+    counts afterwards.
     """
 
     _session: AsyncSession | AsyncMeasure

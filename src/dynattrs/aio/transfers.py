@@ -1,4 +1,4 @@
-"""What waits for exports, imports and bulk puts. `session.transfers` has the same for threads."""
+"""Waiting for exports, imports and bulk puts. `session.transfers` is its twin for threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ R = TypeVar("R")
 
 
 class AsyncTransfer(AnyTransfer[Report], Async):
-    """An export or an import that the service does. Awaiting it is `wait()`."""
+    """An export or an import that runs in the service. `await transfer` is the same as
+    `await transfer.wait()`.
+    """
 
     async def _drive(self, flow: Flow[R]) -> R:
         driven: R = await self._tables._drive(flow)
@@ -24,7 +26,7 @@ class AsyncTransfer(AnyTransfer[Report], Async):
 
 
 class AsyncBulkPut(AnyBulkPut, Async):
-    """A bulk put that the service does. Awaiting it is `wait()`."""
+    """A bulk put that runs in the service. `await` it to wait for its end, as with `wait()`."""
 
     async def _drive(self, flow: Flow[R]) -> R:
         driven: R = await self._tables._drive(flow)

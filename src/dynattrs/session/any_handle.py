@@ -1,7 +1,7 @@
-"""What a session and a batch have in common, whichever way they wait.
+"""The methods that a session and a batch share, both in threads and under asyncio.
 
-The verbs are written once, in `operations`. Methods whose results differ in type between `Session`
-and `AsyncSession`, or that have overloads of their own, are declared in both, and documented here.
+The verbs themselves are in `operations`. Methods whose result types differ between `Session` and
+`AsyncSession`, and methods with overloads, are declared in both classes and documented here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ H = TypeVar("H", bound="AnyHandle")
 
 
 class AnyEditing(Generic[H, A]):
-    """The block of `session.edit(obj)`."""
+    """The context manager that `session.edit(obj)` returns."""
 
     def __init__(self, handle: H, obj: A, edit: Edit) -> None:
         self._handle = handle
@@ -44,7 +44,7 @@ class AnyEditing(Generic[H, A]):
 
 
 class AnyHandle(WriteVerbs, ReadVerbs):
-    """What a session and a batch have in common."""
+    """The methods that a session and a batch share."""
 
     _driver: Any
 
@@ -55,30 +55,31 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         )
 
     def save(self, *args: Any, **options: Any) -> Any:
-        """Put an object: store it whole, over what is stored under its key.
+        """Save an object: store it whole, replacing the item with its key if there is one.
 
-        Through a batch it is gathered, 25 to a BatchWriteItem, and stored when the batch has ended;
-        its state now is what is stored. With *when* or *returning*, or where the model has a version or
-        unique fields, and through a session, it is written now: by one PutItem, or where a unique value
-        changes by a transaction.
+        A session writes it at once, with one PutItem, or with a transaction if a unique value changes. A
+        batch gathers it and writes up to 25 objects in one BatchWriteItem; everything is stored when the
+        batch has ended. The object is stored as it was when you called `save`. Even a batch writes at
+        once if you give *when* or *returning*, or if the model has a version or unique fields.
 
         Args:
             obj: The object.
             when: A condition that must be true.
-            returning: Give what was stored under the key before.
+            returning: Return the item that the object replaces.
 
         Returns:
-            The object; for a frozen class with a version or time stamps, the one that is stored. With
-            *returning* the item that was replaced, or None where there was none of the model.
+            The object itself; for a frozen class with a version or time stamps, a new object with the
+            stored values. With *returning*, the item that was replaced, or None if there was no item of
+            the model.
 
         Raises:
-            MappingError: A value has no place in DynamoDB. Nothing is sent. Or, with *returning*, the
-                item that was replaced cannot be read; the object is stored then.
+            MappingError: DynamoDB cannot store a value; nothing was sent. Or, with *returning*, the
+                replaced item cannot be read; the object is stored in that case.
             ConditionFailed: *when* is false, or another writer has changed the stored version.
             AlreadyTaken: Another item has the value of a unique field.
-            OutcomeUnknown: A reply was lost, and nothing tells whether the object is stored, or with
-                *returning* what it has replaced.
-            UnsentWrites: Through a batch: earlier writes have failed for good.
+            OutcomeUnknown: A reply was lost, and dynattrs cannot tell whether the object is stored or,
+                with *returning*, which item it replaced.
+            UnsentWrites: Through a batch: earlier writes failed and will not be tried again.
         """
         raise NotImplementedError
 
@@ -94,41 +95,42 @@ class AnyHandle(WriteVerbs, ReadVerbs):
     ) -> Flow[int]:
         """Save the rows of a frame as objects of a model, as `save_all` saves objects.
 
-        Columns are fields, by their names in Python. A missing value, which is a null, and in pandas NaN,
-        NaT and NA as well, is None where the field is optional, else its default. The page *Frames* of the
-        guide says what cells become.
+        Columns are matched to fields by their Python names. A missing value (a null; in pandas also NaN,
+        NaT and NA) becomes None if the field is optional, otherwise the field's default. The guide's page
+        *Frames* lists how cells are converted.
 
         Args:
             model: The model.
-            frame: A DataFrame of pandas or Polars; a table, record batch or reader of pyarrow, or what else
-                gives a stream of Arrow (`__arrow_c_stream__`).
-            on_progress: As `save_all` takes it.
-            on_error: What to do with a row that is not an object of the model: `"raise"` a `BadRow`, when
-                the rows before it are stored (through a batch they are gathered); `"skip"` it; or a function
-                that gets the `BadRow`, after which the next row is taken.
-            unknown: What to do with columns that are not fields: `"forbid"` or `"drop"` them.
+            frame: A pandas or Polars DataFrame; a pyarrow table, record batch or reader; or any other
+                object that exports an Arrow stream (`__arrow_c_stream__`).
+            on_progress: The same as in `save_all`.
+            on_error: What to do with a row that does not make an object of the model. `"raise"` stores
+                the rows before it (a batch gathers them), then raises `BadRow`; `"skip"` leaves the row
+                out; a function is called with the `BadRow`, and the next row follows.
+            unknown: What to do with columns that are not fields: `"forbid"` raises an error, `"drop"`
+                ignores them.
 
         Returns:
-            How many rows were saved.
+            The number of rows that were saved.
 
         Raises:
             BadRow: A value does not fit its field, and *on_error* is `"raise"`. It names the row and the
                 column.
-            QueryError: Before anything is written: a column is not a field, or a field without a default has
-                no column; or *frame* is none.
-            UnsentWrites: As `save_all`.
+            QueryError: A column is not a field, a field without a default has no column, or *frame* is
+                not a frame. Nothing was written.
+            UnsentWrites: The same as in `save_all`.
         """
         return (yield from saving.save_frame(self, model, frame, on_progress, on_error, unknown))
 
     def delete(self, *args: Any, **options: Any) -> Any:
-        """Delete an object's item, or the one with a key: `delete(song)`, `delete(Song, key)`.
+        """Delete an item, by its object or by its key: `delete(song)`, `delete(Song, key)`.
 
-        Deleting an item that does not exist is not an error. Through a batch it is gathered; with
-        *when* or *returning*, or where the object has a version, and through a session, it is one
-        DeleteItem now. An item of another model of the table stays: it is as if there were none.
+        Deleting an item that does not exist is not an error. A session sends one DeleteItem at once; a
+        batch gathers the delete, unless you give *when* or *returning*, or the object has a version. An
+        item of another model of the table is not deleted; it counts as not existing.
 
         Returns:
-            With *returning* the item that was there, or None.
+            With *returning*, the item that was deleted, or None if there was none.
 
         Raises:
             ConditionFailed: *when* is false, or another writer has changed the stored version.
@@ -136,136 +138,146 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         raise NotImplementedError
 
     def update(self, *args: Any, **options: Any) -> Any:
-        """Change an item where it is, with one UpdateItem now: `update(Song, key, *actions)` or
-        `update(song, *actions)`, which checks the object's version and leaves the object as it is.
+        """Change a stored item with one UpdateItem, at once: `update(Song, key, *actions)` or
+        `update(song, *actions)`.
+
+        The second form checks the object's version. It does not change the object.
 
         Args:
-            subject: A model class, with the key after it, or an object.
+            subject: A model class, followed by the key; or an object.
             key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
             actions: `set_`, `remove`, `add`, `delete`.
             when: A condition that must be true.
-            upsert: Make the item if there is none: whole, of the key and the defaults, or of the
-                object, with the actions done to them.
-            returns: The new item, the old one, `"changed"` or `"changed_old"` for a dict of the new or
-                the old values by path, or None.
+            upsert: Create the item if it does not exist: a whole item, built from the key and the fields'
+                defaults, or from the object, with the actions applied to it.
+            returns: What to return: `"new"` or `"old"` for the item after or before the update,
+                `"changed"` or `"changed_old"` for a dict of the new or old values by path, or None.
 
         Raises:
-            NoSuchItem: There is no such item of the model, and *upsert* was not said, or *when* is
-                not true of that.
-            ItemExists: With *upsert*: an item of another model of the table lies under the key.
-            ConditionFailed: *when* is false, or the version is another; `.item` is what is stored.
-            ConditionError: Actions that DynamoDB would refuse: none, overlapping, on the key. With
-                *upsert*: a new item would lack a field, or an action cannot be done to it.
-            MappingError: A validator refuses what would be stored.
+            NoSuchItem: There is no such item of the model, and *upsert* is not set, or *when* is false
+                for an absent item.
+            ItemExists: With *upsert*: the key belongs to an item of another model of the table.
+            ConditionFailed: *when* is false, or the stored version is a different one; `.item` is the
+                stored item.
+            ConditionError: DynamoDB would refuse the actions: there are none, two overlap, or one changes
+                the key. With *upsert*: a new item would lack a field, or an action cannot be applied to
+                it.
+            MappingError: A validator refuses the value to be stored.
         """
         raise NotImplementedError
 
     def query(self, *args: Any, **options: Any) -> Any:
-        """A lazy query for the items of a model: `query(Song).where(Song.artist == "...")`; or of
-        several models of one `Table`, in stored order: `query(User, Order)`.
+        """Return a lazy query for the items of a model: `query(Song).where(Song.artist == "...")`.
+
+        With several models of one `Table`, it returns their items in stored order: `query(User, Order)`.
 
         Raises:
-            QueryError: The models are not of one table, or nothing tells their items apart.
+            QueryError: The models are not in one table, or their items cannot be told apart.
         """
         raise NotImplementedError
 
     def scan(self, *args: Any, **options: Any) -> Any:
-        """A lazy scan of the whole table of a model, or of several. It reads, and costs, everything in
-        the table.
+        """Return a lazy scan of the table of one or several models. It reads the whole table, and you pay
+        for all of it.
         """
         raise NotImplementedError
 
     def get(self, *args: Any, **options: Any) -> Any:
-        """The item with a key, or None: `get(Song, key)`. Of parts of it only these are sent.
+        """Return the item with a key, or None: `get(Song, key)`. With *as_* or *select* the service sends
+        only the parts you ask for.
 
         Args:
             model: The model class.
             key: A scalar, a tuple `(partition, sort)`, or a dict of fields.
-            as_: Another class, which has some of the model's fields: what comes is an object of that.
-            select: Fields, or places inside them, in a tuple, `select=(Song.title, Song.plays)`: what
-                comes is a tuple of their values. None stands where a place is absent.
-            consistent: Read what every earlier acknowledged write left, at twice the capacity.
-            unexpired: None also for an item whose time to live is over and that is not removed yet.
+            as_: Another class with some of the model's fields; the result is an object of that class.
+            select: A tuple of fields, or of places inside them: `select=(Song.title, Song.plays)`. The
+                result is a tuple of their values, with None for a place that is absent.
+            consistent: Read consistently: see every write acknowledged before the call. Costs twice the
+                capacity.
+            unexpired: Return None for an expired item too, which DynamoDB has not removed yet.
 
         Raises:
-            OtherKind: An item of another model of the table lies under the key.
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: *as_* or *select* name what the model does not have, or *as_* is a model of the same
-                table; or *unexpired* is said of a model without a time to live.
+            OtherKind: The key belongs to an item of another model of the table.
+            MappingError: The key does not fit the model, or the item cannot be read as an object of it.
+            QueryError: *as_* or *select* names a field that the model does not have, *as_* is a model of
+                the same table, or *unexpired* is given and the model has no time to live.
         """
         raise NotImplementedError
 
     def get_one(self, *args: Any, **options: Any) -> Any:
-        """The item with a key. The arguments are those of `get`.
+        """Return the item with a key, or raise an error if there is none. The arguments are those of
+        `get`.
 
         Raises:
-            NoSuchItem: There is none.
-            OtherKind: An item of another model of the table lies under the key.
-            MappingError: The key does not fit the model, or the item cannot be read as one.
-            QueryError: As `get`.
+            NoSuchItem: There is no item with the key.
+            OtherKind: The key belongs to an item of another model of the table.
+            MappingError: The key does not fit the model, or the item cannot be read as an object of it.
+            QueryError: The same as in `get`.
         """
         raise NotImplementedError
 
     def search(self, *args: Any, **options: Any) -> Any:
-        """A lazy search for the items whose vectors are nearest to one, the nearest first:
+        """Return a lazy search for the items whose vectors are nearest to *vector*, the nearest first:
         `search(Doc.embedding, vector, top_k=5).where(Doc.tenant == "a").hydrate()`.
 
-        It needs a `VectorIndex` over the field. Each `Hit` has the item, its score and what that means.
-        One request finds them, and there are no further pages; on the service the answer is
-        approximate, and a moment behind what was written.
+        The model needs a `VectorIndex` over the field. Each `Hit` has the item, its score and the metric
+        of the score. A search is one request and has no further pages. On the service the result is
+        approximate, and it lags a moment behind the writes.
 
         Args:
-            subject: A field of a model, or a model that has one vector only. To checkers a field says
-                nothing of its model: `search(Doc, vector)` and *model* do.
-            vector: The numbers: a list, an `array.array`, a numpy array of one dimension. They are
+            subject: A field of a model, or a model with exactly one vector. Type checkers cannot see the
+                model of a field; use `search(Doc, vector)` or *model* to tell them.
+            vector: A list of numbers, an `array.array`, or a one-dimensional numpy array. The numbers are
                 rounded to 32-bit floats.
-            top_k: How many hits there are at most, 1 to 100.
-            model: The model, for checkers, or where it has inherited the field.
+            top_k: The most hits to return, 1 to 100.
+            model: The model, for type checkers, or if it inherited the field.
 
         Raises:
             NoIndex: The model declares no vector index over the field.
-            QueryError: The vector has another length than the index has dimensions, or a member that is
-                no number that a 32-bit float holds.
+            QueryError: The vector's length is not the number of dimensions of the index, or a member is
+                not a number that fits a 32-bit float.
         """
         raise NotImplementedError
 
     def get_many(self, *args: Any, **options: Any) -> Any:
-        """A lazy stream of the items with some keys: 100 to a BatchGetItem, several in flight. The keys
-        are those of one model, `get_many(Song, keys)`, or of several, whose tables may differ:
-        `get_many([(User, key), (Order, key)])`.
+        """Return a lazy stream of the items with these keys: `get_many(Song, keys)`.
 
-        Each key is read once, however often it is given, and has one result at most, also with *ordered*
-        and *missing*.
+        Each BatchGetItem asks for up to 100 keys, and several run at once. The keys may be of several
+        models, also in different tables: `get_many([(User, key), (Order, key)])`.
+
+        A key that you give several times is read once and has at most one result, also with *ordered* and
+        *missing*.
 
         Args:
-            model: The model class; or pairs of a model and a key, and no keys.
-            keys: Keys as `get` takes them; may be a generator, as may the pairs.
-            as_: As in `get`. All models that are asked for must have the fields.
-            select: As in `get`.
-            ordered: Keep the order of the keys.
-            missing: `"skip"` keys without an item, or give None in their place, in the order of
-                the keys. Either way they are in `.missing` afterwards.
-            consistent: Read what every earlier acknowledged write left, at twice the capacity.
-            unexpired: Items whose time to live is over, and that are not removed yet, are missing.
+            model: The model class; or pairs of a model and a key, without *keys*.
+            keys: Keys as `get` takes them. Keys and pairs may come from a generator.
+            as_: The same as in `get`. Every requested model must have the fields.
+            select: The same as in `get`.
+            ordered: Return the items in the order of the keys.
+            missing: `"skip"` leaves out keys without an item; `"none"` returns None for each of them, in
+                the order of the keys. Either way `.missing` lists them afterwards.
+            consistent: Read consistently: see every write acknowledged before the call. Costs twice the
+                capacity.
+            unexpired: Treat expired items that DynamoDB has not removed yet as missing.
 
         Raises:
-            QueryError: As `get`; or one item is asked for as two models.
+            QueryError: The same as in `get`; or the same item is requested as two models.
         """
         raise NotImplementedError
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """Run a PartiQL statement now; further pages of rows are read as they are iterated.
+        """Run a PartiQL statement now. Further pages of rows are read while you iterate.
 
         Args:
             statement: The statement, with the table's real name, and `?` for parameters.
-            parameters: Values for the `?`, any that a field of type `Any` can have.
-            model: The class of the rows; without it they are dicts of plain values. A SELECT of
-                only some attributes, and RETURNING MODIFIED, is refused with it: a half-read object
-                must never be saved.
-            consistent: Read what every earlier acknowledged write left.
+            parameters: The values for the `?`. Every value that a field of type `Any` accepts is allowed.
+            model: The class of the rows; without it, rows are dicts of plain values. With a model, a
+                SELECT of only some attributes and RETURNING MODIFIED are refused, because a half-read
+                object must never be saved.
+            consistent: Read consistently: see every write acknowledged before the call.
 
         Raises:
-            QueryError: The statement gives parts of items as objects.
+            QueryError: The statement would return parts of items as objects.
         """
         raise NotImplementedError
 
@@ -273,63 +285,65 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         """Run many PartiQL statements now, 25 to a BatchExecuteStatement: `execute_many([(statement,
         *parameters), …])`, or one with many parameters, `execute_many(statement, rows)`.
 
-        Each statement is of one item, which its WHERE names by the whole key, and is done or not by
-        itself. What is throttled is sent again until the deadline. Requests that read run several at
-        once. Of those that write DynamoDB refuses one with two statements on the same item, and all that
-        are in it: what is to be done twice to an item goes in two calls.
+        Each statement is about one item, with its whole key in the WHERE clause, and succeeds or fails on
+        its own. Throttled statements are sent again until the deadline. Reading requests run several at
+        once. DynamoDB refuses a writing request with two statements on the same item, and with it every
+        statement in that request: to write to an item twice, make two calls.
 
         Args:
-            statements: Statements; one with parameters is a tuple.
-            rows: Tuples of parameters, where there is one statement.
-            model: The class of the rows, as `execute` takes it.
-            consistent: Read what every earlier acknowledged write left.
+            statements: The statements; a statement with parameters is a tuple.
+            rows: Tuples of parameters, if there is one statement.
+            model: The class of the rows, as in `execute`.
+            consistent: Read consistently: see every write acknowledged before the call.
 
         Returns:
-            The row of each statement, in their order: of a SELECT, or of RETURNING; None where there is
+            One row for each statement, in order: the row of a SELECT or of RETURNING, or None if there is
             none.
 
         Raises:
-            StatementsFailed: Some were not done, or may not be; it names each with its cause, and has the
-                rows of the others.
-            QueryError: Some read and others write, or one gives a part of an item as an object. Nothing
-                was sent.
+            StatementsFailed: Some statements failed, or may have failed. The error names each with its
+                cause, and holds the rows of the others.
+            QueryError: Some statements read and others write, or one would return part of an item as an
+                object. Nothing was sent.
         """
         raise NotImplementedError
 
     def edit(self, *args: Any, **options: Any) -> Any:
-        """A block that changes an object, and on leaving writes only what has changed.
+        """Edit an object in a `with` statement, and write only what has changed when it ends.
 
-        In-place changes count (`song.tags.add`, a nested field). It is one UpdateItem, or no request
-        where nothing has changed; an exception inside sends nothing. Attributes that the class does
-        not know stay as they are.
+        In-place changes count too (`song.tags.add`, a nested field). The end sends one UpdateItem, or no
+        request if nothing has changed. If the code inside raises, nothing is sent. Attributes that the
+        class does not know stay as they are.
 
         Args:
-            obj: The object, as it was read.
-            guard: Demand that the places that change are still as they were read.
+            obj: The object, unchanged since it was read.
+            guard: Write only if the stored values that you change are still the ones that were read.
 
         Raises:
-            NoSuchItem: On leaving: the item is gone.
-            ConditionFailed: On leaving: the version is another one, or *guard* found a change.
-            ConditionError: On leaving: the key was changed.
+            NoSuchItem: At the end: the item no longer exists.
+            ConditionFailed: At the end: the stored version is a different one, or *guard* found a changed
+                value.
+            ConditionError: At the end: the key was changed.
         """
         raise NotImplementedError
 
     def transaction(self, *args: Any, **options: Any) -> Any:
-        """A block of writes that happen all or not at all: one TransactWriteItems on leaving.
+        """Write several items together, all or none: one TransactWriteItems when the `with` statement
+        ends.
 
         Args:
-            token: An idempotency key of yours: within ten minutes the same transaction with the
-                same token happens once. 1 to 36 characters. Without it each transaction has a
-                new one.
-            now: The time for `created=True` and `updated=True`, aware; without it the session's
-                clock says it. A transaction with your token has no clock, because it would differ
-                whenever it is repeated.
+            token: Your own idempotency token, 1 to 36 characters: within ten minutes, the same
+                transaction with the same token is applied once. Without it, each transaction gets a new
+                token.
+            now: The time for `created=True` and `updated=True` fields, an aware datetime; by default, the
+                session's clock. With *token* you must give it, because the clock would make each
+                repetition a different transaction.
 
         Raises:
-            TransactionFailed: On leaving: nothing was written; `.reasons` says why.
-            TransactionError: It cannot be sent: over 100 actions or 4 MB, two on one item, a time
-                stamp with a token and without *now*. Or its token was used for one that does
-                something else.
+            TransactionFailed: At the end: nothing was written; `.reasons` says why.
+            TransactionError: The transaction cannot be sent: it has over 100 actions or 4 MB, two actions
+                on one item, or a time stamp with *token* but without *now*. Or the token was already used
+                for a different transaction.
         """
         raise NotImplementedError
 
@@ -342,43 +356,45 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         wait: timedelta | None = None,
         table: str = "dynattrs-leases",
     ) -> Any:
-        """A block that one holder at a time is in, of all that use the name: `with session.lock("nightly",
+        """Hold a named lock that one program at a time can have: `with session.lock("nightly",
         for_=timedelta(minutes=5)) as lock:`.
 
-        The lock is an item of a table that is made on first use. It is renewed in the background, by one
-        small write each third of its time, and is taken over when its holder has not renewed it for all
-        of that time, by the clock of who waits. It is not mutual exclusion without its fencing number: a
-        holder that stood still may go on when another one has the lock. `t.check_lock(lock)` in a
-        transaction refuses that.
+        The lock is an item in a table that is created on first use. It is renewed in the background, with
+        one small write every third of *for_*. If the holder has not renewed it for all of *for_*, by the
+        clock of a waiting program, that program takes it over. The lock alone does not guarantee mutual
+        exclusion: a holder that was suspended may continue after another one has taken the lock. Use
+        `t.check_lock(lock)` in a transaction to refuse its writes.
 
         Args:
-            name: What holders share.
-            for_: How long the lock holds after it was renewed: how long others wait when its holder dies.
-            wait: How long to wait for it; None for as long as it takes, `timedelta()` not at all.
+            name: The name of the lock, the same in all programs that share it.
+            for_: How long the lock is valid after each renewal, which is how long others wait if its
+                holder dies.
+            wait: How long to wait for the lock; None waits without limit, `timedelta()` does not wait.
             table: The table's name, before the session's `table_prefix` and `tables`.
 
         Raises:
-            LockHeld: On entering: another one had it for all the time that was to be waited.
-            LockLost: On leaving: it was lost in the meantime, and the block raised nothing itself.
-            ModelError: An argument is none that can be.
+            LockHeld: At the start: another holder kept the lock for the whole waiting time.
+            LockLost: At the end: the lock was lost in the meantime, and the code inside raised no error
+                itself.
+            ModelError: An argument is invalid.
         """
         raise NotImplementedError
 
     def transact_get(self, *args: Any, **options: Any) -> Any:
-        """Items of any models as they were at one moment: `transact_get((Song, key), (User, key))`.
+        """Read items of any models as they are at one moment: `transact_get((Song, key), (User, key))`.
 
         Args:
-            wanted: Pairs of a model and a key.
-            as_: As in `get`. All models that are asked for must have the fields.
-            select: As in `get`.
+            wanted: Pairs of a model and a key, at most 100.
+            as_: The same as in `get`. Every requested model must have the fields.
+            select: The same as in `get`.
 
         Returns:
-            The items in the order asked for, None for each that is not there. At most 100.
+            The items in the order of *wanted*, with None for each that does not exist.
 
         Raises:
-            TransactionError: More than 100 are asked for.
-            TransactionFailed: Writes got in the way until the deadline.
-            QueryError: As `get`.
+            TransactionError: More than 100 items are requested.
+            TransactionFailed: Other writes conflicted with the read until the deadline.
+            QueryError: The same as in `get`.
         """
         raise NotImplementedError
 
@@ -389,14 +405,14 @@ class AnyHandle(WriteVerbs, ReadVerbs):
 
     @property
     def client(self) -> Any:
-        """The botocore client, for everything that has no verb here. Under asyncio it is awaited:
-        `client = await session.client` opens it if need be.
+        """The botocore client, for operations that have no method here. Under asyncio, await it:
+        `client = await session.client`, which opens the client if necessary.
         """
         raise NotImplementedError
 
     @property
     def stats(self) -> Stats:
-        """What has been asked of the service so far."""
+        """Counts of the session's requests to the service so far."""
         stats: Stats = self._driver.wire.stats
         stats.hot_keys = self._core.hot_keys
         return stats

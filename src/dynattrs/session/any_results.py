@@ -1,4 +1,4 @@
-"""What a session's reads give, whichever way they wait: queries, items by their keys, rows."""
+"""The results of a session's reads, in threads and under asyncio: queries, items by key, rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ Self = TypeVar("Self", bound="AnyItems[Any, Any]")
 
 
 class AnyQuery(QueryVerbs[M_co]):
-    """A lazy query or scan. No request before it is iterated over, or one of its ends is called."""
+    """A lazy query or scan. It sends no request before you iterate over it or call `all`, `first`,
+    `count` or the like.
+    """
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -55,8 +57,8 @@ class AnyQuery(QueryVerbs[M_co]):
 
     @verb
     def preview(self, count: int = 10) -> Flow[Preview[M_co]]:
-        """The first *count* items, for people: what a shell or a notebook shows as a table. It reads
-        one item more, to say whether there are more.
+        """Return the first *count* items for display: a shell or a notebook shows them as a table. It
+        reads one item more, to say whether there are others.
         """
         # (With a limit there are no more than that.)
         wanted = _positive("preview", count) + 1
@@ -65,36 +67,41 @@ class AnyQuery(QueryVerbs[M_co]):
         return tabular.preview_of(self, count, items)
 
     def arrow(self, *, types: Mapping[str, Any] | None = None) -> Any:
-        """The results as Arrow record batches, one for each page that holds something: lazily, and the
-        next page is fetched meanwhile. No objects are made of pages that are stored as this program stores.
+        """Return the results as Arrow record batches, lazily, one for each page with results.
 
-        Needs `dynattrs[arrow]`. Columns have the names of the fields; the page *Frames* of the guide says
-        which types they have. Values do not change.
+        While you use a batch, the next page is fetched. Pages in the form that this program stores are
+        converted without making objects.
+
+        Needs `dynattrs[arrow]`. Columns have the names of the fields; the guide's page *Frames* lists
+        their types. No value is changed by the conversion.
 
         Args:
-            types: Other Arrow types than the model's, by column: `{"price": pyarrow.decimal128(12, 2)}`.
+            types: Arrow types to use instead of the model's, by column:
+                `{"price": pyarrow.decimal128(12, 2)}`.
 
         Raises:
             MissingExtra: pyarrow is not installed.
-            QueryError: The query gives objects of several models or attribute maps, which have no columns;
-                or *types* names what is no column.
-            MappingError: (later) An item cannot be read; or a value has no place in its column, an int of
-                more than 64 bits for example, and it says what to do.
+            QueryError: The query returns objects of several models or attribute maps, which have no
+                columns; or *types* names a column that does not exist.
+            MappingError: While reading: an item cannot be read, or a value does not fit its column, an
+                int of more than 64 bits for example. The message says what to do.
         """
         raise NotImplementedError
 
     @verb
     def pandas(self, *, types: Mapping[str, Any] | None = None) -> Flow[pd.DataFrame]:
-        """All results, as a DataFrame of pandas. Its columns are Arrow's (`pandas.ArrowDtype`): an int
-        stays an int where others are missing, and decimals and instants keep all their digits.
+        """Return all results as a pandas DataFrame.
 
-        Needs `dynattrs[arrow]`, and pandas.
+        Its columns have Arrow types (`pandas.ArrowDtype`): ints stay ints in a column with missing
+        values, and decimals and datetimes keep all their digits.
+
+        Needs `dynattrs[arrow]` and pandas.
 
         Args:
-            types: As in `arrow`.
+            types: The same as in `arrow`.
 
         Raises:
-            MissingExtra, QueryError, MappingError: As `arrow`.
+            MissingExtra, QueryError, MappingError: The same as in `arrow`.
         """
         libraries.need("pandas")
         found: pd.DataFrame = libraries.as_pandas((yield from _table_of(self, types)))
@@ -102,46 +109,46 @@ class AnyQuery(QueryVerbs[M_co]):
 
     @verb
     def polars(self, *, types: Mapping[str, Any] | None = None) -> Flow[pl.DataFrame]:
-        """All results, as a DataFrame of Polars. Maps become lists of structs of `key` and `value`.
+        """Return all results as a Polars DataFrame. Maps become lists of structs with `key` and `value`.
 
-        Needs `dynattrs[arrow]`, and Polars.
+        Needs `dynattrs[arrow]` and Polars.
 
         Args:
-            types: As in `arrow`.
+            types: The same as in `arrow`.
 
         Raises:
-            MissingExtra, QueryError, MappingError: As `arrow`.
+            MissingExtra, QueryError, MappingError: The same as in `arrow`.
         """
         libraries.need("polars")
         found: pl.DataFrame = libraries.as_polars((yield from _table_of(self, types)))
         return found
 
     def pages(self) -> Any:
-        """The pages as the service returns them. Under a filter a page may be empty."""
+        """Return the pages as the service returns them. With a filter, a page may be empty."""
         raise NotImplementedError
 
     def as_(self, cls: type[object], /) -> Any:
-        """Objects of another class, which has some of the model's fields; only these are read.
+        """Return objects of another class, which has some of the model's fields. Only these are read.
 
         Raises:
-            QueryError: It has a field that the model has not.
+            QueryError: The class has a field that the model does not have.
         """
         raise NotImplementedError
 
     def select(self, *paths: object) -> Any:
-        """Tuples of some fields, or of places inside them; only these are read.
+        """Return tuples of some fields, or of places inside them. Only these are read.
 
         Raises:
-            QueryError: One is not a field of the model.
+            QueryError: One of them is not a field of the model.
         """
         raise NotImplementedError
 
     def keys(self) -> Any:
-        """The keys only, as dicts of fields: what `get` and `delete` take."""
+        """Return only the keys, as dicts of fields, which `get` and `delete` accept."""
         raise NotImplementedError
 
     def raw(self) -> Any:
-        """Attribute maps, as they are stored."""
+        """Return attribute maps, as they are stored."""
         raise NotImplementedError
 
 
@@ -165,10 +172,11 @@ def _table_of(query: AnyQuery[Any], types: Mapping[str, Any] | None) -> Flow[Any
 
 
 class AnyArrowBatches(Generic[Q]):
-    """What a query gives, as Arrow record batches: each loop, and each end, reads anew.
+    """The results of a query as Arrow record batches. Each loop, and each call of a method, reads them
+    again.
 
     Attributes:
-        schema: Their schema. The model gives it: no request is sent for it.
+        schema: The schema of the batches. It comes from the model, without a request.
     """
 
     def __init__(self, query: Q, types: Mapping[str, Any] | None) -> None:
@@ -182,14 +190,14 @@ class AnyArrowBatches(Generic[Q]):
 
     @verb
     def table(self) -> Flow[pa.Table]:
-        """All of them, as one table.
+        """Return all batches as one table.
 
-        A column of ints becomes one of `decimal128(38, 0)` where an int has more than 64 bits, and one of
-        decimals `decimal256(76, 38)` where one has more than 20 digits before the point or 18 after it;
-        other columns are as the schema says.
+        A column of ints becomes `decimal128(38, 0)` if an int has more than 64 bits. A column of decimals
+        becomes `decimal256(76, 38)` if a decimal has more than 20 digits before the point or 18 after it.
+        Other columns have the type in the schema.
 
         Raises:
-            MappingError: An item cannot be read, or a value has no place in its column.
+            MappingError: An item cannot be read, or a value does not fit its column.
         """
         return (yield from _table_of(self._query, self._types))
 
@@ -213,8 +221,8 @@ def _all_left(iteration: Iteration | None, source: BatchGet[R] | Statement[R]) -
 
 
 class AnyItems(Generic[H, M_co]):
-    """A lazy stream of the items of many keys. It gives each once: a loop goes on where another one was
-    left.
+    """A lazy stream of the items with many keys. It returns each item once: a new loop continues where
+    the last one stopped.
     """
 
     #: Made by the first loop. It holds no reference to this, and ends what it fetches when both are gone.
@@ -229,26 +237,27 @@ class AnyItems(Generic[H, M_co]):
 
     @property
     def missing(self) -> list[Any]:
-        """The keys, as they were given, without an item so far; all of them at the
-        end. Of several models they are pairs of a model and a key.
+        """The keys found to have no item so far, as you gave them; complete at the end. With several
+        models they are pairs of a model and a key.
         """
         return self._found.missing
 
     @verb
     def all(self) -> Flow[list[M_co]]:
-        """All items that are still to come, in a list."""
+        """Return all remaining items, in a list."""
         return (yield from _all_left(self._iteration, self._found))
 
     def on_error(self: Self, what: OnError, /) -> Self:
-        """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
-        `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it. With
-        `missing="none"` None stands in its place, and its key is not in `.missing`.
+        """Say what to do with an item that cannot be read: `"raise"` its `MappingError`, `"skip"` the
+        item, or call a function with the error (which has `.key` and `.item`) and skip it.
+
+        With `missing="none"`, None takes the place of a skipped item; its key is not in `.missing`.
 
         Returns:
-            This very stream.
+            The same stream.
 
         Raises:
-            QueryError: Something else is said, or items have been read already.
+            QueryError: The argument is invalid, or items have already been read.
         """
         if self._found.begun:
             raise QueryError("on_error(...) has to be said before the first item is read")
@@ -257,7 +266,9 @@ class AnyItems(Generic[H, M_co]):
 
 
 class AnyRows(Generic[H, M_co]):
-    """The rows of a PartiQL statement. It gives each once: a loop goes on where another one was left."""
+    """The rows of a PartiQL statement. Each row is returned once: a new loop continues where the last one
+    stopped.
+    """
 
     _iteration: Any = None
 
@@ -270,5 +281,5 @@ class AnyRows(Generic[H, M_co]):
 
     @verb
     def all(self) -> Flow[list[M_co]]:
-        """All rows that are still to come, in a list."""
+        """Return all remaining rows, in a list."""
         return (yield from _all_left(self._iteration, self._statement))

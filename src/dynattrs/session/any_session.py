@@ -1,6 +1,6 @@
-"""What sessions and batches are, whichever way they wait: their life, and what they are told.
+"""What sessions and batches share, in threads and under asyncio: beginning, end and settings.
 
-How they wait, and where connections are opened, is in `session.session` and in `aio.session`.
+`session.session` and `aio.session` open the connections and do the waiting.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ FlushHook: TypeAlias = "Callable[[Flushed], object] | Sequence[Callable[[Flushed
 
 
 class AnyBatch(AnyHandle):
-    """All verbs over a buffer of its own: puts and deletes are gathered in it."""
+    """All of a session's methods, over a buffer that gathers saves and deletes."""
 
     def __init__(
         self,
@@ -120,20 +120,20 @@ class AnyBatch(AnyHandle):
 
     @verb
     def flush(self) -> Flow[None]:
-        """Send what is gathered, and wait until the service has acknowledged all of it.
+        """Send the gathered writes, and wait until the service has acknowledged all of them.
 
         Raises:
-            UnsentWrites: Some writes were not stored; it carries the very objects.
+            UnsentWrites: Some writes were not stored; the error holds the objects themselves.
         """
         self._check_open()
         assert self._buffer is not None
         yield from gathered.flush(self._core, self._buffer)
 
     def discard(self) -> list[Unsent]:
-        """Drop what is gathered and not sent yet.
+        """Drop the gathered writes that have not been sent yet.
 
         Returns:
-            The writes that were dropped, in the order of the calls.
+            The dropped writes, in the order of the calls.
         """
         self._check_open()
         assert self._buffer is not None
@@ -146,7 +146,7 @@ def _forgotten(core: Core, buffer: Buffer, report: Callable[[Buffer], object]) -
 
 
 class AnySession(AnyHandle):
-    """What makes batches, and knows which of them are open."""
+    """A session without its way of waiting: it makes batches, and knows which are open."""
 
     # Weak, so that a batch that is forgotten is reported, and does not keep its session open; but for
     # a session of the pytest plugin, which reports them itself.
@@ -163,17 +163,19 @@ class AnySession(AnyHandle):
         on_progress: Callable[[Progress], object] | None = None,
         write_units: float | None = None,
     ) -> Any:
-        """A batch: `with session.batch() as batch:`. What is saved and deleted through it is
-        gathered, 25 to a BatchWriteItem, and stored when the `with` statement has ended.
+        """Return a batch, which gathers writes: `with session.batch() as batch:`.
 
-        A batch has all verbs. Each has a buffer of its own, and any thread or task may use it until
-        it ends, so batches nest and run side by side.
+        Its saves and deletes go out up to 25 to a BatchWriteItem, and all are stored when the `with`
+        statement has ended.
+
+        A batch has all the methods of a session. Each has its own buffer, and any thread or task may use it
+        until it ends, so batches can be nested and can run side by side.
 
         Args:
-            on_progress: Called with a `Progress` after every answer to the batch's writes, from the
-                thread or task that had it; instead of the session's.
-            write_units: Write no faster than so many capacity units a second, whichever threads or tasks
-                write through the batch; where the session has a rate as well, both hold.
+            on_progress: Called with a `Progress` after every response to the batch's writes, in the
+                thread or task that received it; replaces the session's *on_progress*.
+            write_units: The most write capacity units a second that the batch may use, over all threads
+                and tasks. If the session has a limit too, both apply.
 
         Raises:
             SessionClosed: The session is closed.
@@ -182,11 +184,11 @@ class AnySession(AnyHandle):
         raise NotImplementedError
 
     def measure(self) -> Any:
-        """A handle that counts what is done through it: `with session.measure() as cost:`.
+        """Count the cost of the requests you make through the result: `with session.measure() as cost:`.
 
-        It has all verbs, as a batch has, and `batch()`. Counted is what goes through the handle, its
-        batches and the pages that its queries fetch ahead, in whichever thread or task; what is done
-        through the session meanwhile is not. The service says what each index has consumed as well.
+        The result has all the methods of a session, including `batch()`. It counts its own requests, those
+        of its batches, and the pages that its queries fetch ahead, in any thread or task, but no requests
+        you make through the session itself. The service also reports the capacity that each index consumed.
 
         Raises:
             SessionClosed: The session is closed.
@@ -201,34 +203,35 @@ class AnySession(AnyHandle):
         until: datetime | None = None,
         others: Literal["skip", "error"] = "skip",
     ) -> Any:
-        """What happens to the items of some models, as it happens: an iterator over the streams of their
-        tables, with all of their shards, in this process.
+        """Iterate over the changes to the items of some models, as they happen: it reads all shards of
+        their tables' streams, in this process.
 
-        The changes of one key come in their order. Nothing is asked before the first one is wanted. The
-        iterator's `token()` stands behind the change that it gave last, and `start=token` goes on from
-        there; on several machines, `dynattrs.streams.Consumer` does that.
+        Changes of the same key come in order. No request is sent before you ask for the first change. The
+        iterator's `token()` marks the position after the last change, and `start=token` continues from
+        there. To share the work between machines, use `dynattrs.streams.Consumer`.
 
         Args:
-            models_or_tables: The models whose items are wanted. A `Table` stands for all of its models.
-            start: Where to begin. `"latest"`: with what happens from now on, which is the time of this call;
-                `"horizon"`: with the oldest changes that there are, of the last 24 hours; an aware
-                datetime: with what has happened since; or what `token()` gave. The times of records are
-                rounded, so `"latest"` and datetimes may give some changes from just before, and miss none.
-            follow: Whether to wait for more at the end of what there is. False ends there: where each shard
-                has had nothing more for a while.
-            until: An aware datetime: ends when all from before has come, which may be in the future.
-            others: What becomes of items of other models of the tables: `"skip"`, or `"error"`, which makes
-                them `Unreadable`.
+            models_or_tables: The models to follow. A `Table` stands for all of its models.
+            start: Where to begin. `"latest"`: after this call; `"horizon"`: with the oldest changes in the
+                stream, up to 24 hours old; an aware datetime: with changes since then; a token: after its
+                position. The times of records are rounded, so `"latest"` and datetimes may include some
+                changes from just before, and miss none.
+            follow: Whether to wait for new changes. If False, the iterator ends when no shard has had a
+                new change for a while.
+            until: An aware datetime, which may be in the future. The iterator ends after all changes from
+                before it.
+            others: What to do with items of other models of the tables: `"skip"` them, or `"error"` to
+                receive them as `Unreadable`.
 
         Yields:
             An `Inserted`, `Modified` or `Removed` for each change, or an `Unreadable`.
 
         Raises:
-            QueryError: The arguments make no sense, or *start* is not a token, or one of other tables.
-            NoStream: While iterating: a table has no stream, or none any more.
-            StreamGap: While iterating: changes may be missing. It goes on behind that when the next one
-                is asked for.
-            Throttled: While iterating: the service wants fewer requests, still after pauses for as long as
+            QueryError: The arguments are invalid, or *start* is not a token of these tables.
+            NoStream: While iterating: a table has no stream, or its stream was switched off.
+            StreamGap: While iterating: changes may be missing. Ask for the next change to continue after
+                the gap.
+            Throttled: While iterating: the service still throttles the requests after pauses as long as
                 the session's deadline.
 
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
@@ -264,11 +267,11 @@ class AnySession(AnyHandle):
         after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
         s3_client: object = None,
     ) -> Self:
-        """A session on an engine embedded in this process, empty and gone with the session.
+        """Return a session on an in-process database, empty at first and gone when the session closes.
 
-        It needs `dynattrs[local]`, no Java, no account and no network. It listens on a free port of
-        the loopback interface. It is for trying out and for tests; it is more lenient than the
-        service, which the tests of what matters should know.
+        It needs `dynattrs[local]`, but no Java, account or network. It listens on a free port of the
+        loopback interface. It accepts some requests that the service would refuse, so test critical code
+        against the service too.
 
         Raises:
             MissingExtra: The extra is not installed.
@@ -293,14 +296,14 @@ class AnySession(AnyHandle):
         raise NotImplementedError
 
     def close(self) -> Any:
-        """End the session: threads or tasks, connections, and after `local()` the engine.
+        """Close the session: its threads or tasks, its connections and, after `local()`, the database.
 
-        Leaving `with session:` does the same. A client that was handed in stays open. Closing twice
-        is fine.
+        Leaving `with session:` does the same. A client that you passed in stays open. Closing twice is
+        not an error.
 
         Raises:
-            SessionClosed: A batch of it is still open. Nothing is lost: the session stays open, and
-                the batch can still be ended.
+            SessionClosed: One of its batches is still open. No write is lost: the session stays open, and
+                you can still end the batch.
         """
         raise NotImplementedError
 
@@ -322,7 +325,7 @@ class MeasureClosed(SessionClosed):
 
 
 class AnyMeasure(AnyHandle):
-    """What is counted, whichever way it is waited for."""
+    """The counts of `session.measure()`, in threads and under asyncio."""
 
     _batches: MutableSet[AnyBatch]
 
@@ -361,69 +364,69 @@ class AnyMeasure(AnyHandle):
         on_progress: Callable[[Progress], object] | None = None,
         write_units: float | None = None,
     ) -> Any:
-        """A batch whose writes are counted; as `session.batch()`."""
+        """Return a batch whose writes are counted; otherwise the same as `session.batch()`."""
         raise NotImplementedError
 
     def measure(self) -> Any:
-        """A handle that counts a part of what this one counts."""
+        """Count a part of these requests separately, as `session.measure()` does."""
         raise NotImplementedError
 
     @property
     def usage(self) -> Usage:
-        """All that was counted so far, in one."""
+        """All counts so far, as one `Usage`."""
         return self._costs.total
 
     @property
     def requests(self) -> int:
-        """Requests that were answered; refused ones too, because the service bills most of them."""
+        """The number of answered requests, refused ones included: the service bills most of them."""
         return self._costs.total.requests
 
     @property
     def items(self) -> int:
-        """Items that were read or written."""
+        """The number of items that were read or written."""
         return self._costs.total.items
 
     @property
     def read_units(self) -> float:
-        """Read capacity units, as far as the engine says."""
+        """Consumed read capacity units, as far as the service reports them."""
         return self._costs.total.read_units
 
     @property
     def write_units(self) -> float:
-        """Write capacity units, as far as the engine says."""
+        """Consumed write capacity units, as far as the service reports them."""
         return self._costs.total.write_units
 
     @property
     def vector_bytes(self) -> float:
-        """What vector indexes were searched or written for, in bytes, as far as the engine says."""
+        """Bytes billed for vector indexes, searched or written, as far as the service reports them."""
         return self._costs.total.vector_bytes
 
     @property
     def retries(self) -> int:
-        """Attempts beyond the first of each call."""
+        """The number of attempts beyond the first of each call."""
         return self._costs.total.retries
 
     @property
     def seconds(self) -> float:
-        """How long was waited for answers; of calls that were under way at once each counts in full."""
+        """Seconds spent waiting for responses. Calls that ran at the same time each count in full."""
         return self._costs.total.seconds
 
     @property
     def by_operation(self) -> dict[str, Usage]:
-        """What each of the service's operations has cost: `cost.by_operation["Query"].read_units`."""
+        """The cost of each API operation: `cost.by_operation["Query"].read_units`."""
         return self._costs.by_operation()
 
     @property
     def by_table(self) -> dict[str, Usage]:
-        """What each table has cost, with its indexes, by its name at the service. A request that names
-        several tables counts for each of them.
+        """The cost of each table with its indexes, by the table's real name. A request that names several
+        tables counts for each of them.
         """
         return self._costs.by_table()
 
     @property
     def by_index(self) -> dict[tuple[str, str | None], Usage]:
-        """What each index has cost, by the table's name and its own; a table itself has None. Writes are
-        requests to a table, and their units are those of all indexes that they change.
+        """The cost of each index, by table name and index name; the index name of a table itself is None.
+        A write is a request to the table, and its units include those of every index that it changes.
         """
         return self._costs.by_index()
 

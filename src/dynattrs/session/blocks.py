@@ -1,7 +1,7 @@
-"""What a session is asked for, and most programs never ask: transactions, and its tables.
+"""Parts of a session that most programs never use: transactions, and its tables.
 
-`session.handles` has the rest, and imports this when it is asked for. `aio.blocks` has the same
-for asyncio.
+`session.handles` has the rest, and imports this module on first use. `aio.blocks` is its twin for
+asyncio.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ R = TypeVar("R")
 
 
 class Transaction(TransactionVerbs):
-    """The block of `session.transaction()`: what is done through it happens all or not at all."""
+    """The context manager that `session.transaction()` returns: its writes happen all together, or none
+    does.
+    """
 
     _handle: Handle
 
@@ -55,7 +57,7 @@ class Tables(
     TransferVerbs["Transfer[ExportReport]", "Transfer[ImportReport]", BulkPut],
     Sync,
 ):
-    """`session.tables`: tables from the declarations."""
+    """`session.tables`: creates, compares, changes and deletes tables."""
 
     def __init__(self, handle: Handle) -> None:
         self._core = handle._core

@@ -1,8 +1,8 @@
-"""What a session and a batch have in common.
+"""The methods that a session and a batch share.
 
-The verbs are written once, in `operations`, and documented once, in `session.any_handle`. Declared here
-are those whose types differ between the two sessions in ways that checkers cannot derive: a generic class
-for another one (`Query`, `AsyncQuery`), or overloads. `aio.handles` has the same, line for line.
+The verbs are written once, in `operations`, and documented once, in `session.any_handle`. This module
+declares those whose types differ between the two sessions in ways that checkers cannot derive: another
+generic class (`Query`, `AsyncQuery`), or overloads. `aio.handles` is its twin, line for line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ A = TypeVar("A")
 
 
 class Editing(AnyEditing["Handle", A]):
-    """The block of `session.edit(obj)`."""
+    """The context manager that `session.edit(obj)` returns."""
 
     def __enter__(self) -> A:
         return self._obj
@@ -58,7 +58,7 @@ class Editing(AnyEditing["Handle", A]):
 
 
 class Handle(ReadingHandle):
-    """What a session and a batch have in common."""
+    """The methods that a session and a batch share."""
 
     @overload
     def save(self, obj: M, *, when: bool | None = None) -> M: ...

@@ -1,4 +1,4 @@
-"""`session.lock(...)`. `aio.locks` has the same for asyncio."""
+"""`session.lock(...)`. `aio.locks` is its twin for asyncio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __tracebackhide__ = hidden
 
 
 class Lock(AnyLock):
-    """The block of `session.lock(...)`: one holder at a time has the lock of a name."""
+    """The context manager that `session.lock(...)` returns: one holder at a time has the lock."""
 
     _handle: Handle
 

@@ -1,4 +1,4 @@
-"""What a session's reads give: lazy queries, items by their keys, rows of statements."""
+"""The results of a session's reads: lazy queries, items by key, rows of statements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ D = TypeVar("D")
 
 
 class Query(AnyQuery[M_co], Sync):
-    """A lazy query or scan: iterate over it, or call one of its ends. No request before that."""
+    """A lazy query or scan. It sends no request before you iterate over it or call `all`, `first`,
+    `count` or the like.
+    """
 
     _handle: ReadingHandle
 
@@ -82,10 +84,10 @@ class Query(AnyQuery[M_co], Sync):
 
 
 class ArrowBatches(AnyArrowBatches["Query[Any]"], Sync):
-    """What a query gives, as Arrow record batches: iterate over them, or take them all with `table()`.
+    """The results of a query as Arrow record batches: iterate over them, or read them all with `table()`.
 
-    What reads streams of Arrow reads this one: `polars.DataFrame(batches)`, `pyarrow.table(batches)`,
-    DuckDB.
+    Every library that reads Arrow streams can read this one: `polars.DataFrame(batches)`,
+    `pyarrow.table(batches)`, DuckDB.
     """
 
     def _drive(self, flow: Flow[R]) -> R:
@@ -97,7 +99,7 @@ class ArrowBatches(AnyArrowBatches["Query[Any]"], Sync):
         return Following(lambda: drive(found.next()), found.close)
 
     def reader(self) -> pa.RecordBatchReader:
-        """A `pyarrow.RecordBatchReader`, for what takes no other: it reads page after page."""
+        """Return a `pyarrow.RecordBatchReader`, for libraries that require one. It reads page after page."""
         import pyarrow as pa
 
         return pa.RecordBatchReader.from_batches(self.schema, iter(self))
@@ -107,8 +109,8 @@ class ArrowBatches(AnyArrowBatches["Query[Any]"], Sync):
 
 
 class Items(AnyItems["ReadingHandle", M_co], Sync):
-    """A lazy stream of the items of many keys. It gives each once: a loop goes on where another one was
-    left.
+    """A lazy stream of the items with many keys. It returns each item once: a new loop continues where
+    the last one stopped.
     """
 
     _iteration: Each[Any] | None = None
@@ -125,8 +127,8 @@ class Items(AnyItems["ReadingHandle", M_co], Sync):
 
 
 class Rows(AnyRows["ReadingHandle", M_co], Sync):
-    """The rows of a PartiQL statement, read lazily from the second page on. It gives each once: a loop
-    goes on where another one was left.
+    """The rows of a PartiQL statement, read lazily from the second page on. Each row is returned once: a
+    new loop continues where the last one stopped.
     """
 
     _iteration: Each[Any] | None = None
@@ -173,7 +175,7 @@ class Following(Generic[M_co]):
         return cast("M_co", self._more())
 
     def close(self) -> None:
-        """Forget what is being fetched. It is enough to leave the loop, which does the same."""
+        """Abandon the page that is being fetched. Leaving the loop does the same."""
         self._close()
 
     def __del__(self) -> None:
@@ -230,7 +232,7 @@ class Each(itertools.chain[R]):
         return list(self._pages.last)
 
     def close(self) -> None:
-        """Forget what is being fetched. It is enough to leave the loop, which does the same."""
+        """Abandon the page that is being fetched. Leaving the loop does the same."""
         self._pages.close()
 
 

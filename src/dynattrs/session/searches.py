@@ -1,4 +1,4 @@
-"""What `session.search` gives."""
+"""The searches that `session.search` returns."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ D = TypeVar("D")
 
 
 class Search(SearchVerbs[T_co], Sync):
-    """A lazy search: iterate over its hits, the nearest first, or call one of its ends. No request before
-    that, and each time the same one request.
+    """A lazy search: iterate over its hits, the nearest first, or call `all` or `first`. It sends no
+    request before that, and repeats the same single request each time.
     """
 
     _handle: ReadingHandle
@@ -44,11 +44,11 @@ class Search(SearchVerbs[T_co], Sync):
     # What changes the type of the results is declared here, and once more for asyncio.
 
     def as_(self, cls: type[A], /) -> Search[A]:
-        """Objects of another class, which has some of the model's fields; only these are read, and all of
-        them must be in the index. The vector is among them only if the class has it.
+        """Return objects of another class, which has some of the model's fields. Only these are read, and
+        all of them must be in the index. The vector is read only if the class has it.
 
         Raises:
-            QueryError: It has a field that the model has not.
+            QueryError: The class has a field that the model does not have.
         """
         return self._giving(Search[A], projected(self._info, cls))
 
@@ -63,17 +63,17 @@ class Search(SearchVerbs[T_co], Sync):
     @overload
     def select(self, *paths: object) -> Search[tuple[Any, ...]]: ...
     def select(self, *paths: object) -> Search[Any]:
-        """Tuples of some fields, or of places inside them; only these are read.
+        """Return tuples of some fields, or of places inside them. Only these are read.
 
         Raises:
-            QueryError: One is not a field of the model.
+            QueryError: One of them is not a field of the model.
         """
         return self._giving(Search[Any], selected(self._info, paths))
 
     def keys(self) -> Search[dict[str, Any]]:
-        """The keys only, as dicts of fields: what `get` and `delete` take."""
+        """Return only the keys, as dicts of fields, which `get` and `delete` accept."""
         return self._giving(Search[dict[str, Any]], self._keys)
 
     def raw(self) -> Search[AttributeMap]:
-        """Attribute maps, as the index has them, without the vector."""
+        """Return attribute maps, as they are in the index, without the vector."""
         return self._giving(Search[AttributeMap], Raw())

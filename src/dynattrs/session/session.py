@@ -1,4 +1,4 @@
-"""`Session`: where connections are opened and settings are kept."""
+"""`Session`, which opens the connections and keeps the settings."""
 
 from __future__ import annotations
 
@@ -58,9 +58,10 @@ _BESIDES: Final = 4
 
 
 class Batch(Handle, AnyBatch):
-    """A batch: `with session.batch() as batch:`. What is written through it is gathered.
+    """A batch, which gathers the writes you make through it: `with session.batch() as batch:`.
 
-    Any number of threads may use it. It begins and ends with its `with` statement, once.
+    Any number of threads may use it. It begins and ends with its `with` statement, and cannot be used
+    again.
     """
 
     if not TYPE_CHECKING:  # checkers read the handle
@@ -102,52 +103,53 @@ class Batch(Handle, AnyBatch):
 
 
 class Session(Handle, AnySession):
-    """The way to the service: saves, reads, queries, tables.
+    """A connection to DynamoDB: saves and reads objects, runs queries, creates tables.
 
     One session serves a whole program, in all threads. It writes each item at once;
-    `with session.batch() as batch:` gathers writes. `with Session() as session:` closes it at the
-    end; a session that lives as long as the program needs no `with`.
+    `with session.batch() as batch:` gathers writes. `with Session() as session:` closes it at the end; a
+    session that lasts as long as the program needs no `with`.
 
     Args:
-        client: A botocore client to use as it is. Five of those that follow are for making one.
-        streams_client: botocore's client of `dynamodbstreams`, to read streams with. Without it one is made
-            when the first stream is read, with the region, credentials and config of the other client; its
-            endpoint is the other's too where that is none of AWS's. It is needed where streams have a VPC
-            endpoint of their own.
-        s3_client: botocore's client of `s3`, for fields with `InS3`. Without it one is made, in the same way,
-            when the first value goes to S3 or is fetched from there.
-        boto3_session: A boto3 session to make the client from.
-        region_name: As boto3's, as are the next three.
+        client: A botocore client to use as it is. Without it, the session makes one from *boto3_session*,
+            *region_name*, *profile_name*, *endpoint_url* and *config*.
+        streams_client: A botocore client for `dynamodbstreams`. Without it, one is made when the first
+            stream is read, with the region, credentials and config of the main client, and with its
+            endpoint unless that is one of AWS's. You need it if streams have their own VPC endpoint.
+        s3_client: A botocore client for `s3`, for fields with `InS3`. Without it, one is made in the same
+            way when the first value is written to or fetched from S3.
+        boto3_session: The boto3 session that makes the client.
+        region_name: The AWS region, as in boto3.
         profile_name: A profile of the AWS configuration.
-        endpoint_url: Another endpoint, such as DynamoDB Local's.
+        endpoint_url: The URL of another endpoint, such as DynamoDB Local.
         config: A `botocore.config.Config`.
-        table_prefix: Put before the declared name of every table: `"dev-"`.
-        tables: Real names of tables by declared name; they take no prefix.
-        concurrency: How many BatchWriteItems may be in flight at once. A client that the session makes keeps
-            as many connections as there are calls at once, unless *config* says how many.
-        deadline: How long batches, `get_many` and transactions are retried, botocore's retries included,
-            without any acknowledgement; what is under way then is waited for.
-        call_timeout: How long one call to the service may take in all, its retries and pauses and a reply
-            that comes in drop by drop included; then it is `ConnectionFailed`, or `OutcomeUnknown`.
-            Without it the client's own time-outs hold, which begin anew with each byte that comes in.
-        cursor_secret: Signs cursors; without it anyone can read and make one. The same secret in
-            every process that resumes them.
-        clock: Gives the aware time for `created=True` and `updated=True`.
-        on_progress: Called with a `Progress` after every answer to a batch's, or a `save_all`'s,
-            writes, from the thread that had it; each batch counts for itself.
-        before_save: Called with each object, of whatever model, before it is encoded and saved,
-            after the model's own hooks. One function or several.
-        after_load: Called with each object that was read, after the model's own hooks.
-        after_flush: Called with a `Flushed` when gathered writes have been sent.
-        fast: Make requests and read replies without botocore's machinery wherever nothing listens to
-            it. False leaves all of that to botocore, which is several times slower.
-        slow: Log a warning for each call that takes so long, its retries included.
-        costly: Log a warning for each call that consumes so many capacity units.
-        write_units: Write no faster than so many capacity units a second, in all threads and batches of
-            the session together. A write waits for its turn; what others write does not count.
+        table_prefix: A prefix for the declared name of every table: `"dev-"`.
+        tables: Real table names by declared name. They get no prefix.
+        concurrency: The most BatchWriteItem calls at once. A client made by the session keeps enough
+            connections for the calls that run at once, unless *config* sets the number.
+        deadline: How long batches, `get_many` and transactions are retried without any success, including
+            botocore's retries. Calls still running then are waited for.
+        call_timeout: The most time for one call, including its retries, its pauses and a reply that
+            arrives slowly. After it the call raises `ConnectionFailed` or `OutcomeUnknown`. Without it
+            only the client's own time-outs apply, which start again with each byte received.
+        cursor_secret: A secret that signs cursors; without it, anyone can read or forge them. Use the
+            same secret in every process that resumes them.
+        clock: A function that returns the aware datetime for `created=True` and `updated=True` fields.
+        on_progress: Called with a `Progress` after every response to the writes of a batch or a
+            `save_all`, in the thread that received it. Each batch is counted separately.
+        before_save: Called with each object of any model before it is saved, after the model's own hooks.
+            One function or several.
+        after_load: Called with each object that is read, after the model's own hooks. One function or
+            several.
+        after_flush: Called with a `Flushed` after gathered writes were sent.
+        fast: Build requests and parse replies without botocore, unless a botocore event handler needs to
+            see them. False leaves this to botocore, which is several times slower.
+        slow: Log a warning for each call that takes this long or longer, retries included.
+        costly: Log a warning for each call that consumes this many capacity units or more.
+        write_units: The most write capacity units a second, over all threads and batches of the session.
+            Writes wait for their turn. Writes by other programs do not count.
 
     Raises:
-        ConfigurationError: There is no region, or no such profile.
+        ConfigurationError: No region is configured, or the profile does not exist.
     """
 
     def __init__(
@@ -343,10 +345,10 @@ class Session(Handle, AnySession):
 
 
 class Measure(Handle, AnyMeasure):
-    """What is done through it is counted: `with session.measure() as cost:`.
+    """Counts the cost of the requests you make through it: `with session.measure() as cost:`.
 
-    Any number of threads may use it. It begins and ends with its `with` statement, once; the figures
-    stay readable.
+    Any number of threads may use it. It begins and ends with its `with` statement; you can read the
+    counts afterwards.
     """
 
     _session: Session | Measure

@@ -1,4 +1,4 @@
-"""What waits for exports, imports and bulk puts. `aio.transfers` has the same for asyncio."""
+"""Waiting for exports, imports and bulk puts. `aio.transfers` is its twin for asyncio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Transfer(AnyTransfer[Report], Sync):
-    """An export or an import that the service does: `session.tables.export_to_s3(...).wait()`."""
+    """An export or an import that runs in the service: `session.tables.export_to_s3(...).wait()`."""
 
     def _drive(self, flow: Flow[R]) -> R:
         driven: R = self._tables._drive(flow)
@@ -19,7 +19,7 @@ class Transfer(AnyTransfer[Report], Sync):
 
 
 class BulkPut(AnyBulkPut, Sync):
-    """A bulk put that the service does: `session.tables.bulk_put(...).wait()`."""
+    """A bulk put that runs in the service: `session.tables.bulk_put(...).wait()`."""
 
     def _drive(self, flow: Flow[R]) -> R:
         driven: R = self._tables._drive(flow)

@@ -1,4 +1,4 @@
-"""What a search finds, and why it may find nothing yet."""
+"""The hits of a search, and the error for an index that is not ready."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T_co = TypeVar("T_co", covariant=True)
 
 @attrs.frozen
 class Hit(Generic[T_co]):
-    """One item that a search has found, and how near it is.
+    """An item found by a search, and how near it is.
 
     Attributes:
-        item: The item, or what `as_`, `select`, `keys` or `raw` make of it.
-        score: What the service says, as a 32-bit float: for `"cosine"` 1 minus the cosine of the angle, 0
-            to 2, and for `"euclidean"` the distance, where less is nearer; for `"dot"` the dot product,
-            where *more* is nearer.
-        metric: Which of them it is, as the index was declared: `"cosine"`, `"euclidean"` or `"dot"`.
+        item: The item, in the form that `as_`, `select`, `keys` or `raw` asked for.
+        score: The service's score, a 32-bit float. For `"cosine"` it is 1 minus the cosine of the angle,
+            0 to 2, and for `"euclidean"` the distance: less is nearer. For `"dot"` it is the dot product:
+            *more* is nearer.
+        metric: The metric of the index: `"cosine"`, `"euclidean"` or `"dot"`.
     """
 
     item: T_co
@@ -30,8 +30,8 @@ class Hit(Generic[T_co]):
 
     @property
     def distance(self) -> float:
-        """A number that is less the nearer the item is, whatever the metric: the score, and the negative
-        of a dot product.
+        """The score, or for `"dot"` the negative score: with every metric, a smaller number means a
+        nearer item.
         """
         return -self.score if self.metric == "dot" else self.score
 

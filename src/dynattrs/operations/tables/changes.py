@@ -64,18 +64,17 @@ Changed: TypeAlias = "TableSetting | Literal['table', 'key']"
 
 @attrs.frozen
 class TableChange:
-    """One thing in which a table differs from its declaration.
+    """One difference between a table and its declaration.
 
     Attributes:
         table: The table's real name.
-        difference: What the service has, and what is declared: a sentence.
-        action: What `session.tables.update` does about it; why nothing can be done, where it is not
-            `possible`.
-        destructive: Whether that loses something that is in use or cannot be had back: an index, the
-            records of a stream, restorable days, items whose time to live has gone by.
-        possible: Whether the service can change it at all.
-        setting: What differs: `"table"`, which does not exist, its `"key"`, or one of the settings
-            that `only=` of `session.tables.update` names.
+        difference: A sentence that says what the service has and what is declared.
+        action: What `session.tables.update` does about it; if it is not `possible`, the reason.
+        destructive: Whether the change loses something that is in use or cannot be restored: an index,
+            the records of a stream, restorable days, expired items.
+        possible: Whether the service can make the change.
+        setting: The setting that differs: `"table"` if the table does not exist, `"key"`, or a name that
+            `only=` of `session.tables.update` accepts.
     """
 
     table: str

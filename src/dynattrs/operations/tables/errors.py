@@ -1,4 +1,4 @@
-"""What `session.tables` raises."""
+"""The errors of `session.tables`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dynattrs.operations.tables.transfer_reports import TransferReport
 
 @define(eq=False, slots=False, repr=False)
 class TableDiffers(DynattrsError):
-    """A table exists and is not as it is declared.
+    """A table exists but differs from its declaration.
 
     Attributes:
         table: The table's name.
-        differences: One sentence each.
+        differences: One sentence for each difference.
     """
 
     table: str
@@ -31,11 +31,11 @@ class TableDiffers(DynattrsError):
 
 @define(eq=False, slots=False, repr=False)
 class ChangeRefused(TableDiffers):
-    """`session.tables.update` would have to do what the service cannot, or what loses something.
-    Nothing was changed.
+    """A change in `session.tables.update` is impossible, or is destructive and was not allowed. Nothing
+    was changed.
 
     Attributes:
-        changes: What was refused, each a `TableChange`.
+        changes: The refused changes, each a `TableChange`.
     """
 
     changes: Sequence[Any] = ()
@@ -49,12 +49,12 @@ class ChangeRefused(TableDiffers):
 
 @define(eq=False, slots=False, repr=False)
 class TableNotReady(DynattrsError, TimeoutError):
-    """A table was still being changed when the time to wait for it had gone by.
+    """A table was still being changed when the waiting time was over.
 
     Attributes:
         table: The table's name.
-        state: What it is at.
-        timeout: How long it was waited for.
+        state: The current state of the table.
+        timeout: The waiting time.
     """
 
     table: str
@@ -69,7 +69,7 @@ class TableNotReady(DynattrsError, TimeoutError):
 
 
 class TransferUnfinished(TableNotReady):
-    """An export, an import or a bulk put was not done when the time to wait for it had gone by."""
+    """An export, an import or a bulk put had not ended when the waiting time was over."""
 
     def __str__(self) -> str:
         return (
@@ -80,11 +80,11 @@ class TransferUnfinished(TableNotReady):
 
 @define(eq=False, slots=False, repr=False)
 class TransferFailed(DynattrsError):
-    """An export, an import or a bulk put has failed or was cancelled, or has left items out.
+    """An export, an import or a bulk put failed or was cancelled, or left items out.
 
     Attributes:
         what: `"export"`, `"import"` or `"bulk put"`.
-        report: What the service says of it: `.failure_code`, `.failure_message`, and how far it came.
+        report: The service's report: `.failure_code`, `.failure_message`, and how far it got.
     """
 
     what: str

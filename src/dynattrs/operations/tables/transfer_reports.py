@@ -1,4 +1,4 @@
-"""What the service says of the exports, imports and bulk puts that it does itself.
+"""The service's reports on exports, imports and bulk puts.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportDescription.html
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ImportTableDescription.html
@@ -40,20 +40,20 @@ _SCHEME: Final = "s3://"
 
 @attrs.frozen(kw_only=True)
 class TransferReport:
-    """What the service says of an export, an import or a bulk put.
+    """The service's report on an export, an import or a bulk put.
 
-    Lists of them say less: the rest is None there, and `describe_export` and the like ask for it.
+    Reports in a list hold less: the rest is None, and `describe_export` and the like fetch it.
 
     Attributes:
-        arn: What the service knows it by.
+        arn: Its ARN.
         status: `"IN_PROGRESS"`, `"COMPLETED"`, `"FAILED"`; of imports and bulk puts also `"CANCELLING"` and
             `"CANCELLED"`; of bulk puts `"COMPLETED_WITH_ERRORS"`.
-        table: The real name of its table, as far as it is known.
-        started: When it was begun, in UTC.
-        ended: When it has ended.
-        failure_code: Why it has failed, in the service's word.
-        failure_message: Why it has failed, in the service's sentence.
-        token: The idempotency token that it was begun with.
+        table: The real name of its table, if it is known.
+        started: When it began, in UTC.
+        ended: When it ended.
+        failure_code: The service's code for the failure.
+        failure_message: The service's message about the failure.
+        token: The idempotency token of the request that began it.
     """
 
     arn: str
@@ -67,17 +67,17 @@ class TransferReport:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether it has ended, successfully or not."""
         return self.status not in _UNDER_WAY
 
     @property
     def fraction(self) -> float | None:
-        """Which part of it is done, 0 to 1; None where the service does not say."""
+        """The part that is done, 0 to 1; None if the service does not report it."""
         return 1.0 if self.status == "COMPLETED" else None
 
     @property
     def remedy(self) -> str:
-        """Where to look when it has not ended well."""
+        """Where to look when it has failed."""
         return ""
 
     def _told(self) -> Iterator[str]:
@@ -92,22 +92,23 @@ class TransferReport:
 
 @attrs.frozen(kw_only=True)
 class ExportReport(TransferReport):
-    """What the service says of an export.
+    """The service's report on an export.
 
     Attributes:
         kind: `"full"` or `"incremental"`.
-        at: The instant that a full export is of.
-        since: From when on changes are in an incremental one.
-        until: Before when they are.
-        images: Which images of a changed item it has.
+        at: The instant of a full export.
+        since: The start of the changes in an incremental export.
+        until: The end of these changes; changes at that instant are not included.
+        images: The images it has of a changed item: `"new"` or `"new and old"`.
         to: The bucket and prefix: `"s3://bucket/prefix"`.
-        owner: The account of the bucket, where that was said.
+        owner: The account of the bucket, if it was given.
         format: `"json"` or `"ion"`.
-        items: How many items it has, once it is completed.
-        bytes: What is billed, in bytes.
-        manifest: Where its summary is: `"s3://bucket/prefix/AWSDynamoDB/…/manifest-summary.json"`. It names
-            the files.
-        filter: The service's words for what was to be exported, with names and values; None for all.
+        items: The number of items, when it is completed.
+        bytes: The billed size, in bytes.
+        manifest: The place of its summary, which names the files:
+            `"s3://bucket/prefix/AWSDynamoDB/…/manifest-summary.json"`.
+        filter: The conditions and fields of the export, in the service's form with names and values; None
+            if it exports everything.
     """
 
     kind: Literal["full", "incremental"] = "full"
@@ -130,18 +131,19 @@ class ExportReport(TransferReport):
 
 @attrs.frozen(kw_only=True)
 class ImportReport(TransferReport):
-    """What the service says of an import.
+    """The service's report on an import.
 
     Attributes:
-        source: The bucket and the prefix of what is read.
-        owner: The account of the bucket, where that was said.
+        source: The bucket and prefix of the files.
+        owner: The account of the bucket, if it was given.
         format: `"json"`, `"csv"` or `"ion"`.
         compression: `"gzip"`, `"zstd"`, or None.
-        processed: How many items were read.
-        imported: How many of them were written.
-        errors: How many could not be. CloudWatch has each of them, in `log_group`.
-        bytes: How many bytes were read, uncompressed.
-        log_group: The ARN of the group of logs.
+        processed: The number of items that were read.
+        imported: The number of items that were written.
+        errors: The number of items that could not be imported. CloudWatch lists each of them, in
+            `log_group`.
+        bytes: The number of bytes that were read, uncompressed.
+        log_group: The ARN of the CloudWatch log group.
     """
 
     source: str | None = None
@@ -156,7 +158,7 @@ class ImportReport(TransferReport):
 
     @property
     def remedy(self) -> str:
-        """Where to look when it has not ended well."""
+        """Where to look when it has failed."""
         if not self.errors:
             return ""
         counts = f"{self.imported or 0:,} items of {self.processed or 0:,} were written"
@@ -173,20 +175,21 @@ class ImportReport(TransferReport):
 
 @attrs.frozen(kw_only=True)
 class BulkPutReport(TransferReport):
-    """What the service says of a bulk put.
+    """The service's report on a bulk put.
 
     Attributes:
-        source: The bucket and the prefix of what is read.
-        owner: The account of that bucket, where that was said.
+        source: The bucket and prefix of the files.
+        owner: The account of that bucket, if it was given.
         format: `"json"` or `"ion"`.
         compression: `"gzip"`, `"zstd"`, or None.
-        reports_to: The bucket and the prefix of the reports.
-        reports: What is reported: `"errors"`, `"conditions"`.
-        processed: How many items were read: written, failed, or with a condition that was false.
-        failed: How many could not be read or written; those with a false condition are not among them.
-        bytes: How many bytes were read.
-        total_bytes: How many there are to read; None until that is known.
-        written: How many bytes were written, by the index; None stands for the table itself.
+        reports_to: The bucket and prefix of the reports.
+        reports: The kinds of reports: `"errors"`, `"conditions"`.
+        processed: The number of items that were read: written, failed, or with a false condition.
+        failed: The number of items that could not be read or written, without those with a false
+            condition.
+        bytes: The number of bytes that were read.
+        total_bytes: The number of bytes to read; None until it is known.
+        written: The number of bytes written, by index name; None stands for the table itself.
         most_write_units: The most write units a second; None for no maximum.
         tier: `"standard"` or `"accelerated"`.
     """
@@ -207,7 +210,7 @@ class BulkPutReport(TransferReport):
 
     @property
     def remedy(self) -> str:
-        """Where to look when it has not ended well."""
+        """Where to look when it has failed."""
         if not self.failed:
             return ""
         told = f"{self.failed:,} items of {self.processed or 0:,} were not written"
@@ -216,7 +219,7 @@ class BulkPutReport(TransferReport):
 
     @property
     def fraction(self) -> float | None:
-        """Which part of the bytes is read, 0 to 1; None until the service knows how many there are."""
+        """The part of the bytes that is read, 0 to 1; None until the service knows the total."""
         if self.total_bytes and self.bytes is not None:
             return min(1.0, self.bytes / self.total_bytes)
         return 1.0 if self.status.startswith("COMPLETED") else None

@@ -1,7 +1,7 @@
-"""Exports, imports and bulk puts that the service does itself: begun, followed, listed, cancelled.
+"""Exports, imports and bulk puts, which run in the service: begun, followed, listed, cancelled.
 
-They take minutes to hours and need no program that runs. What begins one gives a handle, which waits for it;
-another program gets the same by its ARN.
+They take minutes to hours, and go on without your program. The method that begins one returns a handle,
+which can wait for it. Another program gets the same handle by the ARN.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3forDynamoDB.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.md
@@ -38,10 +38,10 @@ Report = TypeVar("Report", bound=TransferReport)
 
 
 class AnyTransfer(Generic[Report]):
-    """An export, an import or a bulk put that the service does, whether this program goes on or not.
+    """An export, an import or a bulk put. It runs in the service, even if this program ends.
 
     Attributes:
-        report: What the service has said of it last.
+        report: The latest report from the service.
     """
 
     report: Report
@@ -57,12 +57,12 @@ class AnyTransfer(Generic[Report]):
 
     @property
     def arn(self) -> str:
-        """What the service knows it by: `describe_export` and the like take it, in any process."""
+        """Its ARN, which `describe_export` and the like accept in any process."""
         return self.report.arn
 
     @verb
     def refresh(self) -> Flow[Report]:
-        """What the service says of it now: one DescribeExport, DescribeImport or DescribeBulkOperation."""
+        """Ask the service for a new report: one DescribeExport, DescribeImport or DescribeBulkOperation."""
         return (yield from self._look())
 
     @verb
@@ -72,19 +72,19 @@ class AnyTransfer(Generic[Report]):
         progress: Callable[[Report], object] | None = None,
         timeout: timedelta | None = None,
     ) -> Flow[Report]:
-        """Wait until it is completed; often looked at first, then every five seconds.
+        """Wait until it is completed. It asks often at first, then every five seconds.
 
-        Passing faults are waited out for as long as the session's `deadline`.
+        Temporary failures are retried for as long as the session's `deadline`.
 
         Args:
-            progress: Called with the report whenever that has changed, and with the last one. What it
-                raises ends the waiting, and not what is waited for.
-            timeout: How long to wait; None for as long as it takes, which may be hours.
+            progress: Called with the report whenever it has changed, and with the last one. If it raises
+                an error, the wait ends, but the work in the service continues.
+            timeout: The most time to wait; None waits without limit, which may be hours.
 
         Raises:
-            TransferFailed: It has failed or was cancelled, or a bulk put has left items out; the error has
-                the report.
-            TransferUnfinished: *timeout* has gone by. The service goes on by itself.
+            TransferFailed: It failed or was cancelled, or a bulk put left items out; the error holds the
+                report.
+            TransferUnfinished: *timeout* is over. The service continues the work.
         """
         watch = Watch(self._core, timeout, TransferUnfinished)
         yield from self._until_done(watch, progress)
@@ -123,21 +123,21 @@ class AnyTransfer(Generic[Report]):
 
 
 class AnyBulkPut(AnyTransfer[BulkPutReport]):
-    """A bulk put that the service does."""
+    """A bulk put, which runs in the service."""
 
     @verb
     def cancel(self, *, timeout: timedelta | None = None) -> Flow[BulkPutReport]:
-        """Stop it, and wait until it has stopped. What was written stays. One that has ended already is left
-        as it is.
+        """Cancel it, and wait until it has stopped. Items already written stay. If it has already ended,
+        nothing happens.
 
         Args:
-            timeout: How long to wait; None for as long as it takes.
+            timeout: The most time to wait; None waits without limit.
 
         Returns:
-            The report, with how many items were processed until then.
+            The report, with the number of items that were processed.
 
         Raises:
-            TransferUnfinished: *timeout* has gone by. It is being cancelled.
+            TransferUnfinished: *timeout* is over. The service is still cancelling it.
         """
         if self.report.done:
             return self.report
