@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -86,6 +87,27 @@ def failing(thing: Thing) -> Thing | None:
     if thing.n % 10 == 3:
         raise ValueError("three")
     return doubled(thing)
+
+
+#: What other writers do with an item while a function has it.
+meanwhile: list[Callable[[Thing], object]] = []
+
+
+def marked(thing: Thing) -> Thing:
+    """A note, while others write."""
+    for each in meanwhile:
+        each(thing)
+    thing.note = "marked"
+    return thing
+
+
+def removed(thing: Thing) -> object:
+    """Things without a note are deleted, while others write."""
+    if thing.note:
+        return None
+    for each in meanwhile:
+        each(thing)
+    return jobs.Delete
 
 
 def strange(thing: Thing) -> object:

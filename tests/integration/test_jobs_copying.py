@@ -20,6 +20,7 @@ import pytest
 import copied_models
 from copied_models import EARLY, Note, Order, Person, shop
 from dynattrs import ConditionFailed, ModelError, NoSuchTable, Session, jobs
+from dynattrs.jobs import conditional_writes, verifying
 from dynattrs.jobs.copying import Copying
 from dynattrs.jobs.work import At, Limits
 
@@ -390,6 +391,27 @@ def test_what_differs_is_told_by_key(here: Session, there: Session, job: Any, sp
     assert made.verify(spec_of(THERE), executor="threads").differences == found.differences
 
 
+def test_what_differs_for_a_moment_is_not_told(
+    here: Session, there: Session, job: Any, spec_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both tables are written to: what seems to differ is looked at again."""
+    here.save_all(Note(name, "new") for name in ("changed", "added", "odd"))
+    there.save_all([Note("changed", "old"), Note("gone"), Note("odd", "other")])
+    look = verifying._items
+
+    def late(*arguments: Any, consistent: bool = False) -> Any:
+        if consistent:
+            there.save_all([Note("changed", "new"), Note("added", "new")])
+            there.delete(Note, "gone")
+        return look(*arguments, consistent=consistent)
+
+    monkeypatch.setattr(verifying, "_items", late)
+    found = job(Note).verify(spec_of(THERE), executor="threads")
+
+    assert [each.key["pk"]["S"] for each in found.differences] == ["NOTE#odd"]
+    assert (found.different, found.only_here, found.only_there) == (1, 0, 0)
+
+
 def test_what_is_of_no_model_is_not_equal(
     here: Session, there: Session, job: Any, spec_of: Any
 ) -> None:
@@ -512,6 +534,34 @@ def test_a_writer_beside_a_copy_of_what_is_newer_loses_nothing(
     for n in range(30):
         # What the writer was told is stored is stored, or a newer version of it.
         assert (there.get_one(Person, str(n)).version or 0) >= max(2, added[n])
+
+
+def test_what_is_newer_with_guards_replaces_what_the_job_has_seen_only(
+    here: Session, there: Session, job: Any, spec_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer is faster, after the job has read what is there."""
+    for session in (here, there):
+        session.save(Person("1", "1@example.com"))
+    here.save(here.get_one(Person, "1"))  # version 2
+    read, written = conditional_writes.stored_item, threading.Event()
+
+    def late(*arguments: Any) -> Any:
+        found = yield from read(*arguments)
+        if not written.is_set():
+            written.set()
+            for tag in ("a", "b"):
+                person = there.get_one(Person, "1", consistent=True)
+                person.tags.add(tag)
+                there.save(person)
+        return found
+
+    monkeypatch.setattr(conditional_writes, "stored_item", late)
+    done = job(Person).copy(spec_of(THERE), overwrite="newer", executor="threads")
+
+    assert written.is_set()
+    assert done.counts == {"skipped": 1, "guards": 1}
+    person = there.get_one(Person, "1", consistent=True)
+    assert (person.version, person.tags) == (3, {"a", "b"})
 
 
 PROGRAM = """

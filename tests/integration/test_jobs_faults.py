@@ -16,6 +16,8 @@ import pytest
 import job_models
 from dynattrs import jobs
 from dynattrs.jobs.checkpoints import Record
+from dynattrs.jobs.ledger import Ledger, Totals
+from dynattrs.jobs.work import At, Outcome
 from job_models import Thing
 
 
@@ -37,6 +39,25 @@ def counts(things) -> list[int]:
 
 
 DOUBLED = sorted(2 * n for n in range(60))
+
+
+def test_a_checkpoint_is_written_once_and_by_the_owner_only(job_spec, checkpoints):
+    ledger = Ledger(checkpoints.store("job", job_spec), "job")
+    claimed = ledger.claim("run", ledger.segment("run", 0), "one")
+    at = At("job", "run", 0, 1, 0, claimed.fence, "attempt")
+
+    done = ledger.advance(at, claimed, "there", Totals(), Outcome({"n": 1}))
+    again = attrs.evolve(at, attempt="again")
+    assert ledger.advance(again, claimed, "elsewhere", Totals(), Outcome({"n": 1})) is None
+    assert ledger.segment("run", 0) == done
+
+    other = ledger.claim("run", done, "two")
+    assert ledger.claim("run", done, "three") is None
+    late = attrs.evolve(at, step=1)
+    assert ledger.advance(late, done, None, Totals(), Outcome({"n": 1})) is None
+    assert ledger.release("run", done) is None
+    assert ledger.segment("run", 0) == other
+    assert (other.owner, other.fence, other.step, other.counts) == ("two", 2, 1, {"n": 1})
 
 
 def test_records_of_a_newer_version_are_refused(things, options, job_spec, checkpoints):

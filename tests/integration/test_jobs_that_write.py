@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import job_models
-from dynattrs import jobs
+from dynattrs import jobs, set_
 from dynattrs.errors import ConditionFailed, ModelError
 from job_models import Order, Person, Thing
 
@@ -94,6 +94,45 @@ def test_only_items_that_satisfy_a_condition_are_given_to_the_function(make, job
 
     assert done.counts == {"changed": 5}
     assert sum(each.n for each in job_session.scan(Thing)) == sum(range(20)) + sum(range(15, 20))
+
+
+def test_an_item_stays_that_does_not_satisfy_the_condition_any_more(make, job_session, monkeypatch):
+    """A writer changes what the condition asks for, and not what the function changes."""
+    job_session.save_all(Thing(str(n), n) for n in range(6))
+
+    def write(thing):
+        if thing.id in "34":
+            job_session.update(Thing, thing.id, set_(Thing.n, 0))
+
+    monkeypatch.setattr(job_models, "meanwhile", [write])
+    done = make("mark", Thing).apply(job_models.marked, where=Thing.n >= 3, executor="threads")
+
+    assert done.counts == {"changed": 1, "unchanged": 2}
+    assert [each.id for each in job_session.scan(Thing) if each.note] == ["5"]
+
+
+def test_an_item_without_a_version_is_deleted_as_it_was_read_only(make, job_session, monkeypatch):
+    job_session.save_all(Thing(str(n), n) for n in range(6))
+
+    def write(thing):
+        if thing.id in "34":
+            job_session.update(Thing, thing.id, set_(Thing.note, "to be kept"))
+
+    monkeypatch.setattr(job_models, "meanwhile", [write])
+    done = make("remove", Thing).apply(job_models.removed, executor="threads")
+
+    assert done.counts == {"deleted": 4, "unchanged": 2}
+    assert sorted(each.id for each in job_session.scan(Thing)) == ["3", "4"]
+
+
+def test_what_is_changed_is_read_consistently_which_costs_twice_as_much(make, job_session):
+    job_session.save_all(Thing(str(n), n, "x" * 3000) for n in range(20))
+
+    counted = make("count", Thing).count(executor="threads")
+    applied = make("keep", Thing).apply(job_models.removed, executor="threads")
+
+    assert (counted.counts, applied.counts) == ({"Thing": 20}, {"unchanged": 20})
+    assert applied.read_units == 2 * counted.read_units
 
 
 def test_no_update_of_a_writer_beside_is_lost(make, job_session):
