@@ -250,6 +250,8 @@ def test_types_that_are_asked_for_hold_the_same_values(songs: Any):
         MappingError, match=r"Song\.price: expected a value that Arrow's decimal128\(12, 1\)"
     ):
         songs.arrow(types={"price": pa.decimal128(12, 1)}).table()
+    with pytest.raises(MappingError, match=r"Song\.price: expected a value that Arrow's int64"):
+        songs.arrow(types={"price": pa.int64()}).table()
     with pytest.raises(QueryError, match="'prize' is not a column; did you mean 'price'"):
         songs.arrow(types={"prize": pa.string()})
     with pytest.raises(QueryError, match="a type of pyarrow is expected, found 'str'"):

@@ -15,6 +15,7 @@ import pytest
 
 from dynattrs import BadRow, MappingError, QueryError, Session, field, model, sort_key
 from dynattrs import partition_key as partition
+from dynattrs.frames import tables
 
 pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
@@ -211,12 +212,15 @@ def test_numpy_scalars_text_and_objects_of_the_fields_are_taken(session: Session
     [
         ("mood", "silent", "expected a Mood, found S 'silent'"),
         ("plays", "7", "expected an int of up to 38 digits, found str '7'"),
+        ("plays", 2.0**53 + 2, "found float 9007199254740994.0"),
+        ("day", pd.Timestamp(2026, 1, 2, 12), "expected a date"),
         ("uid", "7", "expected a UUID"),
         ("tags", ["x", "x"], "expected a list of different members, for a set"),
         ("tags", "x", "expected a list, found str 'x'"),
         ("labels", [{"name": "x", "town": "y"}], "a struct of the fields of Label, found also 'town'"),
         ("labels", [{"city": "x"}], "expected a str as 'name', found none"),
         ("prices", ["x"], "expected a map, or a list of its keys and values"),
+        ("prices", [("NO", Decimal(1)), ("NO", Decimal(2))], "expected a map whose keys are different"),
         ("pair", [1], "expected a list of 2"),
         ("anything", "no JSON", "expected text of plain JSON, as arrow"),
         ("at", dt.datetime(2026, 1, 1), "expected a datetime with a time zone"),  # noqa: DTZ001
@@ -239,6 +243,21 @@ def test_a_row_that_does_not_fit_is_named_and_those_before_it_are_stored(
     assert says in str(error.value)
     assert isinstance(error.value, MappingError)
     assert len(stored(session)) == 33
+
+
+@pytest.mark.parametrize("kind", ["table", "pandas", "polars"])
+def test_long_frames_are_taken_in_parts(
+    session: Session, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tables, "_ROWS", 7)
+    mood = ["loud"] * 17 + ["odd", "soft", "soft"]
+    table = pa.table({"artist": ["a"] * 20, "number": [*range(20)], "mood": mood})
+    frame = {"table": table, "pandas": table.to_pandas(), "polars": pl.from_arrow(table)}[kind]
+    told: list[Any] = []
+
+    assert session.save_frame(Song, frame, on_error=told.append) == 19
+    assert [each.row for each in told] == [17]
+    assert [each.number for each in stored(session)] == [n for n in range(20) if n != 17]
 
 
 def test_rows_that_do_not_fit_are_left_out_where_that_is_said(session: Session):
