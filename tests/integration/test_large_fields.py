@@ -507,6 +507,16 @@ def test_an_object_that_is_put_again_while_orphans_are_deleted_stays(
     assert ended.value.value is None
 
 
+def test_items_are_read_consistently_for_what_they_name() -> None:
+    from dynattrs.operations import orphans
+
+    flow = orphans._named("documents")
+    first = next(flow)
+    item = {"body": {"S": "small"}}
+    page = flow.send({"Items": [item], "LastEvaluatedKey": {"id": {"S": "a"}}})
+    assert all(call.parameters["ConsistentRead"] for call in (first, page))
+
+
 def test_what_other_items_of_the_table_name_is_no_orphan(
     session: Session, client: Any, s3: Any, table_prefix: str
 ) -> None:
@@ -516,7 +526,9 @@ def test_what_other_items_of_the_table_name_is_no_orphan(
     other = {"id": {"S": "theirs"}, "x": {"L": [{"M": {"y": item["body"]}}]}}
     client.put_item(TableName=f"{table_prefix}documents", Item=other)
     session.delete(Document, "a")
-    s3.put_object(Bucket=bucket(), Key=f"{table_prefix}documents/readme.txt", Body=b"not ours")
+    digest = item["body"]["M"]["sha256"]["S"]
+    for name in ("readme.txt", f"{digest}.bak", f"{digest}/x", f"x-{digest}"):
+        s3.put_object(Bucket=bucket(), Key=f"{table_prefix}documents/{name}", Body=b"not ours")
     assert session.tables.orphans(Document) == []
     client.delete_item(TableName=f"{table_prefix}documents", Key={"id": {"S": "theirs"}})
     assert len(session.tables.orphans(Document)) == 1

@@ -198,6 +198,12 @@ def test_a_larger_one_is_a_map_that_says_where_it_is() -> None:
     assert item["facts"]["M"]["kind"] == {"S": "JSON"}
 
 
+def test_equal_maps_are_one_object_in_whatever_order_they_were_made() -> None:
+    one, other = {"a": {"b": 1, "c": 2}, "d": "x" * 20}, {"d": "x" * 20, "a": {"c": 2, "b": 1}}
+    assert sent(Doc("a", Large(b""), Large(one))) == sent(Doc("a", Large(b""), Large(other)))
+    assert read(Doc("a", Large(b""), Large(one))).facts == Large(other)
+
+
 def test_what_looks_like_such_a_map_is_never_stored_as_a_value() -> None:
     """Else it would be read as another object's content."""
     place = Place("other", "secret", 1, "0" * 64, "B")
