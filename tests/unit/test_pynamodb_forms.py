@@ -145,6 +145,8 @@ READ: list[tuple[Any, Any, Any]] = [
     (Annotated[datetime, pynamodb.UnicodeDatetime()], {"S": "2026-11-23T12:30:00"}, NOON),
     (Annotated[datetime, pynamodb.UnicodeDatetime()], {"S": "2026-11-23T12:30:00Z"}, NOON),
     (Annotated[timedelta, pynamodb.Timedelta], {"N": "1.5"}, timedelta(seconds=1.5)),
+    # Of a float, which has more digits than it means.
+    (Annotated[timedelta, pynamodb.Timedelta], {"N": "0.00000199999"}, timedelta(microseconds=2)),
     (Annotated[Color, pynamodb.UnknownValue(Color.OTHER)], {"S": "blue"}, Color.OTHER),
     (Annotated[Color | None, pynamodb.UnknownValue(None)], {"S": "blue"}, None),
     (SHAPES, {"M": {"cls": {"S": "ring"}, "radius": {"N": "1"}, "at": {"NULL": True}}}, Circle(1, None)),
@@ -216,6 +218,29 @@ def test_bytes_that_are_no_base64_text_are_refused(stored: Any) -> None:
         mapper.load(
             {"id": {"S": "a"}, "value": stored}, made(Annotated[bytes, pynamodb.LegacyBinary])
         )
+
+
+BASED: Any = Annotated[Circle | Square, pynamodb.Discriminator("cls", {None: Circle, "s": Square})]
+RADIUS: Any = {"radius": {"N": "1"}, "at": {"NULL": True}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "stored", "found"),
+    [
+        (SHAPES, {"M": {"cls": {"S": "cube"}, **RADIUS}}, "found cls 'cube'"),
+        (SHAPES, {"M": RADIUS}, "found a map without 'cls'"),
+        (BASED, {"M": {"cls": {"S": "circle"}, **RADIUS}}, "found cls 'circle'"),
+        (BASED, {"M": {"cls": {"N": "1"}, **RADIUS}}, "found cls None"),
+        (Annotated[Place, pynamodb.DelimitedTuple()], {"S": "1::a::b"}, "2 members in text .* '1::a::b'"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_a_newer_program_may_have_stored_is_refused(
+    type_: Any, stored: Any, found: str
+) -> None:
+    """Another class, or one member more: written back, it would be less than it was."""
+    with pytest.raises(MappingError, match=found):
+        mapper.load({"id": {"S": "a"}, "value": stored}, made(type_))
 
 
 # --- A whole model ------------------------------------------------------------------------------
