@@ -72,9 +72,12 @@ def main(function: Callable[[Person], object] = initials, endpoint: str | None =
         if endpoint is None:
             engine = stack.enter_context(local_engine.start())
             endpoint = engine.endpoint_url
-            # Spark's processes on this machine have the environment of this one.
-            os.environ["AWS_ACCESS_KEY_ID"] = engine.access_key
-            os.environ["AWS_SECRET_ACCESS_KEY"] = engine.secret_key
+            credentials = {
+                "AWS_ACCESS_KEY_ID": engine.access_key,
+                "AWS_SECRET_ACCESS_KEY": engine.secret_key,
+            }
+            os.environ.update(credentials)
+            conf.setExecutorEnv(pairs=list(credentials.items()))  # the workers' environment
         context = stack.enter_context(SparkContext(conf=conf))
         # Spark brings this file to its workers, which import it: the models and functions at its top.
         context.addPyFile(__file__)
