@@ -10,9 +10,12 @@ import ast
 import datetime as dt
 import enum
 import inspect
+import math
 import re
+import sys
+import textwrap
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ import attrs
 
 from dynattrs.errors import DynattrsError
 from dynattrs.tools.generation.python_source import WIDTH, Bracketed, Code, lines_of, literal
+from dynattrs.tools.pynamodb_names import HOMES, OURS, WORDS, Names, imports, unhidden, variable_of
 
 _MORE: Final = {
     "FloatAttribute": "float",
@@ -49,22 +53,15 @@ _OWN: Final = {
 _BY_TAG: Final = {
     "S": "str", "N": "float", "B": "bytes", "BOOL": "bool", "L": "list[Any]", "M": "dict[str, Any]",
 }  # fmt: skip
-#: Where the names come from that a source speaks of.
-_HOMES: Final = {
-    "date": "datetime", "datetime": "datetime", "timedelta": "datetime", "timezone": "datetime",
-    "Annotated": "typing", "Any": "typing", "UUID": "uuid",
-}  # fmt: skip
-_NAMES: Final = frozenset(
-    (
-        "GlobalIndex", "Json", "LocalIndex", "Table", "field", "model", "partition_key", "pynamodb",
-        "sort_key",
-    )
-)  # fmt: skip
-#: Names that stand alone: `pynamodb.UUID` is none of uuid's.
-_WORDS: Final = re.compile(r"(?<![\w.\"])[A-Za-z_]\w*(?![\w\"=]|: )")
+_TEXTS: Final = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 #: The names in a function that gives the time at hand.
 _NOW: Final = frozenset(("UTC", "datetime", "dt", "now", "timezone", "utc", "utcnow"))
-_NUMBERS: Final = "Numbers are float: write int, or Decimal, where all that are stored are so."
+_NUMBERS: Final = (
+    "Numbers are float, and whole ones beyond 2**53 lose digits: write int, or Decimal, where all that",
+    "are stored are so. Those of keys are int.",
+)
+#: What a class has that stores values in a form of its own, or gives others than it stores.
+_FORM: Final = frozenset(("__get__", "__set__", "deserialize", "get_value", "serialize"))
 
 
 def translated(module: ModuleType) -> str:
@@ -73,10 +70,24 @@ def translated(module: ModuleType) -> str:
     Raises:
         DynattrsError: The module has none.
     """
-    models = [each for each in _classes(module) if _is_a(each, "Model")]
+    models = [each for each in _classes(module) if _is_a(each, "Model") and _table(each)]
     if not models:
         raise DynattrsError(f"{module.__name__} defines no models of PynamoDB")
-    return _Translation(module, models).source()
+    source = _Translation(module, models).source()
+    try:
+        # What is wrong with it is better said here than found out.
+        exec(compile(source, "<draft>", "exec", dont_inherit=True), {"__name__": "draft"})  # noqa: S102
+    except Exception as error:
+        said = f"TODO: this draft cannot be imported yet: {type(error).__name__}: {error}"
+        lines = textwrap.wrap(said, WIDTH, initial_indent="# ", subsequent_indent="# ")
+        source += "\n".join(["", "", *lines, ""])
+    return source
+
+
+def _table(cls: Any) -> str | None:
+    """The table of a model; None for a base of others, which has none."""
+    name = getattr(getattr(cls, "Meta", None), "table_name", None)
+    return None if name is None else str(name)
 
 
 def _classes(module: ModuleType) -> Iterator[Any]:
@@ -98,7 +109,7 @@ def _known(attribute: object) -> str:
     for base in type(attribute).__mro__:
         if base.__module__.startswith(("pynamodb.", "pynamodb_attributes")):
             return "" if base.__name__ == "Attribute" else base.__name__
-        if {"serialize", "deserialize"} & vars(base).keys():
+        if _FORM & vars(base).keys():
             return ""
     return ""
 
@@ -117,6 +128,7 @@ class _Field:
     specifier: str = ""
     options: list[Code] = attrs.Factory(list)
     notes: list[str] = attrs.Factory(list)
+    stored: str = ""
 
     @property
     def has_default(self) -> bool:
@@ -141,26 +153,32 @@ class _Translation:
     def __init__(self, module: ModuleType, models: list[Any]) -> None:
         self._module = module
         self._models = models
-        #: The sources of classes inside, by their names, and the classes.
+        self._names = Names()
+        for each in models:
+            self._names.of_class(each)
+        #: The sources of classes inside, and of tables, by their names.
         self._blocks: dict[str, list[str]] = {}
-        self._maps: dict[str, Any] = {}
-        #: Names that come from elsewhere, such as enums.
-        self._from: dict[str, str] = {}
+        self._maps: set[Any] = set()
 
     def source(self) -> str:
         blocks = [lines for model in self._models for lines in self._model(model)]
         body = [line for block in (*self._blocks.values(), *blocks) for line in ("", "", *block)]
-        words = set(_WORDS.findall("\n".join(each.partition("#")[0] for each in body)))
-        notes = [_NUMBERS] if "float" in words else []
+        words = set(WORDS.findall("\n".join(each.partition("#")[0] for each in body)))
+        notes = _NUMBERS if "float" in words else []
         lines = [
             f'"""The models of {self._module.__name__}, with the forms in which PynamoDB stores them.',
             *(["", *notes] if notes else []),
             '"""',
             "",
-            *_imports({name: home for name, home in _HOMES.items() if name in words}),
+            *imports({name: home for name, home in HOMES.items() if name in words}),
             *(["import attrs", ""] if "attrs" in words else []),
-            *_imports(dict.fromkeys(sorted(_NAMES & words), "dynattrs")),
-            *_imports(self._from),
+            *imports(dict.fromkeys(sorted(OURS & words), "dynattrs")),
+            *imports(
+                {
+                    name if name == own else f"{name} as {own}": home
+                    for own, (home, name) in self._names.imported.items()
+                }
+            ),
         ]
         while lines[-1] == "":
             lines.pop()
@@ -171,28 +189,27 @@ class _Translation:
     def _model(self, cls: Any) -> Iterator[list[str]]:
         attributes = _declared(cls)
         tells = cls._get_discriminator_attribute()
-        kinds = [] if tells is None else _values(tells, cls)
-        fields = [
-            self._field(name, each, attributes)
-            for name, each in attributes.items()
-            if _known(each) != "DiscriminatorAttribute"
-        ]
-        meta = getattr(cls, "Meta", None)
-        table = getattr(meta, "table_name", None) or cls.__name__.lower()
+        table = _table(cls) or ""
         if tells is not None:
-            yield from self._polymorphic(cls, table, tells, kinds, attributes)
+            yield from self._polymorphic(cls, table, tells, _values(tells, cls), attributes)
             return
-        indexes = self._indexes(cls, attributes)
+        keys = _index_keys(cls)
+        fields = [
+            *(self._field(name, each, attributes, keys) for name, each in attributes.items()),
+            *self._of_indexes(cls, attributes),
+        ]
+        _without_hiding(fields)
+        indexes = self._indexes(cls, {each.stored: each.name for each in fields})
         arguments: list[Code] = [literal(table), f"forms={self._forms(attributes)}"]
         if indexes:
             arguments.append(Bracketed("indexes=", indexes, "[]"))
-        yield self._class(cls.__name__, Bracketed("@model", arguments), fields)
+        yield self._class(self._names.of_class(cls), Bracketed("@model", arguments), fields)
 
     def _polymorphic(
         self, cls: Any, table: str, tells: Any, kinds: list[str], attributes: dict[str, Any]
     ) -> Iterator[list[str]]:
         """A model of a table with several, told apart by an attribute."""
-        variable = _variable(table)
+        variable = self._names.of(("table", table), variable_of(table))
         keys = {
             role: next((a.attr_name for a in attributes.values() if getattr(a, flag)), None)
             for role, flag in (("partition_key", "is_hash_key"), ("sort_key", "is_range_key"))
@@ -201,30 +218,35 @@ class _Translation:
             arguments: list[Code] = [literal(table)]
             arguments += [f"{role}={literal(name)}" for role, name in keys.items() if name]
             arguments.append(f"discriminator={literal(tells.attr_name)}")
-            indexes = self._indexes(cls, attributes, stored=True)
+            indexes = self._indexes(cls, {})
             for other in self._models:
                 if issubclass(other, cls) and other is not cls:
-                    more = self._indexes(other, _declared(other), stored=True)
+                    more = self._indexes(other, {})
                     indexes += [each for each in more if str(each) not in map(str, indexes)]
             if indexes:
                 arguments.append(Bracketed("indexes=", indexes, "[]"))
             self._blocks[variable] = lines_of(Bracketed(f"{variable} = Table", arguments))
         fields = [
-            self._field(name, each, attributes, plain=True)
+            self._field(name, each, attributes, _index_keys(cls), plain=True)
             for name, each in attributes.items()
             if _known(each) != "DiscriminatorAttribute" and name in self._own_names(cls)
         ]
-        bases = ", ".join(each.__name__ for each in cls.__bases__ if each in self._models)
+        if not any(each in self._models for each in cls.__bases__):
+            fields += self._of_indexes(cls, attributes)
+        _without_hiding(fields)
+        bases = ", ".join(
+            self._names.of_class(each) for each in cls.__bases__ if each in self._models
+        )
+        name = f"{self._names.of_class(cls)}{f'({bases})' if bases else ''}"
         if not kinds:
-            head = "@attrs.define(kw_only=True)"
-            yield self._class(f"{cls.__name__}{f'({bases})' if bases else ''}", head, fields)
+            yield self._class(name, "@attrs.define(kw_only=True)", fields)
             return
         kind = literal(kinds[0]) if len(kinds) == 1 else f"({', '.join(map(literal, kinds))})"
         decorator = Bracketed(
             "@model",
             [variable, f"forms={self._forms(attributes)}", f"kind={kind}", "kw_only=True"],
         )
-        yield self._class(f"{cls.__name__}{f'({bases})' if bases else ''}", decorator, fields)
+        yield self._class(name, decorator, fields)
 
     def _own_names(self, cls: Any) -> set[str]:
         """The attributes that no model above has."""
@@ -232,7 +254,8 @@ class _Translation:
         return set(_declared(cls)) - above
 
     def _forms(self, attributes: dict[str, Any]) -> str:
-        inside = any(map(_holds_bytes, attributes.values()))
+        # Those of version 5 refuse bytes inside, with the reason.
+        inside = _is_version_6() and any(map(_holds_bytes, attributes.values()))
         return "pynamodb.forms(version=6)" if inside else "pynamodb.forms"
 
     def _class(self, name: str, decorator: Code, fields: list[_Field]) -> list[str]:
@@ -249,10 +272,23 @@ class _Translation:
         body = [line for each in ordered for line in each.lines()] or ["    pass"]
         return [*lines_of(decorator), f"class {name}:", *body]
 
-    def _indexes(self, cls: Any, attributes: dict[str, Any], *, stored: bool = False) -> list[Code]:
-        names = {
-            each.attr_name: each.attr_name if stored else name for name, each in attributes.items()
-        }
+    def _of_indexes(self, cls: Any, attributes: dict[str, Any]) -> Iterator[_Field]:
+        """The fields for keys of indexes that the model itself does not declare."""
+        declared = {each.attr_name for each in attributes.values()}
+        for index in cls._indexes.values():
+            for name, each in index.Meta.attributes.items():
+                if each.attr_name in declared:
+                    continue
+                declared.add(each.attr_name)
+                found = self._field(name, each, {}, plain=True)
+                if "None" not in found.annotation:
+                    found.annotation += " | None"
+                    found.options.append("default=None")
+                found.notes.append("TODO: it was declared in the index alone")
+                yield found
+
+    def _indexes(self, cls: Any, names: Mapping[str, str]) -> list[Code]:
+        """The indexes of a model, whose fields have *names* by their stored ones."""
         found: list[Code] = []
         for index in cls._indexes.values():
             keys = [*index.Meta.attributes.values()]
@@ -281,40 +317,55 @@ class _Translation:
     # --- Fields ---
 
     def _field(
-        self, name: str, attribute: Any, siblings: dict[str, Any], *, plain: bool = False
+        self,
+        name: str,
+        attribute: Any,
+        siblings: dict[str, Any],
+        keys: Collection[str] = (),
+        *,
+        plain: bool = False,
     ) -> _Field:
         known = _known(attribute)
-        found = _Field(name, self._annotation(attribute, f"{name}"))
-        if not known:
-            found.notes.append(
-                f"TODO: {type(attribute).__name__} stores {attribute.attr_type} in a form of its own"
+        found = _Field(name, "", stored=attribute.attr_name)
+        found.annotation = self._annotation(attribute, found.notes)
+        if _is_key(attribute) and known == "NumberAttribute":
+            found.annotation = "int"
+        if (
+            _is_version_6()
+            and any(map(_holds_bytes, siblings.values()))
+            and found.annotation
+            in (
+                "bytes",
+                "set[bytes]",
             )
-        if any(map(_holds_bytes, siblings.values())) and found.annotation in (
-            "bytes",
-            "set[bytes]",
         ):
             found.annotation = f"Annotated[{found.annotation}, pynamodb.LegacyBinary]"
-        if attribute.attr_name != name:
-            found.options.append(f"name={literal(attribute.attr_name)}")
         if known in ("TTLAttribute", "VersionAttribute"):
             found.options.append("ttl=True" if known == "TTLAttribute" else "version=True")
         if attribute.is_hash_key and not plain:
             found.specifier = "partition_key"
         elif attribute.is_range_key and not plain:
             found.specifier = "sort_key"
-        self._default(found, attribute, known)
+        self._default(found, attribute, known, keys)
         return found
 
-    def _default(self, found: _Field, attribute: Any, known: str) -> None:
+    def _default(self, found: _Field, attribute: Any, known: str, keys: Collection[str]) -> None:
         default = attribute.default
         is_set = found.annotation.removeprefix("Annotated[").startswith("set[")
         if attribute.default_for_new is not None:
             found.notes.append("TODO: it had a default for new items, and None in old ones")
         if is_set:
-            if default is None:
-                found.options.append("factory=set")
-        elif known == "VersionAttribute":
+            found.options.append("factory=set")
+            value = default() if callable(default) else default
+            if value:
+                found.notes.append(
+                    f"TODO: its default was {value!r}: fill it where objects are made"
+                )
             return
+        if known == "VersionAttribute":
+            return
+        if default is not None and attribute.attr_name in keys and attribute.null:
+            found.notes.append("TODO: it could be None, which a key of an index cannot be")
         elif (
             attribute.null or attribute.default_for_new is not None
         ) and "None" not in found.annotation:
@@ -328,17 +379,24 @@ class _Translation:
             if written is None:
                 found.notes.append(f"TODO: its default was {default!r}")
             else:
-                found.options.append(f"default={written}")
+                # A container of each object's own.
+                shared = isinstance(default, (dict, list, set))
+                found.options.append(
+                    f"factory=lambda: {written}" if shared else f"default={written}"
+                )
             return
-        found.options.append(f"factory={self._factory(found, default)}")
+        made = self._factory(found, default)
+        if made is not None:
+            found.options.append(f"factory={made}")
+        elif found.annotation.endswith("None"):
+            found.options.append("default=None")
 
-    def _factory(self, found: _Field, default: Any) -> str:
+    def _factory(self, found: _Field, default: Any) -> str | None:
         if default in (dict, list, set):
             return str(default.__name__)
-        name, module = getattr(default, "__qualname__", "<lambda>"), default.__module__
-        if "<" not in name and "." not in name:
-            self._from[name] = module
-            return str(name)
+        name = getattr(default, "__qualname__", "<lambda>")
+        if "<" not in name and "." not in name and getattr(default, "__module__", None):
+            return self._names.from_elsewhere(default)
         value, code = default(), getattr(default, "__code__", None)
         asks = code is None or bool(code.co_names or code.co_freevars)
         if isinstance(value, dt.datetime) and code is not None and _NOW.issuperset(code.co_names):
@@ -349,23 +407,21 @@ class _Translation:
         written = None if asks else self._literal(value)
         if written is None:
             found.notes.append("TODO: its default was made by a function")
-            return "lambda: None"
+            return None
         return f"lambda: {written}"
 
     def _literal(self, value: Any) -> str | None:
         if isinstance(value, str):
             return literal(value)
         if isinstance(value, enum.Enum):
-            return f"{self._imported(type(value))}.{value.name}"
+            return f"{self._names.from_elsewhere(type(value))}.{value.name}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f'float("{value}")'
         if isinstance(value, (dict, list, tuple, set)):
             return repr(value) if value == _read_again(value) else None
         return repr(value) if isinstance(value, (bool, int, float, bytes, type(None))) else None
 
-    def _imported(self, cls: type[object]) -> str:
-        self._from[cls.__name__] = cls.__module__
-        return cls.__name__
-
-    def _annotation(self, attribute: Any, place: str) -> str:
+    def _annotation(self, attribute: Any, notes: list[str]) -> str:
         known = _known(attribute)
         if known in _OWN or known in _MORE:
             return {**_OWN, **_MORE}[known]
@@ -375,13 +431,17 @@ class _Translation:
             return plain if legacy else f"Annotated[{plain}, pynamodb.Binary]"
         if known == "ListAttribute":
             of = attribute.element_type
-            return "list[Any]" if of is None else f"list[{self._element(of, place)}]"
+            return "list[Any]" if of is None else f"list[{self._element(of, notes)}]"
         if known in ("MapAttribute", "DynamicMapAttribute"):
-            return self._map(type(attribute))
+            return self._map(type(attribute), notes)
         made = self._more(attribute, known)
+        if not made:
+            notes.append(
+                f"TODO: {type(attribute).__name__} stores {attribute.attr_type} in a form of its own"
+            )
         return made or _BY_TAG.get(attribute.attr_type, "Any")
 
-    def _element(self, cls: Any, place: str) -> str:
+    def _element(self, cls: Any, notes: list[str]) -> str:
         try:
             made = cls() if "Binary" not in cls.__name__ else cls(legacy_encoding=False)
         except TypeError:  # PynamoDB 5 has no such argument
@@ -390,12 +450,12 @@ class _Translation:
             return "bytes"
         if _known(made) == "BinarySetAttribute":
             return "set[bytes]"
-        return self._annotation(made, place)
+        return self._annotation(made, notes)
 
     def _more(self, attribute: Any, known: str) -> str:
         """The annotation of an attribute of pynamodb-attributes that has arguments."""
         if known in ("UnicodeEnumAttribute", "IntegerEnumAttribute"):
-            cls = self._imported(attribute.enum_type)
+            cls = self._names.from_elsewhere(attribute.enum_type)
             unknown = attribute.unknown_value
             if unknown is None or isinstance(unknown, attribute.enum_type):
                 value = "None" if unknown is None else f"{cls}.{unknown.name}"
@@ -423,7 +483,7 @@ class _Translation:
         if known == "UnicodeDelimitedTupleAttribute":
             cls = attribute.tuple_type
             named = typing.get_type_hints(cls) if inspect.isclass(cls) else {}
-            inner = self._imported(cls) if named else "tuple[str, ...]"
+            inner = self._names.from_elsewhere(cls) if named else "tuple[str, ...]"
             delimiter = attribute.delimiter
             said_ = "" if delimiter == "::" else literal(delimiter)
             return f"Annotated[{inner}, pynamodb.DelimitedTuple({said_})]"
@@ -431,40 +491,75 @@ class _Translation:
 
     # --- Maps ---
 
-    def _map(self, cls: Any) -> str:
+    def _map(self, cls: Any, notes: list[str]) -> str:
         attributes = _declared(cls)
         if not _is_a(cls, "MapAttribute") or _is_a(cls, "DynamicMapAttribute"):
+            if attributes:
+                notes.append(
+                    f"TODO: {cls.__name__} declares {', '.join(attributes)}, and takes other keys: a "
+                    f"TypedDict does so, too"
+                )
             return "dict[str, Any]"
         tells = cls._get_discriminator_attribute()
         if tells is None:
-            self._map_class(cls, attributes)
-            return str(cls.__name__)
+            return self._map_class(cls, attributes)
         classes = {
             value: each
             for each in tells.get_registered_subclasses(cls)
             for value in _values(tells, each)
         }
-        for each in dict.fromkeys(classes.values()):
-            self._map_class(each, _declared(each))
-        union = " | ".join(dict.fromkeys(each.__name__ for each in classes.values()))
-        told = ", ".join(f"{literal(value)}: {each.__name__}" for value, each in classes.items())
-        alias = f"Any{cls.__name__}" if cls in classes.values() else str(cls.__name__)
+        names = {each: self._map_class(each, _declared(each)) for each in classes.values()}
+        union = " | ".join(names.values())
+        told = ", ".join(f"{literal(value)}: {names[each]}" for value, each in classes.items())
+        own = [f"Any{cls.__name__}"] if cls in names else [cls.__name__, f"Any{cls.__name__}"]
+        alias = self._names.of(("union", cls), *own)
         if alias not in self._blocks:
             mark = Bracketed("pynamodb.Discriminator", [literal(tells.attr_name), f"{{{told}}}"])
             self._blocks[alias] = lines_of(Bracketed(f"{alias} = Annotated", [union, mark], "[]"))
         return alias
 
-    def _map_class(self, cls: Any, attributes: dict[str, Any]) -> None:
-        name = str(cls.__name__)
-        if name in self._maps:
-            return
-        self._maps[name] = cls
-        fields = [
-            self._field(each, attribute, {})
-            for each, attribute in attributes.items()
-            if _known(attribute) != "DiscriminatorAttribute"
-        ]
-        self._blocks[name] = self._class(name, "@attrs.define", fields)
+    def _map_class(self, cls: Any, attributes: dict[str, Any]) -> str:
+        name = self._names.of_class(cls)
+        if cls not in self._maps:
+            self._maps.add(cls)
+            fields = [
+                self._field(each, attribute, {})
+                for each, attribute in attributes.items()
+                if _known(attribute) != "DiscriminatorAttribute"
+            ]
+            _without_hiding(fields)
+            self._blocks[name] = self._class(name, "@attrs.define", fields)
+        return name
+
+
+def _without_hiding(fields: list[_Field]) -> None:
+    """Give fields other names that would hide what their class uses."""
+    words = {
+        word
+        for each in fields
+        for text in (each.annotation, *map(str, each.options))
+        for word in WORDS.findall(_TEXTS.sub("", text))
+    }
+    names = unhidden([each.name for each in fields], words)
+    for each in fields:
+        each.name = names[each.name]
+        if each.name != each.stored:
+            each.options.insert(0, f"name={literal(each.stored)}")
+
+
+def _index_keys(cls: Any) -> set[str]:
+    """The stored names of the keys of a model's indexes."""
+    found = (each for index in cls._indexes.values() for each in index.Meta.attributes.values())
+    return {each.attr_name for each in found if _is_key(each)}
+
+
+def _is_key(attribute: Any) -> bool:
+    return bool(attribute.is_hash_key or attribute.is_range_key)
+
+
+def _is_version_6() -> bool:
+    """Whether the models are of PynamoDB 6. Each has loaded it."""
+    return not str(getattr(sys.modules.get("pynamodb"), "__version__", "6")).startswith("5.")
 
 
 def _values(tells: Any, cls: Any) -> list[str]:
@@ -492,26 +587,9 @@ def _any_bytes(attributes: dict[str, Any]) -> bool:
     )
 
 
-def _imports(homes: Mapping[str, str]) -> list[str]:
-    """The lines that import names from their modules, and an empty one after each group."""
-    found = []
-    for home in sorted(set(homes.values())):
-        names = sorted(name for name, own in homes.items() if own == home)
-        flat = f"from {home} import {', '.join(names)}"
-        found += (
-            [flat] if len(flat) <= WIDTH else lines_of(Bracketed(f"from {home} import ", names))
-        )
-    return [*found, ""] if found else []
-
-
 def _read_again(value: object) -> object:
     try:
         found: object = ast.literal_eval(repr(value))
     except (ValueError, SyntaxError):
         return None
     return found
-
-
-def _variable(table: str) -> str:
-    made = "".join(letter if letter.isalnum() else "_" for letter in table).strip("_").upper()
-    return made if made[:1].isalpha() else f"TABLE_{made}"
