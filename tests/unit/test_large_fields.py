@@ -204,6 +204,18 @@ def test_equal_maps_are_one_object_in_whatever_order_they_were_made() -> None:
     assert read(Doc("a", Large(b""), Large(one))).facts == Large(other)
 
 
+def test_equal_sets_are_one_object_in_whatever_order_python_has_them() -> None:
+    """The order of a set of texts differs from process to process."""
+    names = [f"member {number}" for number in range(40)]
+    one, other = set(names), set(names)
+    wide = {f"other {number}" for number in range(5000)}
+    other |= wide
+    other -= wide
+    assert list(one) != list(other), "two orders of one set"
+    made = [sent(Doc("a", Large(b""), Large({"deep": [{"s": each}]}))) for each in (one, other)]
+    assert made[0] == made[1]
+
+
 def test_what_looks_like_such_a_map_is_never_stored_as_a_value() -> None:
     """Else it would be read as another object's content."""
     place = Place("other", "secret", 1, "0" * 64, "B")

@@ -260,7 +260,19 @@ def _content_of(stored: AttributeValue) -> tuple[str, bytes]:
         if not utf8.encodable(payload):
             raise Refused(utf8.EXPECTED, utf8.found(payload), utf8.HINT)
         return "S", payload.encode()
-    return "JSON", msgspec.json.encode({tag: payload}, order="deterministic")
+    return "JSON", msgspec.json.encode(_in_one_order({tag: payload}), order="deterministic")
+
+
+def _in_one_order(value: AttributeValue) -> AttributeValue:
+    """An attribute value whose sets are sorted: equal values are to have one name."""
+    ((tag, payload),) = value.items()
+    if tag in ("SS", "NS", "BS"):
+        return {tag: sorted(payload)}
+    if tag == "L":
+        return {"L": [_in_one_order(each) for each in payload]}
+    if tag == "M":
+        return {"M": {name: _in_one_order(each) for name, each in payload.items()}}
+    return value
 
 
 def _value_of(kind: str, data: bytes) -> AttributeValue:
