@@ -1,4 +1,4 @@
-"""Item collections: the items of a query of several models, by class."""
+"""Item collections: the results of a query for several models, by class."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ A = TypeVar("A")
 
 
 class Groups:
-    """What `query(User, Order).group_by_type()` gives: lists of objects by class, in stored order.
+    """The result of `query(User, Order).group_by_type()`: lists of objects by class, in stored order.
 
-    `groups[Order]` is a `list[Order]`, also where there is none. A base class has the objects of its
-    subclasses. Iterating gives the classes that have objects.
+    `groups[Order]` is a `list[Order]`, which is empty if there are none. A base class includes the objects
+    of its subclasses. Iterating yields the classes that have objects.
 
     Example:
         >>> groups = Groups((int, str), [1, "a", 2])
@@ -43,11 +43,11 @@ class Groups:
         return [each for each in self._objects if isinstance(each, model)]
 
     def one(self, model: type[A], /) -> A:
-        """The only object of a class: the parent of the others.
+        """Return the only object of a class, such as the parent of the others.
 
         Raises:
             NoSuchItem: There is none.
-            MultipleItems: There are more.
+            MultipleItems: There is more than one.
         """
         found = self[model]
         if not found:

@@ -1,4 +1,4 @@
-"""Reading the pages of a query: what its requests say, one after the other, one ahead."""
+"""Reading the pages of a query: its requests, one after the other, one page ahead."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ M_co = TypeVar("M_co", covariant=True)
 
 @attrs.frozen(repr=False)
 class Page(Sequence[M_co]):
-    """The items of one page of a query; a sequence of them.
+    """One page of a query: a sequence of its items.
 
     Attributes:
         items: The items, in stored order.
-        cursor: Where to go on, for `after(...)`, in this process or another; None at the end.
-        consumed: Read capacity units; 0 where the engine does not say.
-        scanned: How many items the service read, before the filter.
+        cursor: Where to continue, for `after(...)`, in this process or another; None at the end.
+        consumed: Consumed read capacity units; 0 if the service does not report them.
+        scanned: The number of items that the service read, before the filter.
     """
 
     items: tuple[M_co, ...]

@@ -1,4 +1,4 @@
-"""Queries and scans: immutable descriptions of what is wanted, and their ends.
+"""Queries and scans: immutable descriptions of a read, and the methods that run them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Query.html
 """
@@ -62,7 +62,7 @@ Q = TypeVar("Q", bound="QueryVerbs[Any]")
 
 @attrs.frozen(eq=False, repr=False)
 class QueryVerbs(Generic[M_co]):
-    """What is wanted of a table. Every method returns a new query and changes nothing."""
+    """A query or scan. Every method returns a new query and leaves this one unchanged."""
 
     _handle: Owner
     _info: ModelInfo
@@ -92,20 +92,22 @@ class QueryVerbs(Generic[M_co]):
     # --- Saying what is wanted ---
 
     def where(self: Self, *conditions: bool, fan_out: int | None = None) -> Self:
-        """Only items for which all *conditions* are true. The planner makes keys of them if it can: of
-        `in_`, `|` and `!=` several, asked one after the other, *fan_out* of them at most (if not
-        said, 25); further pages do not count.
+        """Keep only items for which all *conditions* are true. The planner uses them as key conditions if it
+        can. `in_`, `|` and `!=` may become several, sent one after the other: at most *fan_out* (default
+        25), not counting further pages.
+
+
 
         Raises:
             ConditionError: One is not a condition (`is None`, `in` and `not` are decided by Python),
-            QueryError: One speaks of another model, or (at the ends) more are to be begun.
+            QueryError: One is about another model, or (when the query runs) *fan_out* is exceeded.
         """
         most = self._fan_out if fan_out is None else _positive("fan_out", fan_out)
         return self._with(_where=(*self._where, *self._checked(conditions)), _fan_out=most)
 
     def filter(self: Self, *conditions: bool) -> Self:
-        """Only items for which all *conditions* are true, never used as a key: the service reads
-        the rest and leaves it out.
+        """Keep only items for which all *conditions* are true, never as key conditions: the service reads
+        the other items and leaves them out.
         """
         return self._with(_filters=(*self._filters, *self._checked(conditions)))
 
@@ -116,50 +118,51 @@ class QueryVerbs(Generic[M_co]):
         return self._with(_using=index)
 
     def reverse(self: Self) -> Self:
-        """In descending order of the sort key. Twice is the ascending order again."""
+        """Return items in descending order of the sort key. A second call restores ascending order."""
         if self._operation == "scan":
             raise QueryError("a scan has no order to reverse; query a partition")
         return self._with(_reverse=not self._reverse)
 
     def merged(self: Self) -> Self:
-        """Items of several partitions in the order of the sort key. Memory holds a page of each."""
+        """Return items of several partitions in sort key order. Memory holds one page of each."""
         if self._operation == "scan":
             raise QueryError("a scan has no order to merge by; query partitions")
         return self._with(_merged=True)
 
     def limit(self: Self, count: int) -> Self:
-        """At most *count* items, counted as they are returned, after the filter."""
+        """Return at most *count* items, counted after the filter."""
         return self._with(_limit=_positive("limit", count))
 
     def page_size(self: Self, count: int) -> Self:
-        """At most *count* items read by one request, before the filter, and at most 1 MB anyway."""
+        """Read at most *count* items in one request, before the filter, and never more than 1 MB."""
         return self._with(_page_size=_positive("page_size", count))
 
     def consistent(self: Self) -> Self:
-        """Read what every earlier acknowledged write left, at twice the cost; no global index."""
+        """Read consistently: see every acknowledged write, at twice the cost. Not for global indexes."""
         return self._with(_consistent=True)
 
     def after(self: Self, cursor: str | Mapping[str, Any] | None) -> Self:
-        """Go on where a page ended, in this process or another. None is the beginning.
+        """Continue where a page ended, in this process or another one. None starts at the beginning.
 
-        A mapping is a raw key, another program's `last_evaluated_key`: an attribute map, or a dict of fields.
+        A mapping is a raw key (another program's `last_evaluated_key`): an attribute map, or a dict of
+        fields.
         """
         return self._with(_after=cursor)
 
     def parallel(self: Self, segments: int) -> Self:
-        """Scan with that many requests at once. Items come in the order in which they arrive.
+        """Scan with several requests at once. Items come in the order in which they arrive.
 
-        The cursors of its pages hold the places of all segments, for `parallel` of as many. Each is as long
-        as the keys of one item for every segment that has begun and is not at its end.
+        The cursors of its pages hold the positions of all segments; resume them with `parallel` of the same
+        number. A cursor holds the keys of one item for every segment that has begun and has not ended.
         """
         self._check_scan("parallel", self._segment)
         return self._with(_segments=_segments("parallel({!r})", segments))
 
     def segment(self: Self, number: int, *, of: int) -> Self:
-        """Only one of the segments into which the service divides a table or index, from 0 to *of* - 1.
+        """Scan only one of *of* segments of a table or index, numbered from 0 to *of* - 1.
 
-        Each item is in one of them, so several processes can share a scan. Cursors go on in the same
-        segment of as many.
+        Each item is in exactly one segment, so several processes can share a scan. Resume a cursor with the
+        same segment and the same *of*.
         """
         self._check_scan("segment", self._segments)
         _segments(f"segment({number!r}, of={{!r}})", of)
@@ -168,26 +171,24 @@ class QueryVerbs(Generic[M_co]):
         return self._with(_segment=(number, of))
 
     def rate_limit(self: Self, units_per_second: float) -> Self:
-        """Read at most that many capacity units a second, beside live traffic."""
+        """Read at most this many capacity units a second, to leave the rest for other traffic."""
         number = isinstance(units_per_second, (int, float))
         if not (number and units_per_second > 0):
             raise QueryError(f"rate_limit({units_per_second!r}): a positive number is expected")
         return self._with(_rate=float(units_per_second))
 
     def unexpired(self: Self) -> Self:
-        """Without items whose time to live is over and that the service has not removed yet."""
+        """Leave out expired items that the service has not removed yet."""
         time_to_live(self._info)
         return self._with(_unexpired=True)
 
     def hydrate(self: Self) -> Self:
-        """Fetch the whole items by their keys, where the index does not hold all attributes: one
-        BatchGetItem for each 100 of them.
-        """
+        """Fetch whole items if the index does not hold all attributes: one BatchGetItem for 100 items."""
         return self._with(_hydrate=True)
 
     def on_error(self: Self, what: OnError, /) -> Self:
-        """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
-        `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it.
+        """Say what to do with an item that cannot be read: `"raise"` its `MappingError`, `"skip"` it, or
+        call a function with the error (which has `.key` and `.item`) and skip it.
         """
         return self._with(_on_error=check_on_error(what))
 
@@ -261,15 +262,15 @@ class QueryVerbs(Generic[M_co]):
         )  # fmt: skip
 
     def explain(self, described: Mapping[str, Any] | None = None) -> str:
-        """What would be asked, and why: operation, index, key condition, filter, projection, the
-        request, the cost. Sends nothing.
+        """Explain the request without sending it: operation, index, key condition, filter, projection,
+        parameters, cost, and the reasons.
 
         Args:
-            described: What `session.tables.describe` gives: the cost is estimated then, by the number of
-                items and their size on average, as the service counts them every six hours.
+            described: The result of `session.tables.describe`. With it, the cost is estimated from the
+                number of items and their average size, which the service updates every six hours.
 
         Raises:
-            QueryError: The query cannot be sent as it is written; a subclass says why.
+            QueryError: The query cannot be sent as written; the subclass says why.
         """
         from dynattrs.operations.reading.explaining import explained
 
@@ -401,12 +402,12 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def all(self) -> Flow[list[M_co]]:
-        """All items, in a list."""
+        """Return all items, in a list."""
         return (yield from self._all())
 
     @verb
     def group_by_type(self) -> Flow[Groups]:
-        """All items, by class: `groups[Order]` is a `list[Order]`, `groups.one(User)` the only one."""
+        """Return all items by class: `groups[Order]` is a list, `groups.one(User)` the only user."""
         items = yield from self._all()
         return Groups([info.cls for info in self._infos], items)
 
@@ -425,7 +426,7 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def first(self) -> Flow[M_co | None]:
-        """The first item, or None. It reads no more than it must."""
+        """Return the first item, or None. It reads no more than it must."""
         with contextlib.closing(Stream(self.limit(1), eager=False)) as stream:
             while (items := (yield from stream.items())) is not None:
                 if items:
@@ -434,11 +435,11 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def one(self) -> Flow[M_co]:
-        """The only item.
+        """Return the only item.
 
         Raises:
             NoSuchItem: There is none.
-            MultipleItems: There are more.
+            MultipleItems: There is more than one.
         """
         two = self.limit(2 if self._limit is None else min(self._limit, 2))
         found = yield from two._all(eager=False)
@@ -450,7 +451,7 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def count(self) -> Flow[int]:
-        """How many items there are, unread: the service sends only their number, of newer schemas as well."""
+        """Count the items: the service sends only their number. Newer schema versions count too."""
         # Of what is counted nothing is read, so any index will do that tells models apart.
         keys = self._with(_reader=self._keys)
         pages = keys._pages(keys._plan(), counting=True)
@@ -463,13 +464,13 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def page(self, size: int, *, max_requests: int | None = None) -> Flow[Page[M_co]]:
-        """Exactly *size* items, unless the data end or *max_requests* are spent, and a cursor.
+        """Return a page of exactly *size* items, fewer if the data end or *max_requests* are used up.
 
-        The cursor is None where the data have ended. Look-ahead stops with the request that filled
-        the page, so the last page may be empty.
+        Its cursor is None at the end of the data. Reading stops with the request that filled the page, so
+        the last page may be empty.
 
         Raises:
-            CursorError: The cursor given to `after(...)` is not this query's.
+            CursorError: The cursor given to `after(...)` belongs to another query.
         """
         _positive("page", size)
         if max_requests is not None:
@@ -495,18 +496,18 @@ class QueryVerbs(Generic[M_co]):
 
     @verb
     def delete(self) -> Flow[int]:
-        """Delete what the query finds, in batches. Only keys are read.
+        """Delete the items that the query finds, in batches. Only keys are read.
 
-        Versions are not checked, and an item that is written meanwhile is deleted all the same.
+        Versions are not checked, and an item that is written in the meantime is deleted anyway.
 
         Returns:
-            How many items were found and deleted.
+            The number of items that were found and deleted.
 
         Raises:
-            QueryError: The filter speaks of fields that items of older schemas may not have yet.
-            PartialIndex: The index does not say which schema an item is of.
+            QueryError: The filter uses fields that items of older schema versions may not have yet.
+            PartialIndex: The index does not hold the schema version of an item.
             MappingError: A newer program has written an item.
-            UnsentWrites: Some deletes were not done.
+            UnsentWrites: Some items were not deleted.
         """
         # Loaded for those who delete: it brings all that it takes to write.
         from dynattrs.operations.writing.found_deletes import delete_all

@@ -1,4 +1,4 @@
-"""Searches: which items' vectors are nearest to one. A search is one request, and has no pages.
+"""Vector searches, which find the items with the nearest vectors. A search is one request and has no pages.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_SearchVectors.html
 """
@@ -56,7 +56,7 @@ _PASSING: Final = ("does not have the specified index", "Cannot search backfilli
 
 @attrs.frozen(eq=False, repr=False)
 class SearchVerbs(Generic[T_co]):
-    """What is searched for. Every method returns a new search and changes nothing."""
+    """A vector search. Every method returns a new search and leaves this one unchanged."""
 
     _handle: Owner
     _info: ModelInfo
@@ -72,12 +72,13 @@ class SearchVerbs(Generic[T_co]):
     # --- Saying what is wanted ---
 
     def where(self: Self, *conditions: bool) -> Self:
-        """Only items for which all *conditions* are true: equalities, of the index's partition key, which
-        must be stated where there is one, and of its filters. The service finds the nearest of these.
+        """Search only items for which all *conditions* are true. Each must be an equality on the index's
+        partition key, which is required if the index has one, or on one of its filters.
 
         Raises:
             ConditionError: One is not a condition (`is None`, `in` and `not` are decided by Python),
-            QueryError: One speaks of another model. Others than equalities are refused when it is sent.
+            QueryError: A condition is about another model. Conditions other than equalities are refused when
+                the search is sent.
         """
         checked = tuple(map(condition, conditions))
         for each in checked:
@@ -96,14 +97,16 @@ class SearchVerbs(Generic[T_co]):
         return self._with(using=index)
 
     def hydrate(self: Self) -> Self:
-        """Fetch the whole items by their keys: one BatchGetItem. What was deleted since it was indexed is
-        left out, and what has changed since is as it is now, with the score that it was found by.
+        """Fetch the whole items by their keys, with one BatchGetItem.
+
+        An item that was deleted after it was indexed is left out. An item that has changed since is returned
+        as it is now, with the score of its indexed vector.
         """
         return self._with(hydrate=True)
 
     def on_error(self: Self, what: OnError, /) -> Self:
-        """What to do with an item that cannot be read as wanted: `"raise"` its `MappingError`,
-        `"skip"` it, or call a function with the error (which has `.key` and `.item`) and skip it.
+        """Say what to do with an item that cannot be read: `"raise"` its `MappingError`, `"skip"` the item,
+        or call a function with the error (which has `.key` and `.item`) and skip it.
         """
         if what not in ("raise", "skip") and not callable(what):
             raise QueryError(f"on_error({what!r}): write 'raise', 'skip' or a function")
@@ -172,10 +175,11 @@ class SearchVerbs(Generic[T_co]):
         }
 
     def explain(self) -> str:
-        """What would be asked, and why: index, metric, conditions, projection, the request. Sends nothing.
+        """Explain the request that the search would send, without sending it: index, metric, conditions,
+        projection, parameters, and the reasons.
 
         Raises:
-            QueryError: The search cannot be sent as it is written; a subclass says why.
+            QueryError: The search cannot be sent as written; the subclass says why.
         """
         found = self._plan()
         if found.nothing is not None:
@@ -324,12 +328,12 @@ class SearchVerbs(Generic[T_co]):
 
     @verb
     def all(self) -> Flow[list[Hit[T_co]]]:
-        """All hits, the nearest first, in a list."""
+        """Return all hits in a list, the nearest first."""
         return (yield from self._hits())
 
     @verb
     def first(self) -> Flow[Hit[T_co] | None]:
-        """The nearest one, or None. It asks for one only."""
+        """Return the nearest hit, or None. It requests only one."""
         found = yield from self._with(top_k=1)._hits()
         return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""The verbs that read single items, many keys, and the rows of statements. Each is written once."""
+"""The verbs that read single items, many keys, and the rows of PartiQL statements, each written once."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ T = TypeVar("T")
 
 
 class ReadVerbs(Owner):
-    """What a session, and a batch, reads."""
+    """The reading methods of a session and a batch."""
 
     @verb
     def exists(self, model: type[M], key: Key, *, consistent: bool = False) -> Flow[bool]:
-        """Whether there is an item of the model with a key. It reads the key only, and what tells models
-        apart (and costs as a whole read).
+        """Return whether an item of the model with this key exists. It reads only the key and what tells
+        models apart, but costs as much as reading the whole item.
         """
         self._check_open()
         info = model_info(model)
@@ -66,14 +66,14 @@ class ReadVerbs(Owner):
 
     @verb
     def refresh(self, obj: M) -> Flow[M]:
-        """Read an object's item again, consistently, into the object itself.
+        """Read an object's item again, consistently, and update the object in place.
 
         Returns:
-            The object; for a frozen class a new one.
+            The object; for a frozen class, a new one.
 
         Raises:
-            NoSuchItem: The item is gone. The object is as before.
-            OtherKind: It is an item of another model now, or of a subclass.
+            NoSuchItem: The item no longer exists. The object is unchanged.
+            OtherKind: The item is now of another model, or of a subclass.
         """
         self._check_open()
         info, key, _ = target(obj, NO_KEY)
@@ -107,28 +107,30 @@ class ReadVerbs(Owner):
 
     @verb
     def fetch(self, value: Large[T]) -> Flow[T]:
-        """The value of a field with `InS3`: `session.fetch(document.body)`, one GetObject of S3. A value that
-        is here already is given without a request.
+        """Fetch the value of a field with `InS3`, with one GetObject request to S3:
+        `session.fetch(document.body)`.
 
-        It is not kept in the `Large`: another call reads it again.
+        A value that is already in memory is returned without a request.
+
+        The fetched value is not kept in the `Large`: another call reads it again.
 
         Raises:
-            ObjectMissing: It is not in S3 any more.
-            ObjectDamaged: What is there is not what the item says, by its size and SHA-256.
-            ObjectRefused: S3 does not give it.
-            ObjectsUnavailable: S3 has failed, still after botocore's retries.
-            MappingError: It is of another type than the field.
+            ObjectMissing: The object is no longer in S3.
+            ObjectDamaged: The object in S3 does not have the size and SHA-256 that the item states.
+            ObjectRefused: S3 refused the request.
+            ObjectsUnavailable: S3 failed, even after botocore's retries.
+            MappingError: The value has another type than the field.
         """
         self._check_open()
         return (yield from large_values.fetched(value))
 
     @verb
     def fetch_all(self, values: Iterable[Large[T]]) -> Flow[list[T]]:
-        """The values of several, in their order, with as many requests at once as the session's
-        `concurrency`.
+        """Fetch the values of several fields, in order, with up to the session's `concurrency` requests at
+        once.
 
         Raises:
-            DynattrsError: As `fetch`, of the first that failed.
+            DynattrsError: The errors of `fetch`; the first one is raised.
         """
         self._check_open()
         each = map(large_values.fetched, values)

@@ -1,5 +1,5 @@
-"""What the service does itself with tables and files in S3: exports, imports and bulk puts are begun and
-listed here. `transfers` follows them.
+"""Exports, imports and bulk puts between tables and files in S3: begun and listed here. `transfers` follows
+them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3forDynamoDB.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.Requesting.md
@@ -50,7 +50,7 @@ Putting = TypeVar("Putting")
 
 
 class TransferVerbs(Generic[Exporting, Importing, Putting]):
-    """What the service does itself with tables and files in S3."""
+    """Exports, imports and bulk puts, which the service runs between tables and files in S3."""
 
     _core: Core
 
@@ -82,38 +82,38 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
         encryption: str | None = None,
         token: str | None = None,
     ) -> Flow[Exporting]:
-        """Let the service export a table to S3: as it was at one instant, or what has changed in between. It
-        costs no capacity, and needs `point_in_time_recovery`.
+        """Export a table to S3, as it was at one instant, or its changes between two instants. The service
+        does it; it uses no capacity, and the table needs `point_in_time_recovery`.
 
-        All items of the table are exported, of whatever model, unless *where* says otherwise. A job's
-        `import_` reads the files. It is a DescribeTable for the ARN, and an ExportTableToPointInTime.
+        All items of the table are exported, of every model, unless you give *where*. A job's `import_` can
+        read the files. It sends a DescribeTable, for the ARN, and an ExportTableToPointInTime.
 
         Args:
             subject: A model, a `Table`, the declared name of a table, or an ARN.
-            to: The bucket and prefix: `"s3://bucket/prefix"`. The service makes a folder of its own there.
-            at: The instant that a full export is of, aware, to the second; None for now.
-            since: From when on, which makes it incremental: the items that were changed or deleted since,
-                each as it was last. From 15 minutes to 24 hours of changes.
-            until: Before when; None for the latest instant there is.
-            images: Of a changed item its `"new"` image or `"new and old"`, which it has without this.
-            where: Conditions on fields of the model; of an incremental export they are asked of the last
-                image. One partition key makes a key condition, which reads that partition alone; all else
-                is a filter, and what is read for it is paid for. Items of other models that fit are
-                exported too.
-            fields: What is exported of each item besides its key: `[Person.name]`; everything without it.
-            format: `"json"`, DynamoDB JSON with gzip, or `"ion"`, which other programs read.
-            owner: The account of the bucket, where it is another one's.
-            encryption: How the files are encrypted: `"s3"` with keys of S3's, `"managed"` with AWS's key of
-                KMS for the account, or a key of KMS; None as the bucket says.
-            token: An idempotency token of yours, with which the same call may be made again for 8 hours, in
-                another process too; it begins one export. Without it, one of its own covers lost replies.
+            to: The bucket and prefix: `"s3://bucket/prefix"`. The service creates its own folder there.
+            at: The instant of a full export, an aware datetime, exact to the second; None for now.
+            since: The start of an incremental export, which has the items changed or deleted since then,
+                each in its latest state. An export covers 15 minutes to 24 hours of changes.
+            until: The end of an incremental export, not included; None for the latest possible instant.
+            images: For each changed item, its `"new"` image or `"new and old"`, the default.
+            where: Conditions on fields of the model; in an incremental export they apply to the latest
+                image. An equality on the partition key reads that partition alone; other conditions are a
+                filter, and you pay for all that is read. Items of other models that match are exported too.
+            fields: The fields to export besides the key: `[Person.name]`; by default all.
+            format: `"json"`, which is gzipped DynamoDB JSON, or `"ion"`, for other programs.
+            owner: The account that owns the bucket, if it is not yours.
+            encryption: How the files are encrypted: `"s3"` for keys of S3, `"managed"` for the account's AWS
+                managed KMS key, or a KMS key; None for the bucket's default.
+            token: Your own idempotency token. For 8 hours, the same call with the same token, from any
+                process, begins only one export. Without it, a generated token covers lost replies.
 
         Raises:
             ModelError: The arguments contradict each other.
-            QueryError: The conditions can be true of no item, or are of another model.
+            QueryError: The conditions cannot be true for any item, or are about another model.
             NoSuchTable: The table does not exist.
-            InvalidRequest: The table has no point-in-time recovery, or none at that instant.
-            ServiceError: The service refuses it: the bucket, say, or too many at a time.
+            InvalidRequest: The table has no point-in-time recovery, or cannot be restored to that instant.
+            ServiceError: The service refuses the request, for example because of the bucket, or too many at
+                a time.
         """
         asked = transfer_requests.export_parameters(
             "session.tables.export_to_s3", subject, to, at=at, since=since, until=until,
@@ -137,10 +137,10 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
 
     @verb
     def describe_export(self, arn: str) -> Flow[Exporting]:
-        """An export that there is, by its ARN: one DescribeExport.
+        """Return an existing export by its ARN: one DescribeExport.
 
         Raises:
-            ServiceError: There is none.
+            ServiceError: The service knows none with this ARN.
         """
         return self._exporting(
             (yield from described_transfer(ExportReport, _checked("export", arn)))
@@ -148,8 +148,9 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
 
     @verb
     def exports(self, subject: Subject | str | None = None) -> Flow[tuple[ExportReport, ...]]:
-        """The exports of the last 90 days, of one table or of all that the session has: their ARNs, kinds and
-        states. One ListExports for each page, and with a table a DescribeTable.
+        """Return the exports of the last 90 days, of one table or of all: their ARNs, kinds and states.
+
+        It sends one ListExports for each page, and a DescribeTable if you name a table.
 
         Args:
             subject: A model, a `Table`, the declared name of a table, or an ARN.
@@ -172,30 +173,31 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
         owner: str | None = None,
         token: str | None = None,
     ) -> Flow[Importing]:
-        """Let the service make a table of files in S3, as it is declared: its key, global and vector indexes,
-        billing and encryption. It costs no write capacity.
+        """Create a table from files in S3, as declared: its key, global and vector indexes, billing and
+        encryption. The service does it, and it uses no write capacity.
 
-        When it is completed, `session.tables.update(model, destructive=True)` brings the rest: the time to
-        live, stream, tags, point-in-time recovery and so on. One ImportTable.
+        When it is completed, `session.tables.update(model, destructive=True)` sets up the rest: the time to
+        live, stream, tags, point-in-time recovery and so on. It sends one ImportTable.
 
         Args:
             subject: A model or a `Table`, or several models of one table.
-            source: The bucket, and what the keys of the files begin with: `"s3://bucket/prefix"`.
-            format: `"json"`, DynamoDB JSON, `{"Item": {…}}` a line, as exports have it; `"csv"`, whose
-                attributes become text, but for keys; or `"ion"`.
-            compression: `"gzip"` or `"zstd"`, as an export's files are gzip; None for neither.
-            delimiter: What stands between values in CSV: `,`, which it is without this, `;`, `:`, `|`, a tab
-                or a space.
-            header: The attributes that lines of CSV have, in their order; without it, the first line of
-                each file names them.
-            owner: The account of the bucket, where it is another one's.
-            token: An idempotency token of yours, as with `export_to_s3`.
+            source: The bucket, and the prefix of the files' keys: `"s3://bucket/prefix"`.
+            format: `"json"`, DynamoDB JSON with one `{"Item": {…}}` a line, as in exports; `"csv"`, where
+                all attributes except keys become text; or `"ion"`.
+            compression: `"gzip"`, as in an export's files, `"zstd"`, or None.
+            delimiter: The character between values in CSV: `,` (the default), `;`, `:`, `|`, a tab or a
+                space.
+            header: The attribute names of the CSV columns, in order; by default, the first line of each file
+                has them.
+            owner: The account that owns the bucket, if it is not yours.
+            token: Your own idempotency token, as in `export_to_s3`.
 
         Raises:
-            ModelError: The arguments contradict each other, the models are of several tables, or the table
-                has local indexes, of which the service makes none with an import.
-            InvalidRequest: There is a table of that name already.
-            ServiceError: The service refuses it: the bucket, say, or too many at a time.
+            ModelError: The arguments contradict each other, the models are in several tables, or the table
+                has local indexes, which an import cannot create.
+            InvalidRequest: A table with that name already exists.
+            ServiceError: The service refuses the request, for example because of the bucket, or too many at
+                a time.
         """
         where = "session.tables.import_from_s3"
         several = tuple(subject) if isinstance(subject, Iterable) else (subject,)
@@ -229,10 +231,10 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
 
     @verb
     def describe_import(self, arn: str) -> Flow[Importing]:
-        """An import that there is, by its ARN: one DescribeImport.
+        """Return an existing import by its ARN: one DescribeImport.
 
         Raises:
-            ServiceError: There is none.
+            ServiceError: The service knows none with this ARN.
         """
         return self._importing(
             (yield from described_transfer(ImportReport, _checked("import", arn)))
@@ -240,8 +242,10 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
 
     @verb
     def imports(self, subject: Subject | str | None = None) -> Flow[tuple[ImportReport, ...]]:
-        """The imports of the last 90 days, of one table or of all that the session has: their ARNs, states,
-        sources and times. One ListImports for each page, and with a table a DescribeTable.
+        """Return the imports of the last 90 days, of one table or of all: their ARNs, states, sources and
+        times.
+
+        It sends one ListImports for each page, and a DescribeTable if you name a table.
 
         Args:
             subject: A model, a `Table`, the declared name of a table, or an ARN.
@@ -268,33 +272,34 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
         encryption: str | None = None,
         token: str | None = None,
     ) -> Flow[Putting]:
-        """Let the service write items from files in S3 into a table that there is. It replaces items of the
-        same key, and knows nothing of versions, guards and conditions of models. One StartBulkPutItems.
+        """Write items from files in S3 into an existing table. The service does it: it replaces items with
+        the same key, and ignores the versions, guards and conditions of models. It sends one
+        StartBulkPutItems.
 
         It needs boto3 1.44.8.
 
         Args:
             subject: A model, a `Table`, the declared name of a table, or an ARN.
-            source: The bucket, and what the keys of the files begin with: `"s3://bucket/prefix"`. The
-                files must stay as they are until it has ended.
-            reports_to: The bucket and prefix for reports of items that were not written.
-            reports: What is reported: `"errors"`, items that cannot be read or written; `"conditions"`,
-                those whose condition in the file was false.
-            format: `"json"`, DynamoDB JSON, `{"Item": {…}}` a line, as exports have it; or `"ion"`.
-            compression: `"gzip"` or `"zstd"`, as an export's files are gzip; None for neither.
-            most_write_units: The most write units a second, from 1,024 on; None for no maximum.
+            source: The bucket, and the prefix of the files' keys: `"s3://bucket/prefix"`. Do not change the
+                files until it has ended.
+            reports_to: The bucket and prefix for the reports on items that were not written.
+            reports: The items to report: `"errors"` for those that cannot be read or written, `"conditions"`
+                for those whose condition in the file was false.
+            format: `"json"`, DynamoDB JSON with one `{"Item": {…}}` a line, as in exports; or `"ion"`.
+            compression: `"gzip"`, as in an export's files, `"zstd"`, or None.
+            most_write_units: The most write units a second, at least 1,024; None for no maximum.
             tier: `"standard"` or `"accelerated"`.
-            owner: The account of the source's bucket, where it is another one's.
-            reports_owner: The account of the reports' bucket, where it is another one's.
-            encryption: How the reports are encrypted, as with `export_to_s3`.
-            token: An idempotency token of yours, as with `export_to_s3`.
+            owner: The account that owns the source's bucket, if it is not yours.
+            reports_owner: The account that owns the reports' bucket, if it is not yours.
+            encryption: How the reports are encrypted, as in `export_to_s3`.
+            token: Your own idempotency token, as in `export_to_s3`.
 
         Raises:
-            ModelError: The arguments cannot be meant.
+            ModelError: The arguments are invalid.
             ConfigurationError: botocore is too old.
             NoSuchTable: The table does not exist.
-            ServiceError: The service refuses it: a table that is being changed, a global table, or too many
-                at a time.
+            ServiceError: The service refuses the request: the table is being changed or is a global table,
+                or there are too many at a time.
         """
         asked = transfer_requests.bulk_put_parameters(
             "session.tables.bulk_put", source, reports_to, reports=reports, format=format,
@@ -309,19 +314,21 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
 
     @verb
     def describe_bulk_put(self, arn: str) -> Flow[Putting]:
-        """A bulk put that there is, by its ARN: one DescribeBulkOperation.
+        """Return an existing bulk put by its ARN: one DescribeBulkOperation.
 
         Raises:
             ConfigurationError: botocore is too old.
-            ServiceError: There is none.
+            ServiceError: The service knows none with this ARN.
         """
         found = yield from described_transfer(BulkPutReport, _checked("bulk put", arn))
         return self._putting(found)
 
     @verb
     def bulk_puts(self) -> Flow[tuple[BulkPutReport, ...]]:
-        """The bulk puts of the last 90 days of the account and region, the latest first: their ARNs, states
-        and times. The service does not list their tables. One ListBulkOperations for each page.
+        """Return the bulk puts of the last 90 days in the account and region, the latest first: their ARNs,
+        states and times.
+
+        The service does not list their tables. It sends one ListBulkOperations for each page.
 
         Raises:
             ConfigurationError: botocore is too old.

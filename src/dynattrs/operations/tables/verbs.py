@@ -34,25 +34,25 @@ else:
 
 
 class TableVerbs(BackupVerbs):
-    """What can be done with whole tables."""
+    """The methods that work on whole tables."""
 
     @verb
     def create(self, *subjects: Subject, timeout: timedelta | None = None) -> Flow[None]:
         """Create the tables of models as declared, and wait until they are active.
 
-        A table that is there as declared is left alone; settings that a declaration does not say
-        are not compared. What CreateTable does not take comes after it: the time to live, point-in-time
-        recovery, replicas, contributor insights, a Kinesis stream. If a `create` has ended before these,
-        another one makes them, as long as the table holds no item.
+        A table that already exists as declared is left alone; settings that the declaration does not mention
+        are not compared. Settings that CreateTable does not accept follow it: the time to live,
+        point-in-time recovery, replicas, contributor insights, a Kinesis stream. If a `create` ended before
+        these, another call sets them, as long as the table has no items.
 
         Args:
             subjects: Models and `Table` objects.
-            timeout: How long to wait for each step; None for as long as it takes.
+            timeout: The most time to wait for each step; None waits without limit.
 
         Raises:
-            TableNotReady: *timeout* has gone by. The service goes on by itself.
-            TableDiffers: A table is there and is not as declared; it says exactly what differs.
-                `update` changes what can be changed.
+            TableNotReady: *timeout* is over. The service continues the work.
+            TableDiffers: A table exists but differs from its declaration; the error lists the differences.
+                `update` makes the changes that are possible.
             ModelError: Two models declare the same table differently.
         """
         tables = merged(self._core, subjects)
@@ -72,23 +72,24 @@ class TableVerbs(BackupVerbs):
     def diff(
         self, *subjects: Subject, only: TableSetting | Iterable[TableSetting] | None = None
     ) -> Flow[list[TableChange]]:
-        """What differs between the declarations of tables and what the service has.
+        """Compare the declarations of tables with the tables in the service.
 
-        It reads only: DescribeTable, and for what DescribeTable does not say, the time to live,
-        point-in-time recovery, tags, the policy, contributor insights, the Kinesis stream, one request
-        each, where they are declared. Settings that a declaration does not say are not compared.
+        It changes nothing. It sends DescribeTable, and one request each for declared settings that
+        DescribeTable does not return: the time to live, point-in-time recovery, tags, the policy,
+        contributor insights, the Kinesis stream. Settings that a declaration does not mention are not
+        compared.
 
         Args:
             subjects: Models and `Table` objects.
-            only: The names of the settings to compare, as `update` takes them. None for all.
+            only: The names of the settings to compare, as in `update`. None for all.
 
         Returns:
-            One `TableChange` for each difference; none where all is as declared.
+            One `TableChange` for each difference; an empty result means that all is as declared.
 
         Raises:
             NoSuchTable: *only* is given, and the table does not exist.
-            ModelError: Two models declare the same table differently; *only* names no setting, or one
-                that a declaration does not say.
+            ModelError: Two models declare the same table differently; or *only* has an unknown setting, or
+                one that a declaration does not mention.
         """
         tables = merged(self._core, subjects)
         chosen = chosen_settings(tables, only)
@@ -111,36 +112,36 @@ class TableVerbs(BackupVerbs):
         only: TableSetting | Iterable[TableSetting] | None = None,
         timeout: timedelta | None = None,
     ) -> Flow[list[TableChange]]:
-        """Bring tables to their declarations: create what is missing, and change what differs. What a
-        declaration does not say stays as it is.
+        """Change tables to match their declarations: create what is missing, and change what differs.
+        Settings that a declaration does not mention stay as they are.
 
-        One thing at a time, as the service demands, waiting for each: an index until it is filled,
-        a time to live until it is off (which takes up to an hour) before another one is switched
-        on. Calling it again goes on where it was interrupted, and does nothing when all is done;
-        other processes may do the same at the same time.
+        Changes are made one at a time, as the service demands, and each is waited for: an index until it is
+        filled, an old time to live until it is off (up to an hour) before a new one is switched on. If it
+        was interrupted, call it again to continue; it does nothing when all is done. Other processes may do
+        the same at the same time.
 
         Args:
             subjects: Models and `Table` objects.
-            destructive: Allow what loses something: dropping an index, or its key or projection
-                changed, which means to drop and create it; ending a stream; fewer days of
-                point-in-time recovery; a time to live switched on, which deletes what has expired
-                (in a table without items it needs no leave), or off; a replica dropped; a resource
-                policy replaced or deleted; a Kinesis stream left.
+            destructive: Allow changes that lose something: dropping an index, or changing its key or
+                projection, which drops and creates it; ending a stream; fewer days of point-in-time
+                recovery; switching a time to live on, which deletes expired items (always allowed in an
+                empty table), or off; dropping a replica; replacing or deleting a resource policy; leaving a
+                Kinesis stream.
             only: The names of the settings to change, of tables that exist, such as `"ttl"` or
                 `["stream", "billing"]`; the others are not compared either. None for all.
-            timeout: How long to wait for each step; None for as long as it takes. An index of a
-                large table takes hours.
+            timeout: The most time to wait for each step; None waits without limit. An index of a large table
+                takes hours.
 
         Returns:
             The changes that were made.
 
         Raises:
-            ChangeRefused: A change is impossible, or is destructive and was not allowed. Nothing
-                was changed, of no table.
-            TableNotReady: *timeout* has gone by. The service goes on by itself.
+            ChangeRefused: A change is impossible, or is destructive and was not allowed. No table was
+                changed.
+            TableNotReady: *timeout* is over. The service continues the work.
             NoSuchTable: *only* is given, and the table does not exist.
-            ModelError: Two models declare the same table differently; *only* names no setting, or one
-                that a declaration does not say.
+            ModelError: Two models declare the same table differently; or *only* has an unknown setting, or
+                one that a declaration does not mention.
         """
         tables = merged(self._core, subjects)
         chosen = chosen_settings(tables, only)
@@ -180,39 +181,39 @@ class TableVerbs(BackupVerbs):
 
     @verb
     def exists(self, subject: Subject | str) -> Flow[bool]:
-        """Whether a model's table exists, or the one of a name."""
+        """Return whether a table exists, given a model or a name."""
         return (yield from find(real_name(self._core, subject))) is not None
 
     @verb
     def describe(self, subject: Subject | str) -> Flow[dict[str, Any]]:
-        """The service's description of a model's table (`Table` of DescribeTable), or of the one of a
-        name, which is as declared: without the session's prefix.
+        """Return the service's description of a table (`Table` of DescribeTable), given a model or a
+        declared name, without the session's prefix.
 
-        `LatestStreamArn` is the ARN of the table's stream, or of its last one where that is switched off.
+        `LatestStreamArn` is the ARN of the table's stream, or of its last stream if that is switched off.
 
         Raises:
-            NoSuchTable: It does not exist.
+            NoSuchTable: The table does not exist.
         """
         response = yield Call("describe_table", {"TableName": real_name(self._core, subject)})
         return described(response)
 
     @verb
     def reflect(self, name: str, *, samples: int = 0) -> Flow[Table]:
-        """A table that is there as its declaration: keys, indexes, billing, time to live, stream and the
-        other settings, as `diff` would find them equal.
+        """Return the declaration of an existing table: keys, indexes, billing, time to live, stream and the
+        other settings. `diff` finds no difference between the two.
 
-        `workbench.models([table])` writes the source of models for it, better ones with samples. It asks
-        DescribeTable, DescribeTimeToLive, DescribeContinuousBackups, ListTagsOfResource,
-        GetResourcePolicy, ListContributorInsights and DescribeKinesisStreamingDestination. What the
-        last four may not be asked is left unsaid, and logged.
+        `workbench.models([table])` writes the source of models for it, and better ones with samples. It
+        sends DescribeTable, DescribeTimeToLive, DescribeContinuousBackups, ListTagsOfResource,
+        GetResourcePolicy, ListContributorInsights and DescribeKinesisStreamingDestination. Without
+        permission for one of the last four, that setting is left out, and this is logged.
 
         Args:
             name: The table's name before the session's `table_prefix` and `tables`.
-            samples: How many of its items to read as `sample_items`, at most: a Scan from several places
-                of the table, which costs half a read unit for each 4 KB.
+            samples: The most items to read as `sample_items`, with a Scan from several places of the table,
+                which costs half a read unit for each 4 KB.
 
         Raises:
-            NoSuchTable: It does not exist.
+            NoSuchTable: The table does not exist.
         """
         return (yield from reflecting.reflected(self._core, name, samples))
 
@@ -223,31 +224,32 @@ class TableVerbs(BackupVerbs):
         unnamed_for: timedelta = timedelta(days=1),
         delete: bool = False,
     ) -> Flow[list[Orphan]]:
-        """The objects of S3 that no item names: what a crash has left of fields with `InS3`, and values that
-        were replaced or deleted.
+        """Find the objects in S3 that no item refers to: leftovers of a crash from fields with `InS3`, and
+        values that were replaced or deleted.
 
         It lists the objects under the name of the table, then reads the whole table, consistently. With
-        *delete* it notes in S3, in `{prefix}{table}/orphans.json`, since when it has found which objects so,
-        and deletes those that have been so for long enough: so the first run deletes nothing. Others may
-        read and write meanwhile, if no program saves a value that it has read longer ago than *unnamed_for*.
+        *delete*, it records in S3, in `{prefix}{table}/orphans.json`, since when each object has been an
+        orphan, and deletes those that have been one for long enough; so the first run deletes nothing. Other
+        programs may read and write in the meantime, as long as none saves a value that it read longer ago
+        than *unnamed_for*.
 
-        The items of other tables do not count, nor do backups: a table that is restored to a time before, or
-        copied, names objects that may be deleted since.
+        References from other tables and from backups do not count: a table that is restored to an earlier
+        time, or copied, may refer to objects that have been deleted since.
 
         Args:
             subjects: Models with such fields, or their tables.
-            unnamed_for: How long no item must have named an object that is deleted. Nothing at all is for
-                when nothing writes.
+            unnamed_for: How long an object must have been an orphan before it is deleted. Use zero only
+                while no program writes.
             delete: Whether to delete them.
 
         Returns:
-            All of them, those that were deleted among them.
+            All orphans, including those that were deleted.
 
         Raises:
             ModelError: A model has no such field.
             NoSuchTable: A table does not exist.
-            ObjectRefused: S3 does not list, or delete: the permissions `s3:ListBucket`, `s3:GetObject` and,
-                to delete, `s3:PutObject` and `s3:DeleteObject` are needed.
+            ObjectRefused: S3 refuses to list or delete. You need the permissions `s3:ListBucket` and
+                `s3:GetObject`, and to delete, `s3:PutObject` and `s3:DeleteObject`.
         """
         return (yield from orphaned.found(self._core, subjects, unnamed_for, delete=delete))
 
@@ -256,7 +258,7 @@ class TableVerbs(BackupVerbs):
         """Delete the tables of models with everything in them, and wait until they are gone.
 
         Raises:
-            NoSuchTable: One does not exist, unless *missing_ok*.
+            NoSuchTable: A table does not exist, and *missing_ok* is False.
         """
         names = list(merged(self._core, subjects))
         for name in names:

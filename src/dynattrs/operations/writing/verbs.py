@@ -1,4 +1,4 @@
-"""The verbs that write: single items at once, and many gathered in batches. Each is written once."""
+"""The verbs that write single items at once, and many gathered in batches, each written once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ _MOST_TURNS: Final = 10
 
 
 class WriteVerbs(Owner):
-    """What a session, and a batch, does to items."""
+    """The writing methods of a session and a batch."""
 
     def _save(self, obj: object, *, when: object = None, returning: bool = False) -> Flow[Any]:
         self._check_writable()
@@ -137,33 +137,32 @@ class WriteVerbs(Owner):
         on_progress: Callable[[Progress], object] | None = None,
         on_error: OnError = "raise",
     ) -> Flow[None]:
-        """Put many objects, in batches, and lazily: *objects* may be a generator of millions.
+        """Save many objects, lazily and in batches: *objects* may be a generator of millions.
 
-        Through a session all of them are stored on return. Objects with a version or unique
-        fields are sent each by itself, under its condition, several at once; they are stored on
-        return through a batch too.
+        Through a session, all of them are stored on return. Objects with a version or unique fields are each
+        sent in a request of their own, with a condition, several at once; these are stored on return through
+        a batch too.
 
         Args:
             objects: Objects of any models.
-            on_progress: Called with a `Progress` after every answer, from whatever thread had it,
-                never twice at once. Through a batch it hears of objects with a version or unique
-                fields only: the others are told to the batch's. What it raises is raised when all is
-                stored.
-            on_error: What to do with an object that has no place in DynamoDB, or is of no model:
-                `"raise"` its `MappingError`, whose `.obj` it is, or a `ModelError`, when what was taken
-                before it is stored; `"skip"` it; or a function that gets a `MappingError` of it, after
-                which the next object is taken.
+            on_progress: Called with a `Progress` after every response, in the thread that received it, never
+                twice at once. Through a batch, it covers only objects with a version or unique fields; the
+                batch's own *on_progress* covers the others. An error it raises is raised again when all
+                objects are stored.
+            on_error: What to do with an object that DynamoDB cannot store, or that is not of a model.
+                `"raise"` stores the objects before it, then raises a `MappingError` with the object as
+                `.obj`, or a `ModelError`; `"skip"` leaves it out; a function is called with its
+                `MappingError`, and the next object follows.
 
-        One that fails by itself does not stop the others: a conflict of versions, an item that the
-        service refuses. Where there is no hope for the others either (no table, no permission, no
-        answer until the deadline, a thousand failures) it stops taking from *objects*.
+        An object that fails on its own (a version conflict, an item that the service refuses) does not stop
+        the others. If the others cannot succeed either (no table, no permission, no answer until the
+        deadline, a thousand failures), no more objects are taken from *objects*.
 
         Raises:
-            MappingError: A value has no place in DynamoDB, and *on_error* is `"raise"`.
-            UnsentWrites: Some were not stored; it carries the very objects, each with its cause,
-                which is `ConditionFailed` where another writer changed a stored version, and
-                `AlreadyTaken` where another item has a unique value. What was not taken from
-                *objects* any more is not in it.
+            MappingError: DynamoDB cannot store a value, and *on_error* is `"raise"`.
+            UnsentWrites: Some objects were not stored. The error holds them, each with its cause:
+                `ConditionFailed` if another writer changed the stored version, `AlreadyTaken` if another
+                item has a unique value. Objects that were not taken from *objects* are not in it.
         """
         yield from self._save_each(objects, on_progress, on_error)
 
@@ -291,13 +290,14 @@ class WriteVerbs(Owner):
 
     @verb
     def insert(self, obj: M) -> Flow[M]:
-        """Put an object only if there is no item with its key: one PutItem now.
+        """Save an object only if no item has its key, with one PutItem at once.
 
         Returns:
-            The object; for a frozen class with a version or time stamps, the one that is stored.
+            The object itself; for a frozen class with a version or time stamps, a new one with the stored
+            values.
 
         Raises:
-            ItemExists: There is one, of whatever model; it carries it as `.item`.
+            ItemExists: An item with the key exists, of any model; the error has it as `.item`.
             AlreadyTaken: Another item has the value of a unique field.
         """
         self._check_writable()
@@ -502,16 +502,16 @@ class WriteVerbs(Owner):
 
     @verb
     def move(self, old: Instance, new: M, /) -> Flow[M]:
-        """Save *new* under its key and delete the item of *old*: one transaction, both or neither.
+        """Save *new* under its key and delete the item of *old*, in one transaction: both or neither.
 
-        For changes of the primary key, which no update can make. *new* may be of another model.
+        Use it to change the primary key, which an update cannot do. *new* may be of another model.
 
         Returns:
-            The new object; for a frozen class with a version or time stamps, the one that is stored.
+            The new object; for a frozen class with a version or time stamps, one with the stored values.
 
         Raises:
-            NoSuchItem: There is no item of *old*.
-            ItemExists: There is an item with the key of *new* already.
+            NoSuchItem: The item of *old* does not exist.
+            ItemExists: An item with the key of *new* already exists.
             ConditionFailed: Another writer has changed the version of *old*.
             ConditionError: Both have the same key.
         """
@@ -543,31 +543,32 @@ class WriteVerbs(Owner):
         on_page: Callable[[migration.Migrated], object] | None = None,
         on_error: migration.OnError = "raise",
     ) -> Flow[migration.Migrated]:
-        """Bring all items of a model to its schema: upgrades, renamed attributes, unique fields, kinds.
+        """Migrate all items of a model to its current schema: upgrades, renamed attributes, unique fields,
+        kinds.
 
-        It scans the table, and writes the items that are stored otherwise than the model would
-        today, each under the condition that it is still as it was read. Others may read and write
-        meanwhile. With unique fields it makes the guards of items that have none. Items of other models
-        of the table are left alone.
+        It scans the table, and rewrites the items whose stored form differs from what the model would write
+        today, each on the condition that it has not changed since it was read. Other programs may read and
+        write in the meantime. With unique fields, it creates the guard items that are missing. Items of
+        other models of the table are left alone.
 
         Args:
             model: The model class. Its subclasses in the same table are migrated with it.
-            where: A condition that only its own items fulfil, as they are stored, where nothing tells
-                them from those of other models of the table.
-            after: The cursor of an earlier call, to go on there.
-            max_pages: How many pages to do; None for all. The result has the cursor for the rest.
-            page_size: How many items to read at once; None for what makes 1 MB.
-            on_page: Called with what is done so far after each page, whose cursor can be kept.
-            on_error: What to do with an item that cannot be read, whose unique value another one has,
-                or that others change all the time: `"raise"`, `"skip"`, or a function that gets the error.
+            where: A condition, in terms of stored values, that only items of this model fulfil. Give it if
+                nothing else tells them apart from items of other models of the table.
+            after: The cursor of an earlier call, to continue there.
+            max_pages: The most pages to migrate; None for all. The result has the cursor for the rest.
+            page_size: The most items to read at once; None for as many as 1 MB holds.
+            on_page: Called after each page with the result so far. You can store its cursor.
+            on_error: What to do with an item that cannot be read, whose unique value is taken, or that other
+                writers keep changing: `"raise"`, `"skip"`, or a function that is called with the error.
 
         Raises:
-            QueryError: The model has nothing to migrate; or nothing tells its items from those of
-                another model of the table, and *where* does not either.
-            MappingError: An item cannot be read, an upgrade fails, or nothing tells whether an item is
-                of the model or of another one.
+            QueryError: The model has nothing to migrate; or its items cannot be told apart from those of
+                another model of the table, and *where* does not help.
+            MappingError: An item cannot be read, an upgrade fails, or it is unclear whether an item is of
+                the model or of another one.
             AlreadyTaken: Two items have the same value of a unique field.
-            ConditionFailed: Others change an item all the time.
+            ConditionFailed: Other writers keep changing an item.
             CursorError: *after* is not a cursor of a migration of this model.
         """
         self._check_writable()
