@@ -1,9 +1,9 @@
-"""The exceptions that dynattrs raises, each with what the caller can do about it. Those of whole tables are
-in `operations.tables.errors`, those of transactions in `operations.transaction_errors`.
+"""The exceptions of dynattrs, and what the caller can do about each. Those of whole tables are in
+`operations.tables.errors`, those of transactions in `operations.transaction_errors`.
 
-One root, `DynattrsError`. A class of its own stands where a caller would write a different
-`except`. The facts are attributes, botocore's error is the `__cause__`, and every error pickles
-(without its cause, which Python does not pickle).
+The root is `DynattrsError`. There is a separate class wherever a caller would write a different `except`.
+The facts are attributes, botocore's error is the `__cause__`, and every error pickles (without its cause,
+which Python does not pickle).
 
 The service's error codes:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -38,10 +38,10 @@ class DynattrsError(Exception):
 
 @define(eq=False, slots=False, repr=False)
 class ModelError(DynattrsError, TypeError):
-    """A model cannot mean what its declaration says. Raised when the class is decorated.
+    """The declaration of a model is invalid. Raised when the class is decorated.
 
-    Also raised where something that is not a model is used as one, and for arguments of a `Session` or
-    a `Table` that contradict each other.
+    Also raised if you use something that is not a model as one, and for arguments of a `Session` or a
+    `Table` that contradict each other.
     """
 
     model: str
@@ -55,11 +55,11 @@ class ModelError(DynattrsError, TypeError):
 
 @define(eq=False, slots=False, repr=False)
 class MissingExtra(DynattrsError, ImportError):
-    """A part of dynattrs was used whose optional dependency is not installed.
+    """The optional dependency of a part of dynattrs is not installed.
 
     Attributes:
-        extra: The extra that brings it; empty where none does.
-        module: The module that is missing.
+        extra: The extra that installs it; empty if there is none.
+        module: The missing module.
     """
 
     extra: str
@@ -78,19 +78,18 @@ class MissingExtra(DynattrsError, ImportError):
 
 @define(eq=False, slots=False, repr=False)
 class MappingError(DynattrsError, ValueError):
-    """A value has no place in DynamoDB, or a stored value has none in the model.
+    """DynamoDB cannot store a value, or a stored value does not fit the model.
 
     Attributes:
-        path: Where, from the model inwards: `Order.lines[3].price`.
-        expected: What would have been right there.
-        found: What was there, shortened.
-        key: The key attributes of the item that was being read or written, as an attribute map; None
-            where it has none that can be written.
-        hint: What to do, where that is not plain from the rest.
-        item: The stored item as an attribute map, when one was being read: as it is stored, before
-            upgrades, with bytes as `bytes`.
-        obj: The very object that was being written, when one was.
-        written: Whether a write was done, and only its reply cannot be read.
+        path: The place of the value, from the model inwards: `Order.lines[3].price`.
+        expected: A description of the values allowed there.
+        found: The value that was found, shortened.
+        key: The key attributes of the item that was being read or written, as an attribute map; None if it
+            has no valid key.
+        hint: What to do, if it does not follow from the rest.
+        item: When reading, the stored item as an attribute map, before upgrades, with bytes as `bytes`.
+        obj: When writing, the object itself.
+        written: Whether a write succeeded and only its reply cannot be read.
     """
 
     path: str
@@ -119,20 +118,20 @@ class MappingError(DynattrsError, ValueError):
 
 
 class ImpossibleKey(MappingError):
-    """A value that no key can have: empty, too long, or refused by a key template.
+    """No key can have this value: it is empty, too long, or refused by a key template.
 
-    The same error from all verbs that take a key, and from queries that state such a value with `==`
-    or `in_`. What other programs call "not found" may be this one: no item can have such a key.
+    All methods that take a key raise it, and so do queries that compare a key with such a value by `==` or
+    `in_`. You may want to treat it as "not found": no item can have such a key.
     """
 
 
 @define(eq=False, slots=False, repr=False)
 class OtherKind(MappingError):
-    """An item is of another model of its table than the one that was asked for.
+    """The item is of another model of the table than the requested one.
 
     Attributes:
-        kind: What it is: the value of its discriminator, or the name of the model that its key is of.
-            None where neither is known.
+        kind: The value of the item's discriminator, or the name of the model that its key belongs to. None
+            if neither is known.
     """
 
     kind: str | None = None
@@ -147,7 +146,7 @@ def _plain_key(key: Mapping[str, Any]) -> str:
 
 @define(eq=False, slots=False, repr=False)
 class ConditionError(DynattrsError, TypeError):
-    """A condition cannot be sent as it is written: a wrong operand, a plain `bool`, too long."""
+    """A condition cannot be sent as written: it has a wrong operand, is a plain `bool`, or is too long."""
 
     problem: str
 
@@ -157,7 +156,7 @@ class ConditionError(DynattrsError, TypeError):
 
 @define(eq=False, slots=False, repr=False)
 class QueryError(DynattrsError, ValueError):
-    """A query cannot be sent as it is written. The message says what would serve."""
+    """A query cannot be sent as written. The message says what to write instead."""
 
     problem: str
 
@@ -170,19 +169,20 @@ class StaleKey(ConditionError):
     """An update changes a field of an index key, and not all of the key's fields are known.
 
     Attributes:
-        fields: The fields that are not.
+        fields: The fields that are not known.
     """
 
     fields: tuple[str, ...] = ()
 
 
 class KeyChanged(ConditionError):
-    """The primary key of an object is another one than it was, and so the call would be about another item.
+    """The primary key of an object has changed, so the call would be about another item.
 
-    `edit` raises it where its block changes the key, and `Unsent.repeat` where the object has another key
-    than the write had. `delete`, `update`, `refresh` and the `check` of a transaction raise it for objects
-    that carry their key as it is stored, because their fields would be written otherwise; of all other
-    objects they take the key that the fields make now. `move(old, new)` gives an item another key.
+    `edit` raises it if the code inside changes the key, and `Unsent.repeat` if the object's key is no longer
+    that of the write. Some objects carry their stored key, because their fields would now be written
+    differently; for these, `delete`, `update`, `refresh` and the `check` of a transaction raise it. For all
+    other objects they use the key that the fields make now. Use `move(old, new)` to change the key of an
+    item.
     """
 
 
@@ -191,24 +191,24 @@ class CursorError(QueryError):
 
 
 class NoIndex(QueryError):
-    """No partition key, of the table or of an index, is bound by the conditions."""
+    """The conditions have no equality on the partition key of the table or of an index."""
 
 
 class AmbiguousIndex(QueryError):
-    """Several indexes would serve equally well; `.using(...)` names one."""
+    """Several indexes fit equally well; choose one with `.using(...)`."""
 
 
 class SparseIndex(QueryError):
-    """The index that would serve leaves out items that a scan would find."""
+    """The index that fits leaves out items that a scan would find."""
 
 
 class PartialIndex(QueryError):
-    """The index that would serve does not hold all the attributes that the model needs."""
+    """The index that fits does not hold all the attributes that the model needs."""
 
 
 @define(eq=False, slots=False, repr=False)
 class SessionClosed(DynattrsError, RuntimeError):
-    """A session that is closed was used again, or a session with an open batch was closed."""
+    """A closed session was used, or a session with an open batch was closed."""
 
     what: str = "session"
 
@@ -274,15 +274,15 @@ def may_read(operation: str) -> bool:
 
 @define(eq=False, slots=False, repr=False)
 class ServiceError(DynattrsError):
-    """The service refused a request. Subclasses name the refusals a caller can act on.
+    """The service refused a request. Subclasses are for the refusals that a caller can handle.
 
     Attributes:
         operation: The API operation, as the service calls it (`PutItem`).
         code: The service's error code (`ValidationException`).
         message: The service's message.
-        table: The table's name, where the request was for one table.
-        uncertain: Whether an attempt may have been applied: its reply was lost, or was a failure
-            of the service's own.
+        table: The table's name, if the request was for one table.
+        uncertain: Whether an attempt may have been applied: its reply was lost, or reported a failure of the
+            service.
     """
 
     operation: str
@@ -302,7 +302,7 @@ class ServiceError(DynattrsError):
 
 
 class NoSuchTable(ServiceError):
-    """The table, or the index, that a request names does not exist in this account and region."""
+    """The table or index in the request does not exist in this account and region."""
 
     def __str__(self) -> str:
         name = f"table {self.table!r}" if self.table else "the table"
@@ -314,14 +314,14 @@ class NoSuchTable(ServiceError):
 
 
 class Throttled(ServiceError):
-    """The service asked for fewer requests, still after botocore's own retries."""
+    """The service throttled the request, even after botocore's retries."""
 
     def _remedy(self) -> str:
         return "try again later, raise the table's capacity, or spread the partition keys"
 
 
 class ServiceUnavailable(ServiceError):
-    """The service failed (HTTP 5xx), also after botocore's retries. A write may have been applied."""
+    """The service failed (HTTP 5xx), even after botocore's retries. A write may have been applied."""
 
     def _remedy(self) -> str:
         unsaid = not self.uncertain and not may_read(self.operation)
@@ -333,7 +333,7 @@ class InvalidRequest(ServiceError):
 
 
 class AccessDenied(ServiceError):
-    """The credentials are missing a permission, are expired, or are not known; or a proxy wants some."""
+    """The credentials lack a permission, have expired or are unknown; or a proxy requires credentials."""
 
     def _remedy(self) -> str:
         return "check the credentials and their policy"
@@ -341,13 +341,13 @@ class AccessDenied(ServiceError):
 
 @define(eq=False, slots=False, repr=False)
 class ConnectionFailed(DynattrsError, ConnectionError):
-    """No answer came: no connection, a connection lost, or a time-out.
+    """No reply came: the connection failed, was lost, or timed out.
 
     Attributes:
         operation: The API operation, as the service calls it (`PutItem`).
         problem: What went wrong.
-        table: The table's name, where the request was for one table.
-        uncertain: Whether a write may have been applied; not where nothing was sent, nor for reads.
+        table: The table's name, if the request was for one table.
+        uncertain: Whether a write may have been applied; False for reads, and if nothing was sent.
     """
 
     operation: str
@@ -363,7 +363,7 @@ class ConnectionFailed(DynattrsError, ConnectionError):
 
 
 class CorruptReply(ConnectionFailed):
-    """A reply came damaged, or from something else than DynamoDB. A write may have been applied."""
+    """A reply was damaged, or did not come from DynamoDB. A write may have been applied."""
 
 
 # --- Items ------------------------------------------------------------------------------------
@@ -394,16 +394,16 @@ class MultipleItems(DynattrsError):
 
 @define(eq=False, slots=False, repr=False)
 class OutcomeUnknown(DynattrsError):
-    """A write may or may not have been applied, and nothing can tell.
+    """A write may or may not have been applied, and dynattrs cannot find out.
 
-    A reply was lost, and sending the write again would not be the same as sending it once (an `add`
-    would count twice), or what was found afterwards proves neither. Look at the item, and decide.
+    A reply was lost, and the write cannot simply be sent again (an `add` would count twice), or the item
+    found afterwards proves neither. Look at the item, and decide.
 
     Attributes:
         operation: The API operation (`UpdateItem`).
-        model: The model's name, or what was sent where there is none.
-        key: The key of the item, as a dict of fields; None where the write has no single one.
-        item: The item that was found afterwards, as an object of the model; None if none was.
+        model: The model's name; if there is none, what was sent.
+        key: The key of the item, as a dict of fields; None if the write has no single key.
+        item: The item found afterwards, as an object of the model; None if there was none.
     """
 
     operation: str
@@ -426,12 +426,12 @@ class ConditionFailed(DynattrsError):
     Attributes:
         operation: The API operation (`PutItem`).
         model: The model's name.
-        key: The key of the item that was to be written, as it was given or as a dict of fields; of a
-            PartiQL statement None.
-        condition: The condition, as the Python that makes it; or the statement.
-        item: The item that is stored, as an object of the model; None if there is none. What would have
-            been replaced is given also where it is of another model.
-        kind: The discriminator of that item, where it is of another model of the table.
+        key: The key of the item to be written, as you gave it or as a dict of fields; None for a PartiQL
+            statement.
+        condition: The condition, as Python source; or the PartiQL statement.
+        item: The stored item, as an object of the model; None if there is none. An item that would have been
+            replaced is given even if it is of another model.
+        kind: The discriminator of that item, if it is of another model of the table.
     """
 
     operation: str
@@ -455,8 +455,8 @@ class ConditionFailed(DynattrsError):
 
 
 class ImpossibleCondition(ConditionFailed):
-    """A condition is false of every item: `in_` of no values, `between` with its bounds the wrong way
-    round. So nothing was sent, and nothing is known of the item.
+    """A condition is false for every item: `in_` without values, or `between` with its bounds swapped.
+    Nothing was sent, so nothing is known about the item.
     """
 
     def __str__(self) -> str:
@@ -467,7 +467,7 @@ class ImpossibleCondition(ConditionFailed):
 
 
 class ItemExists(ConditionFailed):
-    """`insert` found an item with that key, perhaps one of another model, whose `kind` it has."""
+    """`insert` found an item with the key. If it is of another model, `kind` is its discriminator."""
 
     def __str__(self) -> str:
         if self.key is None:
@@ -487,14 +487,14 @@ class ItemExists(ConditionFailed):
 
 @define(eq=False, slots=False, repr=False)
 class AlreadyTaken(DynattrsError, ValueError):
-    """Another item has the value that a unique field of this one would have. Nothing was written.
+    """Another item already has this value of a unique field. Nothing was written.
 
     Attributes:
         model: The model's name.
         fields: The unique fields: one, or those that are unique together.
         values: Their values, by field.
-        key: The key of the item that has them, as a dict of fields, where that is known.
-        hint: What to do, where that is not plain.
+        key: The key of the item that has them, as a dict of fields, if it is known.
+        hint: What to do, if it is not obvious.
     """
 
     model: str
@@ -522,9 +522,9 @@ class _WrittenKey(Protocol):
 
 @frozen
 class Unsent:
-    """One write that was not stored: the very object, or `(Model, key)` of a delete by key; the cause.
+    """A write that was not stored: its object, or `(Model, key)` for a delete by key, and the cause.
 
-    The object is yours and as it is now. What was to be stored is not kept, except for its `key`.
+    The object is your own, in its present state. The state to be stored is not kept, except for its `key`.
     """
 
     object: Any
@@ -534,17 +534,17 @@ class Unsent:
 
     @property
     def key(self) -> dict[str, Any] | None:
-        """The primary key of the write, as a dict of fields that `get(Model, key)` takes, whatever the
-        object has become since; None where no one model is known.
+        """The primary key of the write, as a dict of fields that `get(Model, key)` accepts, even if the
+        object has changed since; None if the model is not known.
         """
         return None if self._written is None else self._written.fields(self.object)
 
     def repeat(self, handle: Any) -> Any:
-        """Save the object as it is now, or delete the same again, through a session or a batch; awaited
-        with asyncio's.
+        """Save the object as it is now, or repeat the delete, through a session or a batch. Await it with an
+        `AsyncSession`.
 
         Raises:
-            KeyChanged: At once: the object has another key now than the write had.
+            KeyChanged: The object no longer has the key of the write. Raised at once.
         """
         if type(self.object) is tuple:
             model, given = self.object
@@ -569,7 +569,7 @@ class UnsentWrites(DynattrsError):
 
     Attributes:
         unsent: One `Unsent` for each write, in the order of the calls: `write.repeat(session)`.
-        superseded: Writes that failed too; to repeat them would undo newer writes of their keys.
+        superseded: Other failed writes. Do not repeat them: that would undo newer writes of their keys.
     """
 
     unsent: Sequence[Unsent]
@@ -577,7 +577,7 @@ class UnsentWrites(DynattrsError):
 
     @property
     def objects(self) -> list[Any]:
-        """The very objects that were given to `save` and are not stored, as they are now. Deletes, and
+        """The objects that you gave to `save` and that are not stored, in their present state. Deletes, and
         the keys of the writes, are in `unsent`.
         """
         return [entry.object for entry in self.unsent if entry.action == "save"]

@@ -1,10 +1,10 @@
-"""What a session tells of its requests while it works: typed events, and who listens to them.
+"""Typed events about a session's requests, and their listeners.
 
-An event says which operation on which tables, how many items, how long, at what cost. It never holds
-anything of what items hold, so it may be logged and exported anywhere.
+An event has the operation, the tables, the number of items, the duration and the cost. It never holds values
+of items, so you may log and export it anywhere.
 
-A listener is called in the thread or task that does the work, and is to be quick. One that raises is
-logged with its traceback under the `dynattrs` logger, and the work goes on: watching must not lose
+A listener is called in the thread or task that does the work, so it must be quick. If it raises, the error
+is logged with its traceback under the `dynattrs` logger, and the work continues: watching must not lose
 writes.
 """
 
@@ -34,10 +34,10 @@ class BeforeSend:
     """A request is about to be sent.
 
     Attributes:
-        request: A number that this request's other events have too; one process uses it once.
+        request: A number that all events of this request share; unique in the process.
         operation: The service's name of the operation: `PutItem`.
-        tables: The real names of the tables it names, each once; none for PartiQL.
-        count: How many items, keys or actions it names; 0 for queries, scans and statements.
+        tables: The real names of its tables, each once; empty for PartiQL.
+        count: The number of items, keys or actions in it; 0 for queries, scans and statements.
     """
 
     request: int
@@ -48,25 +48,25 @@ class BeforeSend:
 
 @frozen
 class AfterSend:
-    """A request has ended: with an answer, or with an error after all of its attempts.
+    """A request has ended, with a reply or, after all of its attempts, with an error.
 
     Attributes:
         request: The number of its `BeforeSend`.
         operation: The service's name of the operation.
-        tables: The real names of the tables that the request names.
-        count: How many items, keys or actions it names.
+        tables: The real names of its tables.
+        count: The number of items, keys or actions in it.
         seconds: How long it took, with all attempts and the pauses between them.
-        returned: How many items the answer holds.
-        matched: How many items a query or scan found, also where it only counts them; else None.
-        scanned: How many items a query or scan read; else None.
-        unprocessed: How many writes or keys the answer leaves to be sent again.
-        by_table: Capacity units by table, as far as the engine says.
-        retries: How many attempts there were beyond the first.
-        request_id: The service's own number of the request; empty without an answer.
-        error: The service's code, or the class of the error, where it failed; else None.
-        uncertain: How many attempts of a write may have been applied, or may be still, without an
-            answer that says so: replies that were lost or damaged, failures of the service's own, an
-            interruption. One that is late takes the place of what was written meanwhile.
+        returned: The number of items in the reply.
+        matched: The number of items that a query or scan found, even if it only counts them; otherwise None.
+        scanned: The number of items that a query or scan read; otherwise None.
+        unprocessed: The number of writes or keys that must be sent again.
+        by_table: Capacity units by table, as far as the service reports them.
+        retries: The number of attempts beyond the first.
+        request_id: The service's id of the request; empty without a reply.
+        error: If it failed, the service's code or the class of the error; otherwise None.
+        uncertain: The number of attempts of a write that may have been applied, or may still be, without a
+            reply that says so: after a lost or damaged reply, a failure of the service, or an interruption.
+            A late attempt overwrites newer writes.
     """
 
     request: int
@@ -92,19 +92,19 @@ class AfterSend:
 
 @frozen
 class Retry:
-    """Something is about to be sent again.
+    """A request, or a part of one, is about to be sent again.
 
     Attributes:
-        request: The number of the request, where the same one is repeated; None where what is left
-            over becomes a new request.
+        request: The number of the request, if the same one is repeated; None if the unprocessed part becomes
+            a new request.
         operation: The service's name of the operation.
         tables: The real names of the tables.
-        count: How many items, keys or actions are sent again.
-        attempt: How many attempts in a row have achieved nothing; 0 after one that did a part.
-        error: Why: the service's code (`ThrottlingException`), `UnprocessedItems`,
-            `UnprocessedKeys`, or the class of an error.
-        seconds: The pause before it; None where botocore decides, which says so afterwards.
-        by: Who repeats it: botocore, or dynattrs past botocore's own attempts.
+        count: The number of items, keys or actions that are sent again.
+        attempt: The number of attempts in a row that achieved nothing; 0 after a partly successful one.
+        error: The reason: the service's code (`ThrottlingException`), `UnprocessedItems`, `UnprocessedKeys`,
+            or the class of an error.
+        seconds: The pause before it; None if botocore chooses the pause.
+        by: `"botocore"`, or `"dynattrs"` after botocore's own attempts: the one that repeats it.
     """
 
     request: int | None
@@ -119,14 +119,14 @@ class Retry:
 
 @frozen
 class Flush:
-    """Gathered writes have been sent: a batch or a `save_all` has ended, or `flush()` was called, by
-    the program or by a read that had to see them.
+    """Gathered writes were sent: a batch or a `save_all` ended, or `flush()` was called, by your program or
+    by a read that had to see them.
 
     Attributes:
-        saved: How many saves the service has acknowledged since the last such event.
-        deleted: How many deletes.
-        failed: How many writes were given up; `UnsentWrites` names them.
-        seconds: How long the flush waited. What was sent before it is not in it.
+        saved: The number of saves acknowledged since the last such event.
+        deleted: The number of deletes acknowledged since then.
+        failed: The number of writes that were given up; `UnsentWrites` names them.
+        seconds: How long the flush waited, without the time of writes sent before it.
     """
 
     saved: int
@@ -137,16 +137,17 @@ class Flush:
 
 @frozen
 class HotPartition:
-    """An answer has left items of one partition, which takes no more for now. They wait for it, and all
-    others go on. `session.stats.hot_keys` has the keys that it happens to most, with their values.
+    """The service left items of one partition unprocessed, because it accepts no more for now. These items
+    wait, and all others continue. `session.stats.hot_keys` lists the partition keys with the most such
+    events, with their values.
 
     Attributes:
         operation: The service's name of the operation.
         table: The real name of the table.
         attribute: The name of its partition key.
-        digest: Stands for the value of the key: the same value has the same one in all processes.
-        count: How many items or keys wait now that did not before.
-        seconds: How long until the next request with such items.
+        digest: A digest of the key's value, the same in all processes.
+        count: The number of items or keys that start to wait.
+        seconds: The time until the next request with such items.
     """
 
     operation: str

@@ -1,10 +1,10 @@
-"""PynamoDB's stored forms, so that old programs and new ones share a table while one takes the other's place.
+"""PynamoDB's stored forms, so that old and new programs can share a table during a migration.
 
     @model("songs", forms=pynamodb.forms)      # all fields
     released: Annotated[datetime, pynamodb.UTCDateTime]      # one
 
-What PynamoDB 5.5 and 6.1 write is read, and what is written both of them read. See the guide, *From
-PynamoDB*.
+dynattrs reads what PynamoDB 5.5 and 6.1 write, and both of them read what dynattrs writes. See the guide,
+*From PynamoDB*.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ forms: Final = Forms()
 
 
 def translate(module: ModuleType) -> str:
-    """Python source with dynattrs models for the PynamoDB models of a module, which store their items alike.
+    """Return Python source of dynattrs models for the PynamoDB models of a module, with the same stored
+    form.
 
-    It is a draft to be read: what it cannot know it says in comments that begin with TODO.
+    It is a draft for you to review: open questions are comments that begin with TODO.
 
         print(pynamodb.translate(my_service.models))
 

@@ -104,11 +104,11 @@ if TYPE_CHECKING:
 
 
 def between(operand: object, low: object, high: object) -> bool:
-    """True where *operand* lies between *low* and *high*, both included. Where *low* is above
-    *high*, nothing matches and nothing is sent.
+    """True if *operand* is between *low* and *high*, both included. If *low* is above *high*, nothing
+    matches and nothing is sent.
 
     Raises:
-        ConditionError: *operand* is not a path, has no order, or a bound has another type.
+        ConditionError: *operand* is not a path or cannot be ordered, or a bound has another type.
     """
     subject = _subject(operand, "between")
     if isinstance(subject, PathOperand):
@@ -148,8 +148,8 @@ if TYPE_CHECKING:
 
 
 def in_(operand: object, values: Iterable[object]) -> bool:
-    """True where *operand* equals one of *values*. Of no values, nothing matches and nothing is
-    sent; more than 100 are split, as one IN takes 100.
+    """True if *operand* equals one of *values*. Without values, nothing matches and nothing is sent. More
+    than 100 values are split, because one IN takes at most 100.
     """
     subject = _subject(operand, "in_")
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
@@ -181,7 +181,7 @@ if TYPE_CHECKING:
 
 
 def begins_with(operand: object, prefix: str | bytes) -> bool:
-    """True where text or bytes begin with *prefix*.
+    """True if text or bytes begin with *prefix*.
 
     Raises:
         ConditionError: The field is not stored as text or bytes.
@@ -230,10 +230,11 @@ if TYPE_CHECKING:
 
 
 def contains(operand: object, value: object) -> bool:
-    """True where a set or list has *value* as a member, or text has it as a part.
+    """True if a set or list has *value* as a member, or if text contains it.
 
     Raises:
-        ConditionError: The field is none of these, or *value* is not of its members' type.
+        ConditionError: The field is not a set, a list or text, or *value* does not have the type of its
+            members.
     """
     path = path_of(operand, "contains")
     form = data_of(path).form
@@ -251,17 +252,17 @@ def contains(operand: object, value: object) -> bool:
 
 
 def exists(operand: object) -> bool:
-    """True where the attribute is stored, be it NULL."""
+    """True if the attribute is stored, even as NULL."""
     return _function("attribute_exists", "exists", path_of(operand, "exists"))
 
 
 def not_exists(operand: object) -> bool:
-    """True where the attribute is not stored at all."""
+    """True if the attribute is not stored at all."""
     return _function("attribute_not_exists", "not_exists", path_of(operand, "not_exists"))
 
 
 def attribute_type(operand: object, type: TypeTag) -> bool:
-    """True where the attribute is stored with this type tag, such as `"S"` or `"NULL"`."""
+    """True if the attribute is stored with this type tag, such as `"S"` or `"NULL"`."""
     path = path_of(operand, "attribute_type")
     if type not in ("S", "N", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"):
         raise ConditionError(
@@ -271,17 +272,17 @@ def attribute_type(operand: object, type: TypeTag) -> bool:
 
 
 def is_none(operand: object) -> bool:
-    """True where the attribute is absent or NULL: the two ways None is stored."""
+    """True if the attribute is absent or NULL, the two ways to store None."""
     return _as_bool(none_at(path_of(operand, "is_none")))
 
 
 def not_none(operand: object) -> bool:
-    """True where the attribute is stored and is not NULL."""
+    """True if the attribute is stored and is not NULL."""
     return _as_bool(none_at(path_of(operand, "not_none"), negated=True))
 
 
 def size(operand: Sized_ | None) -> int:
-    """How large: the length of text and bytes, the members of lists, maps and sets.
+    """The size of an attribute: the length of text and bytes, the number of members of lists, maps and sets.
 
     Raises:
         ConditionError: The field is a number, a boolean or None, which have no size.
@@ -296,19 +297,19 @@ def size(operand: Sized_ | None) -> int:
 
 
 def not_(operand: bool) -> bool:
-    """The opposite of a condition. Checkers know `~condition` as an `int`; this is a `bool`."""
+    """True if a condition is false. To type checkers it is a `bool`, while `~condition` is an `int`."""
     return _as_bool(~condition(operand))
 
 
 def all_of(*conditions: bool) -> bool:
-    """True where every one of *conditions* is."""
+    """True if all *conditions* are true."""
     if not conditions:
         raise ConditionError("all_of() needs at least one condition")
     return _as_bool(all_conditions(condition(each) for each in conditions))
 
 
 def any_of(*conditions: bool) -> bool:
-    """True where one of *conditions* is."""
+    """True if at least one of *conditions* is true."""
     if not conditions:
         raise ConditionError("any_of() needs at least one condition")
     return _as_bool(any_conditions(condition(each) for each in conditions))

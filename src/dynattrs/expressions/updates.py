@@ -1,4 +1,4 @@
-"""Update actions: what one UpdateItem changes.
+"""Update actions: the changes that one UpdateItem makes.
 
     session.update(Song, key, set_(Song.plays, Song.plays + 1), remove(Song.year))
 
@@ -65,19 +65,18 @@ _SETS: Final = frozenset({"SS", "NS", "BS"})
 
 @attrs.frozen(eq=False, repr=False)
 class Action(Expression):
-    """One change of an update: made by `set_`, `put`, `remove`, `add`, `delete` and `on_insert`.
+    """One change of an update, made by `set_`, `put`, `remove`, `add`, `delete` or `on_insert`.
 
     Attributes:
-        clause: Which clause of the update expression it belongs to.
-        path: What is changed.
+        clause: The clause of the update expression that it belongs to.
+        path: The place that is changed.
         value: The operand, or None for a removal.
-        written: How it was written, for messages.
-        more: The same for further paths, which `remove(Song.year, Song.genre)` names, and what else
-            `on_insert` has.
-        stated: What is stored in a field as it is written, after its converter.
-        again: Makes the action of an object, where the field's converter looks at that.
-        on_insert: Whether it is done to the item that an upsert makes, and not to one that is there.
-        steps: Where what is changed is stored.
+        written: Its Python source, for messages.
+        more: Further actions: of the other paths in `remove(Song.year, Song.genre)`, and of `on_insert`.
+        stated: The value for a field as you gave it, after the field's converter.
+        again: Makes the action for an object, if the field's converter looks at the object.
+        on_insert: Whether it applies only to an item that an upsert creates.
+        steps: The stored place of the change.
     """
 
     clause: Clause
@@ -162,10 +161,9 @@ if TYPE_CHECKING:
 
 
 def set_(target: object, value: object) -> Action:
-    """Set a field, or a place inside one, to a value or to what the service computes.
+    """Set a field, or a place inside one, to a value or to an expression that the service computes.
 
-    None and the empty set follow the model's rule: where a save would leave the field out, it is
-    removed.
+    None and the empty set are treated as in a save: if a save would leave the field out, it is removed.
 
     Raises:
         ConditionError: *target* is not a path, or *value* has another type.
@@ -180,7 +178,7 @@ class Put(Expression, Generic[T]):
     _path: Path
 
     def to(self, value: T) -> Action:
-        """Set the field to a value or to what the service computes, as `set_` does.
+        """Set the field to a value or to an expression that the service computes, like `set_`.
 
         Raises:
             ConditionError: *value* has another type.
@@ -197,8 +195,8 @@ class Put(Expression, Generic[T]):
 def put(target: T) -> Put[T]:
     """Set a field, or a place inside one: `put(Song.plays).to(3)` is `set_(Song.plays, 3)`.
 
-    It differs to type checkers: the type comes from the field alone, so that they also find None for a
-    field that takes none and another literal, and take values of any union.
+    The difference is in type checking: the type comes from the field alone, so checkers also find a None or
+    a literal that the field does not accept, and they accept values of any union.
 
     Raises:
         ConditionError: *target* is not a path.
@@ -244,7 +242,7 @@ def _is_left_out(path: Path, value: object) -> bool:
 def remove(target: object, *more: object) -> Action:
     """Remove attributes, keys of maps or elements of lists: `remove(Song.year, Song.notes[0])`.
 
-    Removing what is not there is not an error.
+    Removing an absent attribute is not an error.
 
     Raises:
         ConditionError: One of them is not a path, or a member of a tuple of a fixed length.
@@ -275,10 +273,10 @@ def one_by_one(actions: Iterable[object]) -> Iterator[object]:
 
 
 def on_insert(action: Action, *more: Action) -> Action:
-    """Actions on the item that an upsert makes: `update(Song, key, add(Song.plays, 1),
+    """Apply actions only if the upsert creates the item: `update(Song, key, add(Song.plays, 1),
     on_insert(set_(Song.genre, "jazz")), upsert=True)`.
 
-    An item that is there keeps what it has in their places, also where that is nothing.
+    An existing item keeps what it has there, even if the attribute is absent.
 
     Raises:
         ConditionError: One of them is not an action.
@@ -313,10 +311,10 @@ if TYPE_CHECKING:
 
 
 def add(target: object, value: object) -> Action:
-    """Add to a number, or members to a set; an absent one begins at 0, or empty.
+    """Add to a number, or add members to a set. An absent number starts at 0, an absent set empty.
 
     Raises:
-        ConditionError: The field is neither, or *value* has another type.
+        ConditionError: The field is neither a number nor a set, or *value* has another type.
     """
     path = path_of(target, "add")
     data = data_of(path)
@@ -386,7 +384,7 @@ if TYPE_CHECKING:
 
 
 def if_not_exists(target: object, default: object) -> Any:
-    """What is stored at *target*, or *default* where nothing is: for `set_`."""
+    """The value stored at *target*, or *default* if there is none: for use in `set_`."""
     path = path_of(target, "if_not_exists")
     if is_path(default) and data_of(default).steps == data_of(path).steps:
         raise ConditionError(
@@ -416,7 +414,7 @@ if TYPE_CHECKING:
 
 
 def list_append(first: object, second: object) -> Any:
-    """The members of both lists, and one is a path: for `set_`."""
+    """The members of both lists, at least one of them a path: for use in `set_`."""
     for side in (first, second):
         if is_path(side) and "L" not in data_of(side).form.tags:
             raise ConditionError(

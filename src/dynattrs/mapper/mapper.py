@@ -127,12 +127,12 @@ class Mapper(Codecs):
     # --- Objects and attribute maps ---
 
     def dump(self, obj: Any) -> AttributeMap:
-        """*obj*, a model or any other class with fields, as an attribute map.
+        """Return *obj*, of a model or any other class with fields, as an attribute map.
 
         Raises:
-            MappingError: A value has no place in DynamoDB. It names the path inside the item, the
-                object and its key.
-            ModelError: *obj* has no fields, or is a subclass of a model and not decorated.
+            MappingError: DynamoDB cannot store a value. The error names the path inside the item, the object
+                and its key.
+            ModelError: *obj* has no fields, or its class is an undecorated subclass of a model.
         """
         cls = type(obj)
         info = info_of(cls)
@@ -244,19 +244,19 @@ class Mapper(Codecs):
     @overload
     def load(self, item: Mapping[str, AttributeValue], model: UnionType) -> Any: ...
     def load(self, item: Mapping[str, AttributeValue], model: Any) -> Any:
-        """The object of class *model* that is stored as *item*.
+        """Return the object of class *model* that is stored as *item*.
 
         Args:
             item: An attribute map.
-            model: A model, any other class with fields, or a union of models of one table, `User |
-                Order`: then the object is of the one that the item is of.
+            model: A model, any other class with fields, or a union of models of one table, `User | Order`;
+                for a union, the object has the class of the item's model.
 
         Raises:
-            OtherKind: The item is of another model of the table, as its discriminator says, or its key.
-            MappingError: An attribute is missing, or has another type than the field. It carries
-                the item's key, the path, what was expected and what was found.
-            ModelError: *model* has no fields, or is a subclass of a model and not decorated; or it is a
-                union of models that nothing tells apart.
+            OtherKind: The item is of another model of the table, by its discriminator or its key.
+            MappingError: An attribute is missing, or has another type than the field. The error has the
+                item's key, the path, the expected values and the value found.
+            ModelError: *model* has no fields, or is an undecorated subclass of a model; or it is a union of
+                models whose items cannot be told apart.
         """
         if not isinstance(model, type) and unions_of_models.is_union(model):
             model = unions_of_models.one_of_union(model, item)
@@ -443,15 +443,15 @@ class Mapper(Codecs):
     # --- JSON ---
 
     def to_json(self, obj: Any) -> str:
-        """*obj* as plain JSON: exact numbers, bytes as base64, sets as sorted lists.
+        """Return *obj* as plain JSON: exact numbers, bytes as base64, sets as sorted lists.
 
-        It has the fields, by their stored names, and no computed keys: the same at the top and
-        inside of other objects.
+        It has the fields, by their stored names, and no computed keys, also for objects inside other
+        objects.
 
         Raises:
-            MappingError: As `dump`. Or it would be read as another object, because no type says that
-                a list is a set, or a text bytes: in attributes that the class does not know, and
-                in `Any`.
+            MappingError: The same as in `dump`. Or `from_json` would read a different object, because no
+                type says that a list is a set, or text is bytes: in attributes that the class does not know,
+                and in `Any`.
         """
         item = self.dump(obj)
         info, codec = info_of(type(obj)), self.model_codec(type(obj))
@@ -465,11 +465,11 @@ class Mapper(Codecs):
             raise trail.error(refusal) from None
 
     def from_json(self, text: str | bytes, model: type[T]) -> T:
-        """The object of class *model* in plain JSON, as `to_json` makes it.
+        """Return the object of class *model* from plain JSON, as `to_json` makes it.
 
         Raises:
-            MappingError: It is not JSON, or of something else than a *model*.
-            ModelError: *model* is a union: plain JSON does not say which of its models it is.
+            MappingError: The text is not JSON, or not the JSON of a *model*.
+            ModelError: *model* is a union; plain JSON does not tell its models apart.
         """
         if unions_of_models.is_union(model):
             raise ModelError(
@@ -495,7 +495,7 @@ class Mapper(Codecs):
             raise trail.error(refusal) from None
 
     def to_dynamodb_json(self, obj: Any) -> str:
-        """*obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as the service's exports have it."""
+        """Return *obj* as DynamoDB JSON, `{"title": {"S": "..."}}`, as in the service's exports."""
         try:
             return anything.dynamodb_json(self.dump(obj))
         except Refused as refusal:
@@ -506,11 +506,11 @@ class Mapper(Codecs):
     @overload
     def from_dynamodb_json(self, text: str | bytes, model: UnionType) -> Any: ...
     def from_dynamodb_json(self, text: str | bytes, model: Any) -> Any:
-        """The object of class *model*, or of one of a union of models, in DynamoDB JSON; an outer
-        `{"Item": …}` is taken off.
+        """Return the object of class *model*, or of one of a union of models, from DynamoDB JSON. An outer
+        `{"Item": …}` is removed.
 
         Raises:
-            OtherKind, MappingError, ModelError: As `load`.
+            OtherKind, MappingError, ModelError: The same as in `load`.
         """
         classes = (
             unions_of_models.members_of(model) if unions_of_models.is_union(model) else (model,)

@@ -20,14 +20,15 @@ Hook: TypeAlias = Callable[[Any], Any]
 
 @frozen
 class Flushed:
-    """What `after_flush` gets: what became of gathered writes.
+    """The argument of `after_flush`: the outcome of gathered writes.
 
     Attributes:
-        saved: The very objects that were given to `save` and are stored now, in no certain order. They are as
-            they are now: what was changed after `save` is not what is stored.
-        deleted: What was given to `delete` and is gone now: an object, or a pair `(Model, key)`.
-        failed: What was given up, each with its cause: the same as in `UnsentWrites.unsent`.
-        superseded: What was given up as well, and does not matter: a newer write of its key is stored.
+        saved: The objects that were given to `save` and are now stored, in no particular order. They are in
+            their present state: changes made after `save` are not stored.
+        deleted: The deleted items, as they were given to `delete`: an object, or a pair `(Model, key)`.
+        failed: The writes that were given up, each with its cause, as in `UnsentWrites.unsent`.
+        superseded: Other writes that were given up, which do not matter: a newer write of the same key is
+            stored.
     """
 
     saved: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""Copies of objects and what is in them: `evolve`, `asdict` and `fields`, as attrs has them."""
+"""Copies and contents of objects: `evolve`, `asdict` and `fields`, as in attrs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dynattrs.models.model import Instance, M
 
 
 def evolve(obj: M, /, **changes: object) -> M:
-    """A copy of *obj* with *changes*, as `attrs.evolve`, which also keeps the stored attributes
-    that the class does not know.
+    """Return a copy of *obj* with *changes*, like `attrs.evolve`. It also keeps the stored attributes that
+    the class does not know.
     """
     given: Any = obj
     cls: Any = type(obj)
@@ -47,13 +47,13 @@ def _made_again(obj: Any, changes: dict[str, object]) -> Any:
 
 
 def asdict(obj: Instance, /, **options: Any) -> dict[str, Any]:
-    """The fields of *obj* as a dict, as `attrs.asdict`."""
+    """Return the fields of *obj* as a dict, like `attrs.asdict`."""
     given: Any = obj
     return attrs.asdict(given, **options)
 
 
 def fields(model: type[M], /) -> tuple[attrs.Attribute[Any], ...]:
-    """The fields of a model class, as `attrs.fields`."""
+    """Return the fields of a model class, like `attrs.fields`."""
     given: Any = model
     found: tuple[attrs.Attribute[Any], ...] = attrs.fields(given)
     return found

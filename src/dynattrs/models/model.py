@@ -1,6 +1,6 @@
-"""`@model`: an attrs class that knows its table.
+"""`@model`: declares an attrs class with its table.
 
-What it cannot mean is refused here, when the class is decorated, naming the model, the field and
+An invalid declaration is refused here, when the class is decorated; the error names the model, the field and
 what to do.
 """
 
@@ -106,41 +106,39 @@ def model(
 ) -> Callable[[C], C]:
     """Make an attrs class whose instances are items of a table.
 
-    It takes the place of `@attrs.define`, and may also stand above it.
+    Use it instead of `@attrs.define`, or above it.
 
     Args:
         table: The table's name, or a `Table`. With a name, `partition_key()` and `sort_key()` mark
             the key's fields; with a `Table`, they are the fields stored under its key's names.
-        indexes: All indexes of the table, by field names; `[]` says that it has none. With a `Table`
-            they are declared there.
-        unknown: What to do with stored attributes that the class does not know: `"keep"` carries
-            them on the instance and writes them back, `"drop"` ignores them, `"forbid"` refuses.
-        mapper: The mapper, where the default one will not do.
-        before_save: Called with each object before it is encoded and saved: by `save`, `insert`,
-            `save_all`, in transactions, and by an `edit` that has changed something. It changes the
-            object in place; for a frozen class it returns the one to save. One function or several;
-            those of a model that this one inherits from run first.
-        after_load: Called with each object that was read, once it is complete. It may change the
-            object, or return another one of the class.
-        unique: Fields, or groups of fields, that no two items of the table have alike:
-            `unique=[("tenant", "email")]`. One field by itself says `field(unique=True)`.
+        indexes: All indexes of the table, by field names; `[]` for none. With a `Table`, declare them there.
+        unknown: What to do with stored attributes that the class does not know: `"keep"` carries them on the
+            instance and writes them back, `"drop"` ignores them, `"forbid"` raises an error.
+        mapper: A mapper to use instead of the default one.
+        before_save: Called with each object before it is encoded and saved: by `save`, `insert`, `save_all`,
+            in transactions, and by an `edit` that has changed something. It changes the object in place; for
+            a frozen class it returns the object to save. One function or several; those of a parent model
+            run first.
+        after_load: Called with each object that is read, when it is complete. It may change the object, or
+            return another one of the same class.
+        unique: Fields, or groups of fields, whose values are unique in the table:
+            `unique=[("tenant", "email")]`. For a single field, use `field(unique=True)`.
         keys: Key templates by key attribute, for attributes whose names are not Python names.
-        kind: The discriminator's value, where the `Table` has one; without it the class's name. Of
-            several, `("blind", "cred")`, all are read, and the first is written.
-        upgrades: Functions from each schema version of the items to the next. Each gets an item as
-            a dict of plain values by stored name, and changes it or returns another one. The first
-            one makes version 2 of what was stored before there were any. Without it, those of the
-            model of the same table that this one inherits from. `[]` is for a first release: it
-            refuses what a later one has stored.
-        schema_attribute: Where items have their schema version, for a model with `upgrades=`;
-            `"schema_version"` if nothing is said.
-        forms: The stored forms of another library for all fields: `dynattrs.pynamodb.forms`. Without
-            it, those of the model of the same table that this one inherits from.
+        kind: The value of the `Table`'s discriminator; by default, the class's name. With several,
+            `("blind", "cred")`, all are read and the first is written.
+        upgrades: Functions from each schema version of the items to the next. Each gets an item as a dict of
+            plain values by stored name, and changes it or returns a new one. The first function makes
+            version 2 out of items stored without upgrades. The default is the upgrades of the parent model
+            in the same table. `[]` is for a first release: it refuses items that a later release has stored.
+        schema_attribute: The attribute for the schema version, for a model with `upgrades=`; by default
+            `"schema_version"`.
+        forms: The stored forms of another library for all fields: `dynattrs.pynamodb.forms`. The default is
+            the forms of the parent model in the same table.
         options: Key templates by key attribute of the `Table`, `pk="USER#{user_id}"`; all others
             are `attrs.define`'s: `frozen`, `kw_only`, `slots`, …
 
     Raises:
-        ModelError: The declaration cannot mean anything.
+        ModelError: The declaration is invalid.
 
     Example:
         >>> from dynattrs import GlobalIndex
@@ -356,17 +354,17 @@ def map_class(
     """Map a class that cannot be decorated: an attrs class, a dataclass, a pydantic model, or a struct of
     msgspec's.
 
-    What its fields cannot say themselves, *fields* says: `fields={"revision": field(version=True)}`, with
-    the options `name`, `ttl`, `version`, `created`, `updated`, `unique`, `key_only` and `formerly`. Defaults,
-    converters and validators are the class's own, and so is what it refuses when it is made.
+    Declare what the class's own fields cannot with *fields*: `fields={"revision": field(version=True)}`,
+    with the options `name`, `ttl`, `version`, `created`, `updated`, `unique`, `key_only` and `formerly`.
+    Defaults, converters, validators and checks at creation are the class's own.
 
-    Its instances have no place for attributes that the class does not know, so with
-    `unknown="keep"` (the default) they are read, updated and deleted, but `save` refuses them: it
-    would erase those attributes. Say `unknown="drop"` or `"forbid"` to save. Conditions start with
-    `path(cls)`. The other arguments are those of `model`.
+    Its instances cannot carry attributes that the class does not know. So with `unknown="keep"` (the
+    default) you can read, update and delete them, but `save` refuses them, because it would erase those
+    attributes. Use `unknown="drop"` or `"forbid"` to save. Conditions start with `path(cls)`. The other
+    arguments are those of `model`.
 
     Raises:
-        ModelError: The class has no fields, or the declaration cannot mean anything.
+        ModelError: The class has no fields, or the declaration is invalid.
     """
     if not has_fields(cls):
         raise ModelError(
@@ -563,11 +561,11 @@ def path(subject: type[T], /) -> T: ...
 @overload
 def path(subject: T | None, /) -> T: ...
 def path(subject: object, /) -> Any:
-    """A path for checkers and for classes whose own attributes give none.
+    """Return a path, for type checkers and for classes whose own attributes are not paths.
 
-    `path(Song.year)` is `Song.year` itself, and takes the None away for checkers: `path(Song.year)
-    > 1960`. `path(Song)`, `path(Box[int])` has all fields of a model as attributes; so it reaches
-    fields of mapped classes, of generics, and fields called like attributes of classes (`mro`).
+    `path(Song.year)` is `Song.year` itself, but its type has no None for checkers: `path(Song.year) > 1960`.
+    `path(Song)` and `path(Box[int])` have all fields of the model as attributes: use them for mapped
+    classes, generics, and fields named like attributes of classes (`mro`).
     """
     if isinstance(subject, Path):
         return subject

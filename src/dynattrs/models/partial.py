@@ -1,4 +1,4 @@
-"""`Partial[Song]`: some fields of a model, as a client states them in the body of a PATCH."""
+"""`Partial[Song]`: some fields of a model, as a client sends them in the body of a PATCH."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Partial(Generic[T]):
-    """Fields of a model that were stated, and no others: a pydantic type for the body of a PATCH.
+    """Only the fields of a model that a client sent: a pydantic type for the body of a PATCH.
 
-    pydantic makes one of a mapping. Each field is checked as in a whole object: its type, its converter,
-    its validator. Fields of the primary key, versions and time stamps are refused. A field whose value
-    is None was stated; one that is absent was not.
+    pydantic makes it from a mapping. Each field is checked as in a whole object: its type, its converter,
+    its validator. Fields of the primary key, versions and time stamps are refused. A field sent as None is
+    included; an absent field is not.
 
     `session.update(Song, key, *changes.actions())` writes them.
     """
@@ -37,7 +37,7 @@ class Partial(Generic[T]):
     __slots__ = ("_model", "_values")
 
     def __init__(self, model: type[T], values: Mapping[str, Any]) -> None:
-        """Values by the names of the fields, which are taken as they are."""
+        """Take values by field name, without checking them."""
         known = model_info(model).names
         for name in values:
             if name not in known:
@@ -47,23 +47,23 @@ class Partial(Generic[T]):
 
     @property
     def values(self) -> Mapping[str, Any]:
-        """The stated values by field, before the fields' converters."""
+        """The sent values by field, before the fields' converters."""
         return MappingProxyType(self._values)
 
     def actions(self) -> tuple[Action, ...]:
-        """A `set_` for each stated field, for `session.update`. None where nothing was stated.
+        """Return a `set_` for each sent field, for `session.update`; empty if no field was sent.
 
         Raises:
-            ConditionError: A field is None that cannot be.
+            ConditionError: A field is None and may not be.
         """
         fields: Any = path(self._model)
         return tuple(set_(getattr(fields, name), value) for name, value in self._values.items())
 
     def apply(self, obj: T) -> T:
-        """Assign the stated fields to an object, for `session.edit`; *obj* itself, for convenience.
+        """Assign the sent fields to an object, for `session.edit`, and return *obj* for convenience.
 
         Raises:
-            Exception: What the class raises where it refuses a value, or every assignment.
+            Exception: Any error that the class raises when it refuses a value or an assignment.
         """
         for name, value in self._values.items():
             setattr(obj, name, value)

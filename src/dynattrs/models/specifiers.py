@@ -1,5 +1,4 @@
-"""Field specifiers: `field`, `partition_key` and `sort_key`, which add to `attrs.field` what
-DynamoDB has.
+"""Field specifiers: `field`, `partition_key` and `sort_key`, which extend `attrs.field` for DynamoDB.
 
 The overloads say to checkers what a `dataclass_transform` wants to know: whether there is a default,
 and which fields the constructor takes.
@@ -120,21 +119,21 @@ def field(
     metadata: Mapping[Any, object] | None = None,
     **options: object,
 ) -> Any:
-    """An attrs field with what DynamoDB adds. Everything else is `attrs.field`'s.
+    """Declare a field: `attrs.field` with options for DynamoDB.
 
     Args:
-        name: The attribute's name in DynamoDB, where that is not the field's.
-        ttl: The time to live: a datetime or a number, stored as epoch seconds. It is rounded up to
-            the whole second, after its converter, when the object is made or the field assigned.
-        version: Optimistic locking: an int that every save raises, under the condition that the
-            stored one is still the one that was read. Its default is 0, "not stored yet".
+        name: The attribute's name in DynamoDB, if it is not the field's name.
+        ttl: The field is the time to live: a datetime or a number, stored as epoch seconds. It is rounded up
+            to whole seconds, after its converter, when the object is made or the field is assigned.
+        version: Optimistic locking: an int that every save increments, on the condition that the stored
+            version is still the one that was read. Its default is 0, "not stored yet".
         created: A datetime that the first save sets. Its default is None.
         updated: A datetime that every save sets. Its default is None.
-        key_only: Stored in the key templates of the primary key and nowhere else; read back from
-            there. Such a field cannot be part of a filter.
-        unique: No two items of the table have the same value. None is not a value.
-        formerly: The names that the attribute had before. Items that still have one of them are read
-            by it, and written with `name`.
+        key_only: Store the field only in the key templates of the primary key, and read it back from there.
+            A filter cannot use it.
+        unique: No two items of the table may have the same value. None does not count as a value.
+        formerly: Earlier names of the attribute. An item with one of them is read by that name, and written
+            with *name*.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     flags = {
@@ -178,10 +177,10 @@ def partition_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def partition_key(
     *, name: str | None = None, metadata: Mapping[Any, object] | None = None, **options: object
 ) -> Any:
-    """The field that is the table's partition key: text, a number or bytes when stored.
+    """Declare the table's partition key, which is stored as text, a number or bytes.
 
     Args:
-        name: The attribute's name in DynamoDB, where that is not the field's.
+        name: The attribute's name in DynamoDB, if it is not the field's name.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     _check_key_options("partition_key", options)
@@ -197,10 +196,10 @@ def sort_key(**options: Unpack[_KeyOptions]) -> Any: ...
 def sort_key(
     *, name: str | None = None, metadata: Mapping[Any, object] | None = None, **options: object
 ) -> Any:
-    """The field that is the table's sort key, by which the items of a partition are ordered.
+    """Declare the table's sort key, which orders the items of a partition.
 
     Args:
-        name: The attribute's name in DynamoDB, where that is not the field's.
+        name: The attribute's name in DynamoDB, if it is not the field's name.
         options: `default`, `factory`, `validator`, … as in `attrs.field`.
     """
     _check_key_options("sort_key", options)

@@ -1,7 +1,6 @@
-"""How a table is paid for, and the other settings of a table that are not its keys.
+"""The billing of a table, and its other settings besides keys.
 
-Only what a declaration says is created, compared and changed; a setting that is None belongs to
-those who run the table.
+Only declared settings are created, compared and changed; a setting that is None can be managed elsewhere.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/capacity-mode.html
 """
@@ -52,7 +51,7 @@ def check_units(instance: object, attribute: attrs.Attribute[Any], value: object
 
 @attrs.frozen(kw_only=True, repr=False)
 class OnDemand(Written):
-    """A table or an index that is billed for each request.
+    """Billing of a table or an index for each request.
 
     Args:
         max_read: The most read units a second; None for no maximum.
@@ -85,7 +84,7 @@ class OnDemand(Written):
 
 @attrs.frozen(kw_only=True, repr=False)
 class Provisioned(Written):
-    """A table or an index that is billed for a capacity, used or not.
+    """Billing of a table or an index for reserved capacity, whether it is used or not.
 
     Args:
         read: Read units a second.
@@ -114,8 +113,8 @@ class Provisioned(Written):
 
 @attrs.frozen(kw_only=True, repr=False)
 class WarmThroughput(Written):
-    """The traffic that a table or an index takes at once. It can be raised, which is paid for, and never
-    lowered; it also grows with the traffic that there was. So what is declared is the least of it.
+    """The traffic that a table or an index can handle immediately. You can pay to raise it, but it cannot be
+    lowered, and it also grows with past traffic. So a declaration is a minimum.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
 

@@ -1,7 +1,7 @@
-"""What a table has besides keys, indexes and capacity: tags, its encryption, a policy, replicas, a Kinesis
-stream, contributor insights.
+"""The other features of a table: tags, encryption, a policy, replicas, a Kinesis stream, contributor
+insights.
 
-Only what a declaration says is created, compared and changed.
+Only declared features are created, compared and changed.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GlobalTables.html
@@ -84,16 +84,16 @@ def _check_index_units(
 
 @attrs.frozen(repr=False)
 class Replica(Written):
-    """A replica of a table in another region. What it does not say is as the table has it.
+    """A replica of a table in another region. Settings that you leave out are those of the table.
 
     Args:
         region: The region.
-        kms_key: The ARN or id of the KMS key in that region, where the table is encrypted with one.
-        read: Read units a second of its own, where the table is provisioned.
-        max_read: The most read units a second, where the table is on demand.
+        kms_key: The ARN or id of the KMS key in that region, if the table is encrypted with one.
+        read: Its own read units a second, if the table is provisioned.
+        max_read: The most read units a second, if the table is on demand.
         table_class: `"standard"` or `"infrequent access"`.
-        index_read: Read units of its own for global indexes, by their names.
-        index_max_read: The most read units for global indexes, by their names.
+        index_read: Its own read units for global indexes, by index name.
+        index_max_read: The most read units for global indexes, by index name.
     """
 
     region: str = attrs.field(validator=_check_region)
@@ -147,15 +147,14 @@ def _as_replicas(value: object) -> tuple[Replica, ...]:
 
 @attrs.frozen(repr=False)
 class Replicas(Written):
-    """The regions of a global table besides the table's own, which may be named as well.
+    """The regions of a global table besides the table's own region, which you may name too.
 
     Args:
         regions: Names of regions, or `Replica` objects.
-        consistency: `"eventual"`, or `"strong"`: then there are exactly two others, the replicas and the
-            witness together, and the table is empty when they are made. Left out, it is eventual where
-            the replicas are made, and not compared.
-        witness: The region that keeps no items and can be read by no program, of a strongly consistent
-            global table.
+        consistency: `"eventual"` or `"strong"`. With `"strong"`, there must be exactly two other regions,
+            replicas and witness together, and the table must be empty when they are created. By default new
+            replicas are eventual, and the setting is not compared.
+        witness: For a strongly consistent global table, a region that keeps no items and cannot be read.
     """
 
     regions: tuple[Replica, ...] = attrs.field(default=(), converter=_as_replicas)
@@ -199,12 +198,12 @@ class Replicas(Written):
 
 @attrs.frozen(repr=False)
 class KinesisStream(Written):
-    """A Kinesis data stream that is told of every change of an item.
+    """A Kinesis data stream that receives every change of an item.
 
     Args:
         arn: The stream's ARN.
-        precision: `"millisecond"` or `"microsecond"`: how exact the time of a change is. Left out, it is
-            the service's, milliseconds, and not compared.
+        precision: The precision of a change's time, `"millisecond"` or `"microsecond"`. By default it is the
+            service's, milliseconds, and is not compared.
     """
 
     arn: str

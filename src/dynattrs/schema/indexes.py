@@ -61,19 +61,18 @@ def declared_indexes(value: Iterable[AnyIndex]) -> tuple[AnyIndex, ...]:
 
 @frozen(repr=False)
 class GlobalIndex(Written):
-    """A global secondary index: another partition key, and perhaps sort key, over the table.
+    """A global secondary index: another partition key, and optionally a sort key, for the table.
 
     Args:
         name: The index's name.
-        partition_key: One name, or one to four: then every one of them must be stated in a query.
-        sort_key: None, one name, or up to four: a query states them from the left.
-        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
-            the keys.
-        billing: Capacity of its own; without it the table's holds for it as well.
-        write_shards: Over how many partition keys a key template spreads the items, so that one that
-            is written all the time is not a hot spot; queries ask all of them, and merge in order.
-        warm_throughput: The traffic that it takes at once; see `WarmThroughput`.
-        contributor_insights: As `Table` has it, for the keys of the index.
+        partition_key: One name, or up to four. A query must have an equality on each of them.
+        sort_key: None, one name, or up to four. A query uses them from the left.
+        projection: The attributes in the index: `"all"`, `"keys"`, or the names of those besides the keys.
+        billing: Its own capacity; by default the same as the table's.
+        write_shards: The number of partition keys over which a key template spreads the items, so that a
+            busy partition is not a hot spot. Queries read all of them and merge the items in order.
+        warm_throughput: The traffic that it can handle immediately; see `WarmThroughput`.
+        contributor_insights: The same as in `Table`, for the keys of the index.
 
     Example:
         >>> GlobalIndex("by-genre", partition_key="genre", sort_key="year").sort_key
@@ -133,8 +132,7 @@ def _check_shards(index: GlobalIndex) -> None:
 class LocalIndex(Written):
     """A local secondary index: another sort key within the table's partitions.
 
-    It is made with the table and never changed, and it is the only kind of index that can be
-    read consistently.
+    It is created with the table and cannot be changed. It is the only kind of index with consistent reads.
     """
 
     name: str = field(validator=check_resource_name)

@@ -1,4 +1,4 @@
-"""Tables, their keys and indexes, and what a design says of them, as plain data.
+"""Tables, their keys and indexes, and their design notes, as plain data.
 
 Names in a `Table` and its indexes are *attribute names* (as stored). In the `indexes=` of
 `@model("name", ...)` they are *field names*; the model turns them into attribute names.
@@ -102,46 +102,43 @@ def _kinesis(
 
 @frozen(repr=False, slots=False)
 class Table(TableAsCode):
-    """A table: its name, keys, indexes, the attribute that holds the time to live, its settings.
+    """A table: its name, keys, indexes, time to live attribute and settings.
 
-    A setting that is not said is not created, compared or changed: it belongs to those who run the
-    table. Without `billing` a table is made on demand.
+    A setting that you leave out is not created, compared or changed, so it can be managed elsewhere. Without
+    `billing`, a table is created on demand.
 
     Args:
         name: The table's name, before the session's `table_prefix` and `tables`.
         partition_key: The attribute that is the partition key.
         sort_key: The attribute that is the sort key, if there is one.
-        indexes: All its global, local and vector indexes; their names are attribute names. `[]` says that it
-            has none.
+        indexes: All its global, local and vector indexes, by attribute names. `[]` for none.
         ttl: The attribute with the time to live (epoch seconds); False for none.
-        types: The types of key attributes, `"S"`, `"N"` or `"B"`; what is not named is `"S"`.
-        billing: `OnDemand()`, perhaps with maxima, or `Provisioned(read=..., write=...)`.
-        stream: What the table's stream tells of a changed item, `"keys"`, `"new"`, `"old"` or
+        types: The types of key attributes, `"S"`, `"N"` or `"B"`; the default is `"S"`.
+        billing: `OnDemand()`, with maxima if you want, or `Provisioned(read=..., write=...)`.
+        stream: The content of the table's stream for a changed item: `"keys"`, `"new"`, `"old"` or
             `"new and old"`; False for no stream.
         deletion_protection: Whether the table refuses to be deleted.
-        point_in_time_recovery: Whether the table can be restored to any second of the last 35 days,
-            or of how many.
-        table_class: `"standard"` or `"infrequent access"`, where storage costs less and requests
-            more.
-        warm_throughput: The traffic that it takes at once, at the least; see `WarmThroughput`.
-        tags: Texts by the names of tags; None for a tag that the table must not have. Tags that are not
-            named are left alone.
-        encryption: Which key the items at rest are encrypted with: `"owned"` by the service, as without
-            it, `"managed"` by AWS for the account, or the ARN or id of a customer's KMS key.
-        resource_policy: Who else may do what with the table: a policy document, as a dict or JSON; False
+        point_in_time_recovery: Whether the table can be restored to any second of the last 35 days, or of
+            the given number of days.
+        table_class: `"standard"`, or `"infrequent access"` for cheaper storage and more expensive requests.
+        warm_throughput: The traffic that it can handle immediately, at least; see `WarmThroughput`.
+        tags: Tag values by name; None for a tag that the table must not have. Other tags are left alone.
+        encryption: The key that encrypts items at rest: `"owned"` by the service (AWS's default),
+            `"managed"` by AWS for the account, or the ARN or id of your own KMS key.
+        resource_policy: The permissions of others on the table: a policy document, as a dict or JSON; False
             for none.
-        replicas: The other regions of a global table, as names or `Replica` objects, or all of it as
-            `Replicas`; `[]` for none.
-        contributor_insights: Whether CloudWatch tells the keys that are used most: `"accessed and
-            throttled"`, or those `"throttled"` only; True for either, False for neither.
-        kinesis: The Kinesis data stream that is told of changes: its ARN, or a `KinesisStream`; False
-            for none.
-        facets: The kinds of items that a design has in the table. They, the attributes and the
-            sample items are documentation: two tables that differ only in them are equal.
+        replicas: The other regions of a global table, as names or `Replica` objects, or as one `Replicas`;
+            `[]` for none.
+        contributor_insights: Whether CloudWatch reports the most used keys: `"accessed and throttled"`, or
+            only those `"throttled"`; True for either of these, False for neither.
+        kinesis: The Kinesis data stream that receives changes: its ARN, or a `KinesisStream`; False for
+            none.
+        facets: The kinds of items in the table. Facets, attributes and sample items are documentation: two
+            tables that differ only in them are equal.
         attributes: The types of attributes besides the table's key, by name: `{"plays": "N"}`.
         sample_items: Examples of all kinds, as attribute maps.
-        discriminator: The attribute that says which model an item is of, where keys do not. It may be
-            part of the key of an index.
+        discriminator: The attribute that holds the model of an item, if keys do not tell it. It may be part
+            of an index's key.
 
     Example:
         >>> app = Table("app", partition_key="pk", sort_key="sk", types={"sk": "N"})
@@ -337,24 +334,24 @@ class Table(TableAsCode):
         contributor_insights: Insights | None = None,
         kinesis: KinesisStream | str | Literal[False] | None = None,
     ) -> Table:
-        """The declaration of a table that the service describes: `session.tables.reflect` asks for it.
+        """Return the declaration of a table from its description by the service. `session.tables.reflect`
+        fetches the description too.
 
-        It has the key, its types, the indexes with keys of one or several attributes, projections and
-        capacities, and the billing; the stream, deletion protection, class, encryption, replicas and warm
-        throughput as far as the description has them. Indexes that are being deleted are left out, as is
-        the warm throughput that every new table has.
+        The declaration has the key, its types, the indexes with their keys, projections and capacities, and
+        the billing; also the stream, deletion protection, class, encryption, replicas and warm throughput,
+        if the description has them. Indexes that are being deleted are left out, and so is the warm
+        throughput that every new table has.
 
         Args:
             description: The reply of DescribeTable or CreateTable, or its `Table`.
-            name: The declared name, where the described one has a prefix.
-            ttl: What DescribeTimeToLive says, because DescribeTable does not: the attribute, or False for
-                none. None leaves it unsaid.
-            point_in_time_recovery: What DescribeContinuousBackups says; None leaves it unsaid.
-            tags: What ListTagsOfResource says; None leaves them unsaid.
-            resource_policy: What GetResourcePolicy says; None leaves it unsaid.
-            contributor_insights: What DescribeContributorInsights says of the table; None leaves it
-                unsaid.
-            kinesis: What DescribeKinesisStreamingDestination says; None leaves it unsaid.
+            name: The declared name, if the described one has a prefix.
+            ttl: The result of DescribeTimeToLive, which DescribeTable does not include: the attribute, or
+                False for none. None leaves it undeclared.
+            point_in_time_recovery: The result of DescribeContinuousBackups; None leaves it undeclared.
+            tags: The result of ListTagsOfResource; None leaves them undeclared.
+            resource_policy: The result of GetResourcePolicy; None leaves it undeclared.
+            contributor_insights: The result of DescribeContributorInsights; None leaves it undeclared.
+            kinesis: The result of DescribeKinesisStreamingDestination; None leaves it undeclared.
 
         Raises:
             ModelError: It is not a description of a table.
@@ -411,8 +408,8 @@ class Table(TableAsCode):
 
     @cached_property
     def key_attributes(self) -> tuple[str, ...]:
-        """Every attribute that is part of a key, of the table first, then of the indexes, and that
-        searches may state.
+        """All attributes in a key, those of the table first, then those of the indexes, and the attributes
+        that a search may filter by.
         """
         names = dict.fromkeys(self.key)
         for index in self.secondary_indexes:
@@ -437,13 +434,13 @@ class Table(TableAsCode):
         return self.types.get(attribute, "S")
 
     def create_arguments(self, name: str | None = None) -> dict[str, Any]:
-        """The parameters of CreateTable, which `session.tables.create` sends.
+        """Return the parameters of CreateTable, as `session.tables.create` sends them.
 
-        The time to live, point-in-time recovery, replicas, contributor insights and a Kinesis stream
-        have calls of their own.
+        The time to live, point-in-time recovery, replicas, contributor insights and a Kinesis stream are set
+        by separate calls.
 
         Args:
-            name: The real name, where it is another one: `"prod-app"`.
+            name: The real name, if it differs: `"prod-app"`.
 
         Example:
             >>> app = Table("app", partition_key="pk")

@@ -1,4 +1,4 @@
-"""Vector indexes of tables, as plain data: what CreateTable takes for one, and what there is of it.
+"""Vector indexes of tables, as plain data: the parameters of CreateTable, and the service's descriptions.
 
 Names in an index are *attribute names* where it is in a `Table`, and *field names* in the `indexes=`
 of `@model("name", ...)`.
@@ -41,23 +41,24 @@ FUNCTIONS: Final[Mapping[Distance, str]] = {
 
 @frozen(repr=False)
 class VectorIndex(Written):
-    """An index over lists of numbers, which `session.search` finds the nearest of.
+    """An index over vectors (lists of numbers), in which `session.search` finds the nearest ones.
 
-    It holds the items that have the vector and, where it has one, its partition key. Dimensions,
-    distance, keys and projection are fixed when it is made. Its table is billed on demand.
+    It holds the items that have the vector and, if the index has one, the partition key. Dimensions,
+    distance, keys and projection cannot be changed later. Its table must be billed on demand.
 
     Args:
         name: The index's name.
-        vector: The field with the vectors: a list, an array of numbers.
-        dimensions: How many numbers each vector has, 1 to 4,096. Others are refused when they are saved.
-        distance: What makes two vectors near. `"cosine"`: the angle between them, from 0 to 2, whatever
-            their lengths. `"euclidean"`: the length of their difference. `"dot"`: their dot product,
-            where more is nearer; with vectors of length 1 it ranks as `"cosine"` does.
-        partition_key: A field by whose values the index is divided: a search states one value, and
-            reads that part only. An item without a value is not in the index.
-        filters: Fields that a search may state a value of, besides.
-        projection: What the index holds: `"all"` attributes, `"keys"`, or the named ones besides
-            the keys, the filters and the vector.
+        vector: The field with the vectors: a list or an array of numbers.
+        dimensions: The number of members of each vector, 1 to 4,096. Other vectors are refused when they are
+            saved.
+        distance: The metric. `"cosine"`: 1 minus the cosine of the angle between two vectors, from 0 to 2,
+            independent of their lengths. `"euclidean"`: the length of their difference. `"dot"`: their dot
+            product, where more is nearer; for vectors of length 1 it ranks like `"cosine"`.
+        partition_key: A field whose values divide the index: a search must give one value, and reads only
+            that part. An item without a value is not in the index.
+        filters: Other fields that a search may compare with a value.
+        projection: The attributes in the index: `"all"`, `"keys"`, or the names of those besides the keys,
+            the filters and the vector.
 
     Example:
         >>> VectorIndex("by-meaning", vector="embedding", dimensions=1024, filters=["lang"])
