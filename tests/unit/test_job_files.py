@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import ipaddress
 import json
+import uuid
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import attrs
@@ -567,3 +569,62 @@ def test_encrypted_and_large_values_stay_as_they_are_stored(name: str) -> None:
     [large] = rows_of('{"id": "1", "text": "longer than ten bytes"}', "x.jsonl", (Document,))
     assert isinstance(large, Row)
     assert large.item == {"id": {"S": "1"}, "text": {"S": "longer than ten bytes"}}
+
+
+# --- Foreign spellings ------------------------------------------------------------------------------------
+
+
+def spelled(kind: Any) -> type[Any]:
+    @model("spelled")
+    class Spelled:
+        id: kind = partition_key()
+        number: float = 0.0
+        again: kind | None = None
+
+    return Spelled
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        (
+            dt.datetime,
+            [
+                "2026-01-01T00:00:00Z",
+                "2026-01-01T00:00:00.000000Z",
+                "2026-01-01T01:00:00+01:00",
+                "2026-01-01T00:00:00+00:00",
+            ],
+        ),
+        (dt.date, ["20260102", "2026-01-02"]),
+        (dt.time, ["12:30", "12:30:00", "12:30:00.000000"]),
+        (
+            uuid.UUID,
+            ["0AB3BC1C-9AFD-4B1C-8A07-4B4A3B1C9AFD", "0ab3bc1c-9afd-4b1c-8a07-4b4a3b1c9afd"],
+        ),
+        (ipaddress.IPv6Address, ["2001:DB8::1", "2001:db8:0:0:0:0:0:1", "2001:db8::1"]),
+        (PurePosixPath, ["a//b", "a/./b", "a/b"]),
+    ],
+)
+def test_keys_that_are_one_to_the_field_stay_several_items(
+    kind: Any, ids: list[str], format_: str
+) -> None:
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    cls = spelled(kind)
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS[format_], found.write, Columns(cls))
+    items = [{"id": {"S": each}, "number": {"N": "1.50"}, "again": {"S": each}} for each in ids]
+    assert writer.items(items) == [None] * len(ids)  # type: ignore[arg-type]
+    writer.end()
+
+    rows = rows_of(found.getvalue(), f"x.{format_}", (cls,))
+
+    assert [row.item["id"]["S"] for row in rows] == ids  # type: ignore[union-attr,index]
+    if format_ == "parquet":
+        from pyarrow import parquet
+
+        table = parquet.read_table(io.BytesIO(found.getvalue()))
+        assert None not in table["id"].to_pylist()  # what other programs read is typed all the same
+        assert table[REST].null_count == 1

@@ -1,7 +1,9 @@
 """Items of one model as parquet: a column a field, with the Arrow type that frames give it, and the rest.
 
-What the type of a column does not hold exactly, an int of thirty digits, stands in `dynattrs.rest`. So all
-files of a model have one schema, and an item is the same object when it is read back.
+What the type of a column does not hold, an int of thirty digits, stands in `dynattrs.rest`. So does what it
+holds in another spelling than the item's, `2026-01-01T00:00:00Z` as an instant; the column has that one as
+well. So all files of a model have one schema, and an item is the same object under the same key when it is
+read back.
 
 https://parquet.apache.org/docs/file-format/
 """
@@ -9,6 +11,7 @@ https://parquet.apache.org/docs/file-format/
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -29,6 +32,7 @@ from dynattrs.jobs.files.dynamodb_json import BadRow, Row, shown
 from dynattrs.jobs.files.errors import BadLine
 from dynattrs.jobs.files.values import Values
 from dynattrs.mapper.codec import Refused
+from dynattrs.mapper.equality import as_written, comparable
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 #: So many rows are made at once when a file is read.
@@ -132,8 +136,12 @@ class RowGroups:
                 try:
                     obj = load(value)
                     made = obj if arrow.of is None or obj is None else arrow.of(obj)
-                    if made is None or not self._comes_back(column, arrow, made, value):
-                        made = None
+                    if made is not None and not _is_exact(column, made, value):
+                        read = self._again(column, arrow, made)
+                        if not alike(read, value, column.codec):
+                            made = None
+                        elif comparable(as_written(read, column.codec)) != comparable(value):
+                            rests[place][column.attribute] = value  # a foreign spelling
                 except Exception:  # it stands in the rest as it is stored
                     made = None
                 if made is None:
@@ -153,14 +161,10 @@ class RowGroups:
                 given[place], rests[place][column.attribute] = None, value
         return arrow.finished(pa.array(given, type=arrow.type))
 
-    def _comes_back(
-        self, column: Column, arrow: ArrowColumn, made: Any, value: AttributeValue
-    ) -> bool:
-        """Whether a value is read as what it is."""
-        if column.tag is not None and not column.codec.packed and type(made) in _SURE:
-            return True
+    def _again(self, column: Column, arrow: ArrowColumn, made: Any) -> AttributeValue:
+        """What a value is when it is read back."""
         [read] = arrow.finished(pa.array([made], type=arrow.type)).to_pylist()
-        return alike(self._read(read, column.codec), value, column.codec)
+        return self._read(read, column.codec)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -172,8 +176,17 @@ class RowGroups:
         self._writer.close()
 
 
-#: Scalars that Arrow holds exactly or refuses.
-_SURE: Final = frozenset({str, int, float, bool, bytes})
+def _is_exact(column: Column, made: Any, value: AttributeValue) -> bool:
+    """Whether a scalar, which Arrow holds exactly or refuses, says all of a stored value."""
+    if column.tag is None or column.codec.packed:
+        return False
+    kind = type(made)
+    if kind is str:
+        return value.get("S") == made
+    if kind is int or kind is float:
+        text = value.get("N")
+        return text is not None and Decimal(text) == Decimal(str(made))
+    return kind is bool or kind is bytes
 
 
 # --- Reading ------------------------------------------------------------------------------------
