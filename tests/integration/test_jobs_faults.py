@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -195,3 +196,81 @@ def test_records_in_a_folder_are_plain_files(things, options, job_spec, tmp_path
     record = json.loads((tmp_path / "job" / "job.json").read_text())
     assert record["body"]["verb"] == "count"
     assert jobs.list(jobs.in_folder(tmp_path / "nothing")) == []
+
+
+@attrs.frozen
+class Overtaken:
+    """A place where another process begins the job just before this one does."""
+
+    place: jobs.Checkpoints
+    other: Callable[[], object]
+
+    def store(self, job, session):
+        store = self.place.store(job, session)
+        return OvertakenStore(store, self.other)
+
+    def jobs(self, session):
+        return self.place.jobs(session)
+
+
+class OvertakenStore:
+    def __init__(self, store, other):
+        self._store, self._other = store, other
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def write(self, record):
+        if (record.key, record.revision) == ("job", 1):
+            self._other()
+        return self._store.write(record)
+
+
+def test_two_that_begin_a_job_at_once_have_to_say_the_same(things, options):
+    """The slower one is told that its work is another's, and not that it is done."""
+    place = options["checkpoints"]
+
+    def other():
+        jobs.Job("job", **options).apply(job_models.doubled, executor="threads")
+
+    late = jobs.Job("job", **options | {"checkpoints": Overtaken(place, other)})
+    for wrong in (
+        lambda: late.apply(job_models.doubled, tries=3, executor="threads"),
+        lambda: late.count(executor="threads"),
+    ):
+        with pytest.raises(jobs.OtherJob, match=r"with tries=10, and not with tries=3|does apply"):
+            wrong()
+        assert jobs.Job("job", **options).forget()
+
+    done = late.apply(job_models.doubled, executor="threads")  # the same may begin twice
+
+    assert done.counts == {"unchanged": 60}
+    assert counts(things) == DOUBLED
+
+
+def test_records_of_a_folder_are_written_while_others_are_removed(tmp_path):
+    """Each thread comes and goes as the parents of a job do."""
+    place, errors = jobs.in_folder(tmp_path), []
+    assert place.store("job", jobs.SessionSpec()).write(Record("job", 1, {}))
+
+    def come_and_go(name):
+        store = place.store("job", jobs.SessionSpec())
+        try:
+            for turn in range(60):
+                assert store.write(Record(f"run/1/parent/{name}", 1, {}))
+                store.add(Record(f"run/1/step/{name}/{turn}", 1, {}))
+                store.delete([f"run/1/parent/{name}", f"run/1/step/{name}/{turn}"])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(f"p{n}",)) for n in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert not errors
+    store = place.store("job", jobs.SessionSpec())
+    assert [each.key for each in store.read_all()] == ["job"]
+    store.delete(["job"])
+    assert not [*tmp_path.iterdir()]

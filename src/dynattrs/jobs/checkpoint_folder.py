@@ -175,7 +175,9 @@ class FolderStore:
         _flush_folder(file.parent)
 
     def _prune(self) -> None:
-        """Remove what is left of a job without records."""
+        """Remove what is left of a job without records. While it has some, others write beside."""
+        if next(self._keys(""), None) is not None:
+            return
         for root, _, names in os.walk(self._folder, topdown=False):
             folder = Path(root)
             if folder == self._folder and any(

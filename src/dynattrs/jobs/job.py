@@ -12,9 +12,10 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dynattrs.errors import ModelError
+from dynattrs.jobs.begun import check_models, check_same, check_tables
 from dynattrs.jobs.checkpoint_table import in_table
 from dynattrs.jobs.checkpoints import Checkpoints
-from dynattrs.jobs.errors import JobFailed, NoSuchJob, OtherJob
+from dynattrs.jobs.errors import JobFailed, NoSuchJob
 from dynattrs.jobs.executors import AnyExecutor, RealTime, check_guarded, workers_of
 from dynattrs.jobs.ledger import Ledger, Segment
 from dynattrs.jobs.progress import JobProgress, progress_of
@@ -26,7 +27,6 @@ from dynattrs.jobs.verbs import WRITING, work_of
 from dynattrs.jobs.which_items import models_of, names_of
 from dynattrs.jobs.work import Failure, FileEntry, JobRecord, Models, Work
 from dynattrs.operations.leases import owner_name, seconds_of
-from dynattrs.quoting import shortened
 
 if TYPE_CHECKING:
     from dynattrs.jobs.conditional_writes import Overwrite
@@ -364,10 +364,10 @@ class Job:
             JobFailed: Segments could not be worked through.
         """
         record = self._record()
-        self._check_models(record)
+        check_models(record, self._names)
         if self._spec == SessionSpec():
             self._spec = SessionSpec.described(record.session)
-        self._check_tables(record)
+        check_tables(record, self._spec)
         models = models_of(record.models, "Job")
         work = work_of(record.verb, record.description, models)
         return self._run(work, record, executor)
@@ -430,17 +430,9 @@ class Job:
 
     def _do(self, work: Work, executor: AnyExecutor | None) -> JobProgress:
         """Begin a job with this work, or go on with it."""
-        description = json.loads(json.dumps(work.describe()))
         found = self._ledger().job()
         if found is not None:
-            self._check_models(found)
-            self._check_tables(found)
-            if found.verb != work.verb:
-                raise OtherJob(self.name, f"does {found.verb}, and was asked to {work.verb}")
-            if found.description != description:
-                raise OtherJob(
-                    self.name, _difference(work.verb, dict(found.description), description)
-                )
+            check_same(found, self._names, self._spec, work)
         return self._run(work, found, executor)
 
     def _run(
@@ -468,6 +460,12 @@ class Job:
                 )
                 workers.check(self._plan(new))
                 record = ledger.begin(new)
+                if (
+                    record.run != new.run
+                ):  # another process was faster, perhaps with other arguments
+                    check_same(record, self._names, self._spec, work)
+                    if record.state == "finished":
+                        return self.progress()
             plan = self._plan(record)
             workers.check(plan)
             record = ledger.mark(record, "running", None)
@@ -515,19 +513,6 @@ class Job:
             raise NoSuchJob(self.name, str(self._checkpoints))
         return found
 
-    def _check_models(self, record: JobRecord) -> None:
-        if self._names and tuple(record.models) != self._names:
-            begun, given = ", ".join(record.models), ", ".join(self._names)
-            raise OtherJob(self.name, f"was begun for {begun}, and not for {given}")
-
-    def _check_tables(self, record: JobRecord) -> None:
-        """Refuse a session that gives tables other real names than the job's have."""
-        begun = SessionSpec.described(record.session)
-        for name in ("table_prefix", "tables"):
-            one, other = (getattr(each, name) for each in (begun, self._spec))
-            if (one or None) != (other or None):
-                raise OtherJob(self.name, f"was begun with {name}={one!r}, and not with {other!r}")
-
 
 # --- Arguments ----------------------------------------------------------------------------------
 
@@ -562,19 +547,6 @@ def _units(name: str, value: object) -> float | None:
     raise ModelError(
         "Job", f"{name}={value!r}: a positive number of capacity units a second is expected"
     )
-
-
-def _difference(verb: str, begun: dict[str, Any], given: dict[str, Any]) -> str:
-    names = [name for name in (*begun, *given) if begun.get(name) != given.get(name)]
-    name = names[0]
-    old, new = (_shown(each.get(name)) for each in (begun, given))
-    return f"was begun as {verb} with {name}={old}, and not with {name}={new}"
-
-
-def _shown(argument: Any) -> str:
-    if isinstance(argument, dict) and "text" in argument:  # a condition
-        return str(argument["text"])
-    return shortened(json.dumps(argument, ensure_ascii=False))
 
 
 def _errors(segments: Sequence[Segment]) -> dict[int, str]:
