@@ -12,8 +12,8 @@ from dynattrs.quoting import shortened
 
 @attrs.define(eq=False, slots=False, repr=False)
 class CheckpointsFailed(DynattrsError):
-    """A job's records cannot be read or written: the folder is gone, the disk is full, a newer version of the
-    library has written them.
+    """A job's records cannot be read or written: the folder does not exist, the disk is full, or a newer
+    version of dynattrs has written them.
 
     Attributes:
         place: The table or the folder.
@@ -29,7 +29,7 @@ class CheckpointsFailed(DynattrsError):
 
 @attrs.define(eq=False, slots=False, repr=False)
 class NoSuchJob(DynattrsError, KeyError):
-    """There is no job of that name where its checkpoints should be.
+    """No job of that name is among the checkpoints.
 
     Attributes:
         job: The name.
@@ -48,7 +48,7 @@ class NoSuchJob(DynattrsError, KeyError):
 
 @attrs.define(eq=False, slots=False, repr=False)
 class OtherJob(DynattrsError, ValueError):
-    """A job of that name was begun, and does something else.
+    """A job of that name exists and does something else.
 
     Attributes:
         job: The name.
@@ -67,13 +67,13 @@ class OtherJob(DynattrsError, ValueError):
 
 @attrs.define(eq=False, slots=False, repr=False)
 class JobFailed(DynattrsError):
-    """Some segments of a job could not be worked through; all others are. What they have done until then is
-    checkpointed: when the cause is mended, `job.resume()` goes on there.
+    """Some segments of a job failed; all others are done. Their progress is stored: remove the cause, then
+    `job.resume()` continues from there.
 
     Attributes:
         job: The job's name.
         segments: How many segments it has.
-        errors: What each of those that failed has failed with, by its number.
+        errors: The error of each failed segment, by segment number.
     """
 
     job: str
@@ -91,11 +91,11 @@ class JobFailed(DynattrsError):
 
 
 class FunctionFailed(DynattrsError):
-    """The function of `Job.apply` has raised an error, or made what cannot be stored."""
+    """The function of `Job.apply` raised an error, or returned something that cannot be stored."""
 
 
 class WorkersDied(DynattrsError):
-    """The worker processes of a job end before any of them has done anything."""
+    """The worker processes of a job died before any of them did any work."""
 
 
 class JobForgotten(DynattrsError):

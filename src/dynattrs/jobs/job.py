@@ -1,4 +1,4 @@
-"""`Job`: work on all items of some models or tables, which can be stopped at any instant and resumed."""
+"""`Job`: work on all items of some models or tables. You can stop it at any time and resume it."""
 
 from __future__ import annotations
 
@@ -44,36 +44,36 @@ _MOST_SEGMENTS: Final = 1_000_000
 
 
 class Job:
-    """Work on all items of some models or tables, by processes of this machine or an executor of any kind.
+    """Work on all items of some models or tables, with processes on this machine or any other executor.
 
         Job("backfill", models=[Person], read_units=500, write_units=200).apply(backfill)
 
-    Each of its verbs begins the job, and returns when all of it is done. A job that was stopped, killed or
-    has failed goes on where it was: with `resume()`, or when the same verb is called again with the same
-    arguments, in whatever process. Several processes may do so at once, and share the work and the rates.
+    Methods such as `apply` begin the job, and return when all of it is done. To continue a job that was
+    stopped, killed or failed, call `resume()`, or the same method with the same arguments, in any process.
+    Several processes may do so at once; they share the work and the rates.
 
     Args:
-        name: What it is called where its checkpoints are.
+        name: The name of the job among its checkpoints.
         models: The models whose items it is for, with those of their subclasses and the guards of their
             unique values; a `Table` stands for all that is in it. Models, tables and functions have to
             be importable: at the top of a module. Without them the job can be resumed, and looked at.
         session: How each process makes its session.
-        checkpoints: Where it writes down how far it is: `in_table(...)` or `in_folder(...)`.
-        segments: In how many parts each table is read; eight for each worker by default, and at least 16.
-            It is written down when the job begins.
-        read_units: How many read units a second it may consume, all of its workers together; None for any.
-        write_units: How many write units a second. Checkpoints come on top of both: a unit or two for each
-            ten seconds of each worker.
+        checkpoints: Where to store its progress: `in_table(...)` or `in_folder(...)`.
+        segments: The number of parts in which each table is read; by default eight for each worker, and at
+            least 16. It is fixed when the job begins.
+        read_units: The most read units a second, over all of its workers; None for no limit.
+        write_units: The most write units a second. Checkpoints are not included in either: they cost a unit
+            or two every ten seconds for each worker.
         workers: How many slices are under way at once; as many as the machine has cores, or the executor has
             workers, by default.
-        lease: How long other processes of the job wait until one that has said nothing is taken for dead,
-            and its segments are gone on with.
-        timeout: How long a slice may go on, which is to take ten seconds, until it is taken for lost and done
-            again. A function of yours that takes long for each item may need more.
+        lease: How long a process of the job may be silent before the others treat it as dead and take over
+            its segments.
+        timeout: How long a slice, which should take ten seconds, may run before it is treated as lost and
+            repeated. If your function is slow for each item, give more time.
         on_progress: Called with the `JobProgress` now and then while a verb works, from its thread.
 
     Raises:
-        ModelError: An argument is none that can be.
+        ModelError: An argument is invalid.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Job:
     # --- Verbs ----------------------------------------------------------------------------------
 
     def count(self, *, where: object = None, executor: AnyExecutor | None = None) -> JobProgress:
-        """Count the items of each model: `counts` of the result has them by its name.
+        """Count the items of each model. `counts` of the result has the numbers by model name.
 
         Args:
             where: A condition on fields of the models; None counts all.
@@ -125,11 +125,11 @@ class Job:
                 such as `client.get_executor()` of Dask; or the address of a scheduler of Dask's.
 
         Raises:
-            OtherJob: A job of that name was begun, and does something else.
-            JobFailed: Segments could not be worked through.
+            OtherJob: A job of that name exists and does something else.
+            JobFailed: Some segments failed.
             CheckpointsFailed: Nothing can be written down where the checkpoints are.
             ModelError: Something cannot be imported by other processes.
-            DynattrsError: As the service refused something.
+            DynattrsError: The service refused a request.
         """
         from dynattrs.jobs.counting import Counting
 
@@ -206,7 +206,7 @@ class Job:
         s3: S3Options | None = None,
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Write the items into files of a folder, and a manifest that names them at the end.
+        """Write the items to files in a folder, and at the end a manifest that names the files.
 
         `"jsonl"` and `"json"` hold items exactly as they are stored, guards of unique values included;
         `"csv"` and `"parquet"` hold those of one model a file, by its fields. No file is written over.
@@ -245,10 +245,11 @@ class Job:
         s3: S3Options | None = None,
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Write what files hold into the table, which is there already.
+        """Write the items of files into an existing table.
 
-        Reads what `export` writes, the service's exports in DynamoDB JSON, full and incremental, and files of
-        other programs. A line that does not fit ends nothing: `failures()` has it, with its file and number.
+        It reads the files of `export`, the service's full and incremental exports in DynamoDB JSON, and
+        files of other programs. An invalid line does not stop the job: `failures()` lists it, with its file
+        and number.
 
         Args:
             what: A file, a pattern such as `"people/*.jsonl.gz"`, a folder, a manifest, or a sequence of
@@ -276,9 +277,8 @@ class Job:
         return self._do(work, executor)
 
     def migrate(self, *, where: object = None, executor: AnyExecutor | None = None) -> JobProgress:
-        """Bring all items of the models to what the models would write today: upgrades, renamed attributes,
-        unique fields, index keys, kinds; as `Session.migrate` does. Items that cannot be brought up to date
-        are `failures()`.
+        """Migrate all items to the current schema of their models, like `Session.migrate`: upgrades, renamed
+        attributes, unique fields, index keys, kinds. `failures()` lists the items that cannot be migrated.
 
         Args:
             where: A condition that only items of the model fulfil, as they are stored, where nothing tells
@@ -302,18 +302,18 @@ class Job:
         on_error: Literal["raise", "skip"] = "raise",
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Change items by a function, which gets each as an object, and gives the changed object, None where
-        there is nothing to do, or `jobs.Delete`.
+        """Change items with a function. It is called with each item as an object, and returns the changed
+        object, None to leave the item alone, or `jobs.Delete`.
 
-        What it has changed is written by one UpdateItem under the condition that the version, or else every
-        changed attribute, is as it was read, and that *where* is true; so no update of another writer is
-        lost. Where one was faster, the item is read again, and the function called again.
+        Each change is one UpdateItem, on the condition that the version (or without one, every changed
+        attribute) is still as it was read, and that *where* is true. So no update by another writer is lost:
+        if the item has changed, it is read again and the function is called again.
 
         Args:
-            function: Importable, and idempotent: of what it has made it makes the same again. It may be
-                called twice with an item, in whatever process.
+            function: An importable, idempotent function: applied to its own result, it changes nothing. It
+                may be called twice with an item, in any process.
             where: A condition on fields of the models: which items it gets. The service evaluates it.
-            tries: How often an item is tried that others change all the time, until it is a failure.
+            tries: How often to try an item that other writers keep changing, before it counts as a failure.
             on_error: What becomes of an item for which the function raises, or makes what cannot be stored:
                 `"raise"`: its segment fails there, and the job at the end, so that `resume()` goes on with
                 a better function; `"skip"`: it is one of `failures()`.
@@ -335,12 +335,12 @@ class Job:
         everything: bool = False,
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Delete items with the guards of their unique values. With a condition each is deleted only if the
-        condition is still true then.
+        """Delete items together with the guards of their unique values. With *where*, each item is deleted
+        only if the condition is still true.
 
         Args:
             where: A condition on fields of the models: which items.
-            everything: Whether all are meant. One of the two must be said.
+            everything: Whether to delete all items. Give either *where* or *everything*.
             executor: As `count`'s.
 
         Raises:
@@ -354,14 +354,14 @@ class Job:
     # --- Its life -------------------------------------------------------------------------------
 
     def resume(self, *, executor: AnyExecutor | None = None) -> JobProgress:
-        """Go on with the job as it was begun, and return when it is done. Segments that have failed are tried
-        again. Rates, workers and the executor are those of this call. Sessions are made as they were when the
-        job was begun, where it was given no `session=`.
+        """Continue the job as it was begun, and return when it is done. Failed segments are tried again.
+        Rates, workers and the executor are those of this object and call. Without `session=`, sessions are
+        made as they were when the job began.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
             OtherJob: It was begun for other models, or with other names of tables.
-            JobFailed: Segments could not be worked through.
+            JobFailed: Some segments failed.
         """
         record = self._record()
         check_models(record, self._names)
@@ -373,50 +373,50 @@ class Job:
         return self._run(work, record, executor)
 
     def progress(self) -> JobProgress:
-        """How far it is, also while other processes work on it.
+        """Return the job's progress, also while other processes work on it.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
         """
         record, ledger = self._record(), self._ledger()
         return progress_of(record, ledger.segments(record), len(ledger.parents(record.run)))
 
     def status(self) -> JobRecord:
-        """What was written down when it began: its verb, arguments and models.
+        """Return the record from the job's beginning: its verb, arguments and models.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
         """
         return self._record()
 
     def failures(self) -> Iterator[Failure]:
-        """The items, lines or records that could not be worked on, by segment and step. Of one step no more
-        than 2,000 are kept; `progress().failures` counts all.
+        """Return the items, lines or records that failed, by segment and step. At most 2,000 of a step are
+        kept; `progress().failures` counts all.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
         """
         return self._ledger().failures(self._record())
 
     def files(self) -> Iterator[FileEntry]:
-        """The files that it has written and that count, by segment and step.
+        """Return the valid files that the job has written, by segment and step.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
         """
         return self._ledger().files(self._record())
 
     def errors(self) -> dict[int, str]:
-        """What segments have failed with, by their numbers.
+        """Return the errors of failed segments, by segment number.
 
         Raises:
-            NoSuchJob: It was not begun.
+            NoSuchJob: The job was never begun.
         """
         return _errors(self._ledger().segments(self._record()))
 
     def forget(self) -> int:
-        """Remove its records, so that another job may have its name; how many there were. Processes that work
-        on it stop. What it has written to tables and folders stays.
+        """Remove the job's records, so that its name is free, and return how many there were. Processes that
+        work on it stop. Items and files it has written stay.
         """
         return self._ledger().forget()
 

@@ -1,4 +1,4 @@
-"""`Consumer`: changes of tables for a handler, shared by any number of machines."""
+"""`Consumer`: passes the changes of tables to a handler, on any number of machines."""
 
 from __future__ import annotations
 
@@ -43,51 +43,51 @@ _LONGEST_NAME: Final = 200
 
 
 class Consumer(Generic[T]):
-    """Reads the changes of tables, and calls a handler with each, together with other consumers of its name
-    in other processes and on other machines.
+    """Reads the changes of tables and calls a handler with each. It shares the work with other consumers of
+    the same name, in other processes and on other machines.
 
-    Each shard of a stream is read by one consumer at a time, which has its lease: an item of a table that is
-    made on first use. Leases are shared evenly as consumers come and go. The changes of one item come in
-    order; each comes at least once, and may come again after a consumer was killed, was stalled, or lost its
-    connection: the handler should do the same when it is called twice.
+    Each shard of a stream is read by one consumer at a time, which holds the shard's lease: an item in a
+    table that is created on first use. Leases are shared evenly as consumers come and go. The changes of one
+    item come in order. Each comes at least once, and may come again after a consumer was killed, stalled or
+    disconnected, so the handler should be idempotent.
 
         Consumer(session, app, name="search", handler=index).run()
 
     Args:
         session: With an `AsyncSession` the handler may be `async def`, and `run` is awaited.
-        app: The model whose changes are wanted, a `Table` for all of its models, or a sequence of either.
-        name: What the consumers share: those of one name divide the shards among them, those of another
-            name get everything as well. AWS advises at most two readers of a shard, Lambda's included.
+        app: The model to follow, a `Table` for all of its models, or a sequence of either.
+        name: The name of a group of consumers. Consumers with the same name divide the shards among them;
+            each name receives all changes. AWS advises at most two readers of a shard, including Lambda.
         handler: Called with an `Inserted`, `Modified` or `Removed`. Several threads call it at once, each
-            with changes of another shard; under asyncio one thread does, and what is not `async def` keeps
-            the event loop waiting.
+            with changes of its own shard. Under asyncio, one thread calls it, and a handler that is not
+            `async def` blocks the event loop.
         leases: The name of the table with the leases, before the session's `table_prefix` and `tables`.
-        start: Where the first consumer of the name begins: `"latest"`, with what changes from now on;
-            `"horizon"`, with all that the streams still have, which is 24 hours; or an aware `datetime`. It
-            is written down; afterwards consumers go on where they were, and *start* says nothing any more.
-        tries: How often the handler is called with a change that it fails with, with growing pauses.
-            Meanwhile nothing behind it in its shard is handled.
-        on_error: What becomes of a change that has failed so often, or cannot be read: `"stop"`, `run`
-            raises `ConsumerStopped`; `"skip"`, with an error in the log; `FailedChanges()`, it is put into
-            a table; or a function that gets a `Failure`, and stops the consumer by raising.
-        on_gap: What is done where records were removed, after 24 hours, before they were read, or the
-            stream was switched off and on: `"stop"`, `run` raises `StreamGap`; `"go on"` behind the gap,
-            with an error in the log; or a function that gets the `StreamGap`, and stops by raising.
-        others: What becomes of items of other models of the table: `"skip"`, or `"error"`.
-        workers: How many shards may be read at the same time, in threads or tasks.
-        checkpoint_every: After how many handled records a shard's position is written down.
-        checkpoint_after: After how long at the latest, if anything was handled. A short time costs a write
-            unit each, a long one means that more is handled twice.
+        start: Where the first consumer of the name begins: `"latest"`, with changes from now on;
+            `"horizon"`, with everything still in the streams, up to 24 hours old; or an aware `datetime`. It
+            is recorded once; later consumers continue at the last checkpoint and ignore *start*.
+        tries: How often the handler is called with a change that fails, with growing pauses. Until then, no
+            later change of its shard is handled.
+        on_error: What to do with a change that failed *tries* times, or cannot be read. `"stop"`: `run`
+            raises `ConsumerStopped`; `"skip"`: log an error and continue; `FailedChanges()`: store it in a
+            table; or a function that is called with a `Failure`, and stops the consumer if it raises.
+        on_gap: What to do if records expired, after 24 hours, before they were read, or the stream was
+            switched off and on. `"stop"`: `run` raises `StreamGap`; `"go on"`: log an error and continue
+            after the gap; or a function that is called with the `StreamGap`, and stops the consumer if it
+            raises.
+        others: What to do with items of other models of the table: `"skip"` or `"error"`.
+        workers: The most shards to read at the same time, in threads or tasks.
+        checkpoint_every: The number of handled records after which a shard's position is stored.
+        checkpoint_after: The most time until a shard's position is stored, if any record was handled. Each
+            checkpoint costs a write unit; with fewer checkpoints, more records may be handled twice.
         poll: How long to wait before a shard without new records is read again.
-        lease: How long a lease holds after it was renewed. A consumer that is killed is replaced after
-            that time. One that stops in order is replaced within a fifth of it.
+        lease: How long a lease is valid after each renewal. A killed consumer is replaced after that time, a
+            consumer that stops normally within a fifth of it.
         on_event: A plain function, called with a `ConsumerEvent`, for metrics: see
             `dynattrs.streams.consumer_events`.
-        tracer_provider: Where spans of handled pages go, if the program traces with OpenTelemetry; without
-            it the program's own provider.
+        tracer_provider: The OpenTelemetry provider for spans of handled pages; by default the program's own.
 
     Raises:
-        ModelError: An option is none that can be.
+        ModelError: An option is invalid.
         QueryError: No model is given.
     """
 
@@ -215,22 +215,22 @@ class Consumer(Generic[T]):
         self: Consumer[AsyncSession], *, signals: bool | None = None
     ) -> Coroutine[Any, Any, None]: ...
     def run(self, *, signals: bool | None = None) -> Any:
-        """Read and handle changes until `stop` is called. With an `AsyncSession` it is awaited.
+        """Read and handle changes until `stop` is called. With an `AsyncSession`, await it.
 
-        When it is told to stop it finishes the changes that are being handled, writes down how far it is, and
-        frees its leases. So does an interruption (Ctrl-C), which is raised afterwards; a second one is
-        raised at once. Under asyncio a cancellation also cancels the handlers that are awaited.
+        To stop, it finishes the changes that are being handled, stores its positions, and frees its leases.
+        An interruption (Ctrl-C) does the same and is raised afterwards; a second one is raised at once.
+        Under asyncio, a cancellation also cancels the running handlers.
 
         Args:
-            signals: Whether SIGTERM stops it, as `stop` does. By itself it does where `run` is called in the
-                main thread, and the program has no handler of its own.
+            signals: Whether SIGTERM stops it, like `stop`. By default it does if `run` is called in the main
+                thread and the program has no handler of its own.
 
         Raises:
             ConsumerStopped: A change could not be handled.
-            StreamGap: Records are lost.
-            NoStream: A table has no stream, or none any more, and all of it was read.
-            ModelError: It has run before; or signals are asked for in another thread.
-            DynattrsError: As the service refused something that does not pass.
+            StreamGap: Records were lost.
+            NoStream: A table has no stream, or its stream was switched off and has been read to its end.
+            ModelError: It has run before; or *signals* is True outside the main thread.
+            DynattrsError: The service refused a request permanently.
         """
         if self._begun:
             raise ModelError("Consumer", "a consumer runs once; make another one")
@@ -251,17 +251,18 @@ class Consumer(Generic[T]):
             await session._drive(self._flow())
 
     def stop(self) -> None:
-        """Tell it to stop, from any thread, or from its handler. It does not wait for that; `run` returns
-        then. Before `run` it has the effect that nothing is read.
+        """Ask the consumer to stop, from any thread or from its handler. It returns at once, and `run`
+        returns later. If you call it before `run`, nothing is read.
         """
         self._shards.leave_all()
 
     def lag(self) -> timedelta:
-        """How far this consumer is behind: now less the last handled change's `at`, of the shard where that
-        is most; while none of a shard was handled, now less the `at` of the first that waits. Nothing for a
-        shard that had nothing more to read the last time. Times of changes are whole seconds.
+        """How far this consumer is behind: the time since the last handled change happened (its `at`), in
+        the shard with the largest lag. If no change of a shard was handled yet, the time since its first
+        waiting change. It is zero for a shard that had no more records at the last read. Times of changes
+        are whole seconds.
 
-        What all consumers of the name are behind, the greatest of theirs says: each has other shards.
+        Each consumer has its own shards, so the lag of the whole group is the largest lag of its consumers.
         """
         environment = self._session._core.environment
         return max((lag_of(each, environment) for each in self._shards), default=timedelta())

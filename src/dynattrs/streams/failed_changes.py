@@ -77,13 +77,13 @@ class FailedChange:
 
 @attrs.frozen
 class FailedChanges:
-    """Says that a consumer puts what it cannot handle into a table: `on_error=FailedChanges()`.
+    """Tells a consumer to store the changes that it cannot handle in a table: `on_error=FailedChanges()`.
 
-    The table is made when it is first needed; its items are `FailedChange`.
+    The table is created when it is first needed; its items are `FailedChange`.
 
     Args:
         table: The table's name, before the session's `table_prefix` and `tables`.
-        keep: After how long an item is removed; None for never.
+        keep: How long to keep an item; None for always.
     """
 
     table: str = FAILED_CHANGES.name

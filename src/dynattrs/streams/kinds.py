@@ -70,39 +70,39 @@ class Change(_OfRecord, Generic[M_co]):
 
     @property
     def at(self) -> datetime:
-        """When the item changed, in UTC. DynamoDB Streams says whole seconds."""
+        """When the item changed, in UTC. DynamoDB Streams reports whole seconds."""
         at = self._record.at
         assert at is not None, "a record without its time is unreadable"
         return at
 
     @property
     def model(self) -> type[M_co]:
-        """The class of the item: the new one's, or the old one's where there is no new one."""
+        """The class of the item: of the new image, or of the old one if there is no new image."""
         return cast("type[M_co]", self._info.cls)
 
     @property
     def key(self) -> dict[str, Any]:
-        """The fields of the item's primary key, as `session.get(change.model, change.key)` takes them.
+        """The fields of the item's primary key, for `session.get(change.model, change.key)`.
 
         Raises:
-            MappingError: The key is none of the model's.
+            MappingError: The key is not a key of the model.
         """
         return Keys(self._info).read(self._record.key)
 
     def changed(self, path: object) -> bool:
-        """Whether the value at a path differs between the two images: `change.changed(Order.status)`.
+        """Return whether the value at a path differs between the two images: `change.changed(Order.status)`.
 
-        Values are compared as the model stores them, so another spelling of an equal value is no
-        change, nor is a default that is absent from one of the images. Where there was no item, there
-        was no value: an inserted item has changed wherever it has something other than None.
+        Values are compared in the form that the model stores. So a different spelling of an equal value is
+        not a change, and neither is a default that is absent from one of the images. An inserted item has
+        changed at every path with a value other than None.
 
         Args:
             path: A field of the model, or a path into one: `Order.lines[0].price`.
 
         Raises:
             NoImage: The stream carries only one of the images, or none.
-            TypeError: It is not a path.
-            ValueError: It is a path of a model that neither image is of.
+            TypeError: The argument is not a path.
+            ValueError: The path belongs to a model that neither image is of.
         """
         if not is_path(path):
             raise TypeError(
@@ -189,7 +189,7 @@ class _WithNew(Change[M_co]):
 
 
 class Inserted(_WithNew[M_co]):
-    """An item that there was none of before."""
+    """An item was created."""
 
     __slots__ = ()
     __match_args__ = ("new",)
@@ -201,29 +201,29 @@ class Inserted(_WithNew[M_co]):
 
 
 class Modified(_WithOld[M_co], _WithNew[M_co]):
-    """An item that is another now."""
+    """An item was changed."""
 
     __slots__ = ()
     __match_args__ = ("old", "new")
 
 
 class Removed(_WithOld[M_co]):
-    """An item that is gone."""
+    """An item was deleted."""
 
     __slots__ = ()
     __match_args__ = ("old",)
 
     @property
     def new(self) -> None:
-        """None: the item is gone."""
+        """None: the item was deleted."""
         return
 
 
 class Unreadable(_OfRecord):
-    """A record that cannot be read: of an item that no model fits, or no record at all.
+    """A record that cannot be read: its item fits no model, or it is not a valid record.
 
     Attributes:
-        cause: What is wrong with it: mostly a `MappingError`, with the path and the item's key.
+        cause: The error: usually a `MappingError`, with the path and the item's key.
     """
 
     __slots__ = ("cause",)

@@ -79,25 +79,25 @@ def handle(
     others: Others = "skip",
     tracer_provider: TracerProvider | None = None,
 ) -> Answer:
-    """Call a function with each change of an event, in order, and answer as Lambda expects it.
+    """Call a function with each change of an event, in order, and return the response that Lambda expects.
 
-    It stops at the first record that fails and answers with that one: Lambda delivers it again with
-    everything behind it, so nothing behind it may have been done. The function mapping needs
-    `FunctionResponseTypes: [ReportBatchItemFailures]`; without that Lambda takes any answer for success:
-    say `report=False`.
+    It stops at the first record that fails and reports it: Lambda then delivers it again, with all records
+    after it. The function mapping needs `FunctionResponseTypes: [ReportBatchItemFailures]`. Without that,
+    Lambda treats any response as success; use `report=False`.
 
-    A change may come more than once: what the function does should be the same when it is done twice.
+    A change may come more than once, so the function should be idempotent.
 
     Args:
-        event: What Lambda calls the function with: DynamoDB Streams, Kinesis, or a list of EventBridge Pipes.
-        app: The model whose changes are wanted, a `Table` for all of its models, or a sequence of either.
-        function: Called with an `Inserted`, `Modified` or `Removed`. What an `async def` returns is awaited
-            in an event loop that the thread keeps for all events, so an `AsyncSession` at the top of the
-            module keeps its connections.
-        on_error: What becomes of a record that cannot be read: `"fail"`, as if the function had raised;
-            `"skip"`, with a warning in the log; or a function that gets the `Unreadable`, async or not,
-            and fails by raising.
-        report: False: what fails is raised, so that Lambda delivers the whole batch again.
+        event: The event of the Lambda function, from DynamoDB Streams or Kinesis, or a list from EventBridge
+            Pipes.
+        app: The model to follow, a `Table` for all of its models, or a sequence of either.
+        function: Called with an `Inserted`, `Modified` or `Removed`. An `async def` function runs in an
+            event loop that the thread keeps for all events, so an `AsyncSession` at the top of the module
+            keeps its connections.
+        on_error: What to do with a record that cannot be read: `"fail"`, as if the function had raised;
+            `"skip"`, with a warning in the log; or a function, async or not, that is called with the
+            `Unreadable` and may raise to fail.
+        report: If False, an error is raised, so that Lambda delivers the whole batch again.
         table: As for `changes`.
         table_prefix: As for `changes`.
         tables: As for `changes`.
@@ -106,7 +106,7 @@ def handle(
             without it the program's own provider. The span is a CONSUMER and says nothing of the items.
 
     Returns:
-        What Lambda expects, with no record among its failures, or the one that has failed.
+        The response for Lambda, which reports the failed record, if there is one.
 
     Raises:
         QueryError: As `changes`.
@@ -136,7 +136,7 @@ async def handle_async(
     others: Others = "skip",
     tracer_provider: TracerProvider | None = None,
 ) -> Answer:
-    """As `handle`, inside of an event loop that is running. The function may be async or not."""
+    """Do the same as `handle`, inside a running event loop. The function may be async or not."""
     batch = _Batch(
         event, app, on_error, report, table, table_prefix, tables, others, tracer_provider
     )

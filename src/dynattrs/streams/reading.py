@@ -108,21 +108,19 @@ def changes(
     tables: Mapping[str, str] | None = None,
     others: Others = "skip",
 ) -> Iterator[Any]:
-    """What the records of a stream say, with objects of the models.
+    """Turn the records of a stream into changes with objects of the models.
 
-    A record of an item that another model of its table has, and that was not asked for, is left out; so are
-    the guards of unique values, always. Where an item has become one of another model, only those count
-    that were asked for: what has become an `Order` is an `Inserted` one to who asks for orders alone.
-    Items of older schemas are brought up to date as wherever they are read, and the models' `after_load`
-    hooks run.
+    Items of models that you did not ask for are left out, and guards of unique values always are. If an item
+    has become one of another model, only the requested models count: if you ask for orders alone, an item
+    that became an `Order` is `Inserted`. Items of older schema versions are upgraded as in any other read,
+    and the models' `after_load` hooks run.
 
     Args:
-        event_or_records: An event that AWS Lambda calls a function with, from DynamoDB Streams or from
-            Kinesis Data Streams for DynamoDB; a reply of GetRecords; a list of such records, as
-            EventBridge Pipes has it.
-        models_or_tables: The models whose items are wanted. A `Table` stands for all of its models.
-        table: The table that all records are of, whatever they say, or its declared name. Records of
-            GetRecords do not say it: it is needed where the models are in several tables.
+        event_or_records: An event of an AWS Lambda function, from DynamoDB Streams or Kinesis Data Streams
+            for DynamoDB; a reply of GetRecords; or a list of such records, as from EventBridge Pipes.
+        models_or_tables: The models to follow. A `Table` stands for all of its models.
+        table: The table of all records, or its declared name, which overrides the records. Records of
+            GetRecords do not name their table, so give it if the models are in several tables.
         table_prefix: As a `Session` has it: what stands before the declared names in this environment.
         tables: As a `Session` has it: names to use for declared ones.
         others: `"skip"`, or `"error"`: then items of other models of the table are `Unreadable`.
