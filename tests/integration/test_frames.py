@@ -26,8 +26,10 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs import partition_key as partition
+from dynattrs.mapper import default
 
 pa = pytest.importorskip("pyarrow")
+column_of: Any = pytest.importorskip("dynattrs.frames.columns").column_of
 
 NOON = dt.datetime(2026, 11, 28, 12, tzinfo=dt.timezone.utc)
 
@@ -262,6 +264,49 @@ def test_types_that_are_asked_for_hold_the_same_values(songs: Any):
         songs.select(Song.plays, Song.plays).arrow()
 
 
+@pytest.mark.parametrize(
+    ("type_", "value", "wanted", "held"),
+    [
+        (int, 2**53 + 1, pa.float64(), 2**53),
+        (int, 300, pa.bool_(), 1),
+        (float, 1e20, pa.bool_(), 1.0),
+        (float, 1e20, pa.float16(), 0.5),
+        (float, 0.1, pa.float32(), 0.5),
+        (float, 0.1, pa.decimal128(38, 0), 3.0),
+        (list[int], [16_777_217], pa.list_(pa.float32()), [16_777_216]),
+        (Decimal, Decimal("0.1"), pa.float32(), Decimal("0.5")),
+        (dt.datetime, NOON, pa.date32(), NOON.replace(hour=0)),
+    ],
+)
+def test_a_value_that_another_type_would_change_is_an_error(
+    type_: Any, value: Any, wanted: Any, held: Any
+):
+    column = column_of(default, default.codec(type_), wanted)
+    with pytest.raises((pa.ArrowInvalid, ValueError)):
+        column.array([held, value])
+    found = column.array([held, None])
+    assert found.type == wanted
+    assert column_of(default, default.codec(type_)).array([held, None]) == found.cast(
+        column_of(default, default.codec(type_)).type
+    )
+
+
+def test_types_that_would_change_values_are_named(session: Session, songs: Any):
+    session.save(song(100, plays=300))
+    with pytest.raises(
+        MappingError, match=r"Song\.plays: expected a value that Arrow's bool holds"
+    ):
+        songs.arrow(types={"plays": pa.bool_()}).table()
+    for name, wanted in (("at", pa.time64("us")), ("artist", pa.int64())):
+        with pytest.raises(QueryError, match=rf"'{name}' is .* and cannot be"):
+            songs.arrow(types={name: wanted})
+    # A float is what it is stored as; a decimal is the nearest double.
+    column = column_of(default, default.codec(float), pa.decimal128(38, 18))
+    assert column.array([0.1]).to_pylist() == [Decimal("0.1")]
+    prices = songs.arrow(types={"price": pa.float64()}).table().column("price")
+    assert prices.to_pylist()[1] == 0.25
+
+
 def test_objects_of_several_models_and_attribute_maps_have_no_columns(session: Session):
     with pytest.raises(QueryError, match=r"arrow\(\) is for queries of one model"):
         session.scan(Animal, Tree).arrow()
@@ -339,3 +384,6 @@ def test_polars_is_not_given_decimals_that_it_has_no_place_for(session: Session,
     with pytest.raises(QueryError, match=r"polars\(types=\{'price': \.\.\.\}\)"):
         songs.polars()
     assert songs.polars(types={"price": pa.string()})["price"][60] == f"0.{'0' * 29}1"
+    session.save(song(100, prices={"NO": Decimal("1e-30")}))
+    with pytest.raises(QueryError, match=r"polars\(types=\{'prices': \.\.\.\}\)"):
+        songs.polars()

@@ -18,6 +18,7 @@ from dynattrs import partition_key as partition
 from dynattrs.frames import tables
 
 pa = pytest.importorskip("pyarrow")
+pc = pytest.importorskip("pyarrow.compute")
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
 
@@ -54,6 +55,21 @@ class Song:
     anything: Any = None
 
 
+@model("timed")
+class Timed:
+    id: str = partition()
+    at: dt.datetime | None = None
+    time: dt.time | None = None
+    took: dt.timedelta | None = None
+    day: dt.date | None = None
+    text: str | None = None
+    times: list[dt.time] | None = None
+    instants: list[dt.datetime] | None = None
+    durations: list[dt.timedelta] | None = None
+    named: dict[str, dt.time] | None = None
+    any: Any = None
+
+
 @model("counted")
 class Counted:
     id: str = partition()
@@ -76,7 +92,7 @@ def songs(count: int) -> list[Song]:
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Song, Counted)
+    return kept_tables(Song, Counted, Timed)
 
 
 @pytest.fixture
@@ -177,6 +193,93 @@ def test_nanoseconds_are_refused_unless_there_are_none(session: Session):
                         session.save_frame(Song, frame)
                 else:
                     assert session.save_frame(Song, frame) == 2
+
+
+def finer_frames(count: int) -> Iterator[tuple[str, Any]]:
+    time, instant, duration = pa.time64("ns"), pa.timestamp("ns", "UTC"), pa.duration("ns")
+    some = pa.array([count], time)
+    for name, array in (
+        ("time", some.dictionary_encode()),
+        ("time", pc.run_end_encode(some)),
+        ("times", pa.array([[None, count]], pa.list_(time))),
+        ("times", pa.array([[count]], pa.large_list(time))),
+        ("times", pa.array([[count]], pa.list_(time, 1))),
+        ("instants", pa.array([[count]], pa.list_(instant))),
+        ("durations", pa.array([[count]], pa.list_(duration))),
+        ("named", pa.array([[("a", count)]], pa.map_(pa.string(), time))),
+        ("named", pa.array([{"a": count}], pa.struct([("a", time)]))),
+        ("any", pa.array([[{"a": [count]}]], pa.list_(pa.struct([("a", pa.list_(time))])))),
+    ):
+        yield name, pa.table({"id": ["a"], name: array})
+    for name, kind in (("time", time), ("times", pa.list_(time))):
+        values = pa.array([count if name == "time" else [count]], kind)
+        column = pd.array(values, dtype=pd.ArrowDtype(kind))
+        yield name, pd.DataFrame({"id": ["a"], name: column})
+    for name, value, kind in (
+        ("instants", [count], pl.List(pl.Datetime("ns", "UTC"))),
+        ("durations", [count], pl.List(pl.Duration("ns"))),
+        ("times", [count], pl.List(pl.Time)),
+        ("times", [count], pl.Array(pl.Time, 1)),
+        ("named", {"a": count}, pl.Struct({"a": pl.Time})),
+    ):
+        yield name, pl.DataFrame({"id": ["a"], name: pl.Series([value], dtype=kind)})
+
+
+def test_nanoseconds_are_refused_wherever_they_are(session: Session):
+    for name, frame in finer_frames(1_000_000_001):
+        with pytest.raises(BadRow, match=rf"row 0, column '{name}'") as error:
+            session.save_frame(Timed, frame)
+        assert "at most six digits of a second" in str(error.value)
+    second = {
+        "time": dt.time(0, 0, 1), "times": [dt.time(0, 0, 1)], "named": {"a": dt.time(0, 0, 1)},
+        "instants": [dt.datetime(1970, 1, 1, 0, 0, 1, tzinfo=dt.timezone.utc)],
+        "durations": [dt.timedelta(seconds=1)],
+    }  # fmt: skip
+    for name, frame in finer_frames(1_000_000_000):
+        if name == "any" or "None" in str(frame) or "null" in str(frame):
+            continue
+        assert session.save_frame(Timed, frame) == 1
+        assert getattr(session.get_one(Timed, "a"), name) == second[name]
+
+
+def test_a_cell_that_python_has_no_value_for_is_its_rows_matter(session: Session):
+    far = 2**50
+    unreadable = pa.StringArray.from_buffers(
+        2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"a\xff")
+    )
+    milliseconds = pl.Series([0, 2**55], dtype=pl.Int64).cast(pl.Datetime("ms", "UTC"))
+    instants = pa.array([0, far], pa.timestamp("s", "UTC"))
+    frames = [
+        ("at", pa.table({"at": instants})),
+        ("took", pa.table({"took": pa.array([0, far], pa.duration("s"))})),
+        ("day", pa.table({"day": pa.array([0, 10**7], pa.date32())})),
+        ("text", pa.table({"text": unreadable})),
+        ("instants", pa.table({"instants": pa.array([[0], [far]], pa.list_(instants.type))})),
+        ("at", pl.DataFrame({"at": milliseconds})),
+        ("at", pd.DataFrame({"at": pd.array(instants, dtype=pd.ArrowDtype(instants.type))})),
+        ("at", pd.DataFrame({"at": pd.Series([0, 2**40]).astype("datetime64[s]").dt.tz_localize("UTC")})),
+    ]  # fmt: skip
+    for name, alone in frames:
+        wrong: list[BadRow] = []
+        if isinstance(alone, pa.Table):
+            frame: Any = alone.append_column("id", pa.array(["a", "b"]))
+        elif isinstance(alone, pl.DataFrame):
+            frame = alone.with_columns(id=pl.Series(["a", "b"]))
+        else:
+            frame = alone.assign(id=["a", "b"])
+        assert session.save_frame(Timed, frame, on_error=wrong.append) == 1
+        assert [(each.row, each.column) for each in wrong] == [(1, name)]
+        with pytest.raises(BadRow, match=f"row 1, column '{name}'"):
+            session.save_frame(Timed, frame)
+    assert [each.id for each in session.scan(Timed)] == ["a"]
+
+
+def test_text_that_is_no_plain_json_is_explained(session: Session):
+    frame = pd.DataFrame({"id": ["a"], "any": ['{"$s": ']})
+    with pytest.raises(BadRow) as error:
+        session.save_frame(Timed, frame)
+    assert "text of plain JSON" in str(error.value)
+    assert "('" not in str(error.value)
 
 
 def test_numpy_scalars_text_and_objects_of_the_fields_are_taken(session: Session):

@@ -15,7 +15,6 @@ from decimal import Context, Decimal, Inexact
 from typing import Annotated, Any, Final, TypeAlias, get_args
 
 from dynattrs import foreign_values
-from dynattrs.late_classes import frozen
 from dynattrs.mapper.annotations import ENCRYPTION, CompressedMark, FormMark, Json
 from dynattrs.mapper.anything import ANY_CODEC, from_plain, parse_json
 from dynattrs.mapper.carried import set_attribute
@@ -54,11 +53,20 @@ _ONE: Final = Decimal(1)
 _JSON: Final = "text of plain JSON, as arrow() gives it"
 
 
-@frozen
-class Finer:
-    """A time of a frame that counts nanoseconds, which Python has no place for."""
+class Unplaced:
+    """A cell, or a part of one, that Python has no value for: a time that counts nanoseconds, a year after
+    9999. No field takes it: not one of `Any` either, which would take an object of a class with fields.
+    """
 
-    text: str
+    __slots__ = ("expected", "found", "hint")
+
+    def __init__(self, expected: str, found: str, hint: str = "") -> None:
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+    def __repr__(self) -> str:
+        return self.found
 
 
 def inside_of(mapper: Any, codec: Codec) -> Any:
@@ -265,13 +273,22 @@ def _takes_none(codec: Codec) -> bool:
 
 def _checked(take: Taking) -> Taking:
     def checked(value: Any) -> Any:
-        if type(value) is Finer:
-            raise Refused(
-                "at most six digits of a second", value.text, "Python counts microseconds: round it"
-            )
-        return take(value)
+        return take(_placed(value) if type(value) is Unplaced else value)
 
     return checked
+
+
+def _placed(value: Any) -> Any:
+    """A value, in no part of which is anything that Python has no value for."""
+    if type(value) is Unplaced:
+        raise Refused(value.expected, value.found, value.hint)
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            _placed(each)
+    elif type(value) is dict:
+        for each in value.values():
+            _placed(each)
+    return value
 
 
 # --- Scalars ------------------------------------------------------------------------------------
@@ -280,7 +297,7 @@ def _checked(take: Taking) -> Taking:
 def _scalar(codec: Codec) -> Taking:
     cls: Any = codec.type
     if codec.tags == ANY or not is_class(cls) or codec.shape is not None or not codec.tag:
-        return lambda value: _of_json(codec, value) if isinstance(value, str) else value
+        return lambda value: _of_json(codec, value) if isinstance(value, str) else _placed(value)
     if codec.wrapped is not None:
         return lambda value: value if type(value) is cls else codec.load(codec.wrapped.dump(value))  # type: ignore[union-attr]
     if issubclass(cls, enum.Enum):
@@ -361,7 +378,11 @@ def _choice(codec: Codec, shape: ChoicesShape) -> Taking:
 def _of_json(codec: Codec, text: str) -> Any:
     try:
         plain = parse_json(text)
-    except (Refused, ValueError, RecursionError) as error:
+    except Refused as error:
+        raise Refused(
+            _JSON, quoted(text), f"{error.expected} is expected, found {error.found}"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise Refused(_JSON, quoted(text), str(error)) from error
     return codec.load(from_plain(plain, codec))
 

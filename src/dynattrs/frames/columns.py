@@ -95,8 +95,23 @@ class Column:
         return self.finished(pa.array(given, type=self.type))
 
     def finished(self, made: Any) -> Any:
-        """An array of `type` as one of `final`."""
-        return made if self.cast is None else made.cast(self.cast)
+        """An array of `type` as one of `final`.
+
+        Raises:
+            Exception: One of its values is another one there.
+        """
+        if self.cast is None:
+            return made
+        if _reads_text(self.type, self.cast):
+            raise pa.ArrowNotImplementedError(f"{self.type} is read as {self.cast}")
+        found = made.cast(self.cast)
+        if _is_text(self.cast):
+            return found
+        # Arrow's casts refuse some values that they change, not all: 300 is true, midnight is any hour.
+        back = found.cast(self.type)
+        if not back.equals(made) and repr(back.to_pylist()) != repr(made.to_pylist()):  # NaN is NaN
+            raise pa.ArrowInvalid(f"{self.cast} has another value for one of {self.type}")
+        return found
 
 
 def each(of: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
@@ -196,12 +211,13 @@ class _Maker:
             return Column(type_, _fitting(type_, of) if pa.types.is_decimal(type_) else of)
         if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
             return Column(wanted, _as_text if of is None else lambda value: _as_text(of(value)))
-        if kind is not float and pa.types.is_decimal(wanted):
-            return Column(wanted, _fitting(wanted, of))
+        if pa.types.is_decimal(wanted):
+            return Column(wanted, _fitting(wanted, _shortest if kind is float else of))
         if pa.types.is_integer(wanted):
             return Column(wanted, _integral(of))
         if pa.types.is_floating(wanted):
-            return Column(pa.float64(), float)
+            # The nearest one of a decimal, which hardly ever is one of a double.
+            return Column(pa.float64(), _as_float(of) if kind is int else float)
         return self._number(kind, None, of)
 
     def _choice(self, codec: Codec, shape: ChoicesShape, wanted: Any) -> Column | None:
@@ -336,6 +352,22 @@ def _integral(of: Callable[[Any], Any] | None) -> Callable[[Any], int]:
     return integral
 
 
+def _shortest(value: Any) -> Decimal:
+    """The decimal that a float is stored as."""
+    return Decimal(repr(float(value)))
+
+
+def _as_float(of: Callable[[Any], Any] | None) -> Callable[[Any], float]:
+    def as_float(value: Any) -> float:
+        number = value if of is None else of(value)
+        found = float(number)
+        if found != number:
+            raise ValueError(f"{number} has more digits than a double")
+        return found
+
+    return as_float
+
+
 def _sorted(element: Column) -> Callable[[Any], list[Any]]:
     """What gives the members of a set, which have no order, in one that is always the same."""
 
@@ -388,3 +420,21 @@ def _member_type(wanted: Any, name: str) -> Any:
         return None
     place = wanted.get_field_index(name)
     return None if place < 0 else wanted.field(place).type
+
+
+def _is_text(kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return str(kind) in ("string", "large_string", "string_view")
+
+
+def _reads_text(made: Any, wanted: Any) -> bool:
+    """Whether what is text would be read as something else, in whatever part."""
+    if pa.types.is_dictionary(wanted):
+        wanted = wanted.value_type
+    if made.num_fields and made.num_fields == wanted.num_fields:
+        return any(
+            _reads_text(made.field(place).type, wanted.field(place).type)
+            for place in range(made.num_fields)
+        )
+    return _is_text(made) and not _is_text(wanted) and "binary" not in str(wanted)

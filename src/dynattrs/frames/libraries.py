@@ -42,10 +42,19 @@ def as_polars(table: Any) -> Any:
     """
     polars, pyarrow = need("polars"), need("pyarrow", "arrow")
     for each in table.schema:
-        if pyarrow.types.is_decimal256(each.type):
+        if _has_wide(pyarrow, each.type):
             raise QueryError(
                 f"polars(): {each.name!r} holds decimals of more than 20 digits before the point or 18 "
                 f"after it, and Polars has 38 together: say polars(types={{{each.name!r}: ...}}), "
                 f"pyarrow.string() for their text"
             )
     return polars.from_arrow(table)
+
+
+def _has_wide(pyarrow: Any, kind: Any) -> bool:
+    """Whether a type has decimals of more than 38 digits, in whatever part."""
+    if pyarrow.types.is_dictionary(kind) or pyarrow.types.is_run_end_encoded(kind):
+        return _has_wide(pyarrow, kind.value_type)
+    return bool(pyarrow.types.is_decimal256(kind)) or any(
+        _has_wide(pyarrow, kind.field(place).type) for place in range(kind.num_fields)
+    )

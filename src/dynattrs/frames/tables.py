@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from dynattrs.errors import QueryError
-from dynattrs.frames.cells import Finer
+from dynattrs.frames.cells import Unplaced
 from dynattrs.frames.libraries import need
 from dynattrs.quoting import quoted
 
@@ -65,9 +65,21 @@ def _of_pandas(pandas: Any, frame: Any) -> Iterator[list[list[Any]]]:
     for start in range(0, len(frame), _ROWS):
         part = frame.iloc[start : start + _ROWS]
         yield [
-            [None if _is_missing(pandas, each) else each for each in part.iloc[:, place].tolist()]
+            [
+                None if _is_missing(pandas, each) else each
+                for each in _of_column(pandas, part.iloc[:, place])
+            ]
             for place in range(part.shape[1])
         ]
+
+
+def _of_column(pandas: Any, column: Any) -> list[Any]:
+    if isinstance(column.dtype, pandas.ArrowDtype):
+        arrow = need("pyarrow", "arrow")
+        found = arrow.array(column.array)
+        parts = found.chunks if isinstance(found, arrow.ChunkedArray) else [found]
+        return [each for part in parts for each in _of_array(arrow, part)]
+    return _cells(column.tolist, lambda place: column.iloc[place], len(column), column.dtype)
 
 
 def _is_missing(pandas: Any, value: Any) -> bool:
@@ -90,19 +102,35 @@ def _of_polars(polars: Any, frame: Any) -> Iterator[list[list[Any]]]:
 
 
 def _of_series(polars: Any, series: Any) -> list[Any]:
-    values: list[Any] = series.to_list()
-    kind = series.dtype
+    kind, count = series.dtype, len(series)
+    if not _counts_in_polars(polars, kind):
+
+        def cell(place: int) -> Any:
+            return series.slice(place, 1).to_list()[0]
+
+        return _cells(series.to_list, cell, count, kind)
+    if isinstance(kind, polars.Struct):
+        members = {
+            each.name: _of_series(polars, series.struct.field(each.name)) for each in kind.fields
+        }
+        return _of_members(members, series.is_null().to_list())
+    if hasattr(kind, "inner"):
+        return [
+            None if each is None else _of_series(polars, each)
+            for each in (series[place] for place in range(count))
+        ]
+    return _without_finer(series.to_list(), series.cast(polars.Int64).to_list())
+
+
+def _counts_in_polars(polars: Any, kind: Any) -> bool:
+    """Whether a type counts nanoseconds, in whatever part."""
+    if isinstance(kind, polars.Struct):
+        return any(_counts_in_polars(polars, each.dtype) for each in kind.fields)
+    inner = getattr(kind, "inner", None)
+    if inner is not None:
+        return _counts_in_polars(polars, inner)
     in_time = isinstance(kind, (polars.Datetime, polars.Duration)) and kind.time_unit == "ns"
-    if in_time or kind == polars.Time:
-        return _without_finer(values, series.cast(polars.Int64).to_list())
-    return values
-
-
-def _without_finer(values: Sequence[Any], nanoseconds: Sequence[int | None]) -> list[Any]:
-    return [
-        Finer(f"{value} and {count % 1_000} ns") if count is not None and count % 1_000 else value
-        for value, count in zip(values, nanoseconds, strict=True)
-    ]
+    return bool(in_time or kind == polars.Time)
 
 
 # --- Arrow --------------------------------------------------------------------------------------
@@ -116,18 +144,103 @@ def _of_arrow(arrow: Any, batches: Any) -> Iterator[list[list[Any]]]:
 
 
 def _of_array(arrow: Any, array: Any) -> list[Any]:
-    kind = array.type
+    kind, types, count = array.type, arrow.types, len(array)
+    if not _counts_in_arrow(arrow, kind):
+        return _cells(array.to_pylist, lambda place: array[place].as_py(), count, kind)
+    if isinstance(kind, arrow.BaseExtensionType):
+        return _of_array(arrow, array.storage)
+    if types.is_dictionary(kind):
+        return _of_array(arrow, array.dictionary_decode())
+    if types.is_run_end_encoded(kind) or types.is_union(kind):
+        values = (_of_scalar(arrow, array[place].value) for place in range(count))
+        return [*values]
+    if types.is_struct(kind):
+        names = [kind.field(place).name for place in range(kind.num_fields)]
+        parts = [_of_array(arrow, each) for each in array.flatten()]
+        return _of_members(dict(zip(names, parts, strict=True)), array.is_null().to_pylist())
+    if types.is_map(kind):
+        pairs = (array[place].values for place in range(count))
+        return [
+            None
+            if each is None
+            else [*zip(*(_of_array(arrow, one) for one in each.flatten()), strict=True)]
+            for each in pairs
+        ]
+    if kind.num_fields:
+        members = (array[place].values for place in range(count))
+        return [None if each is None else _of_array(arrow, each) for each in members]
+    counts = array.cast(arrow.int64()).to_pylist()
+    floored = [None if each is None else each // 1_000 for each in counts]
+    values = arrow.array(floored, arrow.int64()).cast(_in_microseconds(arrow, kind))
+    return _without_finer(_of_array(arrow, values), counts)
+
+
+def _of_scalar(arrow: Any, scalar: Any) -> Any:
+    return None if scalar is None else _of_array(arrow, arrow.repeat(scalar, 1))[0]
+
+
+def _counts_in_arrow(arrow: Any, kind: Any) -> bool:
+    """Whether a type counts nanoseconds, in whatever part."""
+    if isinstance(kind, arrow.BaseExtensionType):
+        return _counts_in_arrow(arrow, kind.storage_type)
+    if arrow.types.is_dictionary(kind) or arrow.types.is_run_end_encoded(kind):
+        return _counts_in_arrow(arrow, kind.value_type)
+    if kind.num_fields:
+        return any(
+            _counts_in_arrow(arrow, kind.field(place).type) for place in range(kind.num_fields)
+        )
     in_time = arrow.types.is_timestamp(kind) or arrow.types.is_duration(kind)
-    if (in_time or arrow.types.is_time64(kind)) and kind.unit == "ns":
-        counts = array.cast(arrow.int64())
-        floored = [None if each is None else each // 1_000 for each in counts.to_pylist()]
-        values = arrow.array(floored, arrow.int64()).cast(_in_microseconds(arrow, kind)).to_pylist()
-        return _without_finer(values, counts.to_pylist())
-    found: list[Any] = array.to_pylist()
-    return found
+    return bool(in_time or arrow.types.is_time64(kind)) and kind.unit == "ns"
 
 
 def _in_microseconds(arrow: Any, kind: Any) -> Any:
     if arrow.types.is_timestamp(kind):
         return arrow.timestamp("us", kind.tz)
     return arrow.duration("us") if arrow.types.is_duration(kind) else arrow.time64("us")
+
+
+# --- Cells --------------------------------------------------------------------------------------
+
+
+def _cells(
+    all_of: Callable[[], list[Any]], cell: Callable[[int], Any], count: int, kind: Any
+) -> list[Any]:
+    """The cells of a column, at once where that goes. What Python has no value for is `Unplaced`."""
+    try:
+        return all_of()
+    except BaseException as error:
+        _pass_on(error)
+    found: list[Any] = []
+    for place in range(count):
+        try:
+            found.append(cell(place))
+        except BaseException as error:
+            _pass_on(error)
+            found.append(Unplaced("a value that Python has a place for", f"a {kind}: {error}"))
+    return found
+
+
+def _pass_on(error: BaseException) -> None:
+    """Raise what does not say that a value has no place. A panic of Polars is no `Exception`."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+
+
+def _without_finer(values: Sequence[Any], nanoseconds: Sequence[int | None]) -> list[Any]:
+    return [
+        value
+        if count is None or not count % 1_000
+        else Unplaced(
+            "at most six digits of a second", f"{value} and {count % 1_000} ns",
+            "Python counts microseconds: round it",
+        )
+        for value, count in zip(values, nanoseconds, strict=True)
+    ]  # fmt: skip
+
+
+def _of_members(members: dict[str, list[Any]], missing: Sequence[bool]) -> list[Any]:
+    """What a struct is, of its members."""
+    return [
+        None if is_missing else {name: values[place] for name, values in members.items()}
+        for place, is_missing in enumerate(missing)
+    ]
