@@ -149,3 +149,20 @@ def slowly(thing: Thing) -> Thing | None:
     """It takes a while."""
     time.sleep(0.05)
     return doubled(thing)
+
+
+#: What `current_session` gives, as a program's session that tests replace.
+current: Any = None
+
+
+def current_session() -> Any:
+    return current
+
+
+def visited(person: Person) -> Person:
+    person.visits = 1
+    return person
+
+
+def raising(thing: Thing) -> Thing:
+    raise KeyError("nothing of it")

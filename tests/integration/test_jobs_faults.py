@@ -8,16 +8,17 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import attrs
 import pytest
 
 import job_models
-from dynattrs import jobs
+from dynattrs import jobs, testing
+from dynattrs.errors import ConfigurationError
 from dynattrs.jobs.checkpoints import Record
-from dynattrs.jobs.ledger import Ledger, Totals
+from dynattrs.jobs.ledger import Ledger, Parent, Totals
 from dynattrs.jobs.work import At, Outcome
 from job_models import Thing
 
@@ -179,13 +180,123 @@ def test_a_table_that_is_missing_fails_its_segments_and_is_gone_on_with(
     job = jobs.Job("job", **options)
     with pytest.raises(jobs.JobFailed, match="NoSuchTable") as failed:
         job.count(executor="threads")
-    assert sorted(failed.value.errors) == [0, 1, 2, 3]
+    assert len(failed.value.errors) == 1  # the others would meet the same
     assert job.progress().state == "failed"
 
     job_session.tables.create(job_models.things)
     job_session.save(Thing("a"))
 
     assert job.resume(executor="threads").counts == {"Thing": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [("AccessDeniedException", "AccessDenied"), ("ResourceNotFoundException", "NoSuchTable")],
+)
+def test_what_all_segments_would_meet_ends_the_job_at_once(
+    things, options, tmp_path, monkeypatch, caplog, error, kept
+):
+    monkeypatch.setattr(job_models, "current", things, raising=False)
+    options |= {
+        "session": jobs.SessionSpec(make="job_models:current_session"),
+        "checkpoints": jobs.in_folder(tmp_path / "jobs"),
+        "segments": 64,
+    }
+    with testing.faults(things, testing.error(error, "Scan")) as injected:
+        with pytest.raises(jobs.JobFailed, match=f"1 of 64 segments failed: {kept}"):
+            jobs.Job("job", **options).count(executor="threads")
+
+    assert injected.count <= 2 * options["workers"]
+    assert caplog.text.count("Traceback (most recent call last)") == 1
+    assert jobs.Job("job", **options).resume(executor="threads").counts == {"Thing": 60}
+
+
+def test_a_cause_that_repeats_is_logged_with_one_traceback(things, options, caplog):
+    with pytest.raises(jobs.JobFailed, match="4 of 4 segments failed"):
+        jobs.Job("job", **options).apply(job_models.raising, executor="threads")
+
+    assert caplog.text.count("has failed: FunctionFailed") == 4
+    assert caplog.text.count('raise KeyError("nothing of it")') == 1
+
+
+def test_the_programs_session_may_be_another_one_for_each_job(
+    things, options, job_spec, monkeypatch
+):
+    options |= {"session": jobs.SessionSpec(make="job_models:current_session")}
+    for name in ("first", "second"):
+        with job_spec.session() as session:
+            monkeypatch.setattr(job_models, "current", session, raising=False)
+            done = jobs.Job(name, **options).count(executor="threads")
+            assert done.counts == {"Thing": 60}
+    with job_spec.session() as session:
+        monkeypatch.setattr(job_models, "current", session)
+        assert jobs.Job(name, **options).progress() == done
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_a_folder_that_cannot_be_made_is_told_as_that(things, options, tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "jobs", tmp_path / "file"):
+        options |= {"checkpoints": jobs.in_folder(place)}
+        with pytest.raises(jobs.CheckpointsFailed, match=r"job cannot be made: .*another folder"):
+            jobs.Job("job", **options).count(executor="threads")
+
+
+@pytest.mark.parametrize("lacking", ["region", "credentials"])
+def test_what_boto3_lacks_is_told_as_a_job_takes_it(
+    things, options, tmp_path, monkeypatch, lacking
+):
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "DEFAULT_REGION", "REGION", "PROFILE"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("CONFIG_FILE", "SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(f"AWS_{name}", str(tmp_path / "none"))
+    spec = jobs.SessionSpec(
+        region_name=None if lacking == "region" else "eu-west-1", endpoint_url="http://127.0.0.1:1"
+    )
+    options |= {"session": spec, "checkpoints": jobs.in_folder(tmp_path / "jobs")}
+    wanted = {
+        "region": r"session=SessionSpec\(region_name=\.\.\.\)",
+        "credentials": r"SessionSpec\(make=\.\.\.\)",
+    }
+    with pytest.raises((ConfigurationError, jobs.JobFailed), match=wanted[lacking]):
+        jobs.Job("job", **options).count(executor="threads")
+
+
+def test_a_job_that_nothing_works_on_is_told_as_interrupted(things, options, job_spec, checkpoints):
+    job = jobs.Job("job", **options)
+    job.count(executor="threads")
+    store = checkpoints.store("job", job_spec)
+    found = store.read("job")
+    assert store.write(
+        Record("job", found.revision + 1, {**found.body, "state": "running", "ended": None})
+    )
+    assert job.progress().is_interrupted
+    assert "count 'job': interrupted, 4 of 4" in str(job.progress())
+
+    def said(seconds_ago):
+        at = datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)
+        parent = Parent(owner="a", counter=1, fence=0, seconds=15.0, at=at.isoformat())
+        ledger = Ledger(store, "job")
+        assert ledger.beat(found.body["run"], parent)
+        seen = job.progress()
+        ledger.leave(found.body["run"], "a")
+        return seen
+
+    assert not said(5).is_interrupted
+    assert said(5).parents == 1
+    assert said(120).is_interrupted  # it was killed
+
+
+@pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)
+def test_guards_do_not_pass_for_items_of_a_model(job_session, options):
+    job_session.save_all(job_models.Person(str(n), f"{n}@example.com") for n in range(10))
+    done = jobs.Job("job", **options | {"models": [job_models.Person]}).apply(
+        job_models.visited, executor="threads"
+    )
+
+    told = "20 read (guards and items of other models included), 10 changed"
+    assert told in str(done)
 
 
 @pytest.mark.parametrize("checkpoints", ["folder"], indirect=True)

@@ -15,7 +15,7 @@ from dynattrs import Session, Table, model, partition_key
 from dynattrs.errors import ModelError
 from dynattrs.jobs import SessionSpec
 from dynattrs.jobs.importable import importable_name, imported, table_name
-from dynattrs.jobs.session_specs import session_of
+from dynattrs.jobs.session_specs import anew, session_of
 
 shelves = Table("job-specs", partition_key="pk")
 
@@ -125,6 +125,30 @@ def test_a_spec_makes_sessions_with_all_of_its_options():
 def test_a_spec_is_made_into_one_session_a_process():
     assert session_of(spec) is session_of(attrs.evolve(spec))
     assert session_of(spec) is not session_of(attrs.evolve(spec, table_prefix=""))
+
+
+def test_a_session_that_was_closed_is_made_again():
+    first = session_of(spec)
+    first.close()
+
+    again = session_of(spec)
+
+    assert again is not first
+    assert again._closed is None
+    assert session_of(spec) is again
+
+
+def test_each_verb_asks_the_function_anew(monkeypatch):
+    """It may give the session that the program has now, as tests replace it."""
+    here = sys.modules[__name__]
+    named = SessionSpec(make=f"{__name__}:current")
+    with made_session() as first, made_session() as second:
+        monkeypatch.setattr(here, "current", lambda: first, raising=False)
+        assert session_of(named) is first
+        monkeypatch.setattr(here, "current", lambda: second)
+        assert session_of(named) is first  # a verb that is under way keeps its session
+        anew(named)
+        assert session_of(named) is second
 
 
 def test_a_function_makes_what_no_value_can_say():

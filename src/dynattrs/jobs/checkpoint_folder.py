@@ -137,7 +137,7 @@ class FolderStore:
     def _read(self, file: Path, key: str) -> Record | None:
         try:
             text = file.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             found = json.loads(text)
@@ -149,7 +149,12 @@ class FolderStore:
 
     def _begin(self) -> None:
         """Make the folder of the job, with its name."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+            raise CheckpointsFailed(
+                self._place, f"{self._folder} cannot be made: {error.strerror}; name another folder"
+            ) from error
         if not (self._folder / _NAME).exists():
             self._put(self._folder / _NAME, {"job": self._job})
 

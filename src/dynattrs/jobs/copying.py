@@ -13,7 +13,7 @@ from dynattrs.importable import importable_name, imported
 from dynattrs.jobs.conditional_writes import Overwrite
 from dynattrs.jobs.failed_items import failure_of
 from dynattrs.jobs.raw_writes import RawWrites, check_overwrite
-from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.session_specs import SessionSpec, anew, session_of
 from dynattrs.jobs.table_scans import TableScan
 from dynattrs.jobs.two_tables import check_pairs
 from dynattrs.jobs.which_items import OfTable, items_of
@@ -57,6 +57,7 @@ class Copying:
             raise ModelError("copy()", f"to={to!r}: a SessionSpec(...) is expected")
         infos = [info for table in items_of(models, "copy") for info in table.infos]
         check_overwrite(overwrite, infos, "copy()")
+        anew(to)
         name = None if transform is None else importable_name(transform, "copy(transform=...)")
         return cls(models, to, cast("Overwrite", overwrite), name)
 

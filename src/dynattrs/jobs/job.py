@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -12,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dynattrs.errors import ModelError
+from dynattrs.jobs.arguments import count_of, job_name, units_of
 from dynattrs.jobs.begun import check_models, check_same, check_tables
 from dynattrs.jobs.checkpoint_table import in_table
 from dynattrs.jobs.checkpoints import Checkpoints
@@ -21,7 +21,7 @@ from dynattrs.jobs.ledger import Ledger, Segment
 from dynattrs.jobs.progress import JobProgress, progress_of
 from dynattrs.jobs.rates import Rates
 from dynattrs.jobs.running import Options, Running
-from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.session_specs import SessionSpec, anew, session_of, told_for_jobs
 from dynattrs.jobs.slices import JobPlan
 from dynattrs.jobs.verbs import WRITING, work_of
 from dynattrs.jobs.which_items import models_of, names_of
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from dynattrs.jobs.differences import Verified
     from dynattrs.jobs.files.s3_options import S3Options
 
-#: A partition key has room for more, and a file's name for less.
-_LONGEST_NAME: Final = 200
 #: More segments than workers, so that all of them have something to do until the end.
 _SEGMENTS_A_WORKER: Final = 8
 _LEAST_SEGMENTS: Final = 16
@@ -91,7 +89,7 @@ class Job:
         timeout: timedelta = timedelta(minutes=15),
         on_progress: Callable[[JobProgress], object] | None = None,
     ) -> None:
-        self.name = _name(name)
+        self.name = job_name(name)
         if not isinstance(session, SessionSpec):
             raise ModelError("Job", f"session={session!r}: a SessionSpec(...) is expected")
         if not isinstance(checkpoints, Checkpoints):
@@ -103,10 +101,10 @@ class Job:
         self._models = tuple(models)
         self._names = names_of(self._models, "Job")
         self._spec, self._checkpoints = session, checkpoints
-        self._segments = _count("segments", segments, _MOST_SEGMENTS)
-        self._read_units = _units("read_units", read_units)
-        self._write_units = _units("write_units", write_units)
-        self._width = _count("workers", workers, 10_000)
+        self._segments = count_of("segments", segments, _MOST_SEGMENTS)
+        self._read_units = units_of("read_units", read_units)
+        self._write_units = units_of("write_units", write_units)
+        self._width = count_of("workers", workers, 10_000)
         self._lease = seconds_of("Job", "lease", lease, least=0.5)
         self._timeout = seconds_of("Job", "timeout", timeout, least=1.0)
         self._on_progress = on_progress
@@ -353,6 +351,7 @@ class Job:
 
     # --- Its life -------------------------------------------------------------------------------
 
+    @told_for_jobs()
     def resume(self, *, executor: AnyExecutor | None = None) -> JobProgress:
         """Continue the job as it was begun, and return when it is done. Failed segments are tried again.
         Rates, workers and the executor are those of this object and call. Without `session=`, sessions are
@@ -363,10 +362,12 @@ class Job:
             OtherJob: It was begun for other models, or with other names of tables.
             JobFailed: Some segments failed.
         """
+        anew(self._spec)
         record = self._record()
         check_models(record, self._names)
         if self._spec == SessionSpec():
             self._spec = SessionSpec.described(record.session)
+            anew(self._spec)
         check_tables(record, self._spec)
         models = models_of(record.models, "Job")
         work = work_of(record.verb, record.description, models)
@@ -379,7 +380,7 @@ class Job:
             NoSuchJob: The job was never begun.
         """
         record, ledger = self._record(), self._ledger()
-        return progress_of(record, ledger.segments(record), len(ledger.parents(record.run)))
+        return progress_of(record, ledger.segments(record), ledger.working(record.run))
 
     def status(self) -> JobRecord:
         """Return the record from the job's beginning: its verb, arguments and models.
@@ -414,6 +415,7 @@ class Job:
         """
         return _errors(self._ledger().segments(self._record()))
 
+    @told_for_jobs()
     def forget(self) -> int:
         """Remove the job's records, so that its name is free, and return how many there were. Processes that
         work on it stop. Items and files it has written stay.
@@ -428,8 +430,10 @@ class Job:
             raise ModelError("Job", f"{verb} needs models=[...]: at least one model, or a Table")
         return self._models
 
+    @told_for_jobs()
     def _do(self, work: Work, executor: AnyExecutor | None) -> JobProgress:
         """Begin a job with this work, or go on with it."""
+        anew(self._spec)
         found = self._ledger().job()
         if found is not None:
             check_same(found, self._names, self._spec, work)
@@ -507,46 +511,12 @@ class Job:
     def _ledger(self) -> Ledger:
         return Ledger(self._checkpoints.store(self.name, self._spec), self.name)
 
+    @told_for_jobs()
     def _record(self) -> JobRecord:
         found = self._ledger().job()
         if found is None:
             raise NoSuchJob(self.name, str(self._checkpoints))
         return found
-
-
-# --- Arguments ----------------------------------------------------------------------------------
-
-
-def _name(name: object) -> str:
-    fits = isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME
-    if not fits or not str(name).strip() or not _encodable(str(name)):
-        raise ModelError("Job", f"name={name!r}: 1 to {_LONGEST_NAME} characters are expected")
-    return str(name)
-
-
-def _encodable(text: str) -> bool:
-    from dynattrs import utf8
-
-    return utf8.encodable(text)
-
-
-def _count(name: str, value: object, most: int) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or not 1 <= value <= most:
-        raise ModelError("Job", f"{name}={value!r}: an int from 1 to {most:,} is expected")
-    return value
-
-
-def _units(name: str, value: object) -> float | None:
-    if value is None:
-        return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(value, (int, float)) and number and 0 < float(value) < math.inf:
-        return float(value)
-    raise ModelError(
-        "Job", f"{name}={value!r}: a positive number of capacity units a second is expected"
-    )
 
 
 def _errors(segments: Sequence[Segment]) -> dict[int, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -38,6 +39,8 @@ FORMAT: Final = 1
 _JOB: Final = "job"
 #: Files and failures in one record, which an item has room for.
 _MOST_BYTES: Final = 200_000
+#: So much clocks of two machines may differ, for what is only shown to people.
+_SKEW: Final = timedelta(seconds=30)
 #: An error of a segment is for people.
 _MOST_ERROR: Final = 2_000
 
@@ -91,9 +94,17 @@ class Parent(Lease):
 
     Attributes:
         knows: The parents among which it shares the job's rates, itself included.
+        at: When it said so, by its own clock, in ISO 8601; for people only.
     """
 
     knows: tuple[str, ...] = ()
+    at: str | None = None
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether it has said nothing for so long that it is dead, as far as two clocks can be compared."""
+        return self.at is not None and (
+            now - datetime.fromisoformat(self.at)
+        ) > _SKEW + 2 * timedelta(seconds=self.seconds)
 
 
 class Totals:
@@ -318,6 +329,11 @@ class Ledger:
             body = {**record.body, "knows": tuple(record.body.get("knows") or ())}
             found[name] = _made(Parent, record, body)
         return found
+
+    def working(self, run: str) -> int:
+        """How many work on the job, as far as one look can tell."""
+        now = datetime.now(timezone.utc)
+        return sum(not each.is_silent(now) for each in self.parents(run).values())
 
     def beat(self, run: str, parent: Parent) -> bool:
         """Write a parent's lease; False where it was removed meanwhile, because it had stood still."""

@@ -18,14 +18,15 @@ class JobProgress:
     Attributes:
         job: The job's name.
         verb: What it does: `"export"`.
-        state: `"running"` until it is `"finished"`, also while nobody works on it; `"failed"` where segments
-            have failed.
+        state: `"running"` until it is `"finished"`, also while nothing works on it: see `is_interrupted`;
+            `"failed"` where segments have failed.
         segments: How many segments it has.
         done: How many of them are done.
         failed: How many have failed.
-        parents: How many processes say that they work on it; one that has died is counted until another
-            one has seen that it stands still.
-        scanned: How many items, lines or records were read.
+        parents: How many processes have said lately that they work on it; one that was killed is counted
+            for twice the job's `lease` and 30 seconds more.
+        scanned: How many items, lines or records were read. Of a table these are all that it holds, also
+            guards of unique values and items of other models.
         counts: What was done with them, by what that is.
         files: How many files were written.
         failures: How many items, lines or records could not be worked on: see `Job.failures`.
@@ -62,10 +63,15 @@ class JobProgress:
         """Whether all is done."""
         return self.state == "finished"
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is neither finished nor failed, and nothing works on it: `Job.resume` goes on."""
+        return self.state == "running" and not self.parents
+
     def __str__(self) -> str:
-        counts = "".join(f", {count:,} {name}" for name, count in self.counts.items())
-        said = f"{self.state}, {self.done:,} of {self.segments:,} segments ({self.fraction:.0%})"
-        parts = [f"{self.verb.rstrip('_')} {self.job!r}: {said}, {self.scanned:,} read{counts}"]
+        state = "interrupted" if self.is_interrupted else self.state
+        said = f"{state}, {self.done:,} of {self.segments:,} segments ({self.fraction:.0%})"
+        parts = [f"{self.verb.rstrip('_')} {self.job!r}: {said}, {work_told(self)}"]
         if self.files:
             parts.append(f"{self.files:,} files")
         if self.failures:
@@ -74,6 +80,15 @@ class JobProgress:
             parts.append(f"{self.failed:,} segments failed")
         parts.append(f"{self.read_units:,.1f} read and {self.write_units:,.1f} write units")
         return ", ".join(parts)
+
+
+def work_told(progress: JobProgress) -> str:
+    """What was read and done, in a few words that do not let guards pass for items of a model."""
+    counts = "".join(f", {count:,} {name}" for name, count in progress.counts.items())
+    read = f"{progress.scanned:,} read"
+    if progress.verb != "import_" and progress.scanned > sum(progress.counts.values()):
+        read += " (guards and items of other models included)"
+    return read + counts
 
 
 def progress_of(job: JobRecord, segments: Iterable[Segment], parents: int) -> JobProgress:

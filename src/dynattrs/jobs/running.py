@@ -95,7 +95,7 @@ class Options:
 
 
 class InVain(Exception):
-    """So many segments have failed that all would."""
+    """So many segments have failed, or one with such an error, that all would."""
 
 
 class Running:
@@ -141,11 +141,13 @@ class Running:
         self._flights: dict[Future[SliceResult], Flight] = {}
         self._stillborn = 0
         self._in_vain = 0
+        #: Errors whose tracebacks were logged, by class and lines.
+        self._logged: set[tuple[str, str]] = set()
 
     # --- The loop -------------------------------------------------------------------------------
 
     def run(self) -> Sequence[Segment]:
-        """Work until all segments are over, or so many have failed that all would; the segments then.
+        """Work until all segments are over, or it is known that all would fail; the segments then.
 
         Raises:
             CheckpointsFailed: Nothing can be written down any more.
@@ -239,7 +241,8 @@ class Running:
             )
 
     def _beat(self, alive: set[str]) -> None:
-        me = attrs.evolve(self._me, counter=self._me.counter + 1, knows=tuple(sorted(alive)))
+        at = self._time.stamp()
+        me = attrs.evolve(self._me, counter=self._me.counter + 1, knows=tuple(sorted(alive)), at=at)
         if self._ledger.beat(self._job.run, me):
             self._me = me
             return
@@ -393,12 +396,17 @@ class Running:
             )  # fmt: skip
             return
         self._fail(held, problem.what, problem.traceback)
+        if problem.kind == "common":
+            raise InVain
 
     def _fail(self, held: Held, what: str, trace: str = "") -> None:
         segment = held.segment
+        places = "".join(line for line in trace.splitlines() if line.startswith("  File "))
+        known = (what.partition(":")[0], places) in self._logged
+        self._logged.add((what.partition(":")[0], places))
         _log.error(
             "job %r: segment %d has failed: %s%s",
-            self._job.name, segment.number, what, f"\n{trace}" * bool(trace),
+            self._job.name, segment.number, what, f"\n{trace}" * bool(trace and not known),
         )  # fmt: skip
         released = self._ledger.release(self._job.run, segment, error=what)
         self._segments[segment.number] = released or self._ledger.segment(

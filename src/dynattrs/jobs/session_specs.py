@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 import attrs
 
-from dynattrs.errors import ModelError
+from dynattrs.errors import ConfigurationError, ModelError
 from dynattrs.jobs.importable import importable_name, imported
 from dynattrs.jobs.work import JSON
 from dynattrs.session.session import Session
@@ -45,7 +46,8 @@ class SessionSpec:
         concurrency: As `Session`'s.
         fast: As `Session`'s.
         make: An importable function without arguments that gives a new `Session`, or its name,
-            `"module:function"`; nothing else may be given beside it.
+            `"module:function"`; nothing else may be given beside it. It is called when a verb of a job
+            begins, and in each worker process. The session is not closed by the job.
 
     Raises:
         ModelError: *make* has no name to import it by, or something else is given beside it.
@@ -128,12 +130,41 @@ _sessions: list[tuple[SessionSpec, Session]] = []
 
 def session_of(spec: SessionSpec) -> Session:
     """The session of this process for a spec: one, made on first use, for all of its threads. It stays
-    open until the process ends.
+    open until the process ends; one that the program has closed is made again.
     """
     with _lock:
         for known, session in _sessions:
-            if known == spec:
+            if known == spec and session._closed is None:
                 return session
+        _forget(spec)
         session = spec.session()
         _sessions.append((spec, session))
         return session
+
+
+def anew(spec: SessionSpec) -> None:
+    """A verb of a job begins: ask the program's function anew. It may give another session by now, whose
+    predecessor is the program's to close.
+    """
+    if spec.make is not None:
+        with _lock:
+            _forget(spec)
+
+
+def _forget(spec: SessionSpec) -> None:
+    _sessions[:] = [each for each in _sessions if each[0] != spec]
+
+
+@contextlib.contextmanager
+def told_for_jobs() -> Generator[None]:
+    """Where boto3 lacks something, say what to do about it where a job makes the sessions."""
+    try:
+        yield
+    except ConfigurationError as error:
+        error.remedy = error.remedy.replace(
+            "pass Session(region_name=...)", "give the job session=SessionSpec(region_name=...)"
+        ).replace(
+            "use Session.local() for an embedded engine",
+            "name a function that makes the session: SessionSpec(make=...)",
+        )
+        raise

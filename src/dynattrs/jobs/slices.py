@@ -18,17 +18,27 @@ from typing import Final, Literal
 import attrs
 
 from dynattrs.clock import monotonic
-from dynattrs.errors import ConnectionFailed, OutcomeUnknown, ServiceUnavailable, Throttled
+from dynattrs.errors import (
+    AccessDenied,
+    ConfigurationError,
+    ConnectionFailed,
+    NoSuchTable,
+    OutcomeUnknown,
+    ServiceUnavailable,
+    Throttled,
+)
 from dynattrs.jobs.checkpoints import Checkpoints
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.ledger import Ledger, Segment, Totals
-from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.session_specs import SessionSpec, session_of, told_for_jobs
 from dynattrs.jobs.verbs import work_of
 from dynattrs.jobs.which_items import models_of
 from dynattrs.jobs.work import At, Limits, Step, Work
 
 #: What may be over in a moment.
 _PASSING: Final = (ConnectionFailed, OutcomeUnknown, ServiceUnavailable, Throttled)
+#: What all other segments would meet as well.
+_COMMON: Final = (AccessDenied, ConfigurationError, NoSuchTable)
 
 
 @attrs.frozen
@@ -87,12 +97,13 @@ class Problem:
     Attributes:
         what: The error's class and message.
         kind: `"passing"`, it may be over in a moment; `"checkpoints"`, nothing can be written down, which
-            ends the job; `"segment"`, all else, which ends the segment.
+            ends the job; `"common"`, all other segments would meet it as well; `"segment"`, all else, which
+            ends the segment.
         traceback: Where it was raised, for the log.
     """
 
     what: str
-    kind: Literal["passing", "checkpoints", "segment"]
+    kind: Literal["passing", "checkpoints", "common", "segment"]
     traceback: str
 
 
@@ -152,7 +163,8 @@ class SliceRun:
     def run(self) -> SliceResult:
         problem = None
         try:
-            self._work()
+            with told_for_jobs():
+                self._work()
         except Lost:
             pass
         except Exception as error:
@@ -244,10 +256,12 @@ def _abandon(step: Step) -> None:
 
 
 def _problem(error: Exception) -> Problem:
-    kind: Literal["passing", "checkpoints", "segment"] = "segment"
+    kind: Literal["passing", "checkpoints", "common", "segment"] = "segment"
     if isinstance(error, CheckpointsFailed):
         kind = "checkpoints"
     elif isinstance(error, _PASSING):
         kind = "passing"
+    elif isinstance(error, _COMMON):
+        kind = "common"
     where = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return Problem(f"{type(error).__name__}: {error}", kind, where)

@@ -16,7 +16,7 @@ import attrs
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.jobs.differences import Kind, places_that_differ
 from dynattrs.jobs.failed_items import plain_key
-from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.session_specs import SessionSpec, anew, session_of
 from dynattrs.jobs.table_scans import TableScan
 from dynattrs.jobs.two_tables import check_pairs
 from dynattrs.jobs.which_items import OfTable, items_of
@@ -65,6 +65,7 @@ class Verifying:
         if not isinstance(with_, SessionSpec):
             raise ModelError("verify()", f"with_={with_!r}: a SessionSpec(...) is expected")
         items_of(models, "verify")
+        anew(with_)
         return cls(models, with_)
 
     @classmethod

@@ -147,6 +147,7 @@ def resume(name: str, yes: bool, dry_run: bool, options: JobOptions, connection:
 def _endpoints(record: JobRecord, connection: Connection) -> Iterator[str]:
     """Where a job's tables are: those that it reads, and those that it copies to."""
     from dynattrs.jobs import SessionSpec
+    from dynattrs.jobs.session_specs import session_of
 
     specs = [connection.spec()]
     if specs == [SessionSpec()]:
@@ -157,8 +158,7 @@ def _endpoints(record: JobRecord, connection: Connection) -> Iterator[str]:
     for spec in specs:
         if spec.endpoint_url is not None:
             Connection(None, None, spec.endpoint_url, "").spec()  # it may need credentials
-        with spec.session() as session:
-            yield endpoint_of(session)
+        yield endpoint_of(session_of(spec))  # it may be the program's own, which stays open
 
 
 @jobs.command()
@@ -214,7 +214,7 @@ def _plain(progress: JobProgress) -> dict[str, Any]:
     return {
         "job": progress.job,
         "verb": progress.verb.rstrip("_"),
-        "state": progress.state,
+        "state": "interrupted" if progress.is_interrupted else progress.state,
         "segments": progress.segments,
         "done": progress.done,
         "failed": progress.failed,
