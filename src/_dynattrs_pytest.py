@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dynattrs import Session
     from dynattrs.aio import AsyncSession
+    from dynattrs.jobs import SessionSpec
     from dynattrs.testing.worlds import World
 
 _STARTED = pytest.StashKey[Any]()
@@ -129,6 +130,23 @@ def dynattrs_session(
 
     with session_of(_dynattrs_place, dynattrs_session_options) as session:
         yield session
+
+
+@pytest.fixture
+def dynattrs_session_spec(
+    _dynattrs_place: World,
+    dynattrs_session: Session,
+    dynattrs_session_options: dict[str, Any],
+) -> Iterator[SessionSpec]:
+    """A `SessionSpec` for jobs: threads get `dynattrs_session` itself, and worker processes sessions on the
+    same tables.
+    """
+    from dynattrs.testing.fixtures import settings_of
+    from dynattrs.testing.job_sessions import spec_of
+
+    settings = settings_of(_dynattrs_place, dynattrs_session_options)
+    with spec_of(dynattrs_session, _dynattrs_place.engine.access, settings) as spec:
+        yield spec
 
 
 @pytest.fixture

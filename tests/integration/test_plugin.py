@@ -586,6 +586,49 @@ def test_a_table_that_a_test_deletes_is_there_for_the_next(
     assert outcomes(done) == {"passed": 6}, done.stdout
 
 
+JOBS = """
+    import pytest
+    from dynattrs import jobs
+    from models import Song
+
+
+    def lower(song):
+        song.genre = song.genre.lower()
+        return song
+
+
+    @pytest.fixture
+    def dynattrs_session_options():
+        return {"table_prefix": "app-", "before_save": lambda song: None}
+
+
+    @pytest.mark.parametrize("executor", ["threads", "threads", "processes"])
+    def test_a_backfill(dynattrs_session, dynattrs_session_spec, executor):
+        dynattrs_session.save_all(Song("Nina Simone", str(n), genre="JAZZ") for n in range(9))
+        job = jobs.Job(
+            "lower", models=[Song], session=dynattrs_session_spec, segments=2, workers=1
+        )
+        assert job.apply(lower, executor=executor).counts == {"changed": 9}
+        assert {song.genre for song in dynattrs_session.scan(Song)} == {"jazz"}
+        assert jobs.list(jobs.in_table(), session=dynattrs_session_spec) == ["lower"]
+        assert job.forget() > 0
+"""
+
+
+def test_jobs_run_on_the_tables_of_a_test(endpoint: Endpoint, project: Project):
+    done = project(engine_option(endpoint), test_jobs=JOBS)
+
+    assert outcomes(done) == {"passed": 3}, done.stdout
+
+
+def test_a_spec_of_a_test_ends_with_it():
+    from dynattrs.errors import ConfigurationError
+    from dynattrs.testing.job_sessions import session_of_test
+
+    with pytest.raises(ConfigurationError, match="inside of one test"):
+        session_of_test()
+
+
 def test_the_tests_of_the_documentation_pass(
     embedded: object, project: Callable[..., subprocess.CompletedProcess[str]]
 ):

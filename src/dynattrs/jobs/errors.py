@@ -67,8 +67,8 @@ class OtherJob(DynattrsError, ValueError):
 
 @attrs.define(eq=False, slots=False, repr=False)
 class JobFailed(DynattrsError):
-    """Some segments of a job failed. All others are done, unless they would fail in the same way: no table, no
-    permission, no credentials, or twenty failures in a row. Progress is stored: remove the cause, then
+    """Some segments of a job failed. All others are done, unless they would fail in the same way: no table,
+    no permission, no credentials, or twenty failures in a row. Progress is stored: remove the cause, then
     `job.resume()` continues from there.
 
     Attributes:

@@ -67,13 +67,13 @@ class SessionSpec:
     make: str | None = attrs.field(default=None, converter=_named)
 
     def __attrs_post_init__(self) -> None:
-        beside = [name for name in self._said() if name != "make"]
+        beside = [name for name in self.said() if name != "make"]
         if self.make is not None and beside:
             raise ModelError(
                 "SessionSpec", f"make is given, so {', '.join(beside)} would be ignored"
             )
 
-    def _said(self) -> dict[str, Any]:
+    def said(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return {
             each.name: value
@@ -95,7 +95,7 @@ class SessionSpec:
                     "SessionSpec", f"make={self.make!r} gave {made!r}, and a Session is expected"
                 )
             return made
-        options = self._said()
+        options = self.said()
         if self.config is not None:
             from botocore.config import Config
 
@@ -107,7 +107,7 @@ class SessionSpec:
 
     def describe(self) -> dict[str, JSON]:
         """The options as JSON, without `cursor_secret`, from which `described` makes a spec."""
-        said = self._said()
+        said = self.said()
         said.pop("cursor_secret", None)  # whoever may read the job's record may not know it
         for name in _SPANS:
             if name in said:

@@ -59,7 +59,7 @@ def session_of(world: World, options: Mapping[str, Any]) -> Generator[Session, N
         world: Where its tables are.
         options: What `Session` takes, besides a client or what one is made from.
     """
-    settings = _settings(world, options)
+    settings = settings_of(world, options)
     session = Session(boto3_session=world.clients, **settings)
     calls = _put_on(session, world)
     try:
@@ -81,7 +81,7 @@ def async_session_of(
     """
     from dynattrs.aio import session as aio  # asyncio is imported where it is used
 
-    settings = _settings(world, options)
+    settings = settings_of(world, options)
     session = aio.AsyncSession(aiobotocore_session=world.async_clients, **settings)
     calls = _put_on(session, world)
     try:
@@ -93,7 +93,12 @@ def async_session_of(
         _tell_of(left)
 
 
-def _settings(world: World, options: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(world: World, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a session of a test is made with.
+
+    Raises:
+        ConfigurationError: The options have what the plugin gives itself.
+    """
     refused = sorted(_OWN & options.keys())
     if refused:
         raise ConfigurationError(
