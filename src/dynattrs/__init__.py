@@ -108,7 +108,7 @@ if TYPE_CHECKING:
         set_ as set_,
     )
     from dynattrs.models.partial import Partial as Partial
-    from dynattrs.models.pydantic_types import Accepts as Accepts, ByKind as ByKind
+    from dynattrs.models.pydantic_options import Accepts as Accepts, ByKind as ByKind
     from dynattrs.models.sizes import item_size as item_size
     from dynattrs.operations.locks import LockHeld as LockHeld, LockLost as LockLost
     from dynattrs.operations.reading.groups import Groups as Groups
@@ -192,7 +192,7 @@ else:
             ),
             "dynattrs.frames.errors": ("BadRow",),
             "dynattrs.models.partial": ("Partial",),
-            "dynattrs.models.pydantic_types": ("Accepts", "ByKind"),
+            "dynattrs.models.pydantic_options": ("Accepts", "ByKind"),
             "dynattrs.models.sizes": ("item_size",),
             "dynattrs.schema.capacity": ("OnDemand", "Provisioned", "WarmThroughput"),
             "dynattrs.schema.features": ("KinesisStream", "Replica", "Replicas"),

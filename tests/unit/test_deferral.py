@@ -57,6 +57,8 @@ def test_a_star_import_gives_every_public_name():
     code = "from dynattrs import *; import dynattrs; print(set(dynattrs.__all__) - set(dir()))"
 
     assert fresh(code) == "set()"
+    # Also where no extra is installed.
+    assert fresh(f"import sys; sys.modules['pydantic'] = None; {code}") == "set()"
 
 
 def test_every_name_that_is_imported_late_is_the_one_of_its_module():

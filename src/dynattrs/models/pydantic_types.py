@@ -15,9 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
-
-import attrs
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_origin
 
 from dynattrs.errors import MissingExtra, ModelError
 
@@ -31,7 +29,7 @@ except ImportError as _error:
 from dynattrs.mapper.annotations import arms, show_type
 from dynattrs.mapper.hints import field_types
 from dynattrs.mapper.unions import TAG
-from dynattrs.models.pydantic_fields import ReadOnly, Shown, ShownField
+from dynattrs.models.pydantic_fields import Options, ReadOnly, Shown, ShownField
 from dynattrs.models.pydantic_forms import Alike, Form, rewritten
 from dynattrs.models.pydantic_refusals import wrong
 from dynattrs.schema.model_info import ModelInfo, model_info
@@ -42,70 +40,58 @@ _ANNOTATED: Final[Any] = Annotated
 UnknownKeys: TypeAlias = Literal["ignore", "forbid"]
 
 
-@attrs.frozen
-class Accepts:
-    """Inside `Annotated[...]`: what pydantic makes of the fields of a model that a client does not set.
-
-    `Body[Annotated[Song, Accepts(unknown="forbid")]]`, or, to read what this program has written,
-    `TypeAdapter(Annotated[Song, Accepts(read_only="take")])`.
-
-    Attributes:
-        read_only: What to do with a version, a time stamp, or a field without `init`: `"refuse"`, with a
-            validation error, is what happens without this; `"ignore"` leaves it out; `"take"`
-            takes versions and time stamps as other fields.
-        unknown: What to do with keys that are not fields: `"ignore"`, as pydantic does, or `"forbid"`.
-            Without it, a model that is declared with `unknown="forbid"` forbids them.
-    """
-
-    read_only: ReadOnly = attrs.field(
-        default="refuse", validator=attrs.validators.in_(("refuse", "ignore", "take"))
-    )
-    unknown: UnknownKeys | None = attrs.field(
-        default=None, validator=attrs.validators.in_((None, "ignore", "forbid"))
-    )
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: pydantic.GetCoreSchemaHandler
-    ) -> CoreSchema:
-        classes = ClassSchemas(handler, self)
-        return classes.within(handler.generate_schema(rewritten(source, classes)))
+class SchemaOptions(Options, Protocol):
+    """What `Accepts` says."""
 
     @property
-    def suffix(self) -> str:
-        """What the name of a definition ends in, for a class with other options than usual."""
-        taken = "" if self.read_only == "refuse" else self.read_only.title()
-        return taken + (self.unknown or "").title()
+    def unknown(self) -> UnknownKeys | None: ...
+
+    @property
+    def suffix(self) -> str: ...
 
 
-_USUAL: Final = Accepts()
+class _Usual:
+    """What holds where a type says nothing."""
+
+    read_only: ReadOnly = "refuse"
+    unknown: UnknownKeys | None = None
+    suffix = ""
+
+
+_USUAL: Final = _Usual()
 _READ_ONLY: Final = pydantic.Field(json_schema_extra={"readOnly": True})
 
 
-@attrs.frozen
-class ByKind:
-    """Inside `Annotated[...]`: a union of models of one table, told apart in JSON by the table's
-    discriminator, under its name there: `list[Annotated[User | Order, ByKind()]]`.
-    """
+def accepted_schema(
+    source: Any, handler: pydantic.GetCoreSchemaHandler, options: SchemaOptions
+) -> CoreSchema:
+    """The schema of a type with a model inside, by *options*."""
+    classes = ClassSchemas(handler, options)
+    return classes.within(handler.generate_schema(rewritten(source, classes)))
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: pydantic.GetCoreSchemaHandler
-    ) -> CoreSchema:
-        names: dict[Shown, str] = {}
-        attribute = None
-        for each in arms(source):
-            info = model_info(each)
-            kinds = () if info.keys is None else info.keys.kinds
-            if not kinds or attribute not in (None, info.table.discriminator):
-                raise ModelError(
-                    info.name,
-                    f"ByKind() is for models of a Table with a discriminator, and Table"
-                    f"({info.table.name!r}) has {info.table.discriminator!r}; give the models a field "
-                    f"of a Literal, and write pydantic.Field(discriminator=...)",
-                )
-            attribute = info.table.discriminator
-            names[Shown(each)] = kinds[0]
-        classes = ClassSchemas(handler, _USUAL)
-        return classes.within(classes.told_apart(names, str(attribute)))
+
+def by_kind_schema(source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+    """The schema of a union of models of one table, told apart by its discriminator.
+
+    Raises:
+        ModelError: The models are not of one table that has such.
+    """
+    names: dict[Shown, str] = {}
+    attribute = None
+    for each in arms(source):
+        info = model_info(each)
+        kinds = () if info.keys is None else info.keys.kinds
+        if not kinds or attribute not in (None, info.table.discriminator):
+            raise ModelError(
+                info.name,
+                f"ByKind() is for models of a Table with a discriminator, and Table"
+                f"({info.table.name!r}) has {info.table.discriminator!r}; give the models a field "
+                f"of a Literal, and write pydantic.Field(discriminator=...)",
+            )
+        attribute = info.table.discriminator
+        names[Shown(each)] = kinds[0]
+    classes = ClassSchemas(handler, _USUAL)
+    return classes.within(classes.told_apart(names, str(attribute)))
 
 
 def schema_of(source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
@@ -150,7 +136,7 @@ def partial_schema(model: Any, handler: pydantic.GetCoreSchemaHandler, cls: Any)
 class ClassSchemas:
     """The schemas of the classes that one type is made of."""
 
-    def __init__(self, handler: pydantic.GetCoreSchemaHandler, options: Accepts) -> None:
+    def __init__(self, handler: pydantic.GetCoreSchemaHandler, options: SchemaOptions) -> None:
         self._handler = handler
         self._options = options
         self._made: dict[str, CoreSchema | None] = {}
