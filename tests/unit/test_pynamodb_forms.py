@@ -25,6 +25,8 @@ from dynattrs import (
     Mapper,
     MappingError,
     ModelError,
+    QueryError,
+    Session,
     Table,
     begins_with,
     field,
@@ -600,3 +602,55 @@ def test_booleans_that_were_numbers_are_read_in_every_place(
     """Also where an item is read field by field, because one of them is not as it is usually."""
     found = mapper.load({"id": {"S": "1"}, **stored, **title}, Flags)
     assert getattr(found, field) == value
+
+
+@attrs.define
+class Covers:
+    cover: Annotated[bytes | None, pynamodb.LegacyBinary]
+
+
+@attrs.define
+class PlainCovers:
+    cover: bytes | None
+
+
+@attrs.define
+class RawCovers:
+    cover: Annotated[bytes | None, pynamodb.Binary]
+
+
+def test_a_class_that_reads_a_part_says_how_bytes_are_stored() -> None:
+    """It is no model, and errors say which mark it needs."""
+    made: Any = Session
+    found = made(client=object()).scan(Song)
+    assert found.as_(Covers) is not None
+    with pytest.raises(ModelError, match=r"in a class for as_ write Annotated\[bytes, pynamodb"):
+        found.as_(PlainCovers)
+    with pytest.raises(QueryError, match=r"declare cover: Annotated\[bytes.*LegacyBinary\]"):
+        found.as_(RawCovers)
+
+
+def test_what_a_model_without_forms_reads_and_writes_of_old_items() -> None:
+    """As the guide says of the step to forms of one's own."""
+
+    @model("own")
+    class Own:
+        id: str = partition_key()
+        ok: bool = True
+        data: Annotated[Any, Json] = None
+
+    with pytest.raises(MappingError, match="expected a boolean"):
+        mapper.load({"id": {"S": "1"}, "ok": {"N": "1"}}, Own)
+    with pytest.raises(MappingError, match="JSON has no NaN"):
+        mapper.dump(Own("1", data=math.nan))
+    assert mapper.dump(Own("1", data="é"))["data"] == {"S": '"é"'}
+
+    @model("own")
+    class Marked:
+        id: str = partition_key()
+        ok: Annotated[bool, pynamodb.LegacyBoolean] = True
+        data: Annotated[Any, pynamodb.Json] = None
+
+    found = mapper.load({"id": {"S": "1"}, "ok": {"N": "0"}, "data": {"S": '"\\u00e9"'}}, Marked)
+    assert (found.ok, found.data) == (False, "é")
+    assert mapper.dump(found)["data"] == {"S": '"\\u00e9"'}

@@ -269,8 +269,8 @@ class Discriminator(FormMark):
     Args:
         name: The attribute's stored name.
         classes: The classes by their values. Of several values of one class the first one is written, and
-            all are read. None stands for a map without the attribute: PynamoDB's base class, where that
-            was not registered.
+            all are read. None stands for a map without the attribute, such as an update of its parts
+            makes.
 
     Raises:
         ModelError: An argument is something else; or, where it is declared, a class of the union has no

@@ -118,7 +118,8 @@ class Forms:
             "bytes as a field of the model itself", "bytes inside of a list, a map or another class",
             "PynamoDB 5 adds a layer of base64 to them with each save, PynamoDB 6 writes them as they "
             "are: store them in a field of their own, or say pynamodb.forms(version=6) where no "
-            "program with PynamoDB 5 is left",
+            "program with PynamoDB 5 is left; in a class for as_ write Annotated[bytes, "
+            "pynamodb.LegacyBinary]",
         )  # fmt: skip
 
     def top_level(self, member: Member) -> Member:

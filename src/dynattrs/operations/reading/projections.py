@@ -31,7 +31,15 @@ from dynattrs.operations.item_keys import (
 from dynattrs.operations.reading.objects import rows_decoder
 from dynattrs.quoting import quoted
 from dynattrs.schema.definitions import two_names
-from dynattrs.schema.model_info import ENCRYPTED, IN_S3, ItemReader, ModelInfo, StoredForm, info_of
+from dynattrs.schema.model_info import (
+    BASE64,
+    ENCRYPTED,
+    IN_S3,
+    ItemReader,
+    ModelInfo,
+    StoredForm,
+    info_of,
+)
 from dynattrs.schema.table import AttributeMap, AttributeValue
 from dynattrs.tracebacks import hidden
 
@@ -279,6 +287,8 @@ def _check_form(info: ModelInfo, cls: type[object], member: FieldCodec) -> None:
     written = show_type(type_)
     if stored.member.options.ttl and DATETIME in arms(type_):
         written = f"Annotated[{written}, Epoch]"
+    if form.packed == BASE64 and "LegacyBinary" not in written:
+        written = f"Annotated[{written}, pynamodb.LegacyBinary]"
     raise QueryError(
         f"as_({cls.__name__}): {info.name}.{member.name} is stored as {form.packed or names_of(form.tags)}, "
         f"and {cls.__name__}.{member.name} reads {own.packed or names_of(own.tags)}; declare "
