@@ -54,11 +54,12 @@ from service_exports import service_export
 KEY = "arn:aws:kms:us-east-1:111111111111:key/12345678-1234-1234-1234-123456789012"
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - which is what is refused
-ARN = "arn:aws:dynamodb:us-east-1:111111111111:table/dev-people"
+ARN = "arn:aws:dynamodb:us-east-1:111111111111:table/dev-moved-people"
 
 
 people = Table(
-    "people",
+    # Other models of the table would be left out by filters.
+    "moved-people",
     partition_key="id",
     indexes=[
         GlobalIndex("by-country", partition_key="country", billing=Provisioned(read=2, write=2))
@@ -153,7 +154,7 @@ def test_a_table_is_made_of_files_as_it_is_declared(account: Account):
     assert (report.status, report.processed, report.imported, report.errors) == (
         "COMPLETED", 50, 50, 0,
     )  # fmt: skip
-    assert (report.table, report.source) == ("dev-people", account.place("in/"))
+    assert (report.table, report.source) == ("dev-moved-people", account.place("in/"))
     assert (report.format, report.compression) == ("json", "gzip")
     assert report.started <= report.ended
     assert told[-1] == report == begun.report
@@ -172,7 +173,7 @@ def test_imports_are_listed_and_found_again_by_their_arns(account: Account):
     begun.wait()
 
     assert [each.arn for each in tables.imports()] == [begun.arn]
-    assert [each.arn for each in tables.imports("people")] == [begun.arn]
+    assert [each.arn for each in tables.imports("moved-people")] == [begun.arn]
     again = tables.describe_import(begun.arn)
     assert (again.report, again.refresh()) == (begun.report, begun.report)
     assert again.report.token == "mine"
@@ -226,7 +227,7 @@ def test_an_import_into_a_table_that_is_there_is_refused(account: Account):
     account.put("in.json", lines(item(1)))
     account.session.tables.create(Person)
 
-    with pytest.raises(InvalidRequest, match=r"there is 'dev-people' already.*bulk_put"):
+    with pytest.raises(InvalidRequest, match=r"there is 'dev-moved-people' already.*bulk_put"):
         account.session.tables.import_from_s3(Person, account.place("in.json"))
 
     assert account.session.tables.imports() == ()
@@ -398,7 +399,7 @@ REFUSED: list[Callable[[Any], object]] = [
     lambda tables: tables.export_to_s3(Person, "s3://files", owner=111111111111),
     lambda tables: tables.export_to_s3(Person, "s3://files", encryption=""),
     lambda tables: tables.export_to_s3(Person, "s3://files", token="$"),
-    lambda tables: tables.export_to_s3("people", "s3://files", where=Person.age > 3),
+    lambda tables: tables.export_to_s3("moved-people", "s3://files", where=Person.age > 3),
     lambda tables: tables.export_to_s3(zoo, "s3://files", fields=[Owner.name]),
     lambda tables: tables.export_to_s3(Person, "s3://files", where=True),
     lambda tables: tables.export_to_s3(Person, "s3://files", where=Event.text == "a"),
@@ -424,7 +425,7 @@ REFUSED: list[Callable[[Any], object]] = [
     lambda tables: tables.bulk_put(
         Person, "s3://files", reports_to="s3://reports", most_write_units=10
     ),
-    lambda tables: tables.describe_export("people"),
+    lambda tables: tables.describe_export("moved-people"),
     lambda tables: tables.describe_import(7),
     lambda tables: tables.describe_bulk_put(""),
 ]
@@ -482,7 +483,7 @@ def needs(operation: str, member: str = "") -> pytest.MarkDecorator:
 
 
 def add_table(stubber: Stubber) -> None:
-    table = {"TableName": "dev-people", "TableArn": ARN}
+    table = {"TableName": "dev-moved-people", "TableArn": ARN}
     stubber.add_response("describe_table", {"Table": table}, {"TableName": ANY})
 
 
@@ -640,7 +641,7 @@ def test_an_export_without_recovery_says_how_to_get_it(stubbed: Any):
 
     with pytest.raises(
         InvalidRequest,
-        match=r"dev-people.*it is off; .* point_in_time_recovery=True and call session.tables.update",
+        match=r"dev-moved-people.*it is off; .* point_in_time_recovery=True and call session.tables.update",
     ):
         session.tables.export_to_s3(Person, "s3://files")
 
@@ -682,7 +683,7 @@ def test_waiting_tells_and_has_an_end(stubbed: Any, caplog: pytest.LogCaptureFix
             begun.wait(progress=told.append, timeout=timedelta(milliseconds=50))
 
     assert [each.status for each in told] == ["IN_PROGRESS"]
-    assert "table dev-people: export IN_PROGRESS" in caplog.text
+    assert "table dev-moved-people: export IN_PROGRESS" in caplog.text
     ended = export_reply(ExportStatus="FAILED", FailureCode="S3AccessDenied", FailureMessage="no")
     stubber.add_response("describe_export", ended, arn)
     with pytest.raises(TransferFailed, match="has ended as FAILED: S3AccessDenied: no"):
@@ -733,7 +734,7 @@ BULK = "arn:aws:dynamodb:us-east-1:111111111111:bulk-operation/01234-ab"
 def bulk_reply(**said: Any) -> dict[str, Any]:
     found = {
         "BulkOperationArn": BULK, "BulkOperationStatus": "IN_PROGRESS",
-        "TableDetails": [{"TableName": "dev-people"}], **said,
+        "TableDetails": [{"TableName": "dev-moved-people"}], **said,
     }  # fmt: skip
     return {"BulkOperationDescription": found}
 
@@ -776,7 +777,7 @@ def test_a_bulk_put_is_asked_for_with_all_that_it_takes(stubbed: Any):
     session, stubber = stubbed
     asked = {
         "ClientToken": "mine",
-        "TableName": "dev-people",
+        "TableName": "dev-moved-people",
         "InputS3Configuration": {
             "S3Bucket": "files", "S3KeyPrefix": "in/", "S3BucketOwner": "111111111111",
             "InputFormat": "ION", "InputCompressionType": "ZSTD",
@@ -799,7 +800,7 @@ def test_a_bulk_put_is_asked_for_with_all_that_it_takes(stubbed: Any):
 
     report = begun.report
     assert (report.table, report.source, report.reports_to) == (
-        "dev-people", "s3://files/in/", "s3://reports/x",
+        "dev-moved-people", "s3://files/in/", "s3://reports/x",
     )  # fmt: skip
     assert (report.format, report.compression, report.tier) == ("ion", "zstd", "accelerated")
     assert (report.reports, report.most_write_units, report.token) == (("errors",), 2048, "mine")
@@ -811,7 +812,7 @@ def test_a_bulk_put_is_asked_for_with_all_that_it_takes(stubbed: Any):
 def test_a_bulk_put_is_followed_to_its_end(stubbed: Any):
     session, stubber = stubbed
     plain = {
-        "TableName": "dev-people", "ClientToken": ANY, "PerformanceTier": "STANDARD",
+        "TableName": "dev-moved-people", "ClientToken": ANY, "PerformanceTier": "STANDARD",
         "InputS3Configuration": {
             "S3Bucket": "files", "InputFormat": "DYNAMODB_JSON", "InputCompressionType": "NONE",
         },
@@ -825,7 +826,7 @@ def test_a_bulk_put_is_followed_to_its_end(stubbed: Any):
     half = bulk_reply(ProcessedItemCount=500, ProcessedInputBytes=50, TotalInputBytes=200)
     stubber.add_response("describe_bulk_operation", half, arn)
     usage = {
-        "TableName": "dev-people", "Table": {"BulkPutBytes": 900},
+        "TableName": "dev-moved-people", "Table": {"BulkPutBytes": 900},
         "GlobalSecondaryIndexes": {"by-country": {"BulkPutBytes": 90}},
         "LocalSecondaryIndexes": {"by-age": {"BulkPutBytes": 9}},
         "VectorIndexes": {"by-face": {"BulkPutVectorBytes": 1}},
@@ -840,7 +841,7 @@ def test_a_bulk_put_is_followed_to_its_end(stubbed: Any):
     report = begun.wait(progress=told.append)
 
     assert [each.fraction for each in told] == [0.25, 1.0]
-    assert str(told[0]) == "dev-people: 500 items read, 25%, IN_PROGRESS"
+    assert str(told[0]) == "dev-moved-people: 500 items read, 25%, IN_PROGRESS"
     assert (report.processed, report.failed) == (2000, 0)
     assert report.written == {None: 900, "by-country": 90, "by-age": 9, "by-face": 1}
 
@@ -921,4 +922,4 @@ def test_bulk_puts_are_listed_and_found_by_their_arns(stubbed: Any):
         session.tables.describe_bulk_put(BULK)
     assert not isinstance(caught.value, NoSuchTable)
     stubber.add_response("describe_bulk_operation", bulk_reply())
-    assert session.tables.describe_bulk_put(BULK).report.table == "dev-people"
+    assert session.tables.describe_bulk_put(BULK).report.table == "dev-moved-people"
