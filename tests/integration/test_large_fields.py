@@ -395,6 +395,56 @@ def test_a_batch_waits_for_s3_to_come_back(session: Session, s3: Any, monkeypatc
     assert session.get(Document, "b", consistent=True) is None
 
 
+@pytest.mark.threads_only(reason="the twin's handlers are of DynamoDB")
+def test_while_s3_is_out_of_reach_the_other_items_are_stored(
+    client: Any, s3: Any, table_prefix: str, monkeypatch: Any
+) -> None:
+    from botocore.exceptions import ConnectTimeoutError
+
+    put = s3.put_object
+
+    def unreachable(**parameters: Any) -> Any:
+        if parameters["Bucket"] == bucket():
+            raise ConnectTimeoutError(endpoint_url="https://s3")
+        return put(**parameters)
+
+    monkeypatch.setattr(s3, "put_object", unreachable)
+    large = Document("large", Large(data(1)))
+    with Session(
+        client=client, s3_client=s3, table_prefix=table_prefix, deadline=timedelta(seconds=1)
+    ) as session:
+        with pytest.raises(UnsentWrites) as unsent:
+            session.save_all([Document("a", Large(b"")), large, Document("b", Large(b""))])
+        assert unsent.value.objects == [large]
+        assert isinstance(unsent.value.unsent[0].cause, ObjectsUnavailable)
+        assert sorted(each.id for each in session.scan(Document).consistent()) == ["a", "b"]
+
+
+def test_a_value_of_another_kind_is_refused_before_it_is_stored(session: Session) -> None:
+    session.save(
+        Document("a", Large(data(1)), text=Large("x" * 1000), facts=Large({"n": "y" * 200}))
+    )
+    read = session.get_one(Document, "a", consistent=True)
+    text: Any = read.text
+    facts: Any = read.facts
+    with pytest.raises(MappingError, match=r"Document\.body: .*which has text"):
+        session.save(Document("b", text))
+    with pytest.raises(MappingError, match=r"Document\.text: .*which has neither text nor bytes"):
+        session.save(Document("b", Large(b""), text=facts))
+    session.save(read)
+    assert session.get(Document, "b", consistent=True) is None
+
+
+def test_large_values_of_frames_are_kept_in_s3(session: Session, s3: Any) -> None:
+    pa = pytest.importorskip("pyarrow")
+    frame = pa.table({"id": ["a"], "body": ['""'], "text": ['"' + "x" * 1000 + '"']})
+    session.save_frame(Document, frame)
+    read = session.get_one(Document, "a", consistent=True)
+    assert read.text is not None
+    assert read.text.place is not None
+    assert session.fetch(read.text) == "x" * 1000
+
+
 def test_a_lost_reply_is_recognised_by_what_the_item_says(
     faults: Any, client_arguments: dict[str, Any], s3: Any, table_prefix: str
 ) -> None:

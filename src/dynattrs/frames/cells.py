@@ -150,7 +150,7 @@ class Cells:
             inner = self.of(shape.inner)
             return lambda value: None if value is None else inner(value)
         if codec.packed == IN_S3:
-            return lambda value: _of_json(codec, value) if isinstance(value, str) else value
+            return lambda value: _large(codec, value) if isinstance(value, str) else value
         if codec.packed:
             return self.of(inside_of(self._mapper, codec))
         if isinstance(codec, ClassCodec):
@@ -385,6 +385,12 @@ def _of_json(codec: Codec, text: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise Refused(_JSON, quoted(text), str(error)) from error
     return codec.load(from_plain(plain, codec))
+
+
+def _large(codec: Codec, text: str) -> Any:
+    """A new value, which is kept where the field says: it was not read from an item."""
+    made = _of_json(codec, text)
+    return type(made)(made.value) if made is not None and made.place is None else made
 
 
 # --- What frames have of several ----------------------------------------------------------------

@@ -275,6 +275,14 @@ def _in_one_order(value: AttributeValue) -> AttributeValue:
     return value
 
 
+_KINDS: Final = {"S": "text", "B": "bytes", "JSON": "neither text nor bytes"}
+
+
+def _holds(codec: Codec, kind: str) -> bool:
+    """Whether values of a codec may be in S3 as content of a kind."""
+    return bool(codec.tags - {"S", "B"}) if kind == "JSON" else kind in codec.tags
+
+
 def _value_of(kind: str, data: bytes) -> AttributeValue:
     if kind == "JSON":
         found: AttributeValue = with_bytes(msgspec.json.decode(data))
@@ -333,6 +341,12 @@ def _codec(type_: object, inner: Codec, mark: InS3, content: object) -> Codec:
         if type(value) is not Large:
             raise Refused("a Large", show(value), "write Large(...) around the value")
         if value.place is not None:
+            kind = value.place.kind
+            # What this field has read it gives back, whatever it is.
+            if value._codec is not inner and not _holds(inner, kind):
+                raise Refused(
+                    f"{inner.expected} in a Large", f"{value!r}, which has {_KINDS[kind]}"
+                )
             return {"M": Kept(value._map or {}, mark)}
         stored = dump_inner(value._value)
         if "NULL" in stored:

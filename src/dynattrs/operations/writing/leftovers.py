@@ -9,18 +9,25 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
+from dynattrs.deferral import deferred
 from dynattrs.errors import AccessDenied, InvalidRequest, NoSuchTable, Throttled
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Flow, Signal, Start, WaitFor
 from dynattrs.operations.item_keys import identity, names_in
+from dynattrs.operations.object_errors import ObjectsUnavailable
 from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
 from dynattrs.operations.writing.buffer import Buffer, Write
 from dynattrs.operations.writing.partitions import Partition
 from dynattrs.schema.messages import Message
+
+if TYPE_CHECKING:
+    from dynattrs.mapper import departures
+else:
+    departures = deferred("dynattrs.mapper.departures")
 
 #: Sends a write by a request of its own: one that has a condition.
 Put: TypeAlias = Callable[[float], Flow[None]]
@@ -85,7 +92,11 @@ def passes(error: Exception, *, once: bool) -> bool:
 
 
 def split(writes: list[Write], error: Exception) -> list[list[Write]]:
-    """Smaller batches to find the culprit of a refusal: by table, then by halves."""
+    """Smaller batches to find the culprit of a refusal: by table, then by halves. Where S3 has failed, those
+    that need nothing of it, and those of each bucket.
+    """
+    if isinstance(error, ObjectsUnavailable):
+        return _by_buckets(writes)
     if len(writes) == 1 or not isinstance(error, REFUSED):
         return [writes]
     by_table: dict[str, list[Write]] = {}
@@ -97,6 +108,15 @@ def split(writes: list[Write], error: Exception) -> list[list[Write]]:
         return [writes]
     middle = len(writes) // 2
     return [writes[:middle], writes[middle:]]
+
+
+def _by_buckets(writes: list[Write]) -> list[list[Write]]:
+    parts: dict[tuple[str, ...], list[Write]] = {}
+    for write in writes:
+        leaving = departures.departures({"RequestItems": {write.table: [write.request]}})
+        buckets = {each.place.bucket for each in leaving}
+        parts.setdefault(tuple(sorted(buckets)), []).append(write)
+    return [parts[buckets] for buckets in sorted(parts)]  # what needs none is first
 
 
 # --- Answers ------------------------------------------------------------------------------------
