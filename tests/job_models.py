@@ -166,3 +166,20 @@ def visited(person: Person) -> Person:
 
 def raising(thing: Thing) -> Thing:
     raise KeyError("nothing of it")
+
+
+#: As `current`, of other tables.
+second: Any = None
+
+
+def second_session() -> Any:
+    return second
+
+
+def renewed(person: Person) -> object:
+    """A new address for two, one visit for one, and one is deleted."""
+    if person.id == "3":
+        return jobs.Delete
+    if person.id == "2":
+        return visited(person)
+    return moved(person)

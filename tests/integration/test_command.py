@@ -642,6 +642,9 @@ def test_a_policy_allows_what_the_models_need_and_no_more(
         "dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan",
     ]  # fmt: skip
     assert reading[1]["Action"] == ["dynamodb:Query", "dynamodb:Scan"]
+    [items, records] = run("iam", "shop:app", "--jobs").json["Statement"]
+    assert {"dynamodb:Scan", "dynamodb:DescribeTable"} <= set(items["Action"])
+    assert records["Resource"] == [f"arn:aws:dynamodb:*:*:table/{table_prefix}dynattrs-jobs"]
     [items, tables] = run("iam", "shop:app", "--tables", "--region", "cn-north-1").json["Statement"]
     assert items["Resource"] == [f"arn:aws-cn:dynamodb:cn-north-1:*:table/{table_prefix}app"]
     assert "dynamodb:CreateTable" in tables["Action"]

@@ -22,6 +22,8 @@ from dynattrs.tools.command.subjects import Subjects, SubjectsType
 _READ: Final = ("BatchGetItem", "GetItem", "Query")
 #: A transaction needs the action of each thing that it does; that of a check is its own.
 _WRITE: Final = ("BatchWriteItem", "ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+#: Of jobs, on the table of their checkpoints, which is made on first use.
+_JOBS: Final = ("CreateTable", "DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query")
 #: `session.tables.diff`, `describe` and `reflect`.
 _LOOK: Final = ("DescribeContinuousBackups", "DescribeTable", "DescribeTimeToLive")
 #: `session.tables.create` and `update`.
@@ -65,6 +67,7 @@ _WITNESS: Final = ("CreateGlobalTableWitness", "DeleteGlobalTableWitness")
     "--scan", is_flag=True, help="Also for scans and migrations, which read whole tables."
 )
 @click.option("--tables", is_flag=True, help="Also to create, compare and change the tables.")
+@click.option("--jobs", is_flag=True, help="Also for jobs, which scan and keep checkpoints.")
 @click.option("--region", default="*", show_default=True, help="The AWS region.")
 @click.option("--account", default="*", show_default=True, help="The AWS account, twelve digits.")
 @click.option("--partition", default=None, help="Without it that of the region: aws, aws-cn, …")
@@ -75,6 +78,7 @@ def iam(
     read_only: bool,
     scan: bool,
     tables: bool,
+    jobs: bool,
     region: str,
     account: str,
     partition: str | None,
@@ -90,8 +94,8 @@ def iam(
     infos = [model_info(model) for model in subjects.models]
     print_json(
         policy(
-            declared.values(), infos, where=f"{where}/{table_prefix}", read_only=read_only, scan=scan,
-            tables=tables,
+            declared.values(), infos, where=f"{where}/{table_prefix}", read_only=read_only,
+            scan=scan or jobs, tables=tables, jobs=jobs,
         )
     )  # fmt: skip
     return OK
@@ -105,6 +109,7 @@ def policy(
     read_only: bool = False,
     scan: bool = False,
     tables: bool = False,
+    jobs: bool = False,
 ) -> dict[str, Any]:
     """A policy document.
 
@@ -114,6 +119,7 @@ def policy(
         where: What stands before a table's name in its ARN.
         read_only: Whether to leave out what writes.
         scan: Whether scans are allowed.
+        jobs: Whether jobs keep their checkpoints in a table; they are for that whatever *read_only* is.
         tables: Whether the tables themselves are seen, and, unless *read_only*, made and changed.
     """
     names: list[str] = []
@@ -127,7 +133,9 @@ def policy(
         indexes += dict.fromkeys(before + i.name for each in every for i in each.secondary_indexes)
         searched += dict.fromkeys(before + i.name for each in every for i in each.vector_indexes)
     reads = [*_READ, *(["Scan"] if scan else [])]
-    items = sorted([*reads, *(() if read_only else _WRITE)])
+    # Jobs that import, copy and compare look at the keys of their tables.
+    looks = ["DescribeTable"] if jobs else []
+    items = sorted([*reads, *looks, *(() if read_only else _WRITE)])
     statements = [_statement("Items", items, names)]
     if indexes:
         # Nothing else is done through an index.
@@ -138,6 +146,8 @@ def policy(
     statements += _of_objects(infos, where, read_only=read_only, scan=scan)
     if tables:
         statements += _of_tables(declared, names, where, read_only=read_only)
+    if jobs:
+        statements.append(_statement("Jobs", _JOBS, [f"{where}dynattrs-jobs"]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
