@@ -275,10 +275,11 @@ def test_a_cell_that_python_has_no_value_for_is_its_rows_matter(session: Session
 
 
 def test_text_that_is_no_plain_json_is_explained(session: Session):
-    frame = pd.DataFrame({"id": ["a"], "any": ['{"$s": ']})
+    frame = pd.DataFrame({"id": ["a"], "any": ['{"a": 1, "a": 2}']})
     with pytest.raises(BadRow) as error:
         session.save_frame(Timed, frame)
     assert "text of plain JSON" in str(error.value)
+    assert "each name once in an object is expected, found 'a' twice" in str(error.value)
     assert "('" not in str(error.value)
 
 
