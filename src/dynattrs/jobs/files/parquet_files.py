@@ -182,7 +182,7 @@ def _is_exact(column: Column, made: Any, value: AttributeValue) -> bool:
         return False
     kind = type(made)
     if kind is str:
-        return value.get("S") == made
+        return bool(value.get("S") == made)
     if kind is int or kind is float:
         text = value.get("N")
         return text is not None and Decimal(text) == Decimal(str(made))
