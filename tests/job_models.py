@@ -77,6 +77,12 @@ def moved(person: Person) -> Person:
     return person
 
 
+def gathered(person: Person) -> Person:
+    """One address for all, which only one of them can have."""
+    person.email = "all@example.com"
+    return person
+
+
 def silent(thing: Thing) -> None:
     """What many write at first: it changes the object, and forgets to return it."""
     thing.n += 1

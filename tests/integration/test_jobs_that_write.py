@@ -87,6 +87,20 @@ def test_guards_of_unique_values_follow(make, job_session):
         job_session.insert(Person("b", "new-1@example.com"))
 
 
+def test_values_that_others_have_are_skipped_or_named(make, job_session):
+    job_session.save_all(Person(str(n), f"{n}@example.com") for n in range(9))
+
+    with pytest.raises(jobs.JobFailed, match=r"gathered for Person .*: AlreadyTaken: "):
+        make("gather", Person).apply(job_models.gathered, executor="threads")
+
+    job = make("skip", Person)
+    done = job.apply(job_models.gathered, on_error="skip", executor="threads")
+    assert done.counts == {"failed": 8, "unchanged": 1}
+    found = [*job.failures()]
+    assert len(found) == done.failures == 8
+    assert all(each.what.startswith("AlreadyTaken") and each.key for each in found)
+
+
 def test_only_items_that_satisfy_a_condition_are_given_to_the_function(make, job_session):
     job_session.save_all(Thing(str(n), n) for n in range(20))
 

@@ -102,11 +102,11 @@ def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None
     nothing = {**info.mapper.dump(Song("a", "\0")), "live": {"NULL": True}}
     found = io.BytesIO()
     writer = formats.writer(formats.FORMATS["csv"], found.write, Columns(Song))
-    writer.items([item, nothing])
+    problems = writer.items([item, nothing])
     writer.end()
 
     text = found.getvalue().decode()
-    [one, other] = rows_of(text)
+    [one] = rows_of(text)
 
     assert text.startswith(
         f"artist,title,year,price,live,cover,tags,at,notes,more,genre,{REST}\r\n"
@@ -116,8 +116,9 @@ def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None
     assert one.item is not None
     assert one.item["unknown"] == {"NS": ["1"]}
     assert info.mapper.load(one.item, Song) == song
-    assert isinstance(other, BadRow)  # NULL is not a bool, there as here
-    assert "Song.live" in str(other.problem)
+    assert problems is not None
+    assert problems[0] is None
+    assert "Song.live" in str(problems[1])  # NULL is not a bool, and is said when it is written
 
 
 @pytest.mark.parametrize(
@@ -628,3 +629,94 @@ def test_keys_that_are_one_to_the_field_stay_several_items(
         table = parquet.read_table(io.BytesIO(found.getvalue()))
         assert None not in table["id"].to_pylist()  # what other programs read is typed all the same
         assert table[REST].null_count == 1
+
+
+# --- What classes do not know -----------------------------------------------------------------------------
+
+
+@attrs.define
+class Inner:
+    note: str = ""
+
+
+@model("outers")
+class Outer:
+    id: str = partition_key()
+    n: int = 0
+    inner: Inner | None = None
+    more: list[Inner] = field(name="m", factory=list)
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_unknown_attributes_in_nested_classes_are_kept_and_unreadable_items_reported(
+    format_: str,
+) -> None:
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    inner: Any = {"M": {"note": {"S": "x"}, "unknown": {"N": "1.50"}}}
+    items: list[Any] = [
+        {"id": {"S": "a"}, "n": {"N": "1"}, "inner": inner},
+        {"id": {"S": "b"}, "n": {"S": "bad"}},
+        {"id": {"S": "c"}, "n": {"N": "1"}, "m": {"L": [{"M": {"note": {"S": ""}}}, inner]}},
+        {"id": {"S": "d"}, "n": {"N": "1"}, "inner": {"M": {"note": {"S": "x"}}}},
+    ]
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS[format_], found.write, Columns(Outer))
+    problems = writer.items(items)
+    writer.end()
+
+    rows = rows_of(found.getvalue(), f"x.{format_}", (Outer,))
+
+    assert problems is not None
+    assert [each is None for each in problems] == [True, False, True, True]
+    assert "Outer.n: expected" in str(problems[1])
+    read: list[Any] = [row.item for row in rows if isinstance(row, Row)]
+    assert [each["id"]["S"] for each in read] == ["a", "c", "d"]
+    assert read[0]["inner"] == inner
+    assert read[1]["m"] == items[2]["m"]
+    assert read[2]["inner"] == items[3]["inner"]
+
+
+def test_what_another_program_would_have_erased_is_refused_still() -> None:
+    cell = '"{""note"": ""x"", ""unknown"": 1}"'
+    [row] = rows_of(f"id,inner\na,{cell}\n", "x.csv", (Outer,))
+
+    assert isinstance(row, BadRow)
+    assert "would erase them" in str(row.problem)
+
+
+# --- Models and those that derive from them ---------------------------------------------------------------
+
+zoo = Table("zoo", partition_key="id", discriminator="kind")
+
+
+@model(zoo)
+class Animal:
+    id: str
+
+
+@model(zoo)
+class Cat(Animal):
+    lives: int = 9
+
+
+def test_a_model_stands_for_its_subclasses_in_files_as_well() -> None:
+    text = "id,lives\na,7\n"
+    from dynattrs.jobs.files.inputs import Input
+
+    format_ = formats.FORMATS["csv"]
+    for name, said in (("x-Cat.csv", None), ("whatever.csv", "Cat")):
+        kinds = _Kinds((Animal,), Input(LocalFolder("/nowhere"), name, format_, 1, model=said))
+        columns = kinds.columns()
+        assert columns is not None
+        assert columns.info.cls is Cat
+    [row] = rows_of(text, "Cat.csv", (Animal,))
+    assert isinstance(row, Row)
+    assert row.item == {"id": {"S": "a"}, "lives": {"N": "7"}, "kind": {"S": "Cat"}}
+    [row] = rows_of("id\na\n", "people.csv", (Animal,))  # a name that says nothing
+    assert isinstance(row, Row)
+    assert row.item == {"id": {"S": "a"}, "kind": {"S": "Animal"}}
+    with pytest.raises(
+        ModelError, match=r"which of the models it holds \(Animal, Cat\); call it Animal"
+    ):
+        _Kinds((zoo,), Input(LocalFolder("/nowhere"), "x.csv", format_, 1)).columns()

@@ -19,6 +19,7 @@ from dynattrs.errors import (
     AlreadyTaken,
     ConditionError,
     ConditionFailed,
+    InvalidRequest,
     MappingError,
     ModelError,
     NoSuchItem,
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
 _LOOKED_AT: Final = 20
 #: What says that an item is not as it was read.
 _CONFLICTS: Final = (ConditionFailed, NoSuchItem, Outdated, OutcomeUnknown)
+#: What says that an item can never be written so.
+_REFUSALS: Final = (AlreadyTaken, InvalidRequest, MappingError)
 
 
 @attrs.frozen
@@ -152,12 +155,14 @@ class _Item:
         stored: The item as it was read.
         tries: How often it was tried.
         done: What was done with it; None where it was not as it was read. (Light tasks have no result.)
+        refused: Why it cannot be written so, a unique value that is taken; None where it can.
     """
 
     info: ModelInfo
     stored: AttributeMap
     tries: int = 0
     done: str | None = None
+    refused: Exception | None = None
 
 
 class ApplyingStep:
@@ -219,6 +224,9 @@ class ApplyingStep:
         task, item = under_way.popleft()
         yield Wait(task)
         while item.done is None:
+            if item.refused is not None:
+                self._refuse(item, item.refused)
+                return
             again = yield from self._read_again(item)
             write = None if again is None else (yield from self._considered(cost, again))
             if again is None or write is None:
@@ -248,13 +256,23 @@ class ApplyingStep:
         try:
             return self._made(cost, item, self._core.loaded(own, read))
         except Exception as error:
-            if self._work.on_error == "skip":
-                self._fail(item, error)
-                return None
-            key = plain_key(own, key_in(own, item.stored))
-            raise FunctionFailed(
-                f"{self._work.function} for {own.name} {key}: {type(error).__name__}: {error}"
-            ) from error
+            self._refuse(item, error)
+            return None
+
+    def _refuse(self, item: _Item, error: Exception) -> None:
+        """Report an item for which the function fails, or makes what cannot be stored.
+
+        Raises:
+            FunctionFailed: It is not to be skipped.
+        """
+        if self._work.on_error == "skip":
+            self._fail(item, error)
+            return
+        own = item.info
+        key = plain_key(own, key_in(own, item.stored))
+        raise FunctionFailed(
+            f"{self._work.function} for {own.name} {key}: {type(error).__name__}: {error}"
+        ) from error
 
     def _made(self, cost: Measure, item: _Item, obj: Any) -> Flow[None] | None:
         own = item.info
@@ -291,9 +309,13 @@ class ApplyingStep:
             )
 
     def _written(self, item: _Item, edited: edits.Edited) -> Flow[None]:
-        with contextlib.suppress(*_CONFLICTS):
+        try:
             yield from edits.send(self._core, edited)
             item.done = "changed"
+        except _REFUSALS as error:
+            item.refused = error
+        except _CONFLICTS:
+            pass
 
     def _deleted(self, cost: Measure, item: _Item, obj: Any) -> Flow[None]:
         own = item.info

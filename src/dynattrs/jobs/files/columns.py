@@ -21,6 +21,7 @@ import msgspec
 from dynattrs.jobs.files.dynamodb_json import checked, shown
 from dynattrs.jobs.files.errors import BadLine
 from dynattrs.mapper import anything
+from dynattrs.mapper.carried import carried_by, carry_on
 from dynattrs.mapper.codec import Codec, Refused
 from dynattrs.mapper.equality import as_written, comparable, same
 from dynattrs.mapper.plain_items import item_of_fields
@@ -121,10 +122,13 @@ class Columns:
                 made = again.get(name)
                 if made is None or comparable(made) != comparable(found[name]):
                     rest[name] = found[name]
+        for name in self._lost(self._loaded(found)):
+            if name in self.by_attribute and name in found:
+                rest[name] = found[name]
         computed = () if info.keys is None else info.keys.attributes
         values: list[AttributeValue | None] = []
         for column in self.columns:
-            value = found.get(column.attribute)
+            value = found.get(column.attribute) if column.attribute not in rest else None
             if value is not None and (column.hidden or ("NULL" in value and not column.null)):
                 rest[column.attribute] = value
                 value = None
@@ -169,9 +173,29 @@ class Columns:
             raise BadLine(
                 f"{info.name}: expected {refusal.expected}, found {refusal.found}", info.name
             ) from None
-        if info.versioned:
-            item.setdefault(info.schema_attribute, {"N": str(info.schema_version)})
-        return {**info.mapper.dump(info.mapper.load(item, info.cls)), **rest}
+        obj = self._loaded(item)
+        lost = self._lost(obj)
+        if lost and lost <= rest.keys():
+            carry_on(obj, lost=())  # they are written whole, as they stand in the rest
+        return {**info.mapper.dump(obj), **rest}
+
+    # --- Both ---
+
+    def _loaded(self, item: AttributeMap) -> Any:
+        """The object of an item of today's schema.
+
+        Raises:
+            MappingError: The class cannot read it.
+        """
+        info = self.info
+        if info.versioned and info.schema_attribute not in item:
+            item = {**item, info.schema_attribute: {"N": str(info.schema_version)}}
+        return info.mapper.load(item, info.cls)
+
+    def _lost(self, obj: Any) -> set[str]:
+        """The attributes of an object within which there are some that a nested class does not know."""
+        names = {path.split(".")[1].split("[")[0] for path in carried_by(obj).lost}
+        return {self.by_name[each].attribute if each in self.by_name else each for each in names}
 
 
 def _column(name: str, info: ModelInfo, model: Codec) -> Column:

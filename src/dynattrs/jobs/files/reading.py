@@ -27,6 +27,7 @@ from dynattrs.jobs.files.places import LocalFolder
 from dynattrs.jobs.files.s3_options import S3Options
 from dynattrs.jobs.which_items import items_of
 from dynattrs.jobs.work import Failure, Limits, Models, SourcePage
+from dynattrs.keys.discriminator import subclasses
 from dynattrs.mapper.size import item_size
 from dynattrs.schema.item_models import declared_model_of
 from dynattrs.schema.model_info import ModelInfo
@@ -276,19 +277,22 @@ class _Kinds:
 
     def _one(self) -> ModelInfo:
         file, infos = self._file, self._infos
+        # A model stands for its subclasses as well, which have files of their own.
+        every = [*dict.fromkeys([*infos, *(sub for each in infos for sub in subclasses(each))])]
         name = file.model
-        if name is None and len(infos) > 1:
+        if name is None and len(every) > 1:
             # As our own names are: "…-Person.csv", or just "Person.csv".
             stem = file.name.rpartition("/")[2].partition(".")[0]
             stem = stem.rpartition("-")[2]
-            name = next((each.name for each in infos if each.name == stem), None)
-        found = [each for each in infos if name in (None, each.name)]
+            name = next((each.name for each in every if each.name == stem), None)
+        found = [each for each in (infos if name is None else every) if name in (None, each.name)]
         if len(found) != 1:
-            known = ", ".join(each.name for each in infos)
+            known = ", ".join(each.name for each in every)
             raise ModelError(
                 _OWNER,
                 f"{file.text}: {'nothing says' if name is None else f'{name!r} is said, which tells not'} "
-                f"which of the models it holds ({known}); call it Person.csv, …, or make a job of one model",
+                f"which of the models it holds ({known}); call it "
+                f"{every[0].name}{file.format.suffix}, …, or make a job of one model",
             )
         return found[0]
 
