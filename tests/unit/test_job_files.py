@@ -128,6 +128,7 @@ def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None
         ("artist,title,yaer\n", "found 'yaer'; remove or rename that column"),
         ("artist;title\n", "separate with commas"),
         ("artist,title,artist\n", "found 'artist' twice"),
+        ("artist,title,g,genre\n", "one column for each field, found 'g' and 'genre' for genre"),
         ("artist,title\nx\n", "2: Song: expected 2 cells, found 1"),
         ("artist,title,year\na,b,12x\n", "2: Song.year: expected a number, found '12x'"),
         ("artist,title,year\na,b,1.5\n", "2: Song.year"),

@@ -312,7 +312,8 @@ class Job:
                 may be called twice with an item, in any process.
             where: A condition on fields of the models: which items it gets. The service evaluates it.
             tries: How often to try an item that other writers keep changing, before it counts as a failure.
-            on_error: What becomes of an item for which the function raises, or makes what cannot be stored:
+            on_error: What becomes of an item for which the function raises, or makes what cannot be stored,
+                such as a unique value that is already taken:
                 `"raise"`: its segment fails there, and the job at the end, so that `resume()` goes on with
                 a better function; `"skip"`: it is one of `failures()`.
             executor: As `count`'s.

@@ -87,6 +87,13 @@ class Columns:
                 )
             column = self.by_name.get(name) or self.by_attribute.get(name)
             if column is not None:
+                twice = next((each for each in found if found[each] is column), None)
+                if twice is not None:
+                    raise self.wrong(
+                        f"one column for each field, found {shown(twice)} and {shown(name)} for "
+                        f"{column.name}",
+                        "remove one of them",
+                    )
                 found[name] = column
             elif name != REST:
                 alone = len(names) == 1 and re.search(r"[;\t]", name)
