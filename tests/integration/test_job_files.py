@@ -140,7 +140,7 @@ def test_a_bucket_is_a_folder(
     client = boto3.session.Session().client("s3", region_name="us-east-1")
     bucket = f"bucket-{secrets.token_hex(4)}"
     fill(session)
-    with pytest.raises(jobs.NoFile, match="there is no such bucket; make it first"):
+    with pytest.raises(jobs.NoFile, match="the bucket does not exist; make it first"):
         job("out").export(f"s3://{bucket}/shop", format=format_, executor="threads")
     client.create_bucket(Bucket=bucket)
 

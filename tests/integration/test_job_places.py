@@ -133,9 +133,9 @@ def test_objects_are_found_by_patterns(s3: Any, count: int) -> None:
 
 
 def test_what_cannot_be_reached_says_why(s3: Any) -> None:
-    with pytest.raises(NoFile, match="s3://missing/x/: there is no such bucket; make it first"):
+    with pytest.raises(NoFile, match="s3://missing/x/: the bucket does not exist; make it first"):
         place_of("s3://missing/x").check(writing=True)
-    with pytest.raises(NoFile, match="s3://bucket/x: there is no such object"):
+    with pytest.raises(NoFile, match="s3://bucket/x: the object does not exist"):
         place_of("s3://bucket").open("x")
     assert place_of("s3://bucket").find("x") is None
     nowhere = S3Options(endpoint_url="http://127.0.0.1:9", region_name="us-east-1")

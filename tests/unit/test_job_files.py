@@ -349,7 +349,7 @@ def test_an_export_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_what_names_no_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NoFile, match="there is no such file or folder"):
+    with pytest.raises(NoFile, match="the file or folder does not exist"):
         find_inputs([str(tmp_path / "missing")], None, None)
     with pytest.raises(FilesError, match="there are no files to read"):
         find_inputs([str(tmp_path / "*.jsonl")], None, None)

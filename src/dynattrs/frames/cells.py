@@ -279,7 +279,7 @@ def _checked(take: Taking) -> Taking:
 
 
 def _placed(value: Any) -> Any:
-    """A value, in no part of which is anything that Python has no value for."""
+    """A value without any part that Python has no value for."""
     if type(value) is Unplaced:
         raise Refused(value.expected, value.found, value.hint)
     if isinstance(value, (list, tuple)):

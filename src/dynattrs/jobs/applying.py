@@ -126,7 +126,7 @@ class Applying:
         }
 
     def source(self) -> TableScan:
-        # Consistently: a condition that is false then is false because somebody has changed the item.
+        # Consistently: a condition that is false then is false because another program has changed the item.
         tables = items_of(self.models, "apply", self.where)
         return TableScan(tables, condition_of(self.where), consistent=True)
 

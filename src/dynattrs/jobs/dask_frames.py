@@ -42,7 +42,7 @@ def dask_frame(
             `__main__` is not.
         session: How workers make their sessions; without it they make `Session()`.
         segments: Into how many parts the scan is divided.
-        where: A condition, of which the service sends matching items only. All are read, and paid for.
+        where: A condition. The service sends matching items only; all are read, and paid for.
         types: As `query.arrow` takes them. A partition has the types of the others, so a number that does
             not fit is an error.
 
@@ -79,7 +79,7 @@ class _Part:
         return as_pandas(self.scan(segment).reader().read_all())
 
     def scan(self, segment: int) -> ArrowBatches:
-        """A segment, of which nothing is read yet."""
+        """A segment before anything of it is read."""
         model: Any = self.model
         scanned = session_of(self.spec).scan(model).segment(segment, of=self.segments)
         if self.where is not None:

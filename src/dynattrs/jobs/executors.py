@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: What a caller may give: `"processes"`, `"threads"`, an executor, or the address of a scheduler of Dask's.
 AnyExecutor: TypeAlias = "Executor | str"
 
-#: How many slices an executor is given at once of which it is not known how many it runs.
+#: How many slices an executor is given at once where it does not say how many it runs.
 _UNKNOWN_WIDTH: Final = 8
 _MAIN: Final = "__main__:"
 
@@ -179,7 +179,7 @@ class Threads:
 
 
 class Processes:
-    """Processes of this machine, each of which begins anew and imports what it needs."""
+    """Processes of this machine. Each begins anew and imports what it needs."""
 
     def __init__(self, width: int) -> None:
         self.width = width

@@ -1,7 +1,7 @@
 """What is written down of a job, and by which rules: who owns which segment, and what counts.
 
-A parent claims a segment by raising its fencing number. A step that has ended is written down by whoever
-has that number, once: every write demands that the segment is still as it was read. Who owns segments
+A parent claims a segment by raising its fencing number. The process with that number writes down,
+once, that a step has ended: every write demands that the segment is still as it was read. Who owns segments
 shows that it is alive by a counter of its own that moves; when that stands still for as long as it says,
 by the clock of who looks, its segments may be claimed.
 

@@ -13,7 +13,7 @@ from dynattrs.jobs.work import JobRecord, State
 
 @attrs.frozen(kw_only=True)
 class JobProgress:
-    """How far a job is: what its checkpoints say, whoever works on it.
+    """How far a job is: what its checkpoints say, whichever processes work on it.
 
     Attributes:
         job: The job's name.

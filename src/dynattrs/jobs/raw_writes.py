@@ -138,7 +138,7 @@ class RawWrites:
             deletes: Primary keys.
 
         Raises:
-            DynattrsError: The service cannot be reached, there is no such table, or it throttles too long.
+            DynattrsError: The service cannot be reached, the table does not exist, or it throttles too long.
                 Some may be written.
         """
         done = Written()

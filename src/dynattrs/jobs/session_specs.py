@@ -108,7 +108,7 @@ class SessionSpec:
     def describe(self) -> dict[str, JSON]:
         """The options as JSON, without `cursor_secret`, from which `described` makes a spec."""
         said = self.said()
-        said.pop("cursor_secret", None)  # whoever may read the job's record may not know it
+        said.pop("cursor_secret", None)  # a reader of the job's record may not know it
         for name in _SPANS:
             if name in said:
                 said[name] = said[name].total_seconds()

@@ -94,7 +94,7 @@ class Forms:
         return found if self.version < 6 else {}
 
     def told(self, value: object, stored: AttributeValue) -> AttributeValue:
-        """Judges how a set would be stored of which no annotation speaks.
+        """Judges how a set without an annotation would be stored.
 
         Raises:
             Refused: PynamoDB 5 stores it otherwise.

@@ -229,7 +229,7 @@ class Attendant:
 
 
 def _see_to(task: LightTask) -> None:
-    # Whoever waits for the task is told what it raises.
+    # The one that waits for the task is told what it raises.
     with contextlib.suppress(BaseException):
         task.result()
 

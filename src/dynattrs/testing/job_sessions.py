@@ -1,4 +1,4 @@
-"""The session of a test as a value, of which the processes of a job make theirs."""
+"""The session of a test as a value that the processes of a job make theirs from."""
 
 from __future__ import annotations
 

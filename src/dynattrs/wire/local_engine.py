@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "start"]
 
 logger = logging.getLogger(__name__)
-# The engine warns about requests it refuses. Whoever wants to read that
+# The engine warns about requests it refuses. A program that wants to read that
 # configures logging; without, Python would print it to stderr.
 logger.addHandler(logging.NullHandler())
 

@@ -2,7 +2,7 @@
 
 Programs hook into botocore in two ways: they register event handlers (moto, Sentry, a custom retry,
 a Stubber), or they put something in the place of its functions (OpenTelemetry, X-Ray, Datadog, New
-Relic, tests that mock). Whoever does either must get every call. So a call goes the fast way only
+Relic, tests that mock). Both must get every call. So a call goes the fast way only
 while all handlers of its events are botocore's own and all functions it passes by are as botocore
 defines them. Whether anything has changed is looked at for every call, in one step that costs less than
 a microsecond; what has changed is judged when it has. What was put on the client itself is for `patches`

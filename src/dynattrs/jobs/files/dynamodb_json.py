@@ -215,7 +215,7 @@ def is_typed(value: Mapping[str, Any]) -> bool:
 
 
 def checked(item: Any, path: str = "") -> AttributeMap:
-    """An attribute map from JSON, with bytes in place of base64 text.
+    """An attribute map from JSON, with bytes instead of base64 text.
 
     Raises:
         BadLine: It is none; it says where.
@@ -292,7 +292,7 @@ _AHEAD: Final = 1024
 
 
 class _Text:
-    """The text of a file, of which as much is held as is looked at."""
+    """The text of a file. It holds as much as is looked at."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._read = codecs.getreader("utf-8-sig")(file).read
@@ -355,7 +355,7 @@ class _Text:
 
 def elements(file: BinaryIO) -> Iterator[tuple[Any, str]]:
     """The elements of the arrays in a JSON document, which is one, or an object that holds some; or else the
-    object itself. A `BadLine` in place of one ends it.
+    object itself. A `BadLine` instead of one ends it.
     """
     text = _Text(file)
     try:

@@ -137,7 +137,7 @@ def _found(text: str, given: Format | None, options: Any) -> Iterator[tuple[Kind
                 yield "full", _input(place, name, found.size, given)
             return
     if not text.startswith("s3://"):
-        raise NoFile(text, "there is no such file or folder", "check the path")
+        raise NoFile(text, "the file or folder does not exist", "check the path")
     yield from _folder(place_of(text, options), given)
 
 

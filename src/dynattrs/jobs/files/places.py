@@ -112,7 +112,7 @@ class LocalFolder:
             if writing:
                 folder.mkdir(parents=True, exist_ok=True)
             elif not folder.exists():
-                raise NoFile(self.path, "there is no such folder", "check the path")
+                raise NoFile(self.path, "the folder does not exist", "check the path")
 
     def new_file(self, name: str) -> NewFile:
         return _LocalFile(Path(self.path), name)
@@ -208,7 +208,7 @@ def _explained(place: str) -> Generator[None]:
     except FilesError:
         raise
     except FileNotFoundError as error:
-        raise NoFile(place, "there is no such file or folder", "check the path") from error
+        raise NoFile(place, "the file or folder does not exist", "check the path") from error
     except OSError as error:
         raise FilesError(place, error.strerror or str(error), "check the path") from error
 

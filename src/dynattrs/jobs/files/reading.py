@@ -269,7 +269,7 @@ class _Kinds:
         """The columns of a file that holds items of one model.
 
         Raises:
-            ModelError: Nothing says of which.
+            ModelError: Nothing says which model they are of.
         """
         if not self._file.format.by_model:
             return None

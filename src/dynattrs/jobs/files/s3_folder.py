@@ -95,9 +95,9 @@ class S3Folder:
             said = cast("dict[str, Any]", error.response).get("Error", {})
             code = str(said.get("Code"))
             if code in ("NoSuchKey", "404", "NotFound"):
-                raise NoFile(place, "there is no such object") from error
+                raise NoFile(place, "the object does not exist") from error
             if code == "NoSuchBucket":
-                raise NoFile(place, "there is no such bucket", "make it first") from error
+                raise NoFile(place, "the bucket does not exist", "make it first") from error
             if code in ("PreconditionFailed", "ConditionalRequestConflict"):
                 raise FilesError(place, "there is such an object already") from error
             problem = f"{error.operation_name}: {code}: {said.get('Message', '')}"
@@ -119,7 +119,7 @@ class S3Folder:
         if start:
             found = self.find(name)
             if found is not None and start >= found.size:
-                return io.BytesIO()  # there is no such range
+                return io.BytesIO()  # the object has no such range
             request["Range"] = f"bytes={start}-"
         response = self._call(name, lambda: self.client.get_object(**request))
         return cast("BinaryIO", io.BufferedReader(_Body(self, name, response["Body"]), 1 << 16))

@@ -207,7 +207,7 @@ def migrated(core: Core, items: MigratedItems, item: AttributeMap) -> Flow[bool]
     """Bring one item up to date, guards included, if it is one of *items*; whether that was needed.
 
     Raises:
-        MappingError: It cannot be read, or nothing tells of which model it is.
+        MappingError: It cannot be read, or nothing tells which model it is of.
         AlreadyTaken: Another item has a value of it that is unique.
         ConditionFailed: Others change it all the time.
     """
