@@ -113,7 +113,8 @@ def test_a_parent_that_is_killed_is_gone_on_with(programs, filled, job_spec, che
 def test_workers_that_are_killed_are_replaced(programs, filled, seed):
     chance = random.Random(seed)
     process = programs.start(verb="apply", segments=8)
-    for _ in range(4):
+    # A segment that is lost four times in a row has failed, and on a slow machine all kills may meet one.
+    for _ in range(3):
         time.sleep(chance.uniform(0.3, 1.0))
         workers = children_of(process.pid)
         if workers:

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Final, Protocol, get_args, get_origin
 
 import attrs
 import pydantic
@@ -30,6 +30,7 @@ from dynattrs.mapper.class_kinds import MISSING, Member, Record, record_of, rule
 from dynattrs.mapper.hints import Undefined
 from dynattrs.mapper.size import value_size
 from dynattrs.models.pydantic_refusals import at, explained, refused, said, too_large
+from dynattrs.models.pydantic_words import ReadOnly
 from dynattrs.schema.field_rules import FieldRules, ReadsObject
 from dynattrs.schema.model_info import ModelInfo, StoredForm, info_of
 
@@ -39,8 +40,6 @@ _ANNOTATED: Final[Any] = Annotated
 #: By these converters and validators say that a value is wrong.
 _REFUSALS: Final = (TypeError, ValueError, AssertionError)
 _FACTORY: Final[Any] = attrs.Factory
-
-ReadOnly: TypeAlias = Literal["refuse", "ignore", "take"]
 
 
 class Options(Protocol):

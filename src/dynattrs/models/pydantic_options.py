@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from dynattrs.deferral import deferred
+from dynattrs.models.pydantic_words import ReadOnly, UnknownKeys
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
     from dynattrs.models import pydantic_types
-    from dynattrs.models.pydantic_fields import ReadOnly
-    from dynattrs.models.pydantic_types import UnknownKeys
 else:
     pydantic_types = deferred("dynattrs.models.pydantic_types")
 

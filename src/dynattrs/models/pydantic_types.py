@@ -15,9 +15,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Final, Protocol, get_args, get_origin
 
 from dynattrs.errors import MissingExtra, ModelError
+from dynattrs.models.pydantic_words import ReadOnly, UnknownKeys
 
 try:
     import pydantic
@@ -29,15 +30,13 @@ except ImportError as _error:
 from dynattrs.mapper.annotations import arms, show_type
 from dynattrs.mapper.hints import field_types
 from dynattrs.mapper.unions import TAG
-from dynattrs.models.pydantic_fields import Options, ReadOnly, Shown, ShownField
+from dynattrs.models.pydantic_fields import Options, Shown, ShownField
 from dynattrs.models.pydantic_forms import Alike, Form, rewritten
 from dynattrs.models.pydantic_refusals import wrong
 from dynattrs.schema.model_info import ModelInfo, model_info
 
 #: To checkers the arguments of this are types that they know.
 _ANNOTATED: Final[Any] = Annotated
-
-UnknownKeys: TypeAlias = Literal["ignore", "forbid"]
 
 
 class SchemaOptions(Options, Protocol):
