@@ -47,7 +47,7 @@ class Verified:
 
     Attributes:
         equal: Whether nothing differs, and everything could be compared.
-        differences: The first 2,000 `Difference`s of each step; the numbers count all.
+        differences: The first 2,000 `Difference` objects of each step; the numbers count all.
         compared: How many items of the job's table were compared.
         only_here: How many of them the other table lacks.
         only_there: How many the other table has besides.
