@@ -203,7 +203,7 @@ class Events:
         """Call *function* with each event of that name; what is returned stops that.
 
         Raises:
-            ModelError: There is no such event, or *function* cannot be called.
+            ModelError: The event is unknown, or *function* cannot be called.
         """
         if name not in NAMES:
             raise ModelError("Session.on", f"there is no event {name!r}; write one of {NAMES}")

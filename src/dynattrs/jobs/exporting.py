@@ -88,7 +88,7 @@ class Exporting:
         """The work of the verb's arguments.
 
         Raises:
-            ModelError: There is no such format or compression; or the models are of several tables.
+            ModelError: The format or compression is unknown; or the models are of several tables.
             FilesError: *to* is no folder.
         """
         found = format_named(format)

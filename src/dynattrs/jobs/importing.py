@@ -71,7 +71,7 @@ class Importing:
 
         Raises:
             FilesError: There is nothing to read, or not what a manifest says.
-            ModelError: There is no such format; or the models are of several tables.
+            ModelError: The format is unknown; or the models are of several tables.
         """
         tables = items_of(models, _OWNER)
         if len(tables) > 1:

@@ -81,7 +81,7 @@ class Owner:
             A function that ends it. Calling that twice is fine.
 
         Raises:
-            ModelError: There is no such event, or *function* is not a plain function.
+            ModelError: The event is unknown, or *function* is not a plain function.
         """
         return self._core.events.on(name, function)
 

@@ -154,7 +154,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
                 `"changed"` or `"changed_old"` for a dict of the new or old values by path, or None.
 
         Raises:
-            NoSuchItem: There is no such item of the model, and *upsert* is not set, or *when* is false
+            NoSuchItem: The model has no item with the key, and *upsert* is not set, or *when* is false
                 for an absent item.
             ItemExists: With *upsert*: the key belongs to an item of another model of the table.
             ConditionFailed: *when* is false, or the stored version is a different one; `.item` is the
@@ -209,7 +209,7 @@ class AnyHandle(WriteVerbs, ReadVerbs):
         `get`.
 
         Raises:
-            NoSuchItem: There is no item with the key.
+            NoSuchItem: The item does not exist.
             OtherKind: The key belongs to an item of another model of the table.
             MappingError: The key does not fit the model, or the item cannot be read as an object of it.
             QueryError: The same as in `get`.

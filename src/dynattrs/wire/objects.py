@@ -177,7 +177,7 @@ class Objects:
         Raises:
             ObjectsUnavailable: S3 has failed.
             ObjectRefused: It does not do it.
-            ObjectMissing: There is no such object.
+            ObjectMissing: The object does not exist.
         """
         method, parameters = call.operation, call.parameters
         send = getattr(self.client, method)

@@ -88,7 +88,7 @@ def find_inputs(what: Sequence[str], format: str | None, options: Any) -> Inputs
 
     Raises:
         FilesError: There is nothing, or not what a manifest says.
-        ModelError: There is no such format.
+        ModelError: The format is unknown.
     """
     given = None if format is None else format_named(format)
     files: list[Input] = []
