@@ -248,7 +248,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if names_files(config):
         chosen = allowed
     elif is_full(config):
-        chosen = chosen_of_all(allowed, left_out)
+        chosen = chosen_of_all(config, allowed, left_out)
     else:
         chosen = chosen_usually(config, allowed, left_out)
     if config.getoption("--rest"):
@@ -260,8 +260,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = in_order(chosen) if is_worker(config) else chosen
 
 
-def chosen_of_all(items: list[pytest.Item], left_out: Counter[str]) -> list[pytest.Item]:
-    """What runs with `--full`: all over threads, and some cases of each table over asyncio.
+def chosen_of_all(
+    config: pytest.Config, items: list[pytest.Item], left_out: Counter[str]
+) -> list[pytest.Item]:
+    """What runs with `--full`: all over threads, some cases of each table over asyncio, and all that a
+    run without it has.
 
     Cases differ in flows, and both kinds of session run the same flows.
     """
@@ -272,6 +275,7 @@ def chosen_of_all(items: list[pytest.Item], left_out: Counter[str]) -> list[pyte
         # The embedded engine has all of them. In CI, DynamoDB Local, where each takes longer, has some.
         local = [item for item in items if parameters_of(item).get("endpoint") == "dynamodb-local"]
         further |= further_cases([item for item in local if item not in further], MOST_LOCAL)
+    further -= set(chosen_usually(config, items, Counter()))
     left_out[MORE_CASES_OVER_ASYNCIO] = len(further)
     return [item for item in items if item not in further]
 

@@ -385,3 +385,31 @@ def test_records_of_a_folder_are_written_while_others_are_removed(tmp_path):
     assert [each.key for each in store.read_all()] == ["job"]
     store.delete(["job"])
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no flock")
+def test_a_process_that_is_stopped_with_the_lock_of_a_folder_is_said(tmp_path, monkeypatch):
+    """The operating system keeps the lock for it as long as it lives."""
+    import fcntl
+
+    store = jobs.in_folder(tmp_path).store("job", jobs.SessionSpec())
+    assert store.write(Record("job", 1, {}))
+    with (tmp_path / "job" / "lock").open() as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        monkeypatch.setattr("dynattrs.jobs.checkpoint_folder._PATIENCE", 0.1)
+        with pytest.raises(
+            jobs.CheckpointsFailed, match=r"lock for .* it was stopped .*job\.resume"
+        ):
+            store.write(Record("job", 2, {}))
+        monkeypatch.setattr("dynattrs.jobs.checkpoint_folder._PATIENCE", 30.0)
+        goes_on = threading.Timer(0.2, fcntl.flock, (stopped, fcntl.LOCK_UN))
+        goes_on.start()
+        assert store.write(Record("job", 2, {}))
+        goes_on.join()
+
+    assert store.read("job") == Record("job", 2, {})
+    assert sorted(each.name for each in (tmp_path / "job").iterdir()) == [
+        "job.json",
+        "lock",
+        "name.json",
+    ]

@@ -1,7 +1,9 @@
 """Checkpoints in a folder, one file a record, for processes of one machine or of a shared file system.
 
-A file appears and changes in one piece: it is written beside its place, flushed to the disk and renamed,
-while a lock of the job is held. The lock is the operating system's, which frees it when its holder dies.
+A file appears and changes in one piece: it is written beside its place and flushed to the disk, then
+compared and renamed while a lock of the job is held. The lock is the operating system's, which frees it
+when its holder dies. A holder that is stopped keeps it, so it is held for as few steps as that needs, and
+those that wait give up after a while.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import sys
-import threading
+import time
 import urllib.parse
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
@@ -29,6 +32,8 @@ from dynattrs.jobs.session_specs import SessionSpec
 #: The file that says which job a folder is of.
 _NAME: Final = "name.json"
 _LOCK: Final = "lock"
+#: Seconds that a process waits for the lock, which is held for a few system calls.
+_PATIENCE: Final = 30.0
 #: A folder's name has room for 255 bytes on most file systems.
 _LONGEST: Final = 100
 #: Names that are a folder's as they are; others are no names, or not different ones, on some file system.
@@ -104,16 +109,21 @@ class FolderStore:
         with _told(self._place):
             if record.revision == 1:
                 self._begin()
-            with self._locked():
-                found = self._read(self._file(record.key), record.key)
+            file = self._file(record.key)
+            with self._beside(record) as beside, self._locked():
+                found = self._read(file, record.key)
                 if record.revision != (1 if found is None else found.revision + 1):
                     return False
-                self._replace(record)
+                beside.replace(file)
+            _flush_folder(file.parent)
         return True
 
     def add(self, record: Record) -> None:
         with _told(self._place):
-            self._replace(record)
+            file = self._file(record.key)
+            with self._beside(record) as beside:
+                beside.replace(file)
+            _flush_folder(file.parent)
 
     def delete(self, keys: Iterable[str]) -> None:
         with _told(self._place):
@@ -155,29 +165,19 @@ class FolderStore:
             raise CheckpointsFailed(
                 self._place, f"{self._folder} cannot be made: {error.strerror}; name another folder"
             ) from error
-        if not (self._folder / _NAME).exists():
-            self._put(self._folder / _NAME, {"job": self._job})
+        name = self._folder / _NAME
+        if not name.exists():
+            with _written_beside(name, {"job": self._job}) as beside:
+                beside.replace(name)
+            _flush_folder(self._folder)
 
-    def _replace(self, record: Record) -> None:
+    def _beside(self, record: Record) -> contextlib.AbstractContextManager[Path]:
+        """A file with a record, beside its place. Raises: FileNotFoundError: The job's folder is gone."""
         file = self._file(record.key)
         if not self._folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, "the folder is gone", str(self._folder))
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._put(file, {"revision": record.revision, "body": record.body})
-
-    def _put(self, file: Path, what: Any) -> None:
-        beside = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
-        try:
-            with beside.open("xb") as out:
-                out.write(json.dumps(what, indent=1, ensure_ascii=True).encode())
-                out.flush()
-                os.fsync(out.fileno())
-            beside.replace(file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-        _flush_folder(file.parent)
+        return _written_beside(file, {"revision": record.revision, "body": record.body})
 
     def _prune(self) -> None:
         """Remove what is left of a job without records. While it has some, others write beside."""
@@ -200,10 +200,38 @@ class FolderStore:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         handle = os.open(self._folder / _LOCK, flags, 0o666)
         try:
-            _lock(handle)
+            self._await_lock(handle)
             yield
         finally:
             os.close(handle)  # which frees it
+
+    def _await_lock(self, handle: int) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        pause = 0.001
+        while not _lock(handle):
+            if time.monotonic() > deadline:
+                raise CheckpointsFailed(
+                    self._place,
+                    f"another process has held {self._folder / _LOCK} for {_PATIENCE:.0f} seconds, so it was"
+                    " stopped (by SIGSTOP or a debugger); end it or let it go on, then call job.resume()",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+
+
+@contextlib.contextmanager
+def _written_beside(file: Path, what: Any) -> Generator[Path]:
+    """A file with what is to stand at a place, flushed to the disk; gone afterwards, unless it was moved."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with beside.open("xb") as out:
+            out.write(json.dumps(what, indent=1, ensure_ascii=True).encode())
+            out.flush()
+            os.fsync(out.fileno())
+        yield beside
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def folder_name(job: str) -> str:
@@ -238,15 +266,15 @@ def _told(place: str) -> Generator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(handle: int) -> None:
-        while True:
-            try:
-                msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # it tries for ten seconds
-            except OSError as error:
-                if error.errno not in (errno.EACCES, errno.EDEADLK):
-                    raise
-            else:
-                return
+    def _lock(handle: int) -> bool:
+        """Take the lock of an open file; False where another process has it."""
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EDEADLK):
+                raise
+            return False
+        return True
 
     def _flush_folder(folder: Path) -> None:
         """It has no such thing."""
@@ -254,8 +282,13 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    def _lock(handle: int) -> bool:
+        """Take the lock of an open file; False where another process has it."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _flush_folder(folder: Path) -> None:
         handle = os.open(folder, os.O_RDONLY)

@@ -133,13 +133,19 @@ def session_of(spec: SessionSpec) -> Session:
     open until the process ends; one that the program has closed is made again.
     """
     with _lock:
-        for known, session in _sessions:
-            if known == spec and session._closed is None:
-                return session
-        _forget(spec)
-        session = spec.session()
-        _sessions.append((spec, session))
+        session = _open_session(spec)
+        if session is None:
+            _forget(spec)
+            session = spec.session()
+            _sessions.append((spec, session))
         return session
+
+
+def _open_session(spec: SessionSpec) -> Session | None:
+    for known, session in _sessions:
+        if known == spec and session._closed is None:
+            return session
+    return None
 
 
 def anew(spec: SessionSpec) -> None:

@@ -249,9 +249,13 @@ def same_inputs(what: Sequence[str], format: str | None, options: Any, digest: s
         )
     with _lock:
         _known[key] = found
-        while len(_known) > 4:
-            _known.popitem(last=False)
+        _keep_few()
     return found
+
+
+def _keep_few() -> None:
+    while len(_known) > 4:
+        _known.popitem(last=False)
 
 
 def texts_of(what: object) -> tuple[str, ...]:

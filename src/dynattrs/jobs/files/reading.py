@@ -342,10 +342,16 @@ def _take(source: Files, segment: int, file: Input, position: str | None) -> _Re
 
 
 def _keep(source: Files, segment: int, position: str, reader: _Reader) -> None:
-    gone: list[_Reader] = []
     with _lock:
         _open[source.digest, segment, position] = reader
-        while len(_open) > _MOST_OPEN:
-            gone.append(_open.popitem(last=False)[1])
+        gone = _too_many()
     for each in gone:
         each.close()
+
+
+def _too_many() -> list[_Reader]:
+    """Those that were opened first, taken out."""
+    gone: list[_Reader] = []
+    while len(_open) > _MOST_OPEN:
+        gone.append(_open.popitem(last=False)[1])
+    return gone
