@@ -112,8 +112,8 @@ def test_only_one_of_many_is_inside_at_a_time(session: Any):
 
 
 def test_a_holder_that_works_longer_than_the_time_keeps_it(session: Any):
-    with session.lock("long", for_=timedelta(seconds=0.6)) as lock:
-        time.sleep(1.5)
+    with session.lock("long", for_=timedelta(seconds=1.2)) as lock:
+        time.sleep(2.0)
         assert lock.is_held
         with pytest.raises(LockHeld):
             with session.lock("long", for_=LONG, wait=timedelta(seconds=0.3)):
@@ -413,9 +413,9 @@ def test_async_locks(session: Any, client_arguments: Any):
     order: list[str] = []
 
     async def work(awaited: Any, name: str) -> None:
-        async with awaited.lock("tasks", for_=timedelta(seconds=0.6)) as lock:
+        async with awaited.lock("tasks", for_=timedelta(seconds=1.5)) as lock:
             order.append(name)
-            await asyncio.sleep(0.8 if name == "a" else 0)
+            await asyncio.sleep(1.7 if name == "a" else 0)
             order.append(name)
             async with awaited.transaction() as t:
                 t.check_lock(lock)
