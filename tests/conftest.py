@@ -41,10 +41,10 @@ for _name in (
 CI = os.environ.get("CI", "").lower() in {"1", "true"}
 ENGINES = ("dynamodb-local", "embedded")
 MOST_WORKERS = 8  # each has engines of its own
-MOST_CASES = 3  # of one test on one engine, in a run without `--full`
+MOST_CASES = 2  # of one test on one engine, in a run without `--full`
 SHRINKING_SECONDS = 15  # of an example of Hypothesis that fails
 MOST_AWAITED = 2  # of one test over asyncio, in a run with it
-MOST_LOCAL = 6  # of one test on DynamoDB Local, in a run with it in CI
+MOST_LOCAL = 4  # of one test on DynamoDB Local, in a run with it in CI
 MOST_OF_BOTH = 1  # of one test over asyncio on DynamoDB Local, in a run with it
 
 # What a run without `--full` leaves out, in the words of its last lines.

@@ -80,6 +80,7 @@ def shown(cell: Any, kind: str) -> str:
 SHOWN = [(code, text) for code, text in blocks() if text is not None]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("code", "text"), SHOWN, ids=[text.splitlines()[0] for _, text in SHOWN])
 def test_a_cell_shows_what_the_page_says(cells: dict[str, Any], code: str, text: str):
     assert shown(cells[code], "text/plain").rstrip("\n") == text.rstrip("\n")

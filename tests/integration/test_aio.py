@@ -158,6 +158,7 @@ def test_a_session_that_nobody_closes_goes_with_its_connections_and_without_a_wa
     assert [each for each in recwarn if issubclass(each.category, ResourceWarning)] == []
 
 
+@pytest.mark.full
 def test_a_cancelled_request_gives_its_connection_back(
     made: Callable[..., AsyncSession], faults: engines.Faults
 ):
@@ -180,6 +181,7 @@ def test_a_cancelled_request_gives_its_connection_back(
     asyncio.run(main())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("limit", [None, 7])
 def test_as_many_connections_are_opened_as_callers_need_and_the_configuration_allows(
     made: Callable[..., AsyncSession], faults: engines.Faults, limit: int | None

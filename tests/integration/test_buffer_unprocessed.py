@@ -80,6 +80,7 @@ class Place:
     text: str = ""
 
 
+@pytest.mark.full
 def test_what_is_left_of_one_partition_waits_for_it_and_is_stored_as_last_saved(session: Session):
     session.tables.create(Place)
     leaving = halving(session.client)

@@ -762,6 +762,7 @@ def test_a_reader_that_ends_early_ends_the_command_quietly(
     assert (said, code) == (b"", 141)
 
 
+@pytest.mark.full
 @pytest.mark.smoke
 def test_in_a_terminal_a_table_fits_and_has_bold_heads(songs: Any, folder: Path):
     code, seen = in_terminal([*COMMAND, "query", "shop:Song", "--scan"])
@@ -771,6 +772,7 @@ def test_in_a_terminal_a_table_fits_and_has_bold_heads(songs: Any, folder: Path)
     assert "[red]" in seen.replace("\n", "")
 
 
+@pytest.mark.full
 def test_in_a_terminal_a_migration_has_a_progress_bar(
     run: Callable[..., Outcome], folder: Path, client: Any, table_prefix: str
 ):
@@ -787,6 +789,7 @@ def test_in_a_terminal_a_migration_has_a_progress_bar(
     assert "rewrote 1" in seen
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
@@ -867,6 +870,7 @@ def test_the_local_engine_runs_until_it_is_ended(
     assert said.splitlines()[-1] == "Ended; what was stored is gone."
 
 
+@pytest.mark.full
 def test_the_local_engine_begins_with_seed_data(
     folder: Path, no_credentials: None, capsys: pytest.CaptureFixture[str]
 ):

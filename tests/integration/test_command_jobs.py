@@ -392,6 +392,7 @@ def test_elsewhere_nothing_is_written_before_it_is_agreed(
     assert client.get_item(TableName=f"{table_prefix}parts", Key=key)["Item"] != part
 
 
+@pytest.mark.full
 @pytest.mark.smoke
 def test_an_interrupted_job_is_seen_and_resumed_by_others(
     run: Callable[..., Outcome], warehouse: Any, folder: Path
@@ -423,6 +424,7 @@ def test_an_interrupted_job_is_seen_and_resumed_by_others(
     assert sorted(found, key=int) == [*map(str, range(60))]
 
 
+@pytest.mark.full
 def test_in_a_terminal_a_job_has_a_bar(run: Callable[..., Outcome], warehouse: Any):
     code, seen = in_terminal(
         [*COMMAND, "export", "warehouse:Part", "out", "--name", "shown", *QUICK], COLUMNS="160"

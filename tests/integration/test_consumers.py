@@ -396,6 +396,7 @@ def test_a_change_that_fails_for_good_is_put_into_a_table(session: Any, keep: An
     assert [each.then for each in events if isinstance(each, GaveUp)] == ["stored"]
 
 
+@pytest.mark.full
 def test_a_failed_change_whose_images_do_not_fit_keeps_its_key(session: Any):
     session.save(Note("ann", 1, photo=os.urandom(390_000)))
     handler = Poison(1)
@@ -509,6 +510,7 @@ def test_replies_that_are_lost_lose_no_change(session: Any):
     assert {each.why for each in events if isinstance(each, ShardLeft)} == {"stopped"}
 
 
+@pytest.mark.full
 def test_a_network_that_is_gone_for_a_while_is_waited_for(session: Any):
     write(session, range(3))
     handler = Handler()
@@ -700,6 +702,7 @@ def test_an_async_handler_that_ends_the_program_ends_the_consumer(
     assert lease_of(session).owner is None
 
 
+@pytest.mark.full
 def test_a_handler_that_keeps_the_event_loop_waiting_for_longer_than_the_lease_goes_on(
     session: Any, endpoint: Any, client_arguments: Any
 ):
@@ -765,6 +768,7 @@ print("stopped", flush=True)
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_it_finish_and_write_down_how_far_it_is(

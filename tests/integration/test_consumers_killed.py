@@ -59,9 +59,10 @@ def pages(count: int) -> Iterator[Any]:
             yield MODELS[which](TABLES[which].name, number, writing)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "kill"), reason="this system kills otherwise")
 @pytest.mark.threads_only("the consumers are processes")
-@pytest.mark.parametrize("count", [1_200, pytest.param(20_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [1_200, 20_000])
 def test_nothing_is_missing_when_one_of_three_consumers_is_killed(
     endpoint: Any, client: Any, table_prefix: str, tmp_path: Path, count: int
 ) -> None:

@@ -105,6 +105,7 @@ def test_what_goes_through_a_handle_is_counted(session: Session, table_prefix: s
     assert cost.retries == 0
 
 
+@pytest.mark.full
 def test_disjoint_measures_of_many_threads_make_the_sessions_statistics(session: Session) -> None:
     everything = songs(300)
     before = Counter(session.stats.requests), Counter(session.stats.items), session.stats.retries

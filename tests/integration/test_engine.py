@@ -254,6 +254,7 @@ def test_a_lease_that_nobody_stops_does_not_keep_the_interpreter():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own():
     result = run("""
@@ -324,6 +325,7 @@ def test_a_forked_child_is_a_client_of_its_parents_engine_and_can_start_its_own(
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.full
 def test_requests_under_way_are_answered_when_the_server_ends():
     result = run("""
         import threading, boto3, botocore.exceptions
@@ -382,6 +384,7 @@ def test_a_client_in_the_middle_of_a_request_does_not_hold_up_the_end():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.full
 def test_a_lease_can_be_stopped_in_the_middle_of_anything():
     """The garbage collector stops the lease of a forgotten session, in whatever thread it runs."""
     result = run("""

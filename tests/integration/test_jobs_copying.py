@@ -133,6 +133,7 @@ def test_a_copy_is_exact(
     assert compared.differences == []
 
 
+@pytest.mark.full
 def test_processes_copy_as_threads_do(
     here: Session, there: Session, job: Any, spec_of: Any
 ) -> None:
@@ -439,6 +440,7 @@ def test_rates_count_what_is_read_on_both_sides(
     assert done.progress().read_units == pytest.approx(60 + 2 * 60 / 8, rel=0.3)
 
 
+@pytest.mark.full
 def test_a_copy_keeps_to_its_rate(here: Session, there: Session, job: Any, spec_of: Any) -> None:
     here.save_all(Note(str(n)) for n in range(120))
     made = job(Note, write_units=60)

@@ -18,11 +18,16 @@ import job_models
 from dynattrs import jobs
 from job_models import Order, Thing
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-SEEDS = [0, pytest.param(1, marks=pytest.mark.full)]
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals"),
+]
+SEEDS = [0, 1]
 
 TESTS = Path(__file__).parent.parent
 THINGS, ORDERS = 120, 60
+#: How often one job is killed: CI has less time.
+INSTANTS = 8 if os.environ.get("CI") else 20
 
 
 @pytest.fixture
@@ -88,9 +93,7 @@ def check_counted(session) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(
-    "checkpoints", ["folder", pytest.param("table", marks=pytest.mark.full)], indirect=True
-)
+@pytest.mark.parametrize("checkpoints", ["folder", "table"], indirect=True)
 def test_a_parent_that_is_killed_is_gone_on_with(programs, filled, job_spec, checkpoints, seed):
     chance = random.Random(seed)
     for _ in range(2):
@@ -108,7 +111,6 @@ def test_a_parent_that_is_killed_is_gone_on_with(programs, filled, job_spec, che
     assert progress.state == "finished"
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("seed", SEEDS)
 def test_workers_that_are_killed_are_replaced(programs, filled, seed):
     chance = random.Random(seed)
@@ -127,7 +129,6 @@ def test_workers_that_are_killed_are_replaced(programs, filled, seed):
     assert sum(done.values()) == THINGS + ORDERS
 
 
-@pytest.mark.full
 def test_workers_end_when_their_parent_is_killed(programs, filled):
     process = programs.start(verb="apply", segments=2)
     deadline = time.monotonic() + 30
@@ -143,7 +144,6 @@ def test_workers_end_when_their_parent_is_killed(programs, filled):
     assert not [each for each in workers if Path(f"/proc/{each}").exists()]
 
 
-@pytest.mark.full
 def test_two_resumes_at_once_share_the_work(programs, filled, job_spec, checkpoints):
     first = programs.start(verb="apply")
     second = programs.start(verb="apply")
@@ -155,7 +155,6 @@ def test_two_resumes_at_once_share_the_work(programs, filled, job_spec, checkpoi
     assert progress.scanned == THINGS + ORDERS
 
 
-@pytest.mark.full
 def test_a_parent_that_is_stalled_and_wakes_up_does_no_harm(
     programs, filled, job_spec, checkpoints
 ):
@@ -175,10 +174,9 @@ def test_a_parent_that_is_stalled_and_wakes_up_does_no_harm(
     assert progress.scanned == THINGS + ORDERS
 
 
-@pytest.mark.full
-def test_killed_at_twenty_instants_it_counts_right(programs, filled, job_spec, checkpoints):
+def test_killed_at_many_instants_it_counts_right(programs, filled, job_spec, checkpoints):
     chance = random.Random(20)
-    for turn in range(20):
+    for turn in range(INSTANTS):
         process = programs.start(name="count", verb="count", workers=2, segments=30)
         time.sleep(chance.uniform(0.4, 1.6))
         if turn % 2 and (workers := children_of(process.pid)):
@@ -193,7 +191,6 @@ def test_killed_at_twenty_instants_it_counts_right(programs, filled, job_spec, c
     assert done == {"Thing": THINGS, "Order": ORDERS}
 
 
-@pytest.mark.full
 def test_a_slice_that_kills_its_processes_is_one_segments_failure(filled, job_spec, checkpoints):
     filled.save(Thing("poison"))
     job = jobs.Job(

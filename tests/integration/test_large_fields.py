@@ -445,6 +445,7 @@ def test_large_values_of_frames_are_kept_in_s3(session: Session, s3: Any) -> Non
     assert session.fetch(read.text) == "x" * 1000
 
 
+@pytest.mark.full
 def test_a_lost_reply_is_recognised_by_what_the_item_says(
     faults: Any, client_arguments: dict[str, Any], s3: Any, table_prefix: str
 ) -> None:
@@ -605,6 +606,7 @@ session.save(Document("killed", Large(b"k" * 1000)))
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system kills otherwise")
 @pytest.mark.threads_only(reason="the program that is killed has a session of its own")
 @pytest.mark.parametrize("at", ["before_send", "after_send"])

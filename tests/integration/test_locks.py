@@ -225,6 +225,7 @@ def test_a_reply_that_is_lost_takes_the_lock_once(session: Any, operation: str):
     assert session.get(LockItem, "shaky", consistent=True).owner is None
 
 
+@pytest.mark.full
 def test_a_network_that_is_gone_for_a_while_loses_no_lock(session: Any):
     with session.lock("offline", for_=timedelta(seconds=1)) as lock:
         with faults(session, unreachable("UpdateItem")):
@@ -353,6 +354,7 @@ with Session(client=client, table_prefix="locks-") as session:
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.parametrize("exits", [True, False])
 def test_a_forked_child_does_not_hold_the_lock_of_its_parent(

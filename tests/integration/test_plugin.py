@@ -277,6 +277,7 @@ def test_a_test_sees_nothing_of_others(
     assert "during handling" not in done.stdout.lower()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("plugin", "mark"),
     [("pytest_asyncio", "asyncio"), ("anyio", "anyio")],
@@ -308,6 +309,7 @@ def test_the_async_session_works_with_either_plugin(
     assert outcomes(done) == {"passed": 8}, done.stdout + done.stderr
 
 
+@pytest.mark.full
 def test_a_test_with_trio_says_what_to_do(
     embedded: object, project: Callable[..., subprocess.CompletedProcess[str]]
 ):
@@ -328,6 +330,7 @@ def test_a_test_with_trio_says_what_to_do(
     assert "dynattrs_async_session is for asyncio" in done.stdout
 
 
+@pytest.mark.full
 def test_a_project_says_how_sessions_are_made(
     endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
 ):
@@ -379,6 +382,7 @@ def test_a_project_says_how_sessions_are_made(
     assert "gives region_name, which the plugin gives itself" in done.stdout
 
 
+@pytest.mark.full
 def test_batches_that_are_left_open_are_told(
     endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
 ):
@@ -413,6 +417,7 @@ def test_batches_that_are_left_open_are_told(
     assert outcomes(strict) == {"passed": 12, "error": 12}, strict.stdout
 
 
+@pytest.mark.full
 def test_a_thread_that_a_test_leaves_writes_nothing_into_the_next(
     endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
 ):
@@ -529,6 +534,7 @@ def test_an_engine_that_cannot_be_is_refused(
     assert message in re.sub(r"\s+", " ", done.stderr)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "spread", [(), pytest.param(("-n", "2"), marks=pytest.mark.full)], ids=["alone", "xdist"]
 )
@@ -560,6 +566,7 @@ def test_a_run_stops_where_its_engine_does_not_answer(
     assert re.search(r"! .*the engine of --dynattrs-engine does not answer !", done.stdout)
 
 
+@pytest.mark.full
 @pytest.mark.smoke
 def test_a_table_that_a_test_deletes_is_there_for_the_next(
     endpoint: Endpoint, project: Callable[..., subprocess.CompletedProcess[str]]
@@ -615,6 +622,7 @@ JOBS = """
 """
 
 
+@pytest.mark.full
 def test_jobs_run_on_the_tables_of_a_test(endpoint: Endpoint, project: Project):
     done = project(engine_option(endpoint), test_jobs=JOBS)
 
@@ -629,6 +637,7 @@ def test_a_spec_of_a_test_ends_with_it():
         session_of_test()
 
 
+@pytest.mark.full
 def test_the_tests_of_the_documentation_pass(
     embedded: object, project: Callable[..., subprocess.CompletedProcess[str]]
 ):

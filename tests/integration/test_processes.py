@@ -65,6 +65,7 @@ def run(endpoint: Any, table_prefix: str) -> Any:
     return run
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_sends_nothing_of_its_parent_and_has_its_own_connections(
     session: Session, run: Any
@@ -223,6 +224,7 @@ threading.Thread(target=wait).start()
 )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("ending", [AT_EXIT, AFTER_MAIN], ids=["atexit", "after the main thread"])
 @pytest.mark.parametrize(
     "options",
@@ -269,6 +271,7 @@ print(session().scan(Held).where(Held.maybe == held.maybe, Held.pairs == held.pa
 """
 
 
+@pytest.mark.full
 @pytest.mark.threads_only
 def test_a_transaction_with_sets_is_the_same_one_in_processes_that_order_them_otherwise(
     session: Session, run: Any

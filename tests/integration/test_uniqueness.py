@@ -398,6 +398,7 @@ def test_of_many_writers_at_once_one_gets_the_value(session: Session):
     assert guards(session) == {email("a@x")}
 
 
+@pytest.mark.full
 def test_writers_that_move_one_item_about_leave_exactly_its_guard(session: Session):
     session.save(User("1", "start@x"))
     failures: list[Exception] = []

@@ -638,6 +638,7 @@ TWO_INDEXES = attrs.evolve(
 )
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("quick")
 def test_indexes_come_and_go_one_after_the_other(session: Session):
     session.tables.create(BARE)

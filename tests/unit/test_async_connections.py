@@ -423,6 +423,7 @@ def test_places_are_handed_on_in_the_order_of_those_who_wait():
 # --- Cancelled ------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_cancellations_mixes_up_no_replies_and_loses_no_connection(
     server: ScriptedServer, run: Any, seed: int

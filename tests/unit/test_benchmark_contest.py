@@ -65,6 +65,7 @@ def test_a_quick_wrong_answer_fails(contest: Contest, operation: str, complaint:
         contest.run(Case(operation, TABLE, 20), ["tests.wrong_rival"], rounds=1)
 
 
+@pytest.mark.full
 def test_who_fails_is_left_out_and_the_others_go_on():
     said: list[str] = []
     here: Any = Here()
@@ -155,6 +156,7 @@ def test_a_wrong_answer_under_load_fails(contest: Contest):
         load.once(contest, wrong, Case("get", "flat-11.10.20.5", 20), 4)
 
 
+@pytest.mark.full
 def test_who_needs_another_python_is_left_out_with_the_reason():
     """Also of a run that no failure may leave anything out of."""
 

@@ -245,6 +245,7 @@ def test_a_slow_proxy_holds_no_one_longer_than_deadline_and_call_timeout(
         assert error.uncertain is (name not in READS)
 
 
+@pytest.mark.full
 def test_a_proxy_that_is_slow_for_a_while_costs_nothing_but_time(
     server: ScriptedServer, make_session: Callable[..., Any]
 ) -> None:

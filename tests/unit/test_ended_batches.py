@@ -33,6 +33,13 @@ class Payload:
     """What the frame around a batch holds, such as the body of a request."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_old_objects():
+    """Garbage collections look through what these tests make, and not through all that there is."""
+    gc.collect()
+    gc.freeze()
+
+
 def alive(kind: type[Any]) -> int:
     gc.collect()
     return sum(isinstance(each, kind) for each in gc.get_objects())
@@ -102,7 +109,6 @@ async def is_never_ended(session: AsyncSession) -> None:
     await batch.save(Note("a"))
 
 
-@pytest.mark.full  # each looks through all objects of the process
 @pytest.mark.parametrize("turns", [None, 1, 4], ids=lambda each: f"cancelled_{each}")
 @pytest.mark.parametrize(
     "program",
@@ -200,7 +206,6 @@ def thread_complains(session: Session, kept: list[Batch]) -> None:
         batch.save(Note("a"))
 
 
-@pytest.mark.full  # each looks through all objects of the process
 @pytest.mark.parametrize("keeping", [False, True], ids=["forgotten", "kept"])
 @pytest.mark.parametrize(
     "program",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
+import pytest
 
 import dynattrs
 from dynattrs import foreign_names
@@ -87,6 +88,7 @@ def _looked_up(node: ast.AST) -> Iterator[tuple[ast.expr | None, str]]:
                         yield of, name
 
 
+@pytest.mark.full
 def test_a_private_name_that_is_not_ours_is_in_the_list_and_used_through_it():
     assert [
         f"{where}: {name}"
