@@ -22,7 +22,7 @@ from dynattrs import jobs
 from dynattrs.jobs.raw_writes import RawWrites
 
 #: How many items: a table of the size that jobs are for takes minutes, which CI does not have.
-LARGE = 20_000 if os.environ.get("CI") else 200_000
+LARGE = 10_000 if os.environ.get("CI") else 200_000
 
 
 def run(

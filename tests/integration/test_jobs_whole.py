@@ -15,7 +15,7 @@ from dynattrs import jobs
 from job_models import Order, Person, Visit
 
 #: How many items: a table of the size that jobs are for takes minutes, which CI does not have.
-LARGE = 20_000 if os.environ.get("CI") else 200_000
+LARGE = 10_000 if os.environ.get("CI") else 200_000
 
 
 def old_visit(number: int) -> dict[str, dict[str, str]]:
