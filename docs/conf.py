@@ -46,6 +46,17 @@ html_css_files = ["width.css"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+# `sphinx-build -b linkcheck` asks other sites: .ci/run links, and the workflow of that name.
+linkcheck_ignore = [
+    r"https?://(localhost|127\.0\.0\.1)[:/]",  # engines on your machine
+    r"https://pypi\.org/project/dynattrs/",  # before the first release
+]
+linkcheck_retries = 3
+linkcheck_timeout = 20
+linkcheck_rate_limit_timeout = 60
+# GitHub makes these anchors in the browser.
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/.*"]
+
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_type_aliases = {"Instance": "object"}

@@ -2,7 +2,7 @@
 them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3forDynamoDB.html
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.Requesting.md
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.Requesting.html
 """
 
 from __future__ import annotations

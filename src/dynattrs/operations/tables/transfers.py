@@ -4,7 +4,7 @@ They take minutes to hours, and go on without your program. The method that begi
 which can wait for it. Another program gets the same handle by the ARN.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3forDynamoDB.html
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.md
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BulkPutItems.html
 """
 
 from __future__ import annotations
