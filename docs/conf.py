@@ -42,6 +42,7 @@ pygments_dark_style = "github-dark"
 html_title = f"dynattrs {release}"
 html_static_path = ["_static"]
 html_css_files = ["width.css"]
+html_search_scorer = str(HERE / "search.js")
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

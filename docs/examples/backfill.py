@@ -2,9 +2,9 @@
 
     uv run docs/examples/backfill.py
 
-It needs no AWS account: an embedded engine runs inside this process, and worker processes reach it by its
-address. With `SessionSpec(region_name=...)` the same program runs on the service, for as many items as
-there are.
+You need no AWS account: an embedded engine runs inside this process, and worker processes reach it
+by its address. With `SessionSpec(region_name=...)` the same program runs on the service, with any
+number of items.
 """
 
 import os

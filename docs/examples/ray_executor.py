@@ -4,9 +4,9 @@
 
 (The variable says that Ray's workers use this environment, and build none with uv.)
 
-It needs no AWS account and no cluster: Ray and an embedded engine run on this machine. With RAY_ADDRESS in
-the environment it is your cluster; then give the address of a DynamoDB that its machines reach, and those
-find their credentials as boto3 does:
+You need neither an AWS account nor a cluster: Ray and an embedded engine run on this machine. To
+use your cluster, set RAY_ADDRESS and give the address of a DynamoDB that its machines reach. They find
+their credentials as boto3 does:
 
     python ray_executor.py http://10.0.0.1:8000
 """
@@ -34,7 +34,7 @@ class RayExecutor(Executor):
     """
 
     def __init__(self, **options: Any) -> None:
-        # What is lost the job does again, and it says so in the end if a slice kills all of its workers.
+        # The job repeats lost work, and says so in the end if a slice kills all of its workers.
         self._task = ray.remote(**{"num_cpus": 1, "max_retries": 0, **options})(_call)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -88,7 +88,7 @@ def main(function: Callable[[Person], object] = initials, endpoint: str | None =
 
 
 if __name__ == "__main__":
-    # The main module is another one where workers run, so the job is given names in the module of this file.
+    # Workers have another main module, so the job gets names from the module of this file.
     import ray_executor
 
     ray_executor.main(endpoint=next(iter(sys.argv[1:]), None))

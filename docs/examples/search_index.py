@@ -27,17 +27,21 @@ class Note:
 
 SCHEMA = """
     create table if not exists notes (
-        id integer primary key, owner text, number integer, title text, text text, unique (owner, number)
+        id integer primary key, owner text, number integer, title text, text text,
+        unique (owner, number)
     );
-    create virtual table if not exists words using fts5 (title, text, content='notes', content_rowid='id');
+    create virtual table if not exists words
+        using fts5 (title, text, content='notes', content_rowid='id');
     create trigger if not exists added after insert on notes begin
         insert into words (rowid, title, text) values (new.id, new.title, new.text);
     end;
     create trigger if not exists gone after delete on notes begin
-        insert into words (words, rowid, title, text) values ('delete', old.id, old.title, old.text);
+        insert into words (words, rowid, title, text)
+            values ('delete', old.id, old.title, old.text);
     end;
     create trigger if not exists changed after update on notes begin
-        insert into words (words, rowid, title, text) values ('delete', old.id, old.title, old.text);
+        insert into words (words, rowid, title, text)
+            values ('delete', old.id, old.title, old.text);
         insert into words (rowid, title, text) values (new.id, new.title, new.text);
     end;
     create table if not exists position (id integer primary key check (id = 1), token text);
@@ -47,8 +51,8 @@ SCHEMA = """
 class SearchIndex:
     """What notes say, in a file of SQLite, and how far the file has followed the stream.
 
-    The position is written in the same transaction as the rows. So a process may die at any moment: a
-    change and the position behind it are both stored, or neither is.
+    The position is written in the same transaction as the rows. So a process may die at any moment:
+    a change and the position behind it are both stored, or neither is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +87,8 @@ class SearchIndex:
             case Inserted(new=Note() as note) | Modified(new=Note() as note):
                 self._database.execute(
                     "insert into notes (owner, number, title, text) values (?, ?, ?, ?)"
-                    " on conflict (owner, number) do update set title = excluded.title, text = excluded.text",
+                    " on conflict (owner, number)"
+                    " do update set title = excluded.title, text = excluded.text",
                     (note.owner, note.number, note.title, note.text),
                 )
             case Removed(old=Note() as note):

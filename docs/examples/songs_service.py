@@ -1,4 +1,4 @@
-"""A web service on FastAPI: models as bodies and answers, one session, pages by cursor, conflicts as 409.
+"""A web service on FastAPI: models as bodies and answers, pages by cursor, conflicts as 409.
 
     uvicorn songs_service:app
 
@@ -99,8 +99,8 @@ async def count(artist: str, title: str, new: Plays, session: Db) -> Song:
 
 @app.post("/songs/import", status_code=201)
 async def import_many(songs: Body[list[Song]], session: Db) -> dict[str, int]:
-    """All new ones in batches; 409 tells of others. A client that hangs up cancels this: what is not stored
-    is logged.
+    """Saves songs in batches; 409 tells of conflicts. If the client hangs up, this is cancelled,
+    and songs that are not stored are logged.
     """
     async with session.batch() as batch:
         await batch.save_all(songs)

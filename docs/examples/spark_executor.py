@@ -2,9 +2,9 @@
 
     uv run --group clusters docs/examples/spark_executor.py
 
-It needs no AWS account and no cluster, only Java: Spark and an embedded engine run on this machine. On a
-cluster, give the address of a DynamoDB that its machines reach, and those find their credentials as boto3
-does:
+You need neither an AWS account nor a cluster, only Java: Spark and an embedded engine run on this
+machine. On a cluster, give the address of a DynamoDB that its machines reach. They find their
+credentials as boto3 does:
 
     spark-submit --master spark://10.0.0.1:7077 spark_executor.py http://10.0.0.1:8000
 """
@@ -100,7 +100,7 @@ def main(function: Callable[[Person], object] = initials, endpoint: str | None =
 
 
 if __name__ == "__main__":
-    # The main module is another one where workers run, so the job is given names in the module of this file.
+    # Workers have another main module, so the job gets names from the module of this file.
     import spark_executor
 
     spark_executor.main(endpoint=next(iter(sys.argv[1:]), None))

@@ -1,4 +1,4 @@
-"""The photo service with dynattrs, beside the old one: nothing is stored that the old one does not know."""
+"""The photo service with dynattrs, beside the old one: it stores only what the old one knows."""
 
 from __future__ import annotations
 
