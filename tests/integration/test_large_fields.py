@@ -772,7 +772,7 @@ def test_the_command_lists_and_deletes_orphans(
     code, [found], words = said(f"{name}:Document")
     assert code == 0
     assert (found["bytes"], found["deleted"], found["unnamed since"]) == (1000, False, None)
-    assert "1 objects of 1,000 bytes are named by no item; 0 were deleted." in words
+    assert "Objects that no item names: 1, of 1,000 bytes. Deleted: 0." in words
     assert said(name, "--delete")[1][0]["unnamed since"]
     assert said(name, "--delete", "--dry-run", "--unnamed-for", "0")[0] == 1
     assert said(name, "--delete", "--unnamed-for", "0s")[1][0]["deleted"]

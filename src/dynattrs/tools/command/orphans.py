@@ -83,9 +83,7 @@ def orphans(
     _print(output, found)
     size = sum(each.size for each in found)
     deleted = sum(each.deleted for each in found)
-    note(
-        f"{len(found):,} objects of {size:,} bytes are named by no item; {deleted:,} were deleted."
-    )
+    note(f"Objects that no item names: {len(found):,}, of {size:,} bytes. Deleted: {deleted:,}.")
     return OK
 
 
