@@ -237,6 +237,16 @@ def test_a_number_that_does_not_fit_is_named_and_a_table_has_it_all_the_same(
     assert table.column("price").to_pylist()[-2:] == [Decimal(59) / 4, third]
 
 
+def test_pages_behind_a_number_that_does_not_fit_have_the_wide_type(session: Session, songs: Any):
+    session.save(song(30, plays=10**30))
+
+    table = songs.page_size(20).arrow().table()
+
+    assert table.schema.field("plays").type == pa.decimal128(38, 0)
+    plays = [10**30 if n == 30 else n if n % 2 else None for n in range(60)]
+    assert table.column("plays").to_pylist() == plays
+
+
 def test_types_that_are_asked_for_hold_the_same_values(songs: Any):
     types = {
         "price": pa.decimal128(12, 2), "plays": pa.string(), "number": pa.int16(),

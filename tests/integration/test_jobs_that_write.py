@@ -9,8 +9,8 @@ import pytest
 
 import job_models
 from dynattrs import jobs, set_
-from dynattrs.errors import ConditionFailed, ModelError
-from job_models import Order, Person, Thing
+from dynattrs.errors import ConditionFailed, ModelError, QueryError
+from job_models import Order, Person, Thing, Visit
 
 
 @pytest.fixture
@@ -302,6 +302,17 @@ def test_what_is_to_be_deleted_must_be_said(make):
     for options in ({}, {"where": Thing.n > 3, "everything": True}, {"everything": "yes"}):
         with pytest.raises(ModelError, match="one of the two"):
             make("delete", Thing).delete(**options)
+
+
+def test_a_condition_that_older_items_may_answer_otherwise_deletes_nothing(make, job_session):
+    job_session.save(Visit("1", 1, 30))
+
+    with pytest.raises(
+        QueryError, match=r"those of older schemas of Visit may have other attributes"
+    ):
+        make("delete", Visit).delete(where=Visit.minutes > 3)
+
+    assert job_session.scan(Visit).count() == 1
 
 
 # --- migrate ------------------------------------------------------------------------------------

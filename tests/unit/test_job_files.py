@@ -122,6 +122,28 @@ def test_text_stands_in_a_csv_as_it_is_and_all_else_in_the_last_column() -> None
 
 
 @pytest.mark.parametrize(
+    "more",
+    [b"\0x", {1}, {"a": [b"x", {"b"}]}, {"$dynamodb": {"S": "x"}}, ["x", None], ""],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["csv", "parquet"])
+def test_a_value_of_any_type_keeps_its_types_in_a_cell(name: str, more: Any) -> None:
+    if name == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    item = model_info(Song).mapper.dump(Song("a", "b", more=more))
+    found = io.BytesIO()
+    writer = formats.writer(formats.FORMATS[name], found.write, Columns(Song))
+    assert writer.items([item]) in (None, [None])
+    writer.end()
+
+    [row] = rows_of(found.getvalue(), f"x.{name}")
+
+    assert isinstance(row, Row)
+    assert row.item is not None
+    assert row.item["more"] == item["more"]
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "1: expected a line of column names, found an empty file"),

@@ -16,8 +16,11 @@ from dynattrs.errors import ModelError
 from dynattrs.jobs import SessionSpec
 from dynattrs.jobs.importable import importable_name, imported, table_name
 from dynattrs.jobs.session_specs import anew, session_of
+from dynattrs.jobs.which_items import items_of
 
 shelves = Table("job-specs", partition_key="pk")
+cellar = Table("job-cellar", partition_key="pk")
+rooms = Table("job-rooms", partition_key="pk", sort_key="sk")
 
 
 @model(shelves)
@@ -27,6 +30,27 @@ class Book:
     @staticmethod
     def changed(book: Book) -> Book:
         return book
+
+
+@model(rooms, pk="DOOR#{number}", sk="DOOR")
+class Door:
+    number: int
+
+
+@model(rooms)
+class Plain:
+    pk: str
+    sk: str
+
+
+@model(cellar)
+class Anything:
+    pk: str = partition_key()
+
+
+@model(cellar)
+class Something(Anything):
+    note: str = ""
 
 
 def made_session() -> Session:
@@ -167,3 +191,21 @@ def test_a_function_makes_what_no_value_can_say():
 def test_an_unknown_option_of_the_client_is_named():
     with pytest.raises(ModelError, match="config="):
         SessionSpec(config={"read_time": 7}).session()
+
+
+# --- Which items ----------------------------------------------------------------------------------
+
+
+def test_one_model_that_nothing_tells_may_stand_beside_those_that_keys_tell():
+    [found] = items_of([Door, Plain], "count")
+
+    assert [each.cls for each in found.infos] == [Door, Plain]
+
+
+def test_a_model_that_nothing_tells_stands_for_its_subclasses():
+    [found] = items_of([Anything], "count")
+
+    assert [each.cls for each in found.infos] == [Anything]
+    for models in ([Anything, Something], [Something, Plain]):
+        with pytest.raises(ModelError, match="nothing tells items of"):
+            items_of(models, "count")
