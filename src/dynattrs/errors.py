@@ -554,7 +554,9 @@ class Unsent:
         if self.action == "save":
             return handle.save(self.object)
         if type(self.object) is dict:
-            raise DynattrsError("a key tells no model: ask for delete() of the query again")
+            raise DynattrsError(
+                "a key alone does not say of which model its item is; call delete() on the query again"
+            )
         return handle.delete(self.object)
 
     def __str__(self) -> str:

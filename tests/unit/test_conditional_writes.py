@@ -107,7 +107,7 @@ def test_an_item_that_others_change_all_the_time_is_given_up():
     for _ in range(29):
         assert isinstance(refused(flow, false(person("1", "theirs"))), Call)
 
-    with pytest.raises(DynattrsError, match="other programs change the item"):
+    with pytest.raises(DynattrsError, match="other programs changed the item"):
         flow.throw(false(person("2", "theirs")))
 
 

@@ -314,7 +314,7 @@ def test_only_files_that_a_manifest_names_are_read(tmp_path: Path) -> None:
             "it has 6 bytes, and .* says 3",
         ),
         (lambda folder: (folder / "b.manifest.json").write_text("{}"), "there are 2 manifests"),
-        (lambda folder: (folder / "job.manifest.json").write_text("[]"), "it is not JSON object"),
+        (lambda folder: (folder / "job.manifest.json").write_text("[]"), "it is not a JSON object"),
         (
             lambda folder: (folder / "job.manifest.json").write_text("{}"),
             "it is not a manifest of a job",

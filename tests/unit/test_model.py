@@ -694,7 +694,7 @@ def test_five_attributes_in_an_index_key_are_refused() -> None:
     with pytest.raises(ModelError) as caught:
         GlobalIndex("wide", partition_key=list("abcde"))
     assert str(caught.value) == (
-        "GlobalIndex('wide'): a partition key has at most 4 attributes, 5 are given"
+        "GlobalIndex('wide'): a partition key has at most 4 attributes, found 5"
     )
 
 

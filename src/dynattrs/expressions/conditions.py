@@ -530,7 +530,7 @@ def _compare(path: Path, operator: Operator, value: object) -> Condition:
     if value is None:
         if operator in ("=", "<>"):
             return none_at(path, negated=operator == "<>")
-        raise ConditionError(f"{data.label} {operator} None: None has no order")
+        raise ConditionError(f"{data.label} {operator} None: None has no order; use is_none(...)")
     if operator not in ("=", "<>"):
         check_ordered(path)
     empty = data.form.is_set and isinstance(value, (set, frozenset)) and not value

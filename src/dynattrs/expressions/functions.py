@@ -116,7 +116,8 @@ def between(operand: object, low: object, high: object) -> bool:
     low, high = _whole(subject, low), _whole(subject, high)
     if low is None or high is None:
         raise ConditionError(
-            f"between({subject}, {quoted(low)}, {quoted(high)}): None has no order"
+            f"between({subject}, {quoted(low)}, {quoted(high)}): None has no order; write >= or <= for one "
+            f"bound"
         )
     first, last = _other(subject, low), _other(subject, high)
     for bound in (first, last):

@@ -339,7 +339,10 @@ class ApplyingStep:
             return None
         again = _Item(own, native_map(stored), item.tries + 1)
         if again.tries >= self._work.tries:
-            error = ConditionError(f"others change it all the time: tried {again.tries} times")
+            error = ConditionError(
+                f"other programs changed it during each of {again.tries} tries; give apply() more tries=, or "
+                f"begin another job when they write less"
+            )
             self._fail(again, error)
             return None
         return again

@@ -166,8 +166,8 @@ class TableStore:
         except ValueError as error:
             raise CheckpointsFailed(
                 self._place,
-                f"the item of job {self._job!r} and record {item.record!r} is none of dynattrs ({error}); it "
-                f"was changed by hand",
+                f"the item of job {self._job!r} and record {item.record!r} was not written by "
+                f"dynattrs ({error}); it was changed by hand",
             ) from error
 
     def _stored(self, key: str) -> Flow[StoredRecord | None]:

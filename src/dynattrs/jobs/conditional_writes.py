@@ -134,8 +134,8 @@ class RawItem:
 
     def restless(self) -> DynattrsError:
         return DynattrsError(
-            f"{self.owner}: other programs change the item {self.key} of table {self.table.name!r} all the "
-            f"time; it was tried {_TRIES} times"
+            f"{self.owner}: other programs changed the item {self.key} of table {self.table.name!r} "
+            f"during each of {_TRIES} tries; begin a job for it when they write less"
         )
 
 

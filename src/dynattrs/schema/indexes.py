@@ -106,7 +106,7 @@ class GlobalIndex(Written):
                 raise ModelError(
                     f"GlobalIndex({self.name!r})",
                     f"a {role} key has at most {limits.INDEX_KEY_ATTRIBUTES} attributes, "
-                    f"{len(names)} are given",
+                    f"found {len(names)}",
                 )
         if not self.partition_key:
             raise ModelError(f"GlobalIndex({self.name!r})", "it needs a partition_key")
@@ -146,7 +146,7 @@ class LocalIndex(Written):
         if len(self.sort_key) != 1:
             raise ModelError(
                 f"LocalIndex({self.name!r})",
-                f"a local index has one attribute as its sort key, {len(self.sort_key)} are given",
+                f"a local index takes one attribute as its sort key, found {len(self.sort_key)}",
             )
 
 

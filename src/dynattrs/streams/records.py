@@ -120,7 +120,7 @@ class Record:
         except (ValueError, TypeError) as error:
             raise ValueError(f"its Kinesis data are not base64 of JSON: {error}") from error
         if not _is_map(change):
-            raise ValueError("its Kinesis data are not JSON object")
+            raise ValueError("its Kinesis data are not a JSON object")
         return change
 
     def _read(self, change: Mapping[str, Any], body: Mapping[str, Any]) -> None:

@@ -468,7 +468,7 @@ def read(
         decode: Reads the bytes, where something else than plain JSON is wanted.
 
     Raises:
-        CorruptReply: It is not JSON object, or another program's.
+        CorruptReply: It is not a JSON object, or another program's.
     """
     # With the first reply: a program may import this library and ask nothing.
     import msgspec

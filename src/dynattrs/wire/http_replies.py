@@ -170,7 +170,7 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
     for line in lines:
         key, colon, value = line.partition(":")
         if not colon:
-            raise Malformed("a header that is none")
+            raise Malformed("a malformed header")
         key, value = _lowered(key), value.strip()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return version, status, headers
@@ -193,7 +193,7 @@ def _parse_status(first: str) -> tuple[str, int]:
 @functools.lru_cache(256)
 def _lowered(key: str) -> str:
     if not key or key != key.strip():
-        raise Malformed("a header that is none")
+        raise Malformed("a malformed header")
     return key.lower()
 
 

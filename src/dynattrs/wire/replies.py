@@ -74,7 +74,7 @@ def judge(
         must_say: Whether nothing, with a status that says so, is not an answer.
 
     Raises:
-        CorruptReply: It is not JSON object, another program's, or no reply at all yet.
+        CorruptReply: It is not a JSON object, another program's, or no reply at all yet.
     """
     import msgspec
 

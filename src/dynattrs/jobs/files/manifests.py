@@ -128,7 +128,7 @@ def _document(place: Place, name: str) -> dict[str, Any]:
         found = msgspec.json.decode(text)
         if isinstance(found, dict):
             return found
-    raise FilesError(f"{place.text}/{name}", "it is not JSON object", "fetch it again")
+    raise FilesError(f"{place.text}/{name}", "it is not a JSON object", "fetch it again")
 
 
 # --- The service's ------------------------------------------------------------------------------
