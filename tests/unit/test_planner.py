@@ -639,11 +639,15 @@ def test_a_template_drops_no_condition_because_its_value_is_longer_than_a_key(si
         (lambda: hand.query(Song).where(Song.artist == "x" * 2049), "found 2,049 bytes"),
         (lambda: hand.query(Note).where(Note.id == "a#b"), "Note.id: expected text without '#'"),
         (
+            lambda: hand.query(Note).where(Note.id == "N#a"),
+            "found 'N#a'; keys are given by their fields: leave 'N#' out",
+        ),
+        (
             lambda: hand.query(Note).where(Note.id == "a", in_(Note.title, ["b", "a#b"])),
             "Note.title: expected text without '#'",
         ),
     ],
-    ids=["sort", "partition", "long", "template", "in"],
+    ids=["sort", "partition", "long", "template", "as stored", "in"],
 )
 def test_a_value_that_no_key_can_have_is_refused_as_by_get(asked: Any, said: str):
     """Answered with "nothing" it looked like an item that does not exist."""

@@ -451,11 +451,14 @@ class ModelKeys:
     def impossible(self, template: Template, unfit: Unfit) -> ImpossibleKey:
         """What a template refused, with the field's name."""
         where = self.name if unfit.field is None else f"{self.name}.{unfit.field}"
+        hint, begins = unfit.hint, template.parts[0]
+        if isinstance(begins, str) and unfit.found[1:].startswith(begins):
+            hint = f"keys are given by their fields: leave {begins!r} out"
         return ImpossibleKey(
             where,
             f"{unfit.expected} (in the key {template.attribute}={template.written!r})",
             unfit.found,
-            hint=unfit.hint,
+            hint=hint,
         )
 
     # --- Reading ---
