@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import pytest
 
 import job_models
@@ -91,6 +92,34 @@ def test_what_no_model_knows_is_reported_and_ends_nothing(
     assert failure.key == {"pk": {"S": "stray"}, "sk": {"S": "stray"}}
     assert failure.model == "Person"
     assert failure.what.startswith("MappingError: ")
+
+
+@pytest.mark.parametrize("verb", ["count", "copy", "export", "verify"])
+def test_a_failure_advises_only_what_the_verb_can_do(
+    verb, job_spec, job_session, checkpoints, client, tmp_path
+):
+    """A job cannot skip items by on_error('skip') as a query can, but it can be given the Table."""
+    table = f"{job_spec.table_prefix}jobs-shop"
+    other = attrs.evolve(job_spec, table_prefix=f"{job_spec.table_prefix}other-")
+    with other.session() as session:
+        session.tables.create(job_models.shop)
+    client.put_item(TableName=table, Item={"pk": {"S": "stray"}, "sk": {"S": "stray"}})
+    arguments = {
+        "copy": {"to": other},
+        "export": {"to": tmp_path / "f"},
+        "verify": {"with_": other},
+    }
+
+    def run(name, models):
+        job = jobs.Job(name, models=models, session=job_spec, checkpoints=checkpoints, segments=1)
+        getattr(job, verb)(executor="threads", **arguments.get(verb, {}))
+        return job.failures()
+
+    [failure] = run("model", [Person])
+    assert "declare a model for it on the same Table, or give the job the Table" in failure.what
+    assert "on_error" not in failure.what
+    arguments["export"] = {"to": tmp_path / "g"}
+    assert not [each for each in run("table", [job_models.shop]) if "Error" in each.what]
 
 
 def test_other_arguments_are_another_job(job_spec, job_session, checkpoints):

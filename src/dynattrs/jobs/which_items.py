@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -37,6 +37,8 @@ class Kept:
 GUARD = Kept("guards")
 #: An item of a whole table that no model of it knows.
 UNKNOWN = Kept("others")
+
+_EVERY_ITEM: Final = "give the job the Table itself if it is meant for every item: models=[table]"
 
 
 @attrs.frozen(eq=False)
@@ -143,7 +145,8 @@ def _of_table(
                     f"key templates",
                 )
     names = frozenset(name for each in ours for name in names_of_guards(each))
-    return OfTable(table, infos, False, Sieve(infos) if are_told_apart(infos) else None, names)
+    sieve = Sieve(infos, _EVERY_ITEM) if are_told_apart(infos) else None
+    return OfTable(table, infos, False, sieve, names)
 
 
 # --- Names --------------------------------------------------------------------------------------

@@ -169,10 +169,17 @@ class Sieve:
 
     Args:
         asked: The models; subclasses of theirs count as well.
+        way_out: What else helps with items of models that are not declared, for messages. Not every verb
+            can skip them.
     """
 
-    def __init__(self, asked: Sequence[ModelInfo]) -> None:
+    def __init__(
+        self,
+        asked: Sequence[ModelInfo],
+        way_out: str = "skip such items with on_error('skip')",
+    ) -> None:
         self.asked = tuple(asked)
+        self.way_out = way_out
         self.table = asked[0].table
         self._members = models_in(self.table)
         #: Those of the models that were declared again since, as in a notebook.
@@ -274,8 +281,7 @@ class Sieve:
             found = "another key"
         return MappingError(
             names, f"an item of a model of table {self.table.name!r} ({known})", found, key,
-            "declare a model for it on the same Table, or leave such items out with "
-            "on_error('skip')", item,
+            f"declare a model for it on the same Table, or {self.way_out}", item,
         )  # fmt: skip
 
 

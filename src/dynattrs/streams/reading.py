@@ -259,7 +259,7 @@ class _ItemsOfTable:
     ) -> None:
         self.table = infos[0].table
         self._hooks = after_load
-        self._sieve = Sieve(infos)
+        self._sieve = Sieve(infos, 'give on_error="skip" to handle(...) or Consumer(...)')
         only = infos[0] if len(models_in(self.table)) == 1 else None
         #: The model that all items are of, where nothing has to be told apart.
         self._only = only if only is not None and only.keys is None else None

@@ -163,7 +163,8 @@ def migrated_items(info: ModelInfo, where: object) -> MigratedItems:
                 f"in table {info.table.name!r} as well; say which are meant, such as "
                 f"where=begins_with({info.name}.{info.key_fields[0]}, ...)"
             )
-    return MigratedItems(info, stated, Sieve((info,)) if are_told_apart((info,)) else None)
+    sieve = Sieve((info,), "skip such items with migrate(..., on_error='skip')")
+    return MigratedItems(info, stated, sieve if are_told_apart((info,)) else None)
 
 
 def _stated(info: ModelInfo, where: object) -> Condition:
