@@ -47,8 +47,10 @@ def _floats(values: Any) -> bytes:
     Raises:
         NotPlain: One of them is not a float that can be stored, nor an int.
     """
-    kinds = {*map(type, values)}
-    if kinds != {float} and (kinds - {float, int} or not -1e38 < min(values) <= max(values) < 1e38):
+    floats = [*map(type, values)].count(float)
+    if floats != len(values) and (
+        {*map(type, values)} - {float, int} or not -1e38 < min(values) <= max(values) < 1e38
+    ):
         raise NotPlain
     text: bytes = msgspec.json.encode(values)[1:-1]
     # NaN and the infinities are written as null.
@@ -57,7 +59,7 @@ def _floats(values: Any) -> bytes:
     for sign in (b"e", b"0.0000"):
         if sign in text:
             text = _as_repr(text, sign)
-    if float in kinds and 0.0 in values:
+    if floats and not all(values):
         # (As `replace` leaves out what overlaps, each comma is there twice.)
         twice = b",%b," % text.replace(b",", b",,")
         text = twice.replace(b",-0.0,", b",0,").replace(b",0.0,", b",0,")[1:-1]
