@@ -173,7 +173,7 @@ def test_tables_are_created_compared_and_changed(run: Callable[..., Outcome], fo
     refused = run("update", "newer")
     assert (refused.code, "--destructive" in refused.err) == (1, True)
     unsaid = run("update", "newer", "--only", "ttl")
-    assert (unsaid.code, "its declaration does not say it" in unsaid.err) == (2, True)
+    assert (unsaid.code, "the Table does not declare it" in unsaid.err) == (2, True)
     assert run("diff", "newer:app", "--only", "ttl").code == 0
     assert run("diff", "newer:Song", "--only", "indexes").code == 1
     assert run("diff", "newer").code == 1

@@ -201,7 +201,7 @@ def test_arguments_that_make_no_sense_are_refused(job_spec, checkpoints):
         job.count(executor="processors")
     with pytest.raises(ConditionError):
         job.count(where=True)
-    with pytest.raises(ConditionError, match="speaks of Thing, and the job is for Person"):
+    with pytest.raises(ConditionError, match="is about Thing, but the job is for Person"):
         job.count(where=Thing.n > 3)
     with pytest.raises(ModelError, match="models="):
         jobs.Job("count", session=job_spec, checkpoints=checkpoints).count()

@@ -156,7 +156,9 @@ def test_a_list_begins_and_no_element_is_made_up(session: Session, update: Any):
 
     update(session, set_(Person.notes[0], "x"))
     assert raw(session)["notes"] == {"L": [{"S": "x"}]}
-    with pytest.raises(ConditionError, match=r"there is no Person\.rows\[0\]; to append to a list"):
+    with pytest.raises(
+        ConditionError, match=r"Person\.rows\[0\] does not exist; to append to a list"
+    ):
         update(session, set_(Person.rows[0]["x"], 1))
 
 

@@ -251,7 +251,7 @@ def test_a_new_item_may_have_its_required_fields_from_on_insert(session: Session
 def test_what_on_insert_cannot_be(session: Session):
     for actions, options, expected in (
         ([add(Song.plays, 1), on_insert(set_(Song.genre, "x"))], {}, "write upsert=True"),
-        ([on_insert(set_(Song.genre, "x"))], {"upsert": True}, "alone does nothing"),
+        ([on_insert(set_(Song.genre, "x"))], {"upsert": True}, "alone changes nothing"),
         (
             [add(Song.plays, 1), on_insert(set_(Song.plays, 3))],
             {"upsert": True},

@@ -315,7 +315,10 @@ def test_rows_of_one_moment(session: Session, songs: list[Song], select: str, ta
         )
         nothing = t.execute(select, "Nina", "none")
         plain = t.execute(select, "Nina", "002")
-        with pytest.raises(TransactionError, match="no row before the transaction has happened"):
+        with pytest.raises(
+            TransactionError,
+            match="its row is known only when the block of the transaction has ended",
+        ):
             print(song.row)
 
     assert (song.row, user.row, nothing.row) == (songs[1], User("ann", 7), None)
@@ -338,7 +341,7 @@ def test_nothing_is_done_where_one_statement_is_refused(
     assert "played > 1000" in reason.action
     assert reason.item in (songs[2], None)  # what the engines do not give
     assert plays(session, "001", "002") == [1, 2]
-    with pytest.raises(TransactionError, match="no row before"):
+    with pytest.raises(TransactionError, match="its row is known only"):
         print(row.row)
 
 
@@ -387,7 +390,7 @@ def test_what_no_transaction_takes(session: Session, songs: list[Song], play: st
     with pytest.raises(SessionClosed):
         t.execute(select, "Nina", "001")
     assert session.stats.total == sent + 3
-    with pytest.raises(TransactionError, match="has not begun"):
+    with pytest.raises(TransactionError, match="has no open block"):
         session.transaction().execute(select, "Nina", "001")
 
 

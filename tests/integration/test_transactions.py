@@ -244,7 +244,7 @@ def test_a_transaction_whose_block_is_open_is_not_entered_again(session: Session
 def test_an_action_without_a_block_would_never_be_sent_and_is_refused(session: Session) -> None:
     transaction = session.transaction()
 
-    with pytest.raises(TransactionError, match="has not begun"):
+    with pytest.raises(TransactionError, match="has no open block"):
         transaction.save(Account("bob"))
 
 

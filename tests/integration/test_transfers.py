@@ -227,7 +227,7 @@ def test_an_import_into_a_table_that_is_there_is_refused(account: Account):
     account.put("in.json", lines(item(1)))
     account.session.tables.create(Person)
 
-    with pytest.raises(InvalidRequest, match=r"there is 'dev-moved-people' already.*bulk_put"):
+    with pytest.raises(InvalidRequest, match=r"'dev-moved-people' exists already.*bulk_put"):
         account.session.tables.import_from_s3(Person, account.place("in.json"))
 
     assert account.session.tables.imports() == ()
@@ -449,7 +449,7 @@ def test_a_table_with_local_indexes_is_not_imported(stubbed: Any):
     )
 
     with pytest.raises(
-        ModelError, match=r"local indexes .'by-c'.*create the table and use bulk_put"
+        ModelError, match=r"local indexes .'by-c'.*create the table first, then use bulk_put"
     ):
         session.tables.import_from_s3(table, "s3://files")
 

@@ -227,7 +227,7 @@ def test_an_update_of_other_fields_is_one_update(session: Session):
 def test_an_update_to_what_only_the_service_knows_is_refused(session: Session):
     session.save(User("1", "a@x"))
 
-    with pytest.raises(ConditionError, match="changed to a value that is written out"):
+    with pytest.raises(ConditionError, match="can only be set to a given value or removed"):
         session.update(User, "1", set_(User.nick, User.tenant))
 
 

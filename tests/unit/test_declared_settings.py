@@ -222,7 +222,7 @@ def test_an_index_without_a_projection_is_of_whole_items():
         (["stream", "name"], "only='name' is not a setting of a table"),
         ([3], "only=3 is not a setting of a table"),
         ([], r"only=\[\]: name at least one setting"),
-        ("ttl", "table 'music': only='ttl': its declaration does not say it"),
+        ("ttl", "table 'music': only='ttl': the Table does not declare it"),
     ],
 )
 def test_only_takes_settings_that_are_said(only: Any, message: str):

@@ -248,7 +248,7 @@ def test_an_interrupted_iterator_says_what_to_do():
     with pytest.raises(KeyboardInterrupt):
         list(iterator)
 
-    with pytest.raises(QueryError, match=r"interrupted by KeyboardInterrupt.*iterate anew"):
+    with pytest.raises(QueryError, match=r"interrupted by KeyboardInterrupt.*start the read again"):
         next(iterator)
 
 

@@ -784,7 +784,9 @@ def test_the_tables_key_may_be_filtered_on_an_index():
 
 
 def test_a_condition_on_another_model_is_refused():
-    with pytest.raises(QueryError, match=r"Event.a == 'x' speaks of Event, the query of Song"):
+    with pytest.raises(
+        QueryError, match=r"Event.a == 'x' is about Event, but the query is of Song"
+    ):
         query(Event.a == "x")
 
 

@@ -97,7 +97,9 @@ def test_an_interruption_of_all_is_told_to_who_goes_on() -> None:
     next(flow)
     with pytest.raises(KeyboardInterrupt):
         flow.throw(KeyboardInterrupt())
-    with pytest.raises(QueryError, match="interrupted by KeyboardInterrupt, and what had come"):
+    with pytest.raises(
+        QueryError, match="interrupted by KeyboardInterrupt, and the items read so far"
+    ):
         next(items.all())
 
 

@@ -572,7 +572,7 @@ def test_some_settings_are_compared_alone():
 
     assert [each.setting for each in service.diff(declared, only="stream")] == ["stream"]
     assert len(service.diff(declared, only=["stream", "deletion_protection"])) == 2
-    with pytest.raises(ModelError, match="its declaration does not say it"):
+    with pytest.raises(ModelError, match="the Table does not declare it"):
         service.diff(declared, only="ttl")
     with pytest.raises(NoSuchTable):
         Service().diff(declared, only="stream")

@@ -54,7 +54,7 @@ class Migrating:
             names = ", ".join(info.name for table in tables for info in table.infos)
             raise QueryError(
                 f"migrate: {names} have no upgrades, no renamed attributes, no unique fields and no index "
-                f"keys made of fields, so all items are as they would be written"
+                f"keys made of fields, so all items are stored in their current form already"
             )
         if where is not None and len(infos) > 1:
             raise QueryError(

@@ -121,7 +121,7 @@ def check_where(where: object, tables: Sequence[OfTable]) -> Condition | None:
             if not any(concerns(info, model) for info in table.infos):
                 known = ", ".join(info.name for info in table.infos)
                 raise ConditionError(
-                    f"where={found} speaks of {model.__name__}, and the job is for {known}"
+                    f"where={found} is about {model.__name__}, but the job is for {known}"
                 )
         for info in table.infos:
             check_stored(found, info)

@@ -333,7 +333,7 @@ def check_model(path: Path, info: ModelInfo, whole: object) -> None:
 def _check_model(model: type[object], info: ModelInfo, whole: object) -> None:
     if model is not info.cls and not issubclass(info.cls, model):
         spoken, asked = two_names(model, info.cls)
-        raise ConditionError(f"{whole} speaks of {spoken}, not of {asked}")
+        raise ConditionError(f"{whole} is about {spoken}, not {asked}")
 
 
 # --- In a request -------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def _large(value: Any) -> Large[Any]:
     if not isinstance(value, Large):
         raise QueryError(
             f"fetch({quoted(value)}): a Large is expected, the value of a field with InS3; values of other "
-            f"fields are there already"
+            f"fields are loaded already"
         )
     return value
 

@@ -48,7 +48,7 @@ class AnyQuery(QueryVerbs[M_co]):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self} has no truth value, it has not been asked yet; use first(), one(), all() or "
+            f"{self} has no truth value, because it has not run yet; use first(), one(), all() or "
             f"count()"
         )
 
@@ -260,7 +260,7 @@ class AnyItems(Generic[H, M_co]):
             QueryError: The argument is invalid, or items have already been read.
         """
         if self._found.begun:
-            raise QueryError("on_error(...) has to be said before the first item is read")
+            raise QueryError("call on_error(...) before you read the first item")
         self._found.on_error = check_on_error(what)
         return self
 

@@ -186,8 +186,8 @@ class Following(Generic[M_co]):
             raise ValueError("another thread waits for this iterator; give each one of its own")
         if self._ended_by is not None:
             raise QueryError(
-                f"this iterator was interrupted by {type(self._ended_by).__name__}, and what would have "
-                f"come may be lost; iterate anew"
+                f"this iterator was interrupted by {type(self._ended_by).__name__}, and its next items may "
+                f"be lost; start the read again"
             )
 
     def _more(self) -> Any:

@@ -481,9 +481,7 @@ def _table_of(said: str, tables: Sequence[str]) -> str:
     name = said.rpartition("/")[2]
     found = next((each for each in tables if each.rpartition("/")[2] == name), None)
     if found is None:
-        raise CorruptReply(
-            "BatchGetItem", f"it speaks of the table {said!r}, which was not asked for"
-        )
+        raise CorruptReply("BatchGetItem", f"it names the table {said!r}, which was not asked for")
     return found
 
 

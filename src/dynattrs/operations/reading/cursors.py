@@ -136,7 +136,9 @@ def _payload(cursor: object, context: object, secret: bytes | None) -> bytes:
     if len(raw) <= 1 + _DIGEST_BYTES:
         raise CursorError("this is not a cursor; start from the beginning")
     if raw[:1] != _VERSION:
-        raise CursorError("this cursor is of another version of dynattrs; start from the beginning")
+        raise CursorError(
+            "this cursor comes from another version of dynattrs; start from the beginning"
+        )
     # Base64 leaves the last letter some bits without a meaning: one cursor is one text.
     if _text(raw) != cursor:
         raise CursorError("this is not a cursor; start from the beginning")
@@ -159,7 +161,9 @@ def _read(payload: bytes, typed: Callable[[Any], R]) -> R:
 
 def _check_names(key: AttributeMap, names: Iterable[str]) -> None:
     if key.keys() != set(names):
-        raise CursorError("this cursor is of a table whose keys have changed since")
+        raise CursorError(
+            "this cursor is for a table whose keys have changed since; start from the beginning"
+        )
 
 
 def _digest(payload: bytes, context: object, secret: bytes | None) -> bytes:

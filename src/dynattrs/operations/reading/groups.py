@@ -108,4 +108,4 @@ def of_another(said: Condition, model: type[object], infos: Iterable[ModelInfo])
     for info in infos:
         if have_one_name(model, info.cls):
             spoken, asked = two_names(model, info.cls)
-    return QueryError(f"the condition {said} speaks of {spoken}, the query of {asked}")
+    return QueryError(f"the condition {said} is about {spoken}, but the query is of {asked}")

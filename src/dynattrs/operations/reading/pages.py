@@ -434,8 +434,8 @@ def all_of(source: Bits[R]) -> Flow[list[R]]:
         source.close()
         if not isinstance(error, Exception):
             source.failure = QueryError(
-                f"all() was interrupted by {type(error).__name__}, and what had come by then is lost; "
-                f"ask anew"
+                f"all() was interrupted by {type(error).__name__}, and the items read so far are lost; "
+                f"start the read again"
             )
         raise
     return found

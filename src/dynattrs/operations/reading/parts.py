@@ -70,7 +70,9 @@ def part_of(info: ModelInfo, as_: Any, select: Any, *, unexpired: bool = False) 
     if as_ is None and select is None:
         return None
     if as_ is not None and select is not None:
-        raise QueryError("as_= and select= both say what comes of an item; give one of them")
+        raise QueryError(
+            "as_= and select= both choose what to read of each item; give one of them only"
+        )
     reader: Reader[Any]
     if as_ is not None:
         reader = projected(info, as_)

@@ -86,7 +86,7 @@ class SearchVerbs(Generic[T_co]):
                 if model is not self._info.cls and not concerns(self._info, model):
                     spoken, asked = two_names(model, self._info.cls)
                     raise QueryError(
-                        f"the condition {each} speaks of {spoken}, the search of {asked}"
+                        f"the condition {each} is about {spoken}, but the search is of {asked}"
                     )
         return self._with(where=(*self._where, *checked))
 
@@ -216,7 +216,7 @@ class SearchVerbs(Generic[T_co]):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self} has no truth value, it has not been asked yet; use first() or all()"
+            f"{self} has no truth value, because it has not run yet; use first() or all()"
         )
 
     # --- Reading ---
@@ -381,10 +381,14 @@ def begin(
         data = data_of(subject)
         model = data.model if model is None else model
         if not (isinstance(model, type) and issubclass(model, data.model)):
-            raise QueryError(f"search({subject!r}, model={model!r}): it is not a field of that")
+            raise QueryError(
+                f"search({subject!r}, model={model!r}): it is not a field of that model"
+            )
         attribute = str(data.steps[0])
         if len(data.steps) != 1:
-            raise QueryError(f"search({subject!r}): a vector is a field, and not inside of one")
+            raise QueryError(
+                f"search({subject!r}): a vector is a field of a model, not a value inside one"
+            )
     elif model is None and isinstance(subject, type):
         model = subject
     else:
@@ -405,7 +409,7 @@ def begin(
     if len(numbers) != first.dimensions:
         raise QueryError(
             f"search({info.name}): the vector has {len(numbers):,} numbers, and index {first.name!r} "
-            f"{first.dimensions:,} dimensions; both come from the same embedding model"
+            f"{first.dimensions:,} dimensions; use the embedding model that made the stored vectors"
         )
     reader: Reader[Any] = Objects(info, model)
     if model is info.cls and keys_tell_subclasses(info):

@@ -77,8 +77,8 @@ def chosen_settings(
             if not says(table, setting):
                 raise ModelError(
                     f"table {name!r}",
-                    f"only={setting!r}: its declaration does not say it, so there is nothing to "
-                    f"change; write Table(..., {setting}=...)",
+                    f"only={setting!r}: the Table does not declare it, so nothing would change; write "
+                    f"Table(..., {setting}=...)",
                 )
         chosen.append(setting)
     return chosen

@@ -154,18 +154,18 @@ def _instants(
         if until is not None or view is not None:
             left = "until" if until is not None else "images"
             raise ModelError(
-                subject, f"{left}= is of an incremental export; say since=, from when on, as well"
+                subject,
+                f"{left}= is for incremental exports; give since= as well, the time from which "
+                f"changes are exported",
             )
         return {"ExportType": "FULL_EXPORT"} | ({} if at is None else {"ExportTime": at})
     if at is not None:
         raise ModelError(
             subject,
-            "at= is of a full export, and since= of an incremental one; leave one of them out",
+            "at= is for full exports and since= for incremental ones; give one of them only",
         )
     if until is not None and until <= since:
-        raise ModelError(
-            subject, f"until={until} is not after since={since}: no change is in between"
-        )
+        raise ModelError(subject, f"until={until} is not after since={since}; give a later time")
     period: Message = {"ExportFromTime": since}
     if until is not None:
         period["ExportToTime"] = until
@@ -185,7 +185,7 @@ def _filter(subject: str, table: object, where: object, fields: Sequence[object]
         option = "where" if said else "fields"
         raise ModelError(
             subject,
-            f"{option}= speaks of the fields of a model, and {quoted(table)} is none; give the model",
+            f"{option}= names fields of a model, but {quoted(table)} is not a model; give the model",
         )
     conditions = tuple(map(condition, said))
     for each in conditions:
@@ -255,7 +255,7 @@ def import_parameters(
     if written == "CSV":
         asked["InputFormatOptions"] = {"Csv": {"Delimiter": ",", **options}}
     elif options:
-        raise ModelError(subject, f"format={format!r}: delimiter= and header= are of 'csv'")
+        raise ModelError(subject, f"format={format!r}: delimiter= and header= are for 'csv'")
     return asked
 
 
@@ -265,8 +265,9 @@ def _made(subject: str, table: Table, name: str) -> Message:
         names = ", ".join(repr(each.name) for each in table.local_indexes)
         raise ModelError(
             subject,
-            f"table {table.name!r} has local indexes ({names}), which are made with their table only, and "
-            f"the service makes none with an import; create the table and use bulk_put, or a job's import",
+            f"table {table.name!r} has local indexes ({names}), which can only be made together with their "
+            f"table, and an import cannot make them; create the table first, then use bulk_put or a job's "
+            f"import",
         )
     found = table.create_arguments(name)
     return {each: found[each] for each in _CREATED if each in found}

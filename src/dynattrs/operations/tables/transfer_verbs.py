@@ -222,7 +222,7 @@ class TransferVerbs(Generic[Exporting, Importing, Putting]):
                 raise InvalidRequest(
                     error.operation,
                     error.code,
-                    f"{error.message}; an import makes its table, and there is {name!r} already: write into "
+                    f"{error.message}; an import makes its table, but {name!r} exists already: write into "
                     f"it with bulk_put or a job's import, or delete it first",
                     name,
                 ) from error

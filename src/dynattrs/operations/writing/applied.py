@@ -56,7 +56,9 @@ def applied(actions: Sequence[Action], item: AttributeMap) -> AttributeMap:
         holder: Any = stored_at(new, outer)
         container = (holder or {}).get("L" if isinstance(last, int) else "M")
         if container is None:
-            raise NotComputed(action, f"there is nothing that {data_of(action.path).label} is in")
+            raise NotComputed(
+                action, f"the list or map that holds {data_of(action.path).label} does not exist"
+            )
         if not isinstance(last, int) or last < len(container):
             container[last] = value
         elif value is not _GONE:
@@ -109,7 +111,7 @@ class _Change:
         if isinstance(operand, PathOperand):
             found = stored_at(self._item, operand.steps)
             if found is None:
-                raise self._refused(f"there is no {operand}")
+                raise self._refused(f"{operand} does not exist")
             return found
         if isinstance(operand, IfNotExists):
             # The default is computed in any case, as the service does it.

@@ -317,9 +317,8 @@ def flush(
     share = share_of(core)
     if is_sending(core, buffer):
         raise DynattrsError(
-            "a flush from inside on_progress, or from a listener, would wait for the batch that is "
-            "just being sent and so for itself: read and flush after the batch, or go through the "
-            "session"
+            "a flush inside on_progress or a listener would wait for the batch that is being sent, and so "
+            "for itself; read and flush after the batch, or use the session"
         )
     began = core.environment.monotonic()
     while buffer.outstanding(last) or (buffer.has_failures and buffer.is_undecided()):

@@ -46,8 +46,8 @@ def gather_beside(core: Core, buffer: Buffer, write: Write, put: Put) -> Flow[No
         yield from gather_alone(core, buffer, write, put)
     elif buffer.holds(write.identity):
         raise DynattrsError(
-            "a delete from inside on_progress, or from a listener, of what the batch is still writing "
-            "would wait for the batch and so for itself: delete it after the batch"
+            "a delete inside on_progress or a listener, of an item that the batch is still writing, would "
+            "wait for the batch and so for itself; delete it after the batch"
         )
     else:
         buffer.take_alone(write)

@@ -208,7 +208,8 @@ class _Known:
             return value_at(stored.get("M", {}), rest) if rest else value_at({"": stored}, ("",))
         raise ConditionError(
             f"{action}: {self._info.name}.{slot.name} is part of the key {template.attribute}="
-            f"{template.written!r}, and what the service computes is not known here; set a value, or "
+            f"{template.written!r}, and the value that the service computes is not known in advance; set a "
+            f"value, or "
             f"read the item and use edit(...)"
         )
 

@@ -65,9 +65,9 @@ def check_deletes(filters: Sequence[Condition | None], infos: Sequence[ModelInfo
     ]
     if unsure:
         raise QueryError(
-            f"delete() with the filter {unsure[0]}: it is asked of items as they are stored, and "
-            f"those of older schemas of {info.name} may have other attributes; read the items and "
-            f"delete those that are meant: session.delete(obj, when=...)"
+            f"delete() with the filter {unsure[0]}: DynamoDB tests items as they are stored, and items of "
+            f"older schemas of {info.name} may have other attributes; read the items and delete the ones "
+            f"you mean: session.delete(obj, when=...)"
         )
 
 

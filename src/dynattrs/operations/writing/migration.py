@@ -234,7 +234,7 @@ def _check_arguments(
     if not may_be_outdated(info):
         raise QueryError(
             f"migrate({info.name}): it has no upgrades, no renamed attributes, no unique fields and no "
-            f"index keys made of fields, so all its items are as they would be written"
+            f"index keys made of fields, so all its items are stored in their current form already"
         )
     info.mapper.model_codec(info.cls)  # what is wrong with the model is said before any request
 

@@ -72,7 +72,7 @@ class NewItem:
             self._made = applied(done, begun)
         except NotComputed as refused:
             raise ConditionError(
-                f"{refused.action}: upsert=True makes a whole {info.name} where there is none, and "
+                f"{refused.action}: upsert=True makes a whole {info.name} if the item does not exist, and "
                 f"this cannot be computed then: {refused.why}; give the field a default, or write "
                 f"if_not_exists(...)"
             ) from None
@@ -161,7 +161,7 @@ class NewItem:
         model = self._info.name
         if needing := [each for each in actions if self._needs(each, field.stored)]:
             raise ConditionError(
-                f"{needing[0]}: upsert=True makes a whole {model} where there is none, and "
+                f"{needing[0]}: upsert=True makes a whole {model} if the item does not exist, and "
                 f"{model}.{field.name} is made of the object then (takes_self=True), so this cannot be "
                 f"computed; set the whole field"
             )
@@ -192,8 +192,8 @@ class NewItem:
         if missing:
             names = " and ".join(f"{info.name}.{name}" for name in missing)
             raise ConditionError(
-                f"update of {info.name}: upsert=True makes a whole {info.name} where there is none, and "
-                f"{names} would have no value then; add set_({info.name}.{missing[0]}, ...), give the "
+                f"update of {info.name}: upsert=True makes a whole {info.name} if the item does not exist, "
+                f"and {names} would have no value then; add set_({info.name}.{missing[0]}, ...), give the "
                 f"field a default, or use insert(...)"
             )
 

@@ -126,7 +126,7 @@ class _Parents:
             if value is None and isinstance(place[-1], int):
                 outer = label_of(self._info, place[:-1])
                 raise ConditionError(
-                    f"{action}: there is no {label}; to append to a list write "
+                    f"{action}: {label} does not exist; to append to a list write "
                     f"set_({outer}, list_append({outer}, [...]))"
                 )
             return place

@@ -42,8 +42,8 @@ class TransactionRow(Generic[R_co]):
         """
         if not self._happened:
             raise TransactionError(
-                f"{self._said}: there is no row before the transaction has happened, which is when its "
-                f"block has ended without an error"
+                f"{self._said}: its row is known only when the block of the transaction has ended without "
+                f"an error; read it after that"
             )
         found: R_co | None = self._reader.row(self._said, self._item)
         return found

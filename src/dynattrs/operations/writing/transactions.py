@@ -390,8 +390,8 @@ class TransactionVerbs:
             return
         why = f"token={self._token!r}" if self._token is not None else "unique fields"
         raise TransactionError(
-            f"{written}: items of {own.name} are written otherwise than those of {info.name}, and which "
-            f"it is has to be known here ({why}): give {own.name}, or the object that was read"
+            f"{written}: items of {own.name} are written differently from those of {info.name}, and the "
+            f"transaction must know which one this is ({why}); give {own.name}, or the object that was read"
         )
 
     def _made(
@@ -457,8 +457,8 @@ class TransactionVerbs:
             raise SessionClosed("transaction")
         if self._caller is None:
             raise TransactionError(
-                f"{written}: the block of this transaction has not begun, and without one nothing is "
-                f"ever sent; write `with session.transaction() as t:`"
+                f"{written}: this transaction has no open block, so nothing would be sent; write `with "
+                f"session.transaction() as t:`"
             )
 
     def _begin(self) -> None:

@@ -408,8 +408,8 @@ def changes_of(prepared: Prepared, *, any_item: bool = False) -> NewOf | None:
         )
         if not plain:
             raise ConditionError(
-                f"{action}: a unique field, or the time to live of a model that has some, is "
-                f"changed to a value that is written out: set_(..., value), or remove(...)"
+                f"{action}: unique fields, and the time to live of a model that has some, can only be set "
+                f"to a given value or removed; write set_(..., value) or remove(...)"
             )
         value = action.value
         changes[str(action.steps[0])] = value.stored if isinstance(value, Value) else None

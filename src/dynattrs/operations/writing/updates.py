@@ -368,9 +368,15 @@ def checked(
             )
         check_key_untouched(info, each)
         if info.version is not None and attribute == info.names[info.version]:
-            raise ConditionError(f"{each}: {data.label} is the version; every update raises it")
+            raise ConditionError(
+                f"{each}: {data.label} is the version, which every update raises by "
+                f"itself; leave the action out"
+            )
         if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
-            raise ConditionError(f"{each}: {data.label} is a time stamp; every update sees to it")
+            raise ConditionError(
+                f"{each}: {data.label} is a timestamp, which every update sets by itself; "
+                f"leave the action out"
+            )
         _check_index_key(info, each)
         if each.clause == "REMOVE" and data.required:
             none = f"set_({data.label}, None) stores None" if data.form.optional else "set_ it"
@@ -386,8 +392,8 @@ def checked(
     stated = [each for each in stated if not each.on_insert]
     if not stated:
         raise ConditionError(
-            f"update of {info.name}: {on_new[0]} alone does nothing to an item that is there; add an "
-            f"action for that, or use insert(...), which raises ItemExists then"
+            f"update of {info.name}: {on_new[0]} alone changes nothing if the item exists; add an action "
+            f"for that case, or use insert(...), which then raises ItemExists"
         )
     check_stated(info, stated, obj)
     return stated, on_new
