@@ -12,9 +12,15 @@ import pytest
 from dynattrs import MappingError, ModelError, QueryError, jobs, model, partition_key
 from job_models import Thing
 
-pytest.importorskip("pyarrow")
-dask = pytest.importorskip("dask")
-pytest.importorskip("dask.dataframe")
+pytestmark = pytest.mark.full  # it takes a second to import Dask
+
+
+@pytest.fixture(autouse=True)
+def dask() -> Any:
+    """Dask, imported when it is needed, and not by each process that collects tests."""
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("dask.dataframe")
+    return pytest.importorskip("dask")
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def session(job_session: Any) -> Any:
     return job_session
 
 
-def test_every_item_is_in_one_partition(session: Any, job_spec: Any):
+def test_every_item_is_in_one_partition(session: Any, job_spec: Any, dask: Any):
     frame = jobs.dask_frame(Thing, session=job_spec, segments=5)
 
     assert frame.npartitions == 5
@@ -35,21 +41,21 @@ def test_every_item_is_in_one_partition(session: Any, job_spec: Any):
         assert frame["n"].sum().compute() == sum(range(300))
 
 
-def test_the_service_leaves_out_what_is_not_wanted(session: Any, job_spec: Any):
+def test_the_service_leaves_out_what_is_not_wanted(session: Any, job_spec: Any, dask: Any):
     frame = jobs.dask_frame(Thing, session=job_spec, segments=3, where=Thing.n >= 290)
 
     with dask.config.set(scheduler="synchronous"):
         assert sorted(frame.compute()["n"]) == [*range(290, 300)]
 
 
-def test_a_table_is_read_anew_each_time(session: Any, job_spec: Any):
+def test_a_table_is_read_anew_each_time(session: Any, job_spec: Any, dask: Any):
     with dask.config.set(scheduler="synchronous"):
         assert len(jobs.dask_frame(Thing, session=job_spec, segments=1)) == 300
         session.save(Thing("x", 1))
         assert len(jobs.dask_frame(Thing, session=job_spec, segments=1)) == 301
 
 
-def test_a_number_that_does_not_fit_is_an_error(session: Any, job_spec: Any):
+def test_a_number_that_does_not_fit_is_an_error(session: Any, job_spec: Any, dask: Any):
     session.save(Thing("x", 10**20))
 
     with dask.config.set(scheduler="synchronous"):
@@ -75,7 +81,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(session: Any, job_spec: Any):
 
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

@@ -16,8 +16,6 @@ from dynattrs import jobs
 from dynattrs.errors import ModelError
 from job_models import Order, Thing
 
-distributed = pytest.importorskip("distributed", reason="pip install 'dynattrs[dask]'")
-
 pytestmark = [
     pytest.mark.full,
     # Dask's own, in its threads and loops.
@@ -25,12 +23,17 @@ pytestmark = [
 ]
 
 
+def distributed():
+    """Dask's workers, imported when they are needed, and not by each process that collects tests."""
+    return pytest.importorskip("distributed", reason="pip install 'dynattrs[dask]'")
+
+
 @pytest.fixture
 def cluster(job_session, monkeypatch):
     """Two processes, which import what the tests import."""
     monkeypatch.setenv("PYTHONPATH", str(Path(job_models.__file__).parent))
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+    with distributed().LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
         host="127.0.0.1", silence_logs=50,
     ) as found:  # fmt: skip
         yield found
@@ -46,7 +49,7 @@ def test_a_worker_that_is_killed_changes_nothing(cluster, job_session, job_spec)
     job = jobs.Job(
         "dask", models=[Thing, Order], session=job_spec, checkpoints=jobs.in_table(), segments=8
     )
-    with distributed.Client(cluster) as client:
+    with distributed().Client(cluster) as client:
         victim = pids(client)[0]
 
         def kill():
@@ -81,7 +84,7 @@ def test_a_task_that_kills_its_workers_is_one_segments_failure(cluster, job_sess
     job = jobs.Job(
         "dask", models=[Thing], session=job_spec, checkpoints=jobs.in_table(), segments=4
     )
-    with distributed.Client(cluster) as client:
+    with distributed().Client(cluster) as client:
         with pytest.raises(
             jobs.JobFailed, match="KilledWorker: a slice of it was lost again"
         ) as failed:
@@ -99,5 +102,5 @@ def test_what_is_in_the_main_module_is_refused(cluster, job_session, job_spec, m
     job = jobs.Job(
         "dask", models=[Thing], session=job_spec, checkpoints=jobs.in_table(), segments=4
     )
-    with distributed.Client(cluster) as client, pytest.raises(ModelError, match="main module"):
+    with distributed().Client(cluster) as client, pytest.raises(ModelError, match="main module"):
         job.count(executor=client.get_executor())

@@ -163,7 +163,7 @@ def test_deletes_of_what_a_query_of_several_models_has_found_are_not_guessed():
         session.scan(One, Other).delete()
     [write] = caught.value.unsent
     assert write.object == {"id": {"S": "a"}}
-    with pytest.raises(DynattrsError, match="of the query again"):
+    with pytest.raises(DynattrsError, match="on the query again"):
         write.repeat(session)
 
 
