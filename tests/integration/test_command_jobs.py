@@ -466,7 +466,7 @@ def test_the_service_exports_and_imports(
     imported = run(*importing, "--compression", "gzip")
     assert (imported.code, "9 items read, 9 written" in imported.err) == (0, True)
     there = run(*importing, "--compression", "gzip")
-    assert (there.code, "there is 'parts' already" in there.err) == (3, True)
+    assert (there.code, "'parts' exists already" in there.err) == (3, True)
     assert run("query", "warehouse:Part", "--scan", "--count").out == "9\n"
 
     exported = run(

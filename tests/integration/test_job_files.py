@@ -308,7 +308,7 @@ def test_exports_of_the_service_are_imported(
     else:
         assert numbers == {"0": 7, "2": 7, "3": 7}
         assert done.counts == {"written": 3, "deleted": 2}
-        with pytest.raises(ModelError, match="an incremental export says what has become of items"):
+        with pytest.raises(ModelError, match="an incremental export holds changes"):
             job("x", Thing).import_(own, overwrite="absent", executor="threads")
 
 
@@ -345,7 +345,7 @@ def test_files_that_changed_are_refused(session: Any, job: Any, tmp_path: Path) 
 def test_a_table_has_to_be_there(session: Any, job: Any, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("{}\n")
     with pytest.raises(
-        ModelError, match=r"there is no table .*missing-files-things. yet; create it"
+        ModelError, match=r"table .*missing-files-things. does not exist yet; create it"
     ):
         job("in", Thing, other="missing-").import_(tmp_path, executor="threads")
     with pytest.raises(FilesError, match="it is a file; name a folder"):

@@ -330,7 +330,7 @@ def test_faults_concern_the_table_that_is_named(session: Any, table_prefix: str)
 
 
 def test_faults_that_make_no_sense_are_refused(session: Any):
-    with pytest.raises(ModelError, match=r"there is no operation 'PutItems'.*PutItem"):
+    with pytest.raises(ModelError, match=r"a session has no operation 'PutItems'.*PutItem"):
         throttled("PutItems")
     with pytest.raises(ModelError, match="probability=2"):
         throttled(probability=2)
@@ -344,7 +344,9 @@ def test_faults_that_make_no_sense_are_refused(session: Any):
         throttled(2)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"operation=\[\]: the name of an operation is expected"):
         throttled([])
-    with pytest.raises(ModelError, match=r"there is no operation 'PutItm'.*did you mean 'PutItem'"):
+    with pytest.raises(
+        ModelError, match=r"a session has no operation 'PutItm'.*did you mean 'PutItem'"
+    ):
         lost_reply(["GetItem", "PutItm"])
     with pytest.raises(ModelError, match=r"table=<class .*Song'>: the real name of a table"):
         lost_reply(table=Song)  # type: ignore[arg-type]
@@ -506,11 +508,11 @@ def test_a_session_goes_on_after_its_clock(session: Any):
 
 def test_a_clock_goes_on_only(session: Any):
     with clock(inner(session)) as time_:
-        with pytest.raises(ModelError, match="goes on only"):
+        with pytest.raises(ModelError, match="can only go forward"):
             time_.advance(seconds=-1)
         with pytest.raises(ModelError, match=r"a timedelta is expected.*found 5; write advance"):
             time_.advance(5)  # type: ignore[arg-type]
-        with pytest.raises(ModelError, match="no part of a time: hour; did you mean 'hours'"):
+        with pytest.raises(ModelError, match="hour is not a unit of time; did you mean 'hours'"):
             time_.advance(hour=1)
         with pytest.raises(ModelError, match="hours='1' is not a length of time"):
             time_.advance(hours="1")  # type: ignore[arg-type]
@@ -521,7 +523,7 @@ def test_a_clock_goes_on_only(session: Any):
     with pytest.raises(ModelError, match="at='2026': a datetime is expected"):
         with clock(inner(session), at="2026"):  # type: ignore[arg-type]
             pass
-    with pytest.raises(ModelError, match="naive"):
+    with pytest.raises(ModelError, match="has no time zone"):
         with clock(inner(session), at=datetime(2026, 1, 1)):  # noqa: DTZ001 - that is the point
             pass
 

@@ -454,7 +454,7 @@ def test_tables_are_known_by_their_names_here():
 
     for each in changes(dev, Song, app):
         assert isinstance(each, Unreadable)
-        assert "say how tables are called here with table_prefix=" in str(each.cause)
+        assert "give the tables' names here with table_prefix=" in str(each.cause)
 
 
 def test_records_that_name_no_table_need_one_where_there_are_several():
@@ -464,7 +464,7 @@ def test_records_that_name_no_table_need_one_where_there_are_several():
     assert isinstance(alone, Inserted)
     [unnamed] = changes(event, app, Song)
     assert isinstance(unnamed, Unreadable)
-    assert "name it with table=" in str(unnamed.cause)
+    assert "name the table with table=" in str(unnamed.cause)
     for table in (app, "app"):
         [named] = changes(event, app, Song, table=table)
         assert isinstance(named, Inserted)

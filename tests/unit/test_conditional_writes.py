@@ -115,7 +115,7 @@ def test_what_no_model_tells_the_age_of_is_no_newer():
     info = model_info(Person)
     flow, _ = flow_of(RawItem(info.table, person("3"), None, "newer", "copy()"))
 
-    with pytest.raises(MappingError, match="one of no model that is known"):
+    with pytest.raises(MappingError, match="an item of no declared model"):
         flow.throw(false(person("1", "theirs")))
 
 

@@ -528,7 +528,7 @@ def test_a_closed_iterator_gives_nothing_more_and_keeps_its_token(fake: StreamsS
         ({"start": "earliest"}, r'"latest", "horizon", an aware datetime, or what token\(\) gave'),
         ({"start": ""}, "as a token it is none"),
         ({"start": 7}, "an aware datetime"),
-        ({"start": datetime(2026, 11, 27)}, "is naive"),  # noqa: DTZ001
+        ({"start": datetime(2026, 11, 27)}, "has no time zone"),  # noqa: DTZ001
         ({"start": "latest"}, "would end before anything"),
         ({"until": datetime(2026, 11, 27)}, "an aware datetime is expected"),  # noqa: DTZ001
         ({"until": 5}, "an aware datetime is expected"),

@@ -373,7 +373,7 @@ def test_an_export_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 def test_what_names_no_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoFile, match="the file or folder does not exist"):
         find_inputs([str(tmp_path / "missing")], None, None)
-    with pytest.raises(FilesError, match="there are no files to read"):
+    with pytest.raises(FilesError, match="no files to read were found"):
         find_inputs([str(tmp_path / "*.jsonl")], None, None)
     (tmp_path / "data.txt").touch()
     with pytest.raises(FilesError, match="its name does not say its format"):
@@ -414,7 +414,7 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 
 def test_a_bucket_has_to_be_named() -> None:
     for text in ("s3://", "s3:///x", "s3://b*/x"):
-        with pytest.raises(FilesError, match="it names no bucket"):
+        with pytest.raises(FilesError, match="it does not name a bucket"):
             place_of(text)
     assert place_of("s3://bucket/a/b/").text == "s3://bucket/a/b/"
     assert place_of("s3://bucket").text == "s3://bucket/"

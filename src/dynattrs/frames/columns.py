@@ -346,7 +346,7 @@ def _integral(of: Callable[[Any], Any] | None) -> Callable[[Any], int]:
         number = value if of is None else of(value)
         found = int(number)
         if found != number:
-            raise ValueError(f"{number} is no whole number")
+            raise ValueError(f"{number} is not a whole number")
         return found
 
     return integral

@@ -304,7 +304,8 @@ class ApplyingStep:
         old = self._core.loaded(own, own.mapper.load(item.stored, own.cls))
         if dumped(own, old) != dumped(own, obj):
             raise ConditionError(
-                f"it returned None, which says that there is nothing to do, and has changed the {own.name}; "
+                f"it returned None, which means that nothing is to be done, but it has changed the "
+                f"{own.name}; "
                 f"return the object"
             )
 

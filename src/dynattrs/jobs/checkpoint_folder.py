@@ -154,7 +154,7 @@ class FolderStore:
             return Record(key, found["revision"], found["body"])
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointsFailed(
-                self._place, f"{file} is no record of a job ({error}); it was changed by hand"
+                self._place, f"{file} is not a record of a job ({error}); it was changed by hand"
             ) from error
 
     def _begin(self) -> None:

@@ -126,9 +126,9 @@ class RawItem:
             return "skipped" if self.overwrite == "absent" else None
         if self.age is None:
             raise MappingError(
-                self.owner, "an item of a model that tells how new it is",
-                "one of no model that is known, where there is another one in the table", self.key,
-                hint="say overwrite='always' or 'absent' for such items",
+                self.owner, "an item of a model with a version or an update time",
+                "an item of no declared model, and the table holds another one under its key", self.key,
+                hint="use overwrite='always' or 'absent' for such items",
             )  # fmt: skip
         return None if self.age.is_newer(self.item, stored) else "skipped"
 

@@ -119,15 +119,16 @@ class Importing:
         if inputs.kind == "incremental" and self.overwrite != "always":
             raise ModelError(
                 _OWNER,
-                f"overwrite={self.overwrite!r}: an incremental export says what has become of items, so "
-                f"those that are there are replaced or deleted; leave overwrite out",
+                f"overwrite={self.overwrite!r}: an incremental export holds changes, so stored items are "
+                f"always replaced or deleted; leave overwrite out",
             )
         self.files.check()
         table = self.table.table
         if not session.tables.exists(table):
             name = session._core.table_name(table)
             raise ModelError(
-                _OWNER, f"there is no table {name!r} yet; create it with session.tables.create(...)"
+                _OWNER,
+                f"table {name!r} does not exist yet; create it with session.tables.create(...)",
             )
 
     def begin(self, session: Session, at: At) -> ImportStep:

@@ -13,26 +13,26 @@ from dynattrs.jobs.work import JobRecord, State
 
 @attrs.frozen(kw_only=True)
 class JobProgress:
-    """How far a job is: what its checkpoints say, whichever processes work on it.
+    """How far a job is, according to its checkpoints, across all processes that work on it.
 
     Attributes:
         job: The job's name.
         verb: What it does: `"export"`.
         state: `"running"` until it is `"finished"`, also while nothing works on it: see `is_interrupted`;
-            `"failed"` where segments have failed.
+            `"failed"` if segments have failed.
         segments: How many segments it has.
         done: How many of them are done.
         failed: How many have failed.
-        parents: How many processes have said lately that they work on it; one that was killed is counted
-            for twice the job's `lease` and 30 seconds more.
-        scanned: How many items, lines or records were read. Of a table these are all that it holds, also
+        parents: How many processes reported lately that they work on it; one that was killed still counts
+            for twice the job's `lease` plus 30 seconds.
+        scanned: How many items, lines or records were read. For a table these are all its items, including
             guards of unique values and items of other models.
-        counts: What was done with them, by what that is.
+        counts: How many items were handled, by model or by outcome: `"Song"`, `"written"`.
         files: How many files were written.
         failures: How many items, lines or records could not be worked on: see `Job.failures`.
-        read_units: The read units that steps have cost which count. What attempts that were lost have
-            cost comes on top, and so do the checkpoints.
-        write_units: The same of write units.
+        read_units: The read units that the finished steps cost. Lost attempts and the checkpoints cost
+            more on top of that.
+        write_units: The write units, counted in the same way.
         began: When it was begun.
         ended: When it was finished, or had failed; None while it is neither.
     """

@@ -26,12 +26,13 @@ def _named(make: str | Callable[[], Session] | None) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class SessionSpec:
-    """What a session is made of, in whatever process: its options as values.
+    """The options of a session as values, from which each process makes its own.
 
         SessionSpec(region_name="eu-west-1", table_prefix="dev-", config={"retries": {"mode": "standard"}})
 
-    It holds no credentials: each process finds them as boto3 does. What no value can say, such as hooks, a
-    function says that makes the session: `SessionSpec(make=my_session)`, or its name, `"app.db:session"`.
+    It holds no credentials: each process finds them as boto3 does. For what values cannot express, such
+    as hooks, give a function that makes the session, `SessionSpec(make=my_session)`, or its name,
+    `"app.db:session"`.
 
     Attributes:
         region_name: As `Session`'s.
@@ -40,7 +41,7 @@ class SessionSpec:
         config: Options of a `botocore.config.Config`, by name.
         table_prefix: As `Session`'s.
         tables: As `Session`'s.
-        cursor_secret: As `Session`'s. It is written nowhere.
+        cursor_secret: As `Session`'s. It is never written down.
         call_timeout: As `Session`'s.
         deadline: As `Session`'s.
         concurrency: As `Session`'s.

@@ -119,5 +119,5 @@ def _key_of(position: str) -> AttributeMap:
         return native_map(key)
     except (ValueError, AssertionError, AttributeError) as error:
         raise CheckpointsFailed(
-            "a segment", f"{position!r} is no position in a table; it was changed by hand"
+            "a segment", f"{position!r} is not a position in a table; it was changed by hand"
         ) from error

@@ -87,15 +87,15 @@ class Limits:
 
 @attrs.frozen
 class Failure:
-    """An item, or a line of a file, that could not be worked on; or, of `verify`, one that differs. It ends
-    nothing.
+    """An item, or a line of a file, that the job could not process; for `verify`, an item that differs.
+    The job goes on without it.
 
     Attributes:
         what: The error's class and message.
-        key: The item's key as an attribute map, with bytes in base64; None where it has none that is known.
+        key: The item's key as an attribute map, with bytes in base64; None if it is unknown.
         model: The model's name, where that is known.
-        where: The file and the number of the line or record, from 1 on: `people-3.jsonl:17`.
-        places: What of an item differs, of `verify`: attributes, and places inside of them.
+        where: The file, and the number of the line or record, counted from 1: `people-3.jsonl:17`.
+        places: For `verify`, what differs: attributes, and places inside them.
     """
 
     what: str

@@ -22,7 +22,7 @@ class ShardTaken:
         table: The table's name at the service.
         shard: The shard's id.
         fence: How often it was taken.
-        before: Who has read it before, where that one did not free it; else None.
+        before: The consumer that read it before and did not free it; None otherwise.
     """
 
     table: str
@@ -39,7 +39,7 @@ class ShardLeft:
         table: The table's name at the service.
         shard: The shard's id.
         why: `"ended"`: it is read to its end. `"given"`: to another consumer that asked. `"stopped"`:
-            this consumer stops. `"lost"`: its lease was over before it was renewed; what was handled
+            this consumer stops. `"lost"`: its lease ended before it was renewed; what was handled
             since the last checkpoint is handled again.
     """
 
@@ -55,9 +55,9 @@ class Handled:
     Attributes:
         table: The table's name at the service.
         shard: The shard's id.
-        count: How many records, those that were left out among them.
-        seconds: How long that took.
-        lag: How long ago the last of them had happened.
+        count: The number of records, including those that were left out.
+        seconds: How long it took.
+        lag: How long ago the last of them happened.
     """
 
     table: str
@@ -69,12 +69,12 @@ class Handled:
 
 @attrs.frozen
 class Checkpointed:
-    """How far a shard is handled was written down.
+    """The position up to which a shard is handled was stored.
 
     Attributes:
         table: The table's name at the service.
         shard: The shard's id.
-        count: How many records were handled since the last time.
+        count: The number of records handled since the last checkpoint.
     """
 
     table: str
@@ -84,15 +84,15 @@ class Checkpointed:
 
 @attrs.frozen
 class HandlerFailed:
-    """The handler has raised, and is called again with the same change.
+    """The handler raised an error, and is called again with the same change.
 
     Attributes:
         table: The table's name at the service.
         shard: The shard's id.
         sequence_number: The record's.
         tries: How often it was called with it.
-        seconds: When it is called again, from now.
-        error: What it has raised.
+        seconds: The pause before it is called again.
+        error: The error that it raised.
     """
 
     table: str
@@ -105,14 +105,14 @@ class HandlerFailed:
 
 @attrs.frozen
 class GaveUp:
-    """A change could not be handled, and `on_error` says what becomes of it.
+    """A change could not be handled, and `on_error` decided what to do with it.
 
     Attributes:
         table: The table's name at the service.
         shard: The shard's id.
         sequence_number: The record's.
-        tries: How often the handler was called with it; 0 where it could not be read.
-        error: What the handler has raised at last, or why it could not be read.
+        tries: How often the handler was called with it; 0 if it could not be read.
+        error: The last error that the handler raised, or why the change could not be read.
         then: `"skipped"`, `"stored"` in the table of failed changes, `"handed"` to the function, or
             `"stopped"`.
     """
@@ -130,7 +130,7 @@ class GapFound:
     """Records were lost before they were read.
 
     Attributes:
-        gap: From where to where.
+        gap: The gap, with its beginning and end.
     """
 
     gap: StreamGap

@@ -63,7 +63,7 @@ class StreamGap(DynattrsError, LookupError):
     """Changes may be missing: a stream keeps its records for 24 hours, and what is wanted next is older; or
     the stream was switched off and on again, which makes another one.
 
-    What was made of the changes so far (an index, a cache) has to be made anew of the table, or compared
+    What was made of the changes so far (an index, a cache) must be rebuilt from the table, or compared
     with it. An iterator of `session.changes` goes on behind the gap when it is asked for the next change.
 
     Attributes:
@@ -71,7 +71,7 @@ class StreamGap(DynattrsError, LookupError):
         arn: The stream's ARN.
         shard: The shard's ID; None where the stream itself is gone or at its end.
         after: The sequence number of the last record before the gap; None where none is known.
-        until: The sequence number of the first record behind the gap; None where none is known. Without a
+        until: The sequence number of the first record behind the gap; None if unknown. Without a
             shard, when the stream was switched on.
         new_arn: The ARN of the stream that the table has now, where that is another one.
     """

@@ -224,9 +224,7 @@ def _beginning(start: object, tables: list[str]) -> Position | Token | None:
     """Where to begin; None for now."""
     if isinstance(start, datetime):
         if start.utcoffset() is None:
-            raise QueryError(
-                f"changes(start={start!r}) is naive; say which zone it is in: tzinfo=..."
-            )
+            raise QueryError(f"changes(start={start!r}) has no time zone; add one: tzinfo=...")
         return Position.at(start)
     if not isinstance(start, str):
         raise QueryError(
@@ -239,6 +237,6 @@ def _beginning(start: object, tables: list[str]) -> Position | Token | None:
     if token.places.keys() != set(tables):
         raise QueryError(
             f"changes(start=...): this token is of {', '.join(map(repr, sorted(token.places)))}, and the "
-            f"models are in {', '.join(map(repr, sorted(tables)))}; each wants a token of its own"
+            f"models are in {', '.join(map(repr, sorted(tables)))}; each needs its own token"
         )
     return token

@@ -243,11 +243,12 @@ class Source:
         names = ", ".join(map(repr, self._by_name))
         if record.table is None:
             return QueryError(
-                f"a record that does not say its table, and the models are in {names}; name it with table="
+                f"a record does not name its table, and the models are in {names}; name the table with "
+                f"table="
             )
         return QueryError(
-            f"a record of the table {record.table!r}, and the models are in {names}; say how tables are "
-            f"called here with table_prefix= or tables=, or which table it is with table="
+            f"a record is of table {record.table!r}, but the models are in {names}; give the tables' names "
+            f"here with table_prefix= or tables=, or name the table with table="
         )
 
 

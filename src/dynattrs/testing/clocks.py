@@ -57,7 +57,7 @@ class Clock:
             raise ModelError("Clock.advance", f"{problem}; write advance(seconds=...)")
         for name in parts.keys() - _PARTS:
             raise ModelError(
-                "Clock.advance", f"no part of a time: {name}{did_you_mean(name, _PARTS)}"
+                "Clock.advance", f"{name} is not a unit of time{did_you_mean(name, _PARTS)}"
             )
         try:
             step = (by or timedelta()) + timedelta(**parts)
@@ -67,7 +67,10 @@ class Clock:
             problem = f"{given} is not a length of time to go on by: {error}"
             raise ModelError("Clock.advance", problem) from error
         if step < timedelta():
-            raise ModelError("Clock.advance", f"{step} is back; a session's time goes on only")
+            raise ModelError(
+                "Clock.advance",
+                f"{step} goes back, and a session's time can only go forward; give a positive time",
+            )
         for each in self._lines:
             each.skew += step.total_seconds()
         self._now = now
@@ -110,7 +113,7 @@ def clock(
     if at is not None and not isinstance(at, datetime):
         raise ModelError("clock", f"at={at!r}: a datetime is expected, with its zone")
     if at is not None and at.utcoffset() is None:
-        raise ModelError("clock", f"at={at!r} is naive; say which zone it is in: tzinfo=...")
+        raise ModelError("clock", f"at={at!r} has no time zone; add one: tzinfo=...")
     made = Clock(at or datetime.now(timezone.utc))
     before = []
     for each in sessions:

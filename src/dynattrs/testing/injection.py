@@ -277,7 +277,7 @@ def _operations(owner: str, given: object) -> frozenset[str]:
     found = {operation_name(each) if "_" in each or each.islower() else each for each in texts}
     for each in found - _OPERATIONS:
         hint = did_you_mean(each, _OPERATIONS)
-        raise ModelError(owner, f"there is no operation {each!r} of a session{hint}")
+        raise ModelError(owner, f"a session has no operation {each!r}{hint}")
     return frozenset(found)
 
 

@@ -62,14 +62,14 @@ def dynamodb_local_command(
     stated = folder or os.environ.get(HOME)
     if not stated:
         raise MissingEngine(
-            f"it is not known where DynamoDB Local is: download it ({_PAGE}), set the environment "
+            f"DynamoDB Local was not found: download it ({_PAGE}), set the environment "
             f"variable {HOME} to the folder with {_JAR}, {_OTHERWISE}"
         )
     home = Path(stated).absolute()
     home = home.parent if home.name == _JAR else home
     if not (home / _JAR).is_file():
         raise MissingEngine(
-            f"there is no {_JAR} in {home}: download it ({_PAGE}), and set the environment variable "
+            f"{home} does not contain {_JAR}: download it ({_PAGE}), and set the environment variable "
             f"{HOME} to its folder, {_OTHERWISE}"
         )
 

@@ -230,8 +230,8 @@ class Line:
         """
         if not self.asked:
             raise ConfigurationError(
-                "faults reach what a session sends, and this call was answered before: by a function "
-                "in the place of the client's, by a Stubber, by moto, or by a client that is not "
+                "faults reach what a session sends, and this call was answered before: by a function that "
+                "replaces the client's, by a Stubber, by moto, or by a client that is not "
                 "botocore's",
                 "let the mock fail itself, or use an engine: the embedded one, or moto's server",
             )

@@ -76,8 +76,8 @@ def options_like(
 
     if not isinstance(client, BaseClient):
         raise ConfigurationError(
-            f"the session's client is a {type(client).__name__}, and nothing tells from it how to make one "
-            f"of {service!r}",
+            f"the session's client is a {type(client).__name__}, from which the session cannot make one for "
+            f"{service!r}",
             f"pass {argument}= as well: boto3.client({service!r})",
         )
     meta = client.meta

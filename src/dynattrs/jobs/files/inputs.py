@@ -99,7 +99,7 @@ def find_inputs(what: Sequence[str], format: str | None, options: Any) -> Inputs
             if each is not None:
                 files.append(each)
     if not kinds:
-        raise FilesError(", ".join(what), "there are no files to read", "check the names")
+        raise FilesError(", ".join(what), "no files to read were found", "check the names")
     if len(kinds) > 1:
         raise FilesError(
             ", ".join(what), "full and incremental exports", "import one after the other"
@@ -282,5 +282,5 @@ def texts_of(what: object) -> tuple[str, ...]:
         end = "/" if text.endswith(("/", os.sep)) else ""
         found.append(os.path.abspath(os.path.expanduser(text)) + end)  # noqa: PTH100, PTH111
     if not found:
-        raise FilesError(repr(what), "there is nothing to read", "give a path")
+        raise FilesError(repr(what), "it names no file", "give a path")
     return tuple(found)

@@ -35,7 +35,7 @@ def folder_of(address: str, options: S3Options | None = None) -> S3Folder:
     """
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     if not bucket or is_pattern(bucket):
-        raise FilesError(address, "it names no bucket", "write s3://bucket/prefix")
+        raise FilesError(address, "it does not name a bucket", "write s3://bucket/prefix")
     prefix = prefix.strip("/")
     return S3Folder(bucket, f"{prefix}/" if prefix else "", options or S3Options())
 

@@ -111,8 +111,8 @@ def cost(
         if conditions or scan:
             if reads is not None or writes is not None:
                 raise click.UsageError(
-                    "--reads and --writes are of tables, without a condition; say how often a month a "
-                    "query is made with --times"
+                    "--reads and --writes are for tables, without a condition; for a query, give its number "
+                    "of runs a month with --times"
                 )
             rows = [
                 _query(session, subjects, conditions, index, scan, consistent, limit, times, prices)

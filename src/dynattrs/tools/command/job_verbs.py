@@ -344,7 +344,7 @@ def _condition(text: str | None, subjects: Subjects) -> Any:
 def _only_with_service(**said: object) -> None:
     for name, given in said.items():
         if given is not None:
-            raise click.UsageError(f"--{name} is of what the service does; add --service")
+            raise click.UsageError(f"--{name} applies only to what the service does; add --service")
 
 
 def _instant(name: str, text: str) -> datetime:

@@ -99,7 +99,7 @@ def key_in(text: str, info: ModelInfo) -> dict[str, Any]:
             or name in found
         ):
             raise ConditionError(
-                f"{ast.unparse(node)}: a key is said by one == for each of its fields, "
+                f"{ast.unparse(node)}: a key takes one == for each of its fields, "
                 f"{' and '.join(parts)}, joined by `and`"
             )
         found[name] = reader.literal(node.comparators[0]).fitting(parts[name])

@@ -244,7 +244,7 @@ def _key(info: ModelInfo, key: Sequence[str], where: str | None) -> Any:
     """
     if where is not None:
         if key:
-            raise click.UsageError("say the key once: as arguments, or with --where")
+            raise click.UsageError("give the key only once, as arguments or with --where")
         return key_in(where, info)
     parts = key_parts(info)
     if len(key) != len(parts):

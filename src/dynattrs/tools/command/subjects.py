@@ -139,7 +139,7 @@ def _imported(name: str) -> ModuleType:
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():
-            raise NotFound(f"there is no file {name!r}")
+            raise NotFound(f"file {name!r} does not exist")
         folder, file, name = str(path.parent.resolve()), name, path.stem
         if not name.isidentifier():
             raise NotFound(
@@ -160,7 +160,7 @@ def _imported(name: str) -> ModuleType:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         raise NotFound(
-            f"there is no module {error.name!r} in {folder}, nor where Python looks for modules"
+            f"module {error.name!r} was found neither in {folder} nor where Python looks for modules"
         ) from error
 
 
