@@ -190,7 +190,7 @@ def test_no_update_of_a_writer_beside_is_lost(make, job_session):
 def test_a_function_that_returns_nothing_for_what_it_has_changed_is_told(make, job_session):
     job_session.save_all(Thing(str(n), n) for n in range(3))
 
-    with pytest.raises(jobs.JobFailed, match="and has changed the Thing; return the object"):
+    with pytest.raises(jobs.JobFailed, match="but it has changed the Thing; return the object"):
         make("silent", Thing, segments=1).apply(job_models.silent, executor="threads")
 
 
@@ -308,7 +308,7 @@ def test_a_condition_that_older_items_may_answer_otherwise_deletes_nothing(make,
     job_session.save(Visit("1", 1, 30))
 
     with pytest.raises(
-        QueryError, match=r"those of older schemas of Visit may have other attributes"
+        QueryError, match=r"items of older schemas of Visit may have other attributes"
     ):
         make("delete", Visit).delete(where=Visit.minutes > 3)
 
