@@ -373,7 +373,7 @@ def test_on_error_is_said_first(session: Session):
     found = session.get_many(Song, [KEY])
     assert found.all() == []
 
-    with pytest.raises(QueryError, match="before the first item"):
+    with pytest.raises(QueryError, match="before you read the first item"):
         found.on_error("skip")
     with pytest.raises(QueryError, match="write 'raise', 'skip' or a function"):
         session.get_many(Song, [KEY]).on_error("ignore")  # type: ignore[arg-type]

@@ -274,7 +274,7 @@ def test_what_an_edit_refuses_it_refuses_here(session: Session):
         t.edit(cart)
     with pytest.raises(ConditionError, match="is frozen"), session.transaction() as t:
         t.edit(Frozen("a"))
-    with pytest.raises(TransactionError, match="has not begun"):
+    with pytest.raises(TransactionError, match="has no open block"):
         session.transaction().edit(cart)
 
 
