@@ -109,8 +109,9 @@ def test_replies_of_the_checkpoints_table_may_be_lost(things, options, job_spec,
     done = jobs.Job("double", **options).apply(job_models.doubled, executor="threads")
 
     assert faults.fired
-    assert done.counts == {"changed": 60}
-    assert done.scanned == 60
+    # A step whose checkpoint was not written is done once more, and finds nothing to change.
+    assert set(done.counts) <= {"changed", "unchanged"}
+    assert sum(done.counts.values()) == done.scanned == 60
     assert counts(things) == DOUBLED
 
 
