@@ -30,7 +30,7 @@ from dynattrs import (
 from scripted_server import HANG_UP, SILENCE, Received, ScriptedServer, failure, reply, serving
 
 #: A first attempt, and two more at least, fit into it.
-DEADLINE = timedelta(seconds=0.4)
+DEADLINE = timedelta(seconds=0.7)
 #: How much later the last attempt may have ended, on a machine that has other things to do.
 SLACK = 1.5
 
