@@ -439,6 +439,10 @@ REFUSED: list[tuple[str, str]] = [
     ("False | (S.plays > 1)", "a condition is expected, found the plain False"),
     ("not_(None)", "a condition is expected, found NoneType None"),
     ("not_('x')", "a condition is expected, found str 'x'"),
+    (
+        "S.title == 'x' & S.artist == 'y'",
+        "found str 'x'; compare a field, with parentheses around each comparison",
+    ),
     ("not_(S.title)", "Song.title stands alone where a condition is expected"),
     ("~S.plays", "and is not a boolean field"),
     ("S.notes[-1]", "Song.notes[-1]: list positions count from 0; DynamoDB has no others"),

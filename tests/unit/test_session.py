@@ -677,6 +677,7 @@ def test_save_all_sends_nothing_new_after_an_interruption(session: Session):
         (Note, r"an object is saved, not its class; write Note\(\.\.\.\)"),
         ("text", "str: an object of a model is expected, found str 'text'"),
         (None, "an object of a model is expected, found NoneType None"),
+        ({"id": "1"}, r"found dict .*; make one of it, such as Song\(\*\*values\)"),
     ],
 )
 def test_saving_what_is_no_object_of_a_model_says_what_was_expected(

@@ -453,10 +453,10 @@ def condition(value: object) -> Condition:
     if isinstance(value, bool):
         raise ConditionError(
             f"a condition is expected, found the plain {value}: `is None`, `in`, `not` and `and` "
-            f"are decided by Python and never reach DynamoDB; use is_none(...), in_(...), "
-            f"not_(...) and `&`"
+            "never reach DynamoDB; use is_none(...), in_(...), not_(...) and `&`"
         )
-    raise ConditionError(f"a condition is expected, found {type(value).__name__} {quoted(value)}")
+    found = f"a condition is expected, found {type(value).__name__} {quoted(value)}"
+    raise ConditionError(f"{found}; compare a field, with parentheses around each comparison")
 
 
 def conjunctions(conditions: Iterable[Condition]) -> list[Condition]:

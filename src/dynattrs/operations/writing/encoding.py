@@ -232,7 +232,10 @@ def _refuse(obj: object) -> ModelInfo:
             obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
         )
     if not any(info_of(base) is not None for base in type(obj).__mro__):
-        raise ModelError(type(obj).__name__, f"an object of a model is expected, found {show(obj)}")
+        make = "; make one of it, such as Song(**values)" if isinstance(obj, dict) else ""
+        raise ModelError(
+            type(obj).__name__, f"an object of a model is expected, found {show(obj)}{make}"
+        )
     return model_info(type(obj))  # which says what is missing
 
 
