@@ -555,7 +555,7 @@ class Unsent:
             return handle.save(self.object)
         if type(self.object) is dict:
             raise DynattrsError(
-                "a key alone does not say of which model its item is; call delete() on the query again"
+                "a key alone does not name its model; call delete() on the query again"
             )
         return handle.delete(self.object)
 

@@ -140,6 +140,24 @@ def test_a_bad_key_is_refused_where_it_is_met(session: Session, songs: list[Song
         session.get_many(Song, [], missing="null")  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(
+    "one", ["ab", b"ab", {"id": b"a"}, 5], ids=["text", "bytes", "dict", "number"]
+)
+def test_one_key_is_not_taken_for_several(session: Session, one: Any):
+    """The letters of a text and the fields of a dict would each be read as a key."""
+    with pytest.raises(QueryError, match=r"get_many\(Blob, .*several keys .* use get"):
+        session.get_many(Blob, one)
+    assert session.stats.total == 0
+
+
+def test_a_list_of_pairs_is_not_one_of_them(session: Session):
+    wrong: Any = [(Blob, b"a")]
+    with pytest.raises(QueryError, match=r"transact_get: a pair of a model and a key .* found \["):
+        session.transact_get(wrong)
+    with pytest.raises(QueryError, match=r"get_many: a pair of a model and a key .* found b'a'"):
+        list(session.get_many([b"a"]))  # type: ignore[list-item]
+
+
 def test_binary_keys(session: Session):
     blobs = [Blob(bytes([number])) for number in range(150)]
     session.save_all(blobs)

@@ -677,6 +677,7 @@ def test_save_all_sends_nothing_new_after_an_interruption(session: Session):
         (Note, r"an object is saved, not its class; write Note\(\.\.\.\)"),
         ("text", "str: an object of a model is expected, found str 'text'"),
         (None, "an object of a model is expected, found NoneType None"),
+        ([Note("a")], r"found list .*; give one object, or save several with save_all\(\.\.\.\)"),
         ({"id": "1"}, r"found dict .*; make one of it, such as Song\(\*\*values\)"),
     ],
 )
@@ -685,6 +686,15 @@ def test_saving_what_is_no_object_of_a_model_says_what_was_expected(
 ):
     with pytest.raises(ModelError, match=message):
         session.save(wrong)
+
+
+def test_one_object_is_not_taken_for_several(session: Session):
+    one: Any = Note("a")
+    for wrong in (one, None):
+        with pytest.raises(
+            ModelError, match=r"save_all\(\) expects several objects, .* with save\("
+        ):
+            session.save_all(wrong)
 
 
 def test_a_query_that_was_not_asked_has_no_truth_value(session: Session):

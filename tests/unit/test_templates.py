@@ -342,6 +342,8 @@ def test_a_key_that_is_too_long_or_empty_is_refused():
         ("{mixed}", "found {mixed}, which is one of 'a', 1"),
         ("{words}", "found {words}, which is a list"),
         (7, "expected a template, which is text"),
+        (f"ORDER#{id}", "without the f before its quotes"),
+        (f"ORDER#{str}", "without the f before its quotes"),
         ("{n:00d}", "leading zeros for an int"),
         ("{n:02000d}", "sk='{n:02000d}': expected at most 1,024 bytes, found 2,000 or more"),
         ("x" * 1020 + "{n:05d}", "expected at most 1,024 bytes, found 1,025 or more"),

@@ -305,8 +305,7 @@ class ApplyingStep:
         if dumped(own, old) != dumped(own, obj):
             raise ConditionError(
                 f"it returned None, which means that nothing is to be done, but it has changed the "
-                f"{own.name}; "
-                f"return the object"
+                f"{own.name}; return the object"
             )
 
     def _written(self, item: _Item, edited: edits.Edited) -> Flow[None]:

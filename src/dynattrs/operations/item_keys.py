@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, cast, get_origin
 
 from dynattrs import limits
-from dynattrs.errors import KeyChanged, MappingError, ModelError
+from dynattrs.errors import KeyChanged, MappingError, ModelError, QueryError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
 from dynattrs.keys.discriminator import ask_again
@@ -21,9 +21,24 @@ from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
 from dynattrs.mapper.named import name_object
 from dynattrs.mapper.scalars import PLAIN, binary
 from dynattrs.operations.conditions import version_is
+from dynattrs.quoting import quoted
 from dynattrs.schema.field_rules import FieldRules, raised
 from dynattrs.schema.model_info import KeyField, ModelInfo, SimplePart, model_info
 from dynattrs.schema.table import AttributeMap, AttributeValue
+
+
+def pair_of(wanted: Any, verb: str) -> tuple[Any, Any]:
+    """The model and the key of an item that is asked for among others.
+
+    Raises:
+        QueryError: Something else was given.
+    """
+    if not isinstance(wanted, tuple) or len(wanted) != 2:
+        raise QueryError(
+            f"{verb}: a pair of a model and a key is expected for each item, (Song, key), found "
+            f"{quoted(wanted)}"
+        )
+    return wanted
 
 
 def key_of(info: ModelInfo, key: object) -> AttributeMap:

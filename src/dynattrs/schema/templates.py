@@ -20,13 +20,16 @@ import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
 from dynattrs.schema.languages import Letters, Step, pattern_of
 from dynattrs.schema.slot_styles import TYPE_NAMES, Rest, Style, Unfit, Words, runs_into
 from dynattrs.schema.table import AttributeMap, AttributeValue, KeyType
+
+#: What an f-string makes of `{id}` where no such variable is meant: `<built-in function id>`.
+_OF_AN_OBJECT: Final = re.compile(r"<(class|function|module|bound method|built-in) |<\S.* at 0x")
 
 
 @attrs.frozen
@@ -226,6 +229,11 @@ def parse(attribute: str, tag: KeyType, written: object, resolve: Resolve) -> Te
         return _parse_plain(attribute, tag, written, resolve)
     if not isinstance(written, str):
         raise Unfit("a template, which is text", f"{written!r}")
+    if _OF_AN_OBJECT.search(written):
+        raise Unfit(
+            "fields in braces, such as 'USER#{id}'", f"the name of an object of Python, {written!r}",
+            "write it without the f before its quotes",
+        )  # fmt: skip
     pieces = list(pieces_of(written))
     separators = _separators(pieces)
     parts: list[Part] = []

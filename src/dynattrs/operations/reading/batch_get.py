@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -17,7 +17,7 @@ from dynattrs.errors import CorruptReply, DynattrsError, MappingError, QueryErro
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Decode, Flow, Pause, Start, Task, Wait, WaitAny
-from dynattrs.operations.item_keys import identity, is_class_of, key_in, key_of
+from dynattrs.operations.item_keys import identity, is_class_of, key_in, key_of, pair_of
 from dynattrs.operations.reading.pages import Source, failing_again
 from dynattrs.operations.refusals import PASSING
 from dynattrs.operations.requests import asking_for
@@ -78,6 +78,20 @@ class WantedKey:
         self.identity = identity(self.subject.table, self.stored)
 
 
+def of_one(info: ModelInfo, keys: Any, subject: Subject) -> Iterator[WantedKey]:
+    """The keys of one model.
+
+    Raises:
+        QueryError: One key was given, and not several.
+    """
+    if isinstance(keys, (str, bytes, bytearray, Mapping)) or not isinstance(keys, Iterable):
+        raise QueryError(
+            f"get_many({info.name}, {quoted(keys)}): several keys are expected, as [key, ...]; for one "
+            f"key use get(...)"
+        )
+    return (WantedKey(key, key_of(info, key), subject) for key in keys)
+
+
 def of_several(
     wanted: Any, subject_of: Callable[[ModelInfo, object], Subject]
 ) -> Iterator[WantedKey]:
@@ -100,11 +114,7 @@ def _of_several(
 ) -> Iterator[WantedKey]:
     known: dict[object, tuple[ModelInfo, Subject]] = {}
     for each in wanted:
-        if not isinstance(each, tuple) or len(each) != 2:
-            raise QueryError(
-                f"get_many([{quoted(each)}, …]): a pair of a model and a key is expected: (Song, key)"
-            )
-        model, key = each
+        model, key = pair_of(each, "get_many")
         found = model_info(model)
         if model not in known:
             known[model] = found, subject_of(found, model)

@@ -15,7 +15,7 @@ from dynattrs.mapper.carried import assign, carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
 from dynattrs.operations.flows import Call, Flow, verb
-from dynattrs.operations.item_keys import NO_KEY, key_of, plain_key, target
+from dynattrs.operations.item_keys import NO_KEY, key_of, pair_of, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
 from dynattrs.operations.reading.objects import decoder, made_of, reading_own
@@ -142,7 +142,8 @@ class ReadVerbs(Owner):
     ) -> Flow[tuple[Any, ...]]:
         self._check_open()
         asked = []
-        for model, key in wanted:
+        for each in wanted:
+            model, key = pair_of(each, "transact_get")
             info = model_info(model)
             part = self._part(info, as_, select)
             table = self._core.table_name(info.table)
@@ -177,11 +178,7 @@ class ReadVerbs(Owner):
         subject = functools.partial(self._subject, as_=as_, select=select, unexpired=unexpired)
         if keys is not None:
             info = model_info(wanted)
-            of_one = subject(info, wanted)
-            found: Iterable[batch_get.WantedKey] = (
-                batch_get.WantedKey(key, key_of(info, key), of_one) for key in keys
-            )
-            what = info.name
+            found, what = batch_get.of_one(info, keys, subject(info, wanted)), info.name
         else:
             found, what = batch_get.of_several(wanted, subject), "several models"
         return batch_get.BatchGet(

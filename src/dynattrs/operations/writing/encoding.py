@@ -226,15 +226,32 @@ def validate(info: ModelInfo, obj: object, changed: Collection[str] | None = Non
             codec.validate(obj, changed)
 
 
+def check_several(objects: object) -> None:
+    """Refuse one object where several are saved.
+
+    Raises:
+        ModelError: It is one, or nothing that can be iterated over.
+    """
+    if info_of(type(objects)) is not None or not isinstance(objects, Iterable):
+        raise ModelError(
+            type(objects).__name__,
+            f"save_all() expects several objects, found {show(objects)}; save one with save(...)",
+        )
+
+
 def _refuse(obj: object) -> ModelInfo:
     if isinstance(obj, type):
         raise ModelError(
             obj.__name__, f"an object is saved, not its class; write {obj.__name__}(...)"
         )
     if not any(info_of(base) is not None for base in type(obj).__mro__):
-        make = "; make one of it, such as Song(**values)" if isinstance(obj, dict) else ""
+        hint = ""
+        if isinstance(obj, dict):
+            hint = "; make one of it, such as Song(**values)"
+        elif isinstance(obj, (list, tuple, set)):
+            hint = "; give one object, or save several with save_all(...)"
         raise ModelError(
-            type(obj).__name__, f"an object of a model is expected, found {show(obj)}{make}"
+            type(obj).__name__, f"an object of a model is expected, found {show(obj)}{hint}"
         )
     return model_info(type(obj))  # which says what is missing
 

@@ -209,8 +209,7 @@ class _Known:
         raise ConditionError(
             f"{action}: {self._info.name}.{slot.name} is part of the key {template.attribute}="
             f"{template.written!r}, and the value that the service computes is not known in advance; set a "
-            f"value, or "
-            f"read the item and use edit(...)"
+            f"value, or read the item and use edit(...)"
         )
 
     def _take(self, slot: Slot) -> None:

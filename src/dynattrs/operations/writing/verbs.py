@@ -176,6 +176,7 @@ class WriteVerbs(Owner):
         self._check_writable()
         if on_error not in ("raise", "skip") and not callable(on_error):
             raise QueryError(f"on_error={on_error!r}: write 'raise', 'skip' or a function")
+        encoding.check_several(objects)
         own = buffers.Buffer(on_progress or self._core.on_progress)
         buffer = self._buffer if self._buffer is not None else own
         yield from self._settle_open()
