@@ -150,6 +150,16 @@ def test_one_key_is_not_taken_for_several(session: Session, one: Any):
     assert session.stats.total == 0
 
 
+def test_the_keys_of_a_dict_are_keys(session: Session):
+    session.save_all([Blob(b"a"), Blob(b"b")])
+
+    assert list(session.get_many(Blob, {b"a": 1, b"b": 2}, ordered=True)) == [
+        Blob(b"a"),
+        Blob(b"b"),
+    ]
+    assert list(session.get_many(Blob, {})) == []
+
+
 def test_a_list_of_pairs_is_not_one_of_them(session: Session):
     wrong: Any = [(Blob, b"a")]
     with pytest.raises(QueryError, match=r"transact_get: a pair of a model and a key .* found \["):

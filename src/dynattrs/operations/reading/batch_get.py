@@ -79,12 +79,13 @@ class WantedKey:
 
 
 def of_one(info: ModelInfo, keys: Any, subject: Subject) -> Iterator[WantedKey]:
-    """The keys of one model.
+    """The keys of one model. A dict may have them as its own keys, and is one itself with the fields'.
 
     Raises:
         QueryError: One key was given, and not several.
     """
-    if isinstance(keys, (str, bytes, bytearray, Mapping)) or not isinstance(keys, Iterable):
+    is_one = isinstance(keys, (str, bytes, bytearray)) or not isinstance(keys, Iterable)
+    if is_one or (isinstance(keys, Mapping) and keys and keys.keys() <= {*info.key_fields}):
         raise QueryError(
             f"get_many({info.name}, {quoted(keys)}): several keys are expected, as [key, ...]; for one "
             f"key use get(...)"
