@@ -143,6 +143,7 @@ def under_asyncio(_: Any, prefix: str, arguments: Arguments) -> None:
             await session.close()
 
     asyncio.run(main())
+    gc.collect()  # connections that were not released live as long as their loop: say so now
 
 
 class dynattrs_session:  # noqa: N801 - reads as a function
