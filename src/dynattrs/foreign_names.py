@@ -136,6 +136,8 @@ AIO_PROXIES: Final = ASYNC_CONNECTIONS.uses(
     "aiobotocore.httpsession.AIOHTTPSession", "_proxy_config"
 )
 AIO_SENDS: Final = ASYNC_CONNECTIONS.uses("aiohttp.ClientSession", "_request")
+AIO_WAITERS: Final = ASYNC_CONNECTIONS.uses("aiohttp.BaseConnector", "_waiters")
+AIO_PROTOCOL: Final = ASYNC_CONNECTIONS.uses("aiohttp.connector.Connection", "_protocol")
 
 # --- Making a client --------------------------------------------------------------------------------
 

@@ -184,7 +184,12 @@ def warned_while(function: Callable[..., None], *arguments: Any) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         function(*arguments)
-    return [str(each.message) for each in caught if "built differently" in str(each.message)]
+        said = [str(each.message) for each in caught]
+        # What could not be released is told of when it is collected, and a warning of it keeps it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        caught.clear()
+        gc.collect()
+    return [each for each in said if "built differently" in each]
 
 
 def take_away(name: ForeignName, monkeypatch: pytest.MonkeyPatch) -> None:

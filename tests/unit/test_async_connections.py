@@ -113,6 +113,11 @@ def connector_of(client: Any) -> Any:
     return http.connector
 
 
+async def all_given_back(client: Any) -> None:
+    """Wait until aiohttp has all connections again: they are kept for a moment, and no longer."""
+    await _until(lambda: not connector_of(client)._acquired)
+
+
 # --- Replies --------------------------------------------------------------------------------------
 
 
@@ -233,6 +238,84 @@ def test_where_there_is_no_server_any_more_nothing_was_sent(server: ScriptedServ
     run(main)
 
 
+# --- Connections that are kept --------------------------------------------------------------------
+
+
+async def their_get(client: Any) -> None:
+    """The same client, used by somebody else."""
+    found = await client.get_item(TableName="things", Key={"id": {"S": "a"}})
+    assert found["Item"]["count"] == {"N": "7"}
+
+
+def test_a_connection_is_kept_from_one_request_to_the_next(
+    server: ScriptedServer, run: Any, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[object] = []
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            connector = connector_of(client)
+            connect = connector.connect
+            monkeypatch.setattr(
+                connector,
+                "connect",
+                lambda *given, **named: asked.append(given) or connect(*given, **named),
+            )
+            for _ in range(10):
+                await session.get(Thing, "a")
+            assert len(asked) == 1
+            await session.close()  # the client stays open, and has all of them
+            assert not connector._acquired
+            await their_get(client)
+            assert len({each.connection for each in server.received}) == 1
+
+    server.answer = lambda _: reply(ITEM)
+    run(main)
+
+
+def test_the_only_connection_is_there_for_others_too(server: ScriptedServer, run: Any):
+    async def main() -> None:
+        async with learned(server, max_pool_connections=1) as (session, client):
+            await session.get(Thing, "a")
+            await asyncio.wait_for(their_get(client), 5)
+            over = asyncio.Event()
+
+            async def busy() -> None:
+                while not over.is_set():
+                    assert await session.get(Thing, "a") == FOUND
+
+            task = asyncio.ensure_future(busy())
+            await asyncio.sleep(0.01)
+            for _ in range(5):
+                await asyncio.wait_for(their_get(client), 5)
+            over.set()
+            await task
+            assert len({each.connection for each in server.received}) == 1
+            await all_given_back(client)
+
+    server.answer = lambda _: reply(ITEM)
+    run(main)
+
+
+def test_a_client_that_is_closed_closes_what_is_kept(server: ScriptedServer, run: Any):
+    """And nothing is said of it: its owner need not know of the session."""
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            await asyncio.gather(*(session.get(Thing, "a") for _ in range(5)))
+            connector = connector_of(client)
+            assert connector._acquired
+        await asyncio.sleep(0.05)
+        del session, client, connector
+        gc.collect()
+        for thread in server._threads:
+            thread.join(5)
+            assert not thread.is_alive()
+
+    run(main)
+    gc.collect()
+
+
 # --- Time -----------------------------------------------------------------------------------------
 
 
@@ -255,7 +338,7 @@ def test_the_read_timeout_begins_anew_with_each_piece(server: ScriptedServer, ru
                 with pytest.raises(ConnectionFailed):
                     await session.get(Thing, "a")
                 assert 0.2 < time.monotonic() - began < 2
-            assert not connector_of(client)._acquired
+            await all_given_back(client)
             assert session.stats.direct == 1
 
     def stuck(piece: bytes) -> Iterator[bytes]:
@@ -297,7 +380,7 @@ def test_a_call_timeout_ends_what_drips(server: ScriptedServer, run: Any):
             with pytest.raises(ConnectionFailed, match="call_timeout"):
                 await session.get(Thing, "a")
             assert await session.get(Thing, "a") is None
-            assert not connector_of(client)._acquired
+            await all_given_back(client)
 
     run(main)
 
@@ -474,7 +557,7 @@ def test_a_storm_of_cancellations_mixes_up_no_replies_and_loses_no_connection(
             assert fast._connections is not None
             assert fast._places._free == 4
             assert not fast._connections._unanswered
-            assert not connector_of(client)._acquired
+            await all_given_back(client)
 
     run(main)
     gc.collect()

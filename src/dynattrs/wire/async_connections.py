@@ -1,9 +1,9 @@
 """Connections of an event loop that aiohttp has opened, and HTTP over them.
 
 Connections are opened, secured, counted and closed by aiohttp, in the pool of aiobotocore's client. Here one
-is taken from that pool, spoken to by a protocol of our own for one request, and given back. A client that
-is set up otherwise (another HTTP session than aiobotocore's own, a proxy, an aiohttp that is traced or
-recorded) sends its requests itself.
+is taken from that pool, spoken to by a protocol of our own, and given back when no request has needed it for
+a moment; at once where others wait for one. A client that is set up otherwise (another HTTP session than
+aiobotocore's own, a proxy, an aiohttp that is traced or recorded) sends its requests itself.
 
 Replies are read by `http_replies`, as those are that threads wait for.
 """
@@ -11,8 +11,11 @@ Replies are read by `http_replies`, as those are that threads wait for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import weakref
 from collections import deque
+from collections.abc import Generator, Iterable
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -27,12 +30,15 @@ from dynattrs import foreign_names as foreign
 from dynattrs.wire.attempts import Attempts
 from dynattrs.wire.fast_requests import Request
 from dynattrs.wire.http_connections import is_readable
-from dynattrs.wire.http_replies import Malformed, Reply, replying
+from dynattrs.wire.http_replies import Malformed, Reply, replying, whole
 from dynattrs.wire.observers import are_plain, folders_of
 
 #: What aiohttp's requests have besides what aiobotocore asks for.
 USUAL_HEADERS: Final = ("Accept: */*",)
 _PIECE: Final = 65536
+#: A connection is kept so many seconds after its last request, or up to twice as many. Others who use the
+#: client find it in aiohttp's pool afterwards.
+_KEPT: Final = 0.1
 
 
 class Places:
@@ -79,7 +85,7 @@ class Places:
         self._free += 1
 
 
-# Measured (benchmarks/second_ways.py): 359 -> 202 us of CPU an awaited get.
+# Measured (benchmarks/second_ways.py): 224 -> 107 us of CPU an awaited get.
 # tests/unit/test_async_connections.py holds it to the replies, errors and connections of `http_connections`.
 class AsyncConnections:
     """The connections of one client's HTTP session.
@@ -104,11 +110,18 @@ class AsyncConnections:
         #: What sends a session's requests, while it is aiohttp's own and no recorder's of traffic.
         sends = self._sends(aiohttp.ClientSession)
         self._own = sends if are_plain([sends], folders_of([aiohttp])) else None
+        self._waiters_of = foreign.AIO_WAITERS.of
         self._patterns: dict[str, Any] = {}
         self._session: Any = None
-        self._unanswered: set[_Exchange] = set()
+        self._unanswered: set[_Held] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._room = memoryview(bytearray(_PIECE))
+        #: Those that are idle and not given back yet, by URL, the one that was used last at the end.
+        self._kept: dict[str, list[_Held]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+        self._keeps = True
+        #: Whether others have just been given a connection that they waited for.
+        self._stands_back = False
 
     def can_reach(self, url: str) -> bool:
         """Whether requests to *url* may go over them."""
@@ -130,20 +143,26 @@ class AsyncConnections:
         requests itself.
         """
         from aiohttp import ClientRequest
+        from aiohttp.connector import Connection
         from yarl import URL
 
         if type(session) is not self._class or session.trace_configs or self._proxy_for(url):
             return None
-        return foreign.ASYNC_CONNECTIONS.made(
-            lambda: ClientRequest(
-                "POST", URL(url, encoded=True), loop=asyncio.get_running_loop(), session=session
-            )
-        )
+        loop = asyncio.get_running_loop()
+
+        def made() -> Any:
+            connector: Any = session.connector
+            self._waiters_of(connector)
+            nowhere: Any = None
+            foreign.AIO_PROTOCOL.of(Connection(connector, nowhere, nowhere, loop))
+            return ClientRequest("POST", URL(url, encoded=True), loop=loop, session=session)
+
+        return foreign.ASYNC_CONNECTIONS.made(made)
 
     async def send(self, request: Request, attempts: Attempts) -> Reply:
         """Send a request that they reach, and wait for the reply.
 
-        However it ends, the connection is in the pool again, or closed.
+        However it ends, the connection is kept for the next one, in the pool again, or closed.
 
         Args:
             request: What is sent.
@@ -152,41 +171,105 @@ class AsyncConnections:
         Raises:
             botocore.exceptions.HTTPClientError: No connection, or no reply.
         """
-        connection = await self._connection(request.url)
-        theirs = connection.protocol
-        transport = theirs.transport
+        url = request.url
+        loop = asyncio.get_running_loop()
+        held = self._idle(url, loop) or _Held(await self._connection(url), loop, self._room)
         timeout = self._session.timeout.sock_read
-        exchange = _Exchange(theirs, self._room, timeout)
-        reply = None
-        transport.set_protocol(exchange)
+        reply: Reply | None = None
         try:
             attempts.begin()
-            transport.write(request.raw())
+            answer = held.ask(request.raw(), timeout)
             if timeout is not None:
-                self._unanswered.add(exchange)
+                self._unanswered.add(held)
                 if self._alarm is None:
                     self._set_alarm(timeout)
-            reply = await exchange.reply
+            reply = await answer
         except (Malformed, OSError) as error:
             if isinstance(error, TimeoutError):
-                raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
-            raise ConnectionClosedError(endpoint_url=request.url, error=error) from error
+                raise ReadTimeoutError(endpoint_url=url, error=error) from error
+            raise ConnectionClosedError(endpoint_url=url, error=error) from error
         else:
             return reply
         finally:
-            self._unanswered.discard(exchange)
-            transport.set_protocol(theirs)
-            unsent = transport.get_write_buffer_size()
-            if reply is None or unsent:
-                transport.abort()  # `close` would wait until all is sent
-            if reply is not None and reply.reusable and not exchange.more and not unsent:
-                connection.release()
+            self._unanswered.discard(held)
+            if reply is None or not reply.reusable or not held.is_clean():
+                held.end(answered=reply is not None)
             else:
-                connection.close()
+                self._keep(url, held, loop)
+
+    def _idle(self, url: str, loop: asyncio.AbstractEventLoop) -> _Held | None:
+        """One that was kept and is good for a request; None if a connection has to be found."""
+        kept = self._kept.get(url)
+        while kept:
+            held = kept.pop()
+            if held.loop is loop and held.is_usable():
+                return held
+            with contextlib.suppress(RuntimeError):  # its loop may be over
+                held.end(answered=True)
+        return None
+
+    def _keep(self, url: str, held: _Held, loop: asyncio.AbstractEventLoop) -> None:
+        """Keep a connection for the next request, unless somebody waits for one in aiohttp's pool."""
+        connector = self._session.connector
+        if self._waiters_of(connector):
+            self._stands_back = True
+            held.give_back()
+            return
+        if not self._keeps or connector.force_close:
+            held.give_back()
+            return
+        self._kept.setdefault(url, []).append(held)
+        held.rested = False
+        if self._sweep is None:
+            self._set_sweep(loop)
+
+    def _set_sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        known: weakref.ref[AsyncConnections] = weakref.ref(self)
+        self._sweep = loop.call_later(_KEPT, _sweep, known)
+
+    def sweep(self) -> None:
+        """Give back those that have not been used since this was last done."""
+        self._sweep = None
+        for url, kept in self._kept.items():
+            rested = [held for held in kept if held.rested]
+            if rested:
+                self._kept[url] = [held for held in kept if not held.rested]
+            for held in rested:
+                held.give_back()
+        left = [held for kept in self._kept.values() for held in kept]
+        for held in left:
+            held.rested = True
+        if left:
+            self._set_sweep(left[0].loop)
+
+    def give_back(self, *, for_good: bool = False) -> None:
+        """Give back all that are kept, to be found by those who ask aiohttp for one.
+
+        Args:
+            for_good: Whether none is kept any more.
+        """
+        self._keeps = self._keeps and not for_good
+        for held in self._taken_out():
+            held.give_back()
+
+    def drop(self) -> None:
+        """Close all that are kept, whose loop is closed."""
+        for held in self._taken_out():
+            with contextlib.suppress(Exception):  # uvloop has closed its own with the loop
+                held.end(answered=False)
+
+    def _taken_out(self) -> Iterable[_Held]:
+        if not self._kept:
+            return ()
+        kept, self._kept = self._kept, {}
+        return itertools.chain.from_iterable(kept.values())
 
     async def _connection(self, url: str) -> Any:
-        """A connection, idle or new."""
+        """A connection of aiohttp's, idle or new."""
         session = self._session
+        if self._stands_back:  # aiohttp gives one to who asks at this moment, before who waits
+            self._stands_back = False
+            await asyncio.sleep(0)
         while True:
             opening = _Opening()
             try:
@@ -212,9 +295,9 @@ class AsyncConnections:
         """End those that have waited too long: one timer is there for all of them."""
         self._alarm = None
         now = asyncio.get_running_loop().time()
-        for exchange in list(self._unanswered):
-            exchange.late(now)
-        left = [exchange.until for exchange in self._unanswered if not exchange.reply.done()]
+        for held in list(self._unanswered):
+            held.late(now)
+        left = [held.until for held in self._unanswered if held.is_waiting()]
         if left:
             self._set_alarm(min(left) - now)
 
@@ -253,32 +336,103 @@ def _look(connections: weakref.ref[AsyncConnections]) -> None:
         known.look()
 
 
-class _Exchange(asyncio.BufferedProtocol, asyncio.Protocol):
-    """A request that was sent, and its reply, as it comes in.
+def _sweep(connections: weakref.ref[AsyncConnections]) -> None:
+    known = connections()
+    if known is not None:
+        known.sweep()
+
+
+class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
+    """A connection of aiohttp's, and the reply that comes in over it.
 
     It is both kinds of protocol. asyncio's own loops take it for the first one, and need not allocate room
     for each piece, which is dear. uvloop takes it for the second one; it does not change kinds midway.
+
+    Args:
+        connection: What aiohttp has given.
+        loop: The event loop that it belongs to.
+        room: Where what comes in is put.
+
+    Attributes:
+        rested: Whether it has been idle since those that are kept were last looked through.
+        until: When the next piece of the reply is late, as the loop counts.
     """
 
-    __slots__ = ("_loop", "_reading", "_room", "_theirs", "_timeout", "more", "reply", "until")
+    __slots__ = (
+        "_connection", "_more", "_reading", "_reply", "_room", "_theirs", "_timeout", "_transport",
+        "loop", "rested", "until",
+    )  # fmt: skip
 
-    def __init__(
-        self, theirs: asyncio.BaseProtocol, room: memoryview, timeout: float | None
-    ) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        self.reply: asyncio.Future[Reply] = loop.create_future()
-        self.until = 0.0 if timeout is None else loop.time() + timeout
-        self._timeout = timeout
-        self._theirs = theirs
+    def __init__(self, connection: Any, loop: asyncio.AbstractEventLoop, room: memoryview) -> None:
+        self.loop = loop
+        self.rested = False
+        self.until = 0.0
+        self._connection = connection
+        self._theirs = theirs = connection.protocol
+        self._transport = transport = theirs.transport
         self._room = room
-        #: Whether anything has come in after the reply.
-        self.more = False
-        self._reading = replying()
-        next(self._reading)
+        self._timeout: float | None = None
+        self._reply: asyncio.Future[Reply] | None = None
+        self._reading: Generator[int, bytes, Reply] | None = None
+        #: Whether anything has come in that belongs to no request.
+        self._more = False
+        # What is still there when its loop is over must not be told of as forgotten.
+        foreign.AIO_PROTOCOL.replace(connection, None)
+        transport.set_protocol(self)
+
+    def ask(self, request: bytes, timeout: float | None) -> asyncio.Future[Reply]:
+        """Send a request; what is given is done with the reply.
+
+        Args:
+            request: What is sent.
+            timeout: How many seconds a piece of the reply may take.
+        """
+        self._timeout = timeout
+        self._reading = None
+        self._reply = reply = self.loop.create_future()
+        self._transport.write(request)
+        self._go_on()
+        return reply
+
+    def is_usable(self) -> bool:
+        """Whether a request may be sent: what has come in unasked for would be taken for its reply."""
+        return not (self._more or self._transport.is_closing() or _has_ended(self._transport))
+
+    def is_clean(self) -> bool:
+        """Whether all of the request was taken, and nothing has come in after the reply."""
+        return not (self._more or self._transport.get_write_buffer_size())
+
+    def is_waiting(self) -> bool:
+        return self._reply is not None and not self._reply.done()
+
+    def give_back(self) -> None:
+        """Put it into aiohttp's pool; close it where it is not good for another request."""
+        if self._more or self._transport.is_closing():
+            self.end(answered=True)
+            return
+        self._let_go().release()
+
+    def end(self, *, answered: bool) -> None:
+        """Close it.
+
+        Args:
+            answered: Whether a reply has come in, so that none is still to come.
+        """
+        transport = self._transport
+        unsent = transport.get_write_buffer_size()
+        connection = self._let_go()
+        if not answered or unsent:
+            transport.abort()  # `close` would wait until all is sent
+        connection.close()
+
+    def _let_go(self) -> Any:
+        self._transport.set_protocol(self._theirs)
+        foreign.AIO_PROTOCOL.replace(self._connection, self._theirs)
+        return self._connection
 
     def late(self, now: float) -> None:
-        if self.until <= now and not self.reply.done():
-            self.reply.set_exception(TimeoutError("no reply in time"))
+        if self.until <= now and self._reply is not None and not self._reply.done():
+            self._reply.set_exception(TimeoutError("no reply in time"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._room
@@ -287,15 +441,24 @@ class _Exchange(asyncio.BufferedProtocol, asyncio.Protocol):
         self.data_received(bytes(self._room[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        if self.reply.done():
-            self.more = True
+        reply = self._reply
+        if reply is None or reply.done():
+            self._more = True
             return
+        reading = self._reading
         try:
-            self._reading.send(data)
+            if reading is None:
+                found = whole(data)
+                if found is not None:
+                    reply.set_result(found)
+                    return
+                self._reading = reading = replying()
+                next(reading)
+            reading.send(data)
         except StopIteration as end:
-            self.reply.set_result(end.value)
+            reply.set_result(end.value)
         except Malformed as error:
-            self.reply.set_exception(error)
+            reply.set_exception(error)
         else:
             self._go_on()
 
@@ -308,14 +471,15 @@ class _Exchange(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def _go_on(self) -> None:
         if self._timeout is not None:
-            self.until = self._loop.time() + self._timeout
+            self.until = self.loop.time() + self._timeout
 
     def eof_received(self) -> None:
         self.data_received(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(
+        reply = self._reply
+        if reply is not None and not reply.done():
+            reply.set_exception(
                 exc if isinstance(exc, OSError) else Malformed("the connection was closed")
             )
         self._theirs.connection_lost(exc)
