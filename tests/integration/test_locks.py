@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -178,6 +179,29 @@ def test_check_lock_refuses_what_is_not_held(session: Any):
         t.save(Thing("b"))
     with pytest.raises(LockLost):
         lock.fence
+
+
+def test_a_lock_that_was_given_back_is_not_called_lost(session: Any):
+    """It had been renewed in time, and nothing was done beside another holder."""
+    with session.lock("over", for_=LONG) as lock:
+        pass
+    with session.transaction() as t:
+        with pytest.raises(LockLost, match="has ended, and gave it back") as caught:
+            t.check_lock(lock)
+        t.save(Thing("d"))
+    assert caught.value.given_back
+    assert pickle.loads(pickle.dumps(caught.value)).given_back
+    with pytest.raises(LockLost, match="gave it back"):
+        lock.check()
+
+    stalled = session.lock("stalled", for_=SHORT)
+    stalled.__enter__()
+    Stalled(stalled)
+    with session.lock("stalled", for_=LONG), pytest.raises(LockLost) as caught:
+        stalled.__exit__(None, None, None)
+    assert not caught.value.given_back
+    with pytest.raises(LockLost, match="it was not renewed in time"):
+        stalled.check()
 
 
 def test_a_lock_in_a_table_of_another_name_is_checked_there(session: Any):
@@ -434,6 +458,8 @@ def test_async_locks(session: Any, client_arguments: Any):
                 await task
             async with awaited.lock("tasks", for_=LONG, wait=NO_TIME) as lock:
                 assert lock.fence == 5
+            with pytest.raises(LockLost, match="gave it back"):
+                lock.check()
 
     asyncio.run(main())
     assert order[:6] == [each for name in order[:6:2] for each in (name, name)]

@@ -95,14 +95,21 @@ class LockLost(DynattrsError, RuntimeError):
     Attributes:
         name: The lock's name.
         fence: The fencing number that it was held with; None where it was not held.
+        given_back: Whether it was not lost but given back, at the end of its block.
     """
 
     name: str
     fence: int | None
+    given_back: bool = False
 
     def __str__(self) -> str:
         if self.fence is None:
             return f"the lock {self.name!r} is not held: write `with session.lock(...) as lock:`"
+        if self.given_back:
+            return (
+                f"the lock {self.name!r} is not held any more: its `with` has ended, and gave it back; do "
+                f"what needs the lock inside of that `with`, or take it again with another session.lock(...)"
+            )
         return (
             f"the lock {self.name!r} was lost: it was not renewed in time, and another one may have it; what "
             f"was done meanwhile may have been done beside that one, unless it checked the fencing number "
@@ -129,6 +136,7 @@ class AnyLock:
         self._heart: Task | None = None
         self._over: Signal | None = None
         self._ended = False
+        self._given_back = False
         self._process = 0
         #: Whether it was tried to take it, and under asyncio the task that does.
         self._asked = False
@@ -178,7 +186,8 @@ class AnyLock:
             raise self._lost()
 
     def _lost(self) -> LockLost:
-        return LockLost(self.name, None if self._held is None else self._held.fence)
+        fence = None if self._held is None else self._held.fence
+        return LockLost(self.name, fence, self._given_back)
 
     def _guard(
         self,
@@ -318,5 +327,6 @@ class AnyLock:
             except PASSING as error:
                 _log.warning("the lock %r is free when its time is over: %s", self.name, error)
                 kept = in_time
+        self._given_back = kept
         if not kept and not failed:
             raise self._lost()
