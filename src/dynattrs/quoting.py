@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import enum
 import reprlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST: Final = 60
 #: The most of a text that was composed of other things.
@@ -114,3 +117,14 @@ class _Hidden:
 
 
 HIDDEN: Final = _Hidden()
+
+
+def named(names: Iterable[str]) -> str:
+    """Names as one says them.
+
+    Example:
+        >>> named(["Doc.a"]), named(["Doc.a", "Doc.b"]), named(["Doc.a", "Doc.b", "Doc.c"])
+        ('Doc.a', 'Doc.a and Doc.b', 'Doc.a, Doc.b and Doc.c')
+    """
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -388,8 +388,8 @@ def test_an_index_that_lacks_attributes_is_refused_for_whole_objects():
         query(Song.mood == "calm").explain()
 
     assert str(caught.value) == (
-        "index 'keys-of-mood' does not hold Song.genre and Song.plays and Song.year and Song.label "
-        "and Song.tone and Song.released and Song.expires, and a Song that lacks them must not be "
+        "index 'keys-of-mood' does not hold Song.genre, Song.plays, Song.year, Song.label, "
+        "Song.tone, Song.released and Song.expires, and a Song that lacks them must not be "
         "saved back; ask for the fields it holds with as_(...) or select(...), for the whole items "
         "with hydrate(), or give the index projection='all'"
     )

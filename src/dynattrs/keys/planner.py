@@ -44,6 +44,7 @@ from dynattrs.keys.kinds import evolving, kinds_of_all
 from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
+from dynattrs.quoting import named
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
 from dynattrs.schema.table import (
     AttributeValue,
@@ -546,7 +547,7 @@ def touches(part: Condition) -> set[str]:
 def _stored_only(info: ModelInfo, attributes: Sequence[str]) -> str:
     """The fields of a model that have some attributes."""
     names = [name for name, stored in info.names.items() if stored in attributes]
-    return " and ".join(f"{info.name}.{name}" for name in names)
+    return named(f"{info.name}.{name}" for name in names)
 
 
 # --- Words --------------------------------------------------------------------------------------
@@ -556,7 +557,7 @@ def fields_written(wanted: Wanted, attributes: Sequence[str]) -> str:
     found: dict[str, None] = {}
     for each in attributes:
         found.update(dict.fromkeys(_field_names(wanted, each)))
-    return " and ".join(found)
+    return named(found)
 
 
 def _field_names(wanted: Wanted, attribute: str) -> list[str]:

@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/VectorSearchFil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -21,7 +21,7 @@ from dynattrs.keys.bounds import Bound, bounds_of
 from dynattrs.keys.discriminator import subclasses, template_of
 from dynattrs.keys.impossible import check_equalities
 from dynattrs.keys.kind_bounds import kinds_of, with_kinds
-from dynattrs.keys.planner import _attributes, fields_written
+from dynattrs.keys.planner import _attributes, fields_written, touches
 from dynattrs.keys.plans import Wanted
 from dynattrs.keys.ranges import fold, stored_in
 from dynattrs.schema import vectors
@@ -159,11 +159,28 @@ def _refused(info: ModelInfo, index: VectorIndex, part: Condition) -> QueryError
         if allowed
         else "has no filters, so it takes no condition"
     )
+    # Stating another filter helps nothing where the index has these: the form of the condition is not theirs.
+    declared = touches(part) <= {*_stated_by(info, index)}
     return QueryError(
         f"the condition {part} cannot be part of a search: index {index.name!r} {what}, and what is left out "
-        f"afterwards takes a place among the nearest; declare the field in the index's filters=[...], or "
-        f"search with a greater top_k and choose in Python"
+        f"afterwards takes a place among the nearest; "
+        + (
+            "search once for each value and order all hits by hit.distance, "
+            if declared
+            else "declare the field in the index's filters=[...], "
+        )
+        + "or search with a greater top_k and choose in Python"
     )
+
+
+def _stated_by(info: ModelInfo, index: VectorIndex) -> Iterator[str]:
+    """The attributes whose equalities a search over an index takes, by themselves or in a template."""
+    for attribute in index.search_attributes:
+        template = template_of(info, attribute)
+        if template is None:
+            yield attribute
+        else:
+            yield from (str(slot.steps[0]) for slot in template.slots)
 
 
 def _lacking(info: ModelInfo, index: VectorIndex, bounds: Mapping[str, Bound]) -> NoIndex:
