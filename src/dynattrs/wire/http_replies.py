@@ -168,15 +168,23 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
     version, status = _parse_status(next(lines))
     headers: dict[str, str] = {}
     for line in lines:
-        key, colon, value = line.partition(":")
-        if not colon:
-            raise Malformed("a malformed header")
-        key, value = _lowered(key), value.strip()
+        name, _, value = line.partition(": ")
+        key = _lowered.get(name)
+        if key is None:
+            name, colon, value = line.partition(":")
+            if not colon:
+                raise Malformed("a malformed header")
+            key = _lower(name)
+        value = value.strip()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return version, status, headers
 
 
 # First lines and names are nearly always the same.
+
+#: Names of headers, which have no colon, and what they are in lower case.
+_lowered: dict[str, str] = {}
+_MOST_NAMES: Final = 256
 
 
 @functools.lru_cache(64)
@@ -190,11 +198,13 @@ def _parse_status(first: str) -> tuple[str, int]:
     return version, int(status)
 
 
-@functools.lru_cache(256)
-def _lowered(key: str) -> str:
-    if not key or key != key.strip():
+def _lower(name: str) -> str:
+    if not name or name != name.strip():
         raise Malformed("a malformed header")
-    return key.lower()
+    key = name.lower()
+    if len(_lowered) < _MOST_NAMES:
+        _lowered[name] = key
+    return key
 
 
 def _read_to_the_end(data: bytes) -> Generator[int, bytes, bytes]:
