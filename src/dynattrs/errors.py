@@ -295,7 +295,8 @@ class ServiceError(DynattrsError):
         where = f" on table {self.table!r}" if self.table else ""
         text = f"{self.operation}{where}: {self.code}: {self.message}"
         doubt = "a write may have been applied" if self.uncertain else ""
-        return "; ".join(filter(None, (text, self._remedy(), doubt)))
+        advice = "; ".join(filter(None, (self._remedy(), doubt)))
+        return f"{text.rstrip('.')}; {advice}" if advice else text
 
     def _remedy(self) -> str:
         return ""
@@ -359,7 +360,8 @@ class ConnectionFailed(DynattrsError, ConnectionError):
         where = f" on table {self.table!r}" if self.table else ""
         so = "nothing was changed" if may_read(self.operation) else "nothing was sent"
         so = "a write may have been applied" if self.uncertain else so
-        return f"{self.operation}{where}: {self.problem}; check the endpoint and the network ({so})"
+        text = f"{self.operation}{where}: {self.problem}".rstrip(".")
+        return f"{text}; check the endpoint and the network ({so})"
 
 
 class CorruptReply(ConnectionFailed):

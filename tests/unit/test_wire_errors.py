@@ -129,12 +129,20 @@ def test_a_false_condition_brings_the_item_that_was_found():
             "Scan: AccessDeniedException: not yours; check the credentials and their policy",
         ),
         (
+            AccessDenied("Scan", "UnrecognizedClientException", "The token is invalid.", None),
+            "Scan: UnrecognizedClientException: The token is invalid; check the credentials and their policy",
+        ),
+        (
+            ConnectionFailed("Scan", "No reply.", uncertain=False),
+            "Scan: No reply; check the endpoint and the network (nothing was changed)",
+        ),
+        (
             InvalidRequest("Scan", "ValidationException", "odd", None),
             "Scan: ValidationException: odd",
         ),
     ],
 )
-def test_a_message_says_what_where_and_what_to_do(error: ServiceError, message: str):
+def test_a_message_says_what_where_and_what_to_do(error: DynattrsError, message: str):
     assert str(error) == message
 
 
@@ -190,8 +198,8 @@ def test_errors_that_are_not_botocores_are_left_alone():
             botocore_errors.NoCredentialsError(),
             (
                 "no AWS credentials were found, or only part of them; set AWS_PROFILE or "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a role, or use "
-                "Session.local() for an embedded engine"
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (DynamoDB Local accepts any letters and "
+                "digits as both), give the machine a role, or use Session.local() for an embedded engine"
             ),
         ),
         (

@@ -69,8 +69,9 @@ _REMEDIES: Final[tuple[tuple[tuple[type[Exception], ...], str, str], ...]] = (
         (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError),
         "no AWS credentials were found, or only part of them",
         (
-            "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a "
-            "role, or use Session.local() for an embedded engine"
+            "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (DynamoDB Local accepts any "
+            "letters and digits as both), give the machine a role, or use Session.local() for an embedded "
+            "engine"
         ),
     ),
     (
