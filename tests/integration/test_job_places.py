@@ -83,9 +83,14 @@ def test_an_object_is_never_written_over(s3: Any) -> None:
     file.write(b"mine")
     s3.put_object(Bucket="bucket", Key="people/x", Body=b"theirs")
 
-    with pytest.raises(FilesError, match="s3://bucket/people/x: there is such an object already"):
+    with pytest.raises(
+        FilesError,
+        match="s3://bucket/people/x: the object already exists; write to another folder, or delete it first",
+    ):
         file.end()
-    with pytest.raises(FilesError, match="there is such an object already"):
+    with pytest.raises(
+        FilesError, match="the object already exists; write to another folder, or delete it first"
+    ):
         folder.new_file("x")
 
     assert s3.get_object(Bucket="bucket", Key="people/x")["Body"].read() == b"theirs"

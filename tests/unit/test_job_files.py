@@ -195,7 +195,9 @@ def test_a_file_of_one_model_says_which_by_its_name() -> None:
     for name in ("Order.csv", "nightly-1-Order.csv.gz"):
         assert name.endswith(".gz") or rows_of("id\n1\n", name, (User, Order))
     with pytest.raises(
-        ModelError, match=r"x\.csv: nothing says which of the models .* \(User, Order\)"
+        ModelError,
+        match=r"x\.csv: its name does not say which model its rows are \(the job's models: User, Order\); "
+        r"name the file after the model of its rows, as in User\.csv, or import it with a job of that",
     ):
         rows_of("id\n1\n", "x.csv", (User, Order))
 
@@ -401,11 +403,15 @@ def test_files_that_have_changed_since_a_job_began_are_refused(tmp_path: Path) -
 def test_a_file_is_never_written_over(tmp_path: Path) -> None:
     place = place_of(tmp_path)
     (tmp_path / "x").write_text("mine")
-    with pytest.raises(FilesError, match="there is such a file already"):
+    with pytest.raises(
+        FilesError, match="the file already exists; write to another folder, or delete it first"
+    ):
         place.new_file("x")
     file = place.new_file("y")
     (tmp_path / "y").write_text("mine")
-    with pytest.raises(FilesError, match="there is such a file already"):
+    with pytest.raises(
+        FilesError, match="the file already exists; write to another folder, or delete it first"
+    ):
         file.end()
     file.abandon()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
@@ -740,6 +746,6 @@ def test_a_model_stands_for_its_subclasses_in_files_as_well() -> None:
     assert isinstance(row, Row)
     assert row.item == {"id": {"S": "a"}, "kind": {"S": "Animal"}}
     with pytest.raises(
-        ModelError, match=r"which of the models it holds \(Animal, Cat\); call it Animal"
+        ModelError, match=r"the job's models: Animal, Cat\); name the file .* as in Animal\.csv"
     ):
         _Kinds((zoo,), Input(LocalFolder("/nowhere"), "x.csv", format_, 1)).columns()

@@ -426,7 +426,7 @@ def test_a_filter_on_what_the_index_does_not_hold_is_refused(asked: str):
     with pytest.raises(PartialIndex) as caught:
         refused.explain()
 
-    assert "speaks of Song.plays, which index 'keys-of-mood' does not hold" in str(caught.value)
+    assert "needs Song.plays, which index 'keys-of-mood' does not hold" in str(caught.value)
     held = query(Song.tone == "c", path(Song.year) > 1).hydrate()
     assert explained(held)["filter"] == "Song.year > 1"
 

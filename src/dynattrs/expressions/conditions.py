@@ -182,7 +182,7 @@ def operand_for(path: Path, value: object, form: StoredForm | None = None) -> Op
             models = " and ".join(two_names(data.model, other.model))
             raise ConditionError(
                 f"{data.label} and {other.label} are of different models, {models}; "
-                f"a condition speaks of one item"
+                f"a condition compares fields of one item"
             )
         if not own.tags & other.form.tags or own.packed != other.form.packed:
             raise ConditionError(
@@ -413,7 +413,7 @@ def _said(part: Condition) -> tuple[frozenset[type[object]], str, tuple[str, ...
 
 
 def models_of(part: object) -> set[type[object]]:
-    """The models whose fields a condition speaks of."""
+    """The models whose fields a condition names."""
     return {path.__dynattrs_path__.model for path in paths_in(part)}
 
 

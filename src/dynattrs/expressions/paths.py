@@ -305,7 +305,7 @@ def data_of(path: Path) -> PathData:
 def path_of(value: object, function: str) -> Path:
     if not is_path(value):
         raise ConditionError(
-            f"{function} speaks of a field, such as {function}(Song.title, ...), "
+            f"{function} expects a field, as in {function}(Song.title, ...), "
             f"found {type(value).__name__} {quoted(value)}"
         )
     return value

@@ -48,7 +48,7 @@ def stated(where: object, owner: str) -> dict[str, Any] | None:
 
     Raises:
         ConditionError: It is no condition.
-        ModelError: It speaks of a model that other processes cannot import.
+        ModelError: It names fields of a model that other processes cannot import.
     """
     if where is None:
         return None

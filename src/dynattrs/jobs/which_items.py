@@ -111,7 +111,7 @@ def check_where(where: object, tables: Sequence[OfTable]) -> Condition | None:
     """A condition that is asked of all items of some tables; None for nothing.
 
     Raises:
-        ConditionError: It is none, or speaks of fields that no model of one of the tables has.
+        ConditionError: It is not a condition, or names fields that no model of one of the tables has.
     """
     if where is None:
         return None

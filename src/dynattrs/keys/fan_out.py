@@ -118,7 +118,7 @@ def _bounds_of_all(
         cases = Alternatives(places, own, limits.FAN_OUT, alike=True).of_all(forks)
     except TooMany:
         raise QueryError(
-            f"the conditions {_written(forks)} speak of keys in too many ways to plan; state fewer"
+            f"the conditions {_written(forks)} allow too many combinations of keys to plan; state fewer"
         ) from None
     each = [bounds_of(wanted.infos, [*plain, *case]) for case in cases]
     if not each:

@@ -258,7 +258,7 @@ def _unlike(wanted: Wanted, partition: tuple[str, ...]) -> str:
         return ""
     shown = ", ".join(f"{model}: {name}={text!r}" for (model, name), text in made.items())
     return (
-        f"Their keys are made of different fields ({shown}), and a condition speaks of one: give the "
+        f"Their keys are made of different fields ({shown}), and a condition names one field: give the "
         f"fields one name, or one stored name, field(name=...). "
     )
 
@@ -407,7 +407,7 @@ def _check_filter_held(wanted: Wanted, keys: KeySchema, parts: list[Condition]) 
         lacking = tuple(sorted(touches(part) - (held or set())))
         if lacking:
             raise PartialIndex(
-                f"the condition {part} speaks of {fields_written(wanted, lacking)}, which {keys} "
+                f"the condition {part} needs {fields_written(wanted, lacking)}, which {keys} "
                 f"does not hold: it would find them absent everywhere; query the "
                 f"table, or give the index a projection with them"
             )
@@ -540,7 +540,7 @@ def _whole_key(info: ModelInfo, rest: list[Condition]) -> str:
 
 
 def touches(part: Condition) -> set[str]:
-    """The top-level attributes that a condition speaks of."""
+    """The top-level attributes that a condition names."""
     return {str(data_of(path).steps[0]) for path in paths_in(part)}
 
 

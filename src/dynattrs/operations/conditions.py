@@ -73,7 +73,7 @@ def attribute_path(info: ModelInfo, steps: tuple[str | int, ...], label: str) ->
 
 @frozen(eq=False, repr=False)
 class Silently(Condition):
-    """A condition, and another one that the library adds and no message speaks of."""
+    """A condition, and another one that the library adds and no message mentions."""
 
     added: Condition
     stated: Condition
@@ -264,12 +264,12 @@ def joined(*conditions: Condition | None) -> Condition | None:
 
 
 def as_condition(when: object, info: ModelInfo, *, alone: bool = True) -> Condition | None:
-    """What was given as `when=`. It speaks of fields as they are stored today, and so it is asked of
-    items that are stored so: by itself where it stands *alone*.
+    """What was given as `when=`. It means fields as they are stored today, so it is asked of items
+    that are stored so: by itself where it stands *alone*.
 
     Raises:
-        ConditionError: It is not a condition, speaks of another model, or of a field that is stored
-            in keys only.
+        ConditionError: It is not a condition, is about another model, or names a field that is
+            stored in keys only.
     """
     if when is None:
         return None
@@ -281,7 +281,7 @@ def as_condition(when: object, info: ModelInfo, *, alone: bool = True) -> Condit
         return found
     others = otherwise(info, stored=True)
     if others and all(str(data_of(each).steps[0]) in info.table.key for each in paths_in(found)):
-        return found  # it speaks of keys, which all have alike
+        return found  # it names keys, which all have alike
     current = up_to_date(info, or_missing=True) if info.has_schema else None
     added = joined(_of_no_other(info, others), current)
     return found if added is None else Silently(added, found)

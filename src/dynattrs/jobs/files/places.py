@@ -20,6 +20,8 @@ from dynattrs.jobs.files.errors import FilesError, NoFile
 
 #: How the names end of local files that are still being written. They begin with a dot.
 PARTIAL: Final = ".partial"
+#: What to do about a file that exists already.
+IN_THE_WAY: Final = "write to another folder, or delete it first"
 WILD: Final = re.compile(r"[*?\[]")
 
 
@@ -166,7 +168,7 @@ class _LocalFile:
         self._ended = False
         with _explained(str(self._path)):
             if self._path.exists():
-                raise FilesError(str(self._path), "there is such a file already")
+                raise FilesError(str(self._path), "the file already exists", IN_THE_WAY)
             self._file: IO[bytes] = self._partial.open("xb")
 
     def write(self, data: bytes, /) -> object:
@@ -179,7 +181,7 @@ class _LocalFile:
             os.fsync(self._file.fileno())
             self._file.close()
             if self._path.exists():
-                raise FilesError(str(self._path), "there is such a file already")
+                raise FilesError(str(self._path), "the file already exists", IN_THE_WAY)
             self._partial.rename(self._path)
             self._ended = True
             sync_folder(self._folder)

@@ -288,11 +288,16 @@ class _Kinds:
         found = [each for each in (infos if name is None else every) if name in (None, each.name)]
         if len(found) != 1:
             known = ", ".join(each.name for each in every)
+            problem = "its name does not say which model its rows are"
+            if name is not None:
+                problem = (
+                    f"it says that its rows are of {name!r}, which is not one model of this job"
+                )
             raise ModelError(
                 _OWNER,
-                f"{file.text}: {'nothing says' if name is None else f'{name!r} is said, which tells not'} "
-                f"which of the models it holds ({known}); call it "
-                f"{every[0].name}{file.format.suffix}, …, or make a job of one model",
+                f"{file.text}: {problem} (the job's models: {known}); name the file after the model of its "
+                f"rows, as in {every[0].name}{file.format.suffix}, or import it with a job of that model "
+                f"alone",
             )
         return found[0]
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, TypeVar, cast
 import attrs
 
 from dynattrs.jobs.files.errors import FilesError, NoFile
-from dynattrs.jobs.files.places import FileInfo, NewFile, is_pattern, pattern_of
+from dynattrs.jobs.files.places import IN_THE_WAY, FileInfo, NewFile, is_pattern, pattern_of
 from dynattrs.jobs.files.s3_options import S3Options
 
 R = TypeVar("R")
@@ -99,7 +99,7 @@ class S3Folder:
             if code == "NoSuchBucket":
                 raise NoFile(place, "the bucket does not exist", "make it first") from error
             if code in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise FilesError(place, "there is such an object already") from error
+                raise FilesError(place, "the object already exists", IN_THE_WAY) from error
             problem = f"{error.operation_name}: {code}: {said.get('Message', '')}"
             raise FilesError(place, problem, "check the bucket, and the permissions") from error
         except BotoCoreError as error:
@@ -111,7 +111,7 @@ class S3Folder:
 
     def new_file(self, name: str) -> NewFile:
         if self.find(name) is not None:
-            raise FilesError(f"{self.text}{name}", "there is such an object already")
+            raise FilesError(f"{self.text}{name}", "the object already exists", IN_THE_WAY)
         return _Upload(self, name)
 
     def open(self, name: str, start: int = 0) -> BinaryIO:
