@@ -19,6 +19,7 @@ from dynattrs import (
     MappingError,
     ModelError,
     NoSuchItem,
+    Partial,
     add,
     delete,
     field,
@@ -663,8 +664,13 @@ def test_what_reads_do_not_need_is_removed(place: Any):
 @pytest.mark.parametrize(
     ("actions", "message"),
     [
-        ((), "update of Song: no action is given; write set_(...)"),
+        ((), "update of Song: no action is given; pass set_(...)"),
+        ((), "are written by `with session.edit(obj):` around the assignments, or by session.save"),
         ((Song.plays == 1,), "is not an action; write set_(Song.…, value)"),
+        (({"plays": 1},), "is not an action; write set_(Song.plays, value)"),
+        (({"playz": 1},), "is not an action; write set_(Song.…, value)"),
+        (([set_(Song.plays, 1)],), "write each action as an argument, *actions for a list"),
+        ((Partial(Song, {"plays": 1}),), "write *changes.actions() for a Partial `changes`"),
         ((put(Song.plays),), "put(Song.plays) is not an action; write put(Song.plays).to(value)"),
         ((set_(Album.plays, 1),), "set_(Album.plays, 1) is about Album, not Song"),
         ((set_(Song.plays, Album.plays),), "Album"),

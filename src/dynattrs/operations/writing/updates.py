@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from dynattrs.deferral import deferred
@@ -63,8 +63,10 @@ from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
     from dynattrs.mapper import vector_rules
+    from dynattrs.models import partial
 else:
     vector_rules = deferred("dynattrs.mapper.vector_rules")
+    partial = deferred("dynattrs.models.partial")
 
 R = TypeVar("R")
 
@@ -329,6 +331,19 @@ def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:
     return data.form.load({"L": []}) if always_set else None
 
 
+def _action_for(given: object, info: ModelInfo) -> str:
+    """What to write for something that is not an action."""
+    if isinstance(given, Put):
+        return f"{given}.to(value)"
+    if isinstance(given, partial.Partial):
+        return "*changes.actions() for a Partial `changes`"
+    if isinstance(given, list | tuple) and all(isinstance(each, Action) for each in given):
+        return "each action as an argument, *actions for a list"
+    if isinstance(given, Mapping) and given and all(name in info.names for name in given):
+        return ", ".join(f"set_({info.name}.{name}, value)" for name in given)
+    return f"set_({info.name}.…, value)"
+
+
 def checked(
     info: ModelInfo, actions: Sequence[object], obj: object, *, upsert: bool
 ) -> tuple[list[Action], list[Action]]:
@@ -342,17 +357,15 @@ def checked(
     """
     if not actions:
         raise ConditionError(
-            f"update of {info.name}: no action is given; write set_(...), remove(...), add(...) or "
-            f"delete(...)"
+            f"update of {info.name}: no action is given; pass set_(...), remove(...), add(...) or "
+            f"delete(...); fields that you assigned to an object are written by `with session.edit(obj):` "
+            f"around the assignments, or by session.save(obj)"
         )
     stated: list[Action] = []
     for each in one_by_one(actions):
         if not isinstance(each, Action):
-            instead = (
-                f"{each}.to(value)" if isinstance(each, Put) else f"set_({info.name}.…, value)"
-            )
             raise ConditionError(
-                f"update of {info.name}: {each!r} is not an action; write {instead}"
+                f"update of {info.name}: {each!r} is not an action; write {_action_for(each, info)}"
             )
         if each.value is None or type(each.value) is Value:
             check_model(each.path, info, each)
