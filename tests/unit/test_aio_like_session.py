@@ -98,6 +98,29 @@ def test_both_sessions_are_made_with_the_same_arguments():
     assert names(dynattrs.Session) == names(aio.AsyncSession)
 
 
+#: What makes a client. The embedded engine's is made for it.
+OF_CLIENTS = {
+    "self", "client", "streams_client", "boto3_session", "region_name", "profile_name",
+    "endpoint_url", "config",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", [dynattrs.Session, aio.AsyncSession])
+def test_a_session_on_the_embedded_engine_takes_all_other_options(cls: Any):
+    """So a program that writes at a rate, or has a deadline, can be tried out as it is."""
+    of_class = [each for each in parameters(cls.__init__) if each[0] not in OF_CLIENTS]
+
+    assert sorted(parameters(cls.local), key=str) == sorted(of_class, key=str)
+
+
+@pytest.mark.parametrize("cls", [dynattrs.Session, aio.AsyncSession])
+@pytest.mark.parametrize("option", ["deadline", "call_timeout", "slow", "costly", "write_units"])
+def test_a_session_on_the_embedded_engine_hands_its_options_on(cls: Any, option: str):
+    pytest.importorskip("ministack", reason="pip install 'dynattrs[local]'")
+    with pytest.raises(dynattrs.ModelError, match=f"{option}=-1"):
+        cls.local(**{option: -1})
+
+
 @pytest.mark.skipif(not hasattr(typing, "get_overloads"), reason="Python 3.11 keeps overloads")
 @pytest.mark.parametrize("owner", [("Handle", "AsyncHandle"), ("Query", "AsyncQuery")])
 def test_both_have_the_same_overloads(owner: tuple[str, str]):

@@ -9,7 +9,7 @@ import random
 import weakref
 from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
@@ -20,6 +20,7 @@ from dynattrs.models.hooks import Flushed, SessionHooks, functions
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Environment, Flow, verb
 from dynattrs.session.any_handle import AnyHandle
+from dynattrs.session.on_an_engine import OnAnEngine
 
 if TYPE_CHECKING:
     from dynattrs.operations.writing import batch as gathered
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from dynattrs.session import shown
     from dynattrs.wire import costs
     from dynattrs.wire.costs import Usage
-    from dynattrs.wire.local_engine import Lease
 else:
     # Imported when a batch is made, or something is written.
     gathered = deferred("dynattrs.operations.writing.batch")
@@ -41,7 +41,6 @@ else:
     # Imported when one is looked at.
     shown = deferred("dynattrs.session.shown")
 
-Self = TypeVar("Self", bound="AnySession")
 
 Hook: TypeAlias = "Callable[[Any], Any] | Sequence[Callable[[Any], Any]]"
 FlushHook: TypeAlias = "Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]]"
@@ -145,7 +144,7 @@ def _forgotten(core: Core, buffer: Buffer, report: Callable[[Buffer], object]) -
     report(buffer)
 
 
-class AnySession(AnyHandle):
+class AnySession(OnAnEngine, AnyHandle):
     """A session without its way of waiting: it makes batches, and knows which are open."""
 
     # Weak, so that a batch that is forgotten is reported, and does not keep its session open; but for
@@ -251,49 +250,6 @@ class AnySession(AnyHandle):
                     f"`with session.batch() as batch:` and call batch.{name}()"
                 )
             return self.__getattribute__(name)  # which says what is missing
-
-    @classmethod
-    def local(
-        cls: type[Self],
-        *,
-        table_prefix: str = "",
-        tables: Mapping[str, str] | None = None,
-        concurrency: int = 4,
-        cursor_secret: str | bytes | None = None,
-        clock: Callable[[], datetime] | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-        before_save: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
-        after_load: Callable[[Any], object] | Sequence[Callable[[Any], object]] = (),
-        after_flush: Callable[[Flushed], object] | Sequence[Callable[[Flushed], object]] = (),
-        s3_client: object = None,
-    ) -> Self:
-        """Return a session on an in-process database, empty at first and gone when the session closes.
-
-        It needs `dynattrs[local]`, but no Java, account or network. It listens on a free port of the
-        loopback interface. It accepts some requests that the service would refuse, so test critical code
-        against the service too.
-
-        Raises:
-            MissingExtra: The extra is not installed.
-        """
-        from dynattrs.wire.local_engine import start
-
-        engine = start()
-        try:
-            return cls._on(
-                engine, table_prefix=table_prefix, tables=tables, concurrency=concurrency,
-                cursor_secret=cursor_secret, clock=clock, on_progress=on_progress,
-                before_save=before_save, after_load=after_load, after_flush=after_flush,
-                s3_client=s3_client,
-            )  # fmt: skip
-        except BaseException:
-            engine.stop()
-            raise
-
-    @classmethod
-    def _on(cls: type[Self], engine: Lease, **options: object) -> Self:
-        """A session on a running engine, which it stops when it is closed or forgotten."""
-        raise NotImplementedError
 
     def close(self) -> Any:
         """Close the session: its threads or tasks, its connections and, after `local()`, the database.
