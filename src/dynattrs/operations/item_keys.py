@@ -256,8 +256,8 @@ def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> K
     names = [part.name for part in key_parts(info) if was.get(part.steps) != now.get(part.steps)]
     return KeyChanged(
         f"{' and '.join(f'{info.name}.{name}' for name in names)} is part of the key, which never "
-        f"changes, and is not what was read; write session.move(old, new), which saves the object under "
-        f"its new key and deletes the old item"
+        f"changes, and is not what was read; write session.move(old, new), or t.move(old, new) in a "
+        f"transaction, which saves the object under its new key and deletes the old item"
     )
 
 

@@ -68,8 +68,9 @@ def check_key_untouched(info: ModelInfo, action: Action) -> None:
         if template.attribute in info.table.key:
             raise ConditionError(
                 f"{action}: {info.name}.{slot} is part of the key {template.attribute}="
-                f"{template.written!r}, which never changes; write session.move(old, new), which "
-                f"saves the object under its new key and deletes the old item"
+                f"{template.written!r}, which never changes; write session.move(old, new), or "
+                f"t.move(old, new) in a transaction, which saves the object under its new key and "
+                f"deletes the old item"
             )
     for other in subclasses(info):
         if other.keys is None or other.keys.written == keys.written:
