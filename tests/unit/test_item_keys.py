@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from dynattrs import MappingError, field, limits, model, partition_key, sort_key
+from dynattrs import MappingError, Table, field, limits, model, partition_key, sort_key
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
 from dynattrs.operations.item_keys import key_of
@@ -107,6 +108,53 @@ def test_a_wrong_key_is_told_what_it_should_be(cls: type[Any], key: Any, message
         key_of(model_info(cls), key)
 
     assert str(caught.value).startswith(message)
+
+
+_APP = Table("app", partition_key="pk", sort_key="sk")
+
+
+@model(_APP, pk="USER#{user_id}", sk="PROFILE")
+class Person:
+    user_id: str
+
+
+@model(_APP, pk="USER#{user_id}", sk="ORDER#{day}#{number}")
+class Ordered:
+    user_id: str
+    day: str
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("cls", "key", "message"),
+    [
+        (
+            Person,
+            ("USER#1", "PROFILE"),
+            "Person: expected the key of Person: a value for 'user_id', or a dict {'user_id': …}, found "
+            "tuple ('USER#1', 'PROFILE'); keys are given by their fields, which make "
+            "pk='USER#{user_id}' and sk='PROFILE'",
+        ),
+        (
+            Person,
+            {"pk": "USER#1", "sk": "PROFILE"},
+            "found 'pk'; there are 'user_id'; keys are given by their fields, which make pk='USER#{user_id}'",
+        ),
+        (
+            Ordered,
+            ("USER#1", "ORDER#1#2"),
+            "keys are given by their fields, which make pk='USER#{user_id}'",
+        ),
+        (
+            Ordered,
+            {"user_id": "1", "day": "1"},
+            "found no 'number'; keys are given by their fields",
+        ),
+    ],
+)
+def test_a_key_as_templates_make_it_is_told_of_the_fields(cls: type[Any], key: Any, message: str):
+    with pytest.raises(MappingError, match=re.escape(message)):
+        key_of(model_info(cls), key)
 
 
 def test_an_empty_key_is_refused_before_it_is_sent():

@@ -665,7 +665,7 @@ def test_what_reads_do_not_need_is_removed(place: Any):
     ("actions", "message"),
     [
         ((), "update of Song: no action is given; pass set_(...)"),
-        ((), "are written by `with session.edit(obj):` around the assignments, or by session.save"),
+        ((), "to write fields that you assigned, enter session.edit(obj) before you assign them"),
         ((Song.plays == 1,), "is not an action; write set_(Song.…, value)"),
         (({"plays": 1},), "is not an action; write set_(Song.plays, value)"),
         (({"playz": 1},), "is not an action; write set_(Song.…, value)"),

@@ -14,7 +14,7 @@ from dynattrs import limits
 from dynattrs.errors import KeyChanged, MappingError, ModelError, QueryError
 from dynattrs.expressions.conditions import Condition
 from dynattrs.expressions.paths import did_you_mean
-from dynattrs.keys.discriminator import ask_again
+from dynattrs.keys.discriminator import ask_again, template_of
 from dynattrs.mapper.carried import StoredKey, carried_by, carry_on
 from dynattrs.mapper.codec import Refused, show
 from dynattrs.mapper.key_rules import check_key, key_of_item, plain_numbers
@@ -262,23 +262,35 @@ def key_changed(info: ModelInfo, before: AttributeMap, after: AttributeMap) -> K
 
 
 def _parts(info: ModelInfo, names: tuple[str, ...], key: object) -> tuple[Any, ...]:
-    shape = f"the key of {info.name}: {_shape(names)}"
     if isinstance(key, Mapping):
         for name in key:
             if name not in names:
-                raise MappingError(info.name, shape, f"{name!r}{did_you_mean(name, names)}")
+                raise _misshapen(info, names, f"{name!r}{did_you_mean(name, names)}")
         missing = [name for name in names if name not in key]
         if missing:
-            raise MappingError(info.name, shape, f"no {' and no '.join(map(repr, missing))}")
+            raise _misshapen(info, names, f"no {' and no '.join(map(repr, missing))}")
         return tuple(key[name] for name in names)
     if len(names) == 1:
         if isinstance(key, tuple) and len(key) == 1:
             return key
-        return (key,)
+        if not isinstance(key, tuple) or info.keys is None:
+            return (key,)
     # A NamedTuple that is the key is as good as a tuple.
     if not isinstance(key, tuple) or len(key) != len(names):
-        raise MappingError(info.name, shape, show(key))
+        raise _misshapen(info, names, show(key))
     return tuple(key)
+
+
+def _misshapen(info: ModelInfo, names: tuple[str, ...], found: str) -> MappingError:
+    expected = f"the key of {info.name}: {_shape(names)}"
+    return MappingError(info.name, expected, found, hint=_of_templates(info))
+
+
+def _of_templates(info: ModelInfo) -> str:
+    """What to say to those who give a key as templates have made it; empty without templates."""
+    made = {name: template_of(info, name) for name in info.table.key}
+    shown = " and ".join(f"{name}={each.written!r}" for name, each in made.items() if each)
+    return f"keys are given by their fields, which make {shown}" if shown else ""
 
 
 def _shape(names: tuple[str, ...]) -> str:
@@ -383,8 +395,8 @@ def target(subject: object, key: object) -> tuple[ModelInfo, AttributeMap, Condi
         if key is NO_KEY:
             raise ModelError(
                 info.name,
-                "a model class needs a key here: (Model, key), and in check() a condition behind it, such as "
-                "exists(...) of a field of the key",
+                f"a model class needs a key here: pass {info.name}, key, or an object of the class; check() "
+                f"takes a condition behind it, such as exists(...) of a field of the key",
             )
         return info, key_of(info, key), None
     info = model_info(type(subject))

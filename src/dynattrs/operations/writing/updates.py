@@ -358,8 +358,8 @@ def checked(
     if not actions:
         raise ConditionError(
             f"update of {info.name}: no action is given; pass set_(...), remove(...), add(...) or "
-            f"delete(...); fields that you assigned to an object are written by `with session.edit(obj):` "
-            f"around the assignments, or by session.save(obj)"
+            f"delete(...); to write fields that you assigned, enter session.edit(obj) before you assign "
+            f"them, or call session.save(obj)"
         )
     stated: list[Action] = []
     for each in one_by_one(actions):
