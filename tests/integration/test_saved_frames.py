@@ -8,12 +8,22 @@ import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 import pytest
 
-from dynattrs import BadRow, MappingError, QueryError, Session, field, model, sort_key
+from dynattrs import (
+    BadRow,
+    Compressed,
+    Json,
+    MappingError,
+    QueryError,
+    Session,
+    field,
+    model,
+    sort_key,
+)
 from dynattrs import partition_key as partition
 from dynattrs.frames import tables
 
@@ -70,6 +80,15 @@ class Timed:
     any: Any = None
 
 
+@model("packed")
+class Packed:
+    id: str = partition()
+    json: Annotated[Any, Json] = None
+    named: Annotated[dict[str, Any] | None, Json] = None
+    small: Annotated[list[Any] | None, Compressed] = None
+    either: Annotated[list[dict[str, float] | int] | None, Json] = None
+
+
 @model("counted")
 class Counted:
     id: str = partition()
@@ -92,7 +111,7 @@ def songs(count: int) -> list[Song]:
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Song, Counted, Timed)
+    return kept_tables(Song, Counted, Timed, Packed)
 
 
 @pytest.fixture
@@ -114,6 +133,32 @@ def test_what_a_query_gave_is_saved_as_it_was(session: Session, kind: str):
 
     assert session.save_frame(Song, frame) == 30
     assert stored(session) == songs(30)
+
+
+@pytest.mark.parametrize("kind", ["table", "pandas", "polars"])
+def test_json_in_an_attribute_keeps_what_dynamodb_has_no_number_or_name_for(
+    session: Session, kind: str
+):
+    values = [1e300, 5e-324, -0.0, 1.0, 10**50, "1e300", {"": -0.0, "a": [1e200, None]}, True]
+    session.save_all(
+        Packed(str(n), value, {"": value}, [value], [{"": 1e300, "a": -0.0}, n])
+        for n, value in enumerate(values)
+    )
+    before = sorted(session.scan(Packed).raw(), key=lambda item: str(item["id"]))
+    found = session.scan(Packed)
+    frame = found.arrow().table() if kind == "table" else getattr(found, kind)()
+    found.delete()
+
+    assert session.save_frame(Packed, frame) == len(values)
+    assert sorted(session.scan(Packed).raw(), key=lambda item: str(item["id"])) == before
+
+
+def test_json_in_an_attribute_has_each_name_once_and_no_nan(session: Session):
+    wrong: list[BadRow] = []
+    frame = pl.DataFrame({"id": ["a", "b"], "json": ['{"n": 1, "n": 2}', "NaN"]})
+
+    assert session.save_frame(Packed, frame, on_error=wrong.append) == 0
+    assert [error.column for error in wrong] == ["json", "json"]
 
 
 def test_a_batch_gathers_the_rows_with_what_else_is_written(session: Session):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeAlias, get_args
 
 from dynattrs import foreign_values
 from dynattrs.mapper.annotations import ENCRYPTION, CompressedMark, FormMark, Json
-from dynattrs.mapper.anything import ANY_CODEC, from_plain, parse_json
+from dynattrs.mapper.anything import ANY_CODEC, from_plain, parse_json, parse_json_inside
 from dynattrs.mapper.carried import set_attribute
 from dynattrs.mapper.class_kinds import MISSING
 from dynattrs.mapper.classes import ClassCodec, FieldCodec
@@ -42,6 +42,8 @@ from dynattrs.schema.model_info import BASE64, IN_S3
 
 #: Makes a value of a cell.
 Taking: TypeAlias = Callable[[Any], Any]
+#: Reads the text of plain JSON for `from_plain`.
+Parse: TypeAlias = Callable[[str], Any]
 
 # To checkers an annotation is no value.
 _ANNOTATED: Final[Any] = Annotated
@@ -69,14 +71,23 @@ class Unplaced:
         return self.found
 
 
+def is_json_inside(codec: Codec) -> bool:
+    """Whether what is packed into one attribute has numbers and names of JSON, which know no limits."""
+    return codec.packed != BASE64 and bool(_packing(codec))
+
+
+def _packing(codec: Codec) -> list[Any]:
+    """The marks of a codec's type that pack values as JSON, or compressed."""
+    _, *marks = get_args(codec.type)
+    return [mark for mark in marks if mark is Json or isinstance(mark, (CompressedMark, FormMark))]
+
+
 def inside_of(mapper: Any, codec: Codec) -> Any:
     """The codec of what is packed into one attribute."""
     if codec.packed == BASE64:
         return PLAIN[bytes]
     inner, *marks = get_args(codec.type)
-    packed = [
-        mark for mark in marks if mark is Json or isinstance(mark, (CompressedMark, FormMark))
-    ]
+    packed = _packing(codec)
     for mark in marks:
         if mark not in packed and type(mark).__module__ != ENCRYPTION:
             inner = _ANNOTATED[inner, mark]
@@ -88,11 +99,23 @@ class Cells:
 
     Args:
         mapper: The mapper that the codecs are of.
+        parse: Reads the text of plain JSON.
     """
 
-    def __init__(self, mapper: Any) -> None:
+    def __init__(self, mapper: Any, parse: Parse = parse_json) -> None:
         self._mapper = mapper
+        self._parse = parse
         self._known: dict[Any, Taking] = {}
+        self._in_json: Cells | None = None
+
+    @property
+    def in_json(self) -> Cells:
+        """What takes cells of JSON inside an attribute, whose numbers and names have no limits."""
+        if self._parse is parse_json_inside:
+            return self
+        if self._in_json is None:
+            self._in_json = Cells(self._mapper, parse_json_inside)
+        return self._in_json
 
     def of(self, codec: Any) -> Taking:
         """What makes values of cells that are not missing.
@@ -152,7 +175,8 @@ class Cells:
         if codec.packed == IN_S3:
             return lambda value: _large(codec, value) if isinstance(value, str) else value
         if codec.packed:
-            return self.of(inside_of(self._mapper, codec))
+            cells = self.in_json if is_json_inside(codec) else self
+            return cells.of(inside_of(self._mapper, codec))
         if isinstance(codec, ClassCodec):
             return self._object(codec)
         if isinstance(shape, ListShape):
@@ -166,8 +190,8 @@ class Cells:
         if isinstance(shape, TypedDictShape) and shape.members:
             return self._typed_dict(shape)
         if isinstance(shape, ChoicesShape):
-            return _choice(codec, shape)
-        return _scalar(codec)
+            return _choice(codec, shape, self._parse)
+        return _scalar(codec, self._parse)
 
     # --- What is made of several ---
 
@@ -244,13 +268,13 @@ class Cells:
         return take
 
     def _object(self, codec: ClassCodec) -> Taking:
-        names = {field.name for field in codec.members}
+        names, parse = {field.name for field in codec.members}, self._parse
 
         def take(value: Any) -> Any:
             if type(value) is codec.record.cls:
                 return value
             if isinstance(value, str):
-                return _of_json(codec, value)
+                return _of_json(codec, value, parse)
             cells = _struct(value)
             others = sorted(cells.keys() - names)
             if others:
@@ -294,10 +318,12 @@ def _placed(value: Any) -> Any:
 # --- Scalars ------------------------------------------------------------------------------------
 
 
-def _scalar(codec: Codec) -> Taking:
+def _scalar(codec: Codec, parse: Parse) -> Taking:
     cls: Any = codec.type
     if codec.tags == ANY or not is_class(cls) or codec.shape is not None or not codec.tag:
-        return lambda value: _of_json(codec, value) if isinstance(value, str) else _placed(value)
+        return lambda value: (
+            _of_json(codec, value, parse) if isinstance(value, str) else _placed(value)
+        )
     if codec.wrapped is not None:
         return lambda value: value if type(value) is cls else codec.load(codec.wrapped.dump(value))  # type: ignore[union-attr]
     if issubclass(cls, enum.Enum):
@@ -359,7 +385,7 @@ def _date(value: Any) -> Any:
     return value
 
 
-def _choice(codec: Codec, shape: ChoicesShape) -> Taking:
+def _choice(codec: Codec, shape: ChoicesShape, parse: Parse) -> Taking:
     members = {choice for _, choice in shape.written}
 
     def take(value: Any) -> Any:
@@ -369,15 +395,15 @@ def _choice(codec: Codec, shape: ChoicesShape) -> Taking:
         except TypeError:
             raise Refused(codec.expected, show(value)) from None
         if isinstance(value, str) and not isinstance(shape, TextsShape) and value not in members:
-            return _of_json(codec, value)
+            return _of_json(codec, value, parse)
         return _loaded(codec, _whole(value))
 
     return take
 
 
-def _of_json(codec: Codec, text: str) -> Any:
+def _of_json(codec: Codec, text: str, parse: Parse) -> Any:
     try:
-        plain = parse_json(text)
+        plain = parse(text)
     except Refused as error:
         raise Refused(
             _JSON, quoted(text), f"{error.expected} is expected, found {error.found}"
@@ -389,7 +415,7 @@ def _of_json(codec: Codec, text: str) -> Any:
 
 def _large(codec: Codec, text: str) -> Any:
     """A new value, which is kept where the field says: it was not read from an item."""
-    made = _of_json(codec, text)
+    made = _of_json(codec, text, parse_json)
     return type(made)(made.value) if made is not None and made.place is None else made
 
 

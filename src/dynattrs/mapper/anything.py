@@ -285,6 +285,18 @@ class JsonObject(dict[str, Any]):
     """An object of JSON inside an attribute, whose names may be empty."""
 
 
+def parse_json_inside(text: str) -> Any:
+    """JSON that an attribute holds as text, for `from_plain`: any number, and any name.
+
+    Raises:
+        Refused: As `parse_json`.
+    """
+    return json.loads(
+        text, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_refuse_constant,
+        object_pairs_hook=lambda pairs: JsonObject(_once(pairs)),
+    )  # fmt: skip
+
+
 def from_plain(value: object, codec: Codec) -> AttributeValue:
     """Plain JSON as an attribute value, read as *codec*'s type: it tells base64 from text."""
     if codec.plain is not None:
