@@ -875,7 +875,8 @@ def test_a_dataclass_is_refused() -> None:
     with pytest.raises(ModelError) as caught:
         model("things")(Thing)
     assert str(caught.value) == (
-        "Thing: it is a dataclass; remove @dataclass, or use map_class(...) on it"
+        "Thing: it is a dataclass; remove @dataclass, or leave @model out and write map_class(Thing, ...) "
+        "below the class"
     )
 
 

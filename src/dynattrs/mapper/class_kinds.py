@@ -54,6 +54,7 @@ class Member:
         default: The default, `MISSING`, or an `attrs.Factory`.
         init: Whether the constructor takes it.
         options: What `dynattrs.field` added.
+        converted: Whether the class converts the default before it assigns it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Member:
     default: Any = MISSING
     init: bool = True
     options: FieldOptions = NO_OPTIONS
+    converted: bool = False
 
     @property
     def defaults_to_none(self) -> bool:
@@ -228,6 +230,7 @@ def _attrs_record(type_: Any, cls: type[Any]) -> Record:
                 field.default,
                 field.init,
                 options,
+                field.converter is not None,
             )
         )
     code = getattr(cls.__init__, "__code__", None)

@@ -398,6 +398,7 @@ class Codecs(ForgetfulConverter):
         if self.forms is not None and of_model and self._outside is self:
             member = self.forms.top_level(member)
         codec = self._time_to_live(member) if member.options.ttl else self.codec(member.type)
+        defaults.refuse_uncalled(member.default, codec, converted=member.converted)
         if codec.is_set and not codec.optional:
             defaults.refuse_full(member.default)
         defaults.refuse_shared(member.default)

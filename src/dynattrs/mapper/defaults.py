@@ -17,6 +17,7 @@ from collections.abc import (
 from collections.abc import (
     Set as AbstractSet,
 )
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,7 +25,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.foreign_names import FROZEN_SETATTR
-from dynattrs.mapper.codec import Refused, show
+from dynattrs.mapper.codec import Codec, Refused, show
 
 # `attrs.Factory` is a class that its stubs declare as a function.
 _FACTORY: Final[Any] = attrs.Factory
@@ -50,6 +51,33 @@ def refuse_shared(default: object) -> None:
         f"{show(default)}{whose}",
         f"all objects without a value would share it; write field(factory={_factory(default)})",
     )
+
+
+def refuse_uncalled(default: object, codec: Codec, *, converted: bool) -> None:
+    """Refuse a function or a class as a default where its result was meant: `tags: list[str] = list`.
+    Where the class has *converted* it, the converter may call it.
+
+    Raises:
+        Refused: It says what to write.
+    """
+    if converted or not callable(default) or isinstance(default, _FACTORY):
+        return
+    try:
+        codec.dump(default)
+    except Exception:
+        name = getattr(default, "__qualname__", "")
+        made = name if name.replace(".", "").isidentifier() else "..."
+        instead = f"write field(factory={made})"
+        if getattr(default, "__self__", None) is datetime:
+            instead = (
+                "write field(factory=lambda: datetime.now(timezone.utc)), or field(created=True) for the "
+                "time of the first save"
+            )
+        raise Refused(
+            f"{codec.expected} as the default",
+            show(default),
+            f"the class or function itself would be the value; {instead}",
+        ) from None
 
 
 def own_default(default: object) -> Any:

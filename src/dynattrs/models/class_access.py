@@ -19,8 +19,9 @@ from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from dynattrs.deferral import deferred
+from dynattrs.errors import ModelError
 from dynattrs.expressions.paths import Path, did_you_mean, not_assigned
-from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE
+from dynattrs.schema.model_info import INFO_ATTRIBUTE, UNKNOWN_ATTRIBUTE
 from dynattrs.tracebacks import hidden
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class ModelMeta(_Base):
     def __new__(
         mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **options: object
     ) -> ModelMeta:
+        if INFO_ATTRIBUTE in namespace:
+            raise ModelError(
+                name,
+                "a decorator above @model, such as @attrs.define, makes the class anew; leave it out: @model "
+                "applies attrs.define and takes its options",
+            )
         # Where a field is overridden, attrs copies what it takes for the base's slot into the
         # child's namespace. Through the base's metaclass that is a path; without it the slot is
         # inherited as it should be.

@@ -6,7 +6,6 @@ what to do.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +30,7 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
+from dynattrs.models.class_checks import check_plain, order_refused
 from dynattrs.models.fields import (
     DeclaredFields,
     KeyRole,
@@ -231,6 +231,7 @@ def _declare(
     _check_options(cls, declaration, attrs_options)
     if INFO_ATTRIBUTE in cls.__dict__:
         raise ModelError(cls.__name__, "it is decorated with @model twice")
+    check_plain(cls)
     if "__attrs_attrs__" in cls.__dict__:
         if attrs_options:
             raise ModelError(
@@ -239,10 +240,6 @@ def _declare(
                 f"applied; give that to @attrs.define",
             )
         made = with_paths_meta(cls)
-    elif dataclasses.is_dataclass(cls) and "__dataclass_fields__" in cls.__dict__:
-        raise ModelError(
-            cls.__name__, "it is a dataclass; remove @dataclass, or use map_class(...) on it"
-        )
     else:
         rebuilt = with_paths_meta(cls)
         made = _defined(rebuilt, attrs_options)
@@ -327,7 +324,13 @@ def _defined(cls: type[object], options: dict[str, Any]) -> type[object]:
         raise ModelError(
             cls.__name__, f"@model hands its other arguments to attrs.define, which says: {error}"
         ) from error
-    made: type[object] = define(cls)
+    try:
+        made: type[object] = define(cls)
+    except ValueError as error:
+        refused = order_refused(cls, error)
+        if refused is None:
+            raise
+        raise refused from error
     return made
 
 
