@@ -230,7 +230,11 @@ def comparisons(operand: PathOperand, span: Range) -> list[Condition]:
 
 
 def as_value(stored: AttributeValue) -> Value:
-    return Value(stored, next(iter(stored.values())))
+    ((tag, payload),) = stored.items()
+    if tag != "N":
+        return Value(stored, payload)
+    number = Decimal(payload)  # `>= 7` is not `>= '7'`
+    return Value(stored, int(number) if number == int(number) else number)
 
 
 def _next(value: AttributeValue) -> AttributeValue | None:
