@@ -143,6 +143,20 @@ def test_versions_are_checked_and_move_only_when_the_transaction_happened(sessio
     assert balance(session, "ann") == 0
 
 
+def test_each_put_of_several_is_named_by_its_key(session: Session) -> None:
+    with pytest.raises(
+        TransactionFailed, match=r"insert\(Account {'owner': 'ann'}\): Cond"
+    ) as failed:
+        with session.transaction() as t:
+            t.insert(Account("eve"))
+            t.insert(Account("ann"))
+            t.save(Account("bob"), when=Account.balance > 100)
+
+    assert [reason and reason.action for reason in failed.value.reasons] == [
+        None, "insert(Account {'owner': 'ann'})", "save(Account {'owner': 'bob'})",
+    ]  # fmt: skip
+
+
 def test_two_actions_on_one_item_are_refused_naming_both(session: Session) -> None:
     with pytest.raises(TransactionError, match=r"delete\(Account .*save\(Account"):
         with session.transaction() as t:

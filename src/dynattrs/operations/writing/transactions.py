@@ -127,14 +127,14 @@ class TransactionVerbs:
         """
         encoded = self._encoded(obj)
         found = joined(as_condition(when, encoded.info), encoded.unmoved())
-        self._add_put(encoded, found, f"save({encoded.info.name} ...)")
+        self._add_put(encoded, found, f"save({_of(encoded)})")
         return cast("M", encoded.stored())
 
     def insert(self, obj: M) -> M:
         """Put an object if there is no item with its key; else the transaction fails."""
         encoded = self._encoded(obj)
         found = no_item(encoded.info)
-        self._add_put(encoded, found, f"insert({encoded.info.name} ...)", inserting=True)
+        self._add_put(encoded, found, f"insert({_of(encoded)})", inserting=True)
         return cast("M", encoded.stored())
 
     def _encoded(self, obj: object) -> Encoded:
@@ -555,6 +555,10 @@ def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -
         if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
     }
     return check_size(info, {**whole, **key})
+
+
+def _of(encoded: Encoded) -> str:
+    return f"{encoded.info.name} {plain_key(encoded.info, encoded.key)}"
 
 
 # --- Another primary key ------------------------------------------------------------------------
