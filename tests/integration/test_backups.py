@@ -184,6 +184,12 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(session: Sessi
     assert session.stats.total == asked
 
 
+@embedded
+def test_a_word_for_an_instant_says_the_one_that_there_is(session: Session):
+    with pytest.raises(ModelError, match="a datetime with a time zone or 'latest' is expected"):
+        session.tables.restore_to("now", Thing, "x-y-z")
+
+
 # --- The account ----------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from dynattrs import (
     ChangeRefused,
     GlobalIndex,
     LocalIndex,
+    ModelError,
     NoSuchTable,
     Session,
     Table,
@@ -141,6 +142,18 @@ def test_exists_describe_and_delete(session: Session, table_prefix: str):
     with pytest.raises(NoSuchTable):
         session.tables.delete(Song)
     session.tables.delete(Song, missing_ok=True)
+
+
+@pytest.mark.parametrize("verb", ["create", "diff", "update", "delete"])
+def test_a_name_says_how_to_come_to_its_table(session: Session, verb: str):
+    """`session.tables.list()` gives names, and `reflect` takes them."""
+    session.tables.create(Song)
+    assert "music" in session.tables.list()
+
+    with pytest.raises(ModelError, match=r"tables\.reflect\('music'\) gives the Table"):
+        getattr(session.tables, verb)("music")
+    session.tables.delete(session.tables.reflect("music"))
+    assert session.tables.exists("music") is False
 
 
 def test_a_table_may_be_made_again_after_delete(session: Session):

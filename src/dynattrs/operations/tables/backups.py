@@ -491,9 +491,9 @@ def aware(option: str, value: object, subject: str = "session.tables") -> dateti
         ModelError: It has none, or is not a time.
     """
     if not isinstance(value, datetime) or value.tzinfo is None:
+        latest = " or 'latest'" if option == "instant" else ""
         raise ModelError(
-            subject,
-            f"{option}={quoted(value)}: a datetime with a time zone is expected",
+            subject, f"{option}={quoted(value)}: a datetime with a time zone{latest} is expected"
         )
     return value
 

@@ -33,6 +33,12 @@ def merged(core: Core, subjects: tuple[Subject, ...]) -> dict[str, Table]:
         raise ModelError("session.tables", "name at least one model or Table")
     found: dict[str, Table] = {}
     for subject in subjects:
+        if isinstance(subject, str):  # as `tables.list()` gives them
+            raise ModelError(
+                "session.tables",
+                f"{subject!r} is a name, and a model or a Table is expected here; for a table that is there, "
+                f"session.tables.reflect({subject!r}) gives the Table",
+            )
         table = table_of(subject)
         name = core.table_name(table)
         known = found.get(name)
