@@ -173,6 +173,10 @@ def test_only_items_of_the_jobs_models_are_exported(
     # What the condition left out is made again.
     assert copy.scan(Person).count() == 6
     assert sum("dynattrs.unique" in item for item in stored(copy)) == 6
+    others = job("others", Person).export(
+        tmp_path / "others", where=Person.country != "NO", executor="threads"
+    )
+    assert others.counts == {"written": 6}  # without guards, which have no country
     with pytest.raises(ConditionError, match="is about Order, but the job is for Person"):
         job("x", Person).export(tmp_path / "x", where=Order.number == 1)
 

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 import job_models
-from dynattrs import begins_with, jobs
+from dynattrs import begins_with, jobs, not_, not_exists, set_
 from dynattrs.errors import ConditionError, ModelError
 from job_models import Order, Person, Thing
 
@@ -64,6 +64,23 @@ def test_a_condition_is_asked_by_the_service(job_spec, job_session, checkpoints)
 
     assert done.counts == {"Person": 6}
     assert done.scanned == 340
+
+
+@pytest.mark.parametrize("models", [[Person], [job_models.shop]], ids=["model", "table"])
+def test_a_condition_is_about_items_and_never_finds_guards(
+    job_spec, job_session, checkpoints, models
+):
+    """Guards have no fields, so they fulfil what is said of values that are not there."""
+    fill(job_session, orders=0, things=0)
+    job_session.update(Person, "1", set_(Person.country, "DK"))
+
+    def counted(name, where):
+        job = jobs.Job(name, models=models, session=job_spec, checkpoints=checkpoints, segments=3)
+        return job.count(where=where, executor="threads").counts
+
+    assert counted("other", Person.country != "DK") == {"Person": 19}
+    assert counted("not", not_(Person.country == "DK")) == {"Person": 19}
+    assert counted("none", not_exists(Person.country)) == {}
 
 
 def test_a_table_stands_for_all_that_is_in_it(job_spec, job_session, checkpoints, client):

@@ -17,7 +17,7 @@ from dynattrs.errors import MappingError
 from dynattrs.expressions.conditions import Condition, expressions
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.failed_items import failure_of, plain_key
-from dynattrs.jobs.which_items import OfTable
+from dynattrs.jobs.which_items import GUARD, OfTable
 from dynattrs.jobs.work import Failure, Limits, SourcePage
 from dynattrs.mapper.anything import native_map
 from dynattrs.operations.flows import Call, Decode, Flow
@@ -79,7 +79,10 @@ class TableScan:
             response: dict[str, Any] = session._drive(_asked(asked, self.decode))
             start = response.get("LastEvaluatedKey") or None
             found = response.get("Items", [])
-            items, failures = (found, []) if self.raw else _meant(table, found)
+            # A condition on fields is about items; guards can fulfil one as well: `not_exists(Person.nick)`.
+            items, failures = (
+                (found, []) if self.raw else _meant(table, found, guards=self.where is None)
+            )
             scanned = response.get("ScannedCount", len(items))
             units = float((response.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
             left -= scanned
@@ -95,13 +98,14 @@ def _asked(parameters: dict[str, Any], decode: Decode | None) -> Flow[Any]:
 
 
 def _meant(
-    table: OfTable, found: Sequence[AttributeMap]
+    table: OfTable, found: Sequence[AttributeMap], *, guards: bool
 ) -> tuple[list[AttributeMap], list[Failure]]:
     items: list[AttributeMap] = []
     failures: list[Failure] = []
     for item in found:
         try:
-            if table.kind_of(item) is not None:
+            kind = table.kind_of(item)
+            if kind is not None and (guards or kind is not GUARD):
                 items.append(item)
         except MappingError as error:
             failures.append(failure_of(error, table.table, item))
