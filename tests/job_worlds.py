@@ -209,6 +209,14 @@ class MemoryStore:
         self.records[record.key] = record
         self._world.step()
 
+    def remove(self, record: Record) -> bool:
+        self._world.step()
+        found = self.records.get(record.key) == record
+        if found:
+            del self.records[record.key]
+        self._world.step()
+        return found
+
     def delete(self, keys: Iterable[str]) -> None:
         self._world.step()
         for key in keys:
@@ -484,6 +492,9 @@ class _Quiet:
         raise AssertionError
 
     def add(self, record: Record) -> None:
+        raise AssertionError
+
+    def remove(self, record: Record) -> bool:
         raise AssertionError
 
     def delete(self, keys: Iterable[str]) -> None:

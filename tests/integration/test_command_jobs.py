@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import boto3
 import pytest
 
 from dynattrs import Session, jobs
+from dynattrs.jobs.checkpoints import Record
+from dynattrs.jobs.ledger import Ledger, Parent
 
 pytest.importorskip("click", reason="pip install 'dynattrs[cli]'")
 pytest.importorskip("rich", reason="pip install 'dynattrs[cli]'")
@@ -192,6 +195,43 @@ def test_a_job_that_has_failed_is_resumed_without_saying_where_it_was(
     assert (planned.code, "nothing was changed" in planned.err) == (1, True)
     resumed = run("jobs", "resume", "counted", "--executor", "threads")
     assert (resumed.code, "1 Part" in resumed.err) == (0, True)
+
+
+def test_a_job_is_forgotten_as_it_was_shown(
+    run: Callable[..., Outcome], warehouse: Any, table_prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    """Whoever asks is told who works on it, and a job that has begun anew meanwhile is not removed."""
+    begun(warehouse, table_prefix)
+    ledger = Ledger(
+        jobs.in_folder(".dynattrs-jobs").store("counted", jobs.SessionSpec()), "counted"
+    )
+    found = ledger.job()
+    assert found is not None
+    store = ledger._store
+    record = store.read("job")
+    assert record is not None
+    running = {**record.body, "state": "running", "ended": None}
+    assert store.write(Record("job", record.revision + 1, running))
+    now = datetime.now(timezone.utc).isoformat()
+    assert ledger.beat(found.run, Parent(owner="a", counter=1, fence=0, seconds=15.0, at=now))
+
+    asked = run("jobs", "forget", "counted")
+    assert asked.code == 1
+    assert "Processes that work on it: 1. They would stop. It could not go on any more" in asked.err
+
+    progress = jobs.Job.progress
+
+    def shown_before_it_began_anew(job: jobs.Job) -> jobs.JobProgress:
+        shown = progress(job)
+        ledger.forget()
+        ledger.begin(attrs.evolve(found, run="anew"))
+        return shown
+
+    monkeypatch.setattr(jobs.Job, "progress", shown_before_it_began_anew)
+    late = run("jobs", "forget", "counted", "--yes")
+    assert (late.code, "counted was forgotten meanwhile, and begun anew" in late.err) == (1, True)
+    assert ledger.forget("anew") == 1
 
 
 def test_what_a_job_could_not_work_on_is_printed(

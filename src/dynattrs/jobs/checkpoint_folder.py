@@ -3,7 +3,8 @@
 A file appears and changes in one piece: it is written beside its place and flushed to the disk, then
 compared and renamed while a lock of the job is held. The lock is the operating system's, which frees it
 when its holder dies. A holder that is stopped keeps it, so it is held for as few steps as that needs, and
-those that wait give up after a while.
+those that wait give up after a while. The job's last record takes the folder and the lock with it: whoever
+had waited for that lock begins again with the one that there is.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from dynattrs.jobs.session_specs import SessionSpec
 
 #: The file that says which job a folder is of.
 _NAME: Final = "name.json"
+_JOB: Final = "job.json"
 _LOCK: Final = "lock"
+#: What is told of a folder that is not there, or goes meanwhile.
+_GONE: Final = (FileNotFoundError, NotADirectoryError)
 #: Seconds that a process waits for the lock, which is held for a few system calls.
 _PATIENCE: Final = 30.0
 #: A folder's name has room for 255 bytes on most file systems.
@@ -80,7 +84,8 @@ class FolderCheckpoints:
             for each in sorted(folder.iterdir()) if folder.is_dir() else ():
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                     name: str = json.loads((each / _NAME).read_bytes())["job"]
-                    yield name
+                    if (each / _JOB).exists():  # else a late worker has left something
+                        yield name
 
 
 class FolderStore:
@@ -107,16 +112,14 @@ class FolderStore:
 
     def write(self, record: Record) -> bool:
         with _told(self._place):
-            if record.revision == 1:
-                self._begin()
-            file = self._file(record.key)
-            with self._beside(record) as beside, self._locked():
-                found = self._read(file, record.key)
-                if record.revision != (1 if found is None else found.revision + 1):
-                    return False
-                beside.replace(file)
-            _flush_folder(file.parent)
-        return True
+            deadline = time.monotonic() + _PATIENCE
+            while True:
+                try:
+                    return self._write(record)
+                except FileNotFoundError:
+                    # An earlier job of that name was forgotten just now, and its folder removed.
+                    if record.revision != 1 or time.monotonic() > deadline:
+                        raise
 
     def add(self, record: Record) -> None:
         with _told(self._place):
@@ -125,14 +128,34 @@ class FolderStore:
                 beside.replace(file)
             _flush_folder(file.parent)
 
+    def remove(self, record: Record) -> bool:
+        with _told(self._place), contextlib.suppress(*_GONE), self._locked():
+            file = self._file(record.key)
+            if self._read(file, record.key) == record:
+                file.unlink()
+                self._prune()
+                return True
+        return False
+
     def delete(self, keys: Iterable[str]) -> None:
-        with _told(self._place):
-            if not self._folder.is_dir():
-                return
-            with self._locked():
-                for key in keys:
-                    self._file(key).unlink(missing_ok=True)
+        with _told(self._place), contextlib.suppress(*_GONE), self._locked():
+            for key in keys:
+                self._file(key).unlink(missing_ok=True)
             self._prune()
+
+    def _write(self, record: Record) -> bool:
+        if record.revision == 1:
+            self._make()
+        file = self._file(record.key)
+        with self._beside(record) as beside, self._locked():
+            found = self._read(file, record.key)
+            if record.revision != (1 if found is None else found.revision + 1):
+                return False
+            if record.revision == 1:
+                self._name()
+            beside.replace(file)
+        _flush_folder(file.parent)
+        return True
 
     def _file(self, key: str) -> Path:
         return self._folder.joinpath(*f"{key}.json".split("/"))
@@ -157,14 +180,17 @@ class FolderStore:
                 self._place, f"{file} is not a record of a job ({error}); it was changed by hand"
             ) from error
 
-    def _begin(self) -> None:
-        """Make the folder of the job, with its name."""
+    def _make(self) -> None:
+        """Make the folder of the job."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
             raise CheckpointsFailed(
                 self._place, f"{self._folder} cannot be made: {error.strerror}; name another folder"
             ) from error
+
+    def _name(self) -> None:
+        """Write the name of the job into its folder, while the lock is held."""
         name = self._folder / _NAME
         if not name.exists():
             with _written_beside(name, {"job": self._job}) as beside:
@@ -180,7 +206,9 @@ class FolderStore:
         return _written_beside(file, {"revision": record.revision, "body": record.body})
 
     def _prune(self) -> None:
-        """Remove what is left of a job without records. While it has some, others write beside."""
+        """Remove what is left of a job without records, while the lock is held. While it has some, others
+        write beside. The lock comes last: with it, others may come in.
+        """
         if next(self._keys(""), None) is not None:
             return
         for root, _, names in os.walk(self._folder, topdown=False):
@@ -190,7 +218,7 @@ class FolderStore:
             ):
                 return
             with contextlib.suppress(OSError):
-                for name in names:
+                for name in sorted(names, key=lambda name: name == _LOCK):
                     if folder == self._folder or name.startswith("."):
                         (folder / name).unlink()
                 folder.rmdir()
@@ -198,12 +226,16 @@ class FolderStore:
     @contextlib.contextmanager
     def _locked(self) -> Generator[None]:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-        handle = os.open(self._folder / _LOCK, flags, 0o666)
-        try:
-            self._await_lock(handle)
-            yield
-        finally:
-            os.close(handle)  # which frees it
+        lock = self._folder / _LOCK
+        while True:
+            handle = os.open(lock, flags, 0o666)
+            try:
+                self._await_lock(handle)
+                if _is_file(handle, lock):
+                    yield
+                    return
+            finally:
+                os.close(handle)  # which frees it
 
     def _await_lock(self, handle: int) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -232,6 +264,14 @@ def _written_beside(file: Path, what: Any) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _is_file(handle: int, path: Path) -> bool:
+    """Whether an open file is the one at a path, and was not removed."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def folder_name(job: str) -> str:

@@ -128,6 +128,9 @@ class TableStore:
         item = self._item(record)
         self._patiently(lambda: self._verbs.with_table(lambda: self._verbs._save(item)))
 
+    def remove(self, record: Record) -> bool:
+        return bool(self._patiently(lambda: self._remove(record)))
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             delete = functools.partial(
@@ -176,6 +179,22 @@ class TableStore:
             info, key_of(info, (self._job, key)), True, StoredRecord
         )
         return None if found is None else self._verbs._made(info, StoredRecord, found)
+
+    def _remove(self, record: Record) -> Flow[bool]:
+        found = yield from self._stored(record.key)
+        if found is None or self._record(found) != record:
+            return False
+        # A record of another run may have the same revision, but no two writes have one token.
+        same = StoredRecord.token == found.token
+        try:
+            yield from self._verbs._delete(
+                StoredRecord, (self._job, record.key), when=same, returning=False
+            )
+        except ConditionFailed:
+            return False
+        except OutcomeUnknown:
+            return (yield from self._stored(record.key)) is None
+        return True
 
     def _write(self, item: StoredRecord) -> Flow[bool]:
         try:

@@ -57,6 +57,12 @@ class Store(Protocol):
         """
         ...
 
+    def remove(self, record: Record) -> bool:
+        """Remove a record if it still is as it was read; whether this has removed it, or may have done so
+        where a reply was lost.
+        """
+        ...
+
     def delete(self, keys: Iterable[str]) -> None:
         """Remove records, whatever they say."""
         ...

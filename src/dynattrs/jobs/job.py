@@ -419,9 +419,15 @@ class Job:
     @told_for_jobs()
     def forget(self) -> int:
         """Remove the job's records, so that its name is free, and return how many there were. Processes that
-        work on it stop. Items and files it has written stay.
+        work on it stop with `JobForgotten`. Items and files it has written stay, and so do the records of a
+        job that begins under its name meanwhile.
         """
         return self._ledger().forget()
+
+    @told_for_jobs()
+    def _forget(self, run: str) -> int:
+        """The same, of the job in that run only; 0 if it has another one by now."""
+        return self._ledger().forget(run)
 
     # --- How it goes on -------------------------------------------------------------------------
 

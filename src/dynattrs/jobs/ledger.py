@@ -151,12 +151,16 @@ class Ledger:
 
     def begin(self, job: JobRecord) -> JobRecord:
         """Write a job down that was not begun; what was written down, also where another one was faster."""
-        if self._store.write(Record(_JOB, 1, _job_body(job))):
-            return job
-        found = self.job()
-        if found is None:
-            raise JobForgotten(f"job {self._name!r} was forgotten just when it began")
-        return found
+        while not self._store.write(Record(_JOB, 1, _job_body(job))):
+            found = self.job()
+            if found is not None:
+                return found
+            # The one that was faster was forgotten meanwhile.
+        return job
+
+    def is_forgotten(self, run: str) -> bool:
+        """Whether the records of a run were removed, also if another one has begun since."""
+        return bool(_run(self._store.read(_JOB)) != run)
 
     def mark(self, job: JobRecord, state: State, at: str | None) -> JobRecord:
         """Write down that a job has ended, or goes on; what is written down then."""
@@ -173,10 +177,20 @@ class Ledger:
             if self._store.write(Record(_JOB, record.revision + 1, _job_body(marked))):
                 return marked
 
-    def forget(self) -> int:
-        """Remove all records of the job, its own first, so that nothing goes on; how many there were."""
-        keys = [record.key for record in self._store.read_all()]
-        self._store.delete(key for key in keys if key == _JOB)
+    def forget(self, run: str | None = None) -> int:
+        """Remove the records of the job, its own first, so that nothing goes on; how many there were.
+
+        Those of a job of the same name that begins meanwhile stay, and all if it is not in this *run*.
+        """
+        # Before the job's own: a run's others are written after it, so what is of another run than that,
+        # a late worker's record, is of one that was forgotten.
+        keys = {record.key for record in self._store.read_all()}
+        record = self._store.read(_JOB)
+        forgotten = _run(record)
+        if run not in (None, forgotten):
+            return 0
+        while record is not None and _run(record) == forgotten and not self._store.remove(record):
+            record = self._store.read(_JOB)  # marked, or removed and begun anew
         self._store.delete(key for key in keys if key != _JOB)
         return len(keys)
 
@@ -343,6 +357,11 @@ class Ledger:
     def leave(self, run: str, name: str) -> None:
         """Remove a parent: it has ended, or another one has seen it stand still."""
         self._store.delete([f"run/{run}/parent/{name}"])
+
+
+def _run(record: Record | None) -> Any:
+    """The run of a job's own record, also of one in a newer format."""
+    return None if record is None else record.body.get("run")
 
 
 def _segment_key(run: str, number: int) -> str:

@@ -169,6 +169,8 @@ class Running:
             return self._ledger.segments(self._job)
         except BaseException as error:
             self._stop(wait=not isinstance(error, CheckpointsFailed))
+            if isinstance(error, CheckpointsFailed) and self._is_forgotten():
+                raise self._forgotten() from error  # a folder is gone with its records
             raise
         finally:
             with contextlib.suppress(Exception):
@@ -206,7 +208,8 @@ class Running:
         """Say that this one is alive, see who else is, and what there is to do."""
         run = self._job.run
         self._look_at = self._time.now() + self._options.lease / 4
-        self._check_not_forgotten()
+        if self._ledger.is_forgotten(run):
+            raise self._forgotten()
         if not self._me.counter:
             # Of two that begin at once, one sees the other.
             self._beat({self._name})
@@ -232,13 +235,16 @@ class Running:
             self._segments = segments
             self._find(alive - {self._name})
 
-    def _check_not_forgotten(self) -> None:
-        found = self._ledger.job()
-        if found is None or found.run != self._job.run:
-            raise JobForgotten(
-                f"the records of job {self._job.name!r} were removed while it ran; it has stopped, and what "
-                f"it has done until then is done"
-            )
+    def _is_forgotten(self) -> bool:
+        with contextlib.suppress(Exception):
+            return self._ledger.is_forgotten(self._job.run)
+        return False
+
+    def _forgotten(self) -> JobForgotten:
+        return JobForgotten(
+            f"the records of job {self._job.name!r} were removed while it ran; it has stopped, and what "
+            f"it has done until then is done"
+        )
 
     def _beat(self, alive: set[str]) -> None:
         at = self._time.stamp()

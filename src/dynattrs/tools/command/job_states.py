@@ -185,11 +185,18 @@ def failures(name: str, checkpoints: str, connection: Connection, output: Format
 def forget(name: str, yes: bool, checkpoints: str, connection: Connection) -> int:
     """Remove a job's records, so that another one may have its name. What it has written stays."""
     job = _job(name, checkpoints, connection)
-    progress = job.progress()
+    run, progress = job.status().run, job.progress()
     if not progress.is_finished and not yes:
-        note(f"{progress}. It could not go on any more; to forget it, add --yes.")
+        busy = ""
+        if progress.parents:
+            busy = f" Processes that work on it: {progress.parents}. They would stop."
+        note(f"{progress}.{busy} It could not go on any more; to forget it, add --yes.")
         return NONE
-    note(f"Removed {job.forget():,} records.")
+    removed = job._forget(run)
+    if not removed:
+        note(f"Nothing was removed: {name} was forgotten meanwhile, and begun anew.")
+        return NONE
+    note(f"Removed {removed:,} records.")
     return OK
 
 
