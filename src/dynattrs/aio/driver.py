@@ -85,14 +85,15 @@ class Driver:
         try:
             effect = flow.throw(thrown.pop()) if thrown else next(flow)
             while True:
-                effect = flow.send(await self._perform(effect))
+                if isinstance(effect, Call):  # nearly all are
+                    effect = flow.send(await self.line.call(effect))
+                else:
+                    effect = flow.send(await self._perform(effect))
         except StopIteration as stop:
             result: R = stop.value
             return result
 
     async def _perform(self, effect: object) -> Any:
-        if isinstance(effect, Call):
-            return await self.line.call(effect)
         if isinstance(effect, Pause):
             instruments = self.wire.instruments
             skipped = instruments is not None and instruments.skip(effect.seconds)

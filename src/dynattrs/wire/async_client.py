@@ -7,7 +7,7 @@ import contextlib
 import inspect
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -32,6 +32,7 @@ from dynattrs.wire.service_errors import configured, lacks
 from dynattrs.wire.time_limits import OutOfTime, within_awaited
 
 if TYPE_CHECKING:
+    from dynattrs.mapper.departures import Departure
     from dynattrs.wire import objects as s3_objects
     from dynattrs.wire import streams_client
     from dynattrs.wire.instruments import Instruments, Outcome
@@ -400,16 +401,20 @@ class AsyncWire:
         async with streams_client.opening_streams_client(like) as made:
             yield streams_client.lent_connections(made, like)
 
-    async def call(self, call: Call) -> Message:
+    def call(self, call: Call) -> Awaitable[Message]:
         """The response to *call*.
 
         Raises:
             DynattrsError: The translated error, botocore's as its cause.
         """
         if call.operation in STREAM_OPERATIONS:
-            return await self.streams()._perform(call)
+            return self.streams()._perform(call)
         if LARGE_FIELDS in sys.modules and (leaving := s3_objects.leaving(call)):
-            await self.objects.keep(leaving)
+            return self._keep_and_perform(leaving, call)
+        return self._perform(call)
+
+    async def _keep_and_perform(self, leaving: list[Departure], call: Call) -> Message:
+        await self.objects.keep(leaving)
         return await self._perform(call)
 
     async def _perform(self, call: Call) -> Message:

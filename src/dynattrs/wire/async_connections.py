@@ -15,7 +15,7 @@ import contextlib
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
 from botocore.exceptions import (
@@ -29,7 +29,7 @@ from botocore.exceptions import (
 from dynattrs import foreign_names as foreign
 from dynattrs.wire.attempts import Attempts
 from dynattrs.wire.fast_requests import Request
-from dynattrs.wire.http_connections import is_readable
+from dynattrs.wire.http_connections import watched
 from dynattrs.wire.http_replies import Malformed, Reply, replying, whole
 from dynattrs.wire.observers import are_plain, folders_of
 
@@ -327,7 +327,7 @@ def _has_ended(transport: Any) -> bool:
     The event loop may not have seen it: it was busy, or the process was frozen.
     """
     sock = transport.get_extra_info("socket")
-    return sock is not None and is_readable(sock, 0.0)
+    return sock is not None and bool(watched(sock)())
 
 
 def _look(connections: weakref.ref[AsyncConnections]) -> None:
@@ -359,8 +359,8 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_connection", "_more", "_reading", "_reply", "_room", "_theirs", "_timeout", "_transport",
-        "loop", "rested", "until",
+        "_connection", "_has_more", "_more", "_reading", "_reply", "_room", "_theirs", "_timeout",
+        "_transport", "loop", "rested", "until",
     )  # fmt: skip
 
     def __init__(self, connection: Any, loop: asyncio.AbstractEventLoop, room: memoryview) -> None:
@@ -370,6 +370,8 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
         self._connection = connection
         self._theirs = theirs = connection.protocol
         self._transport = transport = theirs.transport
+        sock = transport.get_extra_info("socket")
+        self._has_more: Callable[[], object] = bool if sock is None else watched(sock)
         self._room = room
         self._timeout: float | None = None
         self._reply: asyncio.Future[Reply] | None = None
@@ -396,7 +398,7 @@ class _Held(asyncio.BufferedProtocol, asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Whether a request may be sent: what has come in unasked for would be taken for its reply."""
-        return not (self._more or self._transport.is_closing() or _has_ended(self._transport))
+        return not (self._more or self._transport.is_closing() or self._has_more())
 
     def is_clean(self) -> bool:
         """Whether all of the request was taken, and nothing has come in after the reply."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import select
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -96,6 +98,15 @@ def is_readable(sock: Any, seconds: float) -> bool:
     waiting = select.poll()
     waiting.register(sock, select.POLLIN)
     return bool(waiting.poll(seconds * 1000))
+
+
+def watched(sock: Any) -> Callable[[], object]:
+    """What says, asked at any time while the socket is open, whether something has come in."""
+    if not hasattr(select, "poll"):
+        return partial(is_readable, sock, 0.0)
+    waiting = select.poll()
+    waiting.register(sock, select.POLLIN)
+    return partial(waiting.poll, 0)
 
 
 def _limit(sock: Any, seconds: float | None) -> None:
