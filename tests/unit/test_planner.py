@@ -558,6 +558,18 @@ def test_numbers_have_a_next_one_so_nothing_is_left_out(conditions: tuple[Any, .
     assert asked._plan().excluded is None
 
 
+def test_a_sort_key_of_several_attributes_is_stated_from_the_left():
+    """A range of the last attribute was stated; what lacks are equalities of those before it."""
+    asked = events(Event.a == "x", Event.b == "y", Event.e < 3).using("wide")
+
+    with pytest.raises(QueryError, match=r"state an equality of Event\.c and Event\.d too, filter"):
+        asked.explain()
+
+    some = events(Event.a == "x", Event.b == "y", Event.c == "z", Event.e < 3).using("wide")
+    with pytest.raises(QueryError, match=r"state an equality of Event\.d too, filter"):
+        some.explain()
+
+
 def test_numbers_that_a_range_was_made_of_are_shown_as_numbers():
     text = query(Song.genre == "jazz", (Song.plays < 7) | (Song.label == "x")).explain()
 

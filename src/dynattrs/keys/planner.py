@@ -467,11 +467,13 @@ def query_plan(
     for part in rest:
         touched = {name for name in touches(part) if name in own}
         if touched:
+            first = keys.before(touched, {name for name, bound in bounds.items() if bound.equal})
+            there = f"an equality of {fields_written(wanted, first)} too"
+            there = there if first else "an equality or a range there"
             raise QueryError(
                 f"the condition {part} cannot be sent: DynamoDB takes no filter on the attributes of "
                 f"the key that it queries ({fields_written(wanted, tuple(sorted(touched)))} of "
-                f"{keys}); state an equality or a range there, filter in Python, or use "
-                f"scan({info.name})"
+                f"{keys}); state {there}, filter in Python, or use scan({info.name})"
             )
     _check_filter_held(wanted, keys, rest)
     why = list(choice.why)

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/SecondaryIndexe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from dynattrs import limits
@@ -165,3 +165,8 @@ class KeySchema:
 
     def __str__(self) -> str:
         return "table" if self.index is None else f"index {self.index.name!r}"
+
+    def before(self, names: Container[str], stated: Container[str]) -> tuple[str, ...]:
+        """The attributes of the sort key to the left of some that are not *stated*, as all have to be."""
+        last = max((at for at, name in enumerate(self.sort) if name in names), default=0)
+        return tuple(name for name in self.sort[:last] if name not in stated)
