@@ -195,11 +195,11 @@ class TransactionVerbs:
                 f"token={self._token!r}: in which form {guessed} is stored is not known, so a repeated "
                 f"transaction could differ; give the object that was read, t.update(obj, ...)"
             )
+        new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
         if is_class_of(subject):
-            self._check_subclasses(written, info, otherwise(info), guarded=bool(info.guarding))
+            self._check_subclasses(written, info, otherwise(info), guarded=new_of is not None)
         made = 0 if prepared.new is None else prepared.new.size
         size = max(made, _least_size(info, item_key, prepared.stated))
-        new_of = unique_writes.changes_of(prepared, any_item=True) if info.guarding else None
         request = prepared_updates.InTransaction(
             self._core, prepared, turns=new_of is None,
             of_subclass=of_class if is_class_of(subject) else None,
