@@ -23,13 +23,11 @@ from dynattrs.session.any_session import (
     AnyBatch,
     AnyMeasure,
     AnySession,
-    check_client_options,
-    check_other_client,
     core_of,
-    is_awaited,
     limit_of,
     put_before,
 )
+from dynattrs.session.clients import check_client_options, check_other_client, is_awaited
 from dynattrs.tracebacks import hidden
 from dynattrs.wire.async_client import AsyncWire, release
 from dynattrs.wire.boto_client import with_room

@@ -9,7 +9,7 @@ import random
 import weakref
 from collections.abc import Callable, Hashable, Mapping, MutableSet, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from dynattrs import utf8
 from dynattrs.clock import monotonic
@@ -458,6 +458,14 @@ def core_of(
         raise ModelError(owner, f"concurrency={concurrency!r}: a positive int is expected")
     if not isinstance(deadline, timedelta):
         raise ModelError(owner, f"deadline={deadline!r}: a timedelta is expected")
+    if not isinstance(table_prefix, str):
+        raise ModelError(owner, f"table_prefix={table_prefix!r}: a text is expected")
+    if tables is not None and not isinstance(tables, Mapping):
+        raise ModelError(
+            owner,
+            f"tables={tables!r}: a dict is expected, of real names by declared names; a session works with "
+            f"any model without naming its table here",
+        )
     hooks = SessionHooks(
         functions(owner, "before_save", before_save),
         functions(owner, "after_load", after_load),
@@ -493,61 +501,6 @@ def _seconds(owner: str, name: str, value: object) -> float | None:
     if not isinstance(value, timedelta) or value <= timedelta():
         raise ModelError(owner, f"{name}={value!r}: a timedelta longer than nothing is expected")
     return value.total_seconds()
-
-
-def check_client_options(owner: str, client: object, options: Mapping[str, object]) -> None:
-    """Refuse what would be ignored beside a client, or beside a session to make one from.
-
-    Args:
-        owner: The session's class, for messages.
-        client: The client that was handed in, or None.
-        options: What is for making one, by name; the session to make it from comes first.
-    """
-    given = [name for name, value in options.items() if value is not None]
-    if client is not None and given:
-        raise ModelError(owner, f"client is given, so {', '.join(given)} would be ignored")
-    maker = next(iter(options))
-    if options[maker] is not None and options["profile_name"] is not None:
-        raise ModelError(owner, f"{maker} is given, so profile_name would be ignored")
-
-
-#: The clients besides DynamoDB's that a session may be given, with their services.
-_OTHER_CLIENTS: Final = {"streams_client": "dynamodbstreams", "s3_client": "s3"}
-
-
-def check_other_client(owner: str, name: str, client: Any, *, awaited: bool) -> None:
-    """Refuse a client that cannot be used. One that is not botocore's is taken as it is.
-
-    Args:
-        owner: The session's class, for messages.
-        name: The argument, `"streams_client"` or `"s3_client"`.
-        client: The client that was handed in, or None.
-        awaited: Whether it has to be aiobotocore's.
-    """
-    if client is None:
-        return
-    expected = _OTHER_CLIENTS[name]
-    if awaited and not hasattr(client, "meta") and hasattr(client, "__aenter__"):
-        raise ModelError(
-            owner,
-            f"{name} has not been entered; write `async with session.create_client({expected!r}) as client`",
-        )
-    from botocore.client import BaseClient
-
-    if not isinstance(client, BaseClient):
-        return
-    service = client.meta.service_model.service_name
-    if service != expected:
-        raise ModelError(owner, f"{name} is one of {service!r}, and {expected!r} is expected")
-    if is_awaited(client) is not awaited:
-        ours = "boto3's, for dynattrs.Session"
-        theirs = "aiobotocore's, for dynattrs.aio.AsyncSession"
-        raise ModelError(owner, f"{name} is {ours if awaited else theirs}")
-
-
-def is_awaited(client: object) -> bool:
-    """Whether a client is aiobotocore's, whose methods are awaited."""
-    return any(each.__module__.partition(".")[0] == "aiobotocore" for each in type(client).__mro__)
 
 
 def _utc_now() -> datetime:

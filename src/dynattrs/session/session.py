@@ -16,13 +16,11 @@ from dynattrs.session.any_session import (
     AnyBatch,
     AnyMeasure,
     AnySession,
-    check_client_options,
-    check_other_client,
     core_of,
-    is_awaited,
     limit_of,
     put_before,
 )
+from dynattrs.session.clients import check_client_options, check_other_client, is_awaited
 from dynattrs.session.driver import Driver, caller
 from dynattrs.session.handles import Handle
 from dynattrs.tracebacks import hidden
