@@ -59,3 +59,7 @@ def odd(item: dict[str, Any]) -> Any:
     """What is no item."""
     number = int(item["id"]["S"])
     return [7, {}, {**item, "pk": {"N": "1"}}, {**item, "text": "x"}, "item", [item]][number % 6]
+
+
+def lower_keys(item: dict[str, Any]) -> dict[str, Any]:
+    return {**item, "id": {"S": item["id"]["S"].lower()}}

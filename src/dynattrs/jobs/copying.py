@@ -11,7 +11,7 @@ import attrs
 from dynattrs.errors import ModelError
 from dynattrs.importable import importable_name, imported
 from dynattrs.jobs.conditional_writes import Overwrite
-from dynattrs.jobs.failed_items import failure_of
+from dynattrs.jobs.failed_items import RepeatedKey, failure_of, plain_key
 from dynattrs.jobs.raw_writes import RawWrites, check_overwrite
 from dynattrs.jobs.session_specs import SessionSpec, anew, session_of
 from dynattrs.jobs.table_scans import TableScan
@@ -119,6 +119,12 @@ class CopyStep:
         self._failures += [
             self._failure(error, given[place]) for place, error in sorted(done.failures.items())
         ]
+        for place, later in sorted(done.replaced.items()):
+            key = plain_key({name: items[later][name] for name in self._table.table.key})
+            error = RepeatedKey(
+                f"transform has made another item with the key {key}, which is stored"
+            )
+            self._failures.append(self._failure(error, given[place]))
         self._read_units += done.read_units
         return done.units
 

@@ -16,6 +16,10 @@ from dynattrs.schema.table import Table
 _MOST: Final = 500
 
 
+class RepeatedKey(Exception):
+    """A later item has the same key, and is stored."""
+
+
 def failure_of(
     error: BaseException,
     table: Table,

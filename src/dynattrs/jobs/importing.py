@@ -14,7 +14,7 @@ import attrs
 
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.jobs.conditional_writes import Overwrite
-from dynattrs.jobs.failed_items import failure_of
+from dynattrs.jobs.failed_items import RepeatedKey, failure_of
 from dynattrs.jobs.files.inputs import find_inputs, texts_of
 from dynattrs.jobs.files.reading import FilePage, Files
 from dynattrs.jobs.files.s3_options import S3Options, options_of
@@ -165,6 +165,10 @@ class ImportStep:
         given = [*items, *deletes]
         for place, error in done.failures.items():
             item, where = given[place]
+            self._failures.append(failure_of(error, self._table, item, where=where))
+        for place, later in done.replaced.items():
+            item, where = given[place]
+            error = RepeatedKey(f"{given[later][1]} has the same key, comes later, and is stored")
             self._failures.append(failure_of(error, self._table, item, where=where))
         self._read_units += done.read_units
         return done.units

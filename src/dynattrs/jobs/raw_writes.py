@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, get_args
 
 import attrs
@@ -25,6 +25,7 @@ from dynattrs.jobs.conditional_writes import Overwrite, RawItem, age_of, put, pu
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.codec import Refused
+from dynattrs.mapper.equality import comparable, same
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.models.hooks import NO_HOOKS
 from dynattrs.operations.context import Core
@@ -53,9 +54,12 @@ class Written:
 
     Attributes:
         counts: How many were `written` or `deleted`, were `unchanged`, were `skipped` because there is
-            another item, or are `guards` that were written with their items.
+            another item, were `replaced` by a later one of those that were given, or are `guards` that were
+            written with their items.
         units: The write units that it has cost.
         read_units: The read units.
+        replaced: Items that were not written because a later one, with other attributes, has their key:
+            their places, and those of the later ones.
         failures: Items that the service refuses, that no table can hold, or that have a unique value of
             another one, by their places among those that were given.
     """
@@ -64,6 +68,7 @@ class Written:
     units: float = 0.0
     read_units: float = 0.0
     failures: dict[int, Exception] = attrs.field(factory=dict)
+    replaced: dict[int, int] = attrs.field(factory=dict)
     # Several writes are under way at once.
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -134,7 +139,8 @@ class RawWrites:
         """Put items, and delete those with some keys, and wait until all is stored.
 
         Args:
-            items: Attribute maps. Of two with one key the last one counts.
+            items: Attribute maps. Of two with one key the last one counts where what is there is replaced
+                always; else they are written one after the other.
             deletes: Primary keys.
 
         Raises:
@@ -143,15 +149,44 @@ class RawWrites:
         """
         done = Written()
         placed = [*enumerate(items)]
+        if self._overwrite == "always":
+            placed = self._last_of_each_key(placed, done)
         with self._session.measure() as cost:
             core = copy.copy(cost._core)
             core.hooks = NO_HOOKS  # it is told of objects, and these are none
-            for start in range(0, len(items), _AT_ONCE):
+            for start in range(0, len(placed), _AT_ONCE):
                 self._gathered(cost, core, placed[start : start + _AT_ONCE], (), done)
             if deletes:
                 self._gathered(cost, core, (), [*enumerate(deletes, len(items))], done)
         done.units, done.read_units = cost.write_units, cost.read_units
         return done
+
+    def _last_of_each_key(
+        self, placed: list[tuple[int, AttributeMap]], done: Written
+    ) -> list[tuple[int, AttributeMap]]:
+        """The items of which no later one has the key. A batch would leave the others out without a word."""
+        last: dict[Hashable, int] = {}
+        earlier: list[tuple[int, Hashable]] = []
+        for place, item in placed:
+            try:
+                key: Hashable = tuple(comparable(item[name]) for name in self._table.key)
+                if key in last:
+                    earlier.append((last[key], key))
+                last[key] = place
+            except (*_MALFORMED, ArithmeticError):
+                continue  # it is refused when it is written
+        if not earlier:
+            return placed
+        items = dict(placed)
+        for place, key in earlier:
+            later = last[key]
+            if _is_same(items[place], items[later]):
+                done.count("unchanged")
+            else:
+                done.count("replaced")
+                done.replaced[place] = later
+        left_out = {place for place, _ in earlier}
+        return [each for each in placed if each[0] not in left_out]
 
     def _gathered(
         self, handle: Any, core: Core, items: Placed, deletes: Placed, done: Written
@@ -244,6 +279,13 @@ class RawWrites:
             return None if self._sieve is None else self._sieve.model_of(item)
         except MappingError:
             return None
+
+
+def _is_same(one: AttributeMap, other: AttributeMap) -> bool:
+    try:
+        return same(one, other)
+    except (*_MALFORMED, ArithmeticError):
+        return False
 
 
 def _malformed(item: Any) -> tuple[str, str]:
