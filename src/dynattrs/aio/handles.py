@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from dynattrs.aio.reads import AsyncReadingHandle
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
+from dynattrs.operations.flows import written_as
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing
 from dynattrs.tracebacks import hidden
@@ -56,6 +57,7 @@ class AsyncEditing(AnyEditing["AsyncHandle", A]):
             edits.failed(self._edit)
 
 
+@written_as("session")
 class AsyncHandle(AsyncReadingHandle):
     """The methods that a session and a batch share."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from dynattrs.aio.driver import Driver
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Async, Flow
+from dynattrs.operations.flows import Async, Flow, written_as
 from dynattrs.session.any_handle import AnyHandle
 from dynattrs.tracebacks import hidden
 
@@ -38,6 +38,7 @@ E = TypeVar("E")
 Row = TypeVar("Row", bound="tuple[Any, ...]")
 
 
+@written_as("session")
 class AsyncReadingHandle(AnyHandle, Async):
     """The methods of a session and a batch that read."""
 

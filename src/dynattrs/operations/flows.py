@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 import types
 import uuid
@@ -32,6 +33,14 @@ import attrs
 
 from dynattrs.late_classes import field, frozen
 from dynattrs.schema.messages import Message
+
+if sys.version_info >= (3, 11):
+    from typing import get_overloads
+else:  # nothing keeps overloads
+
+    def get_overloads(function: object) -> list[Any]:
+        return []
+
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -282,6 +291,7 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
         shown.__annotations__ = {**flow.__annotations__, "return": result}
         vars(method)["__wrapped__"] = shown
         self._method = method
+        self.functions = flow, method
         self.__doc__ = flow.__doc__
 
     @overload
@@ -294,6 +304,43 @@ class verb(Generic[P, R]):  # noqa: N801 - it decorates methods
     def __get__(self, owner: Stepped, cls: object = None) -> Callable[P, Flow[R]]: ...
     def __get__(self, owner: object, cls: object = None) -> Any:
         return self._method if owner is None else types.MethodType(self._method, owner)
+
+
+C = TypeVar("C", bound=type)
+
+
+def written_as(name: str) -> Callable[[C], C]:
+    """A class decorator: Python's own errors call the methods what a program calls them.
+
+    `session.get(Song)` says "session.get() missing 1 required positional argument", and not the name of a
+    class that no program has seen; so does "coroutine 'session.get' was never awaited".
+    """
+
+    def decorate(cls: C) -> C:
+        for each, value in list(vars(cls).items()):
+            if each.startswith("_"):
+                continue
+            alone = (getattr(value, "__func__", value),)
+            for function in value.functions if isinstance(value, verb) else alone:
+                if isinstance(function, types.FunctionType):
+                    _rename(function, f"{name}.{each}")
+                    # `help` looks for an inherited one by the name that is replaced here.
+                    if function.__doc__ is None:
+                        function.__doc__ = getattr(
+                            getattr(super(cls, cls), each, None), "__doc__", None
+                        )
+        return cls
+
+    return decorate
+
+
+def _rename(function: types.FunctionType, name: str) -> None:
+    # typing keeps overloads under the name that the function had when it was defined.
+    overloads = get_overloads(function)
+    for each in (*overloads, function):
+        each.__qualname__ = name
+    for each in overloads:
+        overload(each)
 
 
 def pause_before(attempt: int, environment: Environment, *, cap: float = 5.0) -> Pause:

@@ -13,7 +13,7 @@ from dynattrs.deferral import deferred
 from dynattrs.errors import SessionClosed
 from dynattrs.events import AfterSend, BeforeSend, Flush, Name, Retry
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow
+from dynattrs.operations.flows import Flow, written_as
 from dynattrs.operations.item_keys import identity
 from dynattrs.schema.table import AttributeMap
 
@@ -25,6 +25,7 @@ else:
     beside = deferred("dynattrs.operations.writing.beside")
 
 
+@written_as("session")
 class Owner:
     """What has verbs."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
+from dynattrs.operations.flows import written_as
 from dynattrs.operations.item_keys import NO_KEY
 from dynattrs.session.any_handle import AnyEditing
 from dynattrs.session.reads import ReadingHandle
@@ -57,6 +58,7 @@ class Editing(AnyEditing["Handle", A]):
             edits.failed(self._edit)
 
 
+@written_as("session")
 class Handle(ReadingHandle):
     """The methods that a session and a batch share."""
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dynattrs.operations.flows import written_as
+
 if TYPE_CHECKING:
     from dynattrs.models.hooks import Flushed
     from dynattrs.operations.writing.ledger import Progress
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="OnAnEngine")
 
 
+@written_as("Session")
 class OnAnEngine:
     """What makes a session together with its engine."""
 

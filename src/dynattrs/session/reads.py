@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from dynattrs.deferral import deferred
 from dynattrs.models.model import Instance, M
-from dynattrs.operations.flows import Flow, Sync
+from dynattrs.operations.flows import Flow, Sync, written_as
 from dynattrs.session.any_handle import AnyHandle
 from dynattrs.session.driver import Driver
 from dynattrs.tracebacks import hidden
@@ -38,6 +38,7 @@ E = TypeVar("E")
 Row = TypeVar("Row", bound="tuple[Any, ...]")
 
 
+@written_as("session")
 class ReadingHandle(AnyHandle, Sync):
     """The methods of a session and a batch that read."""
 

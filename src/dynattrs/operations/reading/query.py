@@ -21,7 +21,7 @@ from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, concerns, keys_tell_subclasses
 from dynattrs.keys.known_plans import plan
 from dynattrs.keys.plans import Plan, Wanted
-from dynattrs.operations.flows import Flow, verb
+from dynattrs.operations.flows import Flow, verb, written_as
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import resuming
 from dynattrs.operations.reading.batch_get import whole_items
@@ -60,6 +60,7 @@ Self = TypeVar("Self", bound="QueryVerbs[Any]")
 Q = TypeVar("Q", bound="QueryVerbs[Any]")
 
 
+@written_as("query")
 @attrs.frozen(eq=False, repr=False)
 class QueryVerbs(Generic[M_co]):
     """A query or scan. Every method returns a new query and leaves this one unchanged."""

@@ -26,7 +26,7 @@ from dynattrs.expressions.paths import data_of, is_path
 from dynattrs.keys.discriminator import Sieve
 from dynattrs.keys.kinds import are_told_apart, concerns, keys_tell_subclasses
 from dynattrs.keys.searches import SearchPlan, check_held, indexes_over, needed, plan_search
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading import search_vectors
 from dynattrs.operations.reading.batch_get import whole_items
@@ -54,6 +54,7 @@ Q = TypeVar("Q", bound="SearchVerbs[Any]")
 _PASSING: Final = ("does not have the specified index", "Cannot search backfilling")
 
 
+@written_as("search")
 @attrs.frozen(eq=False, repr=False)
 class SearchVerbs(Generic[T_co]):
     """A vector search. Every method returns a new search and leaves this one unchanged."""

@@ -14,7 +14,7 @@ from dynattrs.keys.kinds import is_other, kinds_of
 from dynattrs.mapper.carried import assign, carried_by, carry
 from dynattrs.models.model import M
 from dynattrs.operations.context import is_frozen
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.item_keys import NO_KEY, key_of, pair_of, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.expiry import is_expired, time_to_live
@@ -46,6 +46,7 @@ else:
 T = TypeVar("T")
 
 
+@written_as("session")
 class ReadVerbs(Owner):
     """The reading methods of a session and a batch."""
 

@@ -15,7 +15,7 @@ import attrs
 from dynattrs.deferral import deferred
 from dynattrs.errors import InvalidRequest, ModelError, ServiceError
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.tables.declared import Subject, table_of
 from dynattrs.operations.tables.looking import find, pauses
 from dynattrs.operations.tables.waiting import Watch, until_active
@@ -93,6 +93,7 @@ class Limits:
     table_write: int
 
 
+@written_as("session.tables")
 class BackupVerbs:
     """Backups, and what is restored from them."""
 

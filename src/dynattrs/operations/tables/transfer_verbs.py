@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 from dynattrs.deferral import deferred
 from dynattrs.errors import InvalidRequest, ModelError, NoSuchTable, ServiceError
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.refusals import PASSING
 from dynattrs.operations.tables.backups import declared_name, real_name, restorable_window
 from dynattrs.operations.tables.declared import Subject, merged
@@ -49,6 +49,7 @@ Importing = TypeVar("Importing")
 Putting = TypeVar("Putting")
 
 
+@written_as("session.tables")
 class TransferVerbs(Generic[Exporting, Importing, Putting]):
     """Exports, imports and bulk puts, which the service runs between tables and files in S3."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynattrs.deferral import deferred
 from dynattrs.errors import NoSuchTable
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.tables.backups import BackupVerbs, real_name
 from dynattrs.operations.tables.declared import Subject, chosen_settings, merged
 from dynattrs.operations.tables.errors import ChangeRefused, TableDiffers
@@ -33,6 +33,7 @@ else:
     reflecting = deferred("dynattrs.operations.tables.reflecting")
 
 
+@written_as("session.tables")
 class TableVerbs(BackupVerbs):
     """The methods that work on whole tables."""
 

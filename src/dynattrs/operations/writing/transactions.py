@@ -36,7 +36,7 @@ from dynattrs.operations.conditions import (
     of_kind,
     with_condition,
 )
-from dynattrs.operations.flows import Flow
+from dynattrs.operations.flows import Flow, written_as
 from dynattrs.operations.item_keys import (
     NO_KEY,
     is_class_of,
@@ -98,6 +98,7 @@ R = TypeVar("R")
 Make: TypeAlias = "Callable[[Condition | None], dict[str, Any]]"
 
 
+@written_as("transaction")
 class TransactionVerbs:
     """The actions of a transaction. Nothing is sent before its block ends; then all, or nothing.
 

@@ -27,7 +27,7 @@ from dynattrs.operations.conditions import (
     of_kind,
     with_condition,
 )
-from dynattrs.operations.flows import Call, Flow, verb
+from dynattrs.operations.flows import Call, Flow, verb, written_as
 from dynattrs.operations.item_keys import (
     NO_KEY,
     identity,
@@ -97,6 +97,7 @@ R = TypeVar("R")
 _MOST_TURNS: Final = 10
 
 
+@written_as("session")
 class WriteVerbs(Owner):
     """The writing methods of a session and a batch."""
 
