@@ -398,15 +398,15 @@ def test_what_differs_for_a_moment_is_not_told(
     """Both tables are written to: what seems to differ is looked at again."""
     here.save_all(Note(name, "new") for name in ("changed", "added", "odd"))
     there.save_all([Note("changed", "old"), Note("gone"), Note("odd", "other")])
-    look = verifying._items
+    look = verifying.items_by_key
 
-    def late(*arguments: Any, consistent: bool = False) -> Any:
+    def late(*arguments: Any, consistent: bool = False, what: str) -> Any:
         if consistent:
             there.save_all([Note("changed", "new"), Note("added", "new")])
             there.delete(Note, "gone")
-        return look(*arguments, consistent=consistent)
+        return look(*arguments, consistent=consistent, what=what)
 
-    monkeypatch.setattr(verifying, "_items", late)
+    monkeypatch.setattr(verifying, "items_by_key", late)
     found = job(Note).verify(spec_of(THERE), executor="threads")
 
     assert [each.key["pk"]["S"] for each in found.differences] == ["NOTE#odd"]

@@ -157,7 +157,8 @@ class ImportStep:
         places = iter(found.places)
         items = [*self._meant(found.items, places)]
         deletes = [*self._meant(found.deletes, places)]
-        done = self._writes[found.lacks_guards].write(
+        # Guards that may be of items that are left out are not written: those of the items are made.
+        done = self._writes[found.lacks_guards or self._items.shares_guards].write(
             [item for item, _ in items], [key for key, _ in deletes]
         )
         for what, count in done.counts.items():

@@ -17,6 +17,7 @@ from dynattrs.errors import MappingError
 from dynattrs.expressions.conditions import Condition, expressions
 from dynattrs.jobs.errors import CheckpointsFailed
 from dynattrs.jobs.failed_items import failure_of, plain_key
+from dynattrs.jobs.items_by_key import without_guards_of_others
 from dynattrs.jobs.which_items import GUARD, OfTable
 from dynattrs.jobs.work import Failure, Limits, SourcePage
 from dynattrs.mapper.anything import native_map
@@ -85,6 +86,11 @@ class TableScan:
             )
             scanned = response.get("ScannedCount", len(items))
             units = float((response.get("ConsumedCapacity") or {}).get("CapacityUnits", 0.0))
+            if table.shares_guards and not self.raw:
+                items, more = without_guards_of_others(
+                    session, table, items, consistent=self.consistent
+                )
+                units += more
             left -= scanned
             yield SourcePage(
                 items, None if start is None else _position(start), units, scanned, failures

@@ -8,7 +8,7 @@ sides, consistently, before it is told.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,6 +16,7 @@ import attrs
 from dynattrs.errors import MappingError, ModelError
 from dynattrs.jobs.differences import Kind, places_that_differ
 from dynattrs.jobs.failed_items import plain_key
+from dynattrs.jobs.items_by_key import items_by_key
 from dynattrs.jobs.session_specs import SessionSpec, anew, session_of
 from dynattrs.jobs.table_scans import TableScan
 from dynattrs.jobs.two_tables import check_pairs
@@ -32,9 +33,6 @@ from dynattrs.jobs.work import (
 )
 from dynattrs.mapper.anything import native_map
 from dynattrs.mapper.equality import same
-from dynattrs.operations.flows import Flow
-from dynattrs.operations.reading.batch_get import BatchGet, Subject, WantedKey
-from dynattrs.operations.reading.pages import all_of
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -179,7 +177,7 @@ class _Comparing:
         """What differs of some items, and the read units that finding it has cost."""
         keys = [_key(table, item) for item in items]
         wanted = None if self.here else frozenset(table.table.key)
-        found, units = _items(self._other, table, keys, wanted)
+        found, units = items_by_key(self._other, table, keys, wanted, what="verify()")
         unlike = [
             key
             for key, item, theirs in zip(keys, items, found, strict=True)
@@ -187,8 +185,8 @@ class _Comparing:
         ]
         if not unlike:
             return [], units
-        mine, more = _items(self._own, table, unlike, consistent=True)
-        theirs, further = _items(self._other, table, unlike, consistent=True)
+        mine, more = items_by_key(self._own, table, unlike, consistent=True, what="verify()")
+        theirs, further = items_by_key(self._other, table, unlike, consistent=True, what="verify()")
         told = [
             difference
             for pair in zip(unlike, mine, theirs, strict=True)
@@ -226,33 +224,3 @@ def _is_not_meant(table: OfTable, item: AttributeMap) -> bool:
 
 def _key(table: OfTable, item: AttributeMap) -> AttributeMap:
     return native_map({name: item[name] for name in table.table.key})
-
-
-def _items(
-    session: Session,
-    table: OfTable,
-    keys: Sequence[AttributeMap],
-    attributes: frozenset[str] | None = None,
-    *,
-    consistent: bool = False,
-) -> tuple[list[AttributeMap | None], float]:
-    """The items of some keys, in their order, and the read units that they cost."""
-    subject = Subject(table.table.name, session._core.table_name(table.table), needs=attributes)
-    with session.measure() as cost:
-        getting: BatchGet[AttributeMap | None] = BatchGet(
-            cost._core,
-            [WantedKey(None, key, subject) for key in keys],
-            consistent=consistent,
-            ordered=True,
-            none_for_missing=True,
-            before=_nothing,
-            what="verify()",
-        )
-        found: list[AttributeMap | None] = cost._drive(all_of(getting))
-    return found, cost.read_units
-
-
-def _nothing(keys: Iterable[Hashable]) -> Flow[None]:
-    """Nothing is pending in a session of a job's."""
-    return
-    yield

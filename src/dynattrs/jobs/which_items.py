@@ -20,7 +20,7 @@ from dynattrs.jobs.work import Models
 from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import are_told_apart, concerns
 from dynattrs.operations.conditions import check_stored
-from dynattrs.operations.writing.unique_items import names_of_guards
+from dynattrs.operations.writing.unique_items import OWNER_ATTRIBUTE, names_of_guards
 from dynattrs.schema.item_models import declared_model_of, has_plain_keys, told_by_nothing
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, info_of, model_info, models_in
 from dynattrs.schema.table import AttributeMap, Table
@@ -56,12 +56,24 @@ class OfTable:
     whole: bool
     _sieve: Sieve | None
     _guards: frozenset[str]
+    # Those that items of other models of the table have as well: of a field that a subclass inherits.
+    _shared: frozenset[str]
 
     @property
     def tells(self) -> tuple[str, ...]:
         """The attributes that say what an item is."""
         own = () if self.table.discriminator is None else (self.table.discriminator,)
-        return (*self.table.key, *own, GUARD_ATTRIBUTE)
+        owner = (OWNER_ATTRIBUTE,) if self._shared else ()
+        return (*self.table.key, *own, GUARD_ATTRIBUTE, *owner)
+
+    @property
+    def shares_guards(self) -> bool:
+        """Whether guards of a kind that the job is for may also be those of items that it is not for."""
+        return bool(self._shared)
+
+    def shares(self, item: AttributeMap) -> bool:
+        """Whether an item is such a guard."""
+        return bool(self._shared) and item.get(GUARD_ATTRIBUTE, {}).get("S") in self._shared
 
     def kind_of(self, item: AttributeMap) -> ModelInfo | Kept | None:
         """The model that an item is of, or what else it is; None where the job is not for it.
@@ -133,7 +145,7 @@ def _of_table(
 ) -> OfTable:
     if whole:
         every = [*infos, *(each for each in models_in(table) if each not in infos)]
-        return OfTable(table, every, True, None, frozenset())
+        return OfTable(table, every, True, None, frozenset(), frozenset())
     ours = [*infos, *(sub for each in infos for sub in subclasses(each))]
     for one in () if told else filter(told_by_nothing, ours):
         for other in filter(told_by_nothing, models_in(table)):
@@ -146,7 +158,10 @@ def _of_table(
                 )
     names = frozenset(name for each in ours for name in names_of_guards(each))
     sieve = Sieve(infos, _EVERY_ITEM) if are_told_apart(infos) else None
-    return OfTable(table, infos, False, sieve, names)
+    others = (
+        name for each in models_in(table) if each not in ours for name in names_of_guards(each)
+    )
+    return OfTable(table, infos, False, sieve, names, names.intersection(others))
 
 
 # --- Names --------------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 
 R = TypeVar("R")
 
-_OWNER: Final = "dynattrs.owner"
+#: The primary key of the item that a guard is of, in the guard.
+OWNER_ATTRIBUTE: Final = "dynattrs.owner"
 #: Bytes of the values in a partition key; the service allows 2,048.
 _MOST_BYTES: Final = 1500
 #: How many attributes are compared at most, where a whole item must be as it was.
@@ -112,7 +113,11 @@ def guards_of(
             name = _name(info, fields, declared_by)
             text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
             own = _key(info, text)
-            guard: AttributeMap = {**own, GUARD_ATTRIBUTE: {"S": name}, _OWNER: {"M": dict(key)}}
+            guard: AttributeMap = {
+                **own,
+                GUARD_ATTRIBUTE: {"S": name},
+                OWNER_ATTRIBUTE: {"M": dict(key)},
+            }
             ttl = info.table.ttl_attribute
             if ttl is not None and ttl in item:
                 # A guard expires with its owner.
@@ -356,7 +361,7 @@ def _models_of(item: AttributeMap | None, infos: Sequence[ModelInfo]) -> list[Mo
 
 def owner_of(reason: Mapping[str, Any]) -> AttributeMap | None:
     """The primary key of the item that a guard names, which was in the way."""
-    owner: AttributeMap | None = (reason.get("Item") or {}).get(_OWNER, {}).get("M")
+    owner: AttributeMap | None = (reason.get("Item") or {}).get(OWNER_ATTRIBUTE, {}).get("M")
     return owner
 
 
@@ -423,7 +428,7 @@ def _owned_by(guards: Sequence[tuple[str, Guard]], left: LeftGuard | None = None
     owned = [f"#o = {name}" for name in owners]
     return {
         "ConditionExpression": " OR ".join(["attribute_not_exists(#p)", *owned]),
-        "ExpressionAttributeNames": {"#p": partition, "#o": _OWNER},
+        "ExpressionAttributeNames": {"#p": partition, "#o": OWNER_ATTRIBUTE},
         "ExpressionAttributeValues": owners,
     }
 
