@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,3 +73,10 @@ def items(count: int) -> Iterator[dict[str, Any]]:
                 item.pop("schema_version")
                 item["body"] = item.pop("text")
             yield item
+
+
+@model("files-timed")
+class Timed:
+    id: str = partition_key()
+    at: dt.time | None = None
+    some: list[dt.time] | None = None

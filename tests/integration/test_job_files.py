@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 from collections import Counter
@@ -20,7 +21,7 @@ from dynattrs.jobs.files import s3_folder
 from dynattrs.jobs.files.errors import FilesError
 from dynattrs.mapper.anything import dynamodb_json, native_map
 from dynattrs.schema.model_info import model_info
-from file_models import Thing
+from file_models import Thing, Timed
 from job_models import Order, Person
 
 
@@ -426,3 +427,31 @@ def test_a_damaged_file_is_reported(session: Any, job: Any, copy: Any, tmp_path:
     assert done.failures == 1
     assert "the checksum that its manifest says" in failure.what
     assert copy.scan(Thing).count() == 0
+
+
+def test_times_beyond_the_day_in_parquet_are_told(spec: jobs.SessionSpec, tmp_path: Path) -> None:
+    """Arrow holds them, and gives them to Python as other times of a day."""
+    pa = pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    hour = 3_600_000_000
+    times = pa.array([hour, 25 * hour, None], pa.int64()).view(pa.time64("us"))
+    nested = pa.ListArray.from_arrays(pa.array([0, 1, 2]), times.slice(0, 2))
+    parquet.write_table(pa.table({"id": ["a", "b", "c"], "at": times}), tmp_path / "Timed.parquet")
+    parquet.write_table(pa.table({"id": ["d", "e"], "some": nested}), tmp_path / "1-Timed.parquet")
+    with spec.session() as session:
+        session.tables.create(Timed)
+        made = jobs.Job(
+            "in", models=[Timed], session=spec, checkpoints=jobs.in_folder(tmp_path / "jobs")
+        )
+
+        done = made.import_([*tmp_path.glob("*.parquet")], executor="threads")
+
+        assert (done.counts, done.failures) == ({"written": 3}, 2)
+        assert session.get_one(Timed, "a").at == dt.time(1)
+        assert session.get_one(Timed, "c").at is None
+        assert session.get_one(Timed, "d").some == [dt.time(1)]
+        first, second = sorted(each.what for each in made.failures())
+        assert first.startswith(
+            "Timed.at: expected a time of a day, 00:00:00 to 23:59:59.999999, found 90000 seconds;"
+        )
+        assert second == "Timed.some: expected a list or None, found '[90000 seconds]'"

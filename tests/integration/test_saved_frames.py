@@ -287,6 +287,45 @@ def test_nanoseconds_are_refused_wherever_they_are(session: Session):
         assert getattr(session.get_one(Timed, "a"), name) == second[name]
 
 
+def times_of(seconds: int) -> Iterator[tuple[str, Any]]:
+    """Frames with times that count so many seconds, in each unit and in each kind of part."""
+    for kind, unit in ((pa.time32, "s"), (pa.time32, "ms"), (pa.time64, "us"), (pa.time64, "ns")):
+        count = seconds * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+        plain = pa.int32() if kind is pa.time32 else pa.int64()
+        some = pa.array([0, count], plain).view(kind(unit))
+        lists = pa.ListArray.from_arrays(pa.array([0, 1, 2]), some)
+        structs = pa.StructArray.from_arrays([some], ["a"])
+        for name, array in (
+            ("time", some), ("time", some.dictionary_encode()), ("times", lists), ("named", structs)
+        ):  # fmt: skip
+            table = pa.table({"id": ["a", "b"], name: array})
+            yield name, table
+            yield name, table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+@pytest.mark.parametrize("seconds", [25 * 3600, 86_400, -1])
+def test_a_time_beyond_the_day_is_refused_wherever_it_is(session: Session, seconds: int):
+    """Arrow holds it, and gives it to Python as another time of a day."""
+    for name, frame in times_of(seconds):
+        with pytest.raises(
+            BadRow,
+            match=rf"row \d, column '{name}': .* expected .*a time of a day.* found .*{seconds} seconds",
+        ):
+            session.save_frame(Timed, frame)
+
+
+def test_times_of_a_day_are_saved_in_every_unit(session: Session):
+    last = dt.time(23, 59, 59)
+    for name, frame in times_of(86_399):
+        if isinstance(frame, pa.Table) and name == "time":
+            assert session.save_frame(Timed, frame) == 2
+            assert session.get_one(Timed, "b").time == last
+            assert session.get_one(Timed, "a").time == dt.time(0)
+    long = dt.timedelta(days=3, microseconds=1)
+    session.save_frame(Timed, pa.table({"id": ["a"], "took": pa.array([long])}))
+    assert session.get_one(Timed, "a").took == long
+
+
 def test_a_cell_that_python_has_no_value_for_is_its_rows_matter(session: Session):
     far = 2**50
     unreadable = pa.StringArray.from_buffers(

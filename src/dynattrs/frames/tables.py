@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from dynattrs.errors import QueryError
@@ -11,6 +12,9 @@ from dynattrs.frames.cells import Unplaced
 from dynattrs.frames.libraries import need
 from dynattrs.quoting import quoted
 
+#: Seconds of a day, and what units count in one.
+_DAY: Final = 86_400
+_IN_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 #: How many rows are taken at a time.
 _ROWS: Final = 1_000
 
@@ -143,9 +147,25 @@ def _of_arrow(arrow: Any, batches: Any) -> Iterator[list[list[Any]]]:
             yield [_of_array(arrow, each) for each in part.columns]
 
 
+def cells_of(array: Any) -> list[Any]:
+    """The cells of an array of Arrow. What Python has no value for is `Unplaced`."""
+    return _of_array(need("pyarrow", "arrow"), array)
+
+
+def has_times(kind: Any) -> bool:
+    """Whether a type of Arrow is a time of a day, in whatever part."""
+    types = need("pyarrow", "arrow").types
+    if hasattr(kind, "storage_type"):
+        return has_times(kind.storage_type)
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return has_times(kind.value_type)
+    parts = (kind.field(place).type for place in range(kind.num_fields))
+    return bool(types.is_time(kind)) or any(map(has_times, parts))
+
+
 def _of_array(arrow: Any, array: Any) -> list[Any]:
     kind, types, count = array.type, arrow.types, len(array)
-    if not _counts_in_arrow(arrow, kind):
+    if not is_judged(arrow, kind):
         return _cells(array.to_pylist, lambda place: array[place].as_py(), count, kind)
     if isinstance(kind, arrow.BaseExtensionType):
         return _of_array(arrow, array.storage)
@@ -169,28 +189,59 @@ def _of_array(arrow: Any, array: Any) -> list[Any]:
     if kind.num_fields:
         members = (array[place].values for place in range(count))
         return [None if each is None else _of_array(arrow, each) for each in members]
+    if types.is_time(kind):
+        return _of_times(arrow, array)
+    return _of_nanoseconds(arrow, array)
+
+
+def _of_times(arrow: Any, array: Any) -> list[Any]:
+    """Times of a day. Python counts others, which Arrow holds as well, from the next midnight on."""
+    kind = array.type
+    in_second, in_ints = (
+        _IN_SECOND[kind.unit],
+        arrow.int32() if kind.bit_width == 32 else arrow.int64(),
+    )
+    counts = array.cast(in_ints).to_pylist()
+    values = _of_nanoseconds(arrow, array) if kind.unit == "ns" else array.to_pylist()
+    return [
+        value
+        if count is None or 0 <= count < _DAY * in_second
+        else Unplaced(
+            "a time of a day, 00:00:00 to 23:59:59.999999", f"{Decimal(count) / in_second} seconds",
+            "declare the field as timedelta, and cast the column to a duration",
+        )
+        for value, count in zip(values, counts, strict=True)
+    ]  # fmt: skip
+
+
+def _of_nanoseconds(arrow: Any, array: Any) -> list[Any]:
+    kind = array.type
     counts = array.cast(arrow.int64()).to_pylist()
     floored = [None if each is None else each // 1_000 for each in counts]
     values = arrow.array(floored, arrow.int64()).cast(_in_microseconds(arrow, kind))
-    return _without_finer(_of_array(arrow, values), counts)
+    cells = _cells(values.to_pylist, lambda place: values[place].as_py(), len(values), values.type)
+    return _without_finer(cells, counts)
 
 
 def _of_scalar(arrow: Any, scalar: Any) -> Any:
     return None if scalar is None else _of_array(arrow, arrow.repeat(scalar, 1))[0]
 
 
-def _counts_in_arrow(arrow: Any, kind: Any) -> bool:
-    """Whether a type counts nanoseconds, in whatever part."""
+def is_judged(arrow: Any, kind: Any) -> bool:
+    """Whether a type counts nanoseconds, or is a time of a day, in whatever part: Arrow gives Python some
+    values of these as other ones.
+    """
     if isinstance(kind, arrow.BaseExtensionType):
-        return _counts_in_arrow(arrow, kind.storage_type)
+        return is_judged(arrow, kind.storage_type)
     if arrow.types.is_dictionary(kind) or arrow.types.is_run_end_encoded(kind):
-        return _counts_in_arrow(arrow, kind.value_type)
+        return is_judged(arrow, kind.value_type)
     if kind.num_fields:
-        return any(
-            _counts_in_arrow(arrow, kind.field(place).type) for place in range(kind.num_fields)
-        )
-    in_time = arrow.types.is_timestamp(kind) or arrow.types.is_duration(kind)
-    return bool(in_time or arrow.types.is_time64(kind)) and kind.unit == "ns"
+        return any(is_judged(arrow, kind.field(place).type) for place in range(kind.num_fields))
+    if arrow.types.is_time(kind):
+        return True
+    return (
+        bool(arrow.types.is_timestamp(kind) or arrow.types.is_duration(kind)) and kind.unit == "ns"
+    )
 
 
 def _in_microseconds(arrow: Any, kind: Any) -> Any:

@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynattrs.errors import MappingError
+from dynattrs.frames.cells import Unplaced
 from dynattrs.frames.columns import Column as ArrowColumn
 from dynattrs.frames.columns import column_of
+from dynattrs.frames.tables import cells_of, has_times
 from dynattrs.jobs.files.columns import (
     REST,
     Column,
@@ -236,6 +238,18 @@ class _Header:
         self._read = Values(columns.info.mapper).stored
 
     def rows(self, batch: Any) -> Iterator[dict[str, Any] | BadLine]:
+        # Arrow gives Python a time behind the day's end as one of the day.
+        times = {
+            name: cells_of(column)
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            if has_times(column.type)
+        }
+        for place, row in enumerate(self._plain_rows(batch)):
+            if times and not isinstance(row, BadLine):
+                row.update((name, cells[place]) for name, cells in times.items())
+            yield row
+
+    def _plain_rows(self, batch: Any) -> Iterator[dict[str, Any] | BadLine]:
         try:
             yield from batch.to_pylist()
         except _ERRORS:
@@ -259,6 +273,10 @@ class _Header:
             value = row[name]
             if value is None:
                 continue
+            if isinstance(value, Unplaced):
+                said = f"expected {value.expected}, found {value!r}"
+                said += f"; {value.hint}" if value.hint else ""
+                raise BadLine(f"{self._model}.{column.name}: {said}", self._model)
             try:
                 fields[column.attribute] = self._read(value, column.codec)
             except (BadLine, Refused, MappingError, *_ERRORS) as error:
