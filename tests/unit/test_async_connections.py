@@ -261,7 +261,8 @@ def test_a_connection_is_kept_from_one_request_to_the_next(
                 "connect",
                 lambda *given, **named: asked.append(given) or connect(*given, **named),
             )
-            for _ in range(10):
+            until = time.monotonic() + 0.5  # longer than an idle one is kept
+            while time.monotonic() < until:
                 await session.get(Thing, "a")
             assert len(asked) == 1
             await session.close()  # the client stays open, and has all of them
@@ -292,6 +293,30 @@ def test_the_only_connection_is_there_for_others_too(server: ScriptedServer, run
             await task
             assert len({each.connection for each in server.received}) == 1
             await all_given_back(client)
+
+    server.answer = lambda _: reply(ITEM)
+    run(main)
+
+
+def test_what_has_come_in_unasked_for_ends_a_connection_that_is_kept(
+    server: ScriptedServer, run: Any
+):
+    after = threading.Event()
+
+    def too_many() -> Iterator[bytes]:
+        yield reply(ITEM)
+        after.wait()
+        yield reply(ITEM)[:40]
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            server.script = [too_many()]
+            assert await session.get(Thing, "a") == FOUND
+            after.set()
+            await asyncio.sleep(0.05)
+            await all_given_back(client)
+            await their_get(client)
+            assert len({each.connection for each in server.received}) == 2
 
     server.answer = lambda _: reply(ITEM)
     run(main)

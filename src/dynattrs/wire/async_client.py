@@ -132,10 +132,10 @@ class AsyncFastCalls:
         finally:
             places.leave()
 
-    def give_back(self, *, for_good: bool = False) -> None:
-        """Give aiohttp the connections that are idle, by choice from now on each one at once."""
+    def give_back(self) -> None:
+        """Give aiohttp the connections that are idle."""
         if self._connections is not None:
-            self._connections.give_back(for_good=for_good)
+            self._connections.give_back()
 
     def drop(self) -> None:
         if self._connections is not None:
@@ -243,7 +243,7 @@ class Ways:
         """The client is being closed: what is still to be sent fails at once."""
         if self._fast is not None:
             self._fast.over = True
-            self._fast.give_back(for_good=True)
+            self._fast.give_back()
 
     def give_back(self) -> None:
         """No call is to be expected soon: others may use the connections."""

@@ -119,7 +119,6 @@ class AsyncConnections:
         #: Those that are idle and not given back yet, by URL, the one that was used last at the end.
         self._kept: dict[str, list[_Held]] = {}
         self._sweep: asyncio.TimerHandle | None = None
-        self._keeps = True
         #: Whether others have just been given a connection that they waited for.
         self._stands_back = False
 
@@ -211,11 +210,9 @@ class AsyncConnections:
     def _keep(self, url: str, held: _Held, loop: asyncio.AbstractEventLoop) -> None:
         """Keep a connection for the next request, unless somebody waits for one in aiohttp's pool."""
         connector = self._session.connector
-        if self._waiters_of(connector):
-            self._stands_back = True
-            held.give_back()
-            return
-        if not self._keeps or connector.force_close:
+        waits = bool(self._waiters_of(connector))
+        if waits or connector.force_close:
+            self._stands_back |= waits
             held.give_back()
             return
         self._kept.setdefault(url, []).append(held)
@@ -242,13 +239,8 @@ class AsyncConnections:
         if left:
             self._set_sweep(left[0].loop)
 
-    def give_back(self, *, for_good: bool = False) -> None:
-        """Give back all that are kept, to be found by those who ask aiohttp for one.
-
-        Args:
-            for_good: Whether none is kept any more.
-        """
-        self._keeps = self._keeps and not for_good
+    def give_back(self) -> None:
+        """Give back all that are kept, to be found by those who ask aiohttp for one."""
         for held in self._taken_out():
             held.give_back()
 
