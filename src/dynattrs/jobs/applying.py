@@ -324,7 +324,7 @@ class ApplyingStep:
         asked = joined(as_read if version is None else version, self._where)
         key = key_in(own, item.stored)
         with contextlib.suppress(*_CONFLICTS):
-            yield from cost._delete_one(own, key, version, asked, returning=False)
+            yield from cost._delete_one(own, own.cls, key, version, asked, returning=False)
             item.done = "deleted"
 
     def _read_again(self, item: _Item) -> Flow[_Item | None]:

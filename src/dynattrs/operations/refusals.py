@@ -205,9 +205,19 @@ def condition_failed(
     key: AttributeMap,
     found: Condition | str,
     kind: type[ConditionFailed] = ConditionFailed,
+    model: Any = None,
 ) -> ConditionFailed:
-    """The error for callers: with the item found as an object, where it can be read."""
-    item = found_object(info, error.item) if error.item else None
+    """The error for callers: with the item found as an object, where it can be read.
+
+    Args:
+        error: What the service said.
+        info: The model.
+        key: The item's key.
+        found: What is false.
+        kind: The error's class.
+        model: The class that was given, with arguments where it is generic; None for the model's own.
+    """
+    item = found_object(info, error.item, model) if error.item else None
     kinds = kinds_of(info)
     other = None if kinds is None or not error.item else kinds.other(error.item)
     return kind(error.operation, info.name, plain_key(info, key), str(found), item, other)
@@ -219,14 +229,14 @@ def item_exists(
     return condition_failed(error, info, key, found, ItemExists)
 
 
-def found_object(info: ModelInfo, item: AttributeMap) -> Any:
+def found_object(info: ModelInfo, item: AttributeMap, model: Any = None) -> Any:
     """An item that a write has met, as an object of the model that it is of; as it is stored where that
     cannot be read, which tells more than nothing.
     """
     with contextlib.suppress(MappingError):
         if is_other(info, item):
-            info = declared_model_of(info.table, item) or info
-        return info.mapper.load(item, info.cls)
+            info, model = declared_model_of(info.table, item) or info, None
+        return info.mapper.load(item, info.cls if model is None else model)
     return item
 
 

@@ -278,11 +278,11 @@ class Consumer(Generic[T]):
         verbs = FlowVerbs(core, LEASES, self._leases)
         service = StreamService(core)
         tables: list[ConsumedTable] = []
-        by_table: dict[str, list[Any]] = {}
-        for info in self._infos:
-            by_table.setdefault(core.table_name(info.table), []).append(info)
+        by_table: dict[str, dict[Any, Any]] = {}
+        for info, cls in self._infos.items():
+            by_table.setdefault(core.table_name(info.table), {})[info] = cls
         for name, infos in by_table.items():
-            source = Source(infos, infos[0].table, core.table_names.__getitem__)
+            source = Source(infos, next(iter(infos)).table, core.table_names.__getitem__)
             scope = scope_of(self.name, name)
             # What changes from now on: before anything else takes its time.
             start = HORIZON

@@ -162,7 +162,7 @@ class Source:
     """Makes changes of records, for certain models.
 
     Args:
-        infos: The models, of one table or of several.
+        infos: The models, of one table or of several, with the classes that their items become.
         table: The table that all records are of; None where each says it.
         named: Gives the table's name at the service for its declared name.
         after_load: What is called with each object that was read, after the hooks of its model.
@@ -170,14 +170,14 @@ class Source:
 
     def __init__(
         self,
-        infos: Sequence[ModelInfo],
+        infos: Mapping[ModelInfo, Any],
         table: Table | None,
         named: Callable[[str], str],
         after_load: Sequence[Callable[[Any], Any]] = (),
     ) -> None:
-        by_table: dict[int, list[ModelInfo]] = {}
-        for info in infos:
-            by_table.setdefault(id(info.table), []).append(info)
+        by_table: dict[int, dict[ModelInfo, Any]] = {}
+        for info, cls in infos.items():
+            by_table.setdefault(id(info.table), {})[info] = cls
         readers = [_ItemsOfTable(those, after_load) for those in by_table.values()]
         self._by_name: dict[str, _ItemsOfTable] = {}
         for each in readers:
@@ -256,18 +256,19 @@ class _ItemsOfTable:
     """Reads the images of one table's items."""
 
     def __init__(
-        self, infos: Sequence[ModelInfo], after_load: Sequence[Callable[[Any], Any]]
+        self, infos: Mapping[ModelInfo, Any], after_load: Sequence[Callable[[Any], Any]]
     ) -> None:
-        self.table = infos[0].table
+        first, *_ = infos
+        self.table = first.table
         self._hooks = after_load
-        self._sieve = Sieve(infos, 'give on_error="skip" to handle(...) or Consumer(...)')
-        only = infos[0] if len(models_in(self.table)) == 1 else None
+        self._sieve = Sieve(tuple(infos), 'give on_error="skip" to handle(...) or Consumer(...)')
+        only = first if len(models_in(self.table)) == 1 else None
         #: The model that all items are of, where nothing has to be told apart.
         self._only = only if only is not None and only.keys is None else None
         self._objects: Any = (
-            MixedObjects[Any](self._sieve)
+            MixedObjects[Any](self._sieve, classes=infos)
             if self._only is None
-            else Objects[Any](self._only, self._only.cls)
+            else Objects[Any](self._only, infos[self._only])
         )
         self._decode = self._objects.decoder("Items")
         self._finish: dict[ModelInfo, Callable[[Any], Any] | None] = {}
@@ -428,7 +429,12 @@ def source_of(
     infos = models_of(models_or_tables)
     given = {id(info.table): info.table for info in infos}
     declared = tuple(each.members.declared for each in given.values())
-    asked = tuple(map(id, infos)), declared, id(table) if isinstance(table, Table) else table
+    asked = (
+        tuple(map(id, infos)),
+        tuple(infos.values()),
+        declared,
+        id(table) if isinstance(table, Table) else table,
+    )
     known = (asked, prefix, tuple(tables.items()))
     found = _kept.get(known)
     if found is not None:
@@ -442,8 +448,9 @@ def source_of(
     return source
 
 
-def models_of(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
-    """The models that were given, and those of the tables.
+def models_of(models_or_tables: Sequence[Any]) -> dict[ModelInfo, Any]:
+    """The models that were given, and those of the tables, with the class that their items become: with its
+    arguments where it is generic.
 
     Raises:
         QueryError: None is given.
@@ -453,7 +460,7 @@ def models_of(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
         raise QueryError(
             "changes(...) needs at least one model, or a Table, whose items are wanted"
         )
-    found: dict[ModelInfo, None] = {}
+    found: dict[ModelInfo, Any] = {}
     for each in models_or_tables:
         if isinstance(each, Table):
             members = models_in(each)
@@ -462,12 +469,12 @@ def models_of(models_or_tables: Sequence[Any]) -> list[ModelInfo]:
                     f"changes(...): no model is declared on the table {each.name!r}; import the module that "
                     f"declares them first"
                 )
-            found.update(dict.fromkeys(members))
+            found.update((info, info.cls) for info in members if info not in found)
         else:
-            found[model_info(each)] = None
+            found[model_info(each)] = each
     for info in found:
         ask_again(info)
-    return list(found)
+    return found
 
 
 def _said(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 from dynattrs.errors import MultipleItems, NoSuchItem, QueryError
 from dynattrs.expressions.conditions import Condition
@@ -34,6 +34,7 @@ class Groups:
         self._objects = list(objects)
 
     def __getitem__(self, model: type[A], /) -> list[A]:
+        model = get_origin(model) or model
         if not any(issubclass(model, each) for each in self._models):
             called, names = model.__name__, ", ".join(each.__name__ for each in self._models)
             for each in self._models:
@@ -51,9 +52,9 @@ class Groups:
         """
         found = self[model]
         if not found:
-            raise NoSuchItem(model.__name__, "group_by_type()")
+            raise NoSuchItem((get_origin(model) or model).__name__, "group_by_type()")
         if len(found) > 1:
-            raise MultipleItems(model.__name__, "group_by_type()")
+            raise MultipleItems((get_origin(model) or model).__name__, "group_by_type()")
         return found[0]
 
     def __iter__(self) -> Iterator[type[object]]:

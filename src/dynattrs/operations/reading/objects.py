@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
@@ -188,6 +188,8 @@ class MixedObjects(Generic[R_co]):
 
     sieve: Sieve
     needs: None = None
+    #: The classes that were asked for by their models, with arguments where they are generic.
+    classes: Mapping[ModelInfo, Any] = field(factory=dict)
     #: The models of rows, which were told apart when they were read, and what makes their objects.
     _told: dict[type[object], tuple[ModelInfo, Callable[[Any], Any]]] = field(
         factory=dict, init=False
@@ -201,7 +203,7 @@ class MixedObjects(Generic[R_co]):
 
     def _rows_of(self, info: ModelInfo) -> ItemReader | None:
         try:
-            rows = _rows(info, info.cls)
+            rows = _rows(info, self.classes.get(info, info.cls))
         except Exception:  # the general way says what is wrong with the model
             return None
         if rows is not None:
@@ -223,7 +225,7 @@ class MixedObjects(Generic[R_co]):
             return cast("R_co", told[1](item))
         info = self.sieve.model_of(item)
         assert info is not None, "items of other models are left out before"
-        return cast("R_co", made_of(info, info.cls, item))
+        return cast("R_co", made_of(info, self.classes.get(info, info.cls), item))
 
 
 def is_own(item: Any) -> bool:

@@ -144,8 +144,9 @@ class Keys(_ReadsMaps):
         if self.sieve is not None:
             info = self.sieve.model_of(item) or info
         if info.keys is None:
-            fields = info.mapper.model_codec(info.cls).fields or {}
-            found = {name: _load(fields[name], item, info, name) for name in info.key_fields}
+            whole = info.mapper.model_codec(info.cls)
+            fields = whole.fields or {}
+            found = {name: _load(whole, fields[name], item, info, name) for name in info.key_fields}
         else:
             values = stored_parts(info, item)
             found = {
@@ -326,12 +327,15 @@ class Selected(_ReadsMaps):
             raise
 
     def _value(self, data: PathData, item: AttributeMap) -> Any:
-        whole: Any = self.info.mapper.model_codec(self.info.cls)
+        info = self.info
+        whole: Any = info.mapper.model_codec(info.cls)
         first = data.steps[0]
         if len(data.steps) > 1:
             return self._inside(data, whole, item)
-        name = next(name for name, stored in self.info.names.items() if stored == first)
-        value = _load(data.form, item, self.info, name)
+        if data.model is info.cls:  # a generic one with its arguments, if the path has them
+            whole, _ = data.find()
+        name = next(name for name, stored in info.names.items() if stored == first)
+        value = _load(whole, data.form, item, info, name)
         return whole.converted(name, value, data.label) if isinstance(whole, ClassCodec) else value
 
     def _inside(self, data: PathData, whole: Any, item: AttributeMap) -> Any:
@@ -419,9 +423,10 @@ def _restored(info: ModelInfo, item: AttributeMap) -> AttributeMap:
     return item if info.keys is None else info.keys.restore(item)
 
 
-def _load(codec: StoredForm, item: AttributeMap, info: ModelInfo, name: str) -> Any:
+def _load(
+    whole: StoredForm, codec: StoredForm, item: AttributeMap, info: ModelInfo, name: str
+) -> Any:
     """One field as the model would read it: its default where it is absent."""
-    whole = info.mapper.model_codec(info.cls)
     if isinstance(whole, ClassCodec):
         try:
             return whole.load_member(name, item)

@@ -42,7 +42,7 @@ from dynattrs.operations.reading.pages import (
     projection,
 )
 from dynattrs.operations.reading.projections import Keys, OnError, Reader, check_on_error
-from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import StoredItem
 from dynattrs.tracebacks import hidden, shown_of
 
@@ -538,7 +538,8 @@ def begin(
         if first.keys is None and models[0] is first.cls:
             subjects.learn(first.cls, objects)
         return kind(handle, first, operation, objects)
-    reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)))
+    classes = {model_info(each): each for each in models}
+    reader: MixedObjects[Any] = MixedObjects(Sieve((first, *others)), classes=classes)
     return kind(handle, first, operation, reader)._with(_others=tuple(others))
 
 

@@ -55,6 +55,7 @@ class Prepared:
             is not asked.
         rounds: How often they were written for what was stored.
         sent: What the update does, with these names and members; None for *done*.
+        model: The class that its results become, with its arguments; None for the model's own.
     """
 
     table: str
@@ -74,6 +75,7 @@ class Prepared:
     parents: Condition | None = None
     rounds: int = 0
     sent: Sequence[Action] | None = None
+    model: Any = None
 
     @property
     def acts(self) -> Sequence[Action]:

@@ -87,6 +87,7 @@ def prepare(
     upsert: bool,
     seen: bool = False,
     obj: object = None,
+    model: Any = None,
 ) -> Prepared:
     """The request of an update. An item that was *seen* is not made, also with *upsert*.
 
@@ -121,7 +122,7 @@ def prepare(
         sent, spelled = as_spelled(info, done, dumped(info, obj), sure=False)
     return Prepared(
         table, info, key, stated, done, version, asked, needed, upsert, new, wanted,
-        spelled=spelled, sent=sent,
+        spelled=spelled, sent=sent, model=model,
     )  # fmt: skip
 
 
@@ -241,7 +242,7 @@ def send(
         if not outcomes.update_was_applied(info, key, prepared.version, prepared.acts, error):
             if again is not None:
                 return (yield from send(core, again, returns=returns, decode=decode))
-            raise condition_failed(error, info, key, false) from error
+            raise condition_failed(error, info, key, false, model=prepared.model) from error
         if returns == "ALL_OLD":
             raise outcomes.unknown(error, info, key, error.item) from error
         return {"Attributes": error.item}
@@ -279,7 +280,8 @@ def update(
     check_returns(returns)
     info = prepared.info
     values = _ASKED_FOR.get(returns, "ALL_NEW")
-    decode = decoder(info, info.cls, "Attributes") if returns in ("new", "old") else None
+    model = info.cls if prepared.model is None else prepared.model
+    decode = decoder(info, model, "Attributes") if returns in ("new", "old") else None
 
     def change() -> Flow[Any]:
         return (yield from send(core, prepared, returns=values, decode=decode)).get("Attributes")
@@ -317,7 +319,8 @@ def returned(core: Core, prepared: Prepared, returns: Returns, item: AttributeMa
                 data_of(each.path).label: _changed(info, each.path, item)
                 for each in prepared.stated
             }
-        return core.loaded(info, made_of(info, info.cls, item))
+        model = info.cls if prepared.model is None else prepared.model
+        return core.loaded(info, made_of(info, model, item))
 
 
 def _changed(info: ModelInfo, path: Path, item: AttributeMap) -> Any:

@@ -399,7 +399,7 @@ class WriteVerbs(Owner):
         """The object that a save has replaced. An item of another model is none of this one's."""
         if not item or is_other(info, item):
             return None
-        return self._deleted(info, item)
+        return self._deleted(info, info.cls, item)
 
     def _delete(self, subject: object, key: object, *, when: object, returning: bool) -> Flow[Any]:
         self._check_writable()
@@ -415,13 +415,15 @@ class WriteVerbs(Owner):
 
         def deleting(own: ModelInfo) -> Flow[Any]:
             asked = found if own is info else as_condition(when, own)
-            return self._delete_one(own, item_key, version, asked, returning=returning)
+            model = subject if own is info and is_class_of(subject) else own.cls
+            return self._delete_one(own, model, item_key, version, asked, returning=returning)
 
         return (yield from self._as_its_model(subject, info, deleting))
 
     def _delete_one(
         self,
         info: ModelInfo,
+        model: Any,
         item_key: AttributeMap,
         version: Condition | None,
         found: Condition | None,
@@ -441,9 +443,9 @@ class WriteVerbs(Owner):
             )
             if not returning or gone is None:
                 return None
-            return self._deleted(info, gone)
+            return self._deleted(info, model, gone)
         try:
-            decode = decoder(info, info.cls, "Attributes") if returning else None
+            decode = decoder(info, model, "Attributes") if returning else None
             call = Call("delete_item", parameters, decode=decode)
             response = yield from past_conflicts(self._core, call)
         except ConditionFalse as error:
@@ -454,7 +456,7 @@ class WriteVerbs(Owner):
             assert found is not None
             if not outcomes.delete_was_applied(info, item_key, version, error):
                 check_current(info, item_key, error)
-                raise condition_failed(error, info, item_key, found) from error
+                raise condition_failed(error, info, item_key, found, model=model) from error
             if returning:  # it is gone, and what it was went with the lost reply
                 raise outcomes.unknown(error, info, item_key) from error
             return None
@@ -467,11 +469,11 @@ class WriteVerbs(Owner):
             raise OutcomeUnknown("DeleteItem", info.name, plain_key(info, item_key))
         if not returning or not old:
             return None
-        return self._deleted(info, old)
+        return self._deleted(info, model, old)
 
-    def _deleted(self, info: ModelInfo, item: Any) -> Any:
+    def _deleted(self, info: ModelInfo, model: Any, item: Any) -> Any:
         with answering():
-            return self._core.loaded(info, made_of(info, info.cls, item))
+            return self._core.loaded(info, made_of(info, model, item))
 
     def _update(
         self,
@@ -494,6 +496,7 @@ class WriteVerbs(Owner):
             prepared = updates.prepare(
                 self._core, own, item_key, actions, version=version, when=when,
                 upsert=upsert, seen=own is not info, obj=None if is_class_of(subject) else subject,
+                model=subject if own is info and is_class_of(subject) else None,
             )  # fmt: skip
             done: Flow[Any] = (unique_writes if own.guarding else updates).update(
                 self._core, prepared, returns
