@@ -301,4 +301,7 @@ def test_streams_statements_and_edits_show_what_was_asked(session: Session, tabl
     rows = session.execute(statement, "a", model=Song)
     assert repr(rows) == f"<execute({statement!r}), 1 parameter>"
 
-    assert "Editing of Song(artist='a', title='1'" in repr(session.edit(song))
+    editing = session.edit(song)
+    assert "Editing of Song(artist='a', title='1'" in repr(editing)
+    with editing:
+        pass

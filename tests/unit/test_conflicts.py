@@ -23,6 +23,7 @@ from dynattrs.events import Retry
 from dynattrs.operations.flows import Call, Pause, Start, Wait
 from dynattrs.operations.refusals import ConditionFalse
 from dynattrs.operations.requests import unpacked
+from dynattrs.operations.writing import edits
 from stepped_session import ByHand, Job, result
 
 
@@ -52,9 +53,9 @@ def condition_false(item: dict[str, Any] | None) -> ConditionFalse:
 
 def edited(session: ByHand) -> Any:
     thing = Thing("a")
-    editing = session.edit(thing)
+    edit = edits.begin(thing, guard=False)
     thing.count = 5
-    return session._finish_edit(editing._edit)
+    return session._finish_edit(edit)
 
 
 WRITES: dict[str, Callable[[ByHand], Any]] = {

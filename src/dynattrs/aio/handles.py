@@ -42,7 +42,10 @@ A = TypeVar("A")
 class AsyncEditing(AnyEditing["AsyncHandle", A]):
     """The context manager that `session.edit(obj)` returns, for `async with`."""
 
+    _block = "async with session.edit(obj)"
+
     async def __aenter__(self) -> A:
+        self._entered = True
         return self._obj
 
     async def __aexit__(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from dynattrs.deferral import deferred
 from dynattrs.operations.flows import Flow, verb
 from dynattrs.operations.reading.verbs import ReadVerbs
+from dynattrs.operations.writing.entering import Entered
 from dynattrs.operations.writing.verbs import WriteVerbs
 from dynattrs.wire.exchange import Stats
 
@@ -31,7 +32,7 @@ A = TypeVar("A")
 H = TypeVar("H", bound="AnyHandle")
 
 
-class AnyEditing(Generic[H, A]):
+class AnyEditing(Entered, Generic[H, A]):
     """The context manager that `session.edit(obj)` returns."""
 
     def __init__(self, handle: H, obj: A, edit: Edit) -> None:

@@ -43,7 +43,10 @@ A = TypeVar("A")
 class Editing(AnyEditing["Handle", A]):
     """The context manager that `session.edit(obj)` returns."""
 
+    _block = "with session.edit(obj)"
+
     def __enter__(self) -> A:
+        self._entered = True
         return self._obj
 
     def __exit__(

@@ -19,6 +19,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import key_in
 from dynattrs.operations.writing import edits
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_written
+from dynattrs.operations.writing.entering import Entered
 from dynattrs.operations.writing.places import Known, Unlike
 from dynattrs.operations.writing.prepared import Prepared
 from dynattrs.quoting import quoted
@@ -33,10 +34,12 @@ class TakesEdits(Protocol):
     def _take_edit(self, edit: edits.Edit) -> None: ...
 
 
-class TransactionEditing(Generic[A]):
+class TransactionEditing(Entered, Generic[A]):
     """The block of `t.edit(obj)`: at its end what has changed becomes an action of the transaction. It is a
     plain `with` block also under asyncio, because nothing is sent before the transaction ends.
     """
+
+    _block = "with transaction.edit(obj)"
 
     def __init__(self, transaction: TakesEdits, obj: A, edit: edits.Edit) -> None:
         self._transaction = transaction
@@ -47,6 +50,7 @@ class TransactionEditing(Generic[A]):
         return f"<TransactionEditing of {quoted(self._obj, 200)}>"
 
     def __enter__(self) -> A:
+        self._entered = True
         return self._obj
 
     def __exit__(
