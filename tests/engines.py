@@ -1,6 +1,6 @@
 """The engines that integration tests run against: getting, starting and stopping them.
 
-    python tests/engines.py install     # DynamoDB Local, into the user's cache folder
+    python tests/engines.py install     # DynamoDB Local, into the user's cache folder; prints which
     python tests/engines.py run         # DynamoDB Local until Ctrl-C; prints its endpoint
     python tests/engines.py aws         # S3, KMS and other services until Ctrl-C, the same way
 
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dynattrs.testing.processes import MissingEngine, dynamodb_local_command, served
+from dynattrs.testing.processes import HOME, MissingEngine, dynamodb_local_command, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -300,7 +300,13 @@ def main() -> int:
     parser.add_argument("action", choices=["install", "run", "aws"])
     action = parser.parse_args().action
     if action == "install":
-        print(install_dynamodb_local())
+        folder = install_dynamodb_local()
+        print(folder)
+        print(
+            f"The tests of this repository find it there. For other programs, set {HOME}={folder}: pytest's "
+            f"--dynattrs-engine=dynamodb-local starts it from that folder.",
+            file=sys.stderr,
+        )
         return 0
     engine = aws if action == "aws" else dynamodb_local
     with engine() as endpoint, contextlib.suppress(KeyboardInterrupt):
