@@ -163,3 +163,19 @@ def test_a_consumer_reads_with_the_arguments(session: Session) -> None:
     consumer.run(signals=False)
 
     assert found == [Box("a", ONE)]
+
+
+@pytest.mark.parametrize(("argument", "value"), [(str, "5"), (UUID, ONE), (int, 5)], ids=repr)
+def test_frames_are_of_the_arguments(session: Session, argument: Any, value: Any) -> None:
+    pytest.importorskip("pandas")
+    session.tables.create(BOXES)
+    full: Any = Box[argument]
+    box = session.save(Box("a", value, {"x": value}))
+    frame = session.scan(full).pandas()
+    session.delete(box)
+
+    assert session.save_frame(full, frame) == 1
+    assert session.get(full, "a") == box
+    narrow = session.scan(full).select(path(full).id, path(full).value).pandas()
+    assert session.save_frame(full, narrow) == 1
+    assert session.get(full, "a") == Box("a", value)

@@ -36,7 +36,7 @@ def save_frame(
     if unknown not in ("forbid", "drop"):
         raise QueryError(f"save_frame(unknown={quoted(unknown)}): write 'forbid' or 'drop'")
     check_on_error(on_error)
-    rows = Rows(model_info(model), FrameRows(frame), on_error, unknown)
+    rows = Rows(model_info(model), model, FrameRows(frame), on_error, unknown)
     try:
         yield from handle._save_each(iter(rows), on_progress, rows.told)
     except BadRow:
@@ -58,11 +58,12 @@ class Rows:
     def __init__(
         self,
         info: ModelInfo,
+        model: type[object],
         frame: FrameRows,
         on_error: OnError,
         unknown: Literal["forbid", "drop"],
     ) -> None:
-        codec = info.mapper.model_codec(info.cls)
+        codec = info.mapper.model_codec(model)
         if not isinstance(codec, ClassCodec):
             raise QueryError(
                 f"save_frame({info.name}): hooks of yours make its objects, not fields"
