@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +65,37 @@ def test_a_number_that_does_not_fit_is_an_error(session: Any, job_spec: Any, das
     with dask.config.set(scheduler="synchronous"):
         with pytest.raises(MappingError, match=r"Thing\.n: .*types=\{'n'"):
             jobs.dask_frame(Thing, session=job_spec, segments=1).compute()
+
+
+def test_a_worker_imports_what_maps_a_class(
+    job_session: Any, job_spec: Any, dask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker has imported neither the class nor the module that maps it."""
+    (tmp_path / "dask_plain.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Plain:\n    id: str\n    n: int\n"
+    )
+    (tmp_path / "dask_mapped.py").write_text(
+        "from dask_plain import Plain\nfrom dynattrs import map_class\n"
+        "map_class(Plain, 'plain', partition_key='id', unknown='drop')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plain = importlib.import_module("dask_mapped").Plain
+    job_session.tables.create(plain)
+    job_session.save_all(plain(str(n), n) for n in range(10))
+    frame = pickle.dumps(jobs.dask_frame(plain, session=job_spec, segments=2))
+
+    program = (
+        "import pickle, sys; frame = pickle.load(sys.stdin.buffer)\n"
+        "print(sorted(frame.compute(scheduler='synchronous')['n']))"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=frame, capture_output=True, check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    assert done.stdout.split() == str([*range(10)]).encode().split()
 
 
 def test_arguments_that_make_no_sense_are_refused(job_spec: Any):

@@ -13,8 +13,8 @@ import attrs
 
 from dynattrs.errors import QueryError
 from dynattrs.frames.libraries import as_pandas, need
-from dynattrs.importable import importable_name, imported
 from dynattrs.jobs.session_specs import SessionSpec, session_of
+from dynattrs.jobs.which_items import models_of, names_of
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -87,7 +87,7 @@ class _Part:
         return scanned.arrow(types=self.types)
 
     def __reduce__(self) -> Any:
-        name = importable_name(self.model, "dask_frame()")
+        [name] = names_of([self.model], "dask_frame()")
         return _part, (name, self.spec, self.segments, self.where, self.types, self.token)
 
     def __dask_tokenize__(self) -> str:
@@ -95,5 +95,6 @@ class _Part:
 
 
 def _part(name: str, *others: Any) -> _Part:
-    model: Any = imported(name, "dask_frame()")
+    [model] = models_of([name], "dask_frame()")
+    assert isinstance(model, type)
     return _Part(model, *others)
