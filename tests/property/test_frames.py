@@ -189,6 +189,6 @@ def assert_same_again(thing: Any) -> None:
     except MappingError:
         return  # no type of Arrow has a place for it
     table = FrameRows(frame.batch(arrays))
-    (again,) = Rows(model_info(cls), table, "raise", "forbid")
+    (again,) = Rows(model_info(cls), cls, table, "raise", "forbid")
 
     assert again == mapper.load(item, cls)
