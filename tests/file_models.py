@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from dynattrs import Table, field, model, partition_key
+from dynattrs.s3 import InS3, Large
 from dynattrs.schema.model_info import model_info
 
 
@@ -80,3 +81,19 @@ class Timed:
     id: str = partition_key()
     at: dt.time | None = None
     some: list[dt.time] | None = None
+
+
+@model("files-documents")
+class Document:
+    id: str = partition_key()
+    body: Annotated[Large[str] | None, InS3("bucket", above=20)] = None
+    data: Annotated[Large[bytes] | None, InS3("bucket", above=20)] = None
+
+
+@model("files-owned")
+class Owned:
+    """Its items go with guards, by requests of their own."""
+
+    id: str = partition_key()
+    owner: str = field(unique=True)
+    body: Annotated[Large[str] | None, InS3("bucket", above=20)] = None

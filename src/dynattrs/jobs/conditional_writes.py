@@ -96,6 +96,8 @@ class RawItem:
         info: Its model; None where none is known.
         overwrite: What becomes of one that is there.
         owner: Who writes, for messages.
+        written: The attribute map as it will be stored, with maps for values on their way into S3; None
+            where it is `item`.
     """
 
     table: Table
@@ -103,6 +105,7 @@ class RawItem:
     info: ModelInfo | None
     overwrite: Overwrite
     owner: str
+    written: AttributeMap | None = None
 
     @property
     def key(self) -> AttributeMap:
@@ -120,7 +123,7 @@ class RawItem:
         """
         if stored is None:
             return None
-        if same(stored, self.item):
+        if same(stored, self.item if self.written is None else self.written):
             return "unchanged"
         if self.overwrite != "newer":
             return "skipped" if self.overwrite == "absent" else None

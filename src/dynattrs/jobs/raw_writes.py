@@ -23,8 +23,9 @@ from dynattrs.errors import (
 )
 from dynattrs.jobs.conditional_writes import Overwrite, RawItem, age_of, put, put_with_guards
 from dynattrs.keys.discriminator import Sieve
-from dynattrs.mapper.anything import native_map
+from dynattrs.mapper.anything import native, native_map
 from dynattrs.mapper.codec import Refused
+from dynattrs.mapper.departures import Kept, Waiting, map_of
 from dynattrs.mapper.equality import comparable, same
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.models.hooks import NO_HOOKS
@@ -180,7 +181,7 @@ class RawWrites:
         items = dict(placed)
         for place, key in earlier:
             later = last[key]
-            if _is_same(items[place], items[later]):
+            if _is_same(*(_as_stored(items[each], self._name) for each in (place, later))):
                 done.count("unchanged")
             else:
                 done.count("replaced")
@@ -226,7 +227,9 @@ class RawWrites:
             done.count("guards")  # written with its item
             return
         info = self._info(item) if self._by_guards and guard is None else None
-        raw = RawItem(self._table, item, info, self._overwrite, self._owner)
+        raw = RawItem(
+            self._table, item, info, self._overwrite, self._owner, _as_stored(item, self._name)
+        )
         write = Write(self._name, raw.key, {"PutRequest": {"Item": item}}, size, place, "save")
         guarding = info is not None and bool(info.guarding)
         if self._overwrite == "always" and not guarding:
@@ -252,7 +255,7 @@ class RawWrites:
             MappingError: It is no attribute map, or the table cannot hold it.
         """
         try:
-            item = native_map(item)
+            item = _sendable(item)
             size = item_size(item)
         except _MALFORMED as error:
             place, found = _malformed(item)
@@ -281,6 +284,31 @@ class RawWrites:
             return None
 
 
+def _as_stored(item: AttributeMap, table: str) -> AttributeMap:
+    """An item with the maps that stand for values on their way into S3."""
+    stored = {}
+    for name, value in item.items():
+        there = value.get("B", value.get("M"))
+        place = there.place(table) if isinstance(there, (Waiting, Kept)) else None
+        if place is not None:
+            stored[name] = {"M": map_of(place)}
+    return {**item, **stored}
+
+
+def _sendable(item: AttributeMap) -> AttributeMap:
+    """An item with bytes where the wire has base64 text. What is on its way into S3 stays: the session puts
+    it there before the item.
+    """
+    leaving = {
+        name: value
+        for name, value in item.items()
+        if type(value.get("B")) is Waiting or type(value.get("M")) is Kept
+    }
+    if not leaving:
+        return native_map(item)
+    return {name: leaving.get(name) or native(value) for name, value in item.items()}
+
+
 def _is_same(one: AttributeMap, other: AttributeMap) -> bool:
     try:
         return same(one, other)
@@ -294,7 +322,7 @@ def _malformed(item: Any) -> tuple[str, str]:
         return "", type(item).__name__
     for name, value in item.items():
         try:
-            item_size(native_map({name: value}))
+            item_size(_sendable({name: value}))
         except _MALFORMED:
             if not isinstance(value, Mapping):
                 return f"[{name!r}]", type(value).__name__

@@ -174,6 +174,10 @@ class Large(Generic[T]):
         found: T = codec.load_at(_value_of(self.place.kind, data), Trail(""))
         return found
 
+    def _as_new(self) -> None:
+        """Let today's limit hold: it was not read from an item, as what it was read with would tell."""
+        self._stored = None
+
     def _known_codec(self) -> Codec:
         if self._codec is None:  # it comes from another process
             from dynattrs.mapper import default

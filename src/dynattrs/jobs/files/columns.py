@@ -184,6 +184,7 @@ class Columns:
         lost = self._lost(obj)
         if lost and lost <= rest.keys():
             carry_on(obj, lost=())  # they are written whole, as they stand in the rest
+        as_new(obj, info)
         return {**info.mapper.dump(obj), **rest}
 
     # --- Both ---
@@ -217,6 +218,13 @@ def _column(name: str, info: ModelInfo, model: Codec) -> Column:
         empty=tag == "S" and not codec.optional and name in model.required,
         null=name in model.sparse,
     )
+
+
+def as_new(obj: Any, info: ModelInfo) -> None:
+    """Let the limits of fields hold whose large values are kept in S3, for what comes from no item."""
+    for name, codec in (info.mapper.model_codec(type(obj)).fields or {}).items():
+        if codec.packed == IN_S3 and (value := getattr(obj, name)) is not None:
+            value._as_new()
 
 
 # --- Values as JSON text --------------------------------------------------------------------------

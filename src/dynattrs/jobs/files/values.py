@@ -8,9 +8,11 @@ from typing import Any
 
 from dynattrs.frames.cells import inside_of
 from dynattrs.jobs.files.columns import from_json_text
+from dynattrs.jobs.files.errors import BadLine
 from dynattrs.mapper import numbers
-from dynattrs.mapper.codec import Codec, KeyedMapShape, OptionalShape, TupleShape
+from dynattrs.mapper.codec import Codec, KeyedMapShape, OptionalShape, TupleShape, show
 from dynattrs.mapper.placeholders import Placeholder
+from dynattrs.schema.model_info import IN_S3
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
@@ -38,6 +40,10 @@ class Values:
         if isinstance(shape, OptionalShape):
             return self.stored(value, shape.inner)
         made: AttributeValue
+        if codec.packed == IN_S3:  # as frames have it
+            if not isinstance(value, str):
+                raise BadLine(f"expected {codec.expected} as JSON text, found {show(value)}")
+            return from_json_text(value, codec)
         if codec.packed:
             inner = inside_of(self._mapper, codec)
             made = codec.dump(inner.load(self.stored(value, inner)))
