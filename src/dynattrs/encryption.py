@@ -1,5 +1,6 @@
-"""Fields that are encrypted where they are stored: `Annotated[str, Encrypted(keys)]`. It needs
-`dynattrs[encryption]`.
+"""Encrypted fields: `Annotated[str, Encrypted(keys)]` is encrypted before it leaves the program.
+
+It needs `dynattrs[encryption]`.
 """
 
 from __future__ import annotations

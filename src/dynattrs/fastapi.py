@@ -1,4 +1,7 @@
-"""FastAPI: models as bodies, and the library's errors as answers. Needs the extra `dynattrs[fastapi]`."""
+"""FastAPI: models as request bodies, and the library's errors as responses with the right status.
+
+It needs `dynattrs[fastapi]`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields whose large values are kept in S3: `Annotated[Large[bytes], InS3("bucket")]`."""
+"""Fields whose large values live in S3: `Annotated[Large[bytes], InS3("bucket")]`."""
 
 from __future__ import annotations
 

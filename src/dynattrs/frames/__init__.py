@@ -1,1 +1,1 @@
-"""Tables as frames: what queries give as columns, and columns as objects. Loaded when it is asked for."""
+"""Frames: the results of queries as columns, and columns as objects. Loaded when they are first used."""

@@ -1,7 +1,7 @@
-"""What a query gives as Arrow record batches: one for each page that holds something.
+"""The results of a query as Arrow record batches, one for each page that is not empty.
 
-A page of rows becomes columns at once (`quick`) where that gives what its objects would hold; any other
-page goes through its objects, which decide what the values are.
+If possible, a page of rows becomes columns directly (`quick`). Otherwise its objects are made first, and the
+columns hold their values.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Named:
 
     Attributes:
         name: Its name.
-        label: The place of its values in a model, for messages.
-        codec: How these are stored.
-        get: Takes one out of a result of the query.
+        label: Where its values are in a model, for messages.
+        codec: How they are stored.
+        get: Returns the value of one result.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Named:
 
 
 def columns_of(query: QueryVerbs[Any]) -> list[Named]:
-    """The columns of what a query gives.
+    """The columns of a query's results.
 
     Raises:
-        QueryError: It gives no columns.
+        QueryError: Its results have no columns.
     """
     reader: Any = query._reader
     info = query._info
@@ -95,10 +95,10 @@ class Frame:
 
     Args:
         query: The query.
-        types: The Arrow types that were asked for, by column.
+        types: Arrow types by column, as the caller asked for them.
 
     Raises:
-        QueryError: The query gives no columns, or *types* names what is none.
+        QueryError: The query's results have no columns, or *types* names an unknown column.
     """
 
     query: QueryVerbs[Any]
@@ -147,8 +147,7 @@ class Frame:
             widening: Whether a column may get a wider type for a number that does not fit.
 
         Raises:
-            MappingError: As the query, of an item that cannot be read; or a value has no place in its
-                column.
+            MappingError: An item cannot be read, or a value does not fit its column.
         """
         items = page.items
         kinds = {*map(type, items)}
@@ -243,7 +242,7 @@ class Batches(Source):
 
     @failing_again
     def next(self) -> Flow[Any]:
-        """The next record batch, which is not empty; None at the end."""
+        """Return the next record batch, which is never empty; None at the end."""
         arrays = yield from self._arrays(widening=False)
         return None if arrays is None else self._frame.batch(arrays)
 
@@ -255,8 +254,8 @@ class Batches(Source):
         return None
 
     def table(self) -> Flow[Any]:
-        """All that is still to come, in one table. Columns of numbers may be wider than its schema says,
-        where one does not fit.
+        """Return the remaining results as one table. A column of numbers may be wider than its schema says,
+        if a number does not fit.
         """
         found: list[list[Any]] = []
         while (arrays := (yield from self._arrays(widening=True))) is not None:

@@ -1,8 +1,8 @@
-"""Cells: what a frame has for the values of a field, as these values.
+"""Cells: the values of a frame's columns, turned into values of fields.
 
-It is the way back of `columns`: lists become sets and tuples, structs objects, text UUIDs and members of
-enums, plain JSON what a union holds. What is a value of the field already stays as it is, and what is none
-is left to the mapper, which refuses it.
+The reverse of `columns`: lists become sets and tuples, structs become objects, text becomes UUIDs and enum
+members, and plain JSON becomes the value of a union. A value that fits the field already stays as it is; one
+that does not fit is left to the mapper, which refuses it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ _JSON: Final = "text of plain JSON, as arrow() gives it"
 
 
 class Unplaced:
-    """A cell, or a part of one, that Python has no value for: a time that counts nanoseconds, a year after
-    9999. No field takes it: not one of `Any` either, which would take an object of a class with fields.
+    """A cell, or a part of one, that has no value in Python: a time with nanoseconds, a year after 9999. No
+    field accepts it, not even a field of type `Any`, which would accept an ordinary object.
     """
 
     __slots__ = ("expected", "found", "hint")

@@ -1,4 +1,4 @@
-"""Columns: which Arrow type a field's values have, and what they are there.
+"""Columns: the Arrow type of a field's values, and how they are represented in it.
 
 The type comes from the field's codec alone, so a query has its schema before its first page. A value
 becomes the same value, or an error: nothing is rounded or cut.
@@ -64,12 +64,12 @@ _WIDE: Final[dict[Any, Any]] = {**_NUMBERS, int: _WIDE_INT, Decimal: _WIDE_DECIM
 
 @frozen(eq=False, repr=False)
 class Column:
-    """What values of one codec are in Arrow.
+    """How Arrow represents the values of one codec.
 
     Attributes:
         type: The type.
-        of: Gives what pyarrow makes the value of; None where that is the value itself. None stays None.
-        cast: The type that was asked for, where the array is made in another one.
+        of: Returns what to give pyarrow for a value; None if that is the value itself. None stays None.
+        cast: The type that the caller asked for, if the array is first made with another type.
     """
 
     type: Any
@@ -122,9 +122,9 @@ def column_of(mapper: Any, codec: Any, wanted: Any = None, *, wide: bool = False
     """The column of a codec's values.
 
     Args:
-        mapper: The mapper that the codec is of.
+        mapper: The codec's mapper.
         codec: The codec.
-        wanted: The Arrow type that was asked for.
+        wanted: The Arrow type that the caller asked for.
         wide: Whether numbers get the widest types.
     """
     made = _Maker(mapper, wide).of(codec, wanted)

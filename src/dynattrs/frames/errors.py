@@ -1,4 +1,4 @@
-"""What can be wrong with a frame."""
+"""The error for a frame that cannot be saved."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dynattrs.late_classes import define
 
 @define(eq=False, slots=False, repr=False)
 class BadRow(MappingError):
-    """A row of a frame is not an object of the model. Nothing of that row was written, and nothing of later
-    ones; the rows before it are stored, or are in the batch.
+    """A row of a frame cannot become an object of the model. Neither that row nor any later one was written;
+    the rows before it are stored, or are in the batch.
 
     Attributes:
-        row: Its number, from 0, whatever index the frame has.
-        column: The column; None where it is the row as a whole.
+        row: The row's number, from 0, independent of the frame's index.
+        column: The column; None if the whole row is at fault.
     """
 
     row: int = -1

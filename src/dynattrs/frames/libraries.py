@@ -1,4 +1,4 @@
-"""The libraries that frames are of, imported when they are asked for."""
+"""The libraries of frames, imported when they are first used."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dynattrs.errors import MissingExtra, QueryError
 
 
 def need(module: str, extra: str = "") -> Any:
-    """A module that may not be installed.
+    """Import a module that may not be installed.
 
     Args:
         module: Its name.
-        extra: The extra that brings it; without one it is installed by its own name.
+        extra: The extra that installs it; without one, it is installed under its own name.
 
     Raises:
         MissingExtra: It is not installed.
@@ -27,18 +27,18 @@ def need(module: str, extra: str = "") -> Any:
 
 
 def as_pandas(table: Any) -> Any:
-    """A table as a DataFrame of pandas, whose columns stay Arrow's: ints stay ints where some are missing,
-    decimals and instants keep all their digits.
+    """Return a table as a pandas DataFrame with Arrow columns: ints stay ints if some are missing, and
+    decimals and times keep all their digits.
     """
     pandas = need("pandas")
     return table.to_pandas(types_mapper=pandas.ArrowDtype)
 
 
 def as_polars(table: Any) -> Any:
-    """A table as a DataFrame of Polars.
+    """Return a table as a Polars DataFrame.
 
     Raises:
-        QueryError: It has decimals of more digits than Polars has.
+        QueryError: It has decimals with more digits than Polars supports.
     """
     polars, pyarrow = need("polars"), need("pyarrow", "arrow")
     for each in table.schema:

@@ -1,8 +1,8 @@
-"""The quick way from a page to columns: of the rows of its items, with no object made of them.
+"""The quick way from a page to columns: from the rows of its items, without making objects.
 
-It may refuse a page, which then goes through objects, and never gives what objects would not hold.
-Texts and numbers, which rows have as text, are read by Arrow, and what it has read is looked at as a
-whole. Other fields are read by the code that reads them for objects, one after the other.
+It may refuse a page, which then goes through objects; its values are always those that objects would hold.
+Arrow reads texts and numbers, which rows hold as text, and the result is checked as a whole. Other fields
+are read one after the other, by the code that reads them for objects.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ColumnOf: TypeAlias = Callable[[Sequence[Any]], Any]
 
 
 class Unfit(Exception):
-    """A page is for the way through objects."""
+    """A page needs the way through objects."""
 
 
 #: Its functions are made when it is imported, where no checker sees them.

@@ -1,4 +1,4 @@
-"""The rows of frames as objects, which are saved as `save_all` saves them."""
+"""The rows of a frame as objects, saved like those of `save_all`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def save_frame(
 
 
 class Rows:
-    """The objects of a frame's rows.
+    """The rows of a frame as objects.
 
     Raises:
         QueryError: The columns are not those of the model.

@@ -1,4 +1,4 @@
-"""Frames of pandas, of Polars and of Arrow, as the cells of their rows."""
+"""Frames of pandas, Polars and Arrow, as rows of cells."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _EXPECTED: Final = (
 
 
 class FrameRows:
-    """The rows of a frame, as far as they are asked for.
+    """The rows of a frame, read lazily.
 
     Args:
-        frame: A DataFrame of pandas or Polars, or what gives a stream of Arrow.
+        frame: A pandas or Polars DataFrame, or an object with an Arrow stream.
 
     Raises:
-        QueryError: It is something else.
+        QueryError: It is none of these.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -148,7 +148,7 @@ def _of_arrow(arrow: Any, batches: Any) -> Iterator[list[list[Any]]]:
 
 
 def cells_of(array: Any) -> list[Any]:
-    """The cells of an array of Arrow. What Python has no value for is `Unplaced`."""
+    """The cells of an Arrow array. A cell that has no value in Python is `Unplaced`."""
     return _of_array(need("pyarrow", "arrow"), array)
 
 
@@ -256,7 +256,7 @@ def _in_microseconds(arrow: Any, kind: Any) -> Any:
 def _cells(
     all_of: Callable[[], list[Any]], cell: Callable[[int], Any], count: int, kind: Any
 ) -> list[Any]:
-    """The cells of a column, at once where that goes. What Python has no value for is `Unplaced`."""
+    """The cells of a column, all at once if possible. A cell that has no value in Python is `Unplaced`."""
     try:
         return all_of()
     except BaseException as error:

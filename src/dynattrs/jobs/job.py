@@ -52,23 +52,25 @@ class Job:
 
     Args:
         name: The name of the job among its checkpoints.
-        models: The models whose items it is for, with those of their subclasses and the guards of their
-            unique values; a `Table` stands for all that is in it. Models, tables and functions have to
-            be importable: at the top of a module. Without them the job can be resumed, and looked at.
+        models: The models whose items the job works on, including their subclasses and the guards of their
+            unique values; a `Table` stands for all of its items. Models, tables and functions must be
+            importable: define them at the top of a module. Without *models* you can resume a job, or look
+            at it.
         session: How each process makes its session.
         checkpoints: Where to store its progress: `in_table(...)` or `in_folder(...)`.
         segments: The number of parts in which each table is read; by default eight for each worker, and at
             least 16. It is fixed when the job begins.
-        read_units: The most read units a second, over all of its workers; None for no limit.
-        write_units: The most write units a second. Checkpoints are not included in either: they cost a unit
-            or two every ten seconds for each worker.
-        workers: How many slices are under way at once; as many as the machine has cores, or the executor has
-            workers, by default.
+        read_units: The most read units a second for all workers together; None for no limit.
+        write_units: The most write units a second for all workers together. Neither limit includes
+            checkpoints, which cost each worker a unit or two every ten seconds.
+        workers: How many slices run at once; by default, as many as the machine has cores or the executor
+            has workers.
         lease: How long a process of the job may be silent before the others treat it as dead and take over
             its segments.
         timeout: How long a slice, which should take ten seconds, may run before it is treated as lost and
             repeated. If your function is slow for each item, give more time.
-        on_progress: Called with the `JobProgress` now and then while a verb works, from its thread.
+        on_progress: Called with a `JobProgress` from time to time while a verb runs, in the thread that
+            called the verb.
 
     Raises:
         ModelError: An argument is invalid.
@@ -119,14 +121,14 @@ class Job:
 
         Args:
             where: A condition on fields of the models; None counts all.
-            executor: What runs it: `"processes"` of this machine, the default; `"threads"`; an `Executor`,
-                such as `client.get_executor()` of Dask; or the address of a scheduler of Dask's.
+            executor: Where slices run: `"processes"` on this machine (the default), `"threads"`, an
+                `Executor` such as Dask's `client.get_executor()`, or the address of a Dask scheduler.
 
         Raises:
             OtherJob: A job of that name exists and does something else.
             JobFailed: Some segments failed.
-            CheckpointsFailed: Nothing can be written down where the checkpoints are.
-            ModelError: Something cannot be imported by other processes.
+            CheckpointsFailed: The checkpoints cannot be written.
+            ModelError: Other processes cannot import a model, a table or a function.
             DynattrsError: The service refused a request.
         """
         from dynattrs.jobs.counting import Counting
@@ -141,29 +143,30 @@ class Job:
         transform: Transform | None = None,
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Copy the items into the tables of another session, exactly as they are stored: with attributes that
-        the models do not know, versions, time stamps and the guards of unique values.
+        """Copy the items into the tables of another session exactly as they are stored, including unknown
+        attributes, versions, time stamps and the guards of unique values.
 
-        Nothing is deleted there. `counts` of the result has what became of them: `written`; `unchanged`,
-        equal ones were there; `skipped`, others were there that stay; `left out` by *transform*. What could
-        not be written is in `failures()`: a unique value that another item there has, a value that an index
-        there does not take. The tables have to exist, with the same keys: `session.tables.create(...)`.
+        Nothing is deleted there. `counts` of the result says what became of the items: `written`; `unchanged`
+        if an equal item was there; `skipped` if another one was there and stays; `left out` by *transform*.
+        `failures()` has the items that could not be written, for example because another item there has
+        their unique value, or an index there refuses a value. The tables must exist with the same keys; make
+        them with `session.tables.create(...)`.
 
         Args:
             to: How each process makes the session that writes: another prefix, region, endpoint.
-            overwrite: `"always"` replaces what is there, in batches; `"absent"` writes only where nothing is;
-                `"newer"` where nothing is, or an item with a lower version, or, of models without one,
-                with an earlier time of its last change. The latter two take a request for each item.
-            transform: An importable function that gets each item but guards as an attribute map, with bytes
-                as `bytes`, and returns the one to be written, or None to leave it out. It may be called
-                several times for an item. Guards are made of what it returns.
-            executor: As `count`.
+            overwrite: `"always"` replaces existing items, in batches. `"absent"` keeps them. `"newer"`
+                replaces those with a lower version or, for models without versions, with an earlier time of
+                update. `"absent"` and `"newer"` take one request for each item.
+            transform: An importable function that gets each item (except guards) as an attribute map, with
+                bytes as `bytes`, and returns the map to write, or None to leave the item out. It may be
+                called several times for an item. Guards are made from what it returns.
+            executor: As for `count`.
 
         Raises:
             ModelError: Both sessions lead to the same table, or their keys differ; *transform* cannot be
-                imported; or `"newer"` has nothing to go by.
+                imported; or items have neither a version nor a time of update for `"newer"`.
             NoSuchTable: One of the tables does not exist.
-            OtherJob: As `count`, and so are `JobFailed`, `CheckpointsFailed` and others.
+            OtherJob: As for `count`, as are `JobFailed`, `CheckpointsFailed` and others.
         """
         from dynattrs.jobs.copying import Copying
 
@@ -175,17 +178,17 @@ class Job:
         `.differences` by key, each with what differs. Values are compared as the service compares them:
         numbers by value, sets without order, bytes by content.
 
-        Both tables may be written to meanwhile: what seems to differ is read again, consistently, before it
-        is reported. It reads each table once, and each item by its key in the other.
+        You may write to both tables meanwhile: items that seem to differ are read again, consistently, before
+        they are reported. Each table is read once, and each of its items by key in the other table.
 
         Args:
             with_: How each process makes the session for the other tables.
-            executor: As `count`.
+            executor: As for `count`.
 
         Raises:
             ModelError: Both sessions lead to the same table, or their keys differ.
             NoSuchTable: One of the tables does not exist.
-            OtherJob: As `count`, and so are `JobFailed`, `CheckpointsFailed` and others.
+            OtherJob: As for `count`, as are `JobFailed`, `CheckpointsFailed` and others.
         """
         from dynattrs.jobs.differences import Verified
         from dynattrs.jobs.verifying import Verifying
@@ -204,26 +207,27 @@ class Job:
         s3: S3Options | None = None,
         executor: AnyExecutor | None = None,
     ) -> JobProgress:
-        """Write the items to files in a folder, and at the end a manifest that names the files.
+        """Write the items to files in a folder, and at the end a manifest that lists the files.
 
         `"jsonl"` and `"json"` hold items exactly as they are stored, guards of unique values included;
-        `"csv"` and `"parquet"` hold those of one model a file, by its fields. No file is written over.
+        `"csv"` and `"parquet"` files hold items of one model each, by its fields. Existing files are not
+        overwritten.
 
         Args:
-            to: The folder: a path, which all workers reach, or `s3://bucket/prefix`.
+            to: The folder: a path that all workers can reach, or `s3://bucket/prefix`.
             format: How items are written.
-            compression: `"gzip"`, or None; parquet is compressed inside.
-            where: A condition on fields of the models; None for all items. Guards are left out where there is
-                one: an import makes them again.
+            compression: `"gzip"` or None; Parquet compresses by itself.
+            where: A condition on fields of the models; None for all items. With a condition, guards are left
+                out; an import makes them again.
             consistent: Whether reads are consistent, which costs twice.
-            s3: How S3 is reached, where that is otherwise than the AWS configuration says.
-            executor: As `count`'s.
+            s3: How to reach S3, if it differs from the AWS configuration.
+            executor: As for `count`.
 
         Raises:
             FilesError: The folder cannot be written to.
-            ModelError: The models are of several tables, or an argument is none that can be.
-            MissingExtra: pyarrow is not installed, for parquet.
-            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As `count`.
+            ModelError: The models belong to several tables, or an argument is invalid.
+            MissingExtra: pyarrow, for Parquet, is not installed.
+            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As for `count`.
         """
         from dynattrs.jobs.exporting import Exporting
 
@@ -251,20 +255,20 @@ class Job:
 
         Args:
             what: A file, a pattern such as `"people/*.jsonl.gz"`, a folder, a manifest, or a sequence of
-                these: paths, or `s3://` addresses. Of a folder with a manifest, the files that it names.
-            format: The format of files whose names do not say it.
-            overwrite: What becomes of items that are there: they are replaced (`"always"`, in batches), stay
-                (`"absent"`), or are replaced if their version, or update time, is older (`"newer"`).
-            s3: How S3 is reached, where that is otherwise than the AWS configuration says.
-            executor: As `count`'s.
+                these: paths, or `s3://` addresses. If a folder has a manifest, the files that it lists.
+            format: The format of files whose names do not show it.
+            overwrite: What happens to existing items: `"always"` replaces them, in batches; `"absent"` keeps
+                them; `"newer"` replaces those with an older version or time of update.
+            s3: How to reach S3, if it differs from the AWS configuration.
+            executor: As for `count`.
 
         Raises:
-            FilesError: There is nothing to read, it is not what a manifest says, or it has changed since the
-                job began.
-            ModelError: The table is missing; or nothing says which model a file is of, or which of two items
-                is newer.
-            MissingExtra: pyarrow is not installed, for parquet.
-            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As `count`.
+            FilesError: No files were found, they differ from the manifest, or they have changed since the job
+                began.
+            ModelError: The table is missing, a file's model is unknown, or nothing says which of two items is
+                newer.
+            MissingExtra: pyarrow, for Parquet, is not installed.
+            OtherJob, JobFailed, CheckpointsFailed, DynattrsError: As for `count`.
         """
         from dynattrs.jobs.importing import Importing
 
@@ -279,13 +283,13 @@ class Job:
         attributes, unique fields, index keys, kinds. `failures()` lists the items that cannot be migrated.
 
         Args:
-            where: A condition that only items of the model fulfil, as they are stored, where nothing tells
-                them from those of other models of the table; for a job on one model.
-            executor: As `count`'s.
+            where: For a job on one model: a condition, on fields as they are stored, that only this model's
+                items meet. You need it if nothing else tells them from items of other models of the table.
+            executor: As for `count`.
 
         Raises:
-            QueryError: The models have nothing to migrate; or nothing tells their items from others.
-            JobFailed: As `count`, and all else that it raises.
+            QueryError: The models have nothing to migrate, or nothing tells their items from others.
+            JobFailed: As for `count`, as are all other errors.
         """
         from dynattrs.jobs.migrating import Migrating
 
@@ -310,17 +314,17 @@ class Job:
         Args:
             function: An importable, idempotent function: applied to its own result, it changes nothing. It
                 may be called twice with an item, in any process.
-            where: A condition on fields of the models: which items it gets. The service evaluates it.
+            where: A condition on fields of the models: the items to change. The service evaluates it.
             tries: How often to try an item that other writers keep changing, before it counts as a failure.
-            on_error: What becomes of an item for which the function raises, or makes what cannot be stored,
-                such as a unique value that is already taken:
-                `"raise"`: its segment fails there, and the job at the end, so that `resume()` goes on with
-                a better function; `"skip"`: it is one of `failures()`.
-            executor: As `count`'s.
+            on_error: What to do with an item for which the function raises an error or returns something that
+                cannot be stored, such as a unique value that is already taken. `"raise"`: its segment
+                fails there, and the job at the end, so that `resume()` can continue with a corrected
+                function. `"skip"`: the item is added to `failures()`.
+            executor: As for `count`.
 
         Raises:
             ModelError: The function cannot be imported by other processes.
-            JobFailed: As `count`, and all else that it raises.
+            JobFailed: As for `count`, as are all other errors.
         """
         from dynattrs.jobs.applying import Applying
 
@@ -338,13 +342,13 @@ class Job:
         only if the condition is still true.
 
         Args:
-            where: A condition on fields of the models: which items.
+            where: A condition on fields of the models: the items to delete.
             everything: Whether to delete all items. Give either *where* or *everything*.
-            executor: As `count`'s.
+            executor: As for `count`.
 
         Raises:
-            ModelError: Neither of the two is given, or both.
-            JobFailed: As `count`, and all else that it raises.
+            ModelError: Neither or both are given.
+            JobFailed: As for `count`, as are all other errors.
         """
         from dynattrs.jobs.deleting import Deleting
 
@@ -536,10 +540,10 @@ def list(  # noqa: A001
     *,
     session: SessionSpec = SessionSpec(),  # noqa: B008
 ) -> Sequence[str]:
-    """The names of the jobs that have records in a place, in order.
+    """Return the names of the jobs that have records in a place, sorted.
 
     Args:
         checkpoints: `in_table(...)` or `in_folder(...)`.
-        session: How to make a session, where it is a table.
+        session: How to make a session, if the checkpoints are in a table.
     """
     return sorted(checkpoints.jobs(session))

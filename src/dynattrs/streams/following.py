@@ -1,7 +1,7 @@
-"""All shards of some tables' streams, read in one process: pages in the order of each key.
+"""Read all shards of some tables' streams in one process: pages keep the order of each key's changes.
 
-A shard's children are begun when all of its records were handed out. What was read ahead, and was not handed
-out, counts for nothing: a token stands behind what was.
+A shard's children begin when all of its records have been handed out. Records that were read ahead but not
+handed out do not count: a token continues after the last one that was handed out.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Follower:
     """Reads the streams of some tables.
 
     Args:
-        service: Whom it asks.
+        service: The client that it asks.
         tables: The tables' names at the service.
-        start: Where it begins: a position, or a token; None for now.
-        follow: Whether it waits for more when it has come to the end.
-        until: The instant that is the end; None for none.
+        start: Where it begins: a position or a token; None begins now.
+        follow: Whether it waits for more changes at the end.
+        until: The time at which it ends; None for no end.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Follower:
         forget_at_fork(self)
 
     def forked(self) -> None:
-        """This is a child process: what its parent's threads are reading ahead is read anew."""
+        """Begin anew in a child process, which has no threads of its parent's that read ahead."""
         for reading in self._readings():
             reading.task = None
 
@@ -120,12 +120,12 @@ class Follower:
     # --- What comes next ------------------------------------------------------------------------
 
     def next(self) -> Flow[Given | None]:
-        """The next page with records; None at the end. The one before counts as handed out.
+        """Return the next page with records, or None at the end. The page before counts as handed out.
 
         Raises:
-            StreamGap: Records may be missing. Asked again, it goes on behind that.
-            NoStream: A table has no stream, or none any more.
-            DynattrsError: As the service refused a request. Asked again, it goes on where it was.
+            StreamGap: Records may be missing. The next call continues after the gap.
+            NoStream: A table has no stream, or no longer has one.
+            DynattrsError: The service refused a request. The next call continues where this one was.
         """
         self._settle()
         while True:
@@ -264,7 +264,7 @@ class Follower:
     # --- Shards ---------------------------------------------------------------------------------
 
     def _look(self, stream: Following) -> Flow[None]:
-        """See which shards there are, where it is time to."""
+        """Look for new shards if it is time to."""
         began = self._service.environment.monotonic()
         if stream.over or began < stream.look_at:
             return
@@ -313,7 +313,7 @@ class Follower:
         """The gap between a stream that is gone, or was read to its end, and the one that there is now.
 
         Raises:
-            NoStream: There is none now.
+            NoStream: The table has no stream now.
         """
         assert stream.arn is not None
         found = yield from self._service.stream_of(stream.table)
@@ -418,7 +418,7 @@ class Follower:
         )
 
     def _end(self, stream: Following) -> Flow[None]:
-        """The stream is switched off, and all of it was read."""
+        """The stream is switched off, and has been read to its end."""
         try:
             gap = yield from self._gap_to_next(stream)
         except NoStream:
@@ -431,7 +431,7 @@ class Follower:
     # --- Gaps -----------------------------------------------------------------------------------
 
     def _gap(self, gap: StreamGap, behind: Callable[[], None]) -> StreamGap:
-        """The gap to tell. When the next page is asked for, it goes on behind it."""
+        """The gap to report. The next page continues after it."""
         self._behind, self._told = behind, self._service.now()
         return gap
 

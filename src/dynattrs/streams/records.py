@@ -1,10 +1,10 @@
-"""Stream records, whichever way they came: read into one shape, and nothing of their items yet.
+"""Stream records from any source, read into one shape. Their items stay attribute maps.
 
 - AWS Lambda's DynamoDB events: `{"Records": [...]}`, bytes as base64 text
   (https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html).
 - Replies and records of GetRecords, with `datetime` and `bytes` as botocore makes them
   (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_GetRecords.html).
-- Kinesis Data Streams for DynamoDB: a record is JSON, which Lambda hands over as base64
+- Kinesis Data Streams for DynamoDB: each record is JSON, which Lambda passes on as base64
   (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds.html).
 - EventBridge Pipes: a bare list of either kind
   (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-dynamodb.html).
@@ -41,16 +41,16 @@ class Record:
     """One record of a stream.
 
     Attributes:
-        source: What was given.
+        source: The record as it was given.
         kind: `INSERT`, `MODIFY` or `REMOVE`.
-        table: The table's name at the service; None where the record does not say it.
+        table: The table's name at the service; None if the record does not say.
         key: The item's primary key, as an attribute map.
-        old: The item before; None where there was none, or the view does not carry it.
-        new: The item after; likewise.
-        view: What the stream carries, as the service calls it; None where the record does not say it.
+        old: The item before the change; None if it did not exist, or the view does not include it.
+        new: The item after the change; None likewise.
+        view: The stream's view type, as the service calls it; None if the record does not say.
         sequence_number: Where the record stands in its shard.
-        identifier: What a partial failure calls it.
-        expired: Whether time to live has deleted the item.
+        identifier: What identifies it in a report of partial failures.
+        expired: Whether the item was deleted because its time to live was over.
     """
 
     __slots__ = (
@@ -80,14 +80,14 @@ class Record:
         self.expired = False
 
     def read(self, *, bare: bool) -> None:
-        """Take out what it says.
+        """Read what the record says.
 
         Args:
-            bare: Whether it came in a list and not in an event, as from EventBridge Pipes, where partial
-                failures name the event.
+            bare: Whether it came in a bare list, as from EventBridge Pipes, where reports of partial failures
+                name the event.
 
         Raises:
-            ValueError: It is not a record. What is known of it by then stays.
+            ValueError: It is not a record. What was read of it until then stays.
         """
         source = self.source
         if not _is_map(source):
@@ -103,7 +103,7 @@ class Record:
         self._read(source, body)
 
     def _unwrapped(self, source: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The record itself, where Kinesis has it as JSON inside of its own; else what was given."""
+        """The record itself: Kinesis wraps it, as JSON, in a record of its own."""
         kinesis = source.get("kinesis", source)
         if not _is_map(kinesis):
             return source
@@ -159,17 +159,17 @@ class Record:
 
     @property
     def lacks_new(self) -> bool:
-        """Whether there is an item after, and the view does not carry it."""
+        """Whether there is an item after the change that the view does not include."""
         return self.new is None and self.kind != "REMOVE"
 
     @property
     def lacks_old(self) -> bool:
-        """Whether there was an item before, and the view does not carry it."""
+        """Whether there was an item before the change that the view does not include."""
         return self.old is None and self.kind != "INSERT"
 
     @property
     def at(self) -> datetime | None:
-        """When the item changed, in UTC; None where the record does not say it."""
+        """When the item changed, in UTC; None if the record does not say."""
         found = self._at
         if isinstance(found, datetime):
             return found.astimezone(timezone.utc)
@@ -180,15 +180,15 @@ class Record:
         return _EPOCH + timedelta(microseconds=round(found * (1_000_000 // parts)))
 
     def promises(self, image: str) -> bool:
-        """Whether the view carries an image that is not there."""
+        """Whether the view includes an image that is missing."""
         return self.view in (_NEW if image == "new" else _OLD)
 
 
 def records_in(event_or_records: Any) -> tuple[Iterable[Any], bool]:
-    """The records of an event, of a reply, or of a list; and whether it is a bare list.
+    """Return the records of an event, a reply or a list, and whether it is a bare list.
 
     Raises:
-        TypeError: It is nothing like these.
+        TypeError: It is none of these.
     """
     if isinstance(event_or_records, Mapping):
         records = event_or_records.get("Records")

@@ -1,7 +1,7 @@
-"""What consumers of one name share: items that say who reads which shard, and how far.
+"""What consumers of one name share: items that say who reads which shard, and how far they are.
 
-All items of a consumer's name and a table have one partition key, so one query reads them: the streams
-of the table that were begun, the shards of these, and the consumers that are there.
+All items of a consumer's name and a table have one partition key, so one query reads them: the
+streams that were begun, their shards, and the consumers that are running.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class ConsumedStream:
     Attributes:
         scope: The consumers' name, and the table.
         stream: The stream's ARN.
-        start: Where its first shards begin: an instant that was written down when the first consumer
-            began, or as far back as the stream goes.
-        ended: Whether it was read to its end.
+        start: Where reading of its first shards begins: the time at which the first consumer started, or
+            as far back as the stream goes.
+        ended: Whether it has been read to its end.
     """
 
     scope: str
@@ -41,18 +41,18 @@ class ConsumedStream:
 
 @model(LEASES, pk="{scope}", sk="SHARD#{stream}#{shard}")
 class ShardLease(Lease):
-    """Who reads a shard, and how far it is.
+    """Which consumer reads a shard, and how far it is.
 
     Attributes:
         scope: The consumers' name, and the table.
         stream: The stream's ARN.
         shard: The shard's id.
-        parent: The shard that was read before; None if there is none.
-        checkpoint: Where reading goes on.
-        at: When the last change that was handled had happened.
-        handled: How many records were read and handled, or left out.
-        ended: Whether it was read to its end.
-        wanted: The consumer that asks for it.
+        parent: The shard that this one continues; None if it continues none.
+        checkpoint: Where reading continues.
+        at: When the last handled change happened.
+        handled: How many records were handled or skipped.
+        ended: Whether it has been read to its end.
+        wanted: The consumer that asks its owner to hand it over.
     """
 
     scope: str
@@ -69,11 +69,11 @@ class ShardLease(Lease):
 
 @model(LEASES, pk="{scope}", sk="CONSUMER#{consumer}")
 class Member(Lease):
-    """A consumer that is there: it holds a lease of itself.
+    """A running consumer. It holds a lease on itself.
 
     Attributes:
         scope: The consumers' name, and the table.
-        consumer: What it calls itself, as owner of leases.
+        consumer: The name under which it owns leases.
     """
 
     scope: str
@@ -83,7 +83,7 @@ class Member(Lease):
 
 @attrs.define
 class Found:
-    """What was read at one time."""
+    """The items of a scope, as one query read them."""
 
     streams: dict[str, ConsumedStream] = attrs.field(factory=dict)
     #: By stream and shard.
@@ -96,7 +96,7 @@ def scope_of(consumer: str, table: str) -> str:
 
 
 def read_all(verbs: FlowVerbs, scope: str) -> Flow[Found]:
-    """All items of a scope, as every acknowledged write left them."""
+    """Read all items of a scope, with every acknowledged write."""
     items = yield from (
         verbs.query(ConsumedStream, ShardLease, Member)
         .where(ShardLease.scope == scope)

@@ -24,10 +24,11 @@ _PARTS: Final = (
 
 
 class Clock:
-    """The time of some sessions.
+    """A clock that some sessions share.
 
     Attributes:
-        pauses: How long each pause would have taken, in seconds: between attempts, and of `latency`.
+        pauses: How long each pause would have taken, in seconds: pauses between attempts, and those of
+            `latency`.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -36,21 +37,21 @@ class Clock:
         self.pauses: list[float] = []
 
     def now(self) -> datetime:
-        """What time it is, aware."""
+        """The clock's time, as an aware datetime."""
         return self._now
 
     def advance(self, by: timedelta | None = None, **parts: float) -> datetime:
-        """Move on: `advance(timedelta(hours=1))`, `advance(hours=1)`.
+        """Move the clock forward: `advance(timedelta(hours=1))` or `advance(hours=1)`.
 
         Args:
-            by: How far.
-            parts: As `datetime.timedelta` takes them.
+            by: How far to move it.
+            parts: The arguments of `datetime.timedelta`.
 
         Returns:
-            What time it is then.
+            The new time.
 
         Raises:
-            ModelError: That would be back, or is not a length of time.
+            ModelError: The time would move back, or the arguments are not a length of time.
         """
         if by is not None and not isinstance(by, timedelta):
             problem = f"a timedelta is expected, or its parts by name, found {by!r}"
@@ -88,9 +89,9 @@ class Clock:
 def clock(
     *sessions: Session | AsyncSession, at: datetime | None = None
 ) -> Generator[Clock, None, None]:
-    """A clock for sessions that stands still until the test moves it.
+    """Give sessions a clock that stands still until the test moves it.
 
-    Time stamps, `unexpired()`, deadlines and pauses go by it. Pauses between attempts, botocore's
+    Time stamps, `unexpired()`, deadlines and pauses use it. Pauses between attempts, botocore's
     among them, take no time, and the clock has moved on after them. What waits for the network does
     so in real time: botocore's time-outs and `call_timeout`. The engine's own clock is its own, too:
     it removes what has expired when it has expired for everybody.

@@ -1,4 +1,4 @@
-"""What the fixtures of the pytest plugin give: sessions of a world, each for one test."""
+"""Sessions for the fixtures of the pytest plugin, each for one test."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _OWN: Final = frozenset(
 
 
 def make_world(engine: str, worker: str) -> World:
-    """The place for the tables of one process.
+    """Make the place for the tables of one process.
 
     Args:
         engine: `"embedded"`, or a URL.
-        worker: Names the process among those of a test run.
+        worker: The name of this process in the test run.
 
     Raises:
         MissingExtra: The embedded engine is not installed.
-        ConfigurationError: The URL is not one of a private network.
+        ConfigurationError: The URL is not on this machine or in a private network.
         MissingEngine: No engine answers there.
     """
     return World(Embedded() if engine == "embedded" else Remote(engine, worker))
@@ -57,7 +57,7 @@ def session_of(world: World, options: Mapping[str, Any]) -> Generator[Session, N
 
     Args:
         world: Where its tables are.
-        options: What `Session` takes, besides a client or what one is made from.
+        options: Options of `Session`, except those for its client.
     """
     settings = settings_of(world, options)
     session = Session(boto3_session=world.clients, **settings)
@@ -97,7 +97,7 @@ def settings_of(world: World, options: Mapping[str, Any]) -> dict[str, Any]:
     """What a session of a test is made with.
 
     Raises:
-        ConfigurationError: The options have what the plugin gives itself.
+        ConfigurationError: The options contain one that the plugin sets itself.
     """
     refused = sorted(_OWN & options.keys())
     if refused:

@@ -42,13 +42,13 @@ _BATCHES: Final = frozenset(("BatchGetItem", "BatchWriteItem"))
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """Something that goes wrong with requests of a session. The functions of this module make them.
+    """Something that goes wrong with a session's requests. The functions of this module make faults.
 
     Attributes:
-        name: What it is, for people.
-        outcome: What becomes of an attempt; None of a fault that only leaves parts unprocessed.
-        fraction: The part of a batch that is left unprocessed.
-        operations: The service's names of the operations; none for all.
+        name: A name for messages.
+        outcome: What happens to an attempt; None for a fault that only leaves requests unprocessed.
+        fraction: The part of a batch that stays unprocessed.
+        operations: The operations, as the service calls them; empty for all.
         table: The real name of the table; None for all.
         times: How often it happens; None for always.
         skip: How many requests pass before the first.
@@ -82,16 +82,16 @@ def throttled(
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
     code: str = "ProvisionedThroughputExceededException",
 ) -> Fault:  # fmt: skip
-    """Requests that are refused because there are too many.
+    """Let the service refuse requests because there are too many.
 
     Args:
-        operation: The operation, `"PutItem"` or `"put_item"`, or several of them; all by itself.
-        times: How many attempts are refused, botocore's own repetitions among them; None for all.
+        operation: The operation, `"PutItem"` or `"put_item"`, or several; by default all.
+        times: How many attempts are refused, including botocore's own retries; None for all.
         skip: How many attempts pass before the first.
         probability: How likely it is for each of them, from 0 to 1.
-        table: The real name of a table; requests to others pass. Whether there is such a table is not
-            asked: a fault of a table that no request names does not happen.
-        code: The service's code of the refusal.
+        table: The real name of a table; requests to other tables pass. A misspelt name is not noticed:
+            the fault then never happens.
+        code: The error code of the refusal.
 
     Raises:
         ModelError: DynamoDB has no operation of that name, or a number is out of its range. All
@@ -109,7 +109,7 @@ def unavailable(
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
     status: int = 500,
 ) -> Fault:  # fmt: skip
-    """Requests that the service fails at by itself. Nothing is applied, and who asks cannot know that.
+    """Let the service fail by itself (HTTP 5xx). Nothing is applied, but the caller cannot know that.
 
     Args:
         operation: As for `throttled`, as are the four that follow.
@@ -130,7 +130,7 @@ def error(
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
     message: str = "injected", status: int = 400,
 ) -> Fault:  # fmt: skip
-    """Requests that are refused with any code: `error("AccessDeniedException")`.
+    """Let the service refuse requests with any code: `error("AccessDeniedException")`.
 
     Args:
         code: The service's code.
@@ -152,7 +152,7 @@ def unreachable(
     operation: str | Collection[str] | None = None, *,
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
 ) -> Fault:  # fmt: skip
-    """Requests for which there is no connection, so that they surely do not reach the service.
+    """Refuse connections, so that requests certainly do not reach the service.
 
     Args:
         operation: As for `throttled`, as are the four that follow.
@@ -169,7 +169,7 @@ def reset(
     operation: str | Collection[str] | None = None, *,
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
 ) -> Fault:  # fmt: skip
-    """Requests whose connection breaks before the service has them; who asks cannot know that.
+    """Break the connection before the service has the request; the caller cannot know that.
 
     Args:
         operation: As for `throttled`, as are the four that follow.
@@ -186,7 +186,7 @@ def lost_reply(
     operation: str | Collection[str] | None = None, *,
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
 ) -> Fault:  # fmt: skip
-    """Requests that the service has done, and whose reply is lost with the connection.
+    """Let the service carry out requests, and lose its replies with the connection.
 
     Args:
         operation: As for `throttled`, as are the four that follow.
@@ -203,7 +203,7 @@ def latency(
     seconds: float, operation: str | Collection[str] | None = None, *,
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
 ) -> Fault:  # fmt: skip
-    """Requests that take longer. With a `clock` on the session the time counts as gone by.
+    """Let requests take longer. With a `clock` on the session, only that clock moves.
 
     Args:
         seconds: How much longer.
@@ -225,16 +225,16 @@ def unprocessed(
     times: int | None = None, skip: int = 0, probability: float = 1.0, table: str | None = None,
     fraction: float = 1.0,
 ) -> Fault:  # fmt: skip
-    """Batches that the service leaves in part: `UnprocessedItems` of BatchWriteItem and
-    `UnprocessedKeys` of BatchGetItem. The other part is done.
+    """Let the service leave part of a batch unprocessed: `UnprocessedItems` of BatchWriteItem and
+    `UnprocessedKeys` of BatchGetItem. The rest is carried out.
 
     Args:
-        operation: One of the two; both by itself.
-        times: In how many answers.
+        operation: One of the two; by default both.
+        times: How many replies leave something unprocessed.
         skip: How many batches pass before the first.
         probability: How likely it is for each of them.
         table: The real name of a table; batches without it pass.
-        fraction: How much of a batch is left, over 0 to 1, the last items of it; one at least.
+        fraction: How much of a batch stays unprocessed, over 0 to 1: its last items, and at least one.
     """
     if not _is_number(fraction, 0, 1) or not fraction:
         problem = f"fraction={fraction!r}: a number over 0, up to 1, is expected"
@@ -314,8 +314,8 @@ class Injected:
     """What has been injected so far.
 
     Attributes:
-        counts: How often each fault has happened, in their order.
-        by_operation: How often something has, by the service's name of the operation.
+        counts: How often each fault has happened, in the order in which they were given.
+        by_operation: How often any fault has happened, by operation.
     """
 
     def __init__(self, given: tuple[Fault, ...], seed: int) -> None:
@@ -399,25 +399,26 @@ def _grouped(requests: Message, places: list[tuple[str, Any]]) -> Message:
 def faults(
     session: Session | AsyncSession, *given: Fault, seed: int = 0
 ) -> Generator[Injected, None, None]:
-    """Let requests of a session go wrong inside of a `with` statement.
+    """Let requests of a session go wrong inside a `with` statement.
 
-    For each attempt the first fault that concerns it and is not used up happens. Blocks nest; the outer
-    one comes first.
+    Each attempt meets the first fault that applies to it and is not used up. `with` statements nest; faults
+    of the outer one come first.
 
         with faults(session, throttled("PutItem", times=2)) as injected:
 
     Args:
-        session: A `Session` or an `AsyncSession`. Other sessions are not concerned.
+        session: A `Session` or an `AsyncSession`. Other sessions are not affected.
         given: What goes wrong.
-        seed: Of the chances: with the same one the same requests, one after another, fare the same.
+        seed: Seeds the probabilities: with the same seed, the same sequence of requests meets the same
+            faults.
 
     Yields:
         What has been injected: `.count`, `.counts`, `.by_operation`.
 
     Raises:
         ModelError: *session* is not a session, something is not a fault, or *seed* is not an int.
-        ConfigurationError: At a call: something else than the service answers, such as moto, a
-            Stubber or a function in the place of the client's, so that no fault could reach it.
+        ConfigurationError: At a call: something other than an endpoint answers the client, such as moto's
+            decorator, a Stubber or a patched method, so that no fault could reach it.
     """
     for each in given:
         if not isinstance(each, Fault):

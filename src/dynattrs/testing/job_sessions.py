@@ -1,4 +1,4 @@
-"""The session of a test as a value that the processes of a job make theirs from."""
+"""The session of a test as a value from which the processes of a job make theirs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def spec_of(
     Args:
         session: The test's.
         access: How its engine is reached.
-        settings: What it was made with; what is no value is left out in other processes.
+        settings: The options it was made with. Other processes leave out those that cannot be pickled.
     """
     options = SessionSpec(**{name: settings[name] for name in _VALUES if name in settings})
     said = {"access": attrs.asdict(access), "options": options.describe()}

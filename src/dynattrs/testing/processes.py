@@ -1,4 +1,4 @@
-"""Engines in processes of their own that end with the process that has started them, however it ends.
+"""Engines in processes of their own, which end when the process that started them ends, however it ends.
 
 Run as a file, this is the guard of one of them. It needs the standard library only.
 """
@@ -48,13 +48,14 @@ class MissingEngine(Exception):
 def dynamodb_local_command(
     folder: str | os.PathLike[str] | None = None,
 ) -> Callable[[int], list[str]]:
-    """How DynamoDB Local is started on a port: in memory, all credentials and regions with the same tables.
+    """Return a function that makes, for a port, the command that starts DynamoDB Local: in memory, with the
+    same tables for all credentials and regions.
 
     Args:
-        folder: Where its jar is; the environment variable DYNAMODB_LOCAL says it otherwise.
+        folder: The folder of its jar; by default, the environment variable DYNAMODB_LOCAL names it.
 
     Raises:
-        MissingEngine: Java is missing, or the jar.
+        MissingEngine: Java or the jar is missing.
     """
     java = shutil.which("java")
     if java is None:
@@ -88,12 +89,12 @@ def served(
     """Run ``command(port)`` under a guard on a free port; yield its endpoint once it answers.
 
     Args:
-        command: The command for a port.
-        folder: Where it runs.
-        health: The path that it is asked for, for any answer.
+        command: Returns the command for a port.
+        folder: Its working directory.
+        health: The path to request; any reply will do.
 
     Raises:
-        RuntimeError: It has not started.
+        RuntimeError: It did not start.
     """
     with tempfile.TemporaryFile() as output:
         for _ in range(START_TRIES):

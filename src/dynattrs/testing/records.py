@@ -1,4 +1,4 @@
-"""The requests of a block, what they asked for and what they cost."""
+"""The requests that were sent inside a `with` statement, and what they cost."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class RecordedCall:
-    """A call that a session has made.
+    """A request that a session has sent.
 
     Attributes:
-        operation: The service's name of the operation: `PutItem`.
-        tables: The real names of the tables it names, each once; none for PartiQL.
-        index: The index that is read, or None.
-        parameters: What was asked, as botocore's client takes it: items and keys are attribute maps.
-        consumed: Capacity units, as far as the engine says.
-        returned: How many items the answer holds.
-        seconds: How long it took, with all attempts and the pauses between them.
-        attempts: How many attempts there were, botocore's among them.
-        error: The service's code, or the class of the error, where it failed; else None.
+        operation: The operation, as the service calls it: `PutItem`.
+        tables: The real names of its tables, each once; empty for PartiQL.
+        index: The index that it reads, or None.
+        parameters: The request, as botocore's client takes it: items and keys are attribute maps.
+        consumed: Consumed capacity units, if the engine reports them.
+        returned: How many items the reply holds.
+        seconds: How long it took, including all attempts and the pauses between them.
+        attempts: How many attempts there were, including botocore's retries.
+        error: If it failed, the service's error code, or the class of the error; else None.
     """
 
     operation: str
@@ -51,16 +51,16 @@ class RecordedCall:
 
 
 class RecordedCalls(list[RecordedCall]):
-    """The calls of a block, in the order in which they ended."""
+    """The recorded calls, in the order in which they ended."""
 
     @property
     def operations(self) -> list[str]:
-        """The operations of the calls, in their order: `["GetItem", "PutItem"]`."""
+        """The operations of the calls, in order: `["GetItem", "PutItem"]`."""
         return [each.operation for each in self]
 
     @property
     def consumed(self) -> float:
-        """The capacity units of all calls together."""
+        """The capacity units that all calls consumed."""
         return sum(each.consumed for each in self)
 
     def __repr__(self) -> str:
@@ -74,10 +74,10 @@ class RecordedCalls(list[RecordedCall]):
 
 @contextlib.contextmanager
 def recorded(session: Session | AsyncSession) -> Generator[RecordedCalls, None, None]:
-    """Record the calls of a session inside of a `with` statement.
+    """Record the requests of a session inside a `with` statement.
 
-    One call is one request to the service, however often it had to be sent. What a test's fixture does
-    to make tables is not among them.
+    Each entry is one request to the service, however often it was sent. Requests with which a fixture makes
+    tables are not recorded.
 
     Args:
         session: A `Session` or an `AsyncSession`.

@@ -1,8 +1,7 @@
-"""Where the tables of tests are: one place a process, which is as new for each test.
+"""Where the tables of tests are: one place for each process, which is empty for each test.
 
-A test sees no table until its session first reads or writes one; then the table is made as it is
-declared. What is made once is kept aside, and put back in its place, empty, for the next test that
-needs it.
+A test sees no table until its session first reads or writes one; then the table is made as declared. A
+table that was made once is kept aside, and is put back, empty, for the next test that needs it.
 """
 
 from __future__ import annotations
@@ -97,7 +96,7 @@ class AsyncClients:
 
 
 class Engine(Protocol):
-    """What holds the tables."""
+    """The engine with the tables."""
 
     @property
     def prefix(self) -> str:
@@ -130,7 +129,7 @@ class World:
     """The place of one process.
 
     Attributes:
-        engine: What holds the tables.
+        engine: The engine with the tables.
         clients: Makes clients of it.
     """
 
@@ -225,7 +224,7 @@ def _create(clients: Clients, name: str, table: Table) -> None:
 
 
 class Embedded:
-    """The engine in this process. What it holds is taken away, and put back, without a request."""
+    """The engine in this process. Tables are taken out and put back without a request."""
 
     prefix = ""
 
@@ -274,14 +273,14 @@ def _belongs(key: object, name: str) -> bool:
 
 
 class Remote:
-    """An engine of others, behind a URL. Only tables with a prefix of this process are touched.
+    """An engine behind a URL, which others may use. Only tables with this process's prefix are touched.
 
     Args:
-        url: Where it is; on this machine, or in a private network.
-        worker: Names the process among those of a test run.
+        url: Its URL, on this machine or in a private network.
+        worker: The name of this process in the test run.
 
     Raises:
-        ConfigurationError: It is not, or belongs to AWS.
+        ConfigurationError: The URL is elsewhere, or belongs to AWS.
         MissingEngine: It does not answer.
     """
 
@@ -384,7 +383,7 @@ def check_local(url: str) -> None:
     """Refuse an endpoint that is not on this machine or in a private network.
 
     Raises:
-        ConfigurationError: It may hold tables that are not tests'.
+        ConfigurationError: It may hold tables that do not belong to tests.
     """
     hint = "write embedded, dynamodb-local, or a URL such as http://localhost:8000"
     try:
@@ -404,7 +403,7 @@ def check_local(url: str) -> None:
 
 
 def _check_answers(url: str, clients: Clients) -> None:
-    """Ask an engine once, and not as often as a request of a test would be sent again.
+    """Ask an engine once, without the retries of a test's requests.
 
     Raises:
         MissingEngine: It does not answer as DynamoDB does.
