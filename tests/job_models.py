@@ -52,6 +52,20 @@ class Thing:
     note: str = ""
 
 
+@attrs.define
+class Line:
+    what: str
+    count: int = 0
+
+
+@model("jobs-bills")
+class Bill:
+    id: str = partition_key()
+    lines: list[Line] = attrs.field(factory=list)
+    first: Line | None = None
+    state: str = ""
+
+
 # --- Functions of `apply` -------------------------------------------------------------------------
 
 
@@ -81,6 +95,22 @@ def gathered(person: Person) -> Person:
     """One address for all, which only one of them can have."""
     person.email = "all@example.com"
     return person
+
+
+def one_more(bill: Bill) -> Bill | None:
+    """One more of each line, in place; some bills also lose one, or get it anew."""
+    if bill.state:
+        return None
+    bill.state = "counted"
+    for line in bill.lines:
+        line.count += 1
+    if bill.first is not None:
+        bill.first.count += 1
+    if bill.id == "shorter":
+        del bill.lines[0]
+    if bill.id == "replaced":
+        bill.first = Line("a", 2)
+    return attrs.evolve(bill) if bill.id == "evolved" else bill
 
 
 def silent(thing: Thing) -> None:

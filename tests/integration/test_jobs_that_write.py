@@ -10,7 +10,7 @@ import pytest
 import job_models
 from dynattrs import jobs, set_
 from dynattrs.errors import ConditionFailed, ModelError, QueryError
-from job_models import Order, Person, Thing, Visit
+from job_models import Bill, Order, Person, Thing, Visit
 
 
 @pytest.fixture
@@ -340,3 +340,35 @@ def test_items_without_guards_get_them(make, job_session, job_spec, client):
 def test_models_with_nothing_to_migrate_are_refused(make):
     with pytest.raises(ValueError, match="have no upgrades"):
         make("nothing", Thing).migrate()
+
+
+def test_fields_inside_change_beside_what_their_class_does_not_know(
+    job_spec, job_session, checkpoints, client
+):
+    """As in an edit: what would be erased with a whole value is refused, and a field alone is written."""
+    job_session.tables.create(Bill)
+    table = f"{job_spec.table_prefix}jobs-bills"
+
+    def line(count, what="a"):
+        return {"M": {"what": {"S": what}, "count": {"N": count}, "tax": {"SS": ["NO", "SE"]}}}
+
+    for name in ("plain", "evolved", "shorter", "replaced"):
+        lines = {"L": [line("1"), line("1", "b")]}
+        client.put_item(
+            TableName=table, Item={"id": {"S": name}, "lines": lines, "first": line("1")}
+        )
+
+    job = jobs.Job("bills", models=[Bill], session=job_spec, checkpoints=checkpoints, segments=2)
+    done = job.apply(job_models.one_more, on_error="skip", executor="threads")
+
+    assert done.counts == {"changed": 2, "failed": 2}
+    wrong = {each.key["id"]["S"]: each.what for each in job.failures()}
+    assert wrong.keys() == {"shorter", "replaced"}
+    assert all("replacing or moving it would erase that" in what for what in wrong.values())
+    for name in ("plain", "evolved"):
+        stored = client.get_item(TableName=table, Key={"id": {"S": name}}, ConsistentRead=True)[
+            "Item"
+        ]
+        assert stored["lines"] == {"L": [line("2"), line("2", "b")]}
+        assert stored["first"] == line("2")
+        assert stored["state"] == {"S": "counted"}

@@ -276,6 +276,7 @@ class ApplyingStep:
 
     def _made(self, cost: Measure, item: _Item, obj: Any) -> Flow[None] | None:
         own = item.info
+        held = edits.holders(own, obj)
         result = self._function(obj)
         if result is None:
             self._check_unchanged(item, obj)
@@ -289,7 +290,7 @@ class ApplyingStep:
                 f"or jobs.Delete is expected"
             )
         old = self._core.loaded(own, own.mapper.load(item.stored, own.cls))
-        edited = edits.ended(self._core, edits.between(old, result, also=self._where))
+        edited = edits.ended(self._core, edits.between(old, result, held=held, also=self._where))
         if edited is None:
             self._counts["unchanged"] += 1
             return None

@@ -98,17 +98,20 @@ def begin(obj: Any, *, guard: bool) -> Edit:
     else:
         # Of an edit that failed: it may have left behind what has no place in DynamoDB.
         before = {**base, **_version_of(info, obj)}
-    held = dict(_holders(info, obj))
+    held = holders(info, obj)
     return Edit(info, obj, before, version_is(info, obj), guard, held=held)
 
 
-def between(old: Any, new: Any, *, also: Condition | None = None) -> Edit:
+def between(
+    old: Any, new: Any, *, held: Mapping[str, object], also: Condition | None = None
+) -> Edit:
     """The edit that makes *new* of *old*, which is as it was read; of frozen classes as well. The version
     guards it; without one, what has changed must be stored as it was read.
 
     Args:
         old: An object, which stays as it is.
         new: Another object of its class. It takes over what no class knows of the item.
+        held: The `holders` of the object that *new* was made of, as it was read.
         also: What must be true of the item besides.
     """
     info = model_info(type(old))
@@ -116,8 +119,7 @@ def between(old: Any, new: Any, *, also: Condition | None = None) -> Edit:
         carry(new, carried_by(old))
     version = version_is(info, old)
     return Edit(
-        info, new, dumped(info, old), joined(version, also), guard=version is None,
-        held=dict(_holders(info, old)),
+        info, new, dumped(info, old), joined(version, also), guard=version is None, held=held,
     )  # fmt: skip
 
 
@@ -488,7 +490,7 @@ def _check_lost(edit: Edit, lost: Sequence[str], changes: list[Difference]) -> N
     if not lost:
         return
     info = edit.info
-    now = dict(_holders(info, edit.obj))
+    now = holders(info, edit.obj)
     others = [each for each, held in edit.held.items() if now.get(each, held) is not held]
     for change in changes:
         where, exact = _place(info, change.steps)
@@ -517,11 +519,15 @@ def _erased(where: str, place: str) -> MappingError:
     )
 
 
-def _holders(info: ModelInfo, obj: object) -> Iterator[tuple[str, object]]:
+def holders(info: ModelInfo, obj: object) -> dict[str, object]:
     """The objects inside *obj* beside which attributes were stored that no class knows, by their places.
 
     One that cannot change is replaced where a field of it is meant, so it is left out.
     """
+    return dict(_holders(info, obj))
+
+
+def _holders(info: ModelInfo, obj: object) -> Iterator[tuple[str, object]]:
     lost = carried_by(obj).lost
 
     def inside_of(codec: StoredForm, value: Any, text: str) -> Iterator[tuple[str, object]]:
