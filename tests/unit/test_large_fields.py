@@ -6,7 +6,10 @@ import asyncio
 import copy
 import io
 import pickle
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import boto3
@@ -446,6 +449,103 @@ def test_a_value_whose_put_has_no_reply_is_put_again_under_the_same_name() -> No
     assert len(client.puts) == 2
     assert len(set(client.puts)) == 1
     assert departures(request) == []
+
+
+def three_values(number: int) -> dict[str, Any]:
+    """A request with several values that are put into S3."""
+    requests = [
+        {
+            "PutRequest": {
+                "Item": mapper.dump(Doc(f"{number}-{each}", Large(f"{each}".encode() * 100)))
+            }
+        }
+        for each in range(3)
+    ]
+    return {"RequestItems": {"docs": requests}}
+
+
+def threads_of_s3() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name.startswith("dynattrs-s3")]
+
+
+def test_the_requests_of_a_session_share_the_threads_that_put_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dynattrs.wire import objects as module
+
+    monkeypatch.setattr(module, "_AT_ONCE", 4)
+    before = len(threads_of_s3())
+    busy, most = 0, 0
+    lock = threading.Lock()
+
+    class Client:
+        def put_object(self, **parameters: Any) -> dict[str, Any]:
+            nonlocal busy, most
+            with lock:
+                busy += 1
+                most = max(most, busy)
+            time.sleep(0.005)
+            with lock:
+                busy -= 1
+            return {}
+
+    objects = module.Objects(None, Client())
+    with ThreadPoolExecutor(10) as batches:
+        for each in [batches.submit(objects.keep, departures(three_values(n))) for n in range(20)]:
+            each.result()
+    assert most == 4
+    assert len(threads_of_s3()) == before + 4
+    objects.close()
+    assert len(threads_of_s3()) == before
+
+
+def test_no_put_goes_on_behind_the_error_of_another() -> None:
+    from dynattrs.wire.objects import Objects
+
+    under_way: list[str] = []
+
+    class Client:
+        def put_object(self, **parameters: Any) -> dict[str, Any]:
+            if not under_way:
+                under_way.append("first")
+                raise RuntimeError("the first one fails")
+            under_way.append("begun")
+            time.sleep(0.05)
+            under_way.remove("begun")
+            return {}
+
+    objects = Objects(None, Client())
+    with pytest.raises(RuntimeError, match="the first one fails"):
+        objects.keep(departures(three_values(0)))
+    assert under_way == ["first"]
+    objects.close()
+
+
+def test_the_tasks_of_an_event_loop_share_the_places_for_puts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dynattrs.wire import objects as module
+
+    monkeypatch.setattr(module, "_AT_ONCE", 4)
+    busy, most = 0, 0
+
+    class Client:
+        async def put_object(self, **parameters: Any) -> dict[str, Any]:
+            nonlocal busy, most
+            busy += 1
+            most = max(most, busy)
+            await asyncio.sleep(0.001)
+            busy -= 1
+            return {}
+
+    objects = module.AsyncObjects(None, Client())  # type: ignore[arg-type]
+
+    async def main() -> None:
+        await asyncio.gather(*(objects.keep(departures(three_values(n))) for n in range(20)))
+
+    for _ in range(2):
+        asyncio.run(main())
+    assert most == 4
 
 
 def test_the_client_of_s3_has_what_the_sessions_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from dynattrs.deferral import deferred
@@ -60,8 +60,8 @@ _WRITES: Final = frozenset(
 _MISSING_CODES: Final = frozenset({"404", "NoSuchKey"})
 _PASSING_CODES: Final = frozenset({"RequestTimeout", "SlowDown", "InternalError"})
 
-#: So many objects are put at once for one request of DynamoDB's.
-_AT_ONCE: Final = 8
+#: So many objects are put at once for one session, whose batches share them.
+_AT_ONCE: Final = 32
 #: How often the body of a reply is read that breaks off. botocore does not repeat that.
 _READS: Final = 4
 
@@ -151,6 +151,8 @@ class Objects:
         self._given: Any = given
         self._made: Any = None
         self._lock = threading.Lock()
+        #: Puts the objects of requests that have several.
+        self._threads: ThreadPoolExecutor | None = None
 
     @property
     def client(self) -> Any:
@@ -165,9 +167,13 @@ class Objects:
     def renew(self) -> None:
         """This is another process than the one that has made the connections."""
         self._lock = threading.Lock()
-        self._made = None
+        self._made = self._threads = None
 
     def close(self) -> None:
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown()
         if self._made is not None:
             self._made.close()
 
@@ -219,17 +225,28 @@ class Objects:
                 response = self.call(cast("ObjectCall", flow.send(response)))
 
     def _put_all(self, distinct: list[Departure]) -> None:
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dynattrs-s3") as pool:
+        tasks = self._begun(distinct)
+        try:
+            for task in tasks:
+                task.result()
+        finally:
+            wait(tasks)  # none may go on behind an error
+        for each in distinct[len(tasks) :]:
+            self._put(each)
+
+    def _begun(self, distinct: list[Departure]) -> list[Future[None]]:
+        """The tasks that put objects, or the first of them: without new threads at a process's end."""
+        tasks: list[Future[None]] = []
+        with self._lock:  # against `close`: what is begun ends before the client is closed
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dynattrs-s3")
             try:
-                tasks = [pool.submit(self._put, each) for each in distinct]
+                for each in distinct:
+                    tasks.append(self._threads.submit(self._put, each))  # noqa: PERF401 - it may raise
             except RuntimeError as error:
                 if not is_ending(error):
                     raise
-                tasks = []
-            for task in tasks:
-                task.result()
-        for each in distinct[len(tasks) :]:
-            self._put(each)
+        return tasks
 
 
 # --- Over aiobotocore ---------------------------------------------------------------------------
@@ -250,6 +267,8 @@ class AsyncObjects:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stack = contextlib.AsyncExitStack()
         self._lock = asyncio.Lock()
+        #: The event loop that puts are made in, and the places that they share there.
+        self._shared: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
         self._closed = False
 
     async def _client(self) -> Any:
@@ -302,9 +321,15 @@ class AsyncObjects:
                     raise _unreadable(error, parameters) from error
         raise AssertionError("the last try returns or raises")
 
+    def _places_here(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._shared is None or self._shared[0] is not loop:
+            self._shared = loop, asyncio.Semaphore(_AT_ONCE)
+        return self._shared[1]
+
     async def keep(self, leaving: list[Departure]) -> None:
         """As that of `Objects`."""
-        places = asyncio.Semaphore(_AT_ONCE)
+        places = self._places_here()
 
         async def put(each: Departure) -> None:
             async with places:
