@@ -737,6 +737,15 @@ def test_what_is_packed_is_not_asked_for_what_is_inside(asked: str, place: Any, 
         ASKED[asked](place, value)
 
 
+def test_no_path_leads_into_what_is_packed() -> None:
+    with pytest.raises(AttributeError) as caught:
+        Packed.both.total
+    assert str(caught.value) == (
+        "Packed.both is stored as compressed bytes, which DynamoDB cannot look into: read the whole value, "
+        "and set the whole value"
+    )
+
+
 @pytest.mark.parametrize(("place", "value"), BYTES, ids=repr)
 @pytest.mark.parametrize("asked", EQUAL)
 def test_compressed_bytes_are_not_compared(asked: str, place: Any, value: Any) -> None:

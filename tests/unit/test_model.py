@@ -790,7 +790,8 @@ def test_a_union_that_cannot_be_told_apart_is_refused() -> None:
 
 def test_a_table_name_that_the_service_refuses_is_refused() -> None:
     assert refused({"id": str}, "a b", body=KEY) == (
-        "Thing: the name of a table has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'"
+        "Thing: the name of a table has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.', and is "
+        "not 'a b'"
     )
 
 

@@ -452,6 +452,20 @@ def test_templates_without_a_table_object_are_refused():
             x: str
 
 
+def test_fields_that_are_named_as_keys_are_told_how_to_be():
+    with pytest.raises(ModelError) as caught:
+
+        @model("orders", partition_key="customer", sort_key="number")
+        class Order:
+            customer: str
+            number: int
+
+    assert str(caught.value) == (
+        "Order: partition_key, sort_key: in a table of one model its fields say which of them are the key; "
+        "write customer: str = partition_key(), number: str = sort_key() in the class"
+    )
+
+
 def test_a_misspelt_key_attribute_is_named():
     assert "did you mean 'gsi1pk'?" in refused({"x": str}, pk="P", sk="{x}", gsi11pk="{x}")
     assert "did you mean 'gsi1sk'?" in refused({"x": str}, pk="P", sk="{x}", keys={"gsi1ks": "x"})

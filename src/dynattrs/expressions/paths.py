@@ -123,6 +123,11 @@ class Path(Expression):
             raise AttributeError(name)
         data = self.__dynattrs_path__
         fields = data.form.fields
+        if fields is None and data.form.packed:
+            raise AttributeError(
+                f"{data.label} is stored as {data.form.packed}, which DynamoDB cannot look into: read the "
+                f"whole value, and set the whole value"
+            )
         if fields is None:
             raise AttributeError(
                 f"{data.label} is {data.form.expected} and has no field {name!r}; "

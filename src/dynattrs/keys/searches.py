@@ -281,7 +281,7 @@ def check_held(
             f"their keys, or give the index a projection with that"
         )
     if not lacking:
-        what = f"gives {_labels(info, index.vector)} only where it is asked for, and then nothing unasked"
+        what = f"leaves out {_labels(info, index.vector)} and whatever else a search does not name"
     raise PartialIndex(
         f"index {index.name!r} {what}, and a {info.name} that lacks that must not be saved back; ask for "
         f"the whole items with hydrate(), which fetches them by their keys, or for the fields it holds with "

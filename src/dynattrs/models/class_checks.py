@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from dynattrs.deferral import pattern
 from dynattrs.errors import ModelError
 
 #: What attrs says of a field without a default behind one with a default.
 _OUT_OF_ORDER = pattern(r"No mandatory attributes allowed after .*?name='(\w+)'")
+
+#: What marks the fields that are the key of a table's only model.
+_MARKERS: Final = ("partition_key", "sort_key")
 
 
 def check_plain(cls: type[Any]) -> None:
@@ -51,3 +55,15 @@ def order_refused(cls: type[Any], error: ValueError) -> ModelError | None:
         "a field without a default stands behind a field with one; move it up, give it a default, or "
         "write @model(..., kw_only=True), with which the constructor takes names only",
     )
+
+
+def refuse_fields_as_options(cls: type[object], options: Mapping[str, object]) -> None:
+    """Refuse names of fields where templates of keys stand: `@model("songs", partition_key="artist")`."""
+    named = [each for each in _MARKERS if options.get(each) and "{" not in str(options[each])]
+    if named:
+        said = ", ".join(f"{options[each]}: str = {each}()" for each in named)
+        raise ModelError(
+            cls.__name__,
+            f"{', '.join(named)}: in a table of one model its fields say which of them are the key; "
+            f"write {said} in the class",
+        )

@@ -30,7 +30,7 @@ from dynattrs.models.class_access import (
     point_cells_to,
     with_paths_meta,
 )
-from dynattrs.models.class_checks import check_plain, order_refused
+from dynattrs.models.class_checks import check_plain, order_refused, refuse_fields_as_options
 from dynattrs.models.fields import (
     DeclaredFields,
     KeyRole,
@@ -289,6 +289,7 @@ def _check_options(cls: type[object], own: _Declaration, options: Mapping[str, o
         templates = [*own.keys, *(name for name in options if isinstance(options[name], str))]
         if templates or own.kind is not None:
             what = ", ".join(templates) or "kind"
+            refuse_fields_as_options(cls, options)
             raise ModelError(
                 cls.__name__,
                 f"{what}: key templates and kinds go with a Table, where several models may be; "

@@ -38,7 +38,8 @@ def check_resource_name(instance: object, _: attrs.Attribute[str] | None, value:
         what = "a table" if type(instance).__name__ == "Table" else "an index"
         raise ModelError(
             f"{type(instance).__name__}({value!r})",
-            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.'",
+            f"the name of {what} has 3 to 255 characters of a-z, A-Z, 0-9, '_', '-' and '.', and is not "
+            f"{value!r}",
         )
 
 
