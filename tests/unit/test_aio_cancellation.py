@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import pytest
 
-from dynattrs import UnsentWrites, model, partition_key, sort_key
+from dynattrs import UnsentWrites, field, model, partition_key, sort_key
 from dynattrs.aio import AsyncSession
 from memory_client import MemoryClient
 
@@ -331,6 +331,49 @@ def test_a_cancelled_batch_does_not_wait_for_the_replies_to_its_batches():
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+@model("drafts")
+class Draft:
+    shelf: str = partition_key()
+    id: str = sort_key()
+    version: int = field(version=True)
+
+
+@pytest.mark.parametrize("steps", range(8))
+@pytest.mark.parametrize("cls", [Note, Draft], ids=["gathered", "one by one"])
+def test_a_save_all_whose_session_is_closed_ends_and_says_what_is_not_stored(
+    cls: type[Any], steps: int
+) -> None:
+    """Also where it has just begun tasks that have not taken their first step."""
+    client = MemoryClient(notes=("shelf", "id"), drafts=("shelf", "id"))
+    table = "notes" if cls is Note else "drafts"
+    objects = [cls("s", f"{number:04}") for number in range(100)]
+
+    async def main() -> list[Any]:
+        session = AsyncSession(client=client, concurrency=4)
+        saving = asyncio.create_task(session.save_all(objects))
+
+        async def close() -> None:
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await session.close()
+
+        closing = asyncio.create_task(close())
+        done, late = await asyncio.wait([saving], timeout=5)
+        assert not late, "it waits for ever"
+        await closing
+        error = done.pop().exception()
+        if error is None:
+            return []
+        assert isinstance(error, UnsentWrites)
+        return error.objects
+
+    unsent = asyncio.run(main())
+    told = {each.id for each in unsent} | {key[1] for key in client.tables[table]}
+    # What was taken is stored or told of: the first ones, in their order.
+    assert told == {each.id for each in objects[: len(told)]}
+    assert len(told) >= 4
 
 
 def test_who_is_cancelled_while_reading_does_not_cancel_what_others_have_saved():

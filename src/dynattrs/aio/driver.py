@@ -134,7 +134,9 @@ class Driver:
         """Begin no more tasks, and cancel those that run."""
         self.closed = True
         for task in self._tasks:
-            task.cancel()
+            # After the first step of one that has not begun: without that its flow would never hear of it,
+            # and what it was to send would count as on its way for ever.
+            task.get_loop().call_soon(task.cancel)
 
     async def close(self) -> None:
         """Cancel all tasks, and wait until they have ended, however often that is cancelled."""
