@@ -7,7 +7,7 @@ import enum
 import pickle
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, Inexact, localcontext
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import attrs
@@ -30,6 +30,8 @@ from dynattrs import (
 from dynattrs.keys.computed import shard_of
 from dynattrs.operations.conditions import as_condition
 from dynattrs.schema.model_info import model_info, models_in
+
+T = TypeVar("T")
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
@@ -450,6 +452,19 @@ def test_templates_without_a_table_object_are_refused():
         @model("orders", pk="USER#{x}")
         class Order:
             x: str
+
+
+def test_a_field_of_any_type_in_a_key_is_told_to_have_one():
+    with pytest.raises(ModelError) as caught:
+
+        @model(Table("boxes", partition_key="pk"), pk="BOX#{id}")
+        class Box(Generic[T]):
+            id: T
+
+    assert str(caught.value) == (
+        "Box.id: it is part of the key pk='BOX#{id}', which every item has; write a type that is no type "
+        "variable and not Any, such as str"
+    )
 
 
 def test_fields_that_are_named_as_keys_are_told_how_to_be():

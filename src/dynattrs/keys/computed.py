@@ -287,10 +287,13 @@ class ModelKeys:
         codec = self.mapper.model_codec(self.model)
         for template, slot in primary:
             made = f"{template.attribute}={template.written!r}"
-            if self.resolved(slot.name)[1].optional:
+            kept = self.resolved(slot.name)[1]
+            if kept.optional:
+                way = "remove `| None`"
+                if kept.tags == ANY:
+                    way = "write a type that is no type variable and not Any, such as str"
                 raise self.error(
-                    f"it is part of the key {made}, which every item has; remove `| None`",
-                    slot.name,
+                    f"it is part of the key {made}, which every item has; {way}", slot.name
                 )
             if refusal := refused_in_key(rules_at(codec, slot.name)):
                 raise self.error(refusal, slot.name)
