@@ -10,6 +10,8 @@ import dynattrs
 from dynattrs import model, partition_key
 from dynattrs.aio import AsyncSession
 
+pytest.importorskip("ministack", reason="pip install 'dynattrs[local]'")
+
 
 @model("songs")
 class Song:
@@ -36,6 +38,8 @@ def test_an_edit_that_is_not_entered_warns():
 
 
 def test_an_edit_over_asyncio_that_is_not_entered_warns():
+    pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
+
     async def main() -> None:
         async with AsyncSession.local() as session:
             edit = session.edit(Song("Sinnerman"))
@@ -46,6 +50,8 @@ def test_an_edit_over_asyncio_that_is_not_entered_warns():
 
 
 def test_edits_that_were_entered_do_not_warn():
+    pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
+
     async def main(song: Song) -> None:
         async with AsyncSession.local() as session:
             await session.tables.create(Song)

@@ -37,6 +37,8 @@ async def _outcome(call: Any) -> None:
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_told_of_the_method_as_it_is_called(made: Any, call: Any, message: str):
+    if made is AsyncSession:
+        pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
     session = made(region_name="eu-west-1")
 
     with pytest.raises(TypeError) as caught:
@@ -46,6 +48,7 @@ def test_wrong_arguments_are_told_of_the_method_as_it_is_called(made: Any, call:
 
 
 def test_a_coroutine_is_named_as_it_is_called():
+    pytest.importorskip("aiobotocore", reason="pip install 'dynattrs[aio]'")
     session = AsyncSession(region_name="eu-west-1")
     coroutine = session.get(Song, "a")
 
