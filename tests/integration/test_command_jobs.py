@@ -62,6 +62,28 @@ def spoil(part):
     raise ValueError("it is spoilt")
 
 
+def give_text(part):
+    return "heavy"
+
+
+def give_another(part):
+    return Truck(1, "A 1")
+
+
+def move(part):
+    part.id += "0"
+    return part
+
+
+def misread(part):
+    part.weight = "heavy"
+    return part
+
+
+def forget(part):
+    part.weight += 1
+
+
 def renamed(item):
     return {**item, "renamed": {"BOOL": True}} if item["id"]["S"] != "5" else None
 
@@ -359,6 +381,44 @@ def test_a_function_changes_items_after_a_look_at_some(
     assert (done.code, "59 changed, 1 deleted" in done.err) == (0, True)
     rest = run(*applied, "--where", "heavy is None", *QUICK)
     assert (rest.code, "changed" in rest.err) == (0, False), rest.err
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        ("give_text", "it returned str 'heavy'"),
+        ("give_another", "it returned Truck"),
+        ("move", "KeyChanged: Part.id is part of the key"),
+        ("misread", "MappingError: Part.weight: expected"),
+        ("forget", "it returned None"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_job_would_refuse(
+    run: Callable[..., Outcome], warehouse: Any, function: str, problem: str
+):
+    planned = run("apply", "warehouse:Part", f"warehouse:{function}", "--dry-run")
+    assert (planned.code, problem in planned.out) == (1, True), planned
+    assert "Of 20 objects: 20 failed." in planned.err
+
+    done = run("apply", "warehouse:Part", f"warehouse:{function}", "--skip-errors", *QUICK)
+    assert (done.code, "could not be worked on" in done.err) == (3, True), done
+
+
+def test_a_dry_run_names_some_items_that_cannot_be_read_and_counts_the_others(
+    run: Callable[..., Outcome], warehouse: Any, client: Any, table_prefix: str
+):
+    for n in range(10):
+        spoilt = {"id": {"S": f"spoilt-{n}"}, "weight": {"S": "heavy"}}
+        client.put_item(TableName=f"{table_prefix}parts", Item=spoilt)
+
+    planned = run(
+        "apply", "warehouse:Part", "warehouse:weigh", "--where", "weight > 1", "--dry-run"
+    )
+    assert "cannot be read" not in planned.err
+    where = "begins_with(id, 'spoilt')"
+    planned = run("apply", "warehouse:Part", "warehouse:weigh", "--where", where, "--dry-run")
+    assert planned.err.count("cannot be read: Part.weight: expected a number") == 3
+    assert "7 more items of table parts cannot be read" in planned.err
 
 
 def test_a_function_that_fails_says_for_which_item(run: Callable[..., Outcome], warehouse: Any):

@@ -58,6 +58,7 @@ from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
+    from dynattrs.operations.context import Core
     from dynattrs.session.session import Measure, Session
 
 #: So many objects of a step are compared with what they were, where the function has given None.
@@ -277,18 +278,13 @@ class ApplyingStep:
     def _made(self, cost: Measure, item: _Item, obj: Any) -> Flow[None] | None:
         own = item.info
         held = edits.holders(own, obj)
-        result = self._function(obj)
+        result = _result(own, self._function, obj)
         if result is None:
             self._check_unchanged(item, obj)
             self._counts["unchanged"] += 1
             return None
-        if result is Delete or isinstance(result, Delete):
+        if result is Delete:
             return self._deleted(cost, item, obj)
-        if type(result) is not type(obj):
-            raise ConditionError(
-                f"it returned {type(result).__name__} {result!r:.80}, and the changed {own.name}, None "
-                f"or jobs.Delete is expected"
-            )
         old = self._core.loaded(own, own.mapper.load(item.stored, own.cls))
         edited = edits.ended(self._core, edits.between(old, result, held=held, also=self._where))
         if edited is None:
@@ -303,11 +299,7 @@ class ApplyingStep:
         self._looked_at += 1
         own = item.info
         old = self._core.loaded(own, own.mapper.load(item.stored, own.cls))
-        if dumped(own, old) != dumped(own, obj):
-            raise ConditionError(
-                f"it returned None, which means that nothing is to be done, but it has changed the "
-                f"{own.name}; return the object"
-            )
+        _check_same(own, old, obj)
 
     def _written(self, item: _Item, edited: edits.Edited) -> Flow[None]:
         try:
@@ -352,3 +344,51 @@ class ApplyingStep:
         self._counts["failed"] += 1
         if len(self._failures) < MOST_FAILURES:
             self._failures.append(failure_of(error, self._table.table, item.stored, item.info))
+
+
+def what_it_makes(
+    core: Core, function: Callable[[Any], object], obj: Any
+) -> AttributeMap | type[Delete] | None:
+    """The item that `apply` would write for an object, `Delete`, or None for nothing; it writes nothing.
+
+    Raises:
+        Exception: The function fails, or makes what cannot be written, as in a job.
+    """
+    own = model_info(type(obj))
+    old = core.loaded(own, own.mapper.load(dumped(own, obj), own.cls))
+    held = edits.holders(own, obj)
+    result = _result(own, function, obj)
+    if result is None:
+        _check_same(own, old, obj)
+        return None
+    if result is Delete:
+        return Delete
+    edited = edits.ended(core, edits.between(old, result, held=held))
+    # Without the version and time stamps that the write sets itself.
+    return None if edited is None else dumped(own, edited.edit.obj)
+
+
+def _result(own: ModelInfo, function: Callable[[Any], object], obj: Any) -> Any:
+    """What a function gives: a changed object, `Delete` or None.
+
+    Raises:
+        ConditionError: It gives anything else.
+    """
+    result = function(obj)
+    if result is Delete or isinstance(result, Delete):
+        return Delete
+    if result is not None and type(result) is not type(obj):
+        raise ConditionError(
+            f"it returned {type(result).__name__} {result!r:.80}, and the changed {own.name}, None "
+            f"or jobs.Delete is expected"
+        )
+    return result
+
+
+def _check_same(own: ModelInfo, old: object, obj: object) -> None:
+    """Refuse that a function has given None, but changed the object."""
+    if dumped(own, old) != dumped(own, obj):
+        raise ConditionError(
+            f"it returned None, which means that nothing is to be done, but it has changed the "
+            f"{own.name}; return the object"
+        )

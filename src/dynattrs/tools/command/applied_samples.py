@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from dynattrs.errors import MappingError
 from dynattrs.operations.item_keys import key_in, plain_key
 from dynattrs.quoting import quoted, shortened
 from dynattrs.schema.model_info import model_info
@@ -18,6 +19,9 @@ _COLUMNS: Final = ("model", "key", "attribute", "before", "after")
 #: So many objects are tried of each table.
 _SAMPLES: Final = 20
 _MOST: Final = 40
+_LONGEST_PROBLEM: Final = 200
+#: So many items of a table that cannot be read are named, and the others counted.
+_UNREAD: Final = 3
 _ABSENT: Final = {"NULL": True}
 
 
@@ -28,7 +32,7 @@ def print_samples(
     counts: Counter[str] = Counter()
     rows: list[Row] = []
     for obj in _objects(session, subjects, where):
-        rows += _tried(obj, function, counts)
+        rows += _tried(session, obj, function, counts)
     if rows:
         print_rows("table", _COLUMNS, rows)
     told = ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "none were found"
@@ -39,33 +43,37 @@ def _objects(session: Session, subjects: Subjects, where: Any) -> Iterator[Any]:
     by_table: dict[str, list[type[Any]]] = {}
     for model in subjects.models:
         by_table.setdefault(model_info(model).table.name, []).append(model)
-    for models in by_table.values():
-        found = session.scan(*models).on_error(lambda error: note(f"cannot be read: {error}"))
+    for name, models in by_table.items():
+        unread: list[MappingError] = []
+        found = session.scan(*models).on_error(unread.append)
         yield from (found if where is None else found.where(where)).limit(_SAMPLES)
+        for error in unread[:_UNREAD]:
+            note(f"cannot be read: {error}")
+        if len(unread) > _UNREAD:
+            note(f"{len(unread) - _UNREAD:,} more items of table {name} cannot be read")
 
 
-def _tried(obj: Any, function: Callable[[Any], Any], counts: Counter[str]) -> list[Row]:
-    from dynattrs.jobs import Delete
+def _tried(
+    session: Session, obj: Any, function: Callable[[Any], Any], counts: Counter[str]
+) -> list[Row]:
+    from dynattrs.jobs.applying import what_it_makes
 
     info = model_info(type(obj))
     before = info.mapper.dump(obj)
     key = quoted(plain_key(info, key_in(info, before)), 80)
     try:
-        made = function(obj)
+        after = what_it_makes(session._core, function, obj)
     except Exception as error:
         counts["failed"] += 1
-        problem = shortened(f"{type(error).__name__}: {error}", 80)
+        problem = shortened(f"{type(error).__name__}: {error}", _LONGEST_PROBLEM)
         return [plain(model=info.name, key=key, attribute="(failed)", before=None, after=problem)]
-    if made is Delete or isinstance(made, Delete):
+    if isinstance(after, type):
         counts["deleted"] += 1
         return [plain(model=info.name, key=key, attribute="(deleted)", before=None, after=None)]
-    after = before if made is None else info.mapper.dump(made)
-    names = [
-        name
-        for name in {**before, **after}
-        if before.get(name, _ABSENT) != after.get(name, _ABSENT)
-    ]
-    counts["changed" if names else "unchanged"] += 1
+    if after is None:
+        counts["unchanged"] += 1
+        return []
+    counts["changed"] += 1
     return [
         plain(
             model=info.name,
@@ -74,5 +82,6 @@ def _tried(obj: Any, function: Callable[[Any], Any], counts: Counter[str]) -> li
             before=shortened(cell(before.get(name)), _MOST),
             after=shortened(cell(after.get(name)), _MOST),
         )
-        for name in names
+        for name in {**before, **after}
+        if before.get(name, _ABSENT) != after.get(name, _ABSENT)
     ]
