@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dynattrs import MappingError, ModelError, QueryError, jobs, model, partition_key
+from dynattrs.schema.model_info import model_info
 from job_models import Thing
 
 pytestmark = pytest.mark.full  # it takes a second to import Dask
@@ -65,6 +66,23 @@ def test_a_number_that_does_not_fit_is_an_error(session: Any, job_spec: Any, das
     with dask.config.set(scheduler="synchronous"):
         with pytest.raises(MappingError, match=r"Thing\.n: .*types=\{'n'"):
             jobs.dask_frame(Thing, session=job_spec, segments=1).compute()
+
+
+def test_items_that_cannot_be_read_are_left_out_if_you_say_so(
+    session: Any, job_spec: Any, dask: Any
+):
+    table = session._core.table_name(model_info(Thing).table)
+    session.client.put_item(TableName=table, Item={"id": {"S": "x"}, "n": {"S": "not a number"}})
+
+    with dask.config.set(scheduler="synchronous"):
+        with pytest.raises(MappingError, match=r"Thing\.n: expected a number"):
+            jobs.dask_frame(Thing, session=job_spec, segments=2).compute()
+        frame = jobs.dask_frame(Thing, session=job_spec, segments=2, on_error="skip")
+        assert sorted(frame.compute()["n"]) == [*range(300)]
+        again = pickle.loads(pickle.dumps(frame))
+        assert len(again.compute()) == 300
+    with pytest.raises(QueryError, match="write 'raise' or 'skip'"):
+        jobs.dask_frame(Thing, session=job_spec, on_error=print)  # type: ignore[arg-type]
 
 
 def test_a_worker_imports_what_maps_a_class(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -30,6 +30,7 @@ def dask_frame(
     segments: int = 16,
     where: bool | None = None,
     types: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
 ) -> dd.DataFrame:
     """All items of a model as a DataFrame of Dask, whose columns are those of `query.pandas()`.
 
@@ -45,6 +46,7 @@ def dask_frame(
         where: A condition. The service sends matching items only; all are read, and paid for.
         types: As `query.arrow` takes them. A partition has the types of the others, so a number that does
             not fit is an error.
+        on_error: "skip" leaves out items that cannot be read; "raise" fails at the first of them.
 
     Raises:
         MissingExtra: Dask or pyarrow is not installed.
@@ -55,7 +57,9 @@ def dask_frame(
     frames = need("dask.dataframe", "dask")
     if type(segments) is not int or segments < 1:
         raise QueryError(f"dask_frame(segments={segments!r}): a positive int is expected")
-    part = _Part(model, session or SessionSpec(), segments, where, dict(types or {}))
+    if on_error not in ("raise", "skip"):
+        raise QueryError(f"dask_frame(on_error={on_error!r}): write 'raise' or 'skip'")
+    part = _Part(model, session or SessionSpec(), segments, where, dict(types or {}), on_error)
     meta = as_pandas(part.scan(0).schema.empty_table())
     found: dd.DataFrame = frames.from_map(
         part, range(segments), meta=meta, label=f"scan-{model.__name__}", enforce_metadata=True
@@ -72,6 +76,7 @@ class _Part:
     segments: int
     where: bool | None
     types: dict[str, Any]
+    on_error: Literal["raise", "skip"]
     #: Dask keeps what it knows by such names; a table is another one each time it is read.
     token: str = attrs.field(factory=lambda: uuid.uuid4().hex)
 
@@ -82,13 +87,16 @@ class _Part:
         """A segment before anything of it is read."""
         model: Any = self.model
         scanned = session_of(self.spec).scan(model).segment(segment, of=self.segments)
+        scanned = scanned.on_error(self.on_error)
         if self.where is not None:
             scanned = scanned.where(self.where)
         return scanned.arrow(types=self.types)
 
     def __reduce__(self) -> Any:
         [name] = names_of([self.model], "dask_frame()")
-        return _part, (name, self.spec, self.segments, self.where, self.types, self.token)
+        return _part, (
+            name, self.spec, self.segments, self.where, self.types, self.on_error, self.token,
+        )  # fmt: skip
 
     def __dask_tokenize__(self) -> str:
         return self.token
