@@ -89,6 +89,12 @@ class Packed:
     either: Annotated[list[dict[str, float] | int] | None, Json] = None
 
 
+@model("tagged")
+class Tagged:
+    id: str = partition()
+    tags: set[str] = attrs.field(factory=set)
+
+
 @model("counted")
 class Counted:
     id: str = partition()
@@ -111,7 +117,7 @@ def songs(count: int) -> list[Song]:
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Song, Counted, Timed, Packed)
+    return kept_tables(Song, Counted, Timed, Packed, Tagged)
 
 
 @pytest.fixture
@@ -356,6 +362,15 @@ def test_a_cell_that_python_has_no_value_for_is_its_rows_matter(session: Session
         with pytest.raises(BadRow, match=f"row 1, column '{name}'"):
             session.save_frame(Timed, frame)
     assert [each.id for each in session.scan(Timed)] == ["a"]
+
+
+def test_a_wrong_member_of_a_set_is_in_its_column(session: Session):
+    wrong: list[BadRow] = []
+    frame = pd.DataFrame({"id": ["a", "b"], "tags": [["x"], ["x", 1]]})
+
+    assert session.save_frame(Tagged, frame, on_error=wrong.append) == 1
+    assert [(each.row, each.column) for each in wrong] == [(1, "tags")]
+    assert str(wrong[0]).startswith("row 1, column 'tags': Tagged.tags{")
 
 
 def test_text_that_is_no_plain_json_is_explained(session: Session):

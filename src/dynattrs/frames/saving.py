@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dynattrs.errors import MappingError, QueryError
 from dynattrs.expressions.paths import did_you_mean
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from dynattrs.operations.reading.projections import OnError
     from dynattrs.operations.writing.ledger import Progress
     from dynattrs.operations.writing.verbs import WriteVerbs
+
+#: Where the path of a field ends, and a place inside of its value begins.
+_PLACE_INSIDE: Final = re.compile(r"[.\[{]")
 
 
 def save_frame(
@@ -149,7 +153,7 @@ class Rows:
     def bad(self, error: MappingError) -> BadRow:
         """An error with the row's number."""
         _, _, rest = error.path.partition(".")
-        column = rest.partition("[")[0].partition(".")[0]
+        column = _PLACE_INSIDE.split(rest, maxsplit=1)[0]
         return BadRow(
             error.path, error.expected, error.found, error.key, error.hint, error.item, error.obj,
             error.written, self.row, column if column in self._places else None,
