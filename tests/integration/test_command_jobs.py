@@ -339,6 +339,22 @@ def test_items_go_into_files_and_into_another_table(
     assert (again.code, "1 differ: dynattrs jobs failures" in again.err) == (1, True)
 
 
+def test_what_differs_is_counted_beside_what_cannot_be_compared(
+    run: Callable[..., Outcome], folder: Path, environment: None, client: Any, table_prefix: str
+):
+    others = f"{table_prefix}others-"
+    for prefix in (table_prefix, others):
+        assert run("create", "warehouse:yard", "--table-prefix", prefix).code == 0
+    for pk, sk in (("GATE#1", "GATE"), ("stray", "stray")):
+        item = {"pk": {"S": pk}, "sk": {"S": sk}, "number": {"N": "1"}}
+        client.put_item(TableName=f"{table_prefix}yard", Item=item)
+
+    found = run("verify", "warehouse:Gate", "--with-table-prefix", others, *QUICK)
+    assert "1 differ: dynattrs jobs failures" in found.err, found.err
+    assert "1 could not be worked on: dynattrs jobs failures" in found.err
+    assert found.code == 3
+
+
 def test_some_items_are_exported_in_other_formats(
     run: Callable[..., Outcome], warehouse: Any, folder: Path
 ):

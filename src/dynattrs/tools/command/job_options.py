@@ -246,8 +246,9 @@ def ended(options: JobOptions, done: JobProgress) -> int:
     if not done.failures:
         return OK
     told = options.command("failures", done.job)
-    if done.failures == differences:
+    if differences:
         note(f"{differences:,} differ: {told}")
+    if done.failures == differences:
         return NONE
     note(f"{done.failures - differences:,} could not be worked on: {told}")
     return FAILED
