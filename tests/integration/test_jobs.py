@@ -83,6 +83,23 @@ def test_a_condition_is_about_items_and_never_finds_guards(
     assert counted("none", not_exists(Person.country)) == {}
 
 
+@pytest.mark.parametrize("verb", ["count", "export"])
+def test_a_rate_does_not_make_a_job_dearer(verb, job_spec, job_session, checkpoints, tmp_path):
+    """No page costs less than half a unit, so many small pages cost more than few large ones."""
+    job_session.save_all(Thing(str(number), number) for number in range(400))
+    job = jobs.Job(
+        "slow", models=[Thing], session=job_spec, checkpoints=checkpoints, segments=1, workers=1,
+        read_units=20,
+    )  # fmt: skip
+    if verb == "count":
+        done = job.count(executor="threads")
+    else:
+        done = job.export(tmp_path / "things", executor="threads")
+
+    assert done.scanned == 400
+    assert done.read_units < 6
+
+
 def test_a_table_stands_for_all_that_is_in_it(job_spec, job_session, checkpoints, client):
     fill(job_session, things=0)
     table = f"{job_spec.table_prefix}jobs-shop"

@@ -46,7 +46,7 @@ class Counting:
 
     def source(self) -> TableScan:
         tables = items_of(self.models, "count", self.where)
-        return TableScan(tables, condition_of(self.where), keys_only=True)
+        return TableScan(tables, condition_of(self.where), keys_only=True, alone=True)
 
     def check(self, session: Session) -> None:
         self.source()

@@ -139,7 +139,9 @@ class Exporting:
         table = self.table
         # Items that become lines are not looked into.
         decode = None if format_named(self.format).by_model else raw_decoder(table.tells)
-        return TableScan([table], condition_of(self.where), self.consistent, decode=decode)
+        return TableScan(
+            [table], condition_of(self.where), self.consistent, decode=decode, alone=True
+        )
 
     def check(self, session: Session) -> None:
         self.source()

@@ -39,6 +39,7 @@ class TableScan:
         keys_only: Whether nothing of an item is needed but what it is.
         raw: Whether all is given that is there, and not only what the job is for.
         decode: Reads replies of a wire that has their bytes, where that is done otherwise.
+        alone: Whether the job reads nothing besides, so that a page tells what the next items cost.
     """
 
     tables: Sequence[OfTable]
@@ -47,6 +48,7 @@ class TableScan:
     keys_only: bool = False
     raw: bool = False
     decode: Decode | None = None
+    alone: bool = False
 
     def segments(self, session: Session, wanted: int) -> int:
         return wanted * len(self.tables)
@@ -69,12 +71,12 @@ class TableScan:
         if self.consistent:
             parameters["ConsistentRead"] = True
         start = None if position is None else _key_of(position)
-        left = limits.items
+        left, item_units = limits.items, 1.0
         while left > 0:
             asked = dict(parameters)
             if start is not None:
                 asked["ExclusiveStartKey"] = native_map(start)
-            size = limits.page_size(left)
+            size = limits.page_size(left, item_units)
             if size is not None:
                 asked["Limit"] = size
             response: dict[str, Any] = session._drive(_asked(asked, self.decode))
@@ -92,6 +94,8 @@ class TableScan:
                 )
                 units += more
             left -= scanned
+            if self.alone and scanned:
+                item_units = units / scanned
             yield SourcePage(
                 items, None if start is None else _position(start), units, scanned, failures
             )

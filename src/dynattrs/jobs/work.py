@@ -67,6 +67,8 @@ class Limits:
     Attributes:
         items: The most items that all of its pages read together, before a filter.
         page_items: The most items that one page reads; None for as many as the service gives.
+        page_units: How many read units one page may consume, where it is not known yet what an item
+            costs: a unit, until a page of the slice tells.
         read_units: How many read units it may consume; None for any.
         write_units: How many write units it may consume; None for any.
         seconds: How long it may go on.
@@ -74,15 +76,22 @@ class Limits:
 
     items: int
     page_items: int | None = None
+    page_units: float | None = None
     read_units: float | None = None
     write_units: float | None = None
     seconds: float = 10.0
 
-    def page_size(self, left: int) -> int | None:
-        """How many items the next page may read, where the slice may still read so many."""
-        if self.page_items is None:
+    def page_size(self, left: int, item_units: float = 1.0) -> int | None:
+        """How many items the next page may read, where the slice may still read so many, and an item
+        costs so many read units.
+        """
+        most = self.page_items
+        if self.page_units is not None and item_units > 0:
+            affordable = max(1, int(self.page_units / item_units))
+            most = affordable if most is None else min(most, affordable)
+        if most is None:
             return left if left < _MOST_OF_A_PAGE else None
-        return min(left, self.page_items)
+        return min(left, most)
 
 
 @attrs.frozen

@@ -104,8 +104,8 @@ class Files:
         reader = _take(self, segment, file, position)
         left = limits.items
         while True:
-            page_items = limits.page_items or _MOST_ITEMS
-            page = reader.page(max(1, min(left, page_items, _MOST_ITEMS)))
+            page_items = limits.page_size(left) or _MOST_ITEMS
+            page = reader.page(max(1, min(page_items, _MOST_ITEMS)))
             left -= page.scanned
             if page.position is None:
                 reader.close()
