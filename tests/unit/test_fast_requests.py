@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
@@ -871,7 +872,7 @@ def test_a_connection_that_was_closed_while_idle_is_opened_again(
     assert get(session, 3) is None
 
     assert session.stats.requests == {"GetItem": 4}
-    assert session.stats.direct == 3  # botocore opened one
+    assert session.stats.direct == 4  # botocore sent one of them, over a connection that it opened
 
 
 def test_a_closed_client_opens_connections_again_as_botocores_do(
@@ -883,7 +884,7 @@ def test_a_closed_client_opens_connections_again_as_botocores_do(
 
     get(session, 3)
 
-    assert session.stats.direct == 3
+    assert session.stats.direct == 4
     assert server.connections == 2
 
 
@@ -897,9 +898,66 @@ def test_a_session_that_was_forked_has_connections_of_its_own(
     wire.renew()
     get(session, 3)
 
-    assert wire.stats.direct == 2
+    assert wire.stats.direct == 3
     assert not before & {each.connection for each in server.received}
     wire.close()
+
+
+def test_a_request_for_which_no_connection_is_idle_is_not_made_anew_by_botocore(
+    server: ScriptedServer, client: Any
+) -> None:
+    """That takes ten times as long, in which another one becomes idle, so that no second one is opened."""
+    session = learned(client, server)
+    both = threading.Barrier(2)
+
+    def answer(_: Received) -> bytes:
+        both.wait(10)
+        return reply(ITEM)
+
+    server.answer = answer
+    with ThreadPoolExecutor(2) as pool:
+        found = [*pool.map(lambda _: session.get(Thing, "a"), range(2))]
+
+    assert found == [FOUND, FOUND]
+    assert session.stats.direct == 2
+    assert len({each.connection for each in server.received}) == 2
+    for each in server.received:
+        assert each.headers["authorization"] == each.signature(ACCESS, SECRET)
+    first, second = (dict(each.headers) for each in server.received)
+    own = {"amz-sdk-invocation-id", "authorization", "x-amz-date"}
+    assert {**first, **dict.fromkeys(own)} == {**second, **dict.fromkeys(own)}
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_connection_that_cannot_be_opened_is_an_attempt(
+    server: ScriptedServer, make_client: Callable[..., Any], attempts: int
+) -> None:
+    session = learned(make_client(attempts), server)
+    server.close()
+    server.hang_up()
+
+    with mock.patch("time.sleep"), pytest.raises(ConnectionFailed) as caught:
+        session.save(Thing("a"))
+
+    assert caught.value.uncertain is False
+    assert session.stats.uncertain == 0
+
+
+@pytest.mark.parametrize(
+    "entry", [HANG_UP, failure("ThrottlingException"), failure("InternalServerError", 500)]
+)
+def test_what_fails_over_a_new_connection_is_repeated_as_botocore_does(
+    server: ScriptedServer, make_client: Callable[..., Any], entry: Any
+) -> None:
+    session = learned(make_client(3), server)
+    server.hang_up()
+    server.script = [entry]
+
+    with mock.patch("time.sleep"):
+        session.save(Thing("a"))
+
+    assert len(server.received) == 2
+    assert session.stats.requests == {"PutItem": 1}
 
 
 def test_an_interrupted_call_leaves_no_half_read_connection(

@@ -90,13 +90,17 @@ class FastCalls:
             self._maker.learn(request, self._maker.credentials())
         return received
 
-    def begin(self, method: str, parameters: Message, attempts: Attempts) -> SentRequest | None:
+    def begin(
+        self, method: str, parameters: Message, attempts: Attempts, *, opens: bool = False
+    ) -> SentRequest | UnsentRequest | None:
         """Send the request of a call whose reply is read later; None if it is to go botocore's way.
 
         Args:
             method: The client's method.
             parameters: Its keyword arguments.
             attempts: Where it is noted if the attempt gives no response.
+            opens: Whether botocore may be left to send the request, over a new connection, when its
+                response is asked for.
         """
         if self._connections is None or not self._maker.knows(method):
             return None
@@ -109,7 +113,11 @@ class FastCalls:
             return None
         connection = self._connections.idle(request.pattern.url)
         if connection is None:
-            return None
+            # Only the sending is botocore's then: it would write a large body once more, ten times slower,
+            # and until that is done another connection is idle, so that none is opened, the next time too.
+            alone = opens and attempts.line is None and attempts.until is None
+            alone = alone and not self._connections.has_proxy(request.url)
+            return UnsentRequest(self._send, request, attempts, self._maker) if alone else None
         spoilt = None if attempts.line is None else attempts.line.outcome()
         if spoilt is not None:
             return SpoiltRequest(spoilt, connection, request, attempts, self._maker)
@@ -158,6 +166,44 @@ class SentRequest:
         if found is None:
             self._attempts.first = as_botocores(self._request.url, reply)
             return None
+        return found
+
+
+class UnsentRequest:
+    """A request that botocore sends when its response is asked for, over a connection that it opens."""
+
+    __slots__ = ("_attempts", "_maker", "_request", "_send")
+
+    def __init__(
+        self,
+        send: Callable[[object], Any],
+        request: Request,
+        attempts: Attempts,
+        maker: RequestMaker,
+    ) -> None:
+        self._send = send
+        self._request = request
+        self._attempts = attempts
+        self._maker = maker
+
+    def response(self) -> Message | None:
+        """As that of `SentRequest`."""
+        from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+
+        request, attempts = self._request, self._attempts
+        headers: Any = HeadersDict(request.headers)
+        prepared = AWSPreparedRequest("POST", request.url, headers, request.body, False)
+        try:
+            received = self._send(prepared)
+        except Exception as error:  # botocore takes it for that of its own first attempt
+            attempts.first = error
+            return None
+        lowered = {name.lower(): value for name, value in received.headers.items()}
+        found = read_well(
+            received.status_code, lowered, received.content, attempts.decode, self._maker.after_call
+        )
+        if found is None:
+            attempts.first = received
         return found
 
 
@@ -339,7 +385,9 @@ class Wire:
         sent = None
         if self._fast is not None and not patched:
             try:
-                sent = self._fast.begin(call.operation, exchange.packed, exchange.attempts)
+                sent = self._fast.begin(
+                    call.operation, exchange.packed, exchange.attempts, opens=True
+                )
             except BaseException:
                 exchange.closed()
                 raise
@@ -370,10 +418,14 @@ class Wire:
                 exchange.withdrawn()
         if sent is None:
             return None
+        assert isinstance(sent, SentRequest)  # as nothing is opened here
         return PendingReply(sent.ready, functools.partial(self._finish, send, exchange, sent))
 
     def _finish(
-        self, send: Callable[..., Any], exchange: Exchange, sent: SentRequest | None
+        self,
+        send: Callable[..., Any],
+        exchange: Exchange,
+        sent: SentRequest | UnsentRequest | None,
     ) -> Message:
         before = under_way.set(exchange.attempts)
         try:

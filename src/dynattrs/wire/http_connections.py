@@ -52,6 +52,10 @@ class Connections:
         # Weakly: what closes the session drops its pools, and by that closes their connections.
         self._pools: dict[str, weakref.ref[Any]] = {}
 
+    def has_proxy(self, url: str) -> bool:
+        """Whether requests to *url* go through a proxy, which botocore speaks to."""
+        return self._proxy_for(url) is not None
+
     def idle(self, url: str) -> Connection | None:
         """A connection that is open and idle, to be used for one request; None if there is none."""
         known = self._pools.get(url)
