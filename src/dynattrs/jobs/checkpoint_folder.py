@@ -3,8 +3,8 @@
 A file appears and changes in one piece: it is written beside its place and flushed to the disk, then
 compared and renamed while a lock of the job is held. The lock is the operating system's, which frees it
 when its holder dies. A holder that is stopped keeps it, so it is held for as few steps as that needs, and
-those that wait give up after a while. The job's last record takes the folder and the lock with it: whoever
-had waited for that lock begins again with the one that there is.
+those that wait give up after a while. The job's last record takes the folder and the lock with it: a process
+that had waited for that lock begins again with the new one.
 """
 
 from __future__ import annotations

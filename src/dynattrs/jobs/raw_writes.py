@@ -165,7 +165,7 @@ class RawWrites:
     def _last_of_each_key(
         self, placed: list[tuple[int, AttributeMap]], done: Written
     ) -> list[tuple[int, AttributeMap]]:
-        """The items of which no later one has the key. A batch would leave the others out without a word."""
+        """The items whose keys no later ones have. A batch would leave the others out without a word."""
         last: dict[Hashable, int] = {}
         earlier: list[tuple[int, Hashable]] = []
         for place, item in placed:
