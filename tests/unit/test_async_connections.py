@@ -298,6 +298,29 @@ def test_the_only_connection_is_there_for_others_too(server: ScriptedServer, run
     run(main)
 
 
+def test_another_event_loop_gives_back_what_is_kept_and_does_not_close_it(
+    server: ScriptedServer, run: Any
+):
+    """As in a forked process, where closing it would take it from the parent's event loop."""
+
+    async def main() -> None:
+        async with learned(server) as (session, client):
+            await session.get(Thing, "a")
+            fast = session._driver.wire._ways._fast  # type: ignore[union-attr]
+            assert fast is not None
+            assert fast._connections is not None
+            other = asyncio.new_event_loop()
+            try:
+                assert fast._connections._idle(f"{server.url}/", other) is None
+            finally:
+                other.close()
+            assert not connector_of(client)._acquired
+            await session.get(Thing, "a")
+            assert len({each.connection for each in server.received}) == 1
+
+    run(main)
+
+
 def test_what_has_come_in_unasked_for_ends_a_connection_that_is_kept(
     server: ScriptedServer, run: Any
 ):

@@ -201,9 +201,13 @@ class AsyncConnections:
         kept = self._kept.get(url)
         while kept:
             held = kept.pop()
-            if held.loop is loop and held.is_usable():
+            if held.loop is not loop:
+                # Not closed from here: in a forked process, that would disturb the parent's event loop.
+                with contextlib.suppress(RuntimeError):  # it may be over
+                    held.give_back()
+            elif held.is_usable():
                 return held
-            with contextlib.suppress(RuntimeError):  # its loop may be over
+            else:
                 held.end(answered=True)
         return None
 
