@@ -223,7 +223,7 @@ def test_a_job_is_forgotten_as_it_was_shown(
     run: Callable[..., Outcome], warehouse: Any, table_prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
-    """Whoever asks is told who works on it, and a job that has begun anew meanwhile is not removed."""
+    """The command says how many work on it, and a job that has begun anew meanwhile is not removed."""
     begun(warehouse, table_prefix)
     ledger = Ledger(
         jobs.in_folder(".dynattrs-jobs").store("counted", jobs.SessionSpec()), "counted"

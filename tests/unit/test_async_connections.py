@@ -242,7 +242,7 @@ def test_where_there_is_no_server_any_more_nothing_was_sent(server: ScriptedServ
 
 
 async def their_get(client: Any) -> None:
-    """The same client, used by somebody else."""
+    """Use the same client without the session."""
     found = await client.get_item(TableName="things", Key={"id": {"S": "a"}})
     assert found["Item"]["count"] == {"N": "7"}
 

@@ -212,7 +212,7 @@ class AsyncConnections:
         return None
 
     def _keep(self, url: str, held: _Held, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep a connection for the next request, unless somebody waits for one in aiohttp's pool."""
+        """Keep a connection for the next request, unless another task waits for one in aiohttp's pool."""
         connector = self._session.connector
         waits = bool(self._waiters_of(connector))
         if waits or connector.force_close:

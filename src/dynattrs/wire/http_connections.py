@@ -1,8 +1,8 @@
 """Connections that botocore has opened and does not need at the moment, and HTTP over them.
 
 Connections are opened, secured, led through proxies and closed by botocore and urllib3. Here one that
-is idle is taken out of the client's pool, used for one request and put back. Where there is none, or
-where a proxy has to be spoken to, the request goes botocore's way, which opens one.
+is idle is taken out of the client's pool, used for one request and put back. If none is idle, botocore
+sends the request, over one that it opens; if a proxy has to be spoken to, the call goes botocore's way.
 
 Replies are read by `http_replies`. What is not a reply counts as a connection that was lost while waiting.
 """
