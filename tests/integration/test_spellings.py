@@ -17,6 +17,7 @@ from dynattrs import (
     Session,
     TransactionError,
     add,
+    attribute_type,
     delete,
     field,
     if_not_exists,
@@ -413,6 +414,21 @@ def test_a_value_of_another_type_is_named(session: Session, put: Callable[..., N
     assert session.update(Shelf, "s", add(Shelf.count, 1)).count == 2
     put()
     assert session.update(Shelf, "s", add(Shelf.count, 1)).count == 1
+
+
+@pytest.mark.parametrize("unique", [False, True], ids=["one request", "transaction of guards"])
+def test_a_condition_is_told_before_a_value_of_another_type(
+    session: Session, put: Callable[..., None], raw: Callable[..., dict[str, Any]], unique: bool
+):
+    put(notes={"S": "text"}, lowered={"M": {"a": {"N": "1"}}})
+    before = raw()
+    actions = [add(Shelf.notes, {"a"}), *([set_(Shelf.code, "c")] if unique else [])]
+    with pytest.raises(ConditionFailed, match=r"attribute_type.*was false for Shelf") as failed:
+        session.update(Shelf, "s", *actions, when=attribute_type(Shelf.notes, "SS"))
+    assert failed.value.item["notes"] == {"S": "text"}
+    with pytest.raises(ConditionError, match=r"Shelf\.notes is stored as S 'text'; a set"):
+        session.update(Shelf, "s", *actions, when=attribute_type(Shelf.notes, "S"))
+    assert raw() == before
 
 
 def test_a_transaction_with_a_token_needs_the_object(session: Session, put: Callable[..., None]):

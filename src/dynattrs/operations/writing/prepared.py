@@ -152,6 +152,14 @@ class Prepared:
             again = again.made_for(core, item)
         return again if found is not None or not again.is_like(self) else None
 
+    def asking_only(self, core: Core, item: AttributeMap) -> Prepared:
+        """The same without its actions: it changes nothing, and fails where what the caller asks is false."""
+        asked, needed = as_stored(core, self.info, item, self.asked, self.needed) or (
+            self.asked,
+            self.needed,
+        )
+        return attrs.evolve(self, asked=asked, needed=needed, sent=(), spelled=None, parents=None)
+
     @property
     def false(self) -> Condition | None:
         """What may be false of an item that is there; None for nothing."""

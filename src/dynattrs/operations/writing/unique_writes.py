@@ -345,7 +345,10 @@ def _act_on(
         if lacks(info, prepared.asked, stored):
             return Outdated(info, stored)
         error = _refusal("TransactWriteItems", info, key, prepared.asked)(stored, failed)
-        again = None if isinstance(error, Outdated) else prepared.as_stored(core, stored)
+        try:
+            again = None if isinstance(error, Outdated) else prepared.as_stored(core, stored)
+        except ConditionError as unfit:
+            return _Unfit(unfit, stored)
         return error if again is None else _StoredOtherwise(again, stored)
 
     try:
@@ -357,6 +360,9 @@ def _act_on(
         again, stored = otherwise.again, otherwise.stored
         acting = _act_on(core, again, written, new_of, stored, exact=exact, old_one=old_one)
         return (yield from acting)
+    except _Unfit as unfit:
+        yield from updates.check_asked(core, prepared, unfit.stored)
+        raise unfit.error from None
     if old_one:
         return before
     if not exact or before is None or not before.keys() - info.table.key <= wholly(info, before):
@@ -372,6 +378,15 @@ class _StoredOtherwise(Exception):
     def __init__(self, again: Prepared, stored: AttributeMap | None) -> None:
         super().__init__()
         self.again = again
+        self.stored = stored
+
+
+class _Unfit(Exception):
+    """What is stored goes with no such action."""
+
+    def __init__(self, error: ConditionError, stored: AttributeMap | None) -> None:
+        super().__init__()
+        self.error = error
         self.stored = stored
 
 

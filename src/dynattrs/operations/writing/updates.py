@@ -230,7 +230,12 @@ def send(
         if not prepared.renews:
             check_current(info, key, error, stored=False)
             check_whole(info, prepared.asked, error)
-        again = prepared.as_stored(core, error.item)
+        try:
+            again = prepared.as_stored(core, error.item)
+        except ConditionError:
+            if not error.uncertain:
+                yield from check_asked(core, prepared, error.item)
+            raise
         # After a lost reply what was asked may be false because it was done.
         in_doubt = error.uncertain and asked is not None
         if again is not None and not in_doubt:
@@ -260,6 +265,17 @@ def send(
         if again.is_like(prepared):
             raise
         return (yield from send(core, again, returns=returns, decode=decode))
+
+
+def check_asked(core: Core, prepared: Prepared, item: AttributeMap | None) -> Flow[None]:
+    """Ask alone what the caller asks, after an update whose actions do not go with the *item* that is stored:
+    a condition that is false is told before that.
+
+    Raises:
+        ConditionFailed: It is false.
+    """
+    if prepared.asked is not None and item:
+        yield from send(core, prepared.asking_only(core, item))
 
 
 def taken_by_another(prepared: Prepared, error: ConditionFalse) -> ConditionFailed | None:
