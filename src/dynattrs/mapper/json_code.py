@@ -60,10 +60,12 @@ class Form:
     Attributes:
         template: Bytes with a place for each argument, as `%` has them.
         arguments: Expressions.
+        either: Where it is one of two: when it is the first, that one, and the other.
     """
 
     template: bytes
     arguments: tuple[str, ...] = ()
+    either: tuple[str, Form, Form] | None = None
 
     @property
     def code(self) -> str:
@@ -75,7 +77,16 @@ class Form:
         return f"{self.template!r} % ({', '.join(self.arguments)},)"
 
     def within(self, before: bytes, after: bytes) -> Form:
+        if self.either is not None:
+            condition, form, other = self.either
+            return either(condition, form.within(before, after), other.within(before, after))
         return Form(before + self.template + after, self.arguments)
+
+
+def either(condition: str, form: Form, other: Form) -> Form:
+    """One of two. What is put around it is put around each, so that it is one `%` still."""
+    code = f"({form.code} if {condition} else {other.code})"
+    return Form(b"%b", (code,), (condition, form, other))
 
 
 def literal(text: bytes) -> bytes:
@@ -96,9 +107,10 @@ _FORMS: Final[dict[Codec, tuple[bytes, str, str]]] = {
         b'{"N":"%d"}', "$v if type($v) is int and LEAST < $v < MOST else $c($v)", "number"
     ),
     _PLAIN[float]: (
-        b'{"N":"%a"}',
-        "$v if type($v) is float and (1e-130 <= $v < 1e126 or 1e-130 <= -$v < 1e126) else $c($v)",
-        "number",
+        # Those that JSON has as `repr` writes them.
+        b'{"N":"%b"}',
+        "encode($v) if type($v) is float and (1e-4 <= $v < 1e15 or 1e-4 <= -$v < 1e15) else $c($v)",
+        "text",
     ),
     _PLAIN[bool]: (
         b'{"BOOL":%b}', "b'true' if $v is True else b'false' if $v is False else $c($v)", "json"
@@ -112,15 +124,19 @@ _FORMS: Final[dict[Codec, tuple[bytes, str, str]]] = {
     _PLAIN[Decimal]: (b'{"N":%b}', "decimal($v)", ""),
 }  # fmt: skip
 
+#: The JSON of a usual list of few numbers.
+_FEW: Final = {_INT: stored_json.few_ints, _PLAIN[float]: stored_json.few_floats}
+
 _BY_CODEC: Final[dict[str, Callable[..., Any]]] = {
     "json": stored_json.json_by_codec,
-    "number": lambda codec, tag: stored_json.number_by_codec(codec),
+    "number": lambda codec, tag: stored_json.int_by_codec(codec),
+    "text": lambda codec, tag: stored_json.float_by_codec(codec),
 }
 
 _NAMES: Final = (
     "LEAST", "MOST", "NO_MEMBERS", "NULL", "SETS", "TEXT", "Unusual", "also", "apart", "carried_json",
     "decimal", "duration", "encode", "fitting", "inside", "instant", "measured", "members", "numbers_apart",
-     "pairs", "restored", "time_of_day",
+     "pairs", "restored", "texts", "time_of_day",
 )  # fmt: skip
 
 
@@ -197,7 +213,7 @@ class JsonWriter:
         shape = codec.shape
         if isinstance(shape, OptionalShape):
             inner = self.form(shape.inner, value, depth)
-            return Form(b"%b", (f"(NULL if {value} is None else {inner.code})",))
+            return either(f"{value} is None", Form(stored_json.NULL), inner)
         if isinstance(shape, ChoicesShape):
             return Form(b"%b", (self._choice(codec, shape, value, depth),))
         if isinstance(shape, ListShape):
@@ -251,7 +267,8 @@ class JsonWriter:
                 return Form(b'{"L":%b}', (f"{payload}({members}({value}))",))
             numbers = Form(b'{"L":%b}', (f"{payload}({value})",)).code
             other = f"{self.general(codec)}({value}, {depth})"
-            return Form(b"%b", (f"({numbers} if {is_list} else {other})",))
+            few = self._bound("few", shape.element, lambda: _FEW[shape.element])
+            return Form(b"%b", (f"({few}({value}) or ({numbers} if {is_list} else {other}))",))
         each = self.fresh()
         form = self.form(shape.element, each, _deeper(depth))
         several = (
@@ -276,10 +293,10 @@ class JsonWriter:
         element = shape.element
         is_full = f"type({value}) in SETS and {value}"
         tag = literal(b'{"%b":[' % shape.tag.encode()) + b"%b]}"
+        general = Form(b"%b", (f"{self.general(codec)}({value}, {depth})",))
         if element is _STR:
-            is_full = f"{is_full} and TEXT.issuperset(map(type, {value}))"
-            made = Form(b'{"SS":%b}', (f"encode({value})",))
-        elif element in _APART:
+            return either(f"({each} := texts({value}))", Form(b'{"SS":%b}', (each,)), general)
+        if element in _APART:
             form = self.form(element, each, depth)
             # What stands behind the tag is the payload.
             payload = Form(form.template[len(b'{"S":') : -1], form.arguments)
@@ -298,8 +315,7 @@ class JsonWriter:
                     how = "apart"
                     code = Form(form.template[len(b'{"S":') : -1], form.arguments).code
             made = Form(tag, (f"{how}([{code} for {each} in {value}])",))
-        general = self.general(codec)
-        return Form(b"%b", (f"({made.code} if {is_full} else {general}({value}, {depth}))",))
+        return either(is_full, made, general)
 
     def _map(self, codec: Codec, shape: MapShape | KeyedMapShape, value: str, depth: str) -> Form:
         name, each = self.fresh(), self.fresh()
@@ -437,13 +453,13 @@ class JsonWriter:
         if field.always_set:
             form = self.form(field.codec, value, depth).within(b"," + name, b"")
             # What is falsy and no set goes to its codec, which refuses it.
-            code = f"({form.code} if {value} or not isinstance({value}, SETS) else b'')"
-            return Form(b"%b", (code,)), False
+            there = f"{value} or not isinstance({value}, SETS)"
+            return either(there, form, Form(b"")), False
         if field.member.defaults_to_none:
             shape = field.codec.shape
             codec = shape.inner if isinstance(shape, OptionalShape) else field.codec
             form = self.form(codec, value, depth).within(b"," + name, b"")
-            return Form(b"%b", (f"(b'' if {value} is None else {form.code})",)), False
+            return either(f"{value} is None", Form(b""), form), False
         return self.form(field.codec, value, depth).within(name, b""), True
 
 

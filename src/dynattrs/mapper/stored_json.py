@@ -77,18 +77,23 @@ def json_by_codec(codec: Codec, tag: str) -> Callable[[Any], bytes]:
     return lambda value: encode(dump(value)[tag])
 
 
-def number_by_codec(codec: Codec) -> Callable[[Any], int | float]:
-    """What a codec stores as N, as the number whose `repr` is that text."""
+def int_by_codec(codec: Codec) -> Callable[[Any], int]:
+    """What a codec stores as N, of an int."""
+    dump = codec.dump
+    return lambda value: int(dump(value)["N"])
+
+
+def float_by_codec(codec: Codec) -> Callable[[Any], bytes]:
+    """The text of what a codec stores as N, of a float."""
     dump = codec.dump
 
-    def number(value: Any) -> int | float:
-        text: str = dump(value)["N"]
-        try:
-            return int(text)
-        except ValueError:
-            return float(text)
+    def text(value: Any) -> bytes:
+        if type(value) is float and (1e-130 <= value < 1e126 or 1e-130 <= -value < 1e126):
+            return b"%a" % value
+        stored: str = dump(value)["N"]
+        return stored.encode()
 
-    return number
+    return text
 
 
 # --- Scalars ------------------------------------------------------------------------------------
@@ -129,6 +134,38 @@ def decimal(value: Any) -> bytes:
     return encode(_dump_decimal(value)["N"])
 
 
+# --- Lists of few numbers ---
+
+#: What stands between two numbers.
+_BETWEEN: Final = b'"},{"N":"'
+#: Of more than that, functions that look at all of them at once are as fast.
+_SEVERAL: Final = 20
+
+
+def few_ints(value: Any) -> bytes | None:
+    """The JSON of L for a list of few ints; None for any other value."""
+    if type(value) is not list or not 0 < len(value) <= _SEVERAL:
+        return None
+    for each in value:
+        if type(each) is not int:
+            return None
+    text = encode(value)
+    # None of them is longer than all of them.
+    if len(text) > limits.NUMBER_DIGITS:
+        return None
+    return b'{"L":[{"N":"%b"}]}' % text[1:-1].replace(b",", _BETWEEN)
+
+
+def few_floats(value: Any) -> bytes | None:
+    """The same of few floats that JSON has as `repr` writes them."""
+    if type(value) is not list or not 0 < len(value) <= _SEVERAL:
+        return None
+    for each in value:
+        if type(each) is not float or not (1e-4 <= each < 1e15 or 1e-4 <= -each < 1e15):
+            return None
+    return b'{"L":[{"N":"%b"}]}' % encode(value)[1:-1].replace(b",", _BETWEEN)
+
+
 # --- What is made of several --------------------------------------------------------------------
 
 
@@ -146,6 +183,16 @@ def pairs(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise Unusual
     return [(each, value[each]) for each in value]
+
+
+def texts(value: Any) -> bytes | None:
+    """The members of SS of a set of texts; None for any other value."""
+    if type(value) not in SETS or not value:
+        return None
+    for each in value:
+        if type(each) is not str:
+            return None
+    return encode(value)
 
 
 def apart(payloads: list[bytes]) -> bytes:
