@@ -42,9 +42,11 @@ from dynattrs.mapper import json_text, json_values, packed
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
 from dynattrs.operations import item_keys
+from dynattrs.operations.context import Core
 from dynattrs.operations.writing import batch
+from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.operations.writing.encoding import by_codecs, encode
-from dynattrs.operations.writing.packed import packed_write
+from dynattrs.operations.writing.packed import packed_write, take_packed
 from dynattrs.schema.model_info import UNKNOWN_ATTRIBUTE, model_info
 from dynattrs.session.session import Batch
 from dynattrs.wire.exchange import read
@@ -374,6 +376,14 @@ def writes(rounds: int) -> None:
             },
             rounds,
         )
+        in_turns(
+            "the same, put into a buffer",
+            {
+                "one by one": lambda: one_by_one(core, songs),
+                "together": lambda: len(together(core, songs)),
+            },
+            rounds,
+        )
         counted = [Counted(**attrs.asdict(song, recurse=False)) for song in songs]
         info = model_info(Counted)
         in_turns(
@@ -409,6 +419,21 @@ def writes(rounds: int) -> None:
             )
             gathering.discard()
         session.close()
+
+
+def one_by_one(core: Core, songs: list[Song]) -> int:
+    buffer = Buffer()
+    for song in songs:
+        write = packed_write(core, song)
+        assert write is not None
+        buffer.add(write)
+    return len(buffer)
+
+
+def together(core: Core, songs: list[Song]) -> Buffer:
+    buffer = Buffer()
+    take_packed(core, buffer, iter(songs), at_once=True)
+    return buffer
 
 
 def plans(rounds: int) -> None:

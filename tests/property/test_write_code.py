@@ -29,8 +29,9 @@ from dynattrs import (
 from dynattrs.mapper.carried import Carried, carried_by, carry
 from dynattrs.mapper.size import TooDeep, item_size
 from dynattrs.operations.writing.batch import put_write
+from dynattrs.operations.writing.buffer import Buffer
 from dynattrs.operations.writing.encoding import by_codecs
-from dynattrs.operations.writing.packed import packed_write
+from dynattrs.operations.writing.packed import END, WHOLE, packed_write, take_packed
 from dynattrs.schema.model_info import model_info
 from model_of_everything import Thing as Wide
 from two_writings import check, read
@@ -314,6 +315,50 @@ def write_and_encoded(obj: Any) -> tuple[Any, Any]:
             write.acknowledged()
         found.append((read(write.request), write.identity, one, carried_by(one)))
     return found[0], found[1]
+
+
+@model("packed_memos")
+class Memo:
+    id: str = partition_key()
+    text: str = ""
+
+
+memos = st.builds(
+    Memo,
+    st.sampled_from(["a", "b", "c", *map(str, range(40))]),
+    st.sampled_from(["", "text", "\ud800", None]),
+)
+several = st.lists(
+    memos | st.builds(ByNumber, st.integers(0, 3)) | st.just("no object"), max_size=60
+)
+
+
+@given(several)
+def test_objects_that_are_taken_together_are_written_as_one_by_one(objects: list[Any]) -> None:
+    core = Session(client=object())._core
+    alone, left = Buffer(), []
+    for obj in objects:
+        write = None if isinstance(obj, ByNumber) else packed_write(core, obj)
+        if write is None:
+            left.append(obj)
+        else:
+            alone.add(write)
+
+    together, given_back = Buffer(), []
+    coming = iter(objects)
+    while (taken := take_packed(core, together, coming, at_once=True)) is not END:
+        if taken is not WHOLE:
+            given_back.append(taken)
+
+    assert given_back == left
+    assert described(together) == described(alone)
+
+
+def described(buffer: Buffer) -> list[Any]:
+    return [
+        (bytes(each.request), each.size, each.identity, each.obj, each.place, each.acknowledged)
+        for each in buffer._every()
+    ]
 
 
 stamps = st.none() | strategies.instants | st.sampled_from([NOW, dt.datetime(2026, 1, 1), 5])  # noqa: DTZ001

@@ -58,7 +58,7 @@ def in_a_batch(session: Session, taken: set[int]) -> None:
 
 def by_save_all(session: Session, taken: set[int]) -> None:
     def notes() -> Any:
-        for number in range(90):
+        for number in range(140):
             yield Note(number)
             taken.add(number)  # the next one is asked for: this one was taken
 

@@ -557,7 +557,7 @@ def count_in(parameters: Message) -> int:
     """How many items, keys or actions a request names."""
     if "RequestItems" in parameters:
         return sum(
-            len(each["Keys"]) if isinstance(each, Mapping) else len(each)
+            len(each["Keys"]) if type(each) is not list and isinstance(each, Mapping) else len(each)
             for each in parameters["RequestItems"].values()
         )
     for name in ("TransactItems", "Statements", "TransactStatements"):
@@ -588,9 +588,10 @@ def unprocessed_in(response: Message) -> int:
 
 def capacity_in(response: Message) -> dict[str, float]:
     """Capacity units by table, as far as the answer says."""
-    consumed = response.get("ConsumedCapacity") or ()
+    consumed: Any = response.get("ConsumedCapacity") or ()
     found: dict[str, float] = {}
-    for each in (consumed,) if isinstance(consumed, Mapping) else consumed:
+    alone = type(consumed) is not list and isinstance(consumed, Mapping)
+    for each in (consumed,) if alone else consumed:
         if "CapacityUnits" not in each:  # a search counts bytes
             continue
         name = str(each.get("TableName", ""))

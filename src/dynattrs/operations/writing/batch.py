@@ -294,8 +294,13 @@ def _at_pace(core: Core, request: Request) -> Flow[Answer]:
 
 
 def _request_items(writes: list[Write]) -> dict[str, list[Any]]:
-    tables = dict.fromkeys([write.table for write in writes])
-    return {table: [w.request for w in writes if w.table == table] for table in tables}
+    tables = {write.table for write in writes}
+    if len(tables) == 1:
+        return {tables.pop(): [write.request for write in writes]}
+    return {
+        table: [write.request for write in writes if write.table == table]
+        for table in dict.fromkeys(write.table for write in writes)
+    }
 
 
 # --- All of it ----------------------------------------------------------------------------------

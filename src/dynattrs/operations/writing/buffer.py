@@ -138,7 +138,8 @@ class Buffer(Laned[Write]):
     def forked(self) -> None:
         """This is a child process: what is here is its parent's to send."""
         self._lock, self._reporting = threading.Lock(), threading.Lock()
-        self._pending, self._in_flight, self._tasks = {}, {}, []
+        self._waiting, self._in_flight, self._tasks = {}, {}, []
+        self.coming.clear()
         self.lanes, self.attendant, self._listening = Lanes(), None, []
         self._failures, self._superseded, self.raised = Failures(), [], None
         self._dropped, self.has_failures = self._places, False
@@ -167,26 +168,44 @@ class Buffer(Laned[Write]):
         Raises:
             BatchClosed: The batch is ending. What is taken now would not be sent.
         """
-        key = write.identity
         with self._lock:
             if self._sealed:
                 raise BatchClosed
             pending = self._pending
-            write.place = self._places = self._places + 1
-            if self.lanes.by_partition and (lane := self._lane_of(write)) is not None:
-                self._let_wait(lane, write)
+            if self._put(write):
                 return self.lanes.is_full()
-            earlier = pending.setdefault(key, write)
-            if earlier is not write:
-                self._replaced += 1
-                # It takes the place of what it replaces, so that a key that is written all the time is
-                # sent at some time.
-                write.place = earlier.place
-                pending[key] = write
             return len(pending) >= limits.BATCH_WRITE_ITEMS
 
+    def _put(self, write: Write) -> bool:
+        """Whether it waits in a lane."""
+        key, waiting = write.identity, self._waiting
+        write.place = self._places = self._places + 1
+        if self.lanes.by_partition and (lane := self._lane_of(write)) is not None:
+            self._let_wait(lane, write)
+            return True
+        earlier = waiting.setdefault(key, write)
+        if earlier is not write:
+            self._replaced += 1
+            # It takes the place of what it replaces, so that a key that is written all the time is
+            # sent at some time.
+            write.place = earlier.place
+            waiting[key] = write
+        return False
+
+    def _arrive(self, count: int) -> None:
+        coming = self.coming
+        for write in coming[:count]:
+            self._put(write)
+        # Only then: an interruption between the two loses nothing.
+        del coming[:count]
+
+    def room(self) -> int:
+        """How many writes are missing from a whole batch."""
+        with self._lock:
+            return limits.BATCH_WRITE_ITEMS - len(self._pending)
+
     def _lane_of(self, write: Write) -> Lane[Write] | None:
-        return None if write.identity in self._pending else self.lanes.lane_of(write)
+        return None if write.identity in self._waiting else self.lanes.lane_of(write)
 
     def _let_wait(self, lane: Lane[Write], write: Write) -> None:
         if (earlier := self.lanes.put(lane, write)) is not None:
@@ -197,7 +216,7 @@ class Buffer(Laned[Write]):
         """Take no more writes; the place of the latest one."""
         with self._lock:
             self._sealed = True
-            return self._places
+            return self._last_place()
 
     def holds(self, key: Hashable) -> bool:
         """Whether a write to this key is not acknowledged yet."""
@@ -214,7 +233,12 @@ class Buffer(Laned[Write]):
 
     def last_place(self) -> int:
         with self._lock:
-            return self._places
+            return self._last_place()
+
+    def _last_place(self) -> int:
+        if self.coming:
+            self._arrive(len(self.coming))
+        return self._places
 
     def outstanding(self, place: int) -> bool:
         """Whether a write up to this place is neither acknowledged nor given up."""
@@ -235,7 +259,7 @@ class Buffer(Laned[Write]):
                 batch = self._take(whole=True)
                 if batch:
                     return batch
-            elif self._all_apart() or self._next(whole=True):
+            elif self._is_one_batch(self._pending) or self._next(whole=True):
                 return task
             full = self.lanes.by_partition and self.lanes.is_full() and self.abandoned is None
             return self._hear() if full else None
@@ -269,31 +293,30 @@ class Buffer(Laned[Write]):
             return self._take(whole=whole)
 
     def _take(self, *, whole: bool) -> list[Write]:
-        # In this order, here and below: an interruption between the two loses nothing.
-        if (in_flight := self._all_apart()) is not None:
-            batch = [*self._pending.values()]
-            self._in_flight = in_flight
-            self._pending = {}
+        pending = self._pending
+        if self._is_one_batch(pending):
+            batch = [*pending.values()]
+            # In this order, here and below: an interruption between the two loses nothing.
+            self._in_flight.update(pending)
+            self._waiting = {}
             return batch
         batch = self._next(whole=whole)
         keys = [*map(_identity_of, batch)]
         self._in_flight.update(zip(keys, batch, strict=True))
         for key in keys:
-            del self._pending[key]
+            del self._waiting[key]
         return batch
 
-    def _all_apart(self) -> dict[Hashable, Write] | None:
-        """What is in flight with all that is pending, where that is one batch whose keys are not in flight,
-        and small enough, as it nearly always is.
+    def _is_one_batch(self, pending: dict[Hashable, Write]) -> bool:
+        """Whether all that is pending is one batch whose keys are not in flight, and small enough, as it
+        nearly always is.
         """
-        pending, before = self._pending, self._in_flight
-        if len(pending) != limits.BATCH_WRITE_ITEMS or self.abandoned is not None:
-            return None
-        in_flight = before | pending
-        if len(in_flight) < len(before) + len(pending):
-            return None
-        small = sum(map(size_of, pending.values())) <= limits.BATCH_WRITE_BYTES
-        return in_flight if small else None
+        return (
+            len(pending) == limits.BATCH_WRITE_ITEMS
+            and self.abandoned is None
+            and self._in_flight.keys().isdisjoint(pending)
+            and sum(map(size_of, pending.values())) <= limits.BATCH_WRITE_BYTES
+        )
 
     def _next(self, *, whole: bool) -> list[Write]:
         most = limits.BATCH_WRITE_ITEMS
@@ -315,7 +338,7 @@ class Buffer(Laned[Write]):
     def take_alone(self, write: Write) -> None:
         """Take a write straight into flight; its key is not in flight already."""
         with self._lock:
-            write.place = self._places = self._places + 1
+            write.place = self._places = self._last_place() + 1
             self._in_flight[write.identity] = write
 
     def acknowledge(self, done: list[Write], now: float, *, wanted: bool = False) -> None:
@@ -405,7 +428,7 @@ class Buffer(Laned[Write]):
             cause = DynattrsError("dropped by discard()")
             unsent = [*self._pending.values(), *self.lanes.clear()]
             dropped = [not_stored(write, cause) for write in unsent]
-            self._pending.clear()
+            self._waiting.clear()
             self._dropped += len(dropped)
             return dropped
 
@@ -418,7 +441,7 @@ class Buffer(Laned[Write]):
             left = {id(each): each for writes in waiting for each in writes}
             for write in left.values():
                 self._failures.left(write, cause)
-            self._pending.clear()
+            self._waiting.clear()
             self._in_flight.clear()
             self._given_up += len(left)
             self.has_failures = bool(self._failures)

@@ -202,7 +202,9 @@ class Laned(Generic[T]):
 
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
     #: Not sent yet, by key: a later write to a key takes the place of an earlier one.
-    _pending: dict[Hashable, T] = field(factory=dict, init=False)
+    _waiting: dict[Hashable, T] = field(factory=dict, init=False)
+    #: What has come since. Without the lock, which takes a while: only one thread puts them here.
+    coming: list[T] = field(factory=list, init=False)
     #: Sent and not acknowledged. A key is in flight at most once, which keeps its order.
     _in_flight: dict[Hashable, T] = field(factory=dict, init=False)
     #: Left unprocessed, and what came after it, of partitions that take no more for now.
@@ -216,6 +218,17 @@ class Laned(Generic[T]):
     last_success: float = field(default=float("-inf"), init=False)
     #: Why nothing new may be sent any more: an interruption.
     abandoned: BaseException | None = field(default=None, init=False)
+
+    @property
+    def _pending(self) -> dict[Hashable, T]:
+        """All that is not sent yet, by key. (The lock is held, as wherever it is looked at.)"""
+        if self.coming:
+            self._arrive(len(self.coming))
+        return self._waiting
+
+    def _arrive(self, count: int) -> None:
+        """Take in so many of what has come."""
+        raise NotImplementedError
 
     def _flies(self, write: T) -> bool:
         raise NotImplementedError
@@ -255,7 +268,7 @@ class Laned(Generic[T]):
         for key, write in list(self._pending.items()):
             if partition_of(write) == partition:
                 self.lanes.put(lane, write)
-                del self._pending[key]
+                del self._waiting[key]
 
     def _newer(self, key: Hashable) -> T | None:
         lane = self.lanes.holding(key)

@@ -28,14 +28,7 @@ from dynattrs.operations.conditions import (
     with_condition,
 )
 from dynattrs.operations.flows import Call, Flow, verb, written_as
-from dynattrs.operations.item_keys import (
-    NO_KEY,
-    identity,
-    is_class_of,
-    key_in,
-    plain_key,
-    target,
-)
+from dynattrs.operations.item_keys import NO_KEY, identity, is_class_of, key_in, plain_key, target
 from dynattrs.operations.owner import Owner
 from dynattrs.operations.reading.objects import decoder, made_of
 from dynattrs.operations.refusals import (
@@ -211,7 +204,12 @@ class WriteVerbs(Owner):
         # Asked once: the caller goes on only when all of it is done.
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
-        for obj in objects:
+        at_once = alone and waits and not tells and buffer.on_progress is None
+        coming, end = iter(objects), packing.END
+        while (obj := packing.take_packed(core, buffer, coming, at_once and not apart)) is not end:
+            if obj is packing.WHOLE:
+                yield from batch.send_whole(core, buffer)
+                continue
             write = packing.packed_write(core, obj)
             if write is None:
                 try:
