@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from benchmarks import partitions
+from benchmarks import partitions, processors
 from benchmarks.shapes import ARTIST, CHANGED, PERIOD, Shape, attribute, check_item, shape
 
 REGION = "us-east-1"
@@ -513,6 +513,7 @@ class Connection(asyncio.Protocol):
         if operation == "Report":
             asked = json.loads(body)
             table = asked.pop("partitions", None)
+            (processors.use_last if asked.pop("on_last", False) else processors.use_all)()
             found = (
                 partitions.partitions_called(table).report()
                 if table
@@ -610,7 +611,7 @@ def running() -> Iterator[str]:
 def report(address: str, **options: Any) -> dict[str, Any]:
     """What a server has seen since it was last asked: requests by operation, items, errors.
 
-    Options are those of `Ledger.report`.
+    Options are those of `Ledger.report`, and *on_last*: whether to serve on the last processor from now on.
     """
     request = urllib.request.Request(address, _json(options), {"X-Amz-Target": "Canned.Report"})
     with urllib.request.urlopen(request, timeout=60) as reply:

@@ -307,12 +307,16 @@ class Contest:
         if seen["items"] != items or (requests is not None and total != requests):
             raise Wrong(f"the server has seen {seen} where {requests} and {items} were expected")
 
-    def forget(self) -> None:
-        """What the server has seen so far does not count."""
-        canned.report(self.address)
+    def forget(self, *, on_last: bool = False) -> None:
+        """What the server has seen so far does not count.
+
+        Args:
+            on_last: Whether it is to serve on the last processor from now on; otherwise on any.
+        """
+        canned.report(self.address, on_last=on_last)
 
     def _measured(self, process: Process, case: Case) -> float:
-        self.forget()
+        self.forget(on_last=True)
         answer = process.do(
             "measure", operation=case.operation, table=case.table, count=case.count
         )  # fmt: skip

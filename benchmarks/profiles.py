@@ -97,6 +97,7 @@ def show(
             versions = process.about["versions"]
             for operation in operations:
                 table, count, unit = _CASES[operation]
+                contest.forget(on_last=True)
                 answer = process.do("profile", operation=operation, table=table, count=count)
                 contest.forget()
                 print(

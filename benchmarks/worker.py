@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
+from benchmarks import processors
 from benchmarks.shapes import CHANGED, check_object, shape
 
 #: What can be measured, and the method by which a rival says that it can.
@@ -61,6 +62,7 @@ class Worker:
         Returns:
             CPU and elapsed time in seconds, for all items.
         """
+        processors.use_last()
         songs = self._songs(table)
         prepared = self._prepared(songs, operation, count)
         work = self._work(songs, operation, prepared)
@@ -75,6 +77,7 @@ class Worker:
         """Where the CPU of *operation* goes."""
         from benchmarks import profiles
 
+        processors.use_last()
         songs = self._songs(table, concurrency=1)
         prepared = self._prepared(songs, operation, count)
         work = self._work(songs, operation, prepared)
@@ -87,6 +90,7 @@ class Worker:
 
     def scan(self, table: str, segments: int = 1) -> dict[str, Any]:
         """Read a table to its end and keep nothing."""
+        processors.use_all()
         songs = self._songs(table, concurrency=segments)
         gc.collect()
         elapsed, cpu = time.perf_counter(), time.process_time()
@@ -96,6 +100,7 @@ class Worker:
 
     def save(self, table: str, count: int, concurrency: int) -> dict[str, Any]:
         """Save *count* items with so many batches in flight."""
+        processors.use_all()
         songs = self._songs(table, concurrency=concurrency)
         prepared = self._prepared(songs, "write", count)
         gc.collect()
@@ -112,6 +117,7 @@ class Worker:
             Seconds: of the whole, and of the calls that only half, one in a hundred, and one in a
             thousand took longer than.
         """
+        processors.use_all()
         pooled = getattr(self._module, "POOLED", False)
         songs = self._songs(table, **({"connections": workers} if pooled else {}))
         prepared = self._prepared(songs, operation, count)
