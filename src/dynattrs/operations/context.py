@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from dynattrs.deferral import deferred
 from dynattrs.events import Events, HotPartition, Retry, error_name, tell
 from dynattrs.keys.discriminator import subclasses
-from dynattrs.late_classes import define, field
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.mapper.defaults import is_frozen as is_frozen_class
 from dynattrs.models.hooks import NO_HOOKS, SessionHooks, through
 from dynattrs.operations.flows import Environment, Pause, forget_at_fork, pause_before
@@ -41,12 +41,30 @@ else:
 
 R = TypeVar("R")
 
-#: A model, its mapper, its real table, the models with unique fields among its items, the models of the
-#: table with their number (more of both may be declared later), what tells its keys from others', and
-#: whether a save changes its objects.
-Packing: TypeAlias = tuple[
-    ModelInfo, ModelMapper, str, list[ModelInfo], DeclaredModels, int, Kinds | None, bool
-]
+
+@frozen(eq=False, repr=False)
+class Packing:
+    """What is to be known of a model whose objects may become JSON at once.
+
+    Attributes:
+        cls, info, mapper, table: The class, the model, its mapper, its real table.
+        guarding: The models with unique fields among its items.
+        members, declared: The models of the table, and how many there were. (More of both may be declared
+            later.)
+        kinds: What tells its keys from others'.
+        changes: Whether a save changes its objects.
+    """
+
+    cls: type[object]
+    info: ModelInfo
+    mapper: ModelMapper
+    table: str
+    guarding: list[ModelInfo]
+    members: DeclaredModels
+    declared: int
+    kinds: Kinds | None
+    changes: bool
+
 
 _log = logging.getLogger("dynattrs")
 

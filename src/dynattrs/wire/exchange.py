@@ -588,10 +588,9 @@ def unprocessed_in(response: Message) -> int:
 
 def capacity_in(response: Message) -> dict[str, float]:
     """Capacity units by table, as far as the answer says."""
-    consumed: Any = response.get("ConsumedCapacity") or ()
+    consumed = response.get("ConsumedCapacity") or ()
     found: dict[str, float] = {}
-    alone = type(consumed) is not list and isinstance(consumed, Mapping)
-    for each in (consumed,) if alone else consumed:
+    for each in (consumed,) if isinstance(consumed, Mapping) else consumed:
         if "CapacityUnits" not in each:  # a search counts bytes
             continue
         name = str(each.get("TableName", ""))
