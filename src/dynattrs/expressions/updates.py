@@ -442,8 +442,8 @@ def _by_position(clause: Clause, actions: list[Action]) -> list[Action]:
     appended by position. The embedded engine takes one action after the other: so from the end where
     elements are removed, and from the beginning where they are set.
     """
-    every = [part for each in actions for part in (each, *each.more)]
-    if all(len(each.steps) == 1 for each in every):
+    inside = [each for each in actions if each.more or len(each.steps) > 1]
+    if not inside:
         return actions
     taken = [part for each in actions for part in (attrs.evolve(each, more=()), *each.more)]
     if not any(isinstance(step, int) for each in taken for step in each.steps):

@@ -257,6 +257,8 @@ def holds_of_nothing(found: Condition) -> bool:
 
 def joined(*conditions: Condition | None) -> Condition | None:
     stated = [each for each in conditions if each is not None]
+    if len(stated) == 1 and not isinstance(stated[0], Joined):
+        return stated[0]
     return all_conditions(stated) if stated else None
 
 

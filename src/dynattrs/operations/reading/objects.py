@@ -334,8 +334,10 @@ class _OfOneModel(_ReplyDecoder):
     # tests/property/test_read_code.py holds both to the general way.
     def __call__(self, body: bytes) -> Message:
         if not self._mixed:
-            with suppress(self._invalid):
+            try:
                 return _members_of(self._whole(body))
+            except self._invalid:
+                pass
         return self.item_by_item(body)
 
     def _whole(self, body: bytes) -> Any:

@@ -67,8 +67,13 @@ def repeatable(actions: Sequence[Action], done: Sequence[Action] = ()) -> bool:
         actions: As the caller stated them.
         done: All that the update does, where that is more.
     """
-    places = [each.steps for each in (*actions, *done)]
-    return all(_repeatable(each, places) for each in actions)
+    computed = [each for each in actions if not _sets_attribute(each)]
+    places = [each.steps for each in (*actions, *done)] if computed else []
+    return all(_repeatable(each, places) for each in computed)
+
+
+def _sets_attribute(action: Action) -> bool:
+    return action.clause == "SET" and type(action.value) is Value and type(action.steps[-1]) is str
 
 
 def _repeatable(action: Action, places: Sequence[Steps]) -> bool:

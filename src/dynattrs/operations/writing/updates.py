@@ -381,6 +381,7 @@ def checked(
             f"them, or call session.save(obj)"
         )
     stated: list[Action] = []
+    moved = (info.names.get(info.created or ""), info.names.get(info.updated or ""))
     for each in one_by_one(actions):
         if not isinstance(each, Action):
             raise ConditionError(
@@ -404,7 +405,7 @@ def checked(
                 f"{each}: {data.label} is the version, which every update raises by "
                 f"itself; leave the action out"
             )
-        if attribute in (info.names.get(info.created or ""), info.names.get(info.updated or "")):
+        if attribute in moved:
             raise ConditionError(
                 f"{each}: {data.label} is a timestamp, which every update sets by itself; "
                 f"leave the action out"
@@ -433,6 +434,8 @@ def checked(
 
 def _check_index_key(info: ModelInfo, action: Action) -> None:
     """An index key that is empty is refused by the service, with a message that names no field."""
+    if not (info.table.vector_indexes or info.table.indexes):
+        return
     data = data_of(action.path)
     attribute = str(data.steps[0])
     if info.table.vector_indexes and (problem := vector_rules.refused(info, action)) is not None:
@@ -451,6 +454,8 @@ def _check_index_key(info: ModelInfo, action: Action) -> None:
 
 def stamps(core: Core, info: ModelInfo) -> list[Action]:
     """What every update changes: the version goes up, time stamps and the schema version are set."""
+    if not (info.upgrades or info.version or info.created or info.updated):
+        return []
     actions = []
     codec = info.mapper.model_codec(info.cls)
     fields = codec.fields or {}
