@@ -50,7 +50,7 @@ def packed_write(core: Core, obj: object) -> Write | None:
     return Write(table, None, request, size, obj, "save", acknowledged, key)
 
 
-#: In place of an object: a batch may be whole now, and there are no more objects.
+#: What `take_packed` gives when a batch may be whole, and when there are no more objects.
 WHOLE: Final = object()
 END: Final = object()
 

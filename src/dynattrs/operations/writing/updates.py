@@ -268,8 +268,8 @@ def send(
 
 
 def check_asked(core: Core, prepared: Prepared, item: AttributeMap | None) -> Flow[None]:
-    """Ask alone what the caller asks, after an update whose actions do not go with the *item* that is stored:
-    a condition that is false is told before that.
+    """Ask only the caller's condition, after an update whose actions do not go with the *item* that is
+    stored: a false condition is told first.
 
     Raises:
         ConditionFailed: It is false.
