@@ -1,0 +1,82 @@
+"""Writes that the one thread which gathers has put into a buffer without its lock: all that looks at the
+buffer finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dynattrs import UnsentWrites
+from dynattrs.operations.writing.buffer import Buffer, Write
+
+
+def put(id_: str) -> Write:
+    key = {"id": {"S": id_}}
+    return Write("notes", key, {"PutRequest": {"Item": key}}, 10, id_, "save")
+
+
+def buffer_with_coming(*writes: Write) -> Buffer:
+    buffer = Buffer()
+    buffer.coming.extend(writes)
+    return buffer
+
+
+def objects(buffer: Buffer) -> list[Any]:
+    return [each.obj for each in sorted(buffer._every(), key=lambda each: each.place)]
+
+
+@pytest.mark.parametrize(
+    "finds",
+    [
+        lambda buffer: len(buffer) == 2,
+        lambda buffer: buffer.room() == 23,
+        lambda buffer: buffer.holds(put("a").identity) and not buffer.holds(put("c").identity),
+        lambda buffer: buffer.holds_table("notes"),
+        lambda buffer: buffer.last_place() == 2 and buffer.outstanding(2),
+        lambda buffer: buffer.seal() == 2,
+        lambda buffer: [each.obj for each in buffer.take(whole=False)] == ["a", "b"],
+        lambda buffer: [each.obj for each in buffer.next_of_all(4)] == ["a", "b"],
+        lambda buffer: not buffer.is_settled(),
+        lambda buffer: [each.object for each in buffer.discard()] == ["a", "b"],
+        lambda buffer: [each.object for each in buffer.drain(KeyboardInterrupt())] == ["a", "b"],
+    ],
+    ids=[
+        "len", "room", "holds", "holds_table", "outstanding", "seal", "take", "next_of_all",
+        "is_settled", "discard", "drain",
+    ],
+)  # fmt: skip
+def test_all_that_looks_at_a_buffer_finds_what_has_come(finds: Callable[[Buffer], bool]):
+    assert finds(buffer_with_coming(put("a"), put("b")))
+
+
+def test_a_later_write_comes_after_what_has_come():
+    buffer = buffer_with_coming(put("a"), put("b"))
+    buffer.add(put("c"))
+    buffer.coming.append(put("d"))
+    buffer.take_alone(put("e"))
+    assert objects(buffer) == ["a", "b", "c", "d", "e"]
+
+
+def test_what_has_come_takes_the_place_of_an_earlier_write_to_its_key():
+    older, newer, other = put("a"), put("a"), put("b")
+    buffer = buffer_with_coming(older, other, newer)
+    assert buffer.take(whole=False) == [newer, other]
+    assert [newer.place, other.place] == [1, 2]
+
+
+def test_a_child_process_leaves_what_has_come_to_its_parent():
+    buffer = buffer_with_coming(put("a"))
+    buffer.forked()
+    assert len(buffer) == 0
+    assert not buffer.coming
+
+
+def test_a_whole_batch_stays_where_nothing_may_be_sent_any_more():
+    buffer = buffer_with_coming(*(put(str(number)) for number in range(25)))
+    buffer.abandoned = KeyboardInterrupt()
+    assert buffer.take(whole=True) == []
+    assert len(buffer) == 25
+    assert UnsentWrites(buffer.drain(buffer.abandoned)).objects == [str(each) for each in range(25)]
