@@ -471,6 +471,26 @@ def test_save_all_stores_what_came_before_an_error(session: Session):
     assert session.scan(Song).count() == 3
 
 
+def test_save_all_takes_no_more_objects_when_none_can_be_stored(session: Session):
+    @model("missing-table")
+    class Lost:
+        id: int = partition_key()
+
+    taken: list[Lost] = []
+
+    def endless() -> Iterator[Lost]:
+        while len(taken) < 20_000:
+            taken.append(Lost(len(taken)))
+            yield taken[-1]
+
+    with pytest.raises(UnsentWrites) as failed:
+        session.save_all(endless())
+
+    assert isinstance(failed.value.unsent[0].cause, NoSuchTable)
+    assert sorted(map(id, failed.value.objects)) == sorted(map(id, taken))
+    assert len(taken) < 2000
+
+
 def test_the_last_write_to_a_key_wins_in_a_batch(session: Session):
     """pynamodb/PynamoDB#1243: the same key twice in one batch is an error of the service's."""
     with session.batch() as batch:
