@@ -491,6 +491,19 @@ def test_save_all_takes_no_more_objects_when_none_can_be_stored(session: Session
     assert len(taken) < 2000
 
 
+@pytest.mark.threads_only  # a generator awaits nothing
+def test_a_save_all_inside_another_one_comes_after_what_that_has_taken(session: Session):
+    def rising() -> Iterator[Song]:
+        for year in range(1, 60):
+            yield Song("Nina", "x", year=year)
+            session.save_all([Song("Nina", "x", year=-year), Song("Nina", f"y{year}")])
+
+    session.save_all(rising())
+
+    assert session.get_one(Song, ("Nina", "x")).year == -59
+    assert session.scan(Song).count() == 60
+
+
 def test_the_last_write_to_a_key_wins_in_a_batch(session: Session):
     """pynamodb/PynamoDB#1243: the same key twice in one batch is an error of the service's."""
     with session.batch() as batch:
