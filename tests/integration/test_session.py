@@ -460,6 +460,41 @@ def test_save_all_takes_a_generator_and_batches_it(session: Session):
     assert session.stats.requests["BatchWriteItem"] == 3
 
 
+class Cursor:
+    """What gives objects, and cannot be looped over itself."""
+
+    def __init__(self) -> None:
+        self.left = songs(60)
+
+    def __next__(self) -> Song:
+        if not self.left:
+            raise StopIteration
+        return self.left.pop(0)
+
+
+class Rows:
+    def __iter__(self) -> Cursor:
+        return Cursor()
+
+
+class Again(Cursor):
+    """An iterator that begins anew at each `iter`, as tutorials write them."""
+
+    begun = 0
+
+    def __iter__(self) -> Cursor:
+        self.begun += 1
+        self.left = songs(60)
+        assert self.begun == 1
+        return self
+
+
+@pytest.mark.parametrize("objects", [Rows, Again])
+def test_save_all_begins_to_iterate_once(session: Session, objects: type[Any]):
+    session.save_all(objects())
+    assert session.scan(Song).count() == 60
+
+
 def test_save_all_stores_what_came_before_an_error(session: Session):
     def failing() -> Iterator[Song]:
         yield from songs(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from dynattrs.deferral import deferred
@@ -205,7 +206,8 @@ class WriteVerbs(Owner):
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
         at_once = alone and waits and not tells and buffer.on_progress is None
-        coming, end = iter(objects), packing.END
+        # Each loop goes on with a chain. With an iterator of the caller's it might begin anew.
+        coming, end = chain(objects), packing.END
         while (obj := packing.take_packed(core, buffer, coming, at_once and not apart)) is not end:
             if obj is packing.WHOLE:
                 yield from batch.send_whole(core, buffer)
