@@ -23,6 +23,7 @@ from dynattrs import (
     sort_key,
 )
 from dynattrs.events import AfterSend, BeforeSend, Flush
+from dynattrs.operations.writing import ledger
 
 
 def normalise(song: Song) -> None:
@@ -43,6 +44,11 @@ class Song:
     plays: int = 0
     #: How often the object went through `label`.
     seen: int = 0
+
+
+@model("hooked-plays")
+class Play:
+    id: int = partition_key()
 
 
 @attrs.define
@@ -68,7 +74,7 @@ KEY = ("Nina Simone", "Sinnerman")
 
 @pytest.fixture
 def table_prefix(kept_tables: Callable[..., str]) -> str:
-    return kept_tables(Song, Tag)
+    return kept_tables(Song, Tag, Play)
 
 
 @pytest.fixture
@@ -301,6 +307,29 @@ def test_a_batch_tells_what_it_has_stored_and_what_it_could_not(session: Session
 @model("no-such-table")
 class Lost:
     id: str = partition_key()
+
+
+def test_a_long_save_all_tells_of_portions_while_it_goes_on(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ledger, "PORTION_OBJECTS", 50)
+    yielded, told = 0, list[int]()
+    hooked = Session(
+        client=session.client,
+        table_prefix=session._core.table_prefix,
+        after_flush=lambda flushed: told.append(yielded),
+    )
+
+    def plays() -> Iterator[Play]:
+        nonlocal yielded
+        while yielded < 400:
+            yielded += 1
+            yield Play(yielded)
+
+    hooked.save_all(plays())
+
+    assert len(told) > 3
+    assert told[0] < 300
 
 
 def test_objects_with_a_version_are_told_as_well(session: Session):

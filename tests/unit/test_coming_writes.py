@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dynattrs import UnsentWrites
+from dynattrs import Progress, Session, UnsentWrites, model, partition_key
 from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.packed import END, WHOLE, take_packed
 
 
 def put(id_: str) -> Write:
@@ -52,6 +53,16 @@ def test_all_that_looks_at_a_buffer_finds_what_has_come(finds: Callable[[Buffer]
     assert finds(buffer_with_coming(put("a"), put("b")))
 
 
+def test_progress_counts_what_has_come():
+    heard: list[Progress] = []
+    buffer = Buffer(heard.append)
+    buffer.coming.extend([put("a"), put("b")])
+    buffer.acknowledge(buffer.take(whole=False), 0.0)
+    buffer.coming.append(put("c"))
+    buffer.fail([], KeyboardInterrupt())
+    assert [(each.taken, each.stored) for each in heard] == [(2, 2), (3, 2)]
+
+
 def test_a_later_write_comes_after_what_has_come():
     buffer = buffer_with_coming(put("a"), put("b"))
     buffer.add(put("c"))
@@ -80,3 +91,16 @@ def test_a_whole_batch_stays_where_nothing_may_be_sent_any_more():
     assert buffer.take(whole=True) == []
     assert len(buffer) == 25
     assert UnsentWrites(buffer.drain(buffer.abandoned)).objects == [str(each) for each in range(25)]
+
+
+def test_each_object_is_told_of_where_a_batch_is_whole_and_waits():
+    @model("notes")
+    class Note:
+        id: str = partition_key()
+
+    buffer = buffer_with_coming(*(put(str(number)) for number in range(26)))
+    core, notes = Session(client=object())._core, iter([Note("a"), Note("b")])
+    assert take_packed(core, buffer, notes, at_once=True) is WHOLE
+    assert len(buffer) == 27
+    assert take_packed(core, buffer, notes, at_once=True) is WHOLE
+    assert take_packed(core, buffer, notes, at_once=True) is END

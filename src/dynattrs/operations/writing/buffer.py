@@ -399,7 +399,7 @@ class Buffer(Laned[Write]):
         # One report after the other, so that numbers never go back.
         with self._reporting:
             with self._lock:
-                taken = self._places - self._dropped
+                taken = self._last_place() - self._dropped
                 progress = Progress(taken, self._stored, self._replaced, self._given_up)
             if self.complaint is None:
                 try:
