@@ -11,7 +11,9 @@ import pytest
 
 from dynattrs import Progress, Session, UnsentWrites, model, partition_key
 from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.operations.writing.lanes import BYTES
 from dynattrs.operations.writing.packed import END, WHOLE, take_packed
+from dynattrs.operations.writing.partitions import partition_of
 
 
 def put(id_: str) -> Write:
@@ -76,6 +78,19 @@ def test_what_has_come_takes_the_place_of_an_earlier_write_to_its_key():
     buffer = buffer_with_coming(older, other, newer)
     assert buffer.take(whole=False) == [newer, other]
     assert [newer.place, other.place] == [1, 2]
+
+
+def test_what_has_come_takes_the_place_of_an_earlier_write_that_a_hot_partition_left():
+    older, newer, other = put("a"), put("a"), put("b")
+    older.size = newer.size = BYTES - 1
+    buffer = Buffer()
+    buffer.take_alone(older)
+    buffer.coming.extend([other, newer])
+    hot = {partition_of(older): [older]}
+    assert buffer.hold_back(hot, 0.0, TimeoutError())
+    assert objects(buffer) == ["a", "b"]
+    assert len(buffer) == 2
+    assert not buffer.lanes.is_full()  # one of the two waits there
 
 
 def test_a_child_process_leaves_what_has_come_to_its_parent():

@@ -271,8 +271,9 @@ class Laned(Generic[T]):
                 del self._waiting[key]
 
     def _newer(self, key: Hashable) -> T | None:
+        pending = self._pending  # first: what has come may go on to a lane
         lane = self.lanes.holding(key)
-        return self._pending.get(key) if lane is None else lane.writes[key]
+        return pending.get(key) if lane is None else lane.writes[key]
 
     def next_of_lanes(
         self, hot: HotPartitions, now: float, random: float
