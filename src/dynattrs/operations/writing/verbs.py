@@ -205,7 +205,7 @@ class WriteVerbs(Owner):
         # Asked once: the caller goes on only when all of it is done.
         waits = not batch.is_sending(core, buffer)
         tells = waits and bool(core.hooks.after_flush)
-        at_once = alone and waits and not tells
+        at_once = alone and not tells
         # Each loop goes on with a chain. With an iterator of the caller's it might begin anew.
         coming, end = chain(objects), packing.END
         while (obj := packing.take_packed(core, buffer, coming, at_once and not apart)) is not end:
