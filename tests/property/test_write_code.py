@@ -169,6 +169,71 @@ def test_any_value_is_packed_as_its_codec_stores_it(value: Any) -> None:
     check(Packed("a", 1, anything=value), always=True)
 
 
+class Half(float, enum.Enum):
+    HALF = 0.5
+
+
+class One(enum.IntEnum):
+    ONE = 1
+
+
+class Word(str, enum.Enum):
+    B = "b"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Share(float):
+    pass
+
+
+@model("listed")
+class Listed:
+    id: str = partition_key()
+    ints: list[int] = attrs.field(factory=list)
+    floats: list[float] = attrs.field(factory=list)
+    words: set[str] = attrs.field(factory=set)
+    ratio: float = 0.5
+
+
+FLOATS = [
+    0.5, -0.5, 1e-4, -1e-4, 9.999e-5, -9.999e-5, 1.5e-5, 1e-6, 1e-130, 1e-131, 5e-324, 0.0, -0.0,
+    999999999999999.9, 1e15, 1e16, 1.5e22, -1e16, 9.9e125, 1e126, float("nan"), float("inf"), 1, 10**17, True,
+    Half.HALF, Share(0.5), Share(1e-5), Decimal("0.5"), None, "0.5",
+]  # fmt: skip
+INTS = [
+    0, -1, 10**37, 10**38 - 1, -(10**38) + 1, 10**38, 10**38 + 1, -(10**38) - 1, True, One.ONE, 1.0, 1.5,
+    Decimal(1), None, "1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", FLOATS, ids=repr)
+def test_each_float_is_written_as_by_its_codec(other: Any) -> None:
+    check(Listed("a", ratio=other))
+    check(Listed("a", floats=[other]))
+    check(Listed("a", floats=[0.25, other, 0.75]))
+    check(Listed("a", floats=[0.25] * 24 + [other]))
+
+
+@pytest.mark.parametrize("other", INTS, ids=repr)
+def test_each_int_is_written_as_by_its_codec(other: Any) -> None:
+    check(Listed("a", ints=[other]))
+    check(Listed("a", ints=[7, other, -8]))
+    check(Listed("a", ints=[7] * 24 + [other]))
+
+
+@pytest.mark.parametrize(
+    "other", ["", "é", '"', "\ud800", Word.B, Text("t"), 1, None, b"b"], ids=repr
+)
+def test_each_set_of_texts_is_written_as_by_its_codec(other: Any) -> None:
+    check(Listed("a", words={other}))
+    check(Listed("a", words={"x", other, "y"}))
+    check(Listed("a", words=frozenset({"x", other})))
+    check(Listed("a", words=["x", other]))
+
+
 def test_any_name_is_written() -> None:
     @model("odd")
     class Odd:
