@@ -136,7 +136,7 @@ _BY_CODEC: Final[dict[str, Callable[..., Any]]] = {
 _NAMES: Final = (
     "LEAST", "MOST", "NO_MEMBERS", "NULL", "SETS", "TEXT", "Unusual", "also", "apart", "carried_json",
     "decimal", "duration", "encode", "fitting", "inside", "instant", "measured", "members", "numbers_apart",
-     "pairs", "restored", "texts", "time_of_day",
+     "pairs", "restored", "time_of_day",
 )  # fmt: skip
 
 
@@ -295,7 +295,8 @@ class JsonWriter:
         tag = literal(b'{"%b":[' % shape.tag.encode()) + b"%b]}"
         general = Form(b"%b", (f"{self.general(codec)}({value}, {depth})",))
         if element is _STR:
-            return either(f"({each} := texts({value}))", Form(b'{"SS":%b}', (each,)), general)
+            is_text = f"{is_full} and TEXT.issuperset(map(type, {value}))"
+            return either(is_text, Form(b'{"SS":%b}', (f"encode({value})",)), general)
         if element in _APART:
             form = self.form(element, each, depth)
             # What stands behind the tag is the payload.

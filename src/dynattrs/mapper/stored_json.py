@@ -185,16 +185,6 @@ def pairs(value: Any) -> Any:
     return [(each, value[each]) for each in value]
 
 
-def texts(value: Any) -> bytes | None:
-    """The members of SS of a set of texts; None for any other value."""
-    if type(value) not in SETS or not value:
-        return None
-    for each in value:
-        if type(each) is not str:
-            return None
-    return encode(value)
-
-
 def apart(payloads: list[bytes]) -> bytes:
     """The members of SS or BS, which have to be different."""
     if len({*payloads}) != len(payloads):

@@ -192,7 +192,15 @@ class Buffer(Laned[Write]):
             waiting[key] = write
         return False
 
+    @property
+    def _pending(self) -> dict[Hashable, Write]:
+        """All that is not sent yet, by key. (The lock is held, as wherever it is looked at.)"""
+        if self.coming:
+            self._arrive(len(self.coming))
+        return self._waiting
+
     def _arrive(self, count: int) -> None:
+        """Take in so many of what has come."""
         coming = self.coming
         for write in coming[:count]:
             self._put(write)

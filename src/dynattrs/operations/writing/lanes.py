@@ -221,13 +221,6 @@ class Laned(Generic[T]):
 
     @property
     def _pending(self) -> dict[Hashable, T]:
-        """All that is not sent yet, by key. (The lock is held, as wherever it is looked at.)"""
-        if self.coming:
-            self._arrive(len(self.coming))
-        return self._waiting
-
-    def _arrive(self, count: int) -> None:
-        """Take in so many of what has come."""
         raise NotImplementedError
 
     def _flies(self, write: T) -> bool:
