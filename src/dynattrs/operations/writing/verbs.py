@@ -208,7 +208,7 @@ class WriteVerbs(Owner):
         at_once = alone and not tells
         # Each loop goes on with a chain. With an iterator of the caller's it might begin anew.
         coming, end = chain(objects), packing.END
-        while (obj := packing.take_packed(core, buffer, coming, at_once and not apart)) is not end:
+        while (obj := packing.take_packed(core, buffer, coming, at_once)) is not end:
             if obj is packing.WHOLE:
                 yield from batch.send_whole(core, buffer)
                 continue
