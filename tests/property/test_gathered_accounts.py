@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dynattrs import ConnectionFailed, ServiceError, Throttled, UnsentWrites, limits
@@ -206,7 +206,10 @@ class Program:
         self.uncertain += [
             write.object for write in error.unsent if getattr(write.cause, "uncertain", False)
         ]
+        order: dict[str, int] = {}
         for write in error.unsent:
+            assert order.get(write.object.key, 0) < write.object.number, "an older one comes later"
+            order[write.object.key] = write.object.number
             each, stored = write.object, self.stored.get(write.object.key, 0)
             doubtful = Object(each.key, stored) in self.uncertain
             assert stored < each.number or doubtful, "it is stored, or a newer one is"
@@ -237,6 +240,19 @@ FAULTS = [
     faults=st.dictionaries(st.integers(1, 8), st.sampled_from(FAULTS)),
     failing=st.booleans(),
     parted=st.booleans(),
+)
+@example(  # the one that is refused is newer than one that fails at the end
+    steps=[("save", "c"), ("save", "a"), ("delete", "c"), ("answer", None), ("save", "c")],
+    faults={
+        1: "half",
+        2: "throttled",
+        3: "refused",
+        4: "unprocessed",
+        5: "throttled",
+        6: "refused",
+    },
+    failing=True,
+    parted=False,
 )
 @settings(max_examples=settings.default.max_examples * 20)  # each takes some milliseconds
 def test_what_an_error_names_may_be_saved_again(

@@ -117,6 +117,8 @@ class Buffer(Laned[Write]):
     #: Places of writes that were dropped before they were sent: they count as never taken.
     _dropped: int = field(default=0, init=False)
     _stored: int = field(default=0, init=False)
+    #: How many writes others have taken the place of.
+    _replaced: int = field(default=0, init=False)
     _given_up: int = field(default=0, init=False)
     #: Writes that were saved, deleted and given up since listeners were told.
     _counts: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
@@ -185,10 +187,8 @@ class Buffer(Laned[Write]):
             return True
         earlier = waiting.setdefault(key, write)
         if earlier is not write:
-            self._replaced += 1
-            # It takes the place of what it replaces, so that a key that is written all the time is
-            # sent at some time.
-            write.place = earlier.place
+            # So that a key that is written all the time is sent at some time.
+            self._take_place(write, earlier)
             waiting[key] = write
         return False
 
@@ -217,8 +217,19 @@ class Buffer(Laned[Write]):
 
     def _let_wait(self, lane: Lane[Write], write: Write) -> None:
         if (earlier := self.lanes.put(lane, write)) is not None:
-            self._replaced += 1
-            write.place = earlier.place
+            self._take_place(write, earlier)
+
+    def _take_place(self, write: Write, earlier: Write) -> None:
+        self._replaced += 1
+        write.place = min(write.place, earlier.place)
+        if self.raised is not None:
+            self.raised.took_place(write, write.place)
+
+    def pass_over(self, write: Write) -> None:
+        """Give a place to a write that is not taken."""
+        with self._lock:
+            write.place = self._places = self._last_place() + 1
+            self._dropped += 1
 
     def seal(self) -> int:
         """Take no more writes; the place of the latest one."""

@@ -8,6 +8,7 @@ one's object again would go back in time, so it is not among what was not stored
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, Final, Protocol, cast
 
@@ -46,7 +47,10 @@ def given(obj: object) -> Any:
 
 def not_stored(write: Placed, cause: BaseException) -> Unsent:
     return Unsent(
-        given(write.obj), write.action, cause, WrittenKey(cast("tuple[Any, ...]", write.identity))
+        given(write.obj),
+        write.action,
+        cause,
+        WrittenKey(cast("tuple[Any, ...]", write.identity), write.place),
     )
 
 
@@ -56,9 +60,11 @@ class WrittenKey:
 
     Attributes:
         identity: What makes it the same as others to the service.
+        place: The write's among those of its buffer.
     """
 
     identity: tuple[Any, ...]
+    place: int = 0
 
     def fields(self, subject: object) -> dict[str, Any] | None:
         """The key as fields, for an object or `(Model, key)`."""
@@ -123,7 +129,7 @@ class Failure:
 
     unsent: Unsent
     identity: Hashable
-    place: int
+    place: float
     #: A newer write of its key is stored.
     superseded: bool = False
 
@@ -149,9 +155,25 @@ class Raised:
         older = {*map(id, self.older)}
         _supersede([refused], (write for write in writes if id(write) not in older))
 
+    def took_place(self, write: Placed, place: int) -> None:
+        """A write has taken the place of an earlier one to its key."""
+        refused = self.failures[-1]
+        if write.identity == refused.identity and not any(write is each for each in self.older):
+            refused.place = min(refused.place, place - 0.5)
+
     def unsent(self) -> list[Unsent]:
         """What of it was not stored to this day."""
         return unsent_of(self.failures)
+
+    def unsent_with(self, found: Iterable[Unsent]) -> list[Unsent]:
+        """The same with what was found since, in the order of the calls."""
+        placed = [(each.place, each.unsent) for each in self.failures if not each.superseded]
+        placed += [(_place_of(each), each) for each in found]
+        return [each for _, each in sorted(placed, key=operator.itemgetter(0))]
+
+
+def _place_of(unsent: Unsent) -> float:
+    return cast("WrittenKey", unsent._written).place
 
 
 def unsent_of(failures: Iterable[Failure]) -> list[Unsent]:

@@ -212,8 +212,6 @@ class Laned(Generic[T]):
     #: What sends these, and wakes up when this is given.
     attendant: Task | None = field(default=None, init=False)
     stirred: Signal = field(factory=Signal, init=False)
-    #: How many writes others have taken the place of.
-    _replaced: int = field(default=0, init=False)
     #: When the service last acknowledged a write.
     last_success: float = field(default=float("-inf"), init=False)
     #: Why nothing new may be sent any more: an interruption.
@@ -221,6 +219,10 @@ class Laned(Generic[T]):
 
     @property
     def _pending(self) -> dict[Hashable, T]:
+        raise NotImplementedError
+
+    def _take_place(self, write: T, earlier: T) -> None:
+        """A write takes the place of an earlier one to its key."""
         raise NotImplementedError
 
     def _flies(self, write: T) -> bool:
@@ -253,8 +255,7 @@ class Laned(Generic[T]):
             if newer is None:
                 back.append(write)
             else:
-                self._replaced += 1
-                newer.place = min(newer.place, write.place)
+                self._take_place(newer, write)
         self.lanes.put_back(lane, back)
         for write in flying:
             del self._in_flight[write.identity]

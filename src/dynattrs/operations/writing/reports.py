@@ -36,6 +36,7 @@ def raise_failures(buffer: Buffer, write: Write) -> None:
     if failed:
         # Not that of a write that went wrong by itself.
         cause = next((each.cause for each in failed if not is_own(each.cause)), failed[0].cause)
+        buffer.pass_over(write)
         refused = Failure(not_stored(write, cause), write.identity, write.place)
         error = unsent_writes(buffer, [*failed, refused.unsent])
         buffer.raised = Raised(error, [*taken, refused], buffer.held(write.identity))
@@ -70,7 +71,8 @@ def with_earlier(
         return found
     earlier, replaced = raised.unsent(), superseded_of(raised.failures)
     if found is not None:
-        return UnsentWrites((*earlier, *found.unsent), (*replaced, *found.superseded))
+        unsent = raised.unsent_with(found.unsent)
+        return UnsentWrites(tuple(unsent), (*replaced, *found.superseded))
     if len(earlier) == len(raised.error.unsent):
         return None
     return UnsentWrites(tuple(earlier), tuple(replaced))
