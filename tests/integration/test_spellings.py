@@ -16,6 +16,7 @@ from dynattrs import (
     NoSuchItem,
     Session,
     TransactionError,
+    TransactionFailed,
     add,
     attribute_type,
     delete,
@@ -429,6 +430,36 @@ def test_a_condition_is_told_before_a_value_of_another_type(
     with pytest.raises(ConditionError, match=r"Shelf\.notes is stored as S 'text'; a set"):
         session.update(Shelf, "s", *actions, when=attribute_type(Shelf.notes, "S"))
     assert raw() == before
+
+
+@pytest.mark.parametrize("unique", [False, True], ids=["plain", "with guards"])
+def test_a_transaction_tells_a_false_condition_before_a_value_of_another_type(
+    session: Session, put: Callable[..., None], raw: Callable[..., dict[str, Any]], unique: bool
+):
+    """Also one of another action."""
+    put(notes={"S": "text"})
+    session.save(Shelf("other", count=1))
+    before = raw()
+
+    def change(when: Any, count: int = 1) -> None:
+        actions = [add(Shelf.notes, {"a"}), *([set_(Shelf.code, "c")] if unique else [])]
+        with session.transaction() as t:
+            t.update(Shelf, "other", set_(Shelf.count, 2), when=Shelf.count == count)
+            t.update(Shelf, "s", *actions, when=when)
+
+    for when in (attribute_type(Shelf.notes, "S"), None):
+        with pytest.raises(ConditionError, match=r"Shelf\.notes is stored as S 'text'; a set"):
+            change(when)
+    with pytest.raises(TransactionFailed) as failed:
+        change(attribute_type(Shelf.notes, "SS"))
+    first, second = failed.value.reasons
+    assert first is None
+    assert second is not None
+    assert (second.code, second.item["notes"]) == ("ConditionalCheckFailed", {"S": "text"})
+    with pytest.raises(TransactionFailed, match=r"update\(Shelf \{'id': 'other'\}"):
+        change(attribute_type(Shelf.notes, "S"), count=7)
+    assert raw() == before
+    assert session.get_one(Shelf, "other").count == 1
 
 
 def test_a_transaction_with_a_token_needs_the_object(session: Session, put: Callable[..., None]):

@@ -158,7 +158,16 @@ class Prepared:
             self.asked,
             self.needed,
         )
-        return attrs.evolve(self, asked=asked, needed=needed, sent=(), spelled=None, parents=None)
+        return attrs.evolve(
+            self,
+            asked=asked,
+            needed=needed,
+            stated=(),
+            done=(),
+            sent=(),
+            spelled=None,
+            parents=None,
+        )
 
     @property
     def false(self) -> Condition | None:
@@ -259,11 +268,32 @@ class InTransaction:
 
     def _as_stored(self, item: AttributeMap) -> dict[str, Any] | None:
         """The action in the form that *item* has what was read in; None where it has another value."""
-        again = self.prepared.as_stored(self.core, item)
+        try:
+            again = self.prepared.as_stored(self.core, item)
+        except ConditionError as error:
+            raise Unfit(error, self.prepared, item) from None
         if again is None:
             return None
         self.prepared = again
         return self.under(self._further)
+
+
+class Unfit(Exception):
+    """What is stored goes with no such action: the *error* is raised where what the caller asks is true.
+
+    Attributes:
+        error: Says so.
+        prepared: The update.
+        item: What is stored.
+    """
+
+    def __init__(
+        self, error: ConditionError, prepared: Prepared, item: AttributeMap | None
+    ) -> None:
+        super().__init__()
+        self.error = error
+        self.prepared = prepared
+        self.item = item
 
 
 def listed(actions: Sequence[object]) -> str:

@@ -13,7 +13,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import MappingError
+from dynattrs.errors import ConditionFailed, MappingError, NoSuchItem
 from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import is_other, kinds_of, subclass_of
 from dynattrs.operations.context import Core
@@ -21,6 +21,7 @@ from dynattrs.operations.flows import Flow
 from dynattrs.operations.item_keys import identity
 from dynattrs.operations.refusals import (
     PASSING_REASONS,
+    Outdated,
     TransactionCanceled,
     found_object,
     quietly,
@@ -31,9 +32,11 @@ from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
-    from dynattrs.operations.writing import index_keys
+    from dynattrs.operations.writing import index_keys, prepared, updates
 else:
     index_keys = deferred("dynattrs.operations.writing.index_keys")
+    prepared = deferred("dynattrs.operations.writing.prepared")
+    updates = deferred("dynattrs.operations.writing.updates")
 
 
 def nothing() -> None:
@@ -165,7 +168,7 @@ class TransactionActions:
             if in_time:
                 if (yield from self._renewed(error)):
                     return None
-                if self._otherwise(error):  # and so it is another transaction
+                if (yield from self._otherwise(error)):  # and so it is another transaction
                     parameters["ClientRequestToken"] = self.core.environment.token()
                     return None
             reasons = [
@@ -183,18 +186,36 @@ class TransactionActions:
         for action in self._actions:
             action.settle()
 
-    def _otherwise(self, error: TransactionCanceled) -> bool:
-        """Write actions in another form that were not right for what is stored; whether there were any."""
-        found = False
+    def _otherwise(self, error: TransactionCanceled) -> Flow[bool]:
+        """Write actions in another form that were not right for what is stored; whether there were any.
+
+        Raises:
+            ConditionError: What is stored goes with no such action, and all conditions are true.
+        """
+        found = false = False
+        unfit: list[prepared.Unfit] = []
         for action, reason in zip(self._actions, error.reasons, strict=True):
-            item = reason.get("Item") or None
-            false = reason.get("Code") == "ConditionalCheckFailed"
-            if not false or action.again is None or (item and is_other(action.info, item)):
+            if reason.get("Code") != "ConditionalCheckFailed":
                 continue
-            if (request := action.again(item)) is not None:
-                action.request.clear()
-                action.request.update(request)
-                found = True
+            item = reason.get("Item") or None
+            request = None
+            if action.again is not None and not (item and is_other(action.info, item)):
+                try:
+                    request = action.again(item)
+                except prepared.Unfit as refused:
+                    unfit.append(refused)
+                    continue
+            if request is None:
+                false = True
+                continue
+            action.request.clear()
+            action.request.update(request)
+            found = True
+        if unfit and not false:
+            with contextlib.suppress(ConditionFailed, NoSuchItem, Outdated):
+                for each in unfit:
+                    yield from updates.check_asked(self.core, each.prepared, each.item)
+                raise unfit[0].error
         return found
 
     def _renewed(self, error: TransactionCanceled) -> Flow[bool]:

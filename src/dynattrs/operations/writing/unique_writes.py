@@ -33,7 +33,7 @@ from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
-from dynattrs.operations.writing.prepared import Prepared
+from dynattrs.operations.writing.prepared import Prepared, Unfit
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
     NewOf,
@@ -348,7 +348,7 @@ def _act_on(
         try:
             again = None if isinstance(error, Outdated) else prepared.as_stored(core, stored)
         except ConditionError as unfit:
-            return _Unfit(unfit, stored)
+            return Unfit(unfit, prepared, stored)
         return error if again is None else _StoredOtherwise(again, stored)
 
     try:
@@ -360,8 +360,8 @@ def _act_on(
         again, stored = otherwise.again, otherwise.stored
         acting = _act_on(core, again, written, new_of, stored, exact=exact, old_one=old_one)
         return (yield from acting)
-    except _Unfit as unfit:
-        yield from updates.check_asked(core, prepared, unfit.stored)
+    except Unfit as unfit:
+        yield from updates.check_asked(core, prepared, unfit.item)
         raise unfit.error from None
     if old_one:
         return before
@@ -378,15 +378,6 @@ class _StoredOtherwise(Exception):
     def __init__(self, again: Prepared, stored: AttributeMap | None) -> None:
         super().__init__()
         self.again = again
-        self.stored = stored
-
-
-class _Unfit(Exception):
-    """What is stored goes with no such action."""
-
-    def __init__(self, error: ConditionError, stored: AttributeMap | None) -> None:
-        super().__init__()
-        self.error = error
         self.stored = stored
 
 
