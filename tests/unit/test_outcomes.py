@@ -22,6 +22,7 @@ from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, 
 
 from certificates import loopback_pem
 from dynattrs import (
+    ConditionError,
     ConditionFailed,
     ConnectionFailed,
     DynattrsError,
@@ -99,6 +100,14 @@ class Cart:
 class Paper:
     id: str = partition_key()
     text: str = ""
+    version: int = field(version=True)
+
+
+@model("tagged")
+class Tagged:
+    id: str = partition_key()
+    text: str = ""
+    tags: set[str] = attrs.field(factory=set)
     version: int = field(version=True)
 
 
@@ -656,6 +665,61 @@ def test_a_conditional_update_without_a_time_stamp_cannot_tell_itself_from_anoth
 
     with pytest.raises(OutcomeUnknown):
         session.update(Thing, "a", set_(Thing.count, 1), when=Thing.count == 0)
+
+
+TEXT = {"id": {"S": "a"}, "tags": {"S": "text"}}
+
+
+@pytest.mark.parametrize("stored", [{"S": "text"}, {"NULL": True}, {"L": [{"M": {}}]}], ids=str)
+@pytest.mark.parametrize("tags", [{"a", "b", "c"}, {"a"}], ids=["added", "deleted"])
+def test_an_edit_of_a_set_that_became_something_else_cannot_tell_after_a_lost_reply(
+    scripted: Any, stored: dict[str, Any], tags: set[str]
+) -> None:
+    session, _ = scripted(LOST, condition_false(id={"S": "a"}, tags=stored))
+    thing = Thing("a", tags={"a", "b"})
+
+    with pytest.raises(OutcomeUnknown), session.edit(thing):
+        thing.tags = tags
+
+
+def test_an_update_under_a_condition_cannot_tell_what_else_was_false_after_a_lost_reply(
+    scripted: Any,
+) -> None:
+    """It may have been done, and others may have stored text since."""
+    session, engine = scripted(LOST, condition_false(**TEXT))
+
+    with pytest.raises(OutcomeUnknown):
+        session.update(Thing, "a", add(Thing.tags, {"b"}), when=Thing.count == 0)
+    assert len(engine.sent) == 2
+
+
+def test_an_update_that_asks_nothing_is_refused_by_what_is_stored_after_a_lost_reply(
+    scripted: Any,
+) -> None:
+    session, _ = scripted(LOST, condition_false(**TEXT))
+
+    with pytest.raises(ConditionError, match=r"Thing\.tags is stored as S 'text'"):
+        session.update(Thing, "a", add(Thing.tags, {"b"}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((200, {"Attributes": {"id": {"S": "a"}}}), ConditionError),
+        (condition_false(**TEXT, version={"N": "3"}), ConditionFailed),
+    ],
+)
+def test_a_version_tells_that_an_update_was_not_done_before_a_value_of_another_type(
+    scripted: Any, answer: Any, expected: type[Exception]
+) -> None:
+    """Its condition is asked alone then, and again where that reply is lost."""
+    found = condition_false(**TEXT, version={"N": "3"})
+    session, engine = scripted(LOST, found, LOST, answer)
+    tagged = Tagged("a", version=3)
+
+    with pytest.raises(expected):
+        session.update(tagged, add(Tagged.tags, {"b"}), when=Tagged.text == "x")
+    assert [("UpdateExpression" in each) for each in engine.sent] == [True, True, False, False]
 
 
 def test_an_update_whose_item_is_gone_after_a_lost_reply_finds_no_such_item(scripted: Any) -> None:

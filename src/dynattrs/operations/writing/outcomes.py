@@ -162,7 +162,7 @@ def update_was_applied(
     Raises:
         OutcomeUnknown: It could be, or could have been changed again since.
     """
-    if not error.uncertain or not error.item:
+    if not error.uncertain or not error.item or not actions:
         return False
     asked, stored = version_in(version), _version(info, error.item)
     own = (info.names.get(info.version or "", ""),)
@@ -224,7 +224,9 @@ def _trace(action: Action, item: AttributeMap) -> bool:
     wanted = comparable(cast("Value", value).stored)
     if action.clause == "SET":
         return there is not None and comparable(there) == wanted
-    # Members of a set.
-    members = cast("frozenset[Any]", wanted[1])
-    present = cast("frozenset[Any]", comparable(there)[1]) if there else frozenset[Any]()
+    # Members of a set. Where something else is stored, the service would have refused it.
+    found = comparable(there) if there else (wanted[0], frozenset[Any]())
+    if found[0] != wanted[0]:
+        return False
+    members, present = cast("frozenset[Any]", wanted[1]), cast("frozenset[Any]", found[1])
     return members <= present if action.clause == "ADD" else not members & present

@@ -230,14 +230,18 @@ def send(
         if not prepared.renews:
             check_current(info, key, error, stored=False)
             check_whole(info, prepared.asked, error)
+        # After a lost reply what was asked may be false because it was done.
+        in_doubt = error.uncertain and asked is not None
         try:
             again = prepared.as_stored(core, error.item)
         except ConditionError:
-            if not error.uncertain:
+            done = in_doubt and outcomes.update_was_applied(
+                info, key, prepared.version, prepared.acts, error
+            )
+            if not done:
                 yield from check_asked(core, prepared, error.item)
-            raise
-        # After a lost reply what was asked may be false because it was done.
-        in_doubt = error.uncertain and asked is not None
+                raise
+            again = None
         if again is not None and not in_doubt:
             return (yield from send(core, again, returns=returns, decode=decode))
         false: Condition | str | None = prepared.false
