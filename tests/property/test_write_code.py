@@ -244,6 +244,21 @@ def test_any_name_is_written() -> None:
     check(Odd("a"), always=True)
 
 
+@pytest.mark.parametrize("tags", [None, set(), {"a"}, "", 0, ["a"]], ids=str)
+def test_a_set_that_is_none_by_default_is_left_out(tags: Any) -> None:
+    """Of no type that says so."""
+
+    @model("loose")
+    class Loose:
+        id: str = partition_key()
+        tags: set[str] = None  # type: ignore[assignment]
+        codes: set[int] = None  # type: ignore[assignment]
+
+    loose = Loose("a", tags)
+
+    check(loose, always=tags is None or isinstance(tags, set))
+
+
 def test_an_item_has_its_schema_version() -> None:
     @model("upgraded", upgrades=[lambda item: item])
     class Upgraded:

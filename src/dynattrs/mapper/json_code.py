@@ -134,9 +134,9 @@ _BY_CODEC: Final[dict[str, Callable[..., Any]]] = {
 }
 
 _NAMES: Final = (
-    "LEAST", "MOST", "NO_MEMBERS", "NULL", "SETS", "TEXT", "Unusual", "also", "apart", "carried_json",
-    "decimal", "duration", "encode", "fitting", "inside", "instant", "measured", "members", "numbers_apart",
-     "pairs", "restored", "time_of_day",
+    "LEAST", "MOST", "NO_MEMBERS", "NULL", "SETS", "SETS_OR_NONE", "TEXT", "Unusual", "also", "apart",
+    "carried_json", "decimal", "duration", "encode", "fitting", "inside", "instant", "measured", "members",
+    "numbers_apart", "pairs", "restored", "time_of_day",
 )  # fmt: skip
 
 
@@ -454,7 +454,8 @@ class JsonWriter:
         if field.always_set:
             form = self.form(field.codec, value, depth).within(b"," + name, b"")
             # What is falsy and no set goes to its codec, which refuses it.
-            there = f"{value} or not isinstance({value}, SETS)"
+            absent = "SETS_OR_NONE" if field.member.defaults_to_none else "SETS"
+            there = f"{value} or not isinstance({value}, {absent})"
             return either(there, form, Form(b"")), False
         if field.member.defaults_to_none:
             shape = field.codec.shape

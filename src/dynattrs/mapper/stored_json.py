@@ -34,6 +34,7 @@ LEAST: Final = -MOST
 
 TEXT: Final = frozenset({str})
 SETS: Final = (set, frozenset)
+SETS_OR_NONE: Final = (*SETS, type(None))
 NULL: Final = b'{"NULL":true}'
 NO_MEMBERS: Final = b'{"L":[]}'
 

@@ -105,6 +105,7 @@ class _MapWriter:
             "MOST": 10**limits.NUMBER_DIGITS,
             "NOTHING_CARRIED": NOTHING_CARRIED,
             "SETS": (set, frozenset),
+            "SETS_OR_NONE": (set, frozenset, type(None)),
             "Unusual": Unusual,
             "carried_by": carried_by,
             "item_size": item_size,
@@ -134,7 +135,8 @@ class _MapWriter:
             source.add(f"each = value.{field.name}")
             if field.always_set:
                 # What is falsy and no set goes to its codec, which refuses it.
-                lines = ["if each or not isinstance(each, SETS):", *indented(lines)]
+                absent = "SETS_OR_NONE" if field.member.defaults_to_none else "SETS"
+                lines = [f"if each or not isinstance(each, {absent}):", *indented(lines)]
             elif field.member.defaults_to_none:
                 lines = ["if each is not None:", *indented(lines)]
             else:
