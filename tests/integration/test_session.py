@@ -526,6 +526,36 @@ def test_save_all_takes_no_more_objects_when_none_can_be_stored(session: Session
     assert len(taken) < 2000
 
 
+@model("missing-table")
+class Missing:
+    id: str = partition_key()
+
+
+class Stop(BaseException):
+    """An interruption."""
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_what_was_not_stored_goes_with_an_interruption_of_a_listener(
+    session: Session, gathered: bool
+):
+    def interrupted(event: object) -> None:
+        raise Stop
+
+    session.on("flush", interrupted)
+    lost = Missing("x")
+
+    with pytest.raises(Stop) as caught:
+        if gathered:
+            with session.batch() as batch:
+                batch.save(lost)
+        else:
+            session.save_all([lost])
+
+    assert isinstance(caught.value.__cause__, UnsentWrites)
+    assert caught.value.__cause__.objects == [lost]
+
+
 @pytest.mark.threads_only  # a generator awaits nothing
 def test_a_save_all_inside_another_one_comes_after_what_that_has_taken(session: Session):
     def rising() -> Iterator[Song]:

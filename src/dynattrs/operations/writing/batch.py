@@ -339,8 +339,13 @@ def flush(
         share = share_of(core)
     failed, counts = buffer.failures(), buffer.take_counts()
     flushed = buffer.ledger.take_objects() if buffer.ledger.holds else None
-    if core.events.flush or flushed is not None:
-        tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
+    try:
+        if core.events.flush or flushed is not None:
+            tell_of(core, counts, flushed, began, raising=not failed and ended_by is None)
+    except BaseException:
+        if failed:  # an interruption: they go with it
+            remember(buffer, unsent_writes(buffer, failed))
+        raise
     replaced = buffer.superseded()
     if failed:
         raise UnsentWrites(failed, replaced) from failed[0].cause

@@ -219,9 +219,9 @@ class Failures:
 
     def take(self, keys: Collection[Hashable] = ()) -> list[Failure]:
         """Those to tell of now, in the order of the calls. Of these keys newer writes are on their way."""
-        taken = [each for each in self._waiting if each.identity not in keys]
+        taken = _in_order([each for each in self._waiting if each.identity not in keys])
         self._waiting = [each for each in self._waiting if each.identity in keys]
-        return _in_order(taken)
+        return taken
 
     def look(self) -> list[Failure]:
         """All of them, which stay."""
