@@ -436,15 +436,16 @@ def test_a_condition_is_told_before_a_value_of_another_type(
 def test_a_transaction_tells_a_false_condition_before_a_value_of_another_type(
     session: Session, put: Callable[..., None], raw: Callable[..., dict[str, Any]], unique: bool
 ):
-    """Also one of another action."""
+    """Also one of another action, which is sent in another form; and also where a value is taken."""
     put(notes={"S": "text"})
-    session.save(Shelf("other", count=1))
+    put(id={"S": "other"}, count={"N": "1"})
+    session.save(Shelf("holder", code="c"))
     before = raw()
 
     def change(when: Any, count: int = 1) -> None:
         actions = [add(Shelf.notes, {"a"}), *([set_(Shelf.code, "c")] if unique else [])]
         with session.transaction() as t:
-            t.update(Shelf, "other", set_(Shelf.count, 2), when=Shelf.count == count)
+            t.update(Shelf, "other", delete(Shelf.ids, {ID}), when=Shelf.count == count)
             t.update(Shelf, "s", *actions, when=when)
 
     for when in (attribute_type(Shelf.notes, "S"), None):
@@ -459,7 +460,7 @@ def test_a_transaction_tells_a_false_condition_before_a_value_of_another_type(
     with pytest.raises(TransactionFailed, match=r"update\(Shelf \{'id': 'other'\}"):
         change(attribute_type(Shelf.notes, "S"), count=7)
     assert raw() == before
-    assert session.get_one(Shelf, "other").count == 1
+    assert session.get_one(Shelf, "other").ids == {ID, OTHER}
 
 
 def test_a_transaction_with_a_token_needs_the_object(session: Session, put: Callable[..., None]):

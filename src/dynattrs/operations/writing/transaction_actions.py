@@ -87,6 +87,8 @@ class TransactionActions:
     _actions: list[TransactionAction] = attrs.field(factory=list, init=False)
     _by_item: dict[Hashable, TransactionAction] = attrs.field(factory=dict, init=False)
     _size: int = attrs.field(default=0, init=False)
+    #: How many of them the caller stated, where others stand for guards.
+    _stated: int | None = attrs.field(default=None, init=False)
 
     def __len__(self) -> int:
         return len(self._actions)
@@ -137,10 +139,11 @@ class TransactionActions:
         return identity(self.core.table_name(other.info.table), other.key) in self._by_item
 
     def copy(self) -> TransactionActions:
-        """The same actions, to which others can be added."""
+        """The same actions, to which those of guards can be added."""
         made = TransactionActions(self.core, self.renew)
         for action in self._actions:
             made.add(action)
+        made._stated = len(self)
         return made
 
     def items(self) -> list[tuple[str, AttributeMap]]:
@@ -192,7 +195,8 @@ class TransactionActions:
         Raises:
             ConditionError: What is stored goes with no such action, and all conditions are true.
         """
-        found = false = False
+        found = False
+        false: list[TransactionAction] = []
         unfit: list[prepared.Unfit] = []
         for action, reason in zip(self._actions, error.reasons, strict=True):
             if reason.get("Code") != "ConditionalCheckFailed":
@@ -206,12 +210,13 @@ class TransactionActions:
                     unfit.append(refused)
                     continue
             if request is None:
-                false = True
+                false.append(action)
                 continue
             action.request.clear()
             action.request.update(request)
             found = True
-        if unfit and not false:
+        # Those that are in another form now may be false all the same: the next answer says so.
+        if unfit and not found and not any(each in false for each in self._actions[: self._stated]):
             with contextlib.suppress(ConditionFailed, NoSuchItem, Outdated):
                 for each in unfit:
                     yield from updates.check_asked(self.core, each.prepared, each.item)
