@@ -452,3 +452,22 @@ def test_wherever_it_is_cancelled_what_leaves_a_batch_names_what_is_not_stored(
     steps = run(write, place, ending, 0)[0]
     ended = [run(write, place, ending, step)[1] for step in range(1, steps + 1)]
     assert any(ended)
+
+
+def test_an_interruption_while_failures_are_taken_loses_none(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    buffer = buffer_with("a", "b")
+    buffer.fail(buffer.take(whole=False), ValueError("refused"))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(buffer.ledger), "gave_up", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            buffer.failures()
+    error = KeyboardInterrupt()
+    reports.report_left(buffer, error)
+    assert named(causes(error)) == {"a", "b"}
+    again = KeyboardInterrupt()
+    reports.report_left(buffer, again)
+    assert [each.id for each in buffer.reports[0].objects] == ["a", "b"]
+    assert len(buffer.reports) == 1  # told of once

@@ -347,6 +347,8 @@ def flush(
             remember(buffer, unsent_writes(buffer, failed))
         raise
     replaced = buffer.superseded()
+    if not (failed and ending):  # the end remembers them
+        buffer.told()
     if failed:
         raise UnsentWrites(failed, replaced) from failed[0].cause
     complaint, buffer.complaint = buffer.complaint, None

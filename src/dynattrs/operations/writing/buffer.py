@@ -468,8 +468,9 @@ class Buffer(Laned[Write]):
 
     def drain(self, cause: BaseException) -> list[Unsent]:
         """Take everything that is not stored, pending, in flight and failed, to report it."""
-        self.left(cause)
-        return self.failures()
+        unsent = self.left(cause)
+        self.failures()
+        return unsent
 
     def is_settled(self) -> bool:
         """Whether every write that was taken is stored, or was told of."""
@@ -516,6 +517,11 @@ class Buffer(Laned[Write]):
     def failures(self) -> list[Unsent]:
         """As `take_failures`, without those that a newer write has replaced."""
         return unsent_of(self.take_failures()) if self.has_failures else []
+
+    def told(self) -> None:
+        """What was taken of failures is in a report."""
+        with self._lock:
+            self._failures.told()
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced."""

@@ -189,6 +189,8 @@ class Failures:
     """What was given up and not told of. Its buffer's lock keeps it safe between threads."""
 
     _waiting: list[Failure] = field(factory=list, init=False)
+    #: Those that were taken and are in no report yet: an interruption may come before that.
+    _taken: list[Failure] = field(factory=list, init=False)
     #: Whether one of them failed for a reason that is not its own.
     _all_fail: bool = field(default=False, init=False)
 
@@ -220,12 +222,17 @@ class Failures:
     def take(self, keys: Collection[Hashable] = ()) -> list[Failure]:
         """Those to tell of now, in the order of the calls. Of these keys newer writes are on their way."""
         taken = _in_order([each for each in self._waiting if each.identity not in keys])
+        self._taken = [*self._taken, *taken]
         self._waiting = [each for each in self._waiting if each.identity in keys]
         return taken
 
+    def told(self) -> None:
+        """Those that were taken are in a report."""
+        self._taken = []
+
     def look(self) -> list[Failure]:
         """All of them, which stay."""
-        return _in_order(self._waiting)
+        return _in_order([*self._taken, *self._waiting])
 
 
 def _supersede(failures: Iterable[Failure], writes: Iterable[Placed]) -> None:

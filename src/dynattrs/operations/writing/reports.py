@@ -40,6 +40,7 @@ def raise_failures(buffer: Buffer, write: Write) -> None:
         refused = Failure(not_stored(write, cause), write.identity, write.place)
         error = unsent_writes(buffer, [*failed, refused.unsent])
         buffer.raised = Raised(error, [*taken, refused], buffer.held(write.identity))
+        buffer.told()
         raise error from cause
 
 
@@ -83,6 +84,7 @@ def remember(buffer: Buffer, report: UnsentWrites) -> UnsentWrites:
     takes it along.
     """
     buffer.reports.append(report)
+    buffer.told()
     return report
 
 
@@ -102,6 +104,7 @@ def report_left(
         report = UnsentWrites(unsent)
         buffer.reports.append(report)
         buffer.failures()  # they are in a report now: not before, because of interruptions here
+        buffer.told()
         report.superseded = tuple(buffer.superseded())
         if error is None:
             _log.error("a batch was never ended, and what it had gathered is lost: %s", report)
