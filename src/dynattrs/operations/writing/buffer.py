@@ -124,6 +124,8 @@ class Buffer(Laned[Write]):
     _counts: tuple[int, int, int] = field(default=(0, 0, 0), init=False)
     #: Whether there is anything for `failures` or `is_hopeless` to tell.
     has_failures: bool = field(default=False, init=False)
+    #: Whether failures were taken that are in no report yet.
+    _untold: bool = field(default=False, init=False)
     _sealed: bool = field(default=False, init=False)
     #: What `on_progress` raised. It is not called again, and writes go on.
     complaint: Exception | None = field(default=None, init=False)
@@ -506,6 +508,7 @@ class Buffer(Laned[Write]):
         if not self.has_failures:
             return []
         with self._lock:
+            self._untold = True
             taken = self._failures.take(self._keys())
             self.has_failures = bool(self._failures)
             unsent, superseded = unsent_of(taken), superseded_of(taken)
@@ -520,8 +523,10 @@ class Buffer(Laned[Write]):
 
     def told(self) -> None:
         """What was taken of failures is in a report."""
-        with self._lock:
-            self._failures.told()
+        if self._untold:
+            with self._lock:
+                self._failures.told()
+                self._untold = False
 
     def superseded(self) -> list[Unsent]:
         """Take those that a newer write has replaced."""
