@@ -38,9 +38,11 @@ from dynattrs import Session, field, mapper, model, partition_key, sort_key
 from dynattrs.expressions.conditions import condition
 from dynattrs.keys import known_plans, planner
 from dynattrs.keys.plans import Wanted
-from dynattrs.mapper import json_text, json_values, packed
+from dynattrs.mapper import json_text, json_values, packed, scalars
 from dynattrs.mapper.anything import plain_json
 from dynattrs.mapper.carried import NOTHING_CARRIED, carried_by
+from dynattrs.mapper.number_lists import number_lists
+from dynattrs.mapper.stored_json import few_ints
 from dynattrs.operations import item_keys
 from dynattrs.operations.context import Core
 from dynattrs.operations.writing import batch
@@ -381,6 +383,16 @@ def writes(rounds: int) -> None:
             {
                 "one by one": lambda: one_by_one(core, songs),
                 "together": lambda: len(together(core, songs)),
+            },
+            rounds,
+        )
+        few, many = [*range(7, 12)], number_lists(scalars.PLAIN[int])
+        assert many is not None
+        in_turns(
+            "the JSON of five ints",
+            {
+                "as of any list of numbers": lambda: b'{"L":%b}' % many.payload(few),
+                "as of few": lambda: few_ints(few),
             },
             rounds,
         )

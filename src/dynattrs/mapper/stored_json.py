@@ -137,6 +137,9 @@ def decimal(value: Any) -> bytes:
 
 # --- Lists of few numbers ---
 
+# Measured (benchmarks/second_ways.py): 0.7 -> 0.3 us five ints. tests/property/test_write_code.py holds both
+# functions to the codec of a member.
+
 #: What stands between two numbers.
 _BETWEEN: Final = b'"},{"N":"'
 #: Of more than that, functions that look at all of them at once are as fast.

@@ -47,7 +47,7 @@ class Packing:
     """What is to be known of a model whose objects may become JSON at once.
 
     Attributes:
-        cls, info, mapper, table: The class, the model, its mapper, its real table.
+        info, mapper, table: The model, its mapper, its real table.
         guarding: The models with unique fields among its items.
         members, declared: The models of the table, and how many there were. (More of both may be declared
             later.)
@@ -55,7 +55,6 @@ class Packing:
         changes: Whether a save changes its objects.
     """
 
-    cls: type[object]
     info: ModelInfo
     mapper: ModelMapper
     table: str

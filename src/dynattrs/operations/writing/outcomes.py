@@ -67,16 +67,11 @@ def repeatable(actions: Sequence[Action], done: Sequence[Action] = ()) -> bool:
         actions: As the caller stated them.
         done: All that the update does, where that is more.
     """
-    computed = [each for each in actions if not _sets_attribute(each)]
-    places = [each.steps for each in (*actions, *done)] if computed else []
-    return all(_repeatable(each, places) for each in computed)
+    every = (*actions, *done)
+    return all(_repeatable(each, every) for each in actions)
 
 
-def _sets_attribute(action: Action) -> bool:
-    return action.clause == "SET" and type(action.value) is Value and type(action.steps[-1]) is str
-
-
-def _repeatable(action: Action, places: Sequence[Steps]) -> bool:
+def _repeatable(action: Action, every: Sequence[Action]) -> bool:
     value = action.value
     if action.clause in ("SET", "REMOVE") and isinstance(action.steps[-1], int):
         return False
@@ -84,7 +79,7 @@ def _repeatable(action: Action, places: Sequence[Steps]) -> bool:
         return isinstance(value, Value) and "N" not in value.stored
     if isinstance(value, IfNotExists):
         source = data_of(value.path).steps
-        kept = source == action.steps or not any(_overlap(source, place) for place in places)
+        kept = source == action.steps or not any(_overlap(source, each.steps) for each in every)
         return kept and isinstance(value.default, Value)
     return value is None or isinstance(value, Value)
 
@@ -187,12 +182,11 @@ def _traces(actions: Sequence[Action], item: AttributeMap, apart: Steps = ()) ->
     """Whether *item* shows what each of *actions* does, but for one at the place *apart*; None if that cannot
     be seen. What would have changed nothing says nothing, and is left out.
     """
-    places = [each.steps for each in actions]
     traces: list[bool | None] = []
     for each in actions:
         if each.steps == apart:
             continue
-        if not _repeatable(each, places):
+        if not _repeatable(each, actions):
             traces.append(None)
         elif not _keeps(each, item):
             traces.append(_trace(each, item))

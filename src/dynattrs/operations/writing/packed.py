@@ -117,6 +117,6 @@ def _packing(core: Core, cls: type[object]) -> Packing | None:
     table, members = core.table_name(info.table), info.table.members
     kinds = kinds_of(info) if info.keys is None else None
     known = Packing(
-        cls, info, info.mapper, table, info.guarding, members, members.declared, kinds, info.moves
+        info, info.mapper, table, info.guarding, members, members.declared, kinds, info.moves
     )
     return core.packing.learn(cls, known)
