@@ -22,6 +22,7 @@ from dynattrs import (
     Session,
     Table,
     TransactionFailed,
+    UnsentWrites,
     evolve,
     field,
     map_class,
@@ -279,6 +280,71 @@ def test_a_version_that_is_stored_as_0_is_checked(session: Session, client: Any)
     session.save(doc)
     session.save(doc)
     assert session.get_one(Doc, "a", consistent=True).version == 2
+
+
+@model("read", frozen=True)
+class FrozenDoc:
+    id: str = partition_key()
+    at: datetime | None = None
+    token: UUID = attrs.field(factory=uuid4)
+    version: int = field(version=True)
+
+
+def saved(session: Session, doc: Any) -> Any:
+    return session.save(doc)
+
+
+def saved_in_a_batch(session: Session, doc: Any) -> Any:
+    with session.batch() as batch:
+        return batch.save(doc)
+
+
+def saved_in_a_transaction(session: Session, doc: Any) -> Any:
+    with session.transaction() as t:
+        return t.save(doc)
+
+
+def edited(session: Session, doc: Any) -> Any:
+    with session.edit(doc):
+        doc.at = LATER if doc.at is None else None
+    return doc
+
+
+def edited_in_a_transaction(session: Session, doc: Any) -> Any:
+    with session.transaction() as t, t.edit(doc):
+        doc.at = LATER if doc.at is None else None
+    return doc
+
+
+def updated(session: Session, doc: Any) -> Any:
+    return session.update(doc, set_(type(doc).at, LATER))
+
+
+WRITES = (saved, saved_in_a_batch, saved_in_a_transaction, edited, edited_in_a_transaction, updated)
+
+
+@pytest.mark.parametrize("cls", [Doc, FrozenDoc])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_version_that_is_raised_to_0_is_that_of_a_stored_item(
+    session: Session, client: Any, write: Any, cls: Any
+) -> None:
+    if cls is FrozenDoc and write.__name__.startswith("edited"):
+        pytest.skip("a frozen object has nothing to edit")
+    put(session, client, Doc, {"version": {"N": "-2"}})
+    doc = session.get_one(cls, "a", consistent=True)
+    for version in (-1, 0, 1, 2):
+        doc = write(session, doc)
+        assert doc.version == version
+
+    stored = session.get_one(cls, "a", consistent=True)
+    assert (stored.at, stored.version) == (doc.at, 2)
+    put(session, client, Doc, {"version": {"N": "-1"}})
+    doc = write(session, session.get_one(cls, "a", consistent=True))
+    put(session, client, Doc, {"version": {"N": "1"}})
+    with pytest.raises((ConditionFailed, TransactionFailed, UnsentWrites)):
+        write(session, doc)
+    with pytest.raises(ConditionFailed):
+        session.delete(doc)
 
 
 @attrs.define

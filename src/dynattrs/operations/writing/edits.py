@@ -183,7 +183,8 @@ class Edited:
         alone = {name: value for name, value in stored.items() if name not in written}
         self.encoded.settle()
         if alone:
-            carry_on(self.edit.obj, as_stored=alone)
+            known = carried_by(self.edit.obj).as_stored
+            carry_on(self.edit.obj, as_stored={**known, **alone})
 
 
 def finish(core: Core, edit: Edit) -> Flow[None]:

@@ -105,7 +105,7 @@ class Encoded:
         they change when the service has said yes (`settle`).
         """
         if self.moves and is_frozen(self.info):
-            made = moved(copy.copy(self.obj), self.moves)
+            made = moved(self.info, copy.copy(self.obj), self.moves)
             if self.rekeyed:
                 carry_on(made, key=None)
             return made

@@ -59,13 +59,17 @@ def settle(info: ModelInfo, obj: object, moves: Mapping[str, object], rekeyed: b
         if rekeyed and carried is not None and carried.of(written_key(info, obj)) is None:
             carry_on(obj, key=None)
     if moves and not is_frozen(info):
-        moved(obj, moves)
+        moved(info, obj, moves)
 
 
-def moved(obj: object, moves: Mapping[str, object]) -> Any:
+def moved(info: ModelInfo, obj: object, moves: Mapping[str, object]) -> Any:
     for name, value in moves.items():
         # Neither validators nor hooks: these are the library's fields.
         assign(obj, name, value)
+        if value == 0 and name == info.version and info.carries:
+            # Another program counts from below 0. A new object has a version of 0 as well.
+            known = carried_by(obj).as_stored
+            carry_on(obj, as_stored={**known, info.names[name]: {"N": "0"}})
     return obj
 
 
