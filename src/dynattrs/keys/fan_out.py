@@ -2,7 +2,9 @@
 
 `in_`, `|` and `!=` have alternatives (`dynattrs.keys.alternatives`). Each is planned as any query is, on
 one index for all; of one partition's plans disjoint ones are made (`dynattrs.keys.intervals`). Where a
-query can be answered with one request it is, unless a template's key would narrow it otherwise.
+query can be answered with one request it is, unless a template's key would narrow it otherwise. Items of
+subclasses may lie elsewhere in an index than their base's (`dynattrs.keys.subclass_keys`): then they are
+alternatives as well.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs import limits
-from dynattrs.errors import NoIndex, QueryError
+from dynattrs.errors import NoIndex, QueryError, SparseIndex
 from dynattrs.expressions.conditions import (
     Condition,
     Constant,
@@ -26,7 +28,7 @@ from dynattrs.expressions.conditions import (
     any_conditions,
     conjunctions,
 )
-from dynattrs.keys import planner
+from dynattrs.keys import planner, subclass_keys
 from dynattrs.keys.alternatives import (
     Alternatives,
     Place,
@@ -36,6 +38,7 @@ from dynattrs.keys.alternatives import (
 )
 from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, is_equality
 from dynattrs.keys.discriminator import template_of
+from dynattrs.keys.guards import without_guards
 from dynattrs.keys.intervals import Operands, disjoint
 from dynattrs.keys.kind_bounds import with_kinds
 from dynattrs.keys.planner import Choice
@@ -54,7 +57,7 @@ _MOST: Final = 200
 
 
 def plan(wanted: Wanted) -> Plan:
-    """As `planner.plan`, of conditions that may have alternatives.
+    """As `planner.plan`, of conditions that may have alternatives, and models whose subclasses have.
 
     Raises:
         NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: As `planner.plan` does; and where it
@@ -66,7 +69,9 @@ def plan(wanted: Wanted) -> Plan:
     ]
     where = [part for part in said if not isinstance(part, Constant)]
     forks = [part for part in where if may_fork(part)]
-    if wanted.scan or not forks or not all(each.value for each in constants):
+    if wanted.scan or not all(each.value for each in constants):
+        return planner.plan(wanted)
+    if not forks and not subclass_keys.keyed_apart(wanted.infos):
         return planner.plan(wanted)
     plain = [part for part in where if not may_fork(part)]
     bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, plain))
@@ -102,8 +107,71 @@ def _plan_of(
     *,
     forked: bool = False,
 ) -> Plan:
-    found = _Forked(wanted, choice, plain, forks, forked=forked).plan()
-    return planner.plan(wanted) if found is None else found
+    asked, said = _with_subclasses(wanted, choice, plain, forks)
+    apart = asked != [wanted]
+    found = _Forked(asked, choice, plain, forks, forked=forked, apart=apart).plan()
+    if found is None:
+        found = planner.plan(wanted)
+    return attrs.evolve(found, why=(*found.why, *said)) if said else found
+
+
+def _with_subclasses(
+    wanted: Wanted, choice: Choice, plain: Sequence[Condition], forks: Sequence[Condition]
+) -> tuple[list[Wanted], list[str]]:
+    """What is asked of an index: one question, or one for each way in which subclasses make their keys.
+    And what `explain()` says about that.
+
+    Raises:
+        SparseIndex: The conditions do not say where items of a subclass are.
+    """
+    keys = choice.keys
+    groups = subclass_keys.others_in(wanted, keys)
+    if not groups:
+        return [wanted], []
+    others = [info for group in groups for info in group]
+    if keys.index is None:
+        named = subclass_keys.shown(others, keys)
+        return [wanted], [
+            f"a query looks under the table's keys of the class that it names, not of {named}"
+        ]
+    where = [*plain, *forks]
+    whole = subclass_keys.for_models(wanted, [*wanted.infos, *others])
+    if _may_answer(whole, keys, plain, forks):
+        _check_whole(whole, keys, where)
+        named = subclass_keys.shown(others, keys)
+        return [whole], [f"the key condition takes in the keys of subclasses as well: {named}"]
+    each = [subclass_keys.for_models(wanted, group) for group in groups]
+    found = [one for one in each if _may_answer(one, keys, plain, forks)]
+    unknown = [info for one in each if one not in found for info in one.infos]
+    if unknown and wanted.using is None:
+        raise SparseIndex(
+            f"{keys} would serve, but it holds items of {subclass_keys.shown(unknown, keys)} under other "
+            f"keys, which the conditions do not state: the answer could lack items that match; state the "
+            f"fields of these keys as well, ask for these items with a query of their own, or pin the "
+            f"index with using({keys.index.name!r}) to do without them"
+        )
+    said = []
+    if found:
+        for one in found:
+            _check_whole(one, keys, where)
+        named = subclass_keys.shown([info for one in found for info in one.infos], keys)
+        said.append(f"the keys of subclasses are asked for as well: {named}")
+    if unknown:
+        named = subclass_keys.shown(unknown, keys)
+        said.append(f"items under keys that the conditions do not state are not asked for: {named}")
+    return [wanted, *found], said
+
+
+def _may_answer(
+    wanted: Wanted, keys: KeySchema, plain: Sequence[Condition], forks: Sequence[Condition]
+) -> bool:
+    """Whether a query of an index can be for these models, in each of the alternatives."""
+    return planner.usable(wanted, keys, _bounds_of_all(wanted, plain, forks)) is not None
+
+
+def _check_whole(wanted: Wanted, keys: KeySchema, where: list[Condition]) -> None:
+    if wanted.using is None:
+        planner.check_whole(wanted, keys, where)
 
 
 def _bounds_of_all(
@@ -148,18 +216,31 @@ def _written(parts: Iterable[Condition]) -> str:
 
 
 class _Forked:
-    """A query of one index, some of whose conditions have alternatives."""
+    """A query of one index, some of whose conditions have alternatives.
+
+    Args:
+        asked: The question; several, each about other models, where these have other keys.
+        choice: The index.
+        plain: The conditions without alternatives.
+        forks: Those that may have some.
+        forked: Whether these name the partitions.
+        apart: Whether more is asked than the planner would ask by itself.
+    """
 
     def __init__(
         self,
-        wanted: Wanted,
+        asked: Sequence[Wanted],
         choice: Choice,
         plain: Sequence[Condition],
         forks: Sequence[Condition],
         *,
         forked: bool,
+        apart: bool,
     ) -> None:
-        self._wanted = wanted
+        infos = [info for each in asked for info in each.infos]
+        self._asked = asked
+        self._apart = apart
+        self._wanted = wanted = subclass_keys.for_models(asked[0], infos)
         self._choice = choice
         self._keys: KeySchema = choice.keys
         self._plain = plain
@@ -199,9 +280,9 @@ class _Forked:
                 found = self._asking([*must, *more])
             except (TooMany, _Beyond):
                 found = None
-            if found is not None and (must or len(_requests(found)) > 1):
+            if found is not None and (must or self._apart or len(_requests(found)) > 1):
                 return found
-        if not must:
+        if not must and not self._apart:
             return None
         try:
             return self._asking(must)
@@ -212,10 +293,15 @@ class _Forked:
             ) from None
         except _Beyond as beyond:
             raise QueryError(
-                f"the conditions {_written(must)} take {beyond.count:,} requests, one for each part "
+                f"{self._said(must)} take {beyond.count:,} requests, one for each part "
                 f"of {self._keys} that they name, and fan_out={self._wanted.fan_out} allows "
                 f"{self._wanted.fan_out}; {self._ways(beyond.count)}"
             ) from None
+
+    def _said(self, forks: Sequence[Condition]) -> str:
+        if forks:
+            return f"the conditions {_written(forks)}"
+        return f"the subclasses of {self._asked[0].info.name}, which have keys of their own,"
 
     def _ways(self, count: int | None = None) -> str:
         more = "a larger fan_out" if count is None else f"where(..., fan_out={count})"
@@ -231,15 +317,19 @@ class _Forked:
         rest = [part for part in self._forks if id(part) not in taken]
         places = self._must | self._may
         cases = Alternatives(places, self._own, self._most).of_all(forks)
-        plans = [self._of_case([*self._plain, *rest, *case]) for case in cases]
+        plans = [
+            self._of_case(wanted, [*self._plain, *rest, *case])
+            for case in cases
+            for wanted in self._asked
+        ]
         possible = [each for each in plans if each.operation != "nothing"]
         if not possible:
             said = plans[0].why if plans else (f"{_written(forks)} matches nothing",)
             return Plan("nothing", self._keys.index, why=said)
-        return self._together(possible)
+        return self._together(possible, merged=self._wanted.merged or len(cases) == 1)
 
-    def _of_case(self, parts: list[Condition]) -> Plan:
-        wanted, keys = self._wanted, self._keys
+    def _of_case(self, wanted: Wanted, parts: list[Condition]) -> Plan:
+        keys = self._keys
         bounds = with_kinds(wanted.infos, bounds_of(wanted.infos, parts))
         used = planner.usable(wanted, keys, bounds)
         if used is None:  # a range binds a period, such as a month, where it lies in one
@@ -251,10 +341,10 @@ class _Forked:
         choice = attrs.evolve(self._choice, sort=used)
         found = planner.query_plan(wanted, choice, parts, also, bounds)
         guarded = wanted.info.table.name in guarded_tables
-        return planner.without_guards(found, wanted.info) if guarded else found
+        return without_guards(found, wanted.info) if guarded else found
 
-    def _together(self, plans: Sequence[Plan]) -> Plan:
-        """One plan for several of one index."""
+    def _together(self, plans: Sequence[Plan], *, merged: bool) -> Plan:
+        """One plan for several of one index, *merged* where that has a sort key."""
         wanted, keys, width = self._wanted, self._keys, len(self._keys.partition)
         by_partition: dict[Any, list[Plan]] = {}
         for each in plans:
@@ -267,12 +357,12 @@ class _Forked:
         first = every[0]
         if len(every) == 1:
             return first
-        merged = wanted.merged and len(partitions) > 1
-        if merged and not keys.sort:
+        if wanted.merged and len(partitions) > 1 and not keys.sort:
             raise QueryError(
                 f"merged() sorts the items of several partitions by the sort key, and the {keys} has none; "
                 f"without merged() partitions come in the order in which they are named"
             )
+        merged = merged and len(partitions) > 1 and bool(keys.sort)
         whole = self._are_whole_keys(every)
         requests = sum(each.shards or 1 for each in every)
         if whole:
@@ -332,7 +422,8 @@ def _any_again(plans: Sequence[Plan]) -> tuple[Condition, ...]:
     """What is asked of the fields of an item that any of some plans has found."""
     if not all(each.again for each in plans):
         return ()
-    return (any_conditions([all_conditions(each.again) for each in plans]),)
+    distinct = {frozenset(map(id, each.again)): each.again for each in plans}
+    return (any_conditions([all_conditions(each) for each in distinct.values()]),)
 
 
 def right_of(part: Condition) -> Operand:

@@ -28,16 +28,15 @@ from dynattrs.expressions.conditions import (
     In,
     IsNone,
     Joined,
-    Not,
     PathOperand,
-    Value,
     all_conditions,
     conjunctions,
     paths_in,
 )
 from dynattrs.expressions.paths import data_of, did_you_mean
-from dynattrs.keys.bounds import Bound, attribute_operand, bounds_of, key_place
+from dynattrs.keys.bounds import Bound, bounds_of, key_place
 from dynattrs.keys.discriminator import template_of
+from dynattrs.keys.guards import without_guards
 from dynattrs.keys.impossible import check_choices, check_equalities
 from dynattrs.keys.kind_bounds import can_ask_each, with_kinds
 from dynattrs.keys.kinds import evolving, kinds_of_all
@@ -45,7 +44,7 @@ from dynattrs.keys.plans import Plan, Wanted, held_by
 from dynattrs.keys.ranges import fold
 from dynattrs.mapper.classes import ClassCodec
 from dynattrs.quoting import named
-from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, guarded_tables
+from dynattrs.schema.model_info import ModelInfo, guarded_tables
 from dynattrs.schema.table import (
     AttributeValue,
     GlobalIndex,
@@ -154,19 +153,28 @@ def choose(wanted: Wanted, parts: list[Condition], bounds: Mapping[str, Bound]) 
             f"the indexes {names} of {wanted.info.name} would serve equally well; "
             f"name one with using(...)"
         )
-    lacking = _may_lack(wanted, best, parts)
-    if lacking:
-        name = cast("Index", best.index).name
-        raise SparseIndex(
-            f"{best} would serve, but it holds only items that have all its key "
-            f"attributes, and {fields_written(wanted, lacking)} may be absent: the answer could lack items "
-            f"that match; state a condition that implies it, such as "
-            f"exists({fields_written(wanted, lacking[:1])}), or pin the index with using({name!r})"
-        )
+    check_whole(wanted, best, parts)
     bound = (*best.partition, *serve[best])
     why = [f"{best} binds most key attributes: {fields_written(wanted, bound)}"]
     why += [f"{each} binds fewer" for each in strength if each is not best]
     return Choice(best, serve[best], tuple(why))
+
+
+def check_whole(wanted: Wanted, keys: KeySchema, parts: list[Condition]) -> None:
+    """Refuse an index that may lack items that match.
+
+    Raises:
+        SparseIndex: It names the fields that may be absent.
+    """
+    lacking = _may_lack(wanted, keys, parts)
+    if lacking:
+        name = cast("Index", keys.index).name
+        raise SparseIndex(
+            f"{keys} would serve, but it holds only items that have all its key "
+            f"attributes, and {fields_written(wanted, lacking)} may be absent: the answer could lack items "
+            f"that match; state a condition that implies it, such as "
+            f"exists({fields_written(wanted, lacking[:1])}), or pin the index with using({name!r})"
+        )
 
 
 def _strength(bounds: Mapping[str, Bound], names: Iterable[str]) -> int:
@@ -574,27 +582,3 @@ def _field_names(wanted: Wanted, attribute: str) -> list[str]:
     if template is None or not template.slots:
         return [repr(attribute)]
     return [f"{wanted.info.name}.{slot.name}" for slot in template.slots]
-
-
-def without_guards(plan: Plan, info: ModelInfo) -> Plan:
-    """A plan that leaves guards of unique values out, where it could meet any: they are of no model."""
-    if plan.operation == "nothing":
-        return plan
-    table, index = info.table, plan.index
-    kind = table.type_of(table.partition_key)
-    begin: Any = f"{GUARD_ATTRIBUTE} ".encode() if kind == "B" else f"{GUARD_ATTRIBUTE} "
-    partition = attribute_operand(info, table.partition_key)
-    is_no_guard: Condition = Not(
-        Function("begins_with", "begins_with", partition, Value({kind: begin}, begin))
-    )
-    if plan.operation == "query":
-        # A partition of the table has none, and of an index only where its key is all of attributes
-        # that guards have: their own keys are such that no query asks for them, times to live are not.
-        if not isinstance(index, GlobalIndex) or table.ttl_attribute not in index.partition_key:
-            return plan
-        if table.partition_key in index.sort_key:
-            # No filter can ask for a key of what is queried.
-            mark = attribute_operand(info, GUARD_ATTRIBUTE)
-            is_no_guard = Function("attribute_not_exists", "not_exists", mark)
-    stated = () if plan.filter is None else (plan.filter,)
-    return attrs.evolve(plan, filter=all_conditions((*stated, is_no_guard)))

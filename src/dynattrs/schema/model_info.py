@@ -358,6 +358,9 @@ class ModelInfo:
     keys: ComputedKeys | None = None
     #: What tells its items from others (see `dynattrs.keys.kinds`), made at first use.
     kinds: Kinds | None = field(default=None, init=False, repr=False)
+    #: Subclasses whose keys are made otherwise (see `dynattrs.keys.subclass_keys`), with how many models
+    #: were declared on the table when they were found.
+    keyed_apart: tuple[int, tuple[ModelInfo, ...]] = field(default=(0, ()), init=False, repr=False)
     #: Plans of queries that were made before (see `dynattrs.keys.known_plans`).
     plans: dict[Hashable, Any] = field(factory=dict, init=False, repr=False)
 
