@@ -20,6 +20,7 @@ from dynattrs import (
     Session,
     Table,
     field,
+    mapper,
     model,
     partition_key,
     path,
@@ -179,3 +180,113 @@ def test_frames_are_of_the_arguments(session: Session, argument: Any, value: Any
     narrow = session.scan(full).select(path(full).id, path(full).value).pandas()
     assert session.save_frame(full, narrow) == 1
     assert session.get(full, "a") == Box("a", value)
+
+
+# --- Subclasses --------------------------------------------------------------------------------------
+
+KINDS = Table("kinds", partition_key="pk", discriminator="type", stream="new and old")
+KEYED = Table("keyed", partition_key="pk", stream="new and old")
+W = TypeVar("W")
+
+
+@model(KINDS, pk="K#{id}")
+class Kept(Generic[V]):
+    id: str
+    value: V
+    others: dict[str, V] = attrs.field(factory=dict)
+
+
+@model(KINDS)
+class Counted(Kept[V]):
+    size: int = field(version=True, default=0)
+
+
+@model(KINDS)
+class Pairs(Kept[V], Generic[W, V]):  # its arguments are in another order
+    second: W | None = None
+
+
+@model(KINDS)
+class Ids(Kept[UUID]):
+    pass
+
+
+@model(KEYED, pk="BASE#{id}")
+class ByKey(Generic[V]):
+    id: str
+    value: V
+
+
+@model(KEYED, pk="SUB#{id}")
+class SubByKey(ByKey[list[V]]):
+    extra: V | None = None
+
+
+def test_items_of_subclasses_are_of_the_arguments_of_the_base(session: Session) -> None:
+    session.tables.create(KINDS)
+    full: Any = Kept[UUID]
+    things: list[Any] = [
+        Kept("a", ONE, {"x": TWO}), Counted("b", ONE, {"x": TWO}), Pairs("c", ONE, {"x": TWO}), Ids("d", ONE)
+    ]  # fmt: skip
+    session.save_all(things)
+    counted = things[1] = session.get(Counted[UUID], "b")
+
+    assert [session.get(full, each.id) for each in things] == things
+    assert [session.get_one(full, each.id, consistent=True) for each in things] == things
+    assert session.get_many(full, ["a", "b", "c", "d"], ordered=True).all() == things
+    assert [*session.transact_get(*((full, each.id) for each in things))] == things
+    assert [session.query(full).where(path(full).id == each.id).one() for each in things] == things
+    assert sorted(session.scan(full), key=lambda each: str(each.id)) == things
+    name = session._core.table_name(KINDS)
+    rows = session.execute(f'SELECT * FROM "{name}"', model=full).all()
+    assert sorted(rows, key=lambda each: each.id) == things
+    assert all(type(each.value) is UUID for each in things)
+
+    done = session.update(full, "c", set_(path(full).others["y"], ONE))
+    assert done == attrs.evolve(things[2], others={"x": TWO, "y": ONE})
+    done = session.update(full, "b", set_(path(full).others["y"], ONE))
+    assert done == attrs.evolve(counted, others={"x": TWO, "y": ONE}, size=2)
+    with pytest.raises(ConditionFailed) as caught:
+        session.update(full, "b", set_(path(full).value, TWO), when=path(full).value == TWO)
+    assert caught.value.item == done
+    with pytest.raises(ConditionFailed) as caught:
+        session.delete(full, "b", when=path(full).value == TWO)
+    assert caught.value.item == done
+    assert session.delete(full, "b", returning=True) == done
+    # What nothing is said of stays open.
+    assert type(session.get(Kept, "a").value) is str
+
+
+def test_changes_of_subclasses_are_of_the_arguments_of_the_base(session: Session) -> None:
+    session.tables.create(KINDS)
+    things = [Kept("a", ONE), Counted("b", ONE), Pairs("c", ONE), Ids("d", ONE)]
+    session.save_all(things)
+
+    found = [each.new for each in session.changes(Kept[UUID], start="horizon", follow=False)]
+
+    assert [each.value for each in found] == [ONE] * 4
+    assert {type(each) for each in found} == {Kept, Counted, Pairs, Ids}
+
+
+def test_arguments_go_into_those_of_a_subclass_that_keys_tell(session: Session) -> None:
+    session.tables.create(KEYED)
+    session.save_all([ByKey("a", [ONE]), SubByKey("b", [ONE], TWO)])
+    full: Any = ByKey[list[UUID]]
+
+    found = sorted(session.scan(full), key=lambda each: str(each.id))
+
+    assert found == [ByKey("a", [ONE]), SubByKey("b", [ONE], TWO)]
+    items = sorted(session.scan(full).raw(), key=lambda each: str(each["pk"]))
+    assert [mapper.load(each, full) for each in items] == found
+    assert [mapper.load(each, full | Other) for each in items] == found
+    text = mapper.to_dynamodb_json(found[1])
+    assert mapper.from_dynamodb_json(text, full) == found[1]
+    changes_found = [
+        each.new for each in session.changes(full, Other, start="horizon", follow=False)
+    ]
+    assert sorted(changes_found, key=lambda each: str(each.id)) == found
+
+
+@model(KEYED, pk="OTHER#{id}")
+class Other:
+    id: str

@@ -13,6 +13,7 @@ from typing import Any
 
 from dynattrs.errors import MappingError, OtherKind
 from dynattrs.quoting import quoted, shortened
+from dynattrs.schema.generic_classes import with_arguments
 from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo, models_in
 from dynattrs.schema.table import AttributeValue, StoredItem, Table
 
@@ -101,7 +102,7 @@ def _class_of(info: ModelInfo, item: Mapping[str, AttributeValue], model: Any) -
             return model
     found = declared_model_of(table, item, (info,))
     if found is not None and issubclass(found.cls, info.cls):
-        return model if found is info else found.cls
+        return model if found is info else with_arguments(found.cls, model)
     if found is not None or said is not None or not has_plain_keys(info):
         raise _of_another(info, item, found)
     return model
@@ -144,8 +145,9 @@ def class_in_union(
         found = declared_model_of(table, item, infos)
         if found in infos:
             return models[infos.index(found)]
-        if found is not None and any(issubclass(found.cls, info.cls) for info in infos):
-            return found.cls
+        for info, model in zip(infos, models, strict=True):
+            if found is not None and issubclass(found.cls, info.cls):
+                return with_arguments(found.cls, model)
         kind = None if found is None else found.name
         if table.discriminator is not None and table.discriminator in item:
             kind = str(next(iter(item[table.discriminator].values())))

@@ -24,6 +24,7 @@ from dynattrs.keys.discriminator import Sieve, subclasses
 from dynattrs.keys.kinds import has_stray_key
 from dynattrs.late_classes import field, frozen
 from dynattrs.operations.flows import Decode
+from dynattrs.schema.generic_classes import with_arguments
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ComputedKeys, ItemReader, ModelInfo
 from dynattrs.schema.table import StoredItem
@@ -74,7 +75,7 @@ def decoder(info: ModelInfo, model: object, place: str) -> Decode | None:
         ModelError: As `Mapper.load`.
     """
     rows = _rows(info, model)
-    return None if rows is None else rows_decoder(rows, place, info)
+    return None if rows is None else rows_decoder(rows, place, info, model)
 
 
 def _rows(info: ModelInfo, model: object) -> ItemReader | None:
@@ -82,15 +83,15 @@ def _rows(info: ModelInfo, model: object) -> ItemReader | None:
     return readers[model] if model in readers else info.mapper.rows(model)
 
 
-def rows_decoder(rows: ItemReader, place: str, info: ModelInfo) -> Decode:
-    """What reads replies whose items are these rows, made of items of a model.
+def rows_decoder(rows: ItemReader, place: str, info: ModelInfo, model: object = None) -> Decode:
+    """What reads replies whose items are these rows, made of items of a *model*.
 
     Those of other models stay attribute maps, and their attributes are not learned.
     """
     declared = info.table.members.declared
     known, found = rows.decoders.get(place, (0, None))
     if known != declared:
-        found = _of_subclasses(info, rows, place)
+        found = _of_subclasses(info, model, rows, place)
         if found is None:
             belongs = None if info.keys is None else partial(_own, info, info.keys)
             found = _OfOneModel(place, rows, belongs)
@@ -100,7 +101,7 @@ def rows_decoder(rows: ItemReader, place: str, info: ModelInfo) -> Decode:
     return decode
 
 
-def _of_subclasses(info: ModelInfo, rows: ItemReader, place: str) -> Decode | None:
+def _of_subclasses(info: ModelInfo, model: object, rows: ItemReader, place: str) -> Decode | None:
     """What reads replies whose items may be of subclasses, which have rows of their own; None where there
     are no subclasses.
     """
@@ -112,7 +113,7 @@ def _of_subclasses(info: ModelInfo, rows: ItemReader, place: str) -> Decode | No
 
     def rows_of(found: ModelInfo) -> ItemReader | None:
         try:
-            return rows if found is info else _rows(found, found.cls)
+            return rows if found is info else _rows(found, with_arguments(found.cls, model))
         except Exception:  # the general way says what is wrong with the model
             return None
 
@@ -203,7 +204,7 @@ class MixedObjects(Generic[R_co]):
 
     def _rows_of(self, info: ModelInfo) -> ItemReader | None:
         try:
-            rows = _rows(info, self.classes.get(info, info.cls))
+            rows = _rows(info, self._class_of(info))
         except Exception:  # the general way says what is wrong with the model
             return None
         if rows is not None:
@@ -225,7 +226,14 @@ class MixedObjects(Generic[R_co]):
             return cast("R_co", told[1](item))
         info = self.sieve.model_of(item)
         assert info is not None, "items of other models are left out before"
-        return cast("R_co", made_of(info, self.classes.get(info, info.cls), item))
+        return cast("R_co", made_of(info, self._class_of(info), item))
+
+    def _class_of(self, info: ModelInfo) -> Any:
+        """The class of a model's objects, with the arguments of the one that was asked for."""
+        if info in self.classes:
+            return self.classes[info]
+        asked = (cls for each, cls in self.classes.items() if issubclass(info.cls, each.cls))
+        return with_arguments(info.cls, next(asked, None))
 
 
 def is_own(item: Any) -> bool:

@@ -45,6 +45,7 @@ from dynattrs.operations.refusals import (
     with_found,
 )
 from dynattrs.operations.requests import packed_item
+from dynattrs.schema.generic_classes import with_arguments
 from dynattrs.schema.messages import Message
 from dynattrs.schema.model_info import ModelInfo, model_info
 from dynattrs.schema.table import AttributeMap
@@ -415,7 +416,7 @@ class WriteVerbs(Owner):
 
         def deleting(own: ModelInfo) -> Flow[Any]:
             asked = found if own is info else as_condition(when, own)
-            model = subject if own is info and is_class_of(subject) else own.cls
+            model = with_arguments(own.cls, subject)
             return self._delete_one(own, model, item_key, version, asked, returning=returning)
 
         return (yield from self._as_its_model(subject, info, deleting))
@@ -496,7 +497,7 @@ class WriteVerbs(Owner):
             prepared = updates.prepare(
                 self._core, own, item_key, actions, version=version, when=when,
                 upsert=upsert, seen=own is not info, obj=None if is_class_of(subject) else subject,
-                model=subject if own is info and is_class_of(subject) else None,
+                model=with_arguments(own.cls, subject) if is_class_of(subject) else None,
             )  # fmt: skip
             done: Flow[Any] = (unique_writes if own.guarding else updates).update(
                 self._core, prepared, returns
