@@ -16,6 +16,7 @@ from dynattrs.expressions.computed import Arithmetic, IfNotExists, ListAppend
 from dynattrs.expressions.conditions import PathOperand, Value
 from dynattrs.expressions.paths import data_of, stored_at
 from dynattrs.expressions.updates import Action
+from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.numbers import fits
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.writing.spellings import joined_set
@@ -23,6 +24,11 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _EXACT: Final = Context(prec=1000)
 _GONE: Final[Any] = object()
+
+_KINDS: Final = {
+    "N": "a number", "L": "a list", "SS": "a set of text", "NS": "a set of numbers",
+    "BS": "a set of bytes",
+}  # fmt: skip
 
 #: What tells the members of a set apart.
 _MEMBERS: Final[dict[str, Callable[[Any], Any]]] = {"SS": str, "NS": Decimal, "BS": binary}
@@ -78,6 +84,10 @@ class _Change:
     def _refused(self, why: str) -> NotComputed:
         return NotComputed(self._action, why)
 
+    def _unfit(self, operand: object, value: AttributeValue, tag: str) -> NotComputed:
+        where = operand.path if isinstance(operand, IfNotExists) else operand
+        return self._refused(f"{where} is {show_stored(value)}, not {_KINDS[tag]}")
+
     def value(self) -> Any:
         """What is stored at the action's place afterwards; `_GONE` for nothing."""
         action = self._action
@@ -93,7 +103,7 @@ class _Change:
         if tag in _MEMBERS and not there.keys().isdisjoint(("L", "NULL")):
             return joined_set(action.clause == "ADD", there, value, None)
         if tag not in there:
-            raise self._refused(f"{data_of(action.path).label} is of another type")
+            raise self._unfit(data_of(action.path).label, there, tag)
         if tag == "N":
             return self._sum(Decimal(there["N"]), Decimal(payload))
         same = _MEMBERS[tag]
@@ -128,13 +138,13 @@ class _Change:
     def _number(self, operand: object) -> Decimal:
         value = self._operand(operand)
         if "N" not in value:
-            raise self._refused(f"{operand} is not a number")
+            raise self._unfit(operand, value, "N")
         return Decimal(value["N"])
 
     def _list(self, operand: object) -> list[Any]:
         value = self._operand(operand)
         if "L" not in value:
-            raise self._refused(f"{operand} is not a list")
+            raise self._unfit(operand, value, "L")
         return cast("list[Any]", value["L"])
 
     def _sum(self, left: Decimal, right: Decimal) -> AttributeValue:

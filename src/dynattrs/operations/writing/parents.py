@@ -23,9 +23,16 @@ from dynattrs.mapper.codec import Codec, Trail, explain_load, show_stored
 from dynattrs.mapper.equality import same
 from dynattrs.operations.conditions import Worded, joined
 from dynattrs.operations.context import Core
+from dynattrs.operations.item_keys import plain_key
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.as_read import as_written, codec_at
-from dynattrs.operations.writing.spellings import Steps, is_stored, label_of, place_at
+from dynattrs.operations.writing.spellings import (
+    Steps,
+    is_plain,
+    is_stored,
+    label_of,
+    place_at,
+)
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -33,11 +40,32 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 MOST_ROUNDS: Final = 3
 
 
-def may_be_missing(error: Exception, actions: Sequence[Action]) -> bool:
-    """Whether the service may have refused an update because a place of it is in nothing."""
-    # It says "The document path provided in the update expression is invalid for update", and other engines
-    # say it in other words. No code tells it from other mistakes, so the item has to.
-    return isinstance(error, InvalidRequest) and are_inside(actions)
+def may_be_unfit(error: Exception, actions: Sequence[Action]) -> bool:
+    """Whether the service may have refused an update because of what is stored: a place of it is in
+    nothing, or it computes with what is no number.
+    """
+    # It says "The document path provided in the update expression is invalid for update", or "An operand in
+    # the update expression has an incorrect data type", and other engines say it in other words. No code
+    # tells it from other mistakes, so the item has to.
+    return isinstance(error, InvalidRequest) and not all(map(is_plain, actions))
+
+
+def check_computed(
+    info: ModelInfo, actions: Sequence[Action], item: AttributeMap, error: Exception
+) -> None:
+    """Say which of the actions cannot be done to an item, after the service has refused them.
+
+    Raises:
+        ConditionError: One computes with what the item lacks, or has of another type.
+    """
+    try:
+        applied(actions, item)
+    except NotComputed as refused:
+        raise ConditionError(
+            f"{refused.action}: {refused.why}, in the item of {info.name} with the key "
+            f"{plain_key(info, item)}; nothing was written. Set a value first, or write "
+            f"if_not_exists(...) where it may be absent"
+        ) from error
 
 
 def are_inside(actions: Sequence[Action]) -> bool:

@@ -23,10 +23,11 @@ from dynattrs.operations.conditions import (
     with_condition,
 )
 from dynattrs.operations.context import Core
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.writing import parents
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
 from dynattrs.operations.writing.new_items import NewItem
-from dynattrs.operations.writing.spellings import as_spelled
+from dynattrs.operations.writing.spellings import as_spelled, is_plain
 from dynattrs.schema.model_info import ModelInfo
 from dynattrs.schema.table import AttributeMap
 
@@ -119,6 +120,14 @@ class Prepared:
             if made.has_room():
                 break
         return made
+
+    def check_computed(self, item: AttributeMap, error: Exception) -> None:
+        """Say which action the service has refused for what is stored.
+
+        Raises:
+            ConditionError: One cannot be computed of that.
+        """
+        parents.check_computed(self.info, self._written, item, error)
 
     def overtaken(self, core: Core, item: AttributeMap) -> str | None:
         """What to say where others have changed what the actions are in, in every round."""
@@ -244,6 +253,20 @@ class InTransaction:
         """The action where the item is missing."""
         self._further, self._making = further, True
         return self._request()
+
+    def unfit(self, error: Exception) -> Flow[None]:
+        """Say where the service has refused the action for what is stored.
+
+        Raises:
+            ConditionError: It cannot be computed of that.
+        """
+        prepared = self.prepared
+        if self._making or all(map(is_plain, prepared.done)):
+            return
+        reading = {"TableName": prepared.table, "Key": prepared.key, "ConsistentRead": True}
+        item = (yield Call("get_item", reading)).get("Item")
+        if item:
+            prepared.check_computed(item, error)
 
     def _request(self) -> dict[str, Any]:
         if self._making:

@@ -244,13 +244,13 @@ def as_spelled(
     Raises:
         ConditionError: What is stored goes with no such action.
     """
-    if all(map(_as_written, actions)):
+    if all(map(is_plain, actions)):
         return list(actions), None
     spelled = _Spelled(info, item, sure)
     return [spelled.action(each) for each in actions], joined(*spelled.asked.values())
 
 
-def _as_written(action: Action) -> bool:
+def is_plain(action: Action) -> bool:
     """Whether an action sets or removes an attribute, to a value that is known: nothing of it varies."""
     plain = action.value is None or type(action.value) is Value
     return plain and len(action.steps) == 1 and action.clause in ("SET", "REMOVE")

@@ -13,7 +13,7 @@ import attrs
 
 from dynattrs import limits
 from dynattrs.deferral import deferred
-from dynattrs.errors import ConditionFailed, MappingError, NoSuchItem
+from dynattrs.errors import ConditionFailed, InvalidRequest, MappingError, NoSuchItem
 from dynattrs.expressions.conditions import Condition
 from dynattrs.keys.kinds import is_other, kinds_of, subclass_of
 from dynattrs.operations.context import Core
@@ -58,6 +58,7 @@ class TransactionAction:
             of, or for None where there is none; gives None where no form is.
         asked: What an update asks of the item, where that may lack index keys; else None.
         measure: Finds out its bytes; None where *size* is exact.
+        unfit: Says, by an error, where it was refused for what is stored; None where it cannot be.
     """
 
     written: str
@@ -69,6 +70,7 @@ class TransactionAction:
     again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None
     asked: Condition | None = None
     measure: Callable[[], int] | None = None
+    unfit: Callable[[Exception], Flow[None]] | None = None
 
     @property
     def bytes(self) -> int:
@@ -179,15 +181,31 @@ class TransactionActions:
                 for action, reason in zip(self._actions, error.reasons, strict=True)
             ]
             at_fault = {reason.code for reason in reasons if reason is not None}
+            if at_fault == {"ValidationError"}:
+                yield from self._check_computed(error)
             if not at_fault <= PASSING_REASONS or not in_time:
                 raise TransactionFailed(reasons) from error
             return ", ".join(sorted(at_fault)) or error
 
         tables = [table for table, _ in self.items()]
         count = len(self._actions)
-        yield from sent(self.core, "transact_write_items", parameters, tables, count, canceled)
+        try:
+            yield from sent(self.core, "transact_write_items", parameters, tables, count, canceled)
+        except InvalidRequest as error:
+            yield from self._check_computed(error)
+            raise
         for action in self._actions:
             action.settle()
+
+    def _check_computed(self, error: Exception) -> Flow[None]:
+        """Say which action the service has refused for what is stored, where it names none.
+
+        Raises:
+            ConditionError: One cannot be computed of that.
+        """
+        for action in self._actions:
+            if action.unfit is not None:
+                yield from action.unfit(error)
 
     def _otherwise(self, error: TransactionCanceled) -> Flow[bool]:
         """Write actions in another form that were not right for what is stored; whether there were any.

@@ -208,7 +208,7 @@ class TransactionVerbs:
         self._take(
             written, info, item_key, request.under, new_of, whole=False, size=size,
             again=request.again, make_new=None if prepared.new is None else request.making,
-            asked=prepared.asked,
+            asked=prepared.asked, unfit=request.unfit,
         )  # fmt: skip
 
     def edit(self, obj: M, /, *, guard: bool = False) -> transaction_edits.TransactionEditing[M]:
@@ -426,6 +426,7 @@ class TransactionVerbs:
         make_new: Make | None = None,
         asked: Condition | None = None,
         measure: Callable[[], int] | None = None,
+        unfit: Callable[[Exception], Flow[None]] | None = None,
     ) -> None:
         """Take an action in. One that has guards (*new_of*) is made anew when these are known."""
         self._check_taking(written)
@@ -443,7 +444,8 @@ class TransactionVerbs:
         # What the caller's token stands for must not depend on what is stored.
         again = again if self._token is None else None
         request = make(None) if self._token is None else idempotent.in_one_order(make(None))
-        action = TransactionAction(written, request, info, key, size, settle, again, asked, measure)
+        made = (written, request, info, key, size, settle, again, asked, measure, unfit)
+        action = TransactionAction(*made)
         self._actions.add(action)
         if new_of is not None:
             self._planned.append(

@@ -33,7 +33,7 @@ from dynattrs.operations.writing import outcomes, updates
 from dynattrs.operations.writing.applied import NotComputed, applied
 from dynattrs.operations.writing.encoding import Encoded
 from dynattrs.operations.writing.index_keys import lacks
-from dynattrs.operations.writing.prepared import Prepared, Unfit
+from dynattrs.operations.writing.prepared import InTransaction, Prepared, Unfit
 from dynattrs.operations.writing.transaction_actions import TransactionAction, TransactionActions
 from dynattrs.operations.writing.unique_items import (
     NewOf,
@@ -68,6 +68,7 @@ def act(
     renews: bool = False,
     afresh: bool = False,
     exact: bool = False,
+    unfit: Callable[[Exception], Flow[None]] | None = None,
 ) -> Flow[AttributeMap | None]:
     """Do one action and what it means for guards, in a transaction; what was stored before it.
 
@@ -86,16 +87,15 @@ def act(
         afresh: Whether guards are made of values that do not change as well.
         exact: Whether what is given is the whole item as it was when the action was done. Of one of
             very many attributes, the unique values are.
+        unfit: As of a `TransactionAction`.
 
     Raises:
         AlreadyTaken: Another item has a value that this one would have.
         OutcomeUnknown: A reply was lost, and no later one told what became of it.
     """
     actions = TransactionActions(core)
-    planned = Planned(
-        TransactionAction(written, {}, info, key), make, new_of, inserting, whole, renews, afresh,
-        exact,
-    )  # fmt: skip
+    action = TransactionAction(written, {}, info, key, unfit=unfit)
+    planned = Planned(action, make, new_of, inserting, whole, renews, afresh, exact)
     actions.add(planned.action)
     try:
         [before] = yield from commit_known(core, actions, [planned], {0: old})
@@ -355,6 +355,7 @@ def _act_on(
         before = yield from act(
             core, info, key, written, prepared.action, new_of,
             refused, old, whole=False, renews=prepared.renews, exact=exact,
+            unfit=InTransaction(core, prepared).unfit,
         )  # fmt: skip
     except _StoredOtherwise as otherwise:
         again, stored = otherwise.again, otherwise.stored

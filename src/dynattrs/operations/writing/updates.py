@@ -259,7 +259,7 @@ def send(
         if error.uncertain and (asked is not None or once):
             raise outcomes.unknown(error, info, key) from error
         tried = prepared.rounds == parents.MOST_ROUNDS or prepared.tries == MOST_TRIES
-        if tried or not parents.may_be_missing(error, prepared.acts):
+        if tried or not parents.may_be_unfit(error, prepared.acts):
             raise
         reading = {"TableName": prepared.table, "Key": key, "ConsistentRead": True}
         item = (yield Call("get_item", reading)).get("Item")
@@ -267,6 +267,7 @@ def send(
             raise NoSuchItem(info.name, plain_key(info, key)) from error
         again = prepared.made_for(core, item)
         if again.is_like(prepared):
+            prepared.check_computed(item, error)
             raise
         return (yield from send(core, again, returns=returns, decode=decode))
 
