@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, get_origin
 
 from dynattrs.errors import ModelError
 
@@ -19,6 +19,13 @@ def importable_name(thing: Any, owner: str) -> str:
     Raises:
         ModelError: Nothing finds it by a name; it says what to do.
     """
+    if (generic := get_origin(thing)) is not None:
+        raise ModelError(
+            owner,
+            f"{thing!r} has arguments, and other processes import a class by its name alone; give "
+            f"{generic.__name__} itself: its objects then have values in their stored types where the "
+            f"arguments would say another",
+        )
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str):
         raise ModelError(

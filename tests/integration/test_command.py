@@ -408,6 +408,8 @@ def test_what_would_be_asked_is_explained(run: Callable[..., Outcome]):
 
 
 PART = """
+from typing import Generic, TypeVar
+
 from dynattrs import GlobalIndex, model, partition_key
 
 B = GlobalIndex("by-b", partition_key="b", sort_key="s")
@@ -421,6 +423,18 @@ class Part:
     c: int
     d: int
     s: int | None = None
+
+
+V = TypeVar("V")
+
+
+@model("box")
+class Box(Generic[V]):
+    id: str = partition_key()
+    value: V
+
+
+Ints = Box[int]
 """
 WRONG: dict[str, tuple[list[str], int, str]] = {
     "no field": (["query", "shop:Song", "artis == 1"], 2, "did you mean 'artist'"),
@@ -429,6 +443,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "no module": (["query", "nothing:Song", "x"], 2, "module 'nothing' was found neither"),
     "no name": (["diff", "shop:Sing"], 2, "shop has no 'Sing'; there are Song, app, User, Order"),
     "no model": (["diff", "shop:Genre"], 2, "neither a model nor a Table"),
+    "a model with arguments": (["diff", "newer:Ints"], 2, "a Box with arguments; name the model itself"),
     "nothing declared": (["diff", "json"], 2, "declares no model and no Table"),
     "a broken module": (["diff", "broken"], 2, "broken cannot be imported: ZeroDivisionError"),
     "a module that ends": (["diff", "ending:app"], 2, "it calls sys.exit(0) when it is imported"),

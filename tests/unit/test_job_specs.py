@@ -7,17 +7,19 @@ import pickle
 import sys
 import types
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import attrs
 import pytest
 
 from dynattrs import Session, Table, model, partition_key
 from dynattrs.errors import ModelError
-from dynattrs.jobs import SessionSpec
+from dynattrs.jobs import Job, SessionSpec, in_folder
 from dynattrs.jobs.importable import importable_name, imported, table_name
 from dynattrs.jobs.session_specs import anew, session_of
 from dynattrs.jobs.which_items import items_of
 
+V = TypeVar("V")
 shelves = Table("job-specs", partition_key="pk")
 cellar = Table("job-cellar", partition_key="pk")
 rooms = Table("job-rooms", partition_key="pk", sort_key="sk")
@@ -53,6 +55,12 @@ class Something(Anything):
     note: str = ""
 
 
+@model("job-boxes")
+class Box(Generic[V]):
+    id: str = partition_key()
+    value: V
+
+
 def made_session() -> Session:
     return Session(region_name="eu-west-1", endpoint_url="http://127.0.0.1:1")
 
@@ -83,6 +91,13 @@ def test_what_other_processes_cannot_import_is_refused_with_the_way_out():
             importable_name(thing, "apply(...)")
     with pytest.raises(ModelError, match="has no name that other processes could import"):
         importable_name(Book("a"), "apply(...)")
+
+
+def test_a_model_with_arguments_is_refused_with_the_way_out(tmp_path):
+    expected = r"^Job: .*Box\[int\] has arguments, .* give Box itself: "
+    with pytest.raises(ModelError, match=expected):
+        Job("boxes", models=[Box[int]], checkpoints=in_folder(tmp_path))
+    assert Job("boxes", models=[Box], checkpoints=in_folder(tmp_path))
 
 
 def test_a_function_that_hides_behind_the_name_of_another_is_refused(monkeypatch):

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_origin
 
 import attrs
 import click
@@ -125,6 +125,10 @@ def load(spec: str) -> Subjects:
         return Subjects(spec, [found], [])
     if isinstance(found, ModuleType):
         return _all_of(spec, found)
+    if (model := info_of(get_origin(found))) is not None:
+        raise NotFound(
+            f"{spec} is a {model.name} with arguments; name the model itself, {model.name}"
+        )
     raise NotFound(f"{spec} is a {type(found).__name__}, neither a model nor a Table")
 
 
