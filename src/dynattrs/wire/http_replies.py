@@ -162,22 +162,31 @@ def _is_number(text: str) -> bool:
 
 
 def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
-    if b"\r\n " in head or b"\r\n\t" in head:  # a line that goes on
-        head = _FOLD.sub(b" ", head)
-    lines = iter(head.decode("latin-1").split("\r\n"))
-    version, status = _parse_status(next(lines))
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, status = _parse_status(first)
+    try:
+        headers = {
+            _lowered[name]: value.strip()
+            for name, _, value in [line.partition(": ") for line in lines]
+        }
+    except KeyError:
+        headers = {}
+    if len(headers) != len(
+        lines
+    ):  # a name that is not known yet, or comes twice, or a line that goes on
+        headers = _parse_lines(_FOLD.sub(b" ", head).decode("latin-1").split("\r\n")[1:])
+    return version, status, headers
+
+
+def _parse_lines(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition(": ")
-        key = _lowered.get(name)
-        if key is None:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise Malformed("a malformed header")
-            key = _lower(name)
-        value = value.strip()
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise Malformed("a malformed header")
+        key, value = _lower(name), value.strip()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return version, status, headers
+    return headers
 
 
 # First lines and names are nearly always the same.

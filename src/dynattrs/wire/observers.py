@@ -86,7 +86,6 @@ class Observers:
             type(http): ("send",),
             type(signer): ("handler", "sign", "get_auth_instance"),
             auth.SigV4Auth: ("add_auth", "signature"),
-            type(client): operations,
         }  # fmt: skip
         # The emitter makes a new cache whenever a handler is registered or removed.
         places = [
@@ -95,7 +94,8 @@ class Observers:
             *((owner, name) for owner, names in passed.items() for name in names),
         ]
         owners, names = zip(*places, strict=True)
-        #: Gives what there is now: the cache of handlers, whether calls are recorded, the functions.
+        #: Gives what there is now: the cache of handlers, whether calls are recorded, and the functions
+        #: that all calls pass by. The client's methods are looked at by who calls them.
         self.look: Callable[[], Iterable[Any]] = partial(map, getattr, owners, names)
 
     def are_botocores(self, seen: Iterable[object]) -> bool:
