@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import botocore.exceptions as botocore_errors
 
 from dynattrs.clock import monotonic
-from dynattrs.late_classes import define
 from dynattrs.operations.flows import Decode
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ _REFUSED: Final = 300
 NOT_PASSED_ON: Final = frozenset({407, 413, 429})
 
 
-@define(eq=False, repr=False)
 class Attempts:
     """What is known of the attempts of one call, botocore's own included.
 
@@ -71,8 +69,9 @@ class Attempts:
     in_flight: bool = False
     over: bool = False
     line: Line | None = None
-    monotonic: Callable[[], float] = monotonic
+    monotonic: Callable[[], float] = staticmethod(monotonic)
     skip: Callable[[float], bool] | None = None
+    # (Plain defaults: of a usual call most stay the class's, and are not set for each.)
 
     def begin(self) -> None:
         """An attempt begins now.

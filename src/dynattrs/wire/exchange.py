@@ -125,6 +125,8 @@ class Stats:
     ) -> None:
         left = unprocessed_in(response)
         consumed = response.get("ConsumedCapacity")
+        if type(consumed) is list and len(consumed) == 1:
+            consumed = consumed[0]
         if type(consumed) is dict:  # of one table
             units: Any = float(consumed.get("CapacityUnits", 0.0))
         else:
@@ -153,6 +155,15 @@ class Exchange:
     It begins when it is made, and its sender calls `closed` at the end, however that came.
     """
 
+    # What most calls leave as it is.
+    _left = _ATTEMPTS
+    _retries = 0
+    _over = False
+    _number = 0
+    _held_back: Message | None = None
+    #: For who counts what the call costs.
+    _answers = _again = 0
+
     def __init__(
         self,
         stats: Stats,
@@ -170,21 +181,15 @@ class Exchange:
             said = "INDEXES" if call.meters else "TOTAL"
             self.packed = {**call.parameters, "ReturnConsumedCapacity": said}
         self.operation: str = operation or operation_name(call.operation)
-        self.attempts = attempts = Attempts(call.repeat, call.decode)
+        self.attempts = attempts = Attempts()
+        attempts.repeat, attempts.decode = call.repeat, call.decode
         attempts.must_say = _must_say(call)
         attempts.deadline = call.deadline
         self._limit = limit
-        self._left = _ATTEMPTS
-        self._retries = 0
-        self._over = False
-        self._number = 0
         self._parameters = call.parameters
         #: What was asked of the service; of `packed` a test may have held something back.
         self._asked = self.packed
-        self._held_back: Message | None = None
         self._meters = call.meters
-        #: For who counts what the call costs.
-        self._answers = self._again = 0
         self._instruments = instruments
         if instruments is not None:
             self._put_on(instruments)
@@ -334,7 +339,8 @@ class Exchange:
 
     def closed(self) -> None:
         """The call is over. If nothing else has ended it, it was an interruption that did."""
-        self._tell_end({}, "Interrupted", in_doubt=self.attempts.in_flight)
+        if not self._over:
+            self._tell_end({}, "Interrupted", in_doubt=self.attempts.in_flight)
 
     def withdrawn(self) -> None:
         """It is not made this way: another one is made instead."""
@@ -568,15 +574,15 @@ def count_in(parameters: Message) -> int:
 
 def returned_in(response: Message) -> int:
     """How many items, or records of a stream, an answer to a read holds."""
+    if response.get("Item") is not None:
+        return 1
     for place in ("Items", "Records", "SearchResults"):
         if place in response:
             return len(response[place])
     found = response.get("Responses")
     if isinstance(found, Mapping):
         return sum(map(len, found.values()))
-    if found is not None:
-        return sum(1 for each in found if each.get("Item"))
-    return int(response.get("Item") is not None)
+    return 0 if found is None else sum(1 for each in found if each.get("Item"))
 
 
 def unprocessed_in(response: Message) -> int:
