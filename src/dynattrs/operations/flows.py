@@ -31,7 +31,7 @@ from typing import (
 
 import attrs
 
-from dynattrs.late_classes import field, frozen
+from dynattrs.late_classes import define, field, frozen
 from dynattrs.schema.messages import Message
 
 if sys.version_info >= (3, 11):
@@ -85,7 +85,7 @@ class Meter(Protocol):
         ...
 
 
-@frozen
+@define(unsafe_hash=True)
 class Call:
     """Send a request; the outcome is the response, or an error of `dynattrs.errors`.
 
@@ -141,7 +141,7 @@ class Task(Protocol):
         ...
 
 
-@frozen
+@define(unsafe_hash=True)
 class Start:
     """Run a flow beside this one; the outcome is a `Task`.
 
@@ -157,7 +157,7 @@ class Start:
     apart: bool = False
 
 
-@frozen
+@define(unsafe_hash=True)
 class Wait:
     """Wait for a task; the outcome is its result, or its error."""
 

@@ -85,9 +85,9 @@ def _tell(done: list[Write]) -> None:
 
 def _remove(in_flight: dict[Hashable, Write], writes: Iterable[Write]) -> None:
     for write in writes:
-        key = write.identity
-        if in_flight.get(key) is write:
-            del in_flight[key]
+        found = in_flight.pop(write.identity, None)
+        if found is not write and found is not None:  # a later one of its key
+            in_flight[write.identity] = found
 
 
 def _of_key(key: Hashable, places: list[dict[Hashable, Write]]) -> list[Write]:
@@ -187,12 +187,14 @@ class Buffer(Laned[Write]):
         if self.lanes.by_partition and (lane := self._lane_of(write)) is not None:
             self._let_wait(lane, write)
             return True
-        earlier = waiting.setdefault(key, write)
-        if earlier is not write:
-            # So that a key that is written all the time is sent at some time.
-            self._take_place(write, earlier)
-            waiting[key] = write
+        if (earlier := waiting.setdefault(key, write)) is not write:
+            self._put_over(earlier, write)
         return False
+
+    def _put_over(self, earlier: Write, write: Write) -> None:
+        # So that a key that is written all the time is sent at some time.
+        self._take_place(write, earlier)
+        self._waiting[write.identity] = write
 
     @property
     def _pending(self) -> dict[Hashable, Write]:
@@ -203,10 +205,20 @@ class Buffer(Laned[Write]):
 
     def _arrive(self, count: int) -> None:
         """Take in so many of what has come."""
-        coming = self.coming
+        coming, waiting, place = self.coming, self._waiting, self._places
+        lanes = self.lanes.by_partition
         for write in coming[:count]:
-            self._put(write)
-        # Only then: an interruption between the two loses nothing.
+            if lanes:
+                self._put(write)
+                continue
+            place += 1
+            write.place = place
+            if (earlier := waiting.setdefault(write.identity, write)) is not write:
+                self._put_over(earlier, write)
+        # Only then, and with the same places if it is done again: an interruption between these loses
+        # nothing.
+        if not lanes:
+            self._places = place
         del coming[:count]
 
     def room(self) -> int:
@@ -273,15 +285,11 @@ class Buffer(Laned[Write]):
         wait for before there is one; where the lanes are full, a signal; None if there is no batch.
         """
         with self._lock:
-            if len(self._pending) < limits.BATCH_WRITE_ITEMS and not self.lanes.by_partition:
-                return None
-            task = self._running(allowed)
-            if task is None:
-                batch = self._take(whole=True)
-                if batch:
-                    return batch
-            elif self._is_one_batch(self._pending) or self._next(whole=True):
-                return task
+            if len(self._pending) >= limits.BATCH_WRITE_ITEMS and self.abandoned is None:
+                # (Also where what is pending waits for its keys, a place is waited for.)
+                found = self._running(allowed) or self._take(whole=True)
+                if found:
+                    return found
             full = self.lanes.by_partition and self.lanes.is_full() and self.abandoned is None
             return self._hear() if full else None
 
