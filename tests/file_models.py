@@ -18,6 +18,19 @@ class Thing:
     version: int = field(version=True, default=0)
 
 
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
+
+
+@model("files-stamped")
+class Stamped:
+    id: str = partition_key()
+    number: int = 0
+    version: int = field(version=True, default=0)
+    created: dt.datetime = field(created=True, factory=now)
+    updated: dt.datetime = field(updated=True, factory=now)
+
+
 # --- Three models of one table ----------------------------------------------------------------------
 
 app = Table("files-app", partition_key="pk", sort_key="sk", discriminator="kind")

@@ -21,7 +21,7 @@ from dynattrs.jobs.files import s3_folder
 from dynattrs.jobs.files.errors import FilesError
 from dynattrs.mapper.anything import dynamodb_json, native_map
 from dynattrs.schema.model_info import model_info
-from file_models import Thing, Timed
+from file_models import Stamped, Thing, Timed
 from job_models import Order, Person
 
 
@@ -128,6 +128,40 @@ def test_an_export_by_models_is_imported_as_equal_objects(
     assert out.counts == {"written": 132, "guards left out": 12}
     assert back.counts == {"written": 132}
     assert {each.model for each in job("out").files()} == {"Person", "Order"}
+
+
+@pytest.mark.parametrize("format_", ["csv", "parquet", "json"])
+def test_an_item_without_a_version_and_time_stamps_stays_without(
+    session: Any, copy: Any, job: Any, tmp_path: Path, format_: str
+) -> None:
+    """An import stores these as they are, so none where the item has none, though its object has some."""
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow", reason="pip install 'dynattrs[arrow]'")
+    for each in (session, copy):
+        each.tables.create(Stamped)
+    name = session._core.table_name(Stamped.__dynattrs__.table)
+    for item in (
+        {"id": {"S": "a"}, "number": {"N": "1"}},
+        {"id": {"S": "b"}, "version": {"N": "7"}},
+    ):
+        session.client.put_item(TableName=name, Item={"number": {"N": "0"}, **item})
+    session.save(Stamped("c"))
+    before = stored(session, Stamped.__dynattrs__.table)
+
+    if format_ == "json":  # plain, as other programs write it
+        items = [
+            {n: next(iter(v.values())) for n, v in json.loads(each).items()} for each in before
+        ]
+        for item in items:
+            item.update({n: int(item[n]) for n in ("number", "version") if n in item})
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "x.json").write_text(json.dumps(items))
+    else:
+        job("out", Stamped).export(tmp_path / "out", format=format_, executor="threads")
+    back = job("in", Stamped, other="copy-").import_(tmp_path / "out", executor="threads")
+
+    assert (back.counts, back.failures) == ({"written": 3}, 0)
+    assert stored(copy, Stamped.__dynattrs__.table) == before
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])

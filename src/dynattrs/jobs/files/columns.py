@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import attrs
@@ -185,7 +185,7 @@ class Columns:
         if lost and lost <= rest.keys():
             carry_on(obj, lost=())  # they are written whole, as they stand in the rest
         as_new(obj, info)
-        return {**info.mapper.dump(obj), **rest}
+        return {**without_made(info, info.mapper.dump(obj), item), **rest}
 
     # --- Both ---
 
@@ -225,6 +225,17 @@ def as_new(obj: Any, info: ModelInfo) -> None:
     for name, codec in (info.mapper.model_codec(type(obj)).fields or {}).items():
         if codec.packed == IN_S3 and (value := getattr(obj, name)) is not None:
             value._as_new()
+
+
+def without_made(info: ModelInfo, dumped: AttributeMap, said: Collection[str]) -> AttributeMap:
+    """An item without the version and time stamps that nothing has *said*: these are what the class has by
+    default, and an item without them stays one.
+    """
+    if not info.moves:
+        return dumped
+    names = (info.version, info.created, info.updated)
+    made = {info.names[name] for name in names if name}.difference(said)
+    return {name: value for name, value in dumped.items() if name not in made}
 
 
 # --- Values as JSON text --------------------------------------------------------------------------

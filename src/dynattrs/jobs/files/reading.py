@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from dynattrs.errors import ModelError
-from dynattrs.jobs.files.columns import Columns, as_new
+from dynattrs.jobs.files.columns import Columns, as_new, without_made
 from dynattrs.jobs.files.dynamodb_json import BadRow, Row, read_lines
 from dynattrs.jobs.files.errors import BadLine, FilesError
 from dynattrs.jobs.files.formats import GZIP, Opened, ready
@@ -306,7 +306,8 @@ class _Kinds:
         info = self._infos[0] if len(self._infos) == 1 else self._told(text)
         obj = info.mapper.from_json(text, info.cls)
         as_new(obj, info)
-        return info.mapper.dump(obj), info
+        item = info.mapper.dump(obj)
+        return (without_made(info, item, json.loads(text)) if info.moves else item), info
 
     def _told(self, text: str | bytes) -> ModelInfo:
         """The model that the key in plain JSON tells, or the kind."""
