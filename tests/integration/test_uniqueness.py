@@ -882,6 +882,72 @@ def test_an_old_item_that_is_replaced_frees_its_value(session: Session, client: 
     assert sum("dynattrs.unique" in item for item in items) == 2
 
 
+def before_the_renaming() -> Any:
+    """The model as an older release has it, with guards under the former name."""
+
+    @model("renamed")
+    class Renamed:
+        id: str = partition_key()
+        mail: str | None = field(name="e-mail", unique=True, default=None)
+        number: int = 0
+        version: int = field(version=True)
+
+    return Renamed
+
+
+RENAMED: dict[str, Callable[[Any], object]] = {
+    "migrate": lambda s: s.migrate(Renamed),
+    "save": lambda s: s.save(s.get(Renamed, "1")),
+    "save another value": lambda s: s.save(evolve(s.get(Renamed, "1"), mail="b@x")),
+    "save none": lambda s: s.save(evolve(s.get(Renamed, "1"), mail=None)),
+    "update": lambda s: s.update(Renamed, "1", set_(Renamed.mail, "b@x")),
+    "update another field": lambda s: s.update(Renamed, "1", add(Renamed.number, 1)),
+    "delete": lambda s: s.delete(Renamed, "1"),
+    "delete what a query finds": lambda s: s.query(Renamed).where(Renamed.id == "1").delete(),
+    "move": lambda s: s.move(s.get(Renamed, "1"), Renamed("3", "a@x")),
+    "transaction": lambda s: in_transaction(s, lambda t: t.save(s.get(Renamed, "1"))),
+    "delete in a transaction": lambda s: in_transaction(s, lambda t: t.delete(Renamed, "1")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_the_guard_of_a_former_name_goes_with_the_name(session: Session, client: Any, name: str):
+    session.tables.create(Renamed)
+    table = session.tables.describe(Renamed)["TableName"]
+    former = before_the_renaming()
+    session.save(former("1", "a@x"))
+
+    def guards() -> dict[str, str]:
+        items = client.scan(TableName=table, ConsistentRead=True)["Items"]
+        return {
+            item["id"]["S"].partition(" ")[2]: item["dynattrs.owner"]["M"]["id"]["S"]
+            for item in items
+            if "dynattrs.owner" in item
+        }
+
+    assert guards() == {'Renamed.e-mail [["S","a@x"]]': "1"}
+
+    RENAMED[name](session)
+
+    found = [each for each in session.scan(Renamed).consistent() if each.mail is not None]
+    assert guards() == {f'Renamed.mail [["S","{each.mail}"]]': each.id for each in found}
+
+
+def test_the_guard_of_a_former_name_that_is_another_items_stays(session: Session, client: Any):
+    session.tables.create(Renamed)
+    table = session.tables.describe(Renamed)["TableName"]
+    former = before_the_renaming()
+    session.save(former("1", "a@x"))
+    # An older program has stored it without a guard.
+    old = {"id": {"S": "2"}, "e-mail": {"S": "a@x"}, "version": {"N": "1"}}
+    client.put_item(TableName=table, Item=old)
+
+    session.save(evolve(session.get_one(Renamed, "2"), mail="b@x"))
+
+    with pytest.raises(AlreadyTaken):
+        session.insert(former("3", "a@x"))
+
+
 def test_an_update_of_such_an_item_says_what_to_do(stuck: Session):
     with pytest.raises(
         AlreadyTaken, match=r"\{'id': '2'\}.*older schema.*save\(\) it with another"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 import attrs
@@ -103,14 +104,15 @@ def guards_of(
         return found
     for info in infos:
         for fields, declared_by in info.unique.items():
+            names = _names_in(item, info, fields)
             stored: dict[str, AttributeValue] = {}
-            for field in fields:
-                value = item.get(info.names[field])
+            for field, attribute in zip(fields, names, strict=True):
+                value = item.get(attribute)
                 if value is not None and "NULL" not in value:
                     stored[field] = _as_read(info, field, value)
             if len(stored) < len(fields):
                 continue
-            name = _name(info, fields, declared_by)
+            name = f"{declared_by}.{'+'.join(names)}"
             text = f"{GUARD_ATTRIBUTE} {name} {_written(info, stored)}"
             own = _key(info, text)
             guard: AttributeMap = {
@@ -124,6 +126,19 @@ def guards_of(
                 guard[ttl] = item[ttl]
             found.setdefault(text, Guard(info, fields, own, guard, stored, key))
     return found
+
+
+def _names_in(
+    item: Mapping[str, AttributeValue], info: ModelInfo, fields: Sequence[str]
+) -> list[str]:
+    """The attributes of some fields, by the names that they have in an item: it may be an older one, whose
+    guards are made of former names.
+    """
+    names = [info.names[field] for field in fields]
+    for former, name in info.formerly.items():
+        if name in names and name not in item and former in item:
+            names[names.index(name)] = former
+    return names
 
 
 def _name(info: ModelInfo, fields: tuple[str, ...], declared_by: str) -> str:
@@ -184,8 +199,9 @@ def _watched(info: ModelInfo) -> frozenset[str]:
     names = {
         each.names[name] for each in info.guarding for fields in each.unique for name in fields
     }
+    former = {old for each in info.guarding for old, name in each.formerly.items() if name in names}
     more = {info.table.ttl_attribute, info.table.discriminator}
-    return frozenset(names | {name for name in more if name is not None})
+    return frozenset(names | former | {name for name in more if name is not None})
 
 
 def _until_declared(what: str, find: Callable[[ModelInfo], R], info: ModelInfo) -> R:
@@ -300,7 +316,8 @@ class GuardedWrite:
     Attributes:
         info: The model.
         key: The item's primary key.
-        old: What is stored; None if nothing.
+        stored: What is stored; None if nothing.
+        old: The same as an item of today's schema.
         new: What will be; None if nothing.
         whole: Whether *new* is the whole item. What is only updated may be of a subclass, whose
             guards stay.
@@ -309,6 +326,7 @@ class GuardedWrite:
 
     info: ModelInfo
     key: AttributeMap
+    stored: AttributeMap | None
     old: AttributeMap | None
     new: AttributeMap | None
     whole: bool
@@ -317,7 +335,13 @@ class GuardedWrite:
     def before(self) -> dict[str, Guard]:
         # What is replaced may have been any model's.
         infos = _models_with(self.info) if self.whole else self.info.guarding
-        return guards_of(_models_of(self.old, infos), self.key, self.old)
+        found = guards_of(_models_of(self.old, infos), self.key, self.old)
+        if self.stored is not self.old:
+            # It has those that an older program has made.
+            with suppress(MappingError):  # of what no guard can be made of, none was made
+                older = guards_of(_models_of(self.stored, infos), self.key, self.stored)
+                found = {**older, **found}
+        return found
 
     def after(self) -> dict[str, Guard]:
         infos = [self.info] if self.whole else _models_of(self.new, self.info.guarding)

@@ -118,7 +118,7 @@ def commit_known(
                     raise Outdated(own, old)
                 if aged or each.exact:
                     asked[number] = wholly(own, old)
-            still = unchanged(info, old, asked.get(number))
+            still, stored = unchanged(info, old, asked.get(number)), old
             if aged and old:
                 # What goes wholly need not be brought up to date, which may be impossible.
                 old = own.mapper.current(own, old)
@@ -126,7 +126,7 @@ def commit_known(
             each.action.request.update(each.made_of(old)(still))
             afresh = each.afresh or aged or (old is not None and not has_guards(info, old))
             whole = each.whole or "Put" in each.action.request
-            changes.append(GuardedWrite(info, key, old, each.new_of(old), whole, afresh))
+            changes.append(GuardedWrite(info, key, stored, old, each.new_of(old), whole, afresh))
         guards = guard_actions(core, changes, foreign, left)
         sent = actions.copy()
         for _, _, action in guards:
