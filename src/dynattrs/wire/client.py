@@ -22,7 +22,7 @@ from dynattrs import foreign_names as foreign
 from dynattrs.clock import monotonic
 from dynattrs.deferral import deferred
 from dynattrs.events import Events
-from dynattrs.late_classes import frozen
+from dynattrs.late_classes import define
 from dynattrs.mapper.annotations import LARGE_FIELDS
 from dynattrs.operations.flows import Call
 from dynattrs.operations.requests import STREAM_OPERATIONS
@@ -269,7 +269,7 @@ class SpoiltRequest(SentRequest):
         return super().response()
 
 
-@frozen(eq=False, repr=False)
+@define(eq=False, repr=False)
 class PendingReply:
     """A call whose request was sent.
 

@@ -78,7 +78,7 @@ class Connections:
         if sock is None or not ours or type(connection) is not pool.ConnectionCls:
             _give_back(pool, connection)
             return None
-        if _has_come(sock):  # what comes unasked for is its end
+        if is_readable(sock, 0.0):  # what comes unasked for is its end
             connection.close()
             _give_back(pool, connection)
             return None
@@ -96,15 +96,6 @@ def _give_back(pool: Any, connection: Any) -> None:
     foreign.GIVE_CONNECTION.of(pool)(connection)
 
 
-def is_readable(sock: Any, seconds: float) -> bool:
-    """Whether something has come in; it may wait so long for it."""
-    if not hasattr(select, "poll"):  # on Windows
-        return bool(select.select([sock], [], [], seconds)[0])
-    waiting = select.poll()
-    waiting.register(sock, select.POLLIN)
-    return bool(waiting.poll(seconds * 1000))
-
-
 class _Watching(threading.local):
     """What watches sockets, by their numbers, in a thread."""
 
@@ -115,19 +106,20 @@ class _Watching(threading.local):
 _watching: Final = _Watching()
 
 
-def _has_come(sock: Any) -> bool:
-    """Whether something has come in by now."""
-    # A number is good for any socket that has it later. Each thread has its own, as none may be asked by
-    # two at once.
+def is_readable(sock: Any, seconds: float) -> bool:
+    """Whether something has come in; it may wait so long for it."""
+    if not hasattr(select, "poll"):  # on Windows
+        return bool(select.select([sock], [], [], seconds)[0])
+    # What watches a number is good for any socket that has it later. Two may not ask it at once: each thread
+    # has its own, and a signal's handler finds none while the thread that it interrupts is asking.
     number = sock.fileno()
-    waiting = _watching.by_number.get(number)
+    waiting = _watching.by_number.pop(number, None)
     if waiting is None:
-        if not hasattr(select, "poll"):
-            return is_readable(sock, 0.0)
         waiting = select.poll()
         waiting.register(number, select.POLLIN)
-        _watching.by_number[number] = waiting
-    return bool(waiting.poll(0))
+    found = bool(waiting.poll(seconds * 1000))
+    _watching.by_number[number] = waiting
+    return found
 
 
 def watched(sock: Any) -> Callable[[], object]:

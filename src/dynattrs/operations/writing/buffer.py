@@ -399,9 +399,9 @@ class Buffer(Laned[Write]):
         finally:
             self._land(done)
 
-    def _count(self, *more: int) -> None:
-        saved, deleted, failed = map(operator.add, self._counts, more)
-        self._counts = saved, deleted, failed
+    def _count(self, saved: int, deleted: int, failed: int) -> None:
+        before = self._counts
+        self._counts = before[0] + saved, before[1] + deleted, before[2] + failed
 
     def take_counts(self) -> tuple[int, int, int]:
         """How many were saved, deleted and given up, for listeners, once."""
