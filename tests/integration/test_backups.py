@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from dynattrs import (
@@ -73,8 +74,11 @@ def test_a_table_is_restored_from_a_backup_with_its_items(session: Session, tabl
     assert there.ttl is False  # it does not come back
     items = session.client.scan(TableName=f"{table_prefix}shop-restored")["Items"]
     assert len(items) == 30
-    with pytest.raises(ServiceError, match="already exists"):
+    with pytest.raises(
+        InvalidRequest, match=r"already exists.*; .* give another name, or delete"
+    ) as told:
         session.tables.restore(backup.arn, "shop-restored")
+    assert isinstance(told.value.__cause__, ClientError)
 
 
 @embedded
@@ -153,10 +157,14 @@ def test_backups_are_listed_and_deleted(session: Session, client: Any, table_pre
         assert others.tables.backups() == ()
     session.tables.delete_backup(two)
     assert [each.name for each in session.tables.backups(Thing)] == ["one"]
-    with pytest.raises(ServiceError, match="BackupNotFoundException"):
-        session.tables.delete_backup(two.arn)
-    with pytest.raises(ServiceError, match="BackupNotFoundException"):
-        session.tables.restore(two, "anything")
+    for ask in (
+        lambda: session.tables.delete_backup(two.arn),
+        lambda: session.tables.restore(two, "anything"),
+    ):
+        with pytest.raises(
+            InvalidRequest, match=r"BackupNotFoundException: .*; session.tables.backups\(\)"
+        ):
+            ask()
     with pytest.raises(NoSuchTable):
         session.tables.backup("missing")
 
@@ -358,3 +366,15 @@ def test_an_instant_that_is_none_says_which_there_are(stubbed: Any):
 
     with pytest.raises(InvalidRequest, match=r"from 2026-01-02 .* to 2026-01-03"):
         session.tables.restore_to(last + timedelta(days=1), SHOP, "x-y-z")
+
+
+@pytest.mark.threads_only(reason="a stubber is of boto3's client")
+def test_a_table_without_point_in_time_recovery_says_how_to_have_it(stubbed: Any):
+    session, stubber = stubbed
+    code = "PointInTimeRecoveryUnavailableException"
+    stubber.add_client_error("restore_table_to_point_in_time", code, "not enabled for dev-shop.")
+
+    with pytest.raises(
+        InvalidRequest, match=r"dev-shop; declare Table\(\.\.\., point_in_time_recovery=True\)"
+    ):
+        session.tables.restore_to("latest", SHOP, "x-y-z")

@@ -43,6 +43,14 @@ _LONGEST: Final = 255
 _ARN: Final = "arn:"
 
 #: The service is at the table, at too many tables, or has just made it.
+_WAYS_OUT: Final = {
+    "BackupNotFoundException": "session.tables.backups() lists those that there are",
+    "BackupInUseException": "it is being made or restored: try again when that has ended",
+    "TableAlreadyExistsException": "what is restored becomes a new table: give another name, or delete "
+    "the table of that name first",
+    "PointInTimeRecoveryUnavailableException": "declare Table(..., point_in_time_recovery=True), and "
+    "session.tables.update(...) turns it on: from then on the table can be restored to any instant",
+}
 _BUSY: Final = frozenset(
     (
         "BackupInUseException",
@@ -220,7 +228,7 @@ class BackupVerbs:
         except ServiceError as error:
             # Where an answer was lost, it was this that deleted it.
             if error.code != "BackupNotFoundException" or not error.uncertain:
-                raise
+                raise _with_way_out(error) from error.__cause__
 
     @verb
     def restore(
@@ -373,8 +381,17 @@ def _restored(
         if error.code != "TableAlreadyExistsException" or not (
             yield from _is_being_restored(name, parameters)
         ):
-            raise
+            raise _with_way_out(error) from error.__cause__
     yield from until_active(watch, name)
+
+
+def _with_way_out(error: ServiceError) -> ServiceError:
+    """A refusal that says what to do, where that is known."""
+    way = _WAYS_OUT.get(error.code)
+    if way is None:
+        return error
+    text = f"{error.message.rstrip('.')}; {way}"
+    return InvalidRequest(error.operation, error.code, text, error.table, error.uncertain)
 
 
 def _check_key(verb_name: str, to: Subject | str, asking: Call) -> Flow[None]:
