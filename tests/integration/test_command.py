@@ -465,6 +465,16 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "a sparse index": (["query", "newer:Part", "b == 1"], 2, "(here: --index)"),
     "a partial index": (["query", "newer:Part", "c == 1"], 2, "(here: --select or --hydrate)"),
     "no index": (["query", "shop:Song", 'artist == "x"', "--index", "other"], 2, "other"),
+    "several requests": (
+        ["query", "shop:Song", "artist in ('a', 'b')", "--fan-out", "1"], 2,
+        "allow more with where(..., fan_out=2) (here: --fan-out)",
+    ),
+    "a consistent index": (
+        ["query", "shop:Song", "genre == 'jazz'", "--consistent"], 2, "(here: --consistent)"
+    ),
+    "a file of no format": (
+        ["import", "shop:Song", "notes.txt"], 3, 'say format="jsonl", … (here: --format)'
+    ),
 }  # fmt: skip
 
 
@@ -477,6 +487,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     (folder / "my-music.py").write_text(SHOP)
     (folder / "ending.py").write_text("import sys\nsys.exit(0)")
     (folder / "newer.py").write_text(PART)
+    (folder / "notes.txt").write_text("")
     arguments, code, message = WRONG[case]
 
     outcome = run(*arguments)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
 import io
 import ipaddress
 import json
+import os
 import uuid
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -755,3 +757,37 @@ def test_a_model_stands_for_its_subclasses_in_files_as_well() -> None:
         ModelError, match=r"the job's models: Animal, Cat\); name the file .* as in Animal\.csv"
     ):
         _Kinds((zoo,), Input(LocalFolder("/nowhere"), "x.csv", format_, 1)).columns()
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("")
+    inside = LocalFolder(str(tmp_path / "file" / "a" / "b"))
+    for use in (
+        lambda: inside.check(writing=True),
+        lambda: inside.open("c"),
+        lambda: inside.new_file("c"),
+    ):
+        with pytest.raises(
+            FilesError, match=r"/file/a/b.*/file is not a folder; choose another path$"
+        ):
+            use()
+    with pytest.raises(FilesError, match=r"File name too long; choose a shorter name$"):
+        LocalFolder(str(tmp_path / ("x" * 300))).check(writing=True)
+
+    def refused(code: int) -> Any:
+        def mkdir(path: Path, **_: object) -> None:
+            raise OSError(code, os.strerror(code), str(path))
+
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+        with pytest.raises(FilesError) as caught:
+            LocalFolder(str(tmp_path / "new" / "folder")).check(writing=True)
+        return str(caught.value).removeprefix(f"{tmp_path}/new/folder: ")
+
+    right = "give this user the right to it, or choose another path"
+    assert refused(errno.EACCES) == f"Permission denied; {right}"
+    assert refused(errno.ENOSPC) == (
+        "No space left on device; free some space, or choose another disk"
+    )
+    assert refused(errno.ENOENT) == (
+        f"the folder cannot be made: {tmp_path} takes none; choose another path"
+    )

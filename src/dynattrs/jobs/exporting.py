@@ -96,7 +96,8 @@ class Exporting:
             raise ModelError(_OWNER, f"compression={compression!r}: 'gzip' or None is expected")
         if compression is not None and not found.compressed:
             raise ModelError(
-                _OWNER, "compression: parquet files are compressed inside; leave it out"
+                _OWNER,
+                f"compression={compression!r}: parquet files are compressed inside; leave it out",
             )
         tables = items_of(models, _OWNER)
         if len(tables) > 1:

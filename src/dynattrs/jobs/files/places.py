@@ -7,6 +7,7 @@ Names are relative, with `/` between their parts.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import os
 import re
@@ -22,6 +23,18 @@ from dynattrs.jobs.files.errors import FilesError, NoFile
 PARTIAL: Final = ".partial"
 #: What to do about a file that exists already.
 IN_THE_WAY: Final = "write to another folder, or delete it first"
+_ELSEWHERE: Final = "choose another path"
+_RIGHTS: Final = "give this user the right to it, or choose another path"
+_ROOM: Final = "free some space, or choose another disk"
+#: What to do about what the system says.
+_REMEDIES: Final = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "choose a path that can be written to",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 WILD: Final = re.compile(r"[*?\[]")
 
 
@@ -112,7 +125,13 @@ class LocalFolder:
             if folder.exists() and not folder.is_dir():
                 raise FilesError(self.path, "it is a file", "name a folder")
             if writing:
-                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                except FileNotFoundError as error:  # as of what is no folder of a disk
+                    there = next(each for each in folder.absolute().parents if each.exists())
+                    raise FilesError(
+                        self.path, f"the folder cannot be made: {there} takes none", _ELSEWHERE
+                    ) from error
             elif not folder.exists():
                 raise NoFile(self.path, "the folder does not exist", "check the path")
 
@@ -211,8 +230,13 @@ def _explained(place: str) -> Generator[None]:
         raise
     except FileNotFoundError as error:
         raise NoFile(place, "the file or folder does not exist", "check the path") from error
+    except NotADirectoryError as error:
+        beginnings = (Path(place), *Path(place).parents)
+        file = next((each for each in beginnings if each.exists() and not each.is_dir()), place)
+        raise FilesError(place, f"{file} is not a folder", _ELSEWHERE) from error
     except OSError as error:
-        raise FilesError(place, error.strerror or str(error), "check the path") from error
+        remedy = _REMEDIES.get(error.errno or 0, "check the path")
+        raise FilesError(place, error.strerror or str(error), remedy) from error
 
 
 # --- Patterns -----------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import click
 
@@ -41,6 +42,14 @@ class _PipeClosed(Exception):
 
 
 class _Group(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(ctx, args)
+        if found[1] is not None:
+            ctx.ensure_object(State).options = _options_of(found[1])
+        return found
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             outcome = super().invoke(ctx)
@@ -103,12 +112,44 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _said(state, "interrupted", INTERRUPTED)
     except DynattrsError as error:
-        return _said(state, error, USAGE if _is_mistake(error) else FAILED)
+        return _said(
+            state, _with_options(error, state.options), USAGE if _is_mistake(error) else FAILED
+        )
     except OSError as error:
         return _said(state, error, FAILED)
     except Exception as error:
         return _said(state, f"{type(error).__name__}: {error}", FAILED)
     return code if isinstance(code, int) else 0
+
+
+#: What a program writes, and the option that does the same, where these have other names.
+_OTHER_NAMES: Final = {
+    "using": "index", "as_": "select", "compression": "gzip", "on_error": "skip_errors", "to": "to_region",
+    "in_folder": "checkpoints", "in_table": "checkpoints", "region_name": "region",
+}  # fmt: skip
+#: An argument, or the call of a function, in a message.
+_WORDS: Final = re.compile(r"(?<![\w.])([a-z]\w*)(?==\S|\()")
+
+
+def _options_of(command: click.Command) -> dict[str, str]:
+    """The options of a part of the command, and of its parts, by what a program calls them."""
+    found = {
+        name[2:].replace("-", "_"): name
+        for parameter in command.params
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        found = {**_options_of(each), **found}
+    return found
+
+
+def _with_options(error: DynattrsError, options: Mapping[str, str]) -> str:
+    """What an error says, and the options for what it says in Python."""
+    text = str(error)
+    words = [_OTHER_NAMES.get(word, word) for word in _WORDS.findall(text)]
+    found = dict.fromkeys(options[word] for word in words if word in options)
+    return f"{text} (here: {', '.join(found)})" if found else text
 
 
 def _is_mistake(error: DynattrsError) -> bool:

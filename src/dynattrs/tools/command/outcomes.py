@@ -26,9 +26,11 @@ class State:
 
     Attributes:
         debug: Whether tracebacks are shown.
+        options: The options of the part that was called, by what a program calls them.
     """
 
     debug: bool = False
+    options: dict[str, str] = attrs.field(factory=dict)
 
 
 def note(text: str) -> None:
