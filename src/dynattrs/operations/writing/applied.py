@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Upd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from typing import Any, Final, cast
 
@@ -18,8 +18,7 @@ from dynattrs.expressions.paths import data_of, stored_at
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.numbers import fits
-from dynattrs.mapper.scalars import binary
-from dynattrs.operations.writing.spellings import joined_set
+from dynattrs.operations.writing.spellings import MEMBERS, joined_set
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
 _EXACT: Final = Context(prec=1000)
@@ -29,9 +28,6 @@ _KINDS: Final = {
     "N": "a number", "L": "a list", "SS": "a set of text", "NS": "a set of numbers",
     "BS": "a set of bytes",
 }  # fmt: skip
-
-#: What tells the members of a set apart.
-_MEMBERS: Final[dict[str, Callable[[Any], Any]]] = {"SS": str, "NS": Decimal, "BS": binary}
 
 
 class NotComputed(Exception):
@@ -100,13 +96,13 @@ class _Change:
         ((tag, payload),) = value.items()
         if there is None:
             return value if action.clause == "ADD" else _GONE
-        if tag in _MEMBERS and not there.keys().isdisjoint(("L", "NULL")):
+        if tag in MEMBERS and not there.keys().isdisjoint(("L", "NULL")):
             return joined_set(action.clause == "ADD", there, value, None)
         if tag not in there:
             raise self._unfit(data_of(action.path).label, there, tag)
         if tag == "N":
             return self._sum(Decimal(there["N"]), Decimal(payload))
-        same = _MEMBERS[tag]
+        same = MEMBERS[tag]
         members = {same(each): each for each in there[tag]}
         if action.clause == "ADD":
             members.update({same(each): each for each in payload})

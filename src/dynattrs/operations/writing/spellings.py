@@ -10,6 +10,7 @@ that it is known to have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -31,6 +32,7 @@ from dynattrs.expressions.updates import Action
 from dynattrs.mapper.anything import native
 from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.equality import as_written, comparable, inside, is_spelled_once
+from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import attribute_path, joined
 from dynattrs.schema.model_info import ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap, AttributeValue
@@ -39,6 +41,8 @@ from dynattrs.schema.table import AttributeMap, AttributeValue
 Steps: TypeAlias = "tuple[str | int, ...]"
 
 SETS: Final = ("SS", "NS", "BS")
+#: What tells the members of a set apart.
+MEMBERS: Final[dict[str, Callable[[Any], Any]]] = {"SS": str, "NS": Decimal, "BS": binary}
 #: Names of a map that are asked for one by one: a condition has at most 300 operators.
 MOST_NAMES: Final = 40
 
@@ -211,7 +215,9 @@ def without(
 def packed(members: Sequence[AttributeValue], tag: str) -> AttributeValue:
     """Members as a set of a kind, or a list; an empty set is an empty list."""
     if tag in SETS and members and all(tag[0] in each for each in members):
-        return {tag: [each[tag[0]] for each in members]}
+        # A list of another program's may hold a member twice, which the service refuses in a set.
+        apart = MEMBERS[tag]
+        return {tag: [*{apart(each[tag[0]]): each[tag[0]] for each in members}.values()]}
     return {"L": list(members)}
 
 
