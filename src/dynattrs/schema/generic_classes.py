@@ -15,6 +15,8 @@ def with_arguments(cls: Any, base: Any) -> Any:
         cls: The class itself.
         base: A class that it derives from, with arguments if it is generic.
     """
+    if cls is base or not hasattr(base, "__origin__"):
+        return cls
     arguments, parameters = get_args(base), getattr(cls, "__parameters__", ())
     if cls is get_origin(base):
         return base
