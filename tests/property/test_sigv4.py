@@ -107,12 +107,16 @@ def test_a_request_is_signed_as_botocore_signs_it(
     url: str, headers: dict[str, str], body: bytes, access: str, secrets: tuple[str, str],
     token: str | None, moments: tuple[dt.datetime, dt.datetime], region: str, service: str,
 ) -> None:  # fmt: skip
-    """Also with the second secret and on the second day: a key that was kept too long shows."""
+    """Also where the second, the day or one thing of the credentials is another one than before: what was
+    kept too long shows.
+    """
     signer = Signer(url, headers, region=region, service=service, method="POST")
+    first, second = secrets
+    signers = [(access, first, token), (access, second, token), (access, second, "another")]
 
-    for secret in secrets:
+    for who in (*signers, ("ANOTHER", second, "another"), *signers):
         for moment in moments:
-            credentials = ReadOnlyCredentials(access, secret, token)
+            credentials = ReadOnlyCredentials(*who)
             theirs = signed_by_botocore(url, headers, body, credentials, moment, region, service)
 
             ours = signer.authorization(body, credentials, timestamp(moment.timestamp()))

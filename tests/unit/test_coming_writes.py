@@ -65,6 +65,27 @@ def test_progress_counts_what_has_come():
     assert [(each.taken, each.stored) for each in heard] == [(2, 2), (3, 2)]
 
 
+def test_what_comes_while_a_partition_is_slow_has_places_of_its_own():
+    buffer = buffer_with_coming(put("a"))
+    buffer.lanes.open(partition_of(put("slow")), 0.0, KeyboardInterrupt())
+    buffer.coming.extend([put("b"), put("slow")])
+
+    assert buffer.last_place() == 3
+    assert objects(buffer) == ["a", "b", "slow"]
+
+
+def test_a_write_that_is_stored_leaves_a_later_one_to_its_key_in_flight():
+    buffer = Buffer()
+    earlier, later = put("a"), put("a")
+    buffer.take_alone(earlier)
+    buffer.drain(KeyboardInterrupt())
+    buffer.take_alone(later)
+
+    buffer.acknowledge([earlier], 0.0)
+
+    assert buffer.held(later.identity) == [later]
+
+
 def test_a_later_write_comes_after_what_has_come():
     buffer = buffer_with_coming(put("a"), put("b"))
     buffer.add(put("c"))

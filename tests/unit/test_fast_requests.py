@@ -960,6 +960,25 @@ def test_what_fails_over_a_new_connection_is_repeated_as_botocore_does(
     assert session.stats.requests == {"PutItem": 1}
 
 
+def test_a_write_that_is_interrupted_over_a_new_connection_is_in_doubt(
+    server: ScriptedServer, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = learned(client, server)
+    server.hang_up()
+    shortcut: Any = session._driver.wire._fast
+    send = shortcut._send
+
+    def interrupted(request: object) -> None:
+        send(request)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shortcut, "_send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.save(Thing("a"))
+
+    assert session.stats.uncertain == 1
+
+
 def test_an_interrupted_call_leaves_no_half_read_connection(
     server: ScriptedServer, client: Any
 ) -> None:

@@ -330,6 +330,18 @@ def test_replies_are_counted_with_what_they_left_unprocessed():
     assert (wire.stats.total, wire.stats.retries, wire.stats.unprocessed) == (2, 2, 1)
 
 
+@pytest.mark.parametrize("tables", [("music",), ("music", "books")])
+def test_capacity_of_each_table_of_a_batch_is_counted(tables: tuple[str, ...]):
+    wire, stubber = stubbed()
+    consumed = [{"TableName": each, "CapacityUnits": 2.5} for each in tables]
+    stubber.add_response("batch_write_item", {"ConsumedCapacity": consumed})
+    put = {"PutRequest": {"Item": {"id": {"S": "a"}}}}
+
+    wire.call(Call("batch_write_item", {"RequestItems": dict.fromkeys(tables, [put])}))
+
+    assert wire.stats.capacity == {"BatchWriteItem": 2.5 * len(tables)}
+
+
 def test_items_are_counted_as_they_are_written_or_read():
     wire, stubber = stubbed()
     item = {"id": {"S": "a"}}

@@ -285,7 +285,7 @@ class Buffer(Laned[Write]):
         wait for before there is one; where the lanes are full, a signal; None if there is no batch.
         """
         with self._lock:
-            if len(self._pending) >= limits.BATCH_WRITE_ITEMS and self.abandoned is None:
+            if len(self._pending) >= limits.BATCH_WRITE_ITEMS:
                 # (Also where what is pending waits for its keys, a place is waited for.)
                 found = self._running(allowed) or self._take(whole=True)
                 if found:
