@@ -337,7 +337,7 @@ def test_capacity_of_each_table_of_a_batch_is_counted(tables: tuple[str, ...]):
     stubber.add_response("batch_write_item", {"ConsumedCapacity": consumed})
     put = {"PutRequest": {"Item": {"id": {"S": "a"}}}}
 
-    wire.call(Call("batch_write_item", {"RequestItems": dict.fromkeys(tables, [put])}))
+    wire.call(Call("batch_write_item", {"RequestItems": {each: [put] for each in tables}}))
 
     assert wire.stats.capacity == {"BatchWriteItem": 2.5 * len(tables)}
 

@@ -171,9 +171,8 @@ def _parse_head(head: bytes) -> tuple[str, int, dict[str, str]]:
         }
     except KeyError:
         headers = {}
-    if len(headers) != len(
-        lines
-    ):  # a name that is not known yet, or comes twice, or a line that goes on
+    # There is a name that is not known yet, or that comes twice, or a line that goes on.
+    if len(headers) != len(lines):
         headers = _parse_lines(_FOLD.sub(b" ", head).decode("latin-1").split("\r\n")[1:])
     return version, status, headers
 
