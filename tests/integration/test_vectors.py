@@ -34,6 +34,7 @@ from dynattrs import (
     VectorIndex,
     begins_with,
     in_,
+    list_append,
     model,
     partition_key,
     remove,
@@ -444,6 +445,18 @@ def test_a_vector_of_another_length_is_refused_when_it_is_saved(
 def test_an_element_of_a_vector_is_not_removed(docs: Session):
     with pytest.raises(ConditionError, match="set the vector as a whole"):
         docs.update(Doc, ("a", "0"), remove(Doc.embedding[0]))
+
+    for longer in (
+        set_(Doc.embedding, list_append(Doc.embedding, [1.0])),
+        set_(Doc.embedding, list_append([1.0], Doc.embedding)),
+        set_(Doc.embedding[4], 1.0),
+    ):
+        with pytest.raises(
+            ConditionError, match=r"Doc\.embedding.* has 4 numbers, .* and would have more"
+        ):
+            docs.update(Doc, ("a", "0"), longer)
+        with pytest.raises(ConditionError, match="would have more"), docs.transaction() as t:
+            t.update(Doc, ("a", "0"), longer)
 
     docs.update(Doc, ("a", "0"), set_(Doc.embedding[1], 7.0))
     assert docs.get(Doc, ("a", "0")).embedding == [1.0, 7.0, 0.0, -0.5]

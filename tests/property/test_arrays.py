@@ -184,7 +184,9 @@ def test_ints_of_numpy_come_back() -> None:
 
 def test_what_is_no_such_array_is_refused() -> None:
     double = Annotated[array, "d"]
-    assert "an array of typecode 'd', found list" in refused(double, [1.0])
+    found = refused(double, [1.0])
+    assert "an array of typecode 'd', found list" in found
+    assert found.endswith("write array('d', numbers)")
     found = refused(double, array("f", [1.0]))
     assert "found one of 'f'" in found
     assert found.endswith("write array('d', numbers)")
@@ -204,7 +206,9 @@ def test_what_is_no_such_array_of_numpy_is_refused() -> None:
 
     single = NDArray[numpy.float32]
     expected = "a one-dimensional numpy array of float32"
-    assert f"{expected}, found list" in refused(single, [1.0])
+    found = refused(single, [1.0])
+    assert f"{expected}, found list" in found
+    assert found.endswith('write numpy.array(numbers, dtype="float32")')
     assert refused(single, numpy.array([1.0])).endswith('write array.astype("float32")')
     matrix = numpy.array([[1.0]], dtype="float32")
     assert f"{expected}, found one of shape (1, 1)" in refused(single, matrix)

@@ -10,7 +10,8 @@ import inspect
 import pickle
 import pydoc
 import typing
-from typing import Any, Generic, Protocol, TypeVar
+from array import array
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from unittest import mock
 
 import attrs
@@ -625,6 +626,7 @@ class Recording:
     studios: list[Studio] = attrs.field(factory=list)
     tags: set[str] = attrs.field(factory=set)
     scores: dict[str, int] = attrs.field(factory=dict)
+    vector: Annotated[array, "d"] | None = None
 
 
 @pytest.mark.parametrize(
@@ -660,6 +662,10 @@ def test_assigning_to_a_field_of_the_class_is_refused_where_it_happens(code: str
         ("R.tags.add('a')", "write session.update(..., add(Recording.tags, {...}))"),
         ("R.tags.discard('a')", "write session.update(..., delete(Recording.tags, {...}))"),
         ("R.studios.append(1)", "set_(Recording.studios, list_append(Recording.studios, [...])))"),
+        (
+            "R.vector.append(1)",
+            "set_(Recording.vector, list_append(Recording.vector, array(...))))",
+        ),
         ("R.id.startswith('a')", "write begins_with(Recording.id, ...)"),
         ("R.id.upper()", "functions such as begins_with(Recording.id, ...)"),
     ],

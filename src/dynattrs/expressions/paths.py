@@ -131,7 +131,7 @@ class Path(Expression):
         if fields is None:
             raise AttributeError(
                 f"{data.label} is {data.form.expected} and has no field {name!r}; "
-                f"{_instead(data.label, name)}"
+                f"{_instead(data.label, name, data.form)}"
             )
         if name not in fields:
             raise AttributeError(f"{data.label} has no field {name!r}{did_you_mean(name, fields)}")
@@ -253,16 +253,17 @@ class Path(Expression):
 _METHODS: Final = {
     "add": "session.update(..., add({0}, {{...}}))",
     "discard": "session.update(..., delete({0}, {{...}}))",
-    "append": "session.update(..., set_({0}, list_append({0}, [...])))",
-    "extend": "session.update(..., set_({0}, list_append({0}, [...])))",
+    "append": "session.update(..., set_({0}, list_append({0}, {1})))",
+    "extend": "session.update(..., set_({0}, list_append({0}, {1})))",
     "startswith": "begins_with({0}, ...)",
 }
 
 
-def _instead(label: str, method: str) -> str:
+def _instead(label: str, method: str, form: StoredForm) -> str:
     meant = _METHODS.get(method)
     if meant is not None:
-        return f"write {meant.format(label)}"
+        more = "array(...)" if " array" in form.expected else "[...]"
+        return f"write {meant.format(label, more)}"
     return (
         f"conditions are made with operators and with functions such as begins_with({label}, ...)"
     )

@@ -56,7 +56,7 @@ def array_codec(codecs: CodecOf, type_: object, code: object) -> Codec:
 
     def members(value: Any) -> list[Any]:
         if not isinstance(value, cls):
-            raise Refused(expected, show(value))
+            raise Refused(expected, show(value), f"write array({code!r}, numbers)")
         if value.typecode != code:
             raise Refused(expected, f"one of {value.typecode!r}", f"write array({code!r}, numbers)")
         found: list[Any] = value.tolist()
@@ -97,7 +97,8 @@ def ndarray_codec(codecs: CodecOf, type_: object) -> Codec:
 
     def members(value: Any) -> list[Any]:
         if not isinstance(value, numpy.ndarray):
-            raise Refused(expected, show(value))
+            hint = f'write numpy.array(numbers, dtype="{dtype.name}")'
+            raise Refused(expected, show(value), hint)
         # (With the bytes in another order, they are the same numbers.)
         if value.dtype.newbyteorder("=") != dtype:
             raise Refused(expected, f"one of {value.dtype}", f'write array.astype("{dtype.name}")')

@@ -35,6 +35,19 @@ def check_vectors(info: ModelInfo, item: AttributeMap) -> None:
                 raise MappingError(f"{info.name}.{field}", expected(index), found)
 
 
+def _has_more(index: VectorIndex, change: Any) -> bool:
+    """Whether a vector would surely have more members than its index: something is appended to it, or set
+    behind its end.
+    """
+    if len(change.steps) > 1:
+        place = change.steps[1]
+        return change.clause == "SET" and isinstance(place, int) and place >= index.dimensions
+    sides = [getattr(change.value, name, None) for name in ("first", "second")]
+    return any(getattr(side, "steps", None) == change.steps for side in sides) and any(
+        getattr(side, "stored", {}).get("L") for side in sides
+    )
+
+
 def refused(info: ModelInfo, change: Any) -> str | None:
     """Why an update must not make a change: the vector would be none, or the item would leave the index
     though the field is never None. None where it may.
@@ -46,6 +59,8 @@ def refused(info: ModelInfo, change: Any) -> str | None:
             found = None if not whole or stored is None else unfit(index, stored)
             if found is not None:
                 return f"is {expected(index)}; found {found}"
+            if _has_more(index, change):
+                return f"has {expected(index)}, and would have more; set the vector as a whole"
             if not whole and change.clause == "REMOVE":
                 return f"has {expected(index)}; set the vector as a whole"
         elif attribute == index.partition_key and change.clause == "REMOVE":
