@@ -411,6 +411,16 @@ def test_a_value_of_another_type_is_named(session: Session, put: Callable[..., N
         session.update(Shelf, "s", add(Shelf.count, 1))
     with pytest.raises(ConditionError, match=r"Shelf\.notes is stored as S 'text'; a set"):
         session.update(Shelf, "s", add(Shelf.notes, {"a"}))
+    where = r"there: give it one first, with set_\(Shelf\.notes, .*item of Shelf with the key \{'id': 's'\}"
+    for action in (add(Shelf.notes, {"a"}), delete(Shelf.notes, {"a"})):
+        for token in (None, f"one {action}"):
+            with pytest.raises(ConditionError, match=where), session.transaction(token=token) as t:
+                t.update(Shelf, "s", action)
+        for token in (None, f"two {action}"):
+            with pytest.raises(TransactionFailed) as failed, session.transaction(token=token) as t:
+                t.check(Shelf, "other", Shelf.count == 7)
+                t.update(Shelf, "s", action)
+            assert all(each and each.code for each in failed.value.reasons)
     put(count={"N": "1"})
     assert session.update(Shelf, "s", add(Shelf.count, 1)).count == 2
     put()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from dynattrs.operations.context import Core
 from dynattrs.operations.item_keys import is_class_of
 from dynattrs.operations.transaction_errors import TransactionError
 from dynattrs.schema.model_info import model_info
+from dynattrs.schema.table import AttributeMap
 
 _SETS: Final = frozenset({"SS", "NS", "BS"})
 
@@ -103,3 +104,16 @@ def _in_order(value: object) -> Any:
                 return {kind: sorted(held)}
         return {name: _in_order(each) for name, each in value.items()}
     return [_in_order(each) for each in value] if isinstance(value, list) else value
+
+
+def refusing_alone(
+    again: Callable[[AttributeMap | None], object] | None,
+) -> Callable[[AttributeMap | None], None] | None:
+    """What says of what is stored that it goes with no such action, and gives no other form of it."""
+    if again is None:
+        return None
+
+    def refuse(item: AttributeMap | None) -> None:
+        again(item)
+
+    return refuse

@@ -34,6 +34,7 @@ from dynattrs.mapper.codec import show_stored
 from dynattrs.mapper.equality import as_written, comparable, inside, is_spelled_once
 from dynattrs.mapper.scalars import binary
 from dynattrs.operations.conditions import attribute_path, joined
+from dynattrs.operations.item_keys import plain_key
 from dynattrs.schema.model_info import ModelInfo, StoredForm
 from dynattrs.schema.table import AttributeMap, AttributeValue
 
@@ -331,7 +332,8 @@ class _Spelled:
         stored = None if stored is None else native(stored)
         there = members_of(stored)
         if there is None:
-            return self._unfit(action, tag, stored, "a set is expected there")
+            hint = f"a set is expected there: give it one first, with set_({operand}, ...)"
+            return self._unfit(action, tag, stored, hint)
         element = None if around.codec is None else around.codec.element
         stated = members_of(value) or []
         # Many may put members in at once, so `ADD` asks for no more than it needs.
@@ -363,7 +365,10 @@ class _Spelled:
         """Refuse an action on a value of another type, as far as it is sure that it is one."""
         label = data_of(action.path).label
         if self.sure:
-            raise ConditionError(f"{action}: {label} is stored as {show_stored(stored)}; {hint}")
+            raise ConditionError(
+                f"{action}: {label} is stored as {show_stored(stored)}; {hint}. Nothing was written to the "
+                f"item of {self.info.name} with the key {plain_key(self.info, self.item or {})}"
+            )
         self._ask(action.steps, is_set(PathOperand(action.path), tag))
         return action
 

@@ -442,7 +442,7 @@ class TransactionVerbs:
                 f"remember it: insert a receipt in the same transaction, without a token"
             )
         # What the caller's token stands for must not depend on what is stored.
-        again = again if self._token is None else None
+        again = again if self._token is None else idempotent.refusing_alone(again)
         request = make(None) if self._token is None else idempotent.in_one_order(make(None))
         made = (written, request, info, key, size, settle, again, asked, measure, unfit)
         action = TransactionAction(*made)
