@@ -434,6 +434,7 @@ class ConditionFailed(DynattrsError):
         item: The stored item, as an object of the model; None if there is none. An item that would have been
             replaced is given even if it is of another model.
         kind: The discriminator of that item, if it is of another model of the table.
+        hint: What the condition did not look for, if the item has that.
     """
 
     operation: str
@@ -442,6 +443,7 @@ class ConditionFailed(DynattrsError):
     condition: str
     item: Any = None
     kind: str | None = None
+    hint: str = ""
 
     def __str__(self) -> str:
         if self.key is None:
@@ -451,8 +453,8 @@ class ConditionFailed(DynattrsError):
         if self.kind is not None:
             found = f"there is an item of another kind, {quoted(self.kind)}; see .item"
         return (
-            f"{self.operation}: the condition {shortened(self.condition)} was false for "
-            f"{self.model} {quoted(self.key, 200)}, nothing was written; {found}"
+            f"{self.operation}: the condition {shortened(self.condition)} was false for {self.model} "
+            f"{quoted(self.key, 200)}, nothing was written; {'; '.join(filter(None, (found, self.hint)))}"
         )
 
 

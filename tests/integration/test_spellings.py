@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timezone
 from typing import Any
@@ -403,6 +404,40 @@ def test_an_upsert_of_an_object_puts_members_into_its_set(session: Session, note
     for _ in range(2):  # it makes the item, and changes it
         made = session.update(Shelf("s", notes=notes), add(Shelf.notes, {"a"}), upsert=True)
         assert made.notes == {"a", *(notes or ())}
+
+
+ASKED: dict[str, Callable[[Session, Any], object]] = {
+    "update": lambda s, when: s.update(Shelf, "s", set_(Shelf.count, 1), when=when),
+    "update of an object": lambda s, when: s.update(read(s), set_(Shelf.count, 1), when=when),
+    "update of guards": lambda s, when: s.update(Shelf, "s", set_(Shelf.code, "c"), when=when),
+    "save": lambda s, when: s.save(read(s), when=when),
+    "delete": lambda s, when: s.delete(Shelf, "s", when=when),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_condition_that_is_false_says_of_a_key_in_another_spelling(
+    session: Session, put: Callable[..., None], name: str
+):
+    slot = {"M": {"n": {"N": "1"}, "marks": {"L": []}}}
+    put(slots={"M": {str(ID).upper(): slot}})
+    for when, stored in (
+        (Shelf.days[DAY] == 1, "20260101"),
+        ((Shelf.id == "s") & (Shelf.slots[ID].n == 1), str(ID).upper()),
+    ):
+        with pytest.raises(ConditionFailed) as failed:
+            ASKED[name](session, when)
+        assert f"under the name {stored!r}, and conditions look for the usual" in failed.value.hint
+        assert failed.value.hint in str(failed.value)
+        again = pickle.loads(pickle.dumps(failed.value))
+        assert str(again) == str(failed.value)
+    with pytest.raises(ConditionFailed) as failed:
+        ASKED[name](session, Shelf.days[date(2026, 1, 2)] == 7)
+    assert failed.value.hint == ""
+    # The ways out that it names.
+    session.update(Shelf, "s", set_(Shelf.count, 2), when=Shelf.days["20260101"] == 1)
+    session.save(read(session))
+    ASKED[name](session, Shelf.days[DAY] == 1)
 
 
 def test_a_value_of_another_type_is_named(session: Session, put: Callable[..., None]):

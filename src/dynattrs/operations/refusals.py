@@ -220,7 +220,13 @@ def condition_failed(
     item = found_object(info, error.item, model) if error.item else None
     kinds = kinds_of(info)
     other = None if kinds is None or not error.item else kinds.other(error.item)
-    return kind(error.operation, info.name, plain_key(info, key), str(found), item, other)
+    hint = ""
+    if error.item and other is None and isinstance(found, Condition):
+        # Imported where a condition was false, and not before.
+        from dynattrs.operations.writing.spellings import not_looked_for
+
+        hint = not_looked_for(info, found, error.item)
+    return kind(error.operation, info.name, plain_key(info, key), str(found), item, other, hint)
 
 
 def item_exists(

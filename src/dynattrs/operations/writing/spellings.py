@@ -26,6 +26,7 @@ from dynattrs.expressions.conditions import (
     Value,
     all_conditions,
     any_conditions,
+    paths_in,
 )
 from dynattrs.expressions.paths import Path, data_of, stored_at
 from dynattrs.expressions.updates import Action
@@ -151,6 +152,22 @@ def located(info: ModelInfo, item: AttributeMap, steps: Steps) -> Steps:
             members = (stored_at(item, found[:depth]) or {}).get("M") or {}
             found[depth] = _name_in(members, str(steps[depth]), around.codec.key)
     return tuple(found)
+
+
+def not_looked_for(info: ModelInfo, asked: Condition, item: AttributeMap) -> str:
+    """What to say where a condition asks for a key of a map that an item has in another spelling; "" where
+    it asks for none.
+    """
+    for path in paths_in(asked):
+        data = data_of(path)
+        there = located(info, item, data.steps)
+        if there != data.steps:
+            name = next(one for one, other in zip(there, data.steps, strict=True) if one != other)
+            return (
+                f"the item has {data.label} under the name {str(name)!r}, and conditions look for the usual "
+                f"spelling only: state [{str(name)!r}], or save() the object, which spells its keys anew"
+            )
+    return ""
 
 
 def _name_in(members: AttributeMap, name: str, key: StoredForm) -> str:
