@@ -312,6 +312,35 @@ def test_in_conditions(session: Session) -> None:
         assert session.scan(Plain).where(made).explain()
 
 
+#: What an update states, and the place that its error names.
+PLACES: dict[str, tuple[Callable[[], Any], str]] = {
+    "text": (lambda: set_(Plain.label, BAD), "Plain.label"),
+    "a name": (lambda: set_(Plain.names[BAD], 1), f"Plain.names[{BAD!r}]"),
+    "a member": (lambda: set_(Plain.parts[0], BAD), "Plain.parts[0]"),
+    "list_append": (lambda: set_(Plain.parts, list_append(Plain.parts, [BAD])), "Plain.parts"),
+    "if_not_exists": (lambda: set_(Plain.label, if_not_exists(Plain.label, BAD)), "Plain.label"),
+    "add": (lambda: add(Plain.tags, {BAD}), "Plain.tags"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_an_update_names_the_place(session: Session, name: str) -> None:
+    made, path = PLACES[name]
+    action = made()
+    writes: list[Callable[[], Any]] = [
+        lambda: session.update(Plain, ("1", "1"), action),
+        lambda: session.update(Plain("1", "1"), set_(Plain.number, 1), action),
+        in_batch(session, "update", Plain, ("1", "1"), action),
+        in_transaction(session, "update", Plain, ("1", "1"), action),
+        in_transaction(session, "update", Plain, ("1", "1"), action, token="t"),
+    ]
+    for write in writes:
+        with pytest.raises(MappingError) as caught:
+            write()
+        assert caught.value.path == path
+        assert caught.value.key == {"id": {"S": "1"}, "at": {"S": "1"}}
+
+
 def test_in_updates(session: Session) -> None:
     actions: dict[str, Callable[[], Any]] = {
         "a name": lambda: set_(Plain.names[BAD], 1),

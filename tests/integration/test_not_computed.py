@@ -12,6 +12,7 @@ import pytest
 from dynattrs import (
     ConditionError,
     ConditionFailed,
+    MappingError,
     NoSuchItem,
     Session,
     TransactionFailed,
@@ -41,6 +42,7 @@ class Doc:
     counts: dict[str, int] = attrs.field(factory=dict)
     inner: Inner | None = None
     inners: list[Inner] = attrs.field(factory=list)
+    anything: Any = None
 
 
 @model("computed")
@@ -207,3 +209,34 @@ def test_a_false_condition_is_told_first(session: Session, client: Any) -> None:
         t.update(Doc, "a", add(Doc.plays, 1), when=false)
     with pytest.raises(NoSuchItem):
         session.update(Doc, "none", add(Doc.plays, 1))
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("endpoint", ["dynamodb-local"], indirect=True)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_nested_too_deeply_is_named(session: Session, client: Any, way: Any) -> None:
+    if way is with_a_token:
+        pytest.skip("a token is for one transaction")
+    table = session.tables.describe(Doc)["TableName"]
+    client.put_item(TableName=table, Item={"id": {"S": "a"}, "anything": {"M": {"x": {"N": "1"}}}})
+    way(session, Doc, set_(Doc.anything, deep(31)))
+    assert session.get_one(Doc, "a", consistent=True).anything == deep(31)
+
+    client.put_item(TableName=table, Item={"id": {"S": "a"}, "anything": {"M": {"x": {"N": "1"}}}})
+    for action, path_of in (
+        (set_(Doc.anything, deep(33)), "Doc.anything"),
+        (set_(path(Doc.anything)["x"], deep(32)), "Doc.anything['x']"),
+    ):
+        session.delete(Doc, "b")
+        with pytest.raises(MappingError, match="at most 32 levels of lists and maps") as caught:
+            way(session, Doc, action)
+        # The new item of an upsert is judged as a whole.
+        assert caught.value.path == (path_of if way is not upserted else "Doc.anything")
+        assert caught.value.key == {"id": {"S": "a"}}
+    assert session.get_one(Doc, "a", consistent=True).anything == {"x": 1}

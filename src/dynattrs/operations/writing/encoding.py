@@ -290,21 +290,11 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
     """
     try:
         size = item_size(item)
-    except TooDeep:
-        raise MappingError(
-            _culprit(info, item, TooDeep),
-            f"at most {limits.NESTING_DEPTH} levels of lists and maps",
-            "more",
-            hint="store the inner part as Annotated[..., Json]",
-        ) from None
+    except TooDeep as error:
+        raise unmeasured(_culprit(info, item, TooDeep), error) from None
     except UnicodeEncodeError as error:
         check_key(info, item)
-        raise MappingError(
-            _culprit(info, item, UnicodeEncodeError),
-            utf8.EXPECTED,
-            f"a lone surrogate, {error.object[error.start]!r}",
-            hint=utf8.HINT,
-        ) from None
+        raise unmeasured(_culprit(info, item, UnicodeEncodeError), error) from None
     if size > limits.ITEM_BYTES:
         raise MappingError(
             info.name,
@@ -313,6 +303,19 @@ def check_size(info: ModelInfo, item: AttributeMap) -> int:
             hint="split it, or store a large field as Annotated[..., Compressed], or in S3 with InS3",
         )
     return size
+
+
+def unmeasured(path: str, error: TooDeep | UnicodeEncodeError) -> MappingError:
+    """The error for a place whose value could not be measured."""
+    if isinstance(error, TooDeep):
+        return MappingError(
+            path,
+            f"at most {limits.NESTING_DEPTH} levels of lists and maps",
+            "more",
+            hint="store the inner part as Annotated[..., Json]",
+        )
+    found = f"a lone surrogate, {error.object[error.start]!r}"
+    return MappingError(path, utf8.EXPECTED, found, hint=utf8.HINT)
 
 
 def _culprit(info: ModelInfo, item: AttributeMap, kind: type[Exception]) -> str:

@@ -24,7 +24,7 @@ from dynattrs.operations.conditions import (
 )
 from dynattrs.operations.context import Core
 from dynattrs.operations.flows import Call, Flow
-from dynattrs.operations.writing import parents
+from dynattrs.operations.writing import parents, stated_values
 from dynattrs.operations.writing.as_read import MOST_TRIES, as_stored
 from dynattrs.operations.writing.new_items import NewItem
 from dynattrs.operations.writing.spellings import as_spelled, is_plain
@@ -120,6 +120,14 @@ class Prepared:
             if made.has_room():
                 break
         return made
+
+    def check_values(self) -> None:
+        """Say which action was refused for a value that no item can hold.
+
+        Raises:
+            MappingError: It names the place.
+        """
+        stated_values.check_values(self.info, self.key, self._written)
 
     def check_computed(self, item: AttributeMap, error: Exception) -> None:
         """Say which action the service has refused for what is stored.
@@ -255,12 +263,14 @@ class InTransaction:
         return self._request()
 
     def unfit(self, error: Exception) -> Flow[None]:
-        """Say where the service has refused the action for what is stored.
+        """Say where the action was refused for what it gives, or for what is stored.
 
         Raises:
-            ConditionError: It cannot be computed of that.
+            MappingError: It gives a value that no item can hold.
+            ConditionError: It cannot be computed of what is stored.
         """
         prepared = self.prepared
+        prepared.check_values()
         if self._making or all(map(is_plain, prepared.done)):
             return
         reading = {"TableName": prepared.table, "Key": prepared.key, "ConsistentRead": True}

@@ -8,13 +8,20 @@ object get it as it will be, as far as that is known, and are skipped where only
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dynattrs.errors import MappingError
+from dynattrs.expressions.computed import Arithmetic, IfNotExists, ListAppend
+from dynattrs.expressions.conditions import Value
 from dynattrs.expressions.paths import data_of
 from dynattrs.expressions.updates import Action
 from dynattrs.mapper.carried import assign
+from dynattrs.mapper.named import name_object
+from dynattrs.mapper.size import TooDeep, value_size
+from dynattrs.operations.writing.encoding import check_size, unmeasured
 from dynattrs.schema.model_info import ModelInfo
+from dynattrs.schema.table import AttributeMap, AttributeValue
 
 
 def of_object(info: ModelInfo, action: Action, obj: object) -> Action:
@@ -44,6 +51,56 @@ def check_stated(info: ModelInfo, actions: Sequence[Action], obj: object) -> Non
         holder = _holder(info, after, action.steps)
         for value in action.stated:
             rules.check(data_of(action.path).label, value, holder)
+
+
+def check_values(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> None:
+    """Say which action was refused for a value that no item can hold, or for a name of a map.
+
+    Raises:
+        MappingError: It is nested too deeply, or holds half of a character.
+    """
+    for action in actions:
+        try:
+            for step in action.steps:
+                str(step).encode()
+            for value in _values_of(action.value):
+                value_size(value, len(action.steps))
+        except (TooDeep, UnicodeEncodeError) as unfit:
+            error = unmeasured(data_of(action.path).label, unfit)
+            name_object(error, info, None, key)
+            raise error from None
+
+
+def least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> int:
+    """The bytes that an item has at least after an update: what else is stored is unknown.
+
+    Raises:
+        MappingError: A value has no place in an item. It names the item.
+    """
+    whole = {
+        str(each.steps[0]): each.value.stored
+        for each in actions
+        if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
+    }
+    try:
+        return check_size(info, {**whole, **key})
+    except MappingError as error:
+        name_object(error, info, None, key)
+        raise
+
+
+def _values_of(value: object) -> Iterator[AttributeValue]:
+    """The values that an action gives, also those that it computes with."""
+    if isinstance(value, Value):
+        yield value.stored
+    elif isinstance(value, Arithmetic):
+        yield from _values_of(value.left)
+        yield from _values_of(value.right)
+    elif isinstance(value, IfNotExists):
+        yield from _values_of(value.default)
+    elif isinstance(value, ListAppend):
+        yield from _values_of(value.first)
+        yield from _values_of(value.second)
 
 
 def _after(info: ModelInfo, actions: Sequence[Action], obj: object) -> Any:

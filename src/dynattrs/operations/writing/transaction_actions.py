@@ -182,7 +182,7 @@ class TransactionActions:
             ]
             at_fault = {reason.code for reason in reasons if reason is not None}
             if at_fault == {"ValidationError"}:
-                yield from self._check_computed(error)
+                yield from self._check_unfit(error)
             if not at_fault <= PASSING_REASONS or not in_time:
                 raise TransactionFailed(reasons) from error
             return ", ".join(sorted(at_fault)) or error
@@ -191,17 +191,18 @@ class TransactionActions:
         count = len(self._actions)
         try:
             yield from sent(self.core, "transact_write_items", parameters, tables, count, canceled)
-        except InvalidRequest as error:
-            yield from self._check_computed(error)
+        except (InvalidRequest, MappingError) as error:
+            yield from self._check_unfit(error)
             raise
         for action in self._actions:
             action.settle()
 
-    def _check_computed(self, error: Exception) -> Flow[None]:
-        """Say which action the service has refused for what is stored, where it names none.
+    def _check_unfit(self, error: Exception) -> Flow[None]:
+        """Say which action was refused, where the error names none.
 
         Raises:
-            ConditionError: One cannot be computed of that.
+            MappingError: One gives a value that no item can hold.
+            ConditionError: One cannot be computed of what is stored.
         """
         for action in self._actions:
             if action.unfit is not None:

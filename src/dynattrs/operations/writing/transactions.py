@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
@@ -21,7 +21,6 @@ from dynattrs.expressions.conditions import (
     IsNone,
     Joined,
     Not,
-    Value,
     any_conditions,
 )
 from dynattrs.keys.kinds import otherwise, subclass_of
@@ -50,7 +49,7 @@ from dynattrs.operations.owner import Owner
 from dynattrs.operations.refusals import check_constant
 from dynattrs.operations.transaction_errors import TransactionError, TransactionFailed
 from dynattrs.operations.writing import idempotent
-from dynattrs.operations.writing.encoding import Encoded, check_size, encode
+from dynattrs.operations.writing.encoding import Encoded, encode
 from dynattrs.operations.writing.transaction_actions import (
     TransactionAction,
     TransactionActions,
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
         edits,
         migration,
         spellings,
+        stated_values,
         statement_transactions,
         transaction_edits,
         unique_items,
@@ -87,6 +87,7 @@ else:
     migration = deferred("dynattrs.operations.writing.migration")
     prepared_updates = deferred("dynattrs.operations.writing.prepared")
     spellings = deferred("dynattrs.operations.writing.spellings")
+    stated_values = deferred("dynattrs.operations.writing.stated_values")
     unique_transactions = deferred("dynattrs.operations.writing.unique_transactions")
     unique_writes = deferred("dynattrs.operations.writing.unique_writes")
     updates = deferred("dynattrs.operations.writing.updates")
@@ -200,7 +201,7 @@ class TransactionVerbs:
         if is_class_of(subject):
             self._check_subclasses(written, info, otherwise(info), guarded=new_of is not None)
         made = 0 if prepared.new is None else prepared.new.size
-        size = max(made, _least_size(info, item_key, prepared.stated))
+        size = max(made, stated_values.least_size(info, item_key, prepared.stated))
         request = prepared_updates.InTransaction(
             self._core, prepared, turns=new_of is None,
             of_subclass=of_class if is_class_of(subject) else None,
@@ -544,20 +545,6 @@ def _speaks_of_none(found: Condition, info: ModelInfo, *, negated: bool = False)
         return False
     steps = [*((name,) for name in info.table.key), *(part.steps for part in key_parts(info))]
     return absent is not negated and operand.steps in steps
-
-
-def _least_size(info: ModelInfo, key: AttributeMap, actions: Sequence[Action]) -> int:
-    """The bytes that an item has at least after an update: what else is stored is unknown.
-
-    Raises:
-        MappingError: A value has no place in an item.
-    """
-    whole = {
-        str(each.steps[0]): each.value.stored
-        for each in actions
-        if each.clause == "SET" and len(each.steps) == 1 and isinstance(each.value, Value)
-    }
-    return check_size(info, {**whole, **key})
 
 
 def _of(encoded: Encoded) -> str:

@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from dynattrs.deferral import deferred
-from dynattrs.errors import ConditionError, ConditionFailed, MappingError, NoSuchItem
+from dynattrs.errors import (
+    ConditionError,
+    ConditionFailed,
+    InvalidRequest,
+    MappingError,
+    NoSuchItem,
+)
 from dynattrs.expressions.computed import Arithmetic, IfNotExists, operands
 from dynattrs.expressions.conditions import Condition, Value
 from dynattrs.expressions.paths import Path, data_of, stored_at
@@ -116,7 +122,11 @@ def prepare(
     table = core.table_name(info.table)
     # An object that has a version was stored, and what it says is asked of the stored one.
     makes = upsert and not (obj is not None and info.version and getattr(obj, info.version))
-    new = NewItem(core, info, key, [*stated, *on_new], obj) if makes else None
+    try:
+        new = NewItem(core, info, key, [*stated, *on_new], obj) if makes else None
+    except MappingError as error:
+        name_object(error, info, obj, key)
+        raise
     sent, spelled = as_spelled(info, done, None)
     if spelled is not None and obj is not None:
         sent, spelled = as_spelled(info, done, dumped(info, obj), sure=False)
@@ -255,9 +265,14 @@ def send(
         if returns == "ALL_OLD":
             raise outcomes.unknown(error, info, key, error.item) from error
         return {"Attributes": error.item}
+    except MappingError:  # it was not sent, as it has no JSON
+        prepared.check_values()
+        raise
     except FAILURES as error:
         if error.uncertain and (asked is not None or once):
             raise outcomes.unknown(error, info, key) from error
+        if isinstance(error, InvalidRequest):
+            prepared.check_values()
         tried = prepared.rounds == parents.MOST_ROUNDS or prepared.tries == MOST_TRIES
         if tried or not parents.may_be_unfit(error, prepared.acts):
             raise
