@@ -409,7 +409,7 @@ def test_an_error_shows_its_attributes_as_attrs_does():
 
     assert repr(found) == (
         "ItemExists(operation='insert', model='Song', key=('a', 'b'), "
-        "condition='not_exists(Song.id)', item=3, kind=None)"
+        "condition='not_exists(Song.id)', item=3, kind=None, hint='')"
     )
     assert repr(DynattrsError("x")) == "DynattrsError('x')"
 
