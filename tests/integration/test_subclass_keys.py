@@ -12,6 +12,7 @@ import pytest
 from dynattrs import (
     GlobalIndex,
     LocalIndex,
+    NoIndex,
     QueryError,
     Session,
     SparseIndex,
@@ -153,6 +154,20 @@ def test_items_of_one_named_partition_come_in_the_order_of_the_sort_key(session:
     assert names(query.limit(4)) == in_order[:4]
     several = session.query(Animal).where(in_(Animal.home, ["den", "cage"]))
     assert names(several.merged())[:6] == [("Dog", f"d{n}") for n in (0, 1, 3, 4, 6, 7)]
+
+
+def test_a_subclass_may_be_named_beside_its_base(session: Session):
+    session.save_all(inhabitants())
+    of_all = session.query(Animal).where(Animal.home == "den")
+
+    assert session.query(Animal, Cat).where(Animal.home == "den").all() == of_all.all()
+    query = session.query(Dog, Animal, Lion).where(in_(Animal.home, ["den"]), Animal.name > "c")
+    assert query.all() == of_all.where(Animal.name > "c").all()
+    assert "the keys of subclasses are asked for as well" in query.explain()
+    with pytest.raises(NoIndex, match="a query for Cat and Tree needs"):
+        session.query(Cat, Tree).where(Cat.home == "den").all()
+    with pytest.raises(NoIndex, match="a query for Animal and Cat needs"):
+        session.query(Animal, Cat).where(Animal.name == "c1").all()
 
 
 def test_explain_says_that_keys_of_subclasses_are_asked_for(session: Session):

@@ -9,6 +9,7 @@ alternatives as well.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +58,27 @@ _MOST: Final = 200
 
 
 def plan(wanted: Wanted) -> Plan:
+    """As `plan_of`. A subclass that is named beside its base need not have its keys in an index: a query
+    for the base asks for them.
+
+    Raises:
+        NoIndex, AmbiguousIndex, SparseIndex, PartialIndex, QueryError: As `plan_of` does.
+    """
+    try:
+        return plan_of(wanted)
+    except NoIndex:
+        bases = subclass_keys.bases_of(wanted.infos)
+        if wanted.scan or len(bases) == len(wanted.infos):
+            raise
+        with contextlib.suppress(NoIndex):
+            found = plan_of(subclass_keys.for_models(wanted, bases))
+            # Of the table's own keys those of each are meant.
+            if found.index is not None:
+                return found
+        raise
+
+
+def plan_of(wanted: Wanted) -> Plan:
     """As `planner.plan`, of conditions that may have alternatives, and models whose subclasses have.
 
     Raises:

@@ -14,7 +14,7 @@ from dynattrs.deferral import deferred
 from dynattrs.expressions.conditions import Comparison, Condition, Function, PathOperand, Value
 from dynattrs.keys import planner
 from dynattrs.keys.plans import Plan, Wanted
-from dynattrs.keys.subclass_keys import keyed_apart
+from dynattrs.keys.subclass_keys import has_others
 from dynattrs.schema.model_info import guarded_tables
 from dynattrs.tracebacks import hidden
 
@@ -37,7 +37,9 @@ def plan(wanted: Wanted) -> Plan:
     info = wanted.info
     shape = _shape(wanted)
     if shape is None:
-        plain = wanted.scan or (all(map(_is_plain, wanted.where)) and not keyed_apart(wanted.infos))
+        plain = wanted.scan or (
+            all(map(_is_plain, wanted.where)) and not any(map(has_others, wanted.infos))
+        )
         return planner.plan(wanted) if plain else fan_out.plan(wanted)
     known = info.plans.get(shape)
     if known is None:

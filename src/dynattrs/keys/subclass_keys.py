@@ -26,6 +26,11 @@ def keyed_apart(infos: Sequence[ModelInfo]) -> list[ModelInfo]:
     return [each for each in found if each not in infos]
 
 
+def has_others(info: ModelInfo) -> bool:
+    """Whether a model has subclasses that have a key template of their own."""
+    return bool(_keyed_apart(info))
+
+
 def _keyed_apart(info: ModelInfo) -> tuple[ModelInfo, ...]:
     declared = info.table.members.declared
     if info.keyed_apart[0] != declared:
@@ -33,6 +38,15 @@ def _keyed_apart(info: ModelInfo) -> tuple[ModelInfo, ...]:
         some = [each for each in subclasses(info) if _made(each, names) != _made(info, names)]
         info.keyed_apart = declared, tuple(some)
     return info.keyed_apart[1]
+
+
+def bases_of(infos: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Those of some models that are not subclasses of another one of them."""
+    return [
+        each
+        for each in infos
+        if not any(each is not other and issubclass(each.cls, other.cls) for other in infos)
+    ]
 
 
 def others_in(wanted: Wanted, keys: KeySchema) -> list[list[ModelInfo]]:
