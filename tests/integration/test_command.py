@@ -454,6 +454,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "several tables": (["query", "shop", "x == 1"], 2, "models of several tables"),
     "several models": (["migrate", "shop:app"], 2, "name one of them"),
     "nothing to migrate": (["migrate", "shop:Song"], 3, "does not exist"),
+    "no table": (["get", "shop:Song", "a", "b"], 3, "tables (here: dynattrs create)"),
     "no command": (["quer"], 2, "No such command 'quer'"),
     "no option": (["query", "shop:Song", "--nothing"], 2, "No such option '--nothing'"),
     "no profile": (["diff", "shop", "--profile", "elsewhere"], 2, "elsewhere"),

@@ -130,6 +130,9 @@ _OTHER_NAMES: Final = {
 #: An argument, or the call of a function, in a message.
 _WORDS: Final = re.compile(r"(?<![\w.])([a-z]\w*)(?==\S|\()")
 
+#: What a program calls where a part of the command does the same.
+_CALLS: Final = re.compile(r"session\.(?:tables\.(create|update|diff|describe)|(migrate))\(")
+
 
 def _options_of(command: click.Command) -> dict[str, str]:
     """The options of a part of the command, and of its parts, by what a program calls them."""
@@ -145,10 +148,11 @@ def _options_of(command: click.Command) -> dict[str, str]:
 
 
 def _with_options(error: DynattrsError, options: Mapping[str, str]) -> str:
-    """What an error says, and the options for what it says in Python."""
+    """What an error says, and the parts of the command and options for what it says in Python."""
     text = str(error)
     words = [_OTHER_NAMES.get(word, word) for word in _WORDS.findall(text)]
-    found = dict.fromkeys(options[word] for word in words if word in options)
+    parts = [f"dynattrs {table or item}" for table, item in _CALLS.findall(text)]
+    found = dict.fromkeys([*parts, *(options[word] for word in words if word in options)])
     return f"{text} (here: {', '.join(found)})" if found else text
 
 
