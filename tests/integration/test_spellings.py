@@ -440,6 +440,34 @@ def test_a_condition_that_is_false_says_of_a_key_in_another_spelling(
     ASKED[name](session, Shelf.days[DAY] == 1)
 
 
+TAKEN: dict[str, Callable[[Any, Shelf, Any], object]] = {
+    "check": lambda t, shelf, when: t.check(Shelf, "s", when),
+    "update": lambda t, shelf, when: t.update(Shelf, "s", set_(Shelf.count, 1), when=when),
+    "update of guards": lambda t, shelf, when: t.update(
+        Shelf, "s", set_(Shelf.code, "c"), when=when
+    ),
+    "save": lambda t, shelf, when: t.save(shelf, when=when),
+    "delete": lambda t, shelf, when: t.delete(Shelf, "s", when=when),
+}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_transaction_says_of_a_key_in_another_spelling(
+    session: Session, put: Callable[..., None], name: str
+):
+    put(slots=None)
+    shelf = read(session)
+    with pytest.raises(TransactionFailed) as failed, session.transaction() as t:
+        TAKEN[name](t, shelf, Shelf.days[DAY] == 1)
+    [reason] = failed.value.reasons
+    assert reason is not None
+    assert "under the name '20260101', and conditions look for the usual" in reason.hint
+    assert reason.hint in str(failed.value)
+    with pytest.raises(TransactionFailed) as failed, session.transaction() as t:
+        TAKEN[name](t, shelf, Shelf.days[date(2026, 1, 2)] == 7)
+    assert [each and each.hint for each in failed.value.reasons] == [""]
+
+
 def test_a_value_of_another_type_is_named(session: Session, put: Callable[..., None]):
     put(count={"NULL": True}, notes={"S": "text"})
     with pytest.raises(ConditionError, match=r"Shelf\.count is stored as NULL; .*set_\("):

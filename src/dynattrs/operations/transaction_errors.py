@@ -32,6 +32,7 @@ class Reason:
             gets the one of another model, too.
         kind: What was found under the key, where that is an item of another model of the table: the
             value of its discriminator.
+        hint: What the condition did not look for, if the item has that.
     """
 
     action: str
@@ -39,11 +40,13 @@ class Reason:
     message: str
     item: Any = None
     kind: str | None = None
+    hint: str = ""
 
     def __str__(self) -> str:
         why = f" ({self.message})" if self.message else ""
         kind = f"; there is an item of another kind, {quoted(self.kind)}"
-        return f"{shortened(self.action)}: {self.code}{why}" + kind * (self.kind is not None)
+        more = kind * (self.kind is not None) + f"; {self.hint}" * bool(self.hint)
+        return f"{shortened(self.action)}: {self.code}{why}{more}"
 
 
 @define(eq=False, slots=False, repr=False)

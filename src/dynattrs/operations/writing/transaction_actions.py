@@ -32,10 +32,11 @@ from dynattrs.schema.model_info import GUARD_ATTRIBUTE, ModelInfo
 from dynattrs.schema.table import AttributeMap
 
 if TYPE_CHECKING:
-    from dynattrs.operations.writing import index_keys, prepared, updates
+    from dynattrs.operations.writing import index_keys, prepared, spellings, updates
 else:
     index_keys = deferred("dynattrs.operations.writing.index_keys")
     prepared = deferred("dynattrs.operations.writing.prepared")
+    spellings = deferred("dynattrs.operations.writing.spellings")
     updates = deferred("dynattrs.operations.writing.updates")
 
 
@@ -57,6 +58,7 @@ class TransactionAction:
         again: Makes the request in another form that is right for the item that its condition was false
             of, or for None where there is none; gives None where no form is.
         asked: What an update asks of the item, where that may lack index keys; else None.
+        said: What the caller asks of the item; None if nothing.
         measure: Finds out its bytes; None where *size* is exact.
         unfit: Says, by an error, where it was refused for what is stored; None where it cannot be.
     """
@@ -69,6 +71,7 @@ class TransactionAction:
     settle: Callable[[], None] = nothing
     again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None
     asked: Condition | None = None
+    said: Condition | None = None
     measure: Callable[[], int] | None = None
     unfit: Callable[[Exception], Flow[None]] | None = None
 
@@ -272,10 +275,13 @@ class TransactionActions:
             # As if there were no item, unless it is in the way of a new one.
             shown = found_object(action.info, item) if "Put" in action.request else None
             return Reason(action.written, code, message, shown, kind)
+        hint = ""
+        if item and action.said is not None and code == "ConditionalCheckFailed":
+            hint = spellings.not_looked_for(action.info, action.said, item)
         if item:
             # What cannot be read as an object is given as it is stored.
             with contextlib.suppress(MappingError):
                 item = action.info.mapper.load(item, action.info.cls)
                 finish = self.core.after_load(action.info)
                 item = item if finish is None else quietly(finish, item)
-        return Reason(action.written, code, message, item or None)
+        return Reason(action.written, code, message, item or None, hint=hint)

@@ -155,7 +155,7 @@ class TransactionVerbs:
         new_of: unique_items.NewOf | None = (lambda _: encoded.item) if info.guarding else None
         self._take(
             written, info, key, make, new_of, inserting=inserting,
-            size=encoded.size, settle=encoded.settle, measure=encoded.measured,
+            size=encoded.size, settle=encoded.settle, measure=encoded.measured, said=found,
         )  # fmt: skip
 
     def update(
@@ -372,14 +372,8 @@ class TransactionVerbs:
         if isinstance(stated, Silently) and is_class_of(subject):
             self._check_subclasses(written, info, otherwise(info, stored=True), guarded=guarded)
             again = _OfSubclass(info, of_class)
-        self._take(
-            written,
-            info,
-            item_key,
-            of_class(info),
-            (lambda _: None) if guarded else None,
-            again=again,
-        )
+        new_of: unique_items.NewOf | None = (lambda _: None) if guarded else None
+        self._take(written, info, item_key, of_class(info), new_of, again=again, said=stated)
 
     def _check_subclasses(
         self, written: str, info: ModelInfo, others: Mapping[str, ModelInfo], *, guarded: bool
@@ -426,6 +420,7 @@ class TransactionVerbs:
         again: Callable[[AttributeMap | None], dict[str, Any] | None] | None = None,
         make_new: Make | None = None,
         asked: Condition | None = None,
+        said: Condition | None = None,
         measure: Callable[[], int] | None = None,
         unfit: Callable[[Exception], Flow[None]] | None = None,
     ) -> None:
@@ -445,7 +440,8 @@ class TransactionVerbs:
         # What the caller's token stands for must not depend on what is stored.
         again = again if self._token is None else idempotent.refusing_alone(again)
         request = make(None) if self._token is None else idempotent.in_one_order(make(None))
-        made = (written, request, info, key, size, settle, again, asked, measure, unfit)
+        said = asked if said is None else said
+        made = (written, request, info, key, size, settle, again, asked, said, measure, unfit)
         action = TransactionAction(*made)
         self._actions.add(action)
         if new_of is not None:
