@@ -156,7 +156,9 @@ def check(
     with pytest.raises(ConditionError, match=re.escape(message)) as caught:
         way(session, cls, action)
 
-    assert f"in the item of {cls.__name__} with the key {{'id': 'a'}}" in str(caught.value)
+    assert f"Nothing was written to the item of {cls.__name__} with the key {{'id': 'a'}}" in str(
+        caught.value
+    )
     assert client.get_item(TableName=table, Key={"id": {"S": "a"}})["Item"] == item
     assert not session.exists(Doc, "b", consistent=True)
 

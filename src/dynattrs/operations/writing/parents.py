@@ -62,9 +62,9 @@ def check_computed(
         applied(actions, item)
     except NotComputed as refused:
         raise ConditionError(
-            f"{refused.action}: {refused.why}, in the item of {info.name} with the key "
-            f"{plain_key(info, item)}; nothing was written. Set a value first, or write "
-            f"if_not_exists(...) where it may be absent"
+            f"{refused.action}: {refused.why}; set a value first, or write if_not_exists(...) where it "
+            f"may be absent. Nothing was written to the item of {info.name} with the key "
+            f"{plain_key(info, item)}"
         ) from error
 
 
