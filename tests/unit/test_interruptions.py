@@ -17,8 +17,9 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from dynattrs import Session, UnsentWrites, model, partition_key
+from dynattrs import Progress, Session, UnsentWrites, model, partition_key
 from dynattrs.operations.writing import reports
+from dynattrs.operations.writing.buffer import Buffer, Write
 from interruptions import OURS, InterruptAt, dropped, reported
 
 
@@ -190,6 +191,43 @@ def test_what_is_interrupted_in_a_handler_has_the_report_as_its_cause(
     assert interrupted > 40
     session.close()
     engine.client.close()
+
+
+# --- Progress ------------------------------------------------------------------------------------
+
+
+def write(number: int) -> Write:
+    return Write("notes", {"id": {"N": str(number)}}, {}, 10, Note(number), "save")
+
+
+@pytest.mark.parametrize("keys", [range(20), [0, 1, 0, 2, 0, 0, 1] * 3], ids=["all", "some twice"])
+def test_what_is_taken_is_counted_once_wherever_an_interruption_strikes(keys: Any) -> None:
+    heard: list[Progress] = []
+
+    def buffer_of() -> Buffer:
+        buffer = Buffer(heard.append)
+        buffer.coming += map(write, keys)
+        return buffer
+
+    counter = InterruptAt(-1)
+    with counter:
+        buffer_of().last_place()
+    interrupted = 0
+    for step in range(1, -counter.left):
+        buffer = buffer_of()
+        interruption = InterruptAt(step)
+        try:
+            with interruption:
+                buffer.last_place()
+        except KeyboardInterrupt:
+            interrupted += 1
+        buffer._report()
+
+        assert heard[-1].taken == len(keys)
+        assert heard[-1].replaced == len(keys) - len(set(keys))
+        places = sorted(each.place for each in buffer._every())
+        assert len(set(places)) == len(set(keys))
+    assert interrupted
 
 
 # --- What CPython makes of loops in `with` blocks ------------------------------------------------

@@ -70,7 +70,7 @@ def measure(found: AnyMeasure) -> str:
 
 def _counts(buffer: Buffer) -> list[str]:
     # Not under the buffer's lock: who looks may be a debugger, or a handler of a signal, inside it.
-    waiting = buffer.lanes._count
+    waiting = buffer.lanes.held[0]
     counts = {
         "pending": len(buffer._pending),
         "stored": buffer._stored,

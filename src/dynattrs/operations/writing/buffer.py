@@ -180,21 +180,28 @@ class Buffer(Laned[Write]):
                 return self.lanes.is_full()
             return len(pending) >= limits.BATCH_WRITE_ITEMS
 
-    def _put(self, write: Write) -> bool:
-        """Whether it waits in a lane."""
-        key, waiting = write.identity, self._waiting
-        write.place = self._places = self._places + 1
-        if self.lanes.by_partition and (lane := self._lane_of(write)) is not None:
-            self._let_wait(lane, write)
-            return True
-        if (earlier := waiting.setdefault(key, write)) is not write:
-            self._put_over(earlier, write)
-        return False
-
-    def _put_over(self, earlier: Write, write: Write) -> None:
-        # So that a key that is written all the time is sent at some time.
-        self._take_place(write, earlier)
-        self._waiting[write.identity] = write
+    def _put(self, write: Write, came: int = 0) -> bool:
+        """Whether it waits in a lane. With it so many of what has come are taken in."""
+        lane = self._lane_of(write) if self.lanes.by_partition else None
+        writes = self._waiting if lane is None else lane.writes
+        key, place = write.identity, self._places + 1
+        first, replaced = place, self._replaced
+        earlier = writes.get(key)
+        if earlier is not None and earlier is not write:
+            # So that a key that is written all the time is sent at some time.
+            first = min(place, earlier.place)
+            replaced += 1
+            if self.raised is not None:
+                self.raised.took_place(write, first)
+        held = None if lane is None else self.lanes.held_with(write, earlier)
+        # All or nothing: CPython looks for signals at calls and at the ends of loops, and has none here.
+        write.place, writes[key] = first, write
+        self._places, self._replaced = place, replaced
+        if held is not None:
+            self.lanes.held = held
+        if came:
+            del self.coming[:came]
+        return lane is not None
 
     @property
     def _pending(self) -> dict[Hashable, Write]:
@@ -205,21 +212,22 @@ class Buffer(Laned[Write]):
 
     def _arrive(self, count: int) -> None:
         """Take in so many of what has come."""
-        coming, waiting, place = self.coming, self._waiting, self._places
-        lanes = self.lanes.by_partition
-        for write in coming[:count]:
-            if lanes:
-                self._put(write)
-                continue
-            place += 1
-            write.place = place
-            if (earlier := waiting.setdefault(write.identity, write)) is not write:
-                self._put_over(earlier, write)
-        # Only then, and with the same places if it is done again: an interruption between these loses
-        # nothing.
-        if not lanes:
-            self._places = place
-        del coming[:count]
+        coming, waiting = self.coming, self._waiting
+        while count > 0:
+            if not self.lanes.by_partition:
+                place = self._places
+                for write in coming[:count]:
+                    if waiting.setdefault(write.identity, write) is not write:
+                        break
+                    place += 1
+                    write.place = place
+                count -= (taken := place - self._places)
+                # All or nothing, as in `_put`: after an interruption before this the same is done again.
+                self._places = place
+                del coming[:taken]
+            if count > 0:
+                self._put(coming[0], 1)
+                count -= 1
 
     def room(self) -> int:
         """How many writes are missing from a whole batch."""
@@ -228,10 +236,6 @@ class Buffer(Laned[Write]):
 
     def _lane_of(self, write: Write) -> Lane[Write] | None:
         return None if write.identity in self._waiting else self.lanes.lane_of(write)
-
-    def _let_wait(self, lane: Lane[Write], write: Write) -> None:
-        if (earlier := self.lanes.put(lane, write)) is not None:
-            self._take_place(write, earlier)
 
     def _take_place(self, write: Write, earlier: Write) -> None:
         self._replaced += 1

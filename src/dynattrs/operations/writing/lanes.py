@@ -74,14 +74,14 @@ class Lanes(Generic[W]):
     by_partition: dict[Partition, Lane[W]] = field(factory=dict)
     #: Whether a flow sees to them.
     attended: bool = False
-    _bytes: int = 0
-    _count: int = 0
+    #: How many writes wait in them, and how many bytes.
+    held: tuple[int, int] = (0, 0)
 
     def __bool__(self) -> bool:
         return bool(self.by_partition)
 
     def is_full(self) -> bool:
-        return self._count >= WRITES or self._bytes >= BYTES
+        return self.held[0] >= WRITES or self.held[1] >= BYTES
 
     def older(self, before: float) -> list[Lane[W]]:
         """Those that began before."""
@@ -101,13 +101,16 @@ class Lanes(Generic[W]):
     def put(self, lane: Lane[W], write: W) -> W | None:
         """Let a write wait; the earlier one whose place it takes."""
         earlier = lane.writes.get(write.identity)
-        lane.writes[write.identity] = write
-        self._bytes += write.size
-        if earlier is None:
-            self._count += 1
-        else:
-            self._bytes -= earlier.size
+        held = self.held_with(write, earlier)
+        lane.writes[write.identity], self.held = write, held
         return earlier
+
+    def held_with(self, write: W, earlier: W | None) -> tuple[int, int]:
+        """What is held when a write has the place of an earlier one, or is one more."""
+        count, size = self.held
+        if earlier is None:
+            return count + 1, size + write.size
+        return count, size + write.size - earlier.size
 
     def put_back(self, lane: Lane[W], writes: list[W]) -> None:
         """Let writes wait before those that wait already, of other keys."""
@@ -160,8 +163,7 @@ class Lanes(Generic[W]):
 
     def remove(self, lane: Lane[W], write: W) -> None:
         del lane.writes[write.identity]
-        self._count -= 1
-        self._bytes -= write.size
+        self.held = self.held[0] - 1, self.held[1] - write.size
 
     def began(self, batch: list[W]) -> float:
         """A request with these, which are still here, is to be made; since when they wait."""
@@ -192,7 +194,7 @@ class Lanes(Generic[W]):
     def clear(self) -> list[W]:
         """Empty them all; what was there."""
         left = [write for lane in self.by_partition.values() for write in lane.writes.values()]
-        self.by_partition, self._bytes, self._count = {}, 0, 0
+        self.by_partition, self.held = {}, (0, 0)
         return left
 
 
