@@ -99,7 +99,8 @@ class Driver:
             skipped = instruments is not None and instruments.skip(effect.seconds)
             return await asyncio.sleep(0.0 if skipped else effect.seconds)
         if isinstance(effect, Start):
-            return self._submit(effect.flow)
+            effect.task = self._submit(effect.flow)
+            return effect.task
         if isinstance(effect, WaitFor):
             return await _wait_for(effect)
         if isinstance(effect, WaitAny):

@@ -107,7 +107,7 @@ class AsyncBatch(AsyncHandle, AnyBatch):
                 if not isinstance(error, GeneratorExit):  # a coroutine that is closed cannot wait
                     await self._driver.close()
         except BaseException as failure:
-            self._report(failure, error)
+            await self._driver.run(self._left(failure, error))
             raise
         finally:
             self._over()

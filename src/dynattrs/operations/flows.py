@@ -131,7 +131,9 @@ class Task(Protocol):
     """A flow that runs beside its starter."""
 
     def cancel(self) -> bool:
-        """Do not begin it, if it has not begun; under asyncio also end one that has."""
+        """Do not begin it, if it has not begun; under asyncio also end one that has. Whether it is done
+        without having begun, or will be ended.
+        """
         ...
 
     def done(self) -> bool: ...
@@ -150,11 +152,22 @@ class Start:
         apart: Whether it must not wait for others: those may be waiting for it.
         light: Whether its starter may take its steps as well: they are short, and call nothing
             that is not the library's own.
+        task: The task, from before its first step on: an interruption may come before the outcome does.
+            Then `Task.cancel` says whether anything of it was done, or is.
+        error: Why it was cancelled, where an error came instead of the outcome.
     """
 
     flow: Generator[Any, Any, Any]
     light: bool = False
     apart: bool = False
+    task: Task | None = field(default=None, init=False, eq=False, repr=False)
+    error: BaseException | None = field(default=None, init=False, eq=False, repr=False)
+
+
+def begun(start: Start, error: BaseException) -> Task | None:
+    """The task of a start that *error* has ended, if it runs. Otherwise it will not begin."""
+    task, start.error = start.task, error
+    return None if task is None or task.cancel() or task.done() else task
 
 
 @define(unsafe_hash=True)

@@ -98,13 +98,11 @@ class AnyBatch(AnyHandle):
             return gathered.give_up(self._core, self._buffer, SessionClosed(self._session._closed))
         return gathered.end(self._core, self._buffer, error)
 
-    def _report(self, failure: BaseException, error: BaseException | None) -> None:
-        """*failure* leaves the batch, which *error* had ended: perhaps a second interruption, or one
-        before its end had really begun.
-        """
+    def _left(self, failure: BaseException, error: BaseException | None) -> Flow[None]:
+        """*failure* leaves the batch, which *error* had ended."""
         assert self._buffer is not None
         began = self._core.environment.monotonic()
-        reports.report_left(self._buffer, failure, error)
+        yield from gathered.left(self._core, self._buffer, began, failure, error)
         reports.tell_so_far(self._core, self._buffer, began)
 
     def _over(self) -> None:

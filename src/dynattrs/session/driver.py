@@ -71,6 +71,7 @@ class LightTask:
     Args:
         flow: What takes them.
         context: Where they are taken.
+        steps: Takes the further ones, beginning with the reply.
         over: Called when it is done.
     """
 
@@ -79,13 +80,17 @@ class LightTask:
     )  # fmt: skip
 
     def __init__(
-        self, flow: Flow[object], context: contextvars.Context, over: Callable[[LightTask], None]
+        self,
+        flow: Flow[object],
+        context: contextvars.Context,
+        steps: Callable[[Flow[Any], PendingReply], object],
+        over: Callable[[LightTask], None],
     ) -> None:
         self._flow = flow
         self._context = context
+        self._steps = steps
         self._over = over
         self._begun: PendingReply | None = None
-        self._steps: Callable[[Flow[Any], PendingReply], Any] | None = None
         # A signal's handler may wait for what the thread it interrupts is waiting for.
         self._lock = threading.RLock()
         self._done = False
@@ -99,9 +104,9 @@ class LightTask:
         self._done = effect is None
         return effect
 
-    def sent(self, begun: PendingReply, steps: Callable[[Flow[Any], PendingReply], object]) -> None:
-        """Its request is on its way. *steps* takes the further ones, beginning with the reply."""
-        self._begun, self._steps = begun, steps
+    def sent(self, begun: PendingReply) -> None:
+        """Its request is on its way."""
+        self._begun = begun
         self.since = monotonic()
 
     def dropped(self, error: BaseException) -> None:
@@ -109,11 +114,12 @@ class LightTask:
         if frame_of(self._flow) is not None:
             with contextlib.suppress(BaseException):
                 self._context.run(self._flow.throw, error)
+        self._done = True
 
-    def cancelled(self, left: Future[Any]) -> None:
+    def cancelled(self, start: Start, left: Future[Any]) -> None:
         """A thread that was to take the further steps is done, perhaps without having begun."""
         if left.cancelled():
-            self.dropped(SessionClosed())
+            self.dropped(start.error or SessionClosed())
 
     def done(self) -> bool:
         return self._done
@@ -142,7 +148,6 @@ class LightTask:
     def _finish(self) -> None:
         try:
             begun, self._begun = self._begun, None
-            assert self._steps is not None
             assert begun is not None
             self._context.run(self._steps, self._flow, begun)
         except BaseException as error:  # it belongs to who waits for the task
@@ -234,33 +239,35 @@ def _see_to(task: LightTask) -> None:
         task.result()
 
 
-def _is_ready(ready: Callable[[float], bool], held: list[BaseException]) -> bool:
-    try:
-        return ready(_GLANCE)
-    except Exception:
-        raise
-    except BaseException as interruption:
-        if held:
-            raise
-        held.append(interruption)
-        return False
-
-
 def _beside(
-    submit: Callable[..., Future[Any]], function: Callable[..., object], *arguments: object
+    done: Future[Any],
+    submit: Callable[..., object],
+    function: Callable[..., object],
+    *arguments: object,
 ) -> Future[Any]:
-    """In a thread; where the interpreter is about to end, and gives none any more, here and now."""
+    """In a thread; where the interpreter is about to end, and gives none any more, here and now.
+
+    An interruption may come before this returns: *done*, which is returned, is the caller's before. It can
+    be cancelled while the function has not begun.
+    """
     try:
-        return submit(function, *arguments)
+        submit(_into, done, function, *arguments)
     except RuntimeError as error:
         if not is_ending(error):
             raise
-    done: Future[Any] = Future()
-    try:
-        done.set_result(function(*arguments))
-    except Exception as error:  # it belongs to who waits
-        done.set_exception(error)
+        _into(done, function, *arguments)
     return done
+
+
+def _into(done: Future[Any], function: Callable[..., object], *arguments: object) -> None:
+    if not done.set_running_or_notify_cancel():
+        return
+    try:
+        result = function(*arguments)
+    except BaseException as error:  # it belongs to who waits
+        done.set_exception(error)
+    else:
+        done.set_result(result)
 
 
 class CallLine(Protocol):
@@ -270,8 +277,12 @@ class CallLine(Protocol):
         """The response to a call."""
         ...
 
-    def begin(self, call: Call) -> PendingReply | None:
-        """Send the request of a call, and read the reply later; None if that cannot be."""
+    def begin(
+        self, call: Call, announce: Callable[[PendingReply], object] | None = None
+    ) -> PendingReply | None:
+        """Send the request of a call, and read the reply later; None if that cannot be. *announce* is
+        told of it just before anything is sent.
+        """
         ...
 
 
@@ -339,7 +350,16 @@ class Driver:
             if effect is None:
                 effect = flow.throw(thrown.pop()) if thrown else next(flow)
             while True:
-                effect = flow.throw(held.pop()) if held else flow.send(self._perform(effect, held))
+                if held:
+                    effect = flow.throw(held.pop())
+                    continue
+                try:
+                    outcome = self._perform(effect, held)
+                except BaseException as error:
+                    thrown.append(error)
+                # Thrown here, and not by the caller: between two rounds of its loop an interruption would
+                # pass the flow by.
+                effect = flow.throw(thrown.pop()) if thrown else flow.send(outcome)
         except StopIteration as stop:
             result: R = stop.value
             return result
@@ -356,12 +376,14 @@ class Driver:
             return None
         if isinstance(effect, Start):
             if effect.light:
-                return self._send_light(effect.flow)
-            return self._submit(effect.flow, self._at_once if effect.apart else self._in_thread)
+                return self._send_light(effect)
+            return self._submit(effect, self._at_once if effect.apart else self._in_thread)
         if isinstance(effect, WaitFor):
             return self._wait_for(effect)
         if isinstance(effect, PendingReply):
-            return effect.finish()
+            if threading.current_thread() is threading.main_thread():
+                return effect.finish(functools.partial(self._outlasting, held))
+            return effect.finish(None)
         if isinstance(effect, ObjectCall):
             return self.wire.objects.call(effect)
         if isinstance(effect, WaitAny):
@@ -385,28 +407,53 @@ class Driver:
         """The response to a call, also where the main thread, which waits for it, is interrupted: then
         the interruption is *held*. It does not wait any longer after a second one.
         """
-        finish: Callable[[], Any]
-        begun = self.line.begin(call)
-        if begun is not None:
-            ready, finish = begun.ready, begun.finish
-        else:
-            context = contextvars.copy_context()
-            context.run(_acting.set, caller())  # who is calling all the same
-            task = _beside(self._at_once, context.run, self.line.call, call)
-            ready, finish = lambda seconds: bool(futures.wait((task,), seconds).done), task.result
+        announced: list[PendingReply] = []
         try:
-            while not _is_ready(ready, held):
-                pass
-        except BaseException:
-            if begun is not None:
-                with contextlib.suppress(Exception):
-                    self._at_once(begun.finish)  # so that its connection comes back
-            raise
-        return finish()
+            begun = self.line.begin(call, announced.append)
+        except BaseException as interruption:
+            if isinstance(interruption, Exception) or not (announced and announced[0].is_begun()):
+                raise
+            held.append(interruption)
+            begun = announced.pop()
+        if begun is None:
+            return self._outlasting(held, functools.partial(self.line.call, call))
+        while True:
+            try:
+                while not begun.ready(_GLANCE):
+                    pass
+                break
+            except BaseException as interruption:
+                if isinstance(interruption, Exception) or held:
+                    with contextlib.suppress(Exception):
+                        self._at_once(begun.finish, None)  # so that its connection comes back
+                    raise
+                held.append(interruption)
+        return begun.finish(functools.partial(self._outlasting, held))
 
-    def _submit(self, flow: Flow[object], submit: Callable[..., Future[Any]]) -> Future[Any]:
+    def _outlasting(self, held: list[BaseException], function: Callable[[], Any]) -> Any:
+        """What *function* gives, in a thread, also where this one is interrupted meanwhile."""
+        context = contextvars.copy_context()
+        context.run(_acting.set, caller())  # who is calling all the same
+        done: Future[Any] = Future()
+        try:
+            _beside(done, self._at_once, context.run, function)
+        except BaseException as interruption:
+            if isinstance(interruption, Exception) or held or done.cancel():
+                raise
+            held.append(interruption)
+        while True:
+            try:
+                futures.wait((done,))
+                return done.result()
+            except BaseException as interruption:
+                if isinstance(interruption, Exception) or held or done.done():
+                    raise
+                held.append(interruption)
+
+    def _submit(self, start: Start, submit: Callable[..., Future[Any]]) -> Future[Any]:
+        start.task = done = Future[Any]()
         # In the starter's context, so that spans and log fields are those of who asked.
-        return _beside(submit, contextvars.copy_context().run, self.run, flow)
+        return _beside(done, submit, contextvars.copy_context().run, self.run, start.flow)
 
     def _in_thread(self, function: Callable[..., object], *arguments: object) -> Future[Any]:
         with self._lock:
@@ -425,30 +472,49 @@ class Driver:
                 self._holders = ThreadPoolExecutor(_UNBOUNDED, thread_name_prefix="dynattrs-reply")
             return self._holders.submit(function, *arguments)
 
-    def _send_light(self, flow: Flow[object]) -> Task:
-        """Take the first step of *flow* here. If it was a request that could be sent at once, the
+    def _send_light(self, start: Start) -> Task:
+        """Take the first step of a flow here. If it was a request that could be sent at once, the
         others are taken by who waits for the task; else by a thread, beginning with what it asks for.
         """
         if self.closed:
             raise SessionClosed
         context = contextvars.copy_context()
-        task = LightTask(flow, context, self._attendant.over)
-        effect = task.first()
-        if task.done():
-            return task
+        task = LightTask(start.flow, context, self.run, self._attendant.over)
+        start.task = task
+        announced: list[PendingReply] = []
         try:
-            begun = context.run(self.line.begin, effect) if isinstance(effect, Call) else None
+            effect = task.first()
+            if task.done():
+                return task
+            begun = None
+            if isinstance(effect, Call):
+                begun = context.run(self.line.begin, effect, announced.append)
             if begun is None:
-                # It has a place, or queues for one: all threads of the pool may be behind it.
-                left = _beside(self._at_once, context.run, self.run, flow, effect)
-                left.add_done_callback(task.cancelled)
-                return left
-            task.sent(begun, self.run)
+                return self._go_on(start, task, context, effect)
+            task.sent(begun)
             self._attendant.add(task)
         except BaseException as error:
-            task.dropped(error)
+            if task is start.task:  # and no thread's
+                if isinstance(error, Exception) or not (announced and announced[0].is_begun()):
+                    task.dropped(error)
+                else:  # its request may be on its way, and is waited for
+                    task.sent(announced[0])
             raise
         return task
+
+    def _go_on(
+        self, start: Start, task: LightTask, context: contextvars.Context, effect: object
+    ) -> Task:
+        # It has a place, or queues for one: all threads of the pool may be behind it.
+        done: Future[Any] = Future()
+        done.add_done_callback(functools.partial(task.cancelled, start))
+        start.task = done
+        try:
+            return _beside(done, self._at_once, context.run, self.run, start.flow, effect)
+        except BaseException as error:
+            start.error = error
+            done.cancel()
+            raise
 
     def beside(self, line: CallLine) -> Driver:
         """One with threads of its own, over the same wire, which it leaves open."""

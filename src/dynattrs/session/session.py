@@ -88,11 +88,13 @@ class Batch(Handle, AnyBatch):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._check_begun()
+        # An interruption that strikes before the `try` leaves the batch open: nothing is called here.
+        if self._closed is not None:
+            self._check_begun()
         try:
             self._driver.drive(self._end(error))
         except BaseException as failure:
-            self._report(failure, error)
+            self._driver.run(self._left(failure, error))
             raise
         finally:
             if self._apart is not None:

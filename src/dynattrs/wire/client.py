@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from botocore.exceptions import HTTPClientError, ReadTimeoutError
 
@@ -93,7 +93,8 @@ class FastCalls:
     def begin(
         self, method: str, parameters: Message, attempts: Attempts, *, opens: bool = False
     ) -> SentRequest | UnsentRequest | None:
-        """Send the request of a call whose reply is read later; None if it is to go botocore's way.
+        """The request of a call, to be sent and its reply to be read later; None if it is to go botocore's
+        way.
 
         Args:
             method: The client's method.
@@ -125,25 +126,45 @@ class FastCalls:
 
 
 class SentRequest:
-    """A request that was sent, or whose sending has failed, which counts as an attempt too."""
+    """A request that `send` sends. If that fails, it counts as an attempt too."""
 
-    __slots__ = ("_attempts", "_connection", "_error", "_maker", "_receive", "_url")
+    __slots__ = ("_attempts", "_connection", "_error", "_maker", "_receive", "_request", "_url")
 
     def __init__(
         self, connection: Connection, request: Request, attempts: Attempts, maker: RequestMaker
     ) -> None:
         self._connection = connection
         self._receive = connection.receive
-        # Not the request: its body may be large, and waits for the reply here.
+        self._request: Request | None = request
         self._url = request.pattern.url
         self._attempts = attempts
         self._maker = maker
         self._error: Exception | None = None
+
+    def send(self) -> None:
+        """Send it, once. An interruption may leave it in doubt whether it was sent: there is no further
+        attempt then.
+        """
+        request, attempts = self._request, self._attempts
+        assert request is not None
+        # Its body may be large, and would wait for the reply here.
+        self._request = None
         attempts.in_flight = True
         try:
-            connection.send(request, attempts.until)
+            self._connection.send(request, attempts.until)
         except HTTPClientError as error:
             self._error = error
+        except BaseException:
+            attempts.deadline = attempts.monotonic()
+            raise
+
+    def is_begun(self) -> bool:
+        """Whether anything of it may be on its way."""
+        return self._connection.is_begun
+
+    def drop(self) -> None:
+        """Its reply is not read."""
+        self._connection.release(reusable=False)
 
     def ready(self, seconds: float) -> bool:
         """Whether `response` would wait for nothing any more; it may wait so long to find out. An
@@ -230,15 +251,15 @@ class SpoiltRequest(SentRequest):
         self._outcome = outcome
         self._ends_at = attempts.line.ends_at(outcome.seconds)
         self._on_its_way = outcome.sent or outcome.is_late_only
+        super().__init__(connection, request, attempts, maker)
+
+    def send(self) -> None:
         if self._on_its_way:
-            super().__init__(connection, request, attempts, maker)
+            super().send()
             return
-        connection.release(reusable=True)
-        self._url = request.pattern.url
-        self._attempts = attempts
-        self._maker = maker
-        self._error = None
-        attempts.in_flight = True
+        self._connection.is_begun = True
+        self._connection.release(reusable=True)
+        self._attempts.in_flight = True
 
     def ready(self, seconds: float) -> bool:
         late = self._ends_at - monotonic()
@@ -269,18 +290,25 @@ class SpoiltRequest(SentRequest):
         return super().response()
 
 
+#: Runs a function, perhaps in another thread, and gives its result.
+Beside: TypeAlias = Callable[[Callable[[], Message]], Message]
+
+
 @define(eq=False, repr=False)
 class PendingReply:
-    """A call whose request was sent.
+    """A call whose request was sent, or is just being sent.
 
     Attributes:
         ready: Whether the reply begins to come in, or is late; it waits so many seconds to find out.
             An interruption meanwhile changes nothing.
-        finish: Gives the response, or raises, as `Wire.call` does. It is called once.
+        finish: Gives the response, or raises, as `Wire.call` does. It is called once. If there must be
+            further attempts, it is given what makes them, or makes them itself.
+        is_begun: Whether anything of the request may be on its way.
     """
 
     ready: Callable[[float], bool]
-    finish: Callable[[], Message]
+    finish: Callable[[Beside | None], Message]
+    is_begun: Callable[[], bool]
 
 
 class Wire:
@@ -394,7 +422,11 @@ class Wire:
                 sent = self._fast.begin(
                     call.operation, exchange.packed, exchange.attempts, opens=True
                 )
+                if isinstance(sent, SentRequest):
+                    sent.send()
             except BaseException:
+                if isinstance(sent, SentRequest):
+                    sent.drop()
                 exchange.closed()
                 raise
         return self._finish(send, exchange, sent)
@@ -406,8 +438,16 @@ class Wire:
             return False
         return patches.found if [*patches.look()] == patches.seen else bool(patches)
 
-    def begin(self, call: Call) -> PendingReply | None:
-        """Send the request of *call*, and read the reply later; None if that cannot be."""
+    def begin(
+        self, call: Call, announce: Callable[[PendingReply], object] | None = None
+    ) -> PendingReply | None:
+        """Send the request of *call*, and read the reply later; None if that cannot be.
+
+        Args:
+            call: The call.
+            announce: Told of it just before anything is sent, because an interruption may come before this
+                returns.
+        """
         if self._fast is None or self._events.of_requests or self._patched():
             return None
         if LARGE_FIELDS in sys.modules and s3_objects.leaving(call):
@@ -425,19 +465,27 @@ class Wire:
         if sent is None:
             return None
         assert isinstance(sent, SentRequest)  # as nothing is opened here
-        return PendingReply(sent.ready, functools.partial(self._finish, send, exchange, sent))
+        finish = functools.partial(self._finish, send, exchange, sent)
+        begun = PendingReply(sent.ready, finish, sent.is_begun)
+        if announce is not None:
+            announce(begun)
+        sent.send()
+        return begun
 
     def _finish(
         self,
         send: Callable[..., Any],
         exchange: Exchange,
         sent: SentRequest | UnsentRequest | None,
+        beside: Beside | None = None,
     ) -> Message:
         try:
             if sent is not None:
                 found = sent.response()
                 if found is not None:
                     return exchange.answered(found, direct=True)
+            if beside is not None:
+                return beside(functools.partial(_made_by_botocore, send, exchange))
             return _made_by_botocore(send, exchange)
         finally:
             exchange.closed()

@@ -240,6 +240,6 @@ class MeteredLine:
         """As the wire's."""
         return self._line.call(call.metered(self._meter))
 
-    def begin(self, call: Call) -> Any:
+    def begin(self, call: Call, announce: Any = None) -> Any:
         """As the wire's."""
-        return self._line.begin(call.metered(self._meter))
+        return self._line.begin(call.metered(self._meter), announce)

@@ -137,10 +137,14 @@ def _limit(sock: Any, seconds: float | None) -> None:
         sock.settimeout(seconds)
 
 
+#: So many seconds the reply is waited for to a request whose sending was interrupted.
+STRUCK: Final = 1.0
+
+
 class Connection:
     """An open connection, for one request."""
 
-    __slots__ = ("_connection", "_late_at", "_pool", "_timeout", "_until", "_url")
+    __slots__ = ("_connection", "_late_at", "_pool", "_timeout", "_until", "_url", "is_begun")
 
     def __init__(self, pool: Any, connection: Any, timeout: float | None, url: str) -> None:
         self._pool = pool
@@ -149,9 +153,12 @@ class Connection:
         self._url = url
         self._until: float | None = None
         self._late_at: float | None = None
+        #: Whether the system may have been given something to send.
+        self.is_begun = False
 
     def send(self, request: Request, until: float | None = None) -> None:
-        """Send a request. If that fails, the connection goes back to the pool.
+        """Send a request. If that fails, the connection goes back to the pool; not after an interruption,
+        for then the request may have been sent, and `ready` waits a moment for its reply.
 
         Args:
             request: What is sent.
@@ -162,21 +169,28 @@ class Connection:
             botocore.exceptions.ConnectionClosedError: The connection was lost. As with the other one
                 the request may have been done.
         """
-        done = False
         try:
             sock, timeout = self._connection.sock, self._timeout
             _limit(sock, timeout if until is None else _patience(timeout, until))
-            sock.sendall(request.raw())
+            raw = request.raw()
+            self.is_begun = True
+            sock.sendall(raw)
             self._until = self._late_at = until
             if timeout is not None:
                 late_at = monotonic() + timeout
                 self._late_at = late_at if until is None else min(late_at, until)
-            done = True
-        except OSError as error:
+        except Exception as error:
+            self._give_back(reusable=False)
+            if not isinstance(error, OSError):
+                raise
             raise self._translated(error) from error
-        finally:
-            if not done:
+        except BaseException:
+            if self.is_begun:
+                # The system does not say what it has taken. What it has not taken whole has no reply.
+                self._late_at = self._until = monotonic() + STRUCK
+            else:
                 self._give_back(reusable=False)
+            raise
 
     def release(self, *, reusable: bool) -> None:
         """Put it back into the pool without reading a reply; closed, if one may still come."""
@@ -221,9 +235,12 @@ class Connection:
         return reply
 
     def _give_back(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:  # once: two requests would read each other's replies
+            return
         if not reusable:
-            self._connection.close()
-        _give_back(self._pool, self._connection)
+            connection.close()
+        _give_back(self._pool, connection)
 
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):

@@ -19,7 +19,7 @@ from dynattrs import clock
 from dynattrs.mapper.size import item_size
 from dynattrs.operations.flows import Call
 from dynattrs.schema.messages import Message
-from dynattrs.wire.client import PendingReply
+from dynattrs.wire.client import Beside, PendingReply
 from dynattrs.wire.exchange import capacity_in, count_in
 
 if TYPE_CHECKING:
@@ -132,21 +132,23 @@ class RatedLine:
         self._settle(judged, response)
         return response
 
-    def begin(self, call: Call) -> PendingReply | None:
+    def begin(
+        self, call: Call, announce: Callable[[PendingReply], object] | None = None
+    ) -> PendingReply | None:
         """As the wire's."""
         judged, call = self._wait(call)
-        begun: PendingReply | None = self._line.begin(call)
+        begun: PendingReply | None = self._line.begin(call, announce)
         if begun is None:  # the call comes once more, by `call`
             self._rate.settle(judged, 0.0)
             return None
         finish = begun.finish
 
-        def finished() -> Message:
-            response = finish()
+        def finished(beside: Beside | None = None) -> Message:
+            response = finish(beside)
             self._settle(judged, response)
             return response
 
-        return PendingReply(begun.ready, finished)
+        return PendingReply(begun.ready, finished, begun.is_begun)
 
     def _wait(self, call: Call) -> tuple[float, Call]:
         instruments = self._instruments()

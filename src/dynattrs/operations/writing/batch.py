@@ -11,13 +11,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 
 from __future__ import annotations
 
-import contextlib
+import types
 from typing import Any, Final, TypeVar
 
 from dynattrs import limits
 from dynattrs.errors import DynattrsError, SessionClosed, Throttled, UnsentWrites
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Call, Flow, Signal, Start, Wait, WaitFor
+from dynattrs.operations.flows import Call, Flow, Signal, Start, Wait, WaitFor, begun
 from dynattrs.operations.refusals import in_doubt
 from dynattrs.operations.writing.buffer import Buffer, Write, size_of
 from dynattrs.operations.writing.encoding import Encoded
@@ -139,13 +139,26 @@ def send_whole(core: Core, buffer: Buffer) -> Flow[None]:
             yield WaitFor(found) if isinstance(found, Signal) else Wait(found)
 
 
-def begin(core: Core, buffer: Buffer, batch: list[Write], put: Put | None = None) -> Flow[None]:
-    """Send a batch beside the caller. If that fails, nothing of it stays in flight all the same."""
+def begin(
+    core: Core,
+    buffer: Buffer,
+    batch: list[Write],
+    put: Put | None = None,
+    since: float | None = None,
+) -> Flow[None]:
+    """Send a batch beside the caller, as `send`. Where an interruption strikes when that has begun, the end
+    waits for it as for any other; where nothing has begun, nothing of the batch stays in flight.
+    """
+    light = since is None and _is_light(buffer, batch)
+    start = Start(send(core, buffer, batch, put, since), light, apart=since is not None)
     try:
-        task = yield Start(send(core, buffer, batch, put), _is_light(buffer, batch))
-        buffer.began(task)
+        buffer.began((yield start))
     except BaseException as error:
-        buffer.fail(batch, error)
+        task = begun(start, error)
+        if task is None:
+            buffer.fail(batch, error)
+        else:
+            buffer.began(task)
         raise
 
 
@@ -223,7 +236,8 @@ def _send(
                     yield from _send(core, buffer, part, put, uncertain, since)
                 return
             if not passes(error, once=operation == "PutItem"):
-                own = put is not None or isinstance(error, REFUSED)
+                own = put is not None and not isinstance(error, SessionClosed)
+                own = own or isinstance(error, REFUSED)
                 buffer.fail(remaining, error if own else buffer.reason(error))
                 return
             answer = Answer(uncertain, remaining, cause=error)
@@ -240,7 +254,7 @@ def _send(
             return
         attempt = 0 if done else attempt + 1
         if answer.hot:
-            left = yield from hold_back(core, buffer, answer, now, attempt, send)
+            left = yield from hold_back(core, buffer, answer, now, attempt, begin)
         remaining = left
         if left:
             tables = (write.table for write in left)
@@ -363,6 +377,7 @@ def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
         UnsentWrites: As `end`.
     """
     body: BaseException | None = None
+    began = core.environment.monotonic()
     try:
         try:
             core.taking[buffer] = core.environment.caller()
@@ -377,7 +392,7 @@ def gathered(core: Core, buffer: Buffer, gathering: Flow[R]) -> Flow[R]:
         yield from end(core, buffer, None)
     except BaseException as error:
         # Nothing is left, unless this flow is dropped, or was interrupted while it ended.
-        report_left(buffer, error, body)
+        yield from left(core, buffer, began, error, body)
         raise
     finally:
         core.taking.pop(buffer, None)
@@ -408,6 +423,8 @@ def end(core: Core, buffer: Buffer, error: BaseException | None) -> Flow[None]:
         raise remember(buffer, with_earlier(buffer, error, unsent) or unsent) from error
     except Exception as failure:
         # Such as a driver that has been closed: the writes are still the caller's.
+        if not is_sending(core, buffer):
+            yield from _await_tasks(buffer)
         unsent_now = buffer.drain(failure)
         tell_so_far(core, buffer, began)
         if unsent_now:
@@ -443,6 +460,23 @@ def give_up(core: Core, buffer: Buffer, cause: SessionClosed) -> Flow[None]:
         raise remember(buffer, unsent_writes(buffer, unsent)) from cause
 
 
+def left(
+    core: Core,
+    buffer: Buffer,
+    began: float,
+    error: BaseException,
+    body: BaseException | None = None,
+) -> Flow[None]:
+    """An error leaves a batch, which *body* had ended: perhaps a second interruption, or one that has
+    struck just before its end had begun, or just after. That one waits as any other.
+    """
+    struck = not isinstance(error, (Exception, GeneratorExit))
+    if struck and isinstance(buffer.abandoned, (Exception, types.NoneType)):
+        yield from _interrupt(core, buffer, began, error, body)
+    else:
+        report_left(buffer, error, body)
+
+
 def _interrupt(
     core: Core,
     buffer: Buffer,
@@ -464,6 +498,15 @@ def _interrupt(
 
 
 def _await_tasks(buffer: Buffer) -> Flow[None]:
+    """Wait for all of them, also where one was interrupted itself, which is raised then."""
+    struck: BaseException | None = None
     while (task := buffer.last_running()) is not None:
-        with contextlib.suppress(SessionClosed):  # it was cancelled
+        try:
             yield Wait(task)
+        except BaseException as error:
+            if not task.done():  # it is this flow that was interrupted
+                raise
+            if not isinstance(error, Exception):  # as `SessionClosed`, where it was cancelled
+                struck = error
+    if struck is not None:
+        raise struck

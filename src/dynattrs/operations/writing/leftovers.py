@@ -16,7 +16,7 @@ import attrs
 from dynattrs.deferral import deferred
 from dynattrs.errors import AccessDenied, InvalidRequest, NoSuchTable, Throttled
 from dynattrs.operations.context import Core
-from dynattrs.operations.flows import Flow, Signal, Start, WaitFor
+from dynattrs.operations.flows import Flow, Signal, Start, WaitFor, begun
 from dynattrs.operations.item_keys import identity, names_in
 from dynattrs.operations.object_errors import ObjectsUnavailable
 from dynattrs.operations.refusals import PASSING, in_doubt, is_conflict
@@ -31,8 +31,8 @@ else:
 
 #: Sends a write by a request of its own: one that has a condition.
 Put: TypeAlias = Callable[[float], Flow[None]]
-#: Sends a batch, which has been tried since some time: `batch.send`.
-Send: TypeAlias = Callable[[Core, Buffer, list[Write], Put | None, float | None], Flow[None]]
+#: Begins to send a batch, which has been tried since some time: `batch.begin`.
+Begin: TypeAlias = Callable[[Core, Buffer, list[Write], Put | None, float | None], Flow[None]]
 
 #: What the service says of a request that it will never do.
 REFUSED: Final = (InvalidRequest, NoSuchTable, AccessDenied)
@@ -182,22 +182,27 @@ def _unprocessed(response: Message, writes: list[Write]) -> list[Write]:
 
 
 def hold_back(
-    core: Core, buffer: Buffer, answer: Answer, now: float, attempt: int, send: Send
+    core: Core, buffer: Buffer, answer: Answer, now: float, attempt: int, begin: Begin
 ) -> Flow[list[Write]]:
     """Let writes wait for their partitions, and see to it that they are sent; what is left besides."""
     assert answer.cause is not None
     for partition, writes in answer.hot.items():
         core.tell_hot(partition, len(writes), "BatchWriteItem", answer.cause, attempt)
+    attending = Start(_attend(core, buffer, begin), apart=True)
     try:
         if buffer.hold_back(answer.hot, now, answer.cause):
-            buffer.attendant = yield Start(_attend(core, buffer, send), apart=True)
+            buffer.attendant = yield attending
     except BaseException as error:
-        buffer.fail(buffer.leave_lanes(), error)
+        task = begun(attending, error)
+        if task is None:
+            buffer.fail(buffer.leave_lanes(), error)
+        else:
+            buffer.attendant = task
         raise
     return without(answer.left, [write for writes in answer.hot.values() for write in writes])
 
 
-def _attend(core: Core, buffer: Buffer, send: Send) -> Flow[None]:
+def _attend(core: Core, buffer: Buffer, begin: Begin) -> Flow[None]:
     """Send what waits in the lanes of a buffer, each lane at its pace, until they are empty."""
     environment, patience = core.environment, core.deadline.total_seconds()
     try:
@@ -213,12 +218,7 @@ def _attend(core: Core, buffer: Buffer, send: Send) -> Flow[None]:
                 yield WaitFor(news, min(found, max(0.0, buffer.lanes_until(patience) - now)))
                 continue
             batch, since = found
-            try:
-                task = yield Start(send(core, buffer, batch, None, since), apart=True)
-                buffer.began(task)
-            except BaseException as error:
-                buffer.fail(batch, error)
-                raise
+            yield from begin(core, buffer, batch, None, since)
     except BaseException as error:
         if not buffer.is_abandoned():  # then the end of the batch reports them
             buffer.fail(buffer.leave_lanes(), error)
