@@ -473,6 +473,35 @@ def test_a_damaged_reply_is_asked_for_again_and_in_the_end_an_error(server: Scri
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("theirs", [False, True])
+def test_a_write_that_is_cancelled_without_an_answer_is_in_doubt(
+    server: ScriptedServer, theirs: bool
+):
+    """Over a connection of ours, and where aiohttp sends it."""
+
+    async def main() -> None:
+        async with client_of(server) as client:
+            session = await learned(client, server)
+            if theirs:
+                fast: Any = session._driver.wire._ways._fast  # type: ignore[union-attr]
+                fast._connections = None
+            asked, loop = asyncio.Event(), asyncio.get_running_loop()
+
+            def silent(_: Received) -> Any:
+                loop.call_soon_threadsafe(asked.set)
+                return SILENCE
+
+            server.answer = silent
+            saving = asyncio.create_task(session.save(Thing("a")))
+            await asked.wait()
+            saving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await saving
+            assert session.stats.uncertain == 1
+
+    asyncio.run(main())
+
+
 def test_a_call_that_is_cancelled_leaves_no_half_read_connection(server: ScriptedServer):
     async def main() -> None:
         async with client_of(server) as client:

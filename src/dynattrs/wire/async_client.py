@@ -187,7 +187,11 @@ class AsyncFastCalls:
     async def _reply(self, request: Request, attempts: Attempts) -> Message | None:
         connections, places = self._connections, self._places
         try:
-            if places is None or connections is None or not connections.can_reach(request.url):
+            if (
+                places is None
+                or connections is None
+                or not connections.can_reach(request.pattern.url)
+            ):
                 return await self._response_of_theirs(request, attempts)
             if not places.take():
                 await places.wait()
@@ -212,8 +216,12 @@ class AsyncFastCalls:
         """The same where the HTTP session sends the request."""
         sent = HTTPRequest(request.url, request.headers, request.body)
         self.give_back()
-        received = await self._in_turn(self._send, sent)
-        body = await received.content
+        before = under_way.set(attempts)
+        try:
+            received = await self._in_turn(self._send, sent)
+            body = await received.content
+        finally:
+            under_way.reset(before)
         found = read_well(
             received.status_code, received.headers, body, attempts.decode, self._maker.after_call
         )
@@ -275,19 +283,27 @@ async def _ask(
         found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
         if found is not None:
             return exchange.answered(found, direct=True)
-    if not exchange.attempts.in_flight:
-        # After a while in which it was busy, the loop first finds which idle connections have ended.
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
-    while True:
-        try:
-            given: Any = send(**exchange.parameters)
-            # A mock in the place of a method may give the response itself.
-            response: Message = await given if inspect.isawaitable(given) else given
-        except Exception as error:
-            exchange.failed(_refusal_of_moto(error) or error)
-        else:
-            return exchange.answered(response)
+    return await _asked_by_aiobotocore(send, exchange)
+
+
+async def _asked_by_aiobotocore(send: Callable[..., Any], exchange: Exchange) -> Message:
+    before = under_way.set(exchange.attempts)
+    try:
+        if not exchange.attempts.in_flight:
+            # After a while in which it was busy, the loop first finds which idle connections have ended.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        while True:
+            try:
+                given: Any = send(**exchange.parameters)
+                # A mock in the place of a method may give the response itself.
+                response: Message = await given if inspect.isawaitable(given) else given
+            except Exception as error:
+                exchange.failed(_refusal_of_moto(error) or error)
+            else:
+                return exchange.answered(response)
+    finally:
+        under_way.reset(before)
 
 
 def _refusal_of_moto(error: Exception) -> ConfigurationError | None:
@@ -426,21 +442,23 @@ class AsyncWire:
         sender, fast = ways.of(call.operation)
         exchange = Exchange(self.stats, call, self._events, self._limit, self.instruments)
         exchange.attempts.in_flight = sender is ways.client
-        before = under_way.set(exchange.attempts)
         if opened is not None:
             opened.calls += 1
         try:
             send = getattr(sender, call.operation, None)
             if send is None:
                 raise lacks(call.operation)
-            asking = _ask(send, fast, call, exchange)
-            if self._limit is None:
-                return await asking
-            return await within_awaited(exchange.attempts, asking)
+            if self._limit is not None:
+                return await within_awaited(exchange.attempts, _ask(send, fast, call, exchange))
+            # As `_ask`, which would take a coroutine more.
+            if fast is not None:
+                found = await fast.reply(call.operation, exchange.packed, exchange.attempts)
+                if found is not None:
+                    return exchange.answered(found, direct=True)
+            return await _asked_by_aiobotocore(send, exchange)
         except OutOfTime as error:
             raise exchange.late() from error
         finally:
-            under_way.reset(before)
             if opened is not None:
                 opened.leave()
             exchange.closed()

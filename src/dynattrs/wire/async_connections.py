@@ -170,7 +170,7 @@ class AsyncConnections:
         Raises:
             botocore.exceptions.HTTPClientError: No connection, or no reply.
         """
-        url = request.url
+        url = request.pattern.url
         loop = asyncio.get_running_loop()
         held = self._idle(url, loop) or _Held(await self._connection(url), loop, self._room)
         timeout = self._session.timeout.sock_read
