@@ -381,9 +381,7 @@ class Driver:
         if isinstance(effect, WaitFor):
             return self._wait_for(effect)
         if isinstance(effect, PendingReply):
-            if threading.current_thread() is threading.main_thread():
-                return effect.finish(functools.partial(self._outlasting, held))
-            return effect.finish(None)
+            return effect.finish(functools.partial(self._outlasting, held))
         if isinstance(effect, ObjectCall):
             return self.wire.objects.call(effect)
         if isinstance(effect, WaitAny):
@@ -431,7 +429,9 @@ class Driver:
         return begun.finish(functools.partial(self._outlasting, held))
 
     def _outlasting(self, held: list[BaseException], function: Callable[[], Any]) -> Any:
-        """What *function* gives, in a thread, also where this one is interrupted meanwhile."""
+        """What *function* gives, also where the main thread, which waits for it, is interrupted."""
+        if threading.current_thread() is not threading.main_thread():
+            return function()
         context = contextvars.copy_context()
         context.run(_acting.set, caller())  # who is calling all the same
         done: Future[Any] = Future()
