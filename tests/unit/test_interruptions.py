@@ -17,7 +17,14 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from dynattrs import Progress, Session, UnsentWrites, model, partition_key
+from dynattrs import (
+    Progress,
+    Session,
+    TransactionError,
+    UnsentWrites,
+    model,
+    partition_key,
+)
 from dynattrs.operations.writing import reports
 from dynattrs.operations.writing.buffer import Buffer, Write
 from interruptions import OURS, InterruptAt, dropped, reported
@@ -228,6 +235,30 @@ def test_what_is_taken_is_counted_once_wherever_an_interruption_strikes(keys: An
         places = sorted(each.place for each in buffer._every())
         assert len(set(places)) == len(set(keys))
     assert interrupted
+
+
+# --- Transactions --------------------------------------------------------------------------------
+
+
+def test_a_transaction_whose_end_was_not_called_is_open_no_longer_than_it_lives() -> None:
+    """Where an interruption strikes as its `with` statement is being left, or entered."""
+    engine = Engine()
+    session = Session(client=engine.client)
+    transaction: Any = session.transaction()
+    transaction.__enter__()
+    with pytest.raises(TransactionError):
+        session.save(Note(1))
+
+    del transaction
+    gc.collect()
+
+    with session.transaction():  # another one, which ends as usual
+        pass
+    session.save(Note(1))
+    assert engine.stored == {1}
+    assert not session._core.transactions
+    session.close()
+    engine.client.close()
 
 
 # --- What CPython makes of loops in `with` blocks ------------------------------------------------

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 from __future__ import annotations
 
 import functools
+import weakref
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
@@ -118,6 +120,7 @@ class TransactionVerbs:
         #: Those of PartiQL: there are no others then.
         self._statements: statement_transactions.TransactionStatements | None = None
         self._ended = False
+        self._closing: weakref.finalize[..., TransactionVerbs] | None = None
         #: Who has begun the block; None before that.
         self._caller: Hashable = None
 
@@ -466,16 +469,19 @@ class TransactionVerbs:
             raise SessionClosed("transaction")
         if self._caller is not None:
             raise TransactionError("the block of this transaction is open already")
+        # The one who began it: a block may be left by another thread or task than entered it.
         self._caller = self._core.environment.caller()
-        self._core.transactions[self._caller] += 1
+        # An interruption may come before its end is called: then it is open until it is gone.
+        opened, counted = self._core.transactions, [False]
+        self._closing = weakref.finalize(self, _close, opened, self._caller, counted)
+        self._closing.atexit = False
+        opened[self._caller] += 1
+        counted[0] = True
 
     def _end(self) -> None:
         self._ended = True
-        # The one who began it: a block may be left by another thread or task than entered it.
-        opened = self._core.transactions
-        opened[self._caller] -= 1
-        if not opened[self._caller]:
-            del opened[self._caller]  # callers come and go
+        if self._closing is not None:
+            self._closing()
 
     def _commit(self) -> Flow[None]:
         handle = self._handle
@@ -548,6 +554,13 @@ def _of(encoded: Encoded) -> str:
 
 
 # --- Another primary key ------------------------------------------------------------------------
+
+
+def _close(opened: Counter[Hashable], caller: Hashable, counted: list[bool]) -> None:
+    if counted[0]:
+        opened[caller] -= 1
+        if not opened[caller]:
+            del opened[caller]  # callers come and go
 
 
 def move(handle: Owner, old: object, new: R) -> Flow[R]:
