@@ -22,6 +22,7 @@ from dynattrs import (
     Session,
     TransactionError,
     UnsentWrites,
+    add,
     model,
     partition_key,
 )
@@ -33,6 +34,7 @@ from interruptions import OURS, InterruptAt, dropped, reported
 @model("notes")
 class Note:
     id: int = partition_key()
+    seen: int = 0
 
 
 class Engine:
@@ -249,8 +251,8 @@ def test_a_transaction_whose_end_was_not_called_is_open_no_longer_than_it_lives(
     with pytest.raises(TransactionError):
         session.save(Note(1))
 
+    transaction.update(Note, 1, add(Note.seen, 1))  # which keeps a function that refers to it
     del transaction
-    gc.collect()
 
     with session.transaction():  # another one, which ends as usual
         pass

@@ -6,6 +6,7 @@ first sends and awaits what is pending for its key, so that nothing overtakes.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -41,13 +42,19 @@ class Owner:
     def _check_writable(self) -> None:
         """Refuse a write inside a transaction's block: it would not be part of it."""
         self._check_open()
-        if self._core.transactions[self._core.environment.caller()]:
+        caller = self._core.environment.caller()
+        if self._core.transactions[caller] and self._is_in_transaction(caller):
             from dynattrs.operations.transaction_errors import TransactionError
 
             raise TransactionError(
                 "a transaction is open here, and this write would not be part of it; "
                 "use the transaction's own handle: `with session.transaction() as t: t.save(...)`"
             )
+
+    def _is_in_transaction(self, caller: Hashable) -> bool:
+        """Whether a transaction is open still, when those are gone that an interruption has left."""
+        gc.collect()  # as the functions that a transaction keeps refer to it
+        return bool(self._core.transactions[caller])
 
     @overload
     def on(

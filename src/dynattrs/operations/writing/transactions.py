@@ -120,7 +120,7 @@ class TransactionVerbs:
         #: Those of PartiQL: there are no others then.
         self._statements: statement_transactions.TransactionStatements | None = None
         self._ended = False
-        self._closing: weakref.finalize[..., TransactionVerbs] | None = None
+        self._closing: Callable[[], None] | None = None
         #: Who has begun the block; None before that.
         self._caller: Hashable = None
 
@@ -473,8 +473,8 @@ class TransactionVerbs:
         self._caller = self._core.environment.caller()
         # An interruption may come before its end is called: then it is open until it is gone.
         opened, counted = self._core.transactions, [False]
-        self._closing = weakref.finalize(self, _close, opened, self._caller, counted)
-        self._closing.atexit = False
+        self._closing = functools.partial(_close, opened, self._caller, counted)
+        weakref.finalize(self, self._closing).atexit = False
         opened[self._caller] += 1
         counted[0] = True
 
@@ -558,6 +558,7 @@ def _of(encoded: Encoded) -> str:
 
 def _close(opened: Counter[Hashable], caller: Hashable, counted: list[bool]) -> None:
     if counted[0]:
+        counted[0] = False
         opened[caller] -= 1
         if not opened[caller]:
             del opened[caller]  # callers come and go
