@@ -9,6 +9,7 @@ import ast
 import contextlib
 import gc
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,10 @@ from dynattrs import (
     model,
     partition_key,
 )
+from dynattrs.operations.flows import Call, Flow
 from dynattrs.operations.writing import reports
 from dynattrs.operations.writing.buffer import Buffer, Write
+from dynattrs.session.driver import Driver
 from interruptions import OURS, InterruptAt, dropped, reported
 
 
@@ -240,6 +243,44 @@ def test_what_is_taken_is_counted_once_wherever_an_interruption_strikes(keys: An
 
 
 # --- Transactions --------------------------------------------------------------------------------
+
+
+def test_an_error_that_an_interruption_has_overtaken_is_not_thrown_later() -> None:
+    """It strikes when a call has failed, just before the flow is told of that."""
+    asked: list[Call] = []
+
+    class Line:
+        def call(self, call: Call) -> str:
+            asked.append(call)
+            if len(asked) == 1:
+                raise TransactionError("no")
+            return "answer"
+
+    def flow() -> Flow[str]:
+        try:
+            yield Call("get_item", {})
+        except KeyboardInterrupt:
+            answer: str = yield Call("get_item", {})
+            return answer
+        return "not interrupted"
+
+    def strike(frame: Any, event: str, argument: object) -> Any:
+        stepping = frame.f_code is Driver._steps.__code__ and event == "line"
+        if stepping and asked and frame.f_locals["thrown"]:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return strike
+
+    wire: Any = None
+    line: Any = Line()
+    driver = Driver(wire, 1, line)
+    before = sys.gettrace()
+    sys.settrace(strike)
+    try:
+        found = driver.run(flow())
+    finally:
+        sys.settrace(before)
+    assert found == "answer"
 
 
 def test_a_transaction_whose_end_was_not_called_is_open_no_longer_than_it_lives() -> None:

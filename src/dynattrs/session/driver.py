@@ -337,7 +337,8 @@ class Driver:
                     if held:
                         raise held.pop() from error
                     raise
-                thrown.append(error)
+                # Of an error that was about to be thrown, this is what is left.
+                thrown[:] = (error,)
             else:
                 if held:
                     raise held.pop()
